@@ -1,0 +1,230 @@
+"""Declarative image-generation flows: a YAML list of steps, checked before it costs money.
+
+    import flowdsl
+
+    for finding in flowdsl.check("skyline.flow.yaml"):
+        print(finding.span, finding.message)
+    result = flowdsl.run("skyline.flow.yaml", {"city": "Lisbon"})
+    print(result.images[0].path)
+
+Names are imported on first use, so that `import flowdsl` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flowdsl.compile import Call, Site
+    from flowdsl.diagnostics import Diagnostic, Related, render
+    from flowdsl.engine import Run
+    from flowdsl.environment import Environment, Flow, FlowText, OnEvent, Result
+    from flowdsl.errors import (
+        ConfigError,
+        ContentRefused,
+        FlowCheckError,
+        FlowError,
+        FlowSyntaxError,
+        LimitExceeded,
+        PluginError,
+        RunError,
+        ServiceError,
+        ServiceRateLimited,
+        ServiceRefused,
+        ServiceTimeout,
+        ServiceUnavailable,
+        StepError,
+        TemplateError,
+        UsageError,
+    )
+    from flowdsl.events import Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+    from flowdsl.image import Image, ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.rules import (
+        AtLeastOne,
+        AtMostOne,
+        Conflicts,
+        ExactlyOne,
+        ExclusivePair,
+        Limit,
+        Options,
+        Problem,
+        RequiredWhen,
+        Rule,
+        Together,
+    )
+    from flowdsl.services import Service
+    from flowdsl.source import Position, Source, Span
+    from flowdsl.spec import Condition, Port, Verbatim
+    from flowdsl.step import Block, Step, StepContext, Written
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "flowdsl.compile": ("Call", "Site"),
+    "flowdsl.engine": ("Run",),
+    "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
+    "flowdsl.environment": ("Environment", "Flow", "FlowText", "OnEvent", "Result"),
+    "flowdsl.errors": (
+        "ConfigError",
+        "ContentRefused",
+        "FlowCheckError",
+        "FlowError",
+        "FlowSyntaxError",
+        "LimitExceeded",
+        "PluginError",
+        "RunError",
+        "ServiceError",
+        "ServiceRateLimited",
+        "ServiceRefused",
+        "ServiceTimeout",
+        "ServiceUnavailable",
+        "StepError",
+        "TemplateError",
+        "UsageError",
+    ),
+    "flowdsl.events": ("Event", "FlowFinished", "Note", "Progress", "StepFailed", "StepFinished", "StepStarted"),
+    "flowdsl.image": ("Image", "ImageStore"),
+    "flowdsl.limits": ("Limits",),
+    "flowdsl.rules": (
+        "AtLeastOne",
+        "AtMostOne",
+        "Conflicts",
+        "ExactlyOne",
+        "ExclusivePair",
+        "Limit",
+        "Options",
+        "Problem",
+        "RequiredWhen",
+        "Rule",
+        "Together",
+    ),
+    "flowdsl.services": ("Service",),
+    "flowdsl.source": ("Position", "Source", "Span"),
+    "flowdsl.spec": ("Condition", "Port", "Verbatim"),
+    "flowdsl.step": ("Block", "Step", "StepContext", "Written"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022  sorted without regard to case, as people look names up
+    "arun",
+    "AtLeastOne",
+    "AtMostOne",
+    "Block",
+    "Call",
+    "check",
+    "Condition",
+    "ConfigError",
+    "Conflicts",
+    "ContentRefused",
+    "Diagnostic",
+    "Environment",
+    "Event",
+    "ExactlyOne",
+    "ExclusivePair",
+    "Flow",
+    "FlowCheckError",
+    "FlowError",
+    "FlowFinished",
+    "FlowSyntaxError",
+    "FlowText",
+    "Image",
+    "ImageStore",
+    "Limit",
+    "LimitExceeded",
+    "Limits",
+    "load",
+    "Note",
+    "OnEvent",
+    "Options",
+    "PluginError",
+    "Port",
+    "Position",
+    "Problem",
+    "Progress",
+    "Related",
+    "render",
+    "RequiredWhen",
+    "Result",
+    "Rule",
+    "Run",
+    "run",
+    "RunError",
+    "Service",
+    "ServiceError",
+    "ServiceRateLimited",
+    "ServiceRefused",
+    "ServiceTimeout",
+    "ServiceUnavailable",
+    "Site",
+    "Source",
+    "Span",
+    "Step",
+    "StepContext",
+    "StepError",
+    "StepFailed",
+    "StepFinished",
+    "StepStarted",
+    "TemplateError",
+    "Together",
+    "UsageError",
+    "Verbatim",
+    "Written",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'flowdsl' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:
+    """Every finding of a flow: errors, warnings and notes, in the order of the file. Never raises for a mistake in
+    it."""
+    return _environment(environment).check(flow, declare=declare)
+
+
+def load(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> Flow:
+    """A flow that is ready to run. Raises FlowCheckError, with all diagnostics, when it has errors."""
+    return _environment(environment).load(flow, declare=declare)
+
+
+def run(
+    flow: FlowText,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    environment: Environment | None = None,
+    on_event: OnEvent | None = None,
+) -> Result:
+    """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
+    return _environment(environment).run(flow, inputs, on_event=on_event)
+
+
+async def arun(
+    flow: FlowText,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    environment: Environment | None = None,
+    on_event: OnEvent | None = None,
+) -> Result:
+    """`run` for a running event loop."""
+    return await _environment(environment).arun(flow, inputs, on_event=on_event)
+
+
+def _environment(environment: Environment | None) -> Environment:
+    if environment is not None:
+        return environment
+    from flowdsl.environment import Environment
+
+    return Environment()

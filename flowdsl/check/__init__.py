@@ -1,0 +1,24 @@
+"""Checking: everything that is wrong with a flow, in one pass, before anything runs.
+
+`check(source, settings)` never raises for a mistake in the file: it reports it.
+"""
+
+from __future__ import annotations
+
+from flowdsl.check.findings import CheckSettings, Findings
+from flowdsl.check.structure import check_document
+from flowdsl.diagnostics import Diagnostic, sort_key
+from flowdsl.document import Document
+from flowdsl.reader import read
+from flowdsl.source import Source
+
+__all__ = ["CheckSettings", "check"]
+
+
+def check(source: Source, settings: CheckSettings) -> tuple[Document | None, list[Diagnostic]]:
+    """The document of a flow and its diagnostics in the order of the file; no document when nothing could be made of
+    it."""
+    root, slips = read(source)
+    findings = Findings(settings, slips)
+    document = check_document(source, root, findings) if root is not None else None
+    return document, sorted(findings.diagnostics, key=sort_key)

@@ -1,0 +1,131 @@
+"""What a flow declares: inputs with their JSON Schemas, outputs, services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdsl.check.findings import Findings, Scope
+from flowdsl.check.references import resolved_value
+from flowdsl.document import Document, InputDeclaration
+from flowdsl.reader import Node
+from flowdsl.rules import show
+from flowdsl.services import SECRET_SETTINGS, SETTINGS, problem_of
+from flowdsl.spec import is_templated, type_name
+
+_PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
+_PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "array": "list", "object": "map"}
+
+
+def check_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:
+    """The declared inputs by name; None when the flow has no `inputs`."""
+    if node is None:
+        return None
+    if node.kind != "map":
+        if node.value is not None:
+            findings.add(
+                "wrong-type",
+                f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}",
+                node,
+                hint="write `inputs: {topic: {type: string}}`",
+            )
+        return {}
+    declared = {}
+    for name, schema in node.value.items():
+        if schema.kind == "map":
+            values = schema.plain()
+            default = values.pop("default", None)
+            has_default = "default" in schema.value
+            declared[name] = InputDeclaration(name, values, has_default, default, schema)
+            _check_schema(name, schema, values, has_default, default, findings)
+        elif schema.value is None:
+            declared[name] = InputDeclaration(name, {}, False, None, schema)
+        else:
+            hint = f"write `{name}: {{type: {schema.value}}}`" if isinstance(schema.value, str) else None
+            findings.add(
+                "wrong-type",
+                f"an input is declared by a JSON Schema, a map, not {show(schema.plain())}",
+                schema,
+                hint=hint,
+            )
+            declared[name] = InputDeclaration(name, {}, False, None, schema)
+    return declared
+
+
+def _check_schema(
+    name: str, node: Node, schema: dict[str, Any], has_default: bool, default: Any, findings: Findings
+) -> None:
+    """Reports a schema that is none, and a default that does not fit it."""
+    plain = _PLAIN_TYPES.get(schema.get("type", "")) if set(schema) <= _PLAIN_KEYS else None
+    if plain is not None and (not has_default or type_name(default) == plain):
+        return  # the common case, decided without importing jsonschema
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError, best_match
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", _at(node, error.absolute_path))
+        return
+    if has_default:
+        error = best_match(Draft202012Validator(schema).iter_errors(default))
+        if error is not None:
+            findings.add(
+                "invalid-default",
+                f"the default of `{name}` does not fit its schema: {error.message}",
+                node.value["default"],
+            )
+
+
+def _at(node: Node, path: Any) -> Node:
+    for key in path:
+        try:
+            node = node.value[key]
+        except (LookupError, TypeError):  # the place is not in the file: the node above it
+            return node
+    return node
+
+
+def check_services(node: Node | None, findings: Findings) -> dict[str, Node]:
+    """The service entries of a document by name."""
+    if node is None or (node.kind == "scalar" and node.value is None):
+        return {}
+    if node.kind != "map":
+        findings.add("wrong-type", f"`services` takes a map from name to settings, not {show(node.plain())}", node)
+        return {}
+    entries = {}
+    for name, entry in node.value.items():
+        if entry.kind != "map":
+            findings.add("wrong-type", f"a service entry is a map of settings, not {show(entry.plain())}", entry)
+            continue
+        entries[name] = entry
+        _check_entry(entry, findings)
+    return entries
+
+
+def _check_entry(entry: Node, findings: Findings) -> None:
+    for key, value in entry.value.items():
+        if key not in SETTINGS:
+            findings.unknown_key(entry.keys[key], SETTINGS, "a service entry")
+            continue
+        resolved_value(value, findings, _service_scope(), condition=False)
+        templated = isinstance(value.value, str) and is_templated(value.value)
+        if key in SECRET_SETTINGS and isinstance(value.value, str) and value.value and not templated:
+            findings.add(
+                "plain-secret",
+                f"`{key}` stands in the file, where everybody who has the file can read it",
+                entry.keys[key],
+                hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
+                severity="warning",
+            )
+        elif not templated and (problem := problem_of(key, value.plain())) is not None:
+            findings.add(problem.code, problem.message, value, hint=problem.hint)
+
+
+def _service_scope() -> Scope:
+    return Scope(frozenset({"env", "secret", "kv"}), None, False)
+
+
+def check_outputs(document: Document, findings: Findings, scope: Scope) -> None:
+    """Checks the templates of `outputs`, which are evaluated after the last step."""
+    for node in (document.outputs or {}).values():
+        resolved_value(node, findings, scope)

@@ -1,0 +1,299 @@
+"""One step: its name, its keys, its options."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flowdsl.check.findings import Findings, Scope
+from flowdsl.check.references import check_expression, resolved_value
+from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
+from flowdsl.nearest import nearest
+from flowdsl.reader import Node
+from flowdsl.rules import Options, Problem, show
+from flowdsl.scalars import span_in
+from flowdsl.source import Span
+from flowdsl.spec import IDENTIFIER, StepSpec
+
+COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service")
+"""The keys every step has; `service` only where a step uses one."""
+
+
+def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
+    """The steps of a list node, with every mistake of their form reported."""
+    steps: list[StepNode] = []
+    if node.kind != "list":
+        findings.add(
+            "wrong-type",
+            f"a list of steps is needed here, not {show(node.plain())}",
+            node,
+            hint="start each step with `- step: NAME`",
+        )
+        return steps
+    for index, item in enumerate(node.value):
+        step = _step(item, f"{path}[{index}]", findings, steps[-1] if steps else None)
+        if step is not None:
+            steps.append(step)
+    return steps
+
+
+def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> StepNode | None:
+    if node.kind != "map":
+        name = node.value if isinstance(node.value, str) and findings.settings.registry.spec(node.value) else "NAME"
+        findings.add("wrong-type", f"a step is a map, not {show(node.plain())}", node, hint=f"write `- step: {name}`")
+        return None
+    name_node = node.value.get("step")
+    if name_node is None:
+        _without_name(node, findings, above)
+        return None
+    registry = findings.settings.registry
+    name = name_node.value
+    spec = registry.spec(name) if isinstance(name, str) else None
+    if spec is None:
+        near = registry.nearest(name) if isinstance(name, str) else None
+        hint = (
+            f"did you mean `{near}`?"
+            if near
+            else f"`flowdsl steps` lists them; there are {', '.join(list(registry)[:8])}"
+        )
+        findings.add(
+            "unknown-step",
+            f"Step not found: {show(name)[1:-1] if isinstance(name, str) else show(name)}",
+            name_node,
+            hint=hint,
+        )
+        return None
+    if name != spec.name:
+        findings.add(
+            "deprecated-alias", f"`{name}` is an old name", name_node, hint=f"write `{spec.name}`", severity="note"
+        )
+    step = StepNode(spec, node, path)
+    _sort_keys(step, findings)
+    return step
+
+
+def _without_name(node: Node, findings: Findings, above: StepNode | None) -> None:
+    """A list item without `step`: keys that belong to the step above, a misspelt `step`, or nothing we know."""
+    keys = list(node.value)
+    near = next((key for key in keys if key != "step" and nearest(key, ("step",))), None)
+    if near:
+        findings.add("unknown-key", f"`{near}` is not a key of a step", node.keys[near], hint="did you mean `step`?")
+    elif (
+        above is not None
+        and keys
+        and keys[0] in above.spec.keys
+        and all(key in above.spec.keys or key in COMMON_KEYS for key in keys)
+    ):
+        findings.add(
+            "misnested-key",
+            f"`{keys[0]}` belongs inside the step above, and its dash makes it a step of its own",
+            node.keys[keys[0]],
+            hint="remove the dash and line it up with the keys of that step",
+            related=(Related(above.name_node.span, "the step above"),),
+        )
+    else:
+        at = node.keys[keys[0]] if keys else node
+        findings.add(
+            "missing-key", "a step needs `step: NAME`, and this one has none", at, hint="start it with `- step: NAME`"
+        )
+
+
+def _sort_keys(step: StepNode, findings: Findings) -> None:
+    """Sorts the keys of a step into common and own ones; reports those it does not have."""
+    spec, node = step.spec, step.node
+    for name, value in node.value.items():
+        if name in spec.keys and name not in ("step",):
+            step.keys[name] = value
+        elif name == "step":
+            continue
+        elif name == "monitorLabel":
+            step.label = value
+        elif name == "id":
+            step.id = _identifier(value, "id", findings)
+        elif name == "inputs":
+            step.inputs = _ports(value, name, spec, findings)
+        elif name == "outputs":
+            step.outputs = _ports(value, name, spec, findings)
+        elif name == "service" and spec.service is not None:
+            step.service = value
+            if not isinstance(value.value, str):
+                findings.add(
+                    "wrong-type", f"`service` takes the name of a service entry, not {show(value.plain())}", value
+                )
+        elif name in spec.deprecated_keys:
+            _deprecated_key(step, name, value, findings)
+        elif spec.extra == "variables":
+            step.keys[name] = value
+            if not re.match(IDENTIFIER, name):
+                findings.add(
+                    "wrong-pattern",
+                    f"`{name}` cannot be the name of a variable",
+                    node.keys[name],
+                    hint="use letters, digits and _, and start with a letter or _",
+                )
+        else:
+            findings.unknown_key(node.keys[name], [*spec.keys, *COMMON_KEYS], spec.name)
+
+
+def _deprecated_key(step: StepNode, old: str, value: Node, findings: Findings) -> None:
+    present = step.spec.deprecated_keys[old]
+    key = step.node.keys[old]
+    if present in step.node.value:
+        related = (Related(step.node.keys[present].span, "conflicts with this"),)
+        findings.add(
+            "conflicting-keys",
+            f"`{old}` is the old name of `{present}`, and both are given",
+            key,
+            hint=f"keep `{present}`",
+            related=related,
+        )
+        return
+    findings.add("deprecated-key", f"`{old}` is an old name", key, hint=f"write `{present}`", severity="warning")
+    step.keys[present] = value
+    step.node.keys.setdefault(present, key)
+
+
+def _identifier(node: Node, key: str, findings: Findings) -> str | None:
+    if isinstance(node.value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", node.value):
+        return node.value
+    findings.add(
+        "wrong-pattern",
+        f"`{key}` is {show(node.plain())}, and must be a plain name",
+        node,
+        hint="use letters, digits, _, . and -",
+    )
+    return None
+
+
+def _ports(node: Node, key: str, spec: StepSpec, findings: Findings) -> tuple[PortName, ...]:
+    """The entries of `inputs` or `outputs`: a list of maps with `type` and `name`."""
+    offered = [port.type for port in (spec.inputs if key == "inputs" else spec.outputs)]
+    items = node.value if node.kind == "list" else None
+    if items is None:
+        findings.add(
+            "wrong-type",
+            f"`{key}` takes a list, not {show(node.plain())}",
+            node,
+            hint=f"write `{key}: [{{type: {offered[0] if offered else 'text'}, name: my_key}}]`",
+        )
+        return ()
+    ports = []
+    for item in items:
+        values = item.plain()
+        if not (
+            isinstance(values, dict)
+            and set(values) == {"type", "name"}
+            and all(isinstance(v, str) for v in values.values())
+        ):
+            findings.add("wrong-type", f"an entry of `{key}` is a map with `type` and `name`", item)
+            continue
+        if values["type"] not in offered:
+            near = nearest(values["type"], offered)
+            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(offered)}" if offered else None
+            findings.add(
+                "unknown-port",
+                f"{spec.name} has no {key[:-1]} of type `{values['type']}`",
+                item.value["type"],
+                hint=hint,
+            )
+        pattern = IDENTIFIER if key == "outputs" else r"^[A-Za-z_]\w*(\.\w+)*$"
+        if not re.match(pattern, values["name"]):
+            wanted = "a plain identifier" if key == "outputs" else "a FlowContext path such as `selected.title`"
+            findings.add("wrong-pattern", f"`name` is {show(values['name'])}, and must be {wanted}", item.value["name"])
+        ports.append(PortName(values["type"], values["name"]))
+    return tuple(ports)
+
+
+def check_step(step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
+    """Checks the options of a step at its place in the flow, and records what it writes."""
+    given = _given(step, document, findings, scope)
+    if step.label is not None:
+        resolved_value(step.label, findings, scope)
+    _check_inputs(step, findings, scope)
+    spec = step.spec
+    if spec.rules or spec.service is not None or spec.keys:
+        options = Options(spec.name, given, spec.defaults)
+        if spec.service is not None:
+            _with_service(options, step, document, findings, scope)
+        for problem in spec.problems(options):
+            findings.diagnostics.append(_diagnostic(problem, step))
+    for name, node in step.writes():
+        scope.write(name, node)
+
+
+def _given(step: StepNode, document: Document, findings: Findings, scope: Scope) -> dict[str, Any]:
+    """The options as far as they are known."""
+    spec = step.spec
+    given: dict[str, Any] = {}
+    ordered = spec.extra == "variables"
+    for name, node in step.keys.items():
+        key = spec.keys.get(name)
+        if key is None:
+            given[name] = resolved_value(node, findings, scope)
+        elif key.type == "steps":
+            given[name] = node.plain()
+            step.blocks[name] = make_steps(node, f"{step.path}.{name}", findings)
+            for inner in step.blocks[name]:
+                check_step(inner, document, findings, scope)
+        elif key.verbatim:
+            given[name] = node.plain()
+            if name == "expression":
+                check_expression(node, findings, scope)
+        else:
+            given[name] = resolved_value(node, findings, scope, key.condition)
+        if ordered and name not in LEGACY_SOURCES and (key is None):
+            scope.write(name, step.node.keys[name])
+    return given
+
+
+def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:
+    for index, port in enumerate(step.inputs):
+        if not scope.has(port.name):
+            node = step.node.value["inputs"].value[index].value["name"]
+            near = nearest(port.name, scope.written)
+            hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
+            findings.add("undefined-variable", f"`{port.name}` is not set by any step before this one", node, hint=hint)
+
+
+def _with_service(options: Options, step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
+    """Gives the options their service entry, as far as it is known before the run, and the day."""
+    settings, spec = findings.settings, step.spec
+    name = step.service.value if step.service is not None and isinstance(step.service.value, str) else spec.service
+    assert name is not None  # noqa: S101  only called for steps with a service
+    options.service = settings.services.service(name, spec, document.services)
+    options.as_of = settings.as_of
+    renamed = next((port.name for port in step.inputs if port.type == "text"), None)
+    options.reads_text = renamed is not None or "text" in scope.written
+    if step.service is not None and not settings.services.has(name, document.services):
+        near = nearest(name, settings.services.names(document.services))
+        hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+        findings.add(
+            "unknown-service", f"no service entry is called `{name}`", step.service, hint=hint, severity="warning"
+        )
+
+
+def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:
+    """A problem with its place in the file."""
+    related = tuple(Related(_key_node(step, key).span, text) for key, text in problem.related)
+    return Diagnostic(problem.code, problem.message, _place(problem, step), problem.severity, problem.hint, related)
+
+
+def _place(problem: Problem, step: StepNode) -> Span:
+    if problem.key is None:
+        return step.name_node.span
+    node = step.keys.get(problem.key)
+    if problem.on_key or node is None:
+        return _key_node(step, problem.key).span
+    for key in problem.inside:
+        if (node.kind == "map" and key in node.value) or (
+            node.kind == "list" and isinstance(key, int) and key < len(node.value)
+        ):
+            node = node.value[key]
+    if node.kind == "scalar" and isinstance(node.value, str):
+        return span_in(node, 0, len(node.value)) if node.style in ("|", ">") else node.span
+    return node.span
+
+
+def _key_node(step: StepNode, key: str) -> Node:
+    return step.node.keys.get(key, step.name_node)

@@ -1,0 +1,165 @@
+"""A checked document to a program: every step a function that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.document import Document, StepNode
+from flowdsl.errors import TemplateError
+from flowdsl.reader import Node
+from flowdsl.scalars import span_in
+from flowdsl.source import Span
+from flowdsl.template import compile as compile_template
+from flowdsl.template import parse, parse_expression
+
+if TYPE_CHECKING:
+    from flowdsl.engine import Run
+    from flowdsl.limits import Limits
+    from flowdsl.registry import Registry
+    from flowdsl.step import Step
+
+Names = Mapping[str, Any]
+Resolver = Callable[[dict[str, Any], Names], Any]
+"""Gives the value of an option from the FlowContext and the other names."""
+Call = Callable[["Run"], Awaitable[None] | None]
+"""Runs a step: at once, or by an awaitable."""
+
+
+class Operation:
+    """One step, ready to run."""
+
+    __slots__ = ("call", "label", "name", "path", "span", "wrote")
+
+    def __init__(self, step: StepNode, call: Call, label: Resolver | None) -> None:
+        self.name = step.spec.name
+        self.path = step.path
+        self.span: Span = step.name_node.span
+        self.call = call
+        self.label = label
+        self.wrote = tuple(dict.fromkeys(name for name, _ in step.writes()))
+
+
+class Program:
+    """The operations of a flow, and the resolvers of its outputs (None: the outputs are the FlowContext)."""
+
+    __slots__ = ("document", "operations", "outputs")
+
+    def __init__(
+        self, document: Document, operations: tuple[Operation, ...], outputs: dict[str, Resolver] | None
+    ) -> None:
+        self.document = document
+        self.operations = operations
+        self.outputs = outputs
+
+
+class Site:
+    """Where a step is compiled: its node, and the tools to make resolvers and blocks of its options."""
+
+    __slots__ = ("compiler", "step")
+
+    def __init__(self, step: StepNode, compiler: Compiler) -> None:
+        self.step = step
+        self.compiler = compiler
+
+    def resolver(self, key: str) -> Resolver:
+        """The resolver of an option that is present."""
+        return self.compiler.resolver(self.step.keys[key])
+
+    def expression(self, key: str) -> Resolver:
+        """The resolver of an option that holds a bare expression."""
+        return self.compiler.expression(self.step.keys[key])
+
+    def block(self, key: str) -> tuple[Operation, ...]:
+        """The operations of an option that holds steps."""
+        return self.compiler.operations(self.step.blocks[key])
+
+
+class Compiler:
+    """Makes the operations of one document."""
+
+    def __init__(self, document: Document, registry: Registry, limits: Limits, placeholders: Iterable[str]) -> None:
+        self.document = document
+        self.registry = registry
+        self.limits = limits
+        self.placeholders = frozenset(placeholders)
+        self.taint = _mentions_secrets(document)
+
+    def program(self) -> Program:
+        """The program of the document."""
+        outputs = self.document.outputs
+        return Program(
+            self.document,
+            self.operations(self.document.steps),
+            None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
+        )
+
+    def operations(self, steps: Iterable[StepNode]) -> tuple[Operation, ...]:
+        """The operations of a list of steps."""
+        from flowdsl.leaf import leaf_call
+
+        operations = []
+        for step in steps:
+            cls: type[Step] = self.registry.step_class(step.spec.name)
+            site = Site(step, self)
+            call = cls.compile(site) or leaf_call(cls, site)
+            label = self.resolver(step.label) if step.label is not None else None
+            operations.append(Operation(step, call, label))
+        return tuple(operations)
+
+    def resolver(self, node: Node, *, strict: bool | None = None) -> Resolver:
+        """The resolver of a node; maps and lists are made anew each time."""
+        if node.kind == "list":
+            items = [self.resolver(item) for item in node.value]
+            return lambda context, names: [item(context, names) for item in items]
+        if node.kind == "map":
+            pairs = [(key, self.resolver(item)) for key, item in node.value.items()]
+            return lambda context, names: {key: item(context, names) for key, item in pairs}
+        value = node.value
+        if not isinstance(value, str) or "{" not in value:
+            return lambda context, names: value
+        strict = not self.document.lenient if strict is None else strict
+        compiled = compile_template(
+            parse(value),
+            strict=strict,
+            native=True,
+            taint=self.taint,
+            placeholders=self.placeholders,
+            limits=self.limits.template,
+        )
+        return _located(compiled, node)
+
+    def expression(self, node: Node) -> Resolver:
+        """The resolver of a bare expression; undefined is None there."""
+        compiled = compile_template(
+            parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
+        )
+        return _located(compiled, node)
+
+
+def _located(compiled: Resolver, node: Node) -> Resolver:
+    """The resolver with the place in the file on its errors."""
+
+    def resolve(context: dict[str, Any], names: Names) -> Any:
+        try:
+            return compiled(context, names)
+        except TemplateError as error:
+            if error.span is None:
+                error.span = (
+                    node.span if error.start is None else span_in(node, error.start, error.end or error.start + 1)
+                )
+            raise
+
+    return resolve
+
+
+def _mentions_secrets(document: Document) -> bool:
+    """Whether a secret can reach a template: only then values are tracked."""
+    return "secret" in document.source.text
+
+
+def is_constant(node: Node) -> bool:
+    """Whether a node holds no template and no `{name}`."""
+    if node.kind == "scalar":
+        return not isinstance(node.value, str) or "{" not in node.value
+    return all(is_constant(child) for child in (node.value if node.kind == "list" else node.value.values()))

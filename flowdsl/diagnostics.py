@@ -1,0 +1,128 @@
+"""Diagnostics: what is wrong, where, and what would be right, as values and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from flowdsl.source import Source, Span
+
+Severity = Literal["error", "warning", "note"]
+"""How bad a finding is; only an error keeps a flow from running."""
+
+
+class Related(NamedTuple):
+    """Another place that has to do with a diagnostic, and why."""
+
+    span: Span
+    message: str
+
+
+class Diagnostic(NamedTuple):
+    """One finding: `code` is a stable kebab-case word, `span` the characters it is about."""
+
+    code: str
+    message: str
+    span: Span
+    severity: Severity = "error"
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON values; lines and columns count from 1, `end_col` is the column after the last
+        character."""
+        line, col = self.span.first
+        end_line, end_col = self.span.last
+        return {
+            "path": self.span.path,
+            "line": line,
+            "col": col,
+            "end_line": end_line,
+            "end_col": end_col,
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "related": [
+                {"path": r.span.path, "line": r.span.first.line, "col": r.span.first.col, "message": r.message}
+                for r in self.related
+            ],
+        }
+
+
+def sort_key(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    """Orders diagnostics by path and place."""
+    return diagnostic.span.path, diagnostic.span.start, diagnostic.span.end
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether one of them is an error."""
+    return any(diagnostic.severity == "error" for diagnostic in diagnostics)
+
+
+def counts(diagnostics: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 warning`; empty when there is nothing to count."""
+    parts = []
+    for severity in ("error", "warning", "note"):
+        number = sum(diagnostic.severity == severity for diagnostic in diagnostics)
+        if number:
+            parts.append(f"{number} {severity}{'' if number == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def render(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
+    """The diagnostics as text for people, a blank line between two; ANSI colours when asked."""
+    paint = _Paint(color)
+    return "\n\n".join(_render_one(diagnostic, paint) for diagnostic in diagnostics)
+
+
+class _Paint:
+    """Wraps text in ANSI colours, or leaves it."""
+
+    CODES: ClassVar = {"error": "1;31", "warning": "1;33", "note": "1;36", "dim": "2", "bold": "1", "hint": "32"}
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, kind: str, text: str) -> str:
+        return f"\x1b[{self.CODES[kind]}m{text}\x1b[0m" if self.on else text
+
+
+def _render_one(diagnostic: Diagnostic, paint: _Paint) -> str:
+    severity = diagnostic.severity
+    head = f"{paint('bold', str(diagnostic.span))}: {paint(severity, severity)}: {diagnostic.message}"
+    lines = [f"{head} {paint('dim', f'[{diagnostic.code}]')}"]
+    lines += _excerpt(diagnostic.span, "^", paint, severity)
+    for related in diagnostic.related:
+        lines.append(f"  {related.span}: {related.message}")
+        lines += _excerpt(related.span, "-", paint, "dim")
+    if diagnostic.hint:
+        lines.append(f"  {paint('hint', 'hint')}: {diagnostic.hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> list[str]:
+    """The source line of a span and the marks under it; a span over several lines is marked to the end of its first."""
+    source: Source = span.source
+    if not source.text:
+        return []
+    first, last = span.first, span.last
+    text = source.line(first.line)
+    start = first.col - 1
+    end = last.col - 1 if last.line == first.line else len(text.rstrip())
+    shift = max(0, start - 100) if len(text) > 160 else 0
+    shown = text[shift : shift + 160].expandtabs(4)
+    before = _width(text[shift:start].expandtabs(4))
+    length = max(1, _width(text[start : min(end, shift + 160)].expandtabs(4)))
+    number = str(first.line).rjust(4)
+    bar = paint("dim", "|")
+    return [f"{paint('dim', number)} {bar} {shown}".rstrip(), f"     {bar} {' ' * before}{paint(kind, mark * length)}"]
+
+
+def _width(text: str) -> int:
+    """Columns a terminal needs: wide East Asian characters and emoji take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,108 @@
+"""A checked flow as data: what the checker makes of the nodes and the compiler turns into a program."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flowdsl.reader import Node
+from flowdsl.source import Source
+from flowdsl.spec import StepSpec
+
+
+class PortName(NamedTuple):
+    """An entry of a step's `inputs` or `outputs`: the type, and the FlowContext path or key it stands for."""
+
+    type: str
+    name: str
+
+
+class StepNode:
+    """One step of a document.
+
+    `keys` maps the step's own keys to their value nodes, in document order and under their present names.
+    `path` is the step's place (`flow[2]`), `blocks` maps keys that hold steps to those steps.
+    """
+
+    __slots__ = ("blocks", "id", "inputs", "keys", "label", "node", "outputs", "path", "service", "spec")
+
+    def __init__(self, spec: StepSpec, node: Node, path: str) -> None:
+        self.spec = spec
+        self.node = node
+        self.path = path
+        self.keys: dict[str, Node] = {}
+        self.blocks: dict[str, list[StepNode]] = {}
+        self.id: str | None = None
+        self.label: Node | None = None
+        self.inputs: tuple[PortName, ...] = ()
+        self.outputs: tuple[PortName, ...] = ()
+        self.service: Node | None = None
+
+    @property
+    def name_node(self) -> Node:
+        """The value of `step`."""
+        return self.node.value["step"]  # type: ignore[no-any-return]  # a map's values are nodes
+
+    def writes(self) -> list[tuple[str, Node]]:
+        """The FlowContext keys the step writes, each with the node to show for it."""
+        spec = self.spec
+        if spec.extra == "variables":
+            return self._variables()
+        if self.outputs:
+            node = self.node.keys["outputs"]
+            return [(port.name, node) for port in self.outputs]
+        written = []
+        for index, port in enumerate(spec.outputs):
+            if port.optional:
+                continue
+            node = self.keys.get(spec.writes_to) if spec.writes_to and index == 0 else None
+            if node is not None and isinstance(node.value, str):
+                written.append((node.value, node))
+            else:
+                key = spec.keys[spec.writes_to].default if spec.writes_to and index == 0 else port.type
+                written.append((key, self.name_node))
+        return written
+
+    def _variables(self) -> list[tuple[str, Node]]:
+        """The variables of a SET: every key that is not one of the step's own; a legacy source writes to `name`, else
+        `text`."""
+        own = self.spec.keys
+        sources = [key for key in LEGACY_SOURCES if key in self.keys]
+        target = self.keys.get("name")
+        written = []
+        for key, node in self.keys.items():
+            if key in LEGACY_SOURCES:
+                name = target.value if target is not None and isinstance(target.value, str) else "text"
+                written.append((name, self.node.keys.get(key, node)))
+            elif key not in own or (key == "name" and not sources):
+                written.append((key, self.node.keys.get(key, node)))
+        return written
+
+
+LEGACY_SOURCES = ("text", "raw_text", "expression", "steps")
+"""The keys of SET's older form that give the value of one variable."""
+
+
+class InputDeclaration(NamedTuple):
+    """A declared input: its JSON Schema, and its default when it has one."""
+
+    name: str
+    schema: dict[str, Any]
+    has_default: bool
+    default: Any
+    node: Node
+
+
+class Document:
+    """A flow document: its steps, and what it declares."""
+
+    __slots__ = ("inputs", "lenient", "outputs", "root", "services", "source", "steps", "title")
+
+    def __init__(self, source: Source, root: Node) -> None:
+        self.source = source
+        self.root = root
+        self.steps: list[StepNode] = []
+        self.inputs: dict[str, InputDeclaration] | None = None
+        self.outputs: dict[str, Node] | None = None
+        self.services: dict[str, Node] = {}
+        self.lenient = False
+        self.title: str | None = None

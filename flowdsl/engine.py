@@ -1,0 +1,233 @@
+"""The engine: runs the operations of a program over one FlowContext, and tells what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import date
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flowdsl.compile import Operation, Program
+from flowdsl.errors import LimitExceeded, RunError, StepError
+from flowdsl.events import Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
+from flowdsl.secrets import Secrets
+
+if TYPE_CHECKING:
+    from flowdsl.document import StepNode
+    from flowdsl.image import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.services import Service, ServiceLayers
+
+T = TypeVar("T")
+Emit = Callable[[Event], None]
+BREATHER = 1024
+"""After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
+
+
+class Resources:
+    """Things that steps share: each is opened once, and all are closed together."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._opening: dict[Hashable, asyncio.Future[Any]] = {}
+
+    async def __aenter__(self) -> Resources:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._opening.clear()
+        await self._stack.aclose()
+
+    async def get(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """The thing of that key, opened now if it is not open yet."""
+        waiting = self._opening.get(key)
+        if waiting is None:
+            waiting = self._opening[key] = asyncio.get_running_loop().create_future()
+            try:
+                waiting.set_result(await self._stack.enter_async_context(open()))
+            except BaseException:
+                del self._opening[key]
+                waiting.cancel()
+                raise
+        return await waiting  # type: ignore[no-any-return]  # the future holds a T for this key
+
+
+class Run:
+    """The state of one run."""
+
+    __slots__ = (
+        "as_of",
+        "context",
+        "cost_known",
+        "cost_usd",
+        "document_services",
+        "emit",
+        "layers",
+        "limits",
+        "names",
+        "program",
+        "resources",
+        "secrets",
+        "started",
+        "steps",
+        "store",
+    )
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        context: dict[str, Any],
+        names: Mapping[str, Any],
+        secrets: Secrets,
+        layers: ServiceLayers,
+        limits: Limits,
+        store: ImageStore,
+        resources: Resources,
+        emit: Emit | None,
+        as_of: date,
+    ) -> None:
+        self.program = program
+        self.context = context
+        self.names = names
+        self.secrets = secrets
+        self.layers = layers
+        self.limits = limits
+        self.store = store
+        self.resources = resources
+        self.emit = emit
+        self.as_of = as_of
+        self.started = perf_counter()
+        self.steps = 0
+        self.cost_usd = 0.0
+        self.cost_known = True
+
+    def now(self) -> float:
+        """Seconds since the run started."""
+        return perf_counter() - self.started
+
+    def spend(self, usd: float | None) -> None:
+        """Adds to the cost; None makes it unknown."""
+        if usd is None:
+            self.cost_known = False
+        else:
+            self.cost_usd += usd
+
+    def emit_note(self, step: StepNode, code: str, text: str) -> None:
+        """Tells a note of a step."""
+        if self.emit is not None:
+            self.emit(Note(step.spec.name, step.path, self.now(), code, self.secrets.hide(text)))
+
+    async def block(self, operations: Sequence[Operation]) -> None:
+        """Runs the operations of a block."""
+        await run_operations(operations, self)
+
+    def service(self, step: StepNode) -> Service:
+        """The service entry of a step, with its templates resolved and its secrets marked.
+
+        Raises:
+            ConfigError: the service is not configured.
+        """
+        from flowdsl.services import SECRET_SETTINGS
+
+        spec = step.spec
+        name = step.service.value if step.service is not None else spec.service
+        services = self.program.document.services
+        service = self.layers.service(name, spec, services, self._resolve_setting)
+        self.layers.require(service, spec, services)
+        for key in SECRET_SETTINGS:
+            if isinstance(service.settings.get(key), str):
+                service.settings[key] = self.secrets.add(service.settings[key])
+        for value in (service.settings.get("headers") or {}).values():
+            self.secrets.notice(value)
+        return service
+
+    def _resolve_setting(self, value: Any) -> Any:
+        """A setting with its template resolved; it may read `env`, `secret` and `kv`, not the FlowContext."""
+        if isinstance(value, dict):
+            return {key: self._resolve_setting(item) for key, item in value.items()}
+        if not isinstance(value, str) or "{" not in value:
+            return value
+        from flowdsl.template import compile, parse
+
+        return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
+
+
+async def execute(run: Run) -> None:
+    """Runs all operations of a program, in order, within the deadline; tells about each step and the end.
+
+    Raises:
+        RunError: the first step that fails, with `step`, `path` and `span` filled in.
+        LimitExceeded: the run took too long or had too many steps.
+    """
+    status, failure = "failed", None
+    try:
+        async with asyncio.timeout(run.limits.timeout_s):
+            await run_operations(run.program.operations, run)
+        status = "done"
+    except TimeoutError as error:
+        failure = LimitExceeded(f"the run took longer than {run.limits.timeout_s:g} s", code="deadline")
+        raise failure from error
+    except asyncio.CancelledError:
+        status = "cancelled"
+        raise
+    except RunError as error:
+        failure = error
+        raise
+    finally:
+        if run.emit is not None and status != "done":
+            run.emit(FlowFinished(status, run.now(), run.steps, run.cost_usd if run.cost_known else None, failure))
+
+
+async def run_operations(operations: Sequence[Operation], run: Run) -> None:
+    """Runs operations in order."""
+    emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
+    for operation in operations:
+        began = perf_counter() - started
+        if emit is not None:
+            label = operation.label
+            emit(StepStarted(operation.name, operation.path, began, None if label is None else _label(label, run)))
+        try:
+            waiting = operation.call(run)
+            if waiting is not None:
+                await waiting
+        except RunError as error:
+            _failed(error, operation, run, began)
+            raise
+        except Exception as error:
+            crash = StepError(
+                run.secrets.hide(f"{operation.name} failed: {type(error).__name__}: {error}"), code="step-crashed"
+            )
+            _failed(crash, operation, run, began)
+            raise crash from error
+        run.steps += 1
+        now = perf_counter() - started
+        if emit is not None:
+            emit(StepFinished(operation.name, operation.path, now, now - began, operation.wrote))
+        if run.steps >= max_steps and operation is not operations[-1]:
+            raise LimitExceeded(f"the run has more than {max_steps:,} steps", code="too-many-steps")
+        if timeout_s is not None and now > timeout_s:
+            raise TimeoutError
+        if run.steps % BREATHER == 0:
+            await asyncio.sleep(0)
+
+
+def _label(label: Callable[[dict[str, Any], Mapping[str, Any]], Any], run: Run) -> str:
+    from flowdsl.template.values import to_text
+
+    return run.secrets.hide(to_text(label(run.context, run.names)))
+
+
+def _failed(error: RunError, operation: Operation, run: Run, began: float) -> None:
+    """Completes an error with its place, hides secrets in it, and tells about it."""
+    if error.step is None:
+        error.step, error.path = operation.name, operation.path
+        error.span = error.span or operation.span
+        run.secrets.notice(run.context)
+        error.message = run.secrets.hide(error.message)
+        error.args = (error.message,)
+    if run.emit is not None:
+        now = run.now()
+        run.emit(StepFailed(operation.name, operation.path, now, now - began, error))

@@ -1,0 +1,418 @@
+"""The host's side: an immutable Environment, the flows it loads, and the results of their runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.check import CheckSettings
+from flowdsl.check import check as check_flow
+from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, RunError, UsageError
+from flowdsl.events import Event, FlowFinished
+from flowdsl.limits import Limits
+from flowdsl.reader import read_bytes
+from flowdsl.registry import Registry, installed
+from flowdsl.services import ServiceLayers, checked_entries, settings_file
+from flowdsl.source import Source
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.compile import Program
+    from flowdsl.document import Document
+    from flowdsl.engine import Resources
+    from flowdsl.image import Image
+    from flowdsl.step import Step
+
+FlowText = str | os.PathLike[str] | Source
+"""A flow: a path, or its text when it is a str with a line break, or a Source."""
+OnEvent = Callable[[Event], None]
+
+
+class Result:
+    """What a run gives back.
+
+    `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
+    `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
+    known;
+    `elapsed_s` the time; `steps` how many steps ran.
+    """
+
+    __slots__ = ("context", "cost_usd", "elapsed_s", "outputs", "steps")
+
+    def __init__(
+        self, outputs: dict[str, Any], context: dict[str, Any], cost_usd: float | None, elapsed_s: float, steps: int
+    ) -> None:
+        self.outputs = outputs
+        self.context = context
+        self.cost_usd = cost_usd
+        self.elapsed_s = elapsed_s
+        self.steps = steps
+
+    @property
+    def images(self) -> list[Image]:
+        """Every picture in the outputs, in order, each once."""
+        found: dict[int, Image] = {}
+        _collect_images(self.outputs, found)
+        return list(found.values())
+
+    def to_json(self) -> Any:
+        """The outputs as JSON values: pictures as maps with path, mime, width, height and sha256, secrets hidden."""
+        return to_json(self.outputs)
+
+    def __repr__(self) -> str:
+        found = f"outputs={sorted(self.outputs)}, images={len(self.images)}"
+        return f"Result({found}, cost_usd={self.cost_usd}, elapsed_s={self.elapsed_s:.3f})"
+
+
+class Environment:
+    """Everything a host adds to the language; immutable, and safe to share between runs.
+
+    `steps` are step classes beyond the installed ones; `services` entry name → settings; `variables` the host variables
+    of
+    `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder that
+    pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment variables);
+    `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the day that life
+    dates of models are judged by (default: today); `overrides` provider → settings that win over all others.
+
+    `async with Environment(...) as environment:` keeps connections open over several runs.
+
+    Raises:
+        PluginError: a class among `steps` is not a step.
+        UsageError: an entry in `services` that cannot be.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Iterable[type[Step]] = (),
+        services: Mapping[str, Mapping[str, Any]] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        objects: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        images: str | os.PathLike[str] = "flowdsl-images",
+        secrets: Callable[[str], str | None] | None = None,
+        env: Iterable[str] = (),
+        kv: Mapping[str, Any] | None = None,
+        as_of: date | None = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.steps = tuple(steps)
+        self.services = checked_entries("Environment", {"services": services or {}})
+        self.variables = dict(variables or {})
+        self.objects = dict(objects or {})
+        self.limits = limits or Limits()
+        self.images = os.fspath(images)
+        self.secrets = secrets
+        self.env = frozenset(env)
+        self.kv = dict(kv or {})
+        self.as_of = as_of
+        self.overrides = dict(overrides or {})
+        self._registry: Registry | None = None
+        self._resources: Resources | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The steps that flows may use."""
+        if self._registry is None:
+            self._registry = installed().with_steps(self.steps) if self.steps else installed()
+        return self._registry
+
+    def check(self, flow: FlowText, *, declare: Iterable[str] = ()) -> list[Diagnostic]:
+        """Every finding of a flow, in the order of the file; `declare` names FlowContext keys that the caller will set.
+
+        Raises:
+            OSError: the file cannot be read.
+            PluginError: the steps cannot be loaded.
+        """
+        return self._check(flow, declare)[1]
+
+    def load(self, flow: FlowText, *, declare: Iterable[str] = ()) -> Flow:
+        """A flow that is ready to run.
+
+        Raises:
+            FlowCheckError: the flow has errors; `.diagnostics` holds them all.
+            OSError: the file cannot be read.
+            PluginError: the steps cannot be loaded.
+        """
+        document, diagnostics, layers = self._check(flow, declare)
+        if document is None:
+            raise FlowSyntaxError(diagnostics)
+        if has_errors(diagnostics):
+            raise FlowCheckError(diagnostics)
+        return Flow(self, document, diagnostics, layers)
+
+    def run(
+        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+    ) -> Result:
+        """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
+        return self.load(flow, declare=inputs or ()).run(inputs, on_event=on_event)
+
+    async def arun(
+        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+    ) -> Result:
+        """Loads and runs a flow in the running event loop; see `Flow.arun`."""
+        return await self.load(flow, declare=inputs or ()).arun(inputs, on_event=on_event)
+
+    async def __aenter__(self) -> Environment:
+        from flowdsl.engine import Resources
+
+        if self._resources is not None:
+            raise UsageError("this Environment is open already")
+        self._resources = Resources()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        resources, self._resources = self._resources, None
+        if resources is not None:
+            await resources.__aexit__(*exc)
+
+    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Document | None, list[Diagnostic], ServiceLayers]:
+        source, diagnostics = _source(flow)
+        layers = self._layers(source)
+        if diagnostics:
+            return None, diagnostics, layers
+        settings = CheckSettings(
+            self.registry,
+            services=layers,
+            objects=self.objects,
+            variables=self.variables,
+            context=declare,
+            as_of=self.as_of or _today(),
+        )
+        return *check_flow(source, settings), layers
+
+    def _layers(self, source: Source) -> ServiceLayers:
+        layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
+        folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
+        found = settings_file(folder)
+        if found is not None:
+            layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
+        layers.append(("host", self.services))
+        return ServiceLayers(layers, overrides=self.overrides)
+
+
+class Flow:
+    """A checked flow: `run` it as often as you like. `diagnostics` holds its warnings and notes."""
+
+    def __init__(
+        self, environment: Environment, document: Document, diagnostics: Iterable[Diagnostic], layers: ServiceLayers
+    ) -> None:
+        self.environment = environment
+        self.document = document
+        self.diagnostics = tuple(diagnostics)
+        self._layers = layers
+        self._program: Program | None = None
+
+    @property
+    def title(self) -> str | None:
+        """The flow's title."""
+        return self.document.title
+
+    def run(self, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None) -> Result:
+        """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event.
+
+        Raises:
+            ConfigError: an input that the flow does not declare, or that does not fit its schema.
+            RunError: the step that failed, with `.step`, `.path` and `.span`.
+            UsageError: called while an event loop runs; use `arun` there.
+        """
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.arun(inputs, on_event=on_event))
+        raise UsageError("an event loop is running here: use `await flow.arun(...)`")
+
+    async def arun(self, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None) -> Result:
+        """`run` for a running event loop. Cancelling it cancels the flow, and leaves nothing half-written."""
+        from flowdsl.engine import Resources, execute
+
+        shared = self.environment._resources
+        if shared is not None:
+            return await self._arun(inputs, on_event, shared, execute)
+        async with Resources() as resources:
+            return await self._arun(inputs, on_event, resources, execute)
+
+    async def stream(self, inputs: Mapping[str, Any] | None = None) -> AsyncIterator[Event | Result]:
+        """The events of a run as they happen, and its Result as the last item.
+
+        Raises:
+            RunError: after the events, when the run fails.
+        """
+        import asyncio
+
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        task = asyncio.create_task(self.arun(inputs, on_event=queue.put_nowait))
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            yield await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def _arun(
+        self, inputs: Mapping[str, Any] | None, on_event: OnEvent | None, resources: Resources, execute: Any
+    ) -> Result:
+        from flowdsl.engine import Run
+        from flowdsl.image import ImageStore
+        from flowdsl.secrets import Secrets
+
+        environment = self.environment
+        values = self._inputs(inputs or {})
+        secrets = Secrets(environment.secrets or self._layers.environ.get)
+        run = Run(
+            self._compiled(),
+            context=dict(values),
+            names=self._names(values, secrets),
+            secrets=secrets,
+            layers=self._layers,
+            limits=environment.limits,
+            store=ImageStore(environment.images),
+            resources=resources,
+            emit=on_event,
+            as_of=environment.as_of or _today(),
+        )
+        await execute(run)
+        cost = run.cost_usd if run.cost_known else None
+        outputs = self._outputs(run.context, run.names)
+        if on_event is not None:
+            on_event(FlowFinished("done", run.now(), run.steps, cost))
+        return Result(outputs, run.context, cost, run.now(), run.steps)
+
+    def _compiled(self) -> Program:
+        if self._program is None:
+            from flowdsl.compile import Compiler
+
+            names = [f"{{{name}}}" for name in self.environment.variables]
+            names += [f"{{{name}}}" for name in self.document.inputs or ()]
+            placeholders = [name[1:-1] for name in names]
+            self._program = Compiler(
+                self.document, self.environment.registry, self.environment.limits, placeholders
+            ).program()
+        return self._program
+
+    def _names(self, values: dict[str, Any], secrets: Any) -> dict[str, Any]:
+        """What templates can read beside the FlowContext."""
+        from flowdsl.secrets import allowed
+        from flowdsl.template import UNDEFINED
+
+        environment = self.environment
+        kv = environment.kv
+        return {
+            **{f"{{{name}}}": value for name, value in values.items()},
+            **{f"{{{name}}}": value for name, value in environment.variables.items()},
+            "inputs": values,
+            "env": allowed(self._layers.environ, environment.env),
+            "secret": secrets.secret,
+            "kv": lambda name: kv.get(name, UNDEFINED),
+            **environment.objects,
+        }
+
+    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs with defaults filled in.
+
+        Raises:
+            ConfigError: an unknown or missing input, or one that does not fit its schema.
+        """
+        declared = self.document.inputs
+        if declared is None:
+            return dict(given)
+        from flowdsl.nearest import nearest
+
+        for name in given:
+            if name not in declared:
+                near = nearest(name, declared)
+                hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
+                raise ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
+        values = {}
+        for name, declaration in declared.items():
+            if name in given:
+                values[name] = _fitting(name, given[name], declaration.schema)
+            elif declaration.has_default:
+                values[name] = declaration.default
+            else:
+                raise ConfigError(
+                    f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
+                )
+        return values
+
+    def _outputs(self, context: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = self._compiled().outputs
+        if outputs is None:
+            return context
+        try:
+            return {name: resolve(context, names) for name, resolve in outputs.items()}
+        except RunError as error:
+            error.step, error.path = error.step or "outputs", error.path or "outputs"
+            raise
+
+
+def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:
+    if not schema:
+        return value
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    if error is not None:
+        place = "".join(f"[{part!r}]" for part in error.absolute_path)
+        raise ConfigError(f"the input `{name}`{place} does not fit its schema: {error.message}", code="invalid-input")
+    return value
+
+
+def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:
+    if isinstance(flow, Source):
+        return flow, []
+    if isinstance(flow, str) and ("\n" in flow or not flow.strip()):
+        return Source(flow), []
+    path = os.fspath(flow)
+    with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
+        return read_bytes(file.read(), path)
+
+
+def _today() -> date:
+    from datetime import date
+
+    return date.today()
+
+
+def _collect_images(value: Any, found: dict[int, Image]) -> None:
+    from flowdsl.image import Image
+
+    if isinstance(value, Image):
+        found.setdefault(id(value), value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect_images(item, found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_images(item, found)
+
+
+def to_json(value: Any) -> Any:
+    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`."""
+    from flowdsl.image import Image
+    from flowdsl.template.taint import SecretText
+
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, SecretText):
+        return "***"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, Image):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return str(value)

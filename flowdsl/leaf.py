@@ -1,0 +1,224 @@
+"""The call of an ordinary step: resolve its options, judge them, run it, write what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from flowdsl.compile import Call, Resolver, Site, is_constant
+from flowdsl.errors import ConfigError, StepError
+from flowdsl.events import Note, Progress
+from flowdsl.rules import Options, Problem
+from flowdsl.spec import StepSpec
+
+if TYPE_CHECKING:
+    from flowdsl.document import StepNode
+    from flowdsl.engine import Run
+    from flowdsl.image import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.services import Service
+    from flowdsl.step import Step
+
+T = TypeVar("T")
+
+
+def leaf_call(cls: type[Step], site: Site) -> Call:
+    """The call of a step without blocks."""
+    leaf = Leaf(cls, site)
+    return leaf.call
+
+
+class Leaf:
+    """An ordinary step at its place in a flow."""
+
+    def __init__(self, cls: type[Step], site: Site) -> None:
+        self.cls = cls
+        self.step: StepNode = site.step
+        self.spec: StepSpec = site.step.spec
+        self.given = frozenset(self.step.keys)
+        self.outputs = tuple(port.type for port in self.step.outputs)
+        self.resolvers: dict[str, Resolver] = {}
+        for name, node in self.step.keys.items():
+            key = self.spec.keys.get(name)
+            if key is not None and key.verbatim:
+                self.resolvers[name] = _constant(node.plain())
+            else:
+                self.resolvers[name] = site.resolver(name)
+        dynamic = any(not is_constant(node) for node in self.step.keys.values())
+        self.ready: Step | None = None
+        if not dynamic and self.spec.service is None:
+            self.ready = self.config({name: node.plain() for name, node in self.step.keys.items()}, None, None)
+
+    def call(self, run: Run) -> Awaitable[None] | None:
+        """Runs the step; returns an awaitable when its `run` is async."""
+        running = RunningStep(self, run)
+        config = self.ready
+        if config is None:
+            values = {}
+            for name, resolve in self.resolvers.items():
+                value = resolve(run.context, run.names)
+                values[name] = self.read_text(name, value)
+            config = self.config(values, running.service if self.spec.service is not None else None, run)
+        result = config.run(running)
+        if inspect.isawaitable(result):
+            return self.finish(run, result)
+        self.write(run, result)
+        return None
+
+    async def finish(self, run: Run, result: Awaitable[Mapping[str, Any] | None]) -> None:
+        """Waits for an async `run` and writes what it returns."""
+        self.write(run, await result)
+
+    def read_text(self, name: str, value: Any) -> Any:
+        """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
+        key = self.spec.keys.get(name)
+        if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
+            from flowdsl.reader import plain_value
+
+            return plain_value(value.strip())
+        if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
+            return int(value)
+        return value
+
+    def config(self, values: dict[str, Any], service: Service | None, run: Run | None) -> Step:
+        """The options as the step's frozen model.
+
+        Raises:
+            ConfigError: an option that breaks a rule.
+        """
+        options = Options(self.spec.name, values, self.spec.defaults, service)
+        if run is not None:
+            options.as_of = run.as_of
+            options.reads_text = self.input(run, "text") is not None
+        for problem in self.spec.problems(options):
+            if problem.severity == "error":
+                raise self.config_error(problem)
+            if run is not None and (
+                problem.key is None or not is_constant(self.step.keys.get(problem.key, self.step.node))
+            ):
+                run.emit_note(self.step, problem.code, problem.message)
+        fields = {key.field: values[name] for name, key in self.spec.keys.items() if values.get(name) is not None}
+        fields.update({name: value for name, value in values.items() if name not in self.spec.keys})
+        try:
+            return self.cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise self.config_error(
+                Problem("invalid-option", f"`{place}`: {first['msg']}", key=place.partition(".")[0])
+            ) from None
+
+    def config_error(self, problem: Problem) -> ConfigError:
+        """The exception for a problem, with its place."""
+        error = ConfigError(problem.message, code=problem.code, hint=problem.hint)
+        node = self.step.keys.get(problem.key or "")
+        error.span = node.span if node is not None else self.step.name_node.span
+        return error
+
+    def input(self, run: Run, type: str) -> Any:
+        """The value of an input type; None when unset."""
+        path = next((port.name for port in self.step.inputs if port.type == type), type)
+        value: Any = run.context
+        for part in path.split("."):
+            if isinstance(value, Mapping):
+                value = value.get(part)
+            elif isinstance(value, (list, tuple)) and part.isdecimal():
+                value = value[int(part)] if int(part) < len(value) else None
+            else:
+                return None
+        return value
+
+    def write(self, run: Run, result: Mapping[str, Any] | None) -> None:
+        """Writes what the step returned to the FlowContext."""
+        written = dict(result or {})
+        declared = [port.type for port in self.spec.outputs]
+        for type in written:
+            if type not in declared:
+                raise StepError(
+                    f"{self.spec.name} returned `{type}`, which is not among its outputs",
+                    hint=f"declare it: outputs={(*declared, type)!r}",
+                )
+        if self.step.outputs:
+            for port in self.step.outputs:
+                if port.type in written:
+                    run.context[port.name] = written[port.type]
+            return
+        for index, port_of_spec in enumerate(self.spec.outputs):
+            if port_of_spec.type in written and not port_of_spec.optional:
+                run.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
+
+    def key_of(self, index: int, type: str) -> str:
+        """The FlowContext key of an output."""
+        if index == 0 and self.spec.writes_to is not None:
+            node = self.step.keys.get(self.spec.writes_to)
+            return str(node.value if node is not None else self.spec.keys[self.spec.writes_to].default)
+        return type
+
+
+def _constant(value: Any) -> Resolver:
+    return lambda context, names: value
+
+
+class RunningStep:
+    """What a step sees of its run: the `StepContext` of the engine."""
+
+    __slots__ = ("_leaf", "_run", "_service", "given", "outputs", "path", "step")
+
+    def __init__(self, leaf: Leaf, run: Run) -> None:
+        self._leaf = leaf
+        self._run = run
+        self._service: Service | None = None
+        self.step = leaf.spec.name
+        self.path = leaf.step.path
+        self.given = leaf.given
+        self.outputs = leaf.outputs
+
+    @property
+    def flow_context(self) -> Mapping[str, Any]:
+        """The FlowContext, to read."""
+        return self._run.context
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the environment."""
+        return self._run.limits
+
+    @property
+    def service(self) -> Service:
+        """The service entry of the step, merged and resolved."""
+        if self._service is None:
+            self._service = self._run.service(self._leaf.step)
+        return self._service
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        return self._run.store
+
+    def input(self, type: str) -> Any:
+        """The value of an input type; None when unset."""
+        return self._leaf.input(self._run, type)
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tells that something happens."""
+        run = self._run
+        if run.emit is not None:
+            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide(text), done, total))
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tells something the author should know."""
+        run = self._run
+        if run.emit is not None:
+            run.emit(Note(self.step, self.path, run.now(), code, run.secrets.hide(text), details))
+
+    def spend(self, usd: float | None) -> None:
+        """Adds to the cost of the run."""
+        self._run.spend(usd)
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A shared thing, opened once."""
+        return await self._run.resources.get(key, open)

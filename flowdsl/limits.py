@@ -1,0 +1,22 @@
+"""Limits of a run, all in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flowdsl.template.limits import TemplateLimits
+
+
+class Limits(NamedTuple):
+    """What a run may use at most.
+
+    `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
+    `image_bytes` the size of one picture, `answer_bytes` the size of one answer of a service,
+    `template` what one template may use.
+    """
+
+    timeout_s: float | None = None
+    steps: int = 1_000_000
+    image_bytes: int = 64 * 1024 * 1024
+    answer_bytes: int = 1024 * 1024 * 1024
+    template: TemplateLimits = TemplateLimits()

@@ -1,0 +1,241 @@
+"""Service entries: where the requests of a step go, and with which settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.errors import ConfigError, UsageError
+from flowdsl.rules import UNKNOWN, Problem
+from flowdsl.spec import Key, StepSpec, is_templated
+
+if TYPE_CHECKING:
+    from flowdsl.reader import Node
+
+SETTINGS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key("provider", "text", "Which vendor's protocol the service speaks."),
+        Key(
+            "endpoint",
+            "text",
+            "Where the requests go; the vendor's own address when absent.",
+            pattern=r"^https?://\S+$",
+        ),
+        Key("apiKey", "text", "The key, as the vendor's own key header carries it."),
+        Key("authKey", "text", "A bearer token, sent as `Authorization: Bearer`."),
+        Key("model", "text", "The model when the step names none."),
+        Key("deploymentId", "text", "The Azure deployment."),
+        Key("apiVersion", "text", "The Azure api-version; absent or `v1` means the v1 API."),
+        Key("target", "text", "The HUB's target, sent as `x-target`."),
+        Key("options", "map", "Defaults for the options of the steps that use this entry."),
+        Key("timeoutMs", "integer", "Deadline of one attempt in milliseconds.", minimum=1000, maximum=900_000),
+        Key("maxRetries", "integer", "How often a refused request is sent again.", maximum=20),
+        Key("rateLimit", "number", "Requests a minute at most.", minimum=0.001),
+        Key("concurrency", "integer", "Requests at the same time at most.", minimum=1, maximum=1024),
+        Key("caPem", "text", "Path or text of the certificates to trust, PEM."),
+        Key("clientPem", "text", "Path or text of the client certificate and key, PEM."),
+        Key("headers", "map", "Headers added to each request."),
+        Key("limits", "text", "`api` lifts the limits of the steps to those of the API.", choices=("step", "api")),
+        Key(
+            "onUnknown",
+            "text",
+            "What to do when it is unknown whether a request was carried out.",
+            choices=("fail", "resend"),
+        ),
+    )
+}
+"""The keys a service entry may hold."""
+
+SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
+"""The keys whose values are never shown."""
+
+
+class Service:
+    """One service entry, merged from the document, flowdsl.toml, the host and the environment.
+
+    `settings` maps keys of `SETTINGS` to values; `origins` says for each key where it came from (`flow`,
+    `flowdsl.toml`,
+    `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are `flowdsl.rules.UNKNOWN`.
+    """
+
+    __slots__ = ("name", "origins", "settings")
+
+    def __init__(self, name: str, settings: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.settings = dict(settings)
+        self.origins = dict(origins or {})
+
+    def get(self, key: str) -> Any:
+        """The value of a setting, or None."""
+        return self.settings.get(key)
+
+    def option(self, key: str) -> Any:
+        """The value a step option takes from this entry: the setting of that name, else the one under `options`."""
+        value = self.settings.get(key)
+        if value is None:
+            options = self.settings.get("options")
+            value = options.get(key) if isinstance(options, Mapping) else None
+        return value
+
+    @property
+    def provider(self) -> str | None:
+        """Which vendor's protocol the entry speaks: `openai`, `azure`, `hub`, or None when nothing says."""
+        return self.settings.get("provider")
+
+    @property
+    def endpoint(self) -> str | None:
+        """The address the requests go to, or None for the provider's own."""
+        return self.settings.get("endpoint")
+
+    def __repr__(self) -> str:
+        shown = {k: "***" if k in SECRET_SETTINGS or k == "headers" else v for k, v in self.settings.items()}
+        return f"Service({self.name!r}, {shown})"
+
+
+def problem_of(key: str, value: Any) -> Problem | None:
+    """What is wrong with the value of a setting, or None."""
+    return None if value is None else SETTINGS[key].problem(value)
+
+
+class ServiceLayers:
+    """Where service settings come from, the strongest first: the document, then `layers` in their order, then the
+    environment.
+
+    `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
+    variables.
+    `overrides` maps a provider to settings that win over everything, for example those of a simulator.
+    """
+
+    __slots__ = ("environ", "layers", "overrides")
+
+    def __init__(
+        self,
+        layers: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]] = (),
+        *,
+        environ: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.layers = tuple(layers)
+        self.environ = os.environ if environ is None else environ
+        self.overrides = dict(overrides or {})
+
+    def names(self, document: Iterable[str] = ()) -> list[str]:
+        """The names of all entries."""
+        return sorted({*document, *(name for _, entries in self.layers for name in entries)})
+
+    def has(self, name: str, document: Iterable[str] = ()) -> bool:
+        """Whether an entry of that name exists."""
+        return name in document or any(name in entries for _, entries in self.layers)
+
+    def service(
+        self,
+        name: str,
+        spec: StepSpec,
+        document: Mapping[str, Node],
+        resolve: Callable[[Any], Any] | None = None,
+    ) -> Service:
+        """The merged entry for a step. Without `resolve`, values with templates are UNKNOWN."""
+        settings: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        entry = document.get(name)
+        own = [("flow", {key: node.plain() for key, node in entry.value.items()})] if entry is not None else []
+        for origin, values in (*own, *((origin, entries.get(name, {})) for origin, entries in self.layers)):
+            for key, value in values.items():
+                if value is not None and key not in settings:
+                    settings[key] = _known(value) if resolve is None else resolve(value)
+                    origins[key] = origin
+        self._from_environment(spec, settings, origins)
+        if spec.provider is not None and "provider" not in settings:
+            settings["provider"] = spec.provider
+        for key, value in self.overrides.get(settings.get("provider", ""), {}).items():
+            settings[key], origins[key] = value, "override"
+            if value is None:
+                del settings[key]
+        return Service(name, settings, origins)
+
+    def _from_environment(self, spec: StepSpec, settings: dict[str, Any], origins: dict[str, str]) -> None:
+        keyed = any(settings.get(key) for key in SECRET_SETTINGS)
+        for key, variables in spec.environment.items():
+            if key in settings or (keyed and key in SECRET_SETTINGS):
+                continue
+            for variable in variables:
+                if value := self.environ.get(variable):
+                    settings[key], origins[key] = value, f"environment {variable}"
+                    break
+
+    def require(self, service: Service, spec: StepSpec, document: Iterable[str]) -> None:
+        """Raises ConfigError when neither an entry nor the environment says anything about a service."""
+        if self.has(service.name, document) or service.origins:
+            return
+        variables = [name for names in spec.environment.values() for name in names]
+        raise ConfigError(
+            f"Service not configured: {service.name}",
+            code="service-not-configured",
+            hint=f"set {' or '.join(variables) or 'its settings'}, or add an entry `{service.name}` under `services:`; "
+            "`flowdsl run --simulate` needs neither",
+        )
+
+
+def _known(value: Any) -> Any:
+    return UNKNOWN if isinstance(value, str) and is_templated(value) else value
+
+
+def settings_file(folder: str) -> tuple[str, dict[str, Any]] | None:
+    """The nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above it: its path and
+    content.
+
+    Raises:
+        UsageError: the file cannot be read, or is no TOML.
+    """
+    folder = os.path.abspath(folder)  # noqa: PTH100  pathlib is slow to import
+    while True:
+        for name, mark in (("flowdsl.toml", ""), ("pyproject.toml", "[tool.flowdsl")):
+            path = os.path.join(folder, name)  # noqa: PTH118
+            if os.path.isfile(path):  # noqa: PTH113
+                content = _toml(path, mark)
+                if content is not None:
+                    return path, content
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def _toml(path: str, mark: str) -> dict[str, Any] | None:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            text = file.read()
+        if mark not in text:
+            return None
+        import tomllib
+
+        content = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    return content.get("tool", {}).get("flowdsl") if mark else content
+
+
+def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The `services` table of a settings file or of a host.
+
+    Raises:
+        UsageError: an entry or a setting that cannot be.
+    """
+    from flowdsl.nearest import nearest
+
+    entries = content.get("services", {})
+    for name, entry in entries.items() if isinstance(entries, Mapping) else [("services", entries)]:
+        if not isinstance(entry, Mapping):
+            raise UsageError(f"{path}: services.{name} must be a table of settings")
+        for key, value in entry.items():
+            if key not in SETTINGS:
+                near = nearest(key, SETTINGS)
+                raise UsageError(
+                    f"{path}: services.{name}: unknown setting `{key}`" + (f", did you mean `{near}`?" if near else "")
+                )
+            problem = None if isinstance(value, str) and is_templated(value) else problem_of(key, value)
+            if problem is not None:
+                raise UsageError(f"{path}: services.{name}: {problem.message}")
+    return dict(entries)

@@ -1,0 +1,96 @@
+"""Texts with a name, and places in them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Position(NamedTuple):
+    """A place for people: line and column, both from 1, columns in characters."""
+
+    line: int
+    col: int
+
+
+class Source:
+    """A text and the path it is known by.
+
+    Offsets are character indexes into `text`; line ends are `\\n`, `\\r\\n` or `\\r`.
+    """
+
+    __slots__ = ("_starts", "path", "text")
+
+    def __init__(self, text: str, path: str = "<text>") -> None:
+        self.text = text
+        self.path = path
+        self._starts: Sequence[int] | None = None
+
+    def __repr__(self) -> str:
+        return f"Source({self.path!r}, {len(self.text)} characters)"
+
+    def position(self, offset: int) -> Position:
+        """The line and column of an offset; offsets past the end give the end."""
+        starts = self._line_starts()
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect_right(starts, offset) - 1
+        return Position(line + 1, offset - starts[line] + 1)
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1) without its line end."""
+        starts = self._line_starts()
+        start = starts[number - 1]
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    def offset(self, line: int, col: int) -> int:
+        """The offset of a line and column, both from 1; a column past the line gives its end."""
+        starts = self._line_starts()
+        line = max(1, min(line, len(starts)))
+        return min(starts[line - 1] + max(col - 1, 0), starts[line - 1] + len(self.line(line)))
+
+    def _line_starts(self) -> Sequence[int]:
+        if self._starts is None:
+            text, starts, at = self.text, [0], 0
+            if "\r" in text:
+                for index, char in enumerate(text):
+                    if char == "\n" or (char == "\r" and text[index + 1 : index + 2] != "\n"):
+                        starts.append(index + 1)
+            else:
+                while (at := text.find("\n", at) + 1) > 0:
+                    starts.append(at)
+            self._starts = starts
+        return self._starts
+
+
+class Span(NamedTuple):
+    """The characters from `start` up to but not including `end` of one source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def path(self) -> str:
+        """The path of the source."""
+        return self.source.path
+
+    @property
+    def first(self) -> Position:
+        """Where the span starts."""
+        return self.source.position(self.start)
+
+    @property
+    def last(self) -> Position:
+        """Where the span ends: the place after its last character."""
+        return self.source.position(self.end)
+
+    @property
+    def text(self) -> str:
+        """The characters of the span."""
+        return self.source.text[self.start : self.end]
+
+    def __str__(self) -> str:
+        line, col = self.first
+        return f"{self.path}:{line}:{col}"

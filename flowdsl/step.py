@@ -1,0 +1,262 @@
+"""Step: the class that is the one truth about a step."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from flowdsl.errors import PluginError
+from flowdsl.rules import Check, Rule
+from flowdsl.spec import Condition, Key, Port, StepSpec, Verbatim
+
+if TYPE_CHECKING:
+    from flowdsl.compile import Call, Site
+    from flowdsl.image import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.services import Service
+
+T = TypeVar("T")
+Written = Mapping[str, Any] | None
+"""What a step returns: output type → value, or nothing."""
+
+
+class Block:
+    """The type of a field that holds steps."""
+
+    __slots__ = ()
+
+
+class StepContext(Protocol):
+    """What a running step sees of its run."""
+
+    step: str
+    """The step's name."""
+    path: str
+    """The step's place in the flow, `flow[2]`."""
+    flow_context: Mapping[str, Any]
+    """The FlowContext, to read. What a step returns is written by the engine."""
+    given: frozenset[str]
+    """The keys the author wrote, templated ones included."""
+    outputs: tuple[str, ...]
+    """The output types the author asked for; empty when `outputs` is absent."""
+    limits: Limits
+    """The limits of the environment."""
+
+    @property
+    def service(self) -> Service:
+        """The service entry of this step, merged and resolved."""
+        ...
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        ...
+
+    def input(self, type: str) -> Any:
+        """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
+        None when unset."""
+        ...
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tell that something happens: `done` of `total` units when they can be counted."""
+        ...
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tell something the author should know; the run goes on."""
+        ...
+
+    def spend(self, usd: float | None) -> None:
+        """Add a cost in USD to the run's; None makes the run's cost unknown."""
+        ...
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A thing that all steps share, opened once and closed at the end: an HTTP client, a connection."""
+        ...
+
+
+class Step(BaseModel):
+    """A step of the language: a frozen pydantic model of its options with a `run`.
+
+    Subclass with `name="NAME"` and, where they apply, `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of
+    its
+    default service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
+    capability check), `extra="variables"`, `writes_to` (the field that names the output key),
+    `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
+
+    Raises:
+        PluginError: at class creation, when the name is not upper case or a rule names an unknown key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+    declared: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **declared: Any) -> None:
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, name: str | None = None, **declared: Any) -> None:
+        super().__pydantic_init_subclass__()
+        unknown = set(declared) - _DECLARABLE
+        if unknown:
+            raise PluginError(f"{cls.__name__}: unknown class argument {', '.join(sorted(unknown))}")
+        inherited = {k: v for k, v in cls.declared.items() if k not in ("name", "aliases")}
+        cls.declared = {**inherited, **declared, "name": name}
+        if name is not None:
+            spec_of(cls)
+
+    @classmethod
+    def compile(cls, site: Site) -> Call | None:
+        """The call of this step at its place in a flow, for steps that resolve their options themselves.
+
+        None, the default, is right for every step that has a `run`: its options are resolved before.
+        """
+        return None
+
+    def run(self, ctx: StepContext) -> Written | Awaitable[Written]:
+        """Do the work and return what to write, by output type. May be a plain or an async function."""
+        raise NotImplementedError
+
+
+_DECLARABLE = {
+    "aliases",
+    "rules",
+    "inputs",
+    "outputs",
+    "service",
+    "provider",
+    "environment",
+    "check",
+    "extra",
+    "writes_to",
+    "category",
+    "deprecated_keys",
+    "examples",
+}
+
+
+def spec_of(cls: type[Step]) -> StepSpec:
+    """The spec of a step class, made once for each class.
+
+    Raises:
+        PluginError: the class has no name, a bad one, or a rule that names an unknown key.
+    """
+    if "_spec" in cls.__dict__:
+        return typing.cast(StepSpec, cls.__dict__["_spec"])
+    declared = cls.declared
+    name = declared.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+        raise PluginError(
+            f'{cls.__name__}: a step needs an upper-case name, for example class {cls.__name__}(Step, name="MY_STEP")'
+        )
+    keys = {key.name: key for key in (_key(field, info) for field, info in cls.model_fields.items())}
+    rules: tuple[Rule, ...] = tuple(declared.get("rules", ()))
+    for rule in rules:
+        for key in rule.keys:
+            if key not in keys:
+                raise PluginError(f"{name}: the rule {rule!r} names the key `{key}`, which the step does not have")
+    check: Check | None = declared.get("check")
+    spec = StepSpec(
+        name,
+        qualname=f"{cls.__module__}:{cls.__qualname__}",
+        keys=keys,
+        summary=_first_paragraph(cls.__doc__),
+        aliases=tuple(declared.get("aliases", ())),
+        rules=rules,
+        inputs=_ports(declared.get("inputs", ())),
+        outputs=_ports(declared.get("outputs", ())),
+        service=declared.get("service"),
+        provider=declared.get("provider"),
+        environment=declared.get("environment"),
+        check=check,
+        extra=declared.get("extra", "forbid"),
+        category=declared.get("category", "Other"),
+        deprecated_keys=declared.get("deprecated_keys"),
+        writes_to=declared.get("writes_to"),
+        examples=tuple(declared.get("examples", ())),
+    )
+    type.__setattr__(cls, "_spec", spec)
+    return spec
+
+
+def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
+    return tuple(Port(port) if isinstance(port, str) else port for port in ports)
+
+
+def _key(field: str, info: FieldInfo) -> Key:
+    """A field as a key: its YAML name, type and constraints."""
+    kind, choices, marks = _kind(info.annotation)
+    marks = [*marks, *info.metadata]
+    bounds: dict[str, Any] = {}
+    for mark in marks:
+        for name, attribute in _BOUNDS:
+            if getattr(mark, attribute, None) is not None:
+                bounds[name] = getattr(mark, attribute)
+        if isinstance(mark, (annotated_types.Gt, annotated_types.Lt)):
+            raise PluginError(f"field `{field}`: use ge and le; bounds are inclusive in the language")
+    default = None if info.default is PydanticUndefined else info.default
+    return Key(
+        name=info.alias or field,
+        field=field,
+        type=kind,
+        choices=choices,
+        required=info.is_required(),
+        default=default,
+        summary=info.description or "",
+        verbatim=any(isinstance(mark, Verbatim) for mark in marks),
+        condition=any(isinstance(mark, Condition) for mark in marks),
+        deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
+        **bounds,
+    )
+
+
+_BOUNDS = (
+    ("minimum", "ge"),
+    ("maximum", "le"),
+    ("min_length", "min_length"),
+    ("max_length", "max_length"),
+    ("pattern", "pattern"),
+)
+_KINDS: dict[Any, str] = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "list",
+    dict: "map",
+    Any: "any",
+    Block: "steps",
+}
+
+
+def _kind(annotation: Any) -> tuple[str, tuple[Any, ...], list[Any]]:
+    """Key type, choices and annotated marks of a field's type; None is left out, because null means absent."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        kind, choices, marks = _kind(arguments[0])
+        return kind, choices, [*marks, *arguments[1:]]
+    if origin is typing.Literal:
+        return ("text" if all(isinstance(a, str) for a in arguments) else "any"), arguments, []
+    if origin in (typing.Union, types.UnionType):
+        members = [a for a in arguments if a is not type(None)]
+        if len(members) == 1:
+            return _kind(members[0])
+        kinds = {_kind(member)[0] for member in members}
+        return ("number" if kinds == {"integer", "number"} else "any"), (), []
+    if origin in (list, tuple, Sequence):
+        return "list", (), []
+    if origin in (dict, Mapping):
+        return "map", (), []
+    return _KINDS.get(annotation, "any"), (), []
+
+
+def _first_paragraph(doc: str | None) -> str:
+    return " ".join((doc or "").strip().split("\n\n")[0].split())

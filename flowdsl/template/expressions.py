@@ -1,0 +1,287 @@
+"""Python expressions for template expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flowdsl.template.builtins import BUILTINS
+from flowdsl.template.filters import CHEAP, FILTERS, NEEDS_VALUE
+from flowdsl.template.members import member
+from flowdsl.template.nodes import (
+    Arguments,
+    Binary,
+    Call,
+    Chain,
+    Choice,
+    DictOf,
+    Filtered,
+    ListOf,
+    Literal,
+    Member,
+    Name,
+    Node,
+    Tested,
+    Unary,
+)
+from flowdsl.template.scope import Loop, Scope
+from flowdsl.template.tests import TESTS
+from flowdsl.template.values import UNDEFINED
+from flowdsl.template.writer import Writer
+
+# An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
+HOIST: Final = 12
+_COMPARISONS: Final = {"<", ">", "<=", ">="}
+_ARITHMETIC: Final = {"*": "multiply", "/": "divide", "%": "remainder", "**": "power"}
+_EQUALITY: Final = {"==": "loose_eq", "!=": "not loose_eq", "===": "strict_eq", "!==": "not strict_eq"}
+
+
+class Expressions:
+    """Writes expressions; `scope` knows the names."""
+
+    def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any]) -> None:
+        self.writer = writer
+        self.scope = scope
+        self.strict = strict
+        self.wrap = wrap
+        self.level = 0
+        self.lax_filters = 0
+        self.lax = 0
+
+    def code(self, node: Node) -> str:
+        """Python code that computes a node; lines it needs before are written."""
+        self.level += 1
+        level = self.level
+        found = _WRITERS[type(node)](self, node)
+        self.level -= 1
+        if level % HOIST == 0 and not found.isidentifier():
+            found = self.writer.hoist(found)
+        return found
+
+    def condition(self, node: Node) -> str:
+        """Python code for the truth of a node; nothing in it is too undefined."""
+        self.lax += 1
+        found = self.truth(node)
+        self.lax -= 1
+        return found
+
+    def truth(self, node: Node) -> str:
+        """Python code for the truth of a node."""
+        if isinstance(node, Tested) or (isinstance(node, Binary) and node.operator not in _ARITHMETIC):
+            return self.code(node)
+        if isinstance(node, Unary) and node.operator == "not":
+            return self.code(node)
+        if isinstance(node, Chain) and node.operators[0] in ("and", "or"):
+            pieces = [self.apart(lambda part=part: self.truth(part)) for part in node.operands]  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            if not any(lines for _code, lines in pieces):
+                return f"({f' {node.operators[0]} '.join(code for code, _lines in pieces)})"
+        return f"truthy({self.code(node)})"
+
+    def apart(self, write: Callable[[], str]) -> tuple[str, list[tuple[int, str]]]:
+        """Code that may not run, with the lines it needs, which are not written yet."""
+        kept, self.writer.lines = self.writer.lines, []
+        self.writer.indent += 1
+        code = write()
+        self.writer.indent -= 1
+        lines, self.writer.lines = self.writer.lines, kept
+        return code, lines
+
+    def sure(self, node: Node, needed: bool = True) -> str:
+        """The code of an operand that must not be undefined when strict."""
+        code = self.code(node)
+        if not self.strict or self.lax or not needed or isinstance(node, (Literal, ListOf, DictOf, Tested)):
+            return code
+        temp = self.writer.temp()
+        return f"({temp} if ({temp} := {code}) is not U else undefined({self.writer.places.site(node)}))"
+
+    def literal(self, node: Literal) -> str:
+        """A constant."""
+        if node.value is None or isinstance(node.value, bool):
+            return repr(node.value)
+        return self.writer.constant(node.value)
+
+    def name(self, node: Name) -> str:
+        """A name."""
+        return self.scope.read(node.name)
+
+    def member(self, node: Member) -> str:
+        """A member, read straight from a dict."""
+        if isinstance(node.key, Literal) and isinstance(node.target, Name):
+            loop = self.scope.loop(node.target.name)
+            if loop is not None:
+                return loop.part(node.key.value)
+            if node.target.name in BUILTINS and isinstance(node.key.value, str) and self.scope.is_builtin(node.target.name):
+                return self.writer.constant(member(BUILTINS[node.target.name], node.key.value))
+        target = self.code(node.target)
+        temp = target if target.isidentifier() else self.writer.temp()
+        bound = target if temp == target else f"{temp} := {target}"
+        if isinstance(node.key, Literal) and type(node.key.value) is str:
+            key = self.writer.constant(node.key.value)
+            digits = node.key.value.isdigit()
+            missing = f"member({temp}, {key})" if digits else "U"
+            return f"({temp}.get({key}, {missing}) if type({bound}) is dict else member({temp}, {key}))"
+        return f"member({target}, {self.code(node.key)})"
+
+    def call(self, node: Call) -> str:
+        """A call."""
+        target = node.target
+        shown = self.writer.constant(" ".join(self.writer.places.text[target.start : target.end].split()))
+        function = self.code(target)
+        arguments = "".join(", " + code for code in self.arguments(node.arguments, None))
+        return f"meter.timed(call({function}, {shown}{arguments}))"
+
+    def arguments(self, arguments: Arguments, names: tuple[str, ...] | None) -> list[str]:
+        """The code of arguments; a filter's surplus ones are dropped, as JavaScript does."""
+        values = arguments.values if names is None else arguments.values[: len(names)]
+        codes = [self.code(value) for value in values]
+        for keyword in arguments.named:
+            if names is None:
+                codes.append(f"**{{{self.writer.constant(keyword.name)}: {self.code(keyword.value)}}}")
+            elif keyword.name in names[len(values) :]:
+                codes.append(f"{keyword.name}={self.code(keyword.value)}")
+        return codes
+
+    def filtered(self, node: Filtered) -> str:
+        """A filter."""
+        if node.name in ("default", "d"):
+            return self.default(node)
+        known = FILTERS[node.name]
+        target = self.sure(node.target, node.name in NEEDS_VALUE and not self.lax_filters)
+        function = self.writer.constant(self.wrap(known.function))
+        code = f"{function}({', '.join([target, *self.arguments(node.arguments, known.arguments)])})"
+        return code if node.name in CHEAP else f"meter.timed({code})"
+
+    def default(self, node: Filtered) -> str:
+        """The filter `default`: its fallback is computed first, as any argument is."""
+        self.lax_filters += 1
+        target = self.code(node.target)
+        self.lax_filters -= 1
+        arguments = self.arguments(node.arguments, ("fallback", "falsy"))
+        fallback = arguments[0] if arguments and "=" not in arguments[0].split("(")[0] else ""
+        if (len(arguments) == 1 and fallback) or not arguments:
+            temp = self.writer.temp()
+            return f"({temp} if ({temp} := {target}) is not U else {fallback or 'U'})"
+        function = self.writer.constant(FILTERS["default"].function)
+        return f"{function}({', '.join([target, *arguments])})"
+
+    def tested(self, node: Tested) -> str:
+        """A test."""
+        target = self.code(node.target)
+        if node.name in ("defined", "undefined"):
+            return f"({target} is {'not ' if node.name == 'defined' else ''}U)"
+        if node.name in ("none", "null"):
+            return f"({target} is None)"
+        function = self.writer.constant(TESTS[node.name])
+        codes = [self.code(value) for value in node.arguments.values]
+        return f"{function}({', '.join([target, *codes])})"
+
+    def unary(self, node: Unary) -> str:
+        """`not`, signs, and the floor of `//`."""
+        if node.operator == "not":
+            return f"(not {self.condition(node.operand)})"
+        function = {"-": "negate", "+": "to_number", "floor": "floored"}[node.operator]
+        return f"{function}({self.code(node.operand)})"
+
+    def binary(self, node: Binary) -> str:
+        """Arithmetic, comparisons, `in`."""
+        left, right = self.code(node.left), self.code(node.right)
+        if node.operator in _ARITHMETIC:
+            return f"{_ARITHMETIC[node.operator]}({left}, {right})"
+        if node.operator in _COMPARISONS:
+            return f"compare({left}, {right}, {self.writer.constant(node.operator)})"
+        if node.operator == "in":
+            return f"contains({left}, {right})"
+        return f"({_EQUALITY[node.operator]}({left}, {right}))"
+
+    def chain(self, node: Chain) -> str:
+        """`and`, `or`, or `+ - ~` from left to right."""
+        if node.operators[0] in ("and", "or"):
+            return self.logic(node)
+        if all(operator == "~" for operator in node.operators):
+            return f"texts({', '.join([self.sure(part) for part in node.operands])})"
+        code = self.sure(node.operands[0], node.operators[0] == "~")
+        for index, operator in enumerate(node.operators):
+            right = node.operands[index + 1]
+            if operator == "~":
+                code = f"texts({code}, {self.sure(right)})"
+            elif operator == "-":
+                code = f"subtract({code}, {self.code(right)})"
+            else:
+                code = self.plus(code, right, None if index else node.operands[0])
+            if index % HOIST == HOIST - 1:
+                code = self.writer.hoist(code)
+        return code
+
+    def plus(self, left: str, right: Node, first: Node | None) -> str:
+        """`left + right`; joining undefined to text is an error when strict."""
+        if not self.strict or self.lax:
+            return f"add({left}, {self.code(right)})"
+        site = self.writer.places.site
+        sites = f"{-1 if first is None else site(first)}, {site(right)}"
+        return f"add_strict({left}, {self.code(right)}, {sites})"
+
+    def logic(self, node: Chain) -> str:
+        """`and` and `or`: the operand that decides."""
+        is_or = node.operators[0] == "or"
+        parts = [self.code(node.operands[0])]
+        later = [self.apart(lambda part=part: self.code(part)) for part in node.operands[1:]]  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        if len(later) < HOIST and not any(lines for _code, lines in later):
+            parts += [code for code, _lines in later]
+            code = parts.pop()
+            while parts:
+                temp, left = self.writer.temp(), parts.pop()
+                value, other = (temp, code) if is_or else (code, temp)
+                code = f"({value} if truthy({temp} := {left}) else {other})"
+            return code
+        temp = self.writer.hoist(parts[0])
+        for code, lines in later:
+            # side by side, not nested: a decided value stays decided
+            self.writer.line(f"if {'not ' if is_or else ''}truthy({temp}):")
+            self.writer.lines += lines
+            self.writer.line(f"    {temp} = {code}")
+        return temp
+
+    def choice(self, node: Choice) -> str:
+        """The inline if."""
+        condition = self.condition(node.condition)
+        value, value_lines = self.apart(lambda: self.code(node.value))
+        other, other_lines = "''", []
+        if node.other is not None:
+            alternative = node.other
+            other, other_lines = self.apart(lambda: self.code(alternative))
+        if not value_lines and not other_lines:
+            return f"({value} if {condition} else {other})"
+        temp = self.writer.temp()
+        self.writer.line(f"if {condition}:")
+        self.writer.lines += value_lines
+        self.writer.line(f"    {temp} = {value}")
+        self.writer.line("else:")
+        self.writer.lines += other_lines
+        self.writer.line(f"    {temp} = {other}")
+        return temp
+
+    def list_of(self, node: ListOf) -> str:
+        """A list."""
+        return f"[{', '.join([self.code(item) for item in node.items])}]"
+
+    def dict_of(self, node: DictOf) -> str:
+        """A mapping."""
+        pairs = [f"{self.writer.constant(pair.name)}: {self.code(pair.value)}" for pair in node.pairs]
+        return f"{{{', '.join(pairs)}}}"
+
+
+_WRITERS: Final[dict[type[Node], Callable[[Any, Any], str]]] = {
+    Binary: Expressions.binary,
+    Call: Expressions.call,
+    Chain: Expressions.chain,
+    Choice: Expressions.choice,
+    DictOf: Expressions.dict_of,
+    Filtered: Expressions.filtered,
+    ListOf: Expressions.list_of,
+    Literal: Expressions.literal,
+    Member: Expressions.member,
+    Name: Expressions.name,
+    Tested: Expressions.tested,
+    Unary: Expressions.unary,
+}
+__all__ = ["UNDEFINED", "Expressions", "Loop"]

@@ -1,0 +1,53 @@
+"""The filters of templates, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from flowdsl.template.filters import lists, markup, order, scalars, text
+from flowdsl.template.values import SafeText
+
+CHEAP: Final = frozenset(
+    "abs capitalize d default e endsWith escape first float int isNull isNumber isObject isString last length lower "
+    "round safe startsWith string title toFloat toInt trim truncate upper".split()
+)
+NEEDS_VALUE: Final = frozenset(
+    "capitalize center e escape forceescape indent join lower nl2br padStart replace safe string striptags title trim "
+    "truncate upper urlencode urlize".split()
+)
+KEEPS_SAFE: Final = frozenset(
+    "capitalize center indent nl2br replace reverse string striptags title trim truncate".split()
+)
+
+
+class Filter(NamedTuple):
+    """A filter: its function, and the names of the arguments after the value (None: any number)."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[str, ...] | None
+
+
+def keeping_safe(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, giving safe text for safe text."""
+
+    def keep(value: Any, *args: Any, **kwargs: Any) -> Any:
+        result = function(value, *args, **kwargs)
+        return SafeText(result) if isinstance(value, SafeText) and isinstance(result, str) else result
+
+    return keep
+
+
+def _filter(name: str, function: Callable[..., Any]) -> Filter:
+    code = function.__code__
+    rest = bool(code.co_flags & 0x04)
+    names = None if rest else code.co_varnames[1 : code.co_argcount]
+    return Filter(name, keeping_safe(function) if name in KEEPS_SAFE else function, names)
+
+
+FILTERS: Final[Mapping[str, Filter]] = {
+    name: _filter(name, function)
+    for module in (lists, markup, order, scalars, text)
+    for name, function in module.FILTERS.items()
+}

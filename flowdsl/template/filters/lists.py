@@ -1,0 +1,253 @@
+"""Filters on lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flowdsl.errors import TemplateError
+from flowdsl.template.filters.text import text_of
+from flowdsl.template.limits import check_items
+from flowdsl.template.members import member
+from flowdsl.template.methods import includes as list_includes
+from flowdsl.template.numbers import remainder, to_integer
+from flowdsl.template.operators import add
+from flowdsl.template.values import (
+    UNDEFINED,
+    is_array,
+    join_texts,
+    own_keys,
+    property_key,
+    strict_eq,
+    to_number,
+    to_text,
+    truthy,
+)
+
+
+def items_of(value: Any) -> list[Any]:
+    """The items of a list, the characters of a text; nothing else has items."""
+    return list(value) if isinstance(value, (list, tuple, str)) else []
+
+
+def path_of(value: Any, path: Any) -> Any:
+    """A member by a dotted path; a key that itself holds the dots comes first."""
+    found = member(value, path)
+    if found is UNDEFINED and isinstance(path, str) and "." in path:
+        found = value
+        for part in path.split("."):
+            found = member(found, part)
+    return found
+
+
+def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
+    """The items in rows of `size`; the last row is filled up with `fill`."""
+    width = to_number(size)
+    rows: list[list[Any]] = []
+    for index, item in enumerate(items_of(value)):
+        if not rows or remainder(index, width) == 0:
+            rows.append([])
+        rows[-1].append(item)
+    if rows and truthy(fill):
+        missing = to_integer(width) - len(rows[-1])
+        check_items(missing)
+        rows[-1].extend([fill] * missing)
+    return rows
+
+
+def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
+    """The items in so many columns; short ones are filled with `fill`."""
+    items, total = items_of(value), to_integer(to_number(count))
+    check_items(total)
+    if total <= 0:
+        return []
+    size, extra = divmod(len(items), total)
+    found, offset = [], 0
+    for index in range(total):
+        end = offset + size + (index < extra)
+        column = items[offset:end]
+        if truthy(fill) and index >= extra:
+            column.append(fill)
+        found.append(column)
+        offset = end
+    return found
+
+
+def first(value: Any) -> Any:
+    """The first item or character, undefined when there is none."""
+    return member(value, 0)
+
+
+def last(value: Any) -> Any:
+    """The last item or character, undefined when there is none."""
+    return value[-1] if isinstance(value, (list, tuple, str)) and value else UNDEFINED
+
+
+def join(value: Any, separator: Any = "", attribute: Any = UNDEFINED) -> str:
+    """The texts of the items, or of one attribute of each, between separators."""
+    if not is_array(value):
+        return text_of(value)
+    items = [member(item, attribute) for item in value] if truthy(attribute) else value
+    return join_texts(items, to_text(separator) if truthy(separator) else "")
+
+
+def to_list(value: Any) -> Any:
+    """The characters of a text, `{key, value}` of a mapping's entries, a list itself.
+
+    Raises: TemplateError for anything else.
+    """
+    if is_array(value):
+        return value
+    if isinstance(value, str):
+        check_items(len(value))
+        return list(value)
+    if isinstance(value, Mapping):
+        return [{"key": property_key(key), "value": value[key]} for key in own_keys(value)]
+    if value is None or value is UNDEFINED:
+        return []
+    raise TemplateError(f"the filter `list` takes a list, text or mapping, not {to_text(value)}")
+
+
+def reverse(value: Any) -> Any:
+    """The list or text, last first."""
+    return value[::-1] if isinstance(value, str) else items_of(value)[::-1]
+
+
+def total(value: Any, attribute: Any = UNDEFINED, start: Any = 0) -> Any:
+    """The sum of the items, or of one attribute of each, added to `start`."""
+    result: Any = 0
+    for item in items_of(value):
+        result = add(result, member(item, attribute) if truthy(attribute) else item)
+    return add(start, result)
+
+
+def _tested(value: Any, test: Any, args: tuple[Any, ...], wanted: bool) -> list[Any]:
+    from flowdsl.template.tests import TESTS
+
+    name = "null" if test is None else to_text(test)
+    if name not in TESTS:
+        raise TemplateError(f"there is no test named `{name}`", code="unknown-test")
+    judge = TESTS[name]
+    return [item for item in items_of(value) if judge(item, *args) is wanted]
+
+
+def select(value: Any, test: Any = "truthy", *args: Any) -> list[Any]:
+    """The items that pass a test."""
+    return _tested(value, test, args, wanted=True)
+
+
+def reject(value: Any, test: Any = "truthy", *args: Any) -> list[Any]:
+    """The items that fail a test."""
+    return _tested(value, test, args, wanted=False)
+
+
+def _by_attribute(value: Any, name: Any, test: Any, args: tuple[Any, ...], wanted: bool) -> list[Any]:
+    from flowdsl.template.tests import TESTS
+
+    judge = TESTS.get(to_text(test))
+    if judge is None:
+        raise TemplateError(f"there is no test named `{to_text(test)}`", code="unknown-test")
+    items = value if is_array(value) else []
+    return [item for item in items if judge(path_of(item, name), *args) is wanted]
+
+
+def selectattr(value: Any, name: Any = UNDEFINED, test: Any = "truthy", *args: Any) -> list[Any]:
+    """The items whose attribute is true, or passes a test."""
+    return _by_attribute(value, name, test, args, wanted=True)
+
+
+def rejectattr(value: Any, name: Any = UNDEFINED, test: Any = "truthy", *args: Any) -> list[Any]:
+    """The items whose attribute is false, or fails a test."""
+    return _by_attribute(value, name, test, args, wanted=False)
+
+
+def random_item(value: Any) -> Any:
+    """One item, by chance."""
+    import random
+
+    items = items_of(value)
+    return random.choice(items) if items else UNDEFINED  # noqa: S311  a template's dice need no cryptography
+
+
+def find(value: Any, key: Any = UNDEFINED, wanted: Any = UNDEFINED) -> Any:
+    """The first item whose member equals (`===`) a value, undefined when there is none."""
+    return next((item for item in items_of(value) if strict_eq(path_of(item, key), wanted)), UNDEFINED)
+
+
+def pluck(value: Any, path: Any = UNDEFINED) -> list[Any]:
+    """One member of each item, by a dotted path."""
+    return [path_of(item, path) for item in items_of(value)]
+
+
+def compact(value: Any) -> list[Any]:
+    """The items that are true."""
+    return [item for item in items_of(value) if truthy(item)]
+
+
+def includes(value: Any, wanted: Any = UNDEFINED) -> bool:
+    """Whether a list holds an item, a text a part, a mapping a key."""
+    if isinstance(value, str):
+        return to_text(wanted) in value
+    if isinstance(value, Mapping):
+        return member(value, wanted) is not UNDEFINED
+    return is_array(value) and list_includes(value, wanted)
+
+
+def unique(value: Any) -> list[Any]:
+    """The items without repetitions (`===`)."""
+    seen: set[Any] = set()
+    found = []
+    for item in items_of(value):
+        if isinstance(item, str):
+            key: Any = ("text", str(item))
+        elif isinstance(item, (bool, type(None))) or item is UNDEFINED:
+            key = ("word", repr(item))
+        elif isinstance(item, (int, float)):
+            key = ("number", item if item == item else "NaN")
+        else:
+            key = ("object", id(item))
+        if key not in seen:
+            seen.add(key)
+            found.append(item)
+    return found
+
+
+def flatten(value: Any) -> list[Any]:
+    """The items, with one level of inner lists opened."""
+    items = items_of(value)
+    check_items(sum(len(item) if is_array(item) else 1 for item in items))
+    return [inner for item in items for inner in (item if is_array(item) else (item,))]
+
+
+def chunk(value: Any, size: Any = 1) -> list[Any]:
+    """The items in rows of `size`."""
+    width = to_integer(to_number(size))
+    if width < 1:
+        raise TemplateError(f"the filter `chunk` takes a size of at least 1, not {to_text(size)}")
+    items = items_of(value)
+    return [items[at : at + width] for at in range(0, len(items), width)]
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "batch": batch,
+    "chunk": chunk,
+    "compact": compact,
+    "contains": includes,
+    "find": find,
+    "first": first,
+    "flatten": flatten,
+    "includes": includes,
+    "join": join,
+    "last": last,
+    "list": to_list,
+    "pluck": pluck,
+    "random": random_item,
+    "reject": reject,
+    "rejectattr": rejectattr,
+    "reverse": reverse,
+    "select": select,
+    "selectattr": selectattr,
+    "slice": columns,
+    "sum": total,
+    "unique": unique,
+}

@@ -1,0 +1,101 @@
+"""The parser of expressions: runs the automaton in `tables.py`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flowdsl.template.lexer import Token
+from flowdsl.template.limits import DEFAULT_LIMITS
+from flowdsl.template.nodes import Node
+from flowdsl.template.problems import Mistake, unexpected
+from flowdsl.template.tables import ACTIONS, GOTOS, RULES, START
+from flowdsl.template.tree import BUILDERS
+
+_RULES: Final = [(origin, size, BUILDERS[alias] if alias else None) for origin, size, alias in RULES]
+# Where the reductions of `a: b` rules lead: (state below, what was reduced, next token) -> (state, action)
+_jumps: dict[tuple[int, str, str], tuple[int, int]] = {}
+_MAX_STACK: Final = 1000
+
+
+def parse(kind: str, tokens: list[Token], text: str) -> Any:
+    """What tokens (the last is END) build: a node for `expression`, name and arguments for `filter`.
+
+    Raises: Mistake.
+    """
+    states, values = [START[kind]], []
+    for index, token in enumerate(tokens):
+        symbol = token[0]
+        action = ACTIONS[states[-1]].get(symbol)
+        while True:
+            if action is None:
+                raise unexpected(token, tokens[index - 1] if index else None, text, _expected(states))
+            if action >= 0:
+                break
+            origin, size, build = _RULES[-1 - action]
+            if size:
+                parts = values[-size:]
+                del states[-size:], values[-size:]
+            else:
+                parts = []
+            values.append(parts[0] if build is None else build(parts))
+            state, action = _jump(states[-1], origin, symbol)
+            states.append(state)
+        if symbol == "END":
+            return _bounded(values[0], tokens)
+        states.append(action)
+        values.append(token)
+        if len(states) > _MAX_STACK:
+            raise _too_deep(token)
+    raise AssertionError("the tokens end with END")
+
+
+def _jump(below: int, origin: str, symbol: str) -> tuple[int, int | None]:
+    """The state after a reduction and its action, with the reductions that only pass a value on already made."""
+    known = _jumps.get((below, origin, symbol))
+    if known is not None:
+        return known
+    state = GOTOS[below][origin]
+    action = ACTIONS[state].get(symbol)
+    if action is not None and action < 0:
+        above, size, build = _RULES[-1 - action]
+        if size == 1 and build is None:
+            state, action = _jump(below, above, symbol)
+    if action is not None:
+        _jumps[below, origin, symbol] = (state, action)
+    return state, action
+
+
+def _expected(states: list[int]) -> set[str]:
+    return {symbol for symbol in ACTIONS[states[-1]] if _accepts(list(states), symbol)}
+
+
+def _accepts(states: list[int], symbol: str) -> bool:
+    """Whether a symbol is really taken here; the automaton's rows alone list too many."""
+    while True:
+        action = ACTIONS[states[-1]].get(symbol)
+        if action is None or action >= 0:
+            return action is not None
+        origin, size, _build = _RULES[-1 - action]
+        if size:
+            del states[-size:]
+        states.append(GOTOS[states[-1]][origin])
+
+
+def _too_deep(token: Token) -> Mistake:
+    return Mistake(f"this is nested deeper than {DEFAULT_LIMITS.max_depth} levels", token[2], token[3])
+
+
+def _bounded(found: Any, tokens: list[Token]) -> Any:
+    """The result, when its tree is not too deep to be walked."""
+    limit = DEFAULT_LIMITS.max_depth
+    if len(tokens) <= limit:
+        return found
+    level = [found] if isinstance(found, Node) else list(found[1].parts())
+    depth = 0
+    while level:
+        depth += 1
+        if depth > limit:
+            deep = level[0]
+            raise Mistake(f"this is nested deeper than {limit} levels", deep.start, deep.end)
+        level = [part for node in level for part in node.parts()]
+    return found

@@ -1,0 +1,125 @@
+"""The tokens of expressions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from flowdsl.template.problems import Mistake, strange
+
+Token = tuple[str, Any, int, int]
+
+_TOKEN: Final = re.compile(
+    r"""[ \n\t\r\xa0]*(?:
+    (?P<NAME>(?!r/)(?:[^\W\d]|\$)[\w$]*)
+    |(?P<NUMBER>[0-9]+(?:\.[0-9]*)?)
+    |(?P<STRING>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    |(?P<REGEX>r/(?:[^/]|(?<=\\)/)*/[gimy]*)
+    |(?P<CLOSE>-?%\}|-\}\})
+    |(?P<OP>===|!==|==|!=|<=|>=|\*\*|//|&&|\|\||[-+*/%~|.,:<>=!()\[\]{}])
+    |(?P<END>\Z)
+    |(?P<STRANGE>.))""",
+    re.VERBOSE | re.DOTALL,
+)
+_WORDS: Final = {
+    "and": "and",
+    "or": "or",
+    "not": "not",
+    "in": "in",
+    "is": "is",
+    "if": "if",
+    "else": "else",
+    "true": "true",
+    "false": "false",
+    "none": "none",
+    "null": "none",
+    "&&": "and",
+    "||": "or",
+}
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+def unescaped(body: str) -> str:
+    """The text of a string literal: only `\\n`, `\\t` and `\\r` are special, any other `\\c` is `c`."""
+    return _ESCAPE.sub(lambda m: _ESCAPES.get(m[1], m[1]), body) if "\\" in body else body
+
+
+def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
+    """The tokens from an offset up to the tag's end (`}}`, `%}`, or "" for the end of the text).
+
+    The last token is END. Also given: the offset after the tag, and whether it strips the white space that follows.
+    Raises: Mistake.
+    """
+    found: list[Token] = []
+    opened, braces, match = at, 0, _TOKEN.match
+    while True:
+        token = match(text, at)
+        assert token is not None  # noqa: S101  the last alternatives take anything
+        kind = token.lastgroup
+        start, end = token.span(kind)  # type: ignore[arg-type]  # one alternative always matches
+        at = end
+        if kind == "NAME":
+            word = text[start:end]
+            after_dot = found and found[-1][0] == "."
+            found.append(("NAME" if after_dot else _WORDS.get(word, "NAME"), word, start, end))
+        elif kind == "OP":
+            sign = text[start:end]
+            if sign == "{":
+                braces += 1
+            elif sign == "}":
+                if not braces and text.startswith("}}", start) and close:
+                    return _closed(found, text, "}}", close, start, end + 1, opened)
+                braces = max(0, braces - 1)
+            found.append((_WORDS.get(sign, sign), sign, start, end))
+        elif kind == "STRING":
+            found.append(("STRING", unescaped(text[start + 1 : end - 1]), start, end))
+        elif kind == "NUMBER":
+            found.append(("NUMBER", _number(text, start, end), start, end))
+        elif kind == "CLOSE" and close and not (text[start:end] == "-}}" and braces):
+            return _closed(found, text, text[start:end], close, start, end, opened)
+        elif kind == "REGEX":
+            body, _, flags = text[start + 2 : end].rpartition("/")
+            found.append(("REGEX", (body, flags), start, end))
+        elif kind == "END":
+            if close:
+                raise _unclosed(text, opened, close, braces)
+            found.append(("END", None, end, end))
+            return found, end, False
+        elif kind == "CLOSE":
+            found.append((text[start], text[start], start, start + 1))
+            at = start + 1
+        else:
+            raise strange(text, start)
+
+
+def _closed(
+    found: list[Token], text: str, sign: str, close: str, start: int, end: int, opened: int
+) -> tuple[list[Token], int, bool]:
+    if sign[-2:] != close:
+        opening = "{{" if close == "}}" else "{%"
+        raise Mistake(f"this `{opening}` is closed with `{sign[-2:]}`", start, end, f"close it with `{close}`")
+    found.append(("END", None, start, start))
+    return found, end, sign[0] == "-"
+
+
+def _unclosed(text: str, opened: int, close: str, braces: int) -> Mistake:
+    opening = "{{" if close == "}}" else "{%"
+    at = text.rfind(opening, 0, opened)
+    hint = "a `{` inside it is not closed" if braces else f'close it with `{close}`; for a literal write {{{{ "{opening}" }}}}'
+    return Mistake(f"this `{opening}` is never closed", at, at + 2, hint)
+
+
+def _number(text: str, start: int, end: int) -> int | float:
+    following = text[end : end + 1]
+    if following.isalnum() or following in ("_", "$"):
+        stop = end
+        while stop < len(text) and (text[stop].isalnum() or text[stop] in "_$"):
+            stop += 1
+        raise Mistake(
+            f"`{text[start:stop]}` is neither a number nor a name", start, stop, "numbers are decimal digits, as in 12 or 1.5"
+        )
+    digits = text[start:end]
+    if len(digits) > 300:
+        raise Mistake("a number of more than 300 digits", start, end)
+    return int(digits) if digits.isdigit() else float(digits)

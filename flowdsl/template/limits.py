@@ -1,0 +1,114 @@
+"""What a template may use: text, loops, time; and the checks that hold it to that."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
+
+from flowdsl.errors import TemplateError
+
+T = TypeVar("T")
+
+
+class TemplateLimits(NamedTuple):
+    """The bounds of one rendering; `max_output` counts characters, `max_seconds` covers loops and costly filters."""
+
+    max_depth: int = 100
+    max_output: int = 10_000_000
+    max_loops: int = 1_000_000
+    max_seconds: float = 1.0
+
+
+DEFAULT_LIMITS: Final = TemplateLimits()
+MAX_TEXT: Final = DEFAULT_LIMITS.max_output
+MAX_ITEMS: Final = DEFAULT_LIMITS.max_loops
+MAX_NESTING: Final = 200
+
+
+def limit_error(what: str, allowed: str) -> TemplateError:
+    """The error of a template that wants too much."""
+    return TemplateError(f"the template makes too much: {what}; the limit is {allowed}", code="template-limit")
+
+
+def check_size(characters: float) -> None:
+    """Raises: TemplateError when a text would get longer than a template may make."""
+    if characters > MAX_TEXT:
+        raise limit_error("a text that is too long", f"{MAX_TEXT:,} characters")
+
+
+def check_items(count: float) -> None:
+    """Raises: TemplateError when a list would get longer than a template may make."""
+    if count > MAX_ITEMS:
+        raise limit_error("a list that is too long", f"{MAX_ITEMS:,} items")
+
+
+class Visit:
+    """The walk over one nested value, counted so that it ends."""
+
+    __slots__ = ("items",)
+
+    def __init__(self) -> None:
+        self.items = 0
+
+    def enter(self, items: int, depth: int) -> None:
+        """Count a list or mapping of so many items.
+
+        Raises: TemplateError when the value is nested too deep or too large to walk.
+        """
+        self.items += items + 1
+        if self.items > MAX_ITEMS:
+            check_items(self.items)
+        if depth > MAX_NESTING:
+            raise limit_error("a value nested too deep", f"{MAX_NESTING} levels")
+
+
+def join_checked(separator: str, parts: list[str]) -> str:
+    """The parts joined.
+
+    Raises: TemplateError when the result is too long.
+    """
+    if len(parts) > 16 or len(separator) > 1000:
+        check_size(sum(map(len, parts)) + len(separator) * len(parts))
+    joined = separator.join(parts)
+    if len(joined) > MAX_TEXT:
+        check_size(len(joined))
+    return joined
+
+
+class Meter:
+    """What one rendering has used so far."""
+
+    __slots__ = ("deadline", "limits", "output")
+
+    def __init__(self, limits: TemplateLimits) -> None:
+        self.limits = limits
+        self.output = 0
+        self.deadline = monotonic() + limits.max_seconds
+
+    def tick(self, loops: int) -> None:
+        """Judge the passes of loops so far.
+
+        Raises: TemplateError when there were too many, or the time is up.
+        """
+        if loops > self.limits.max_loops:
+            raise limit_error("too many passes of its loops", f"{self.limits.max_loops:,}")
+        self.timed(None)
+
+    def timed(self, value: T) -> T:
+        """The value, when there is time left.
+
+        Raises: TemplateError when the time is up.
+        """
+        if monotonic() > self.deadline:
+            raise limit_error("it takes too long", f"{self.limits.max_seconds:g} s")
+        return value
+
+    def write(self, out: list[str], text: str) -> None:
+        """Append text to an output, counted.
+
+        Raises: TemplateError when the whole output is too long.
+        """
+        self.output += len(text)
+        if self.output > self.limits.max_output:
+            raise limit_error("too much text", f"{self.limits.max_output:,} characters")
+        out.append(text)

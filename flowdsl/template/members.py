@@ -1,0 +1,93 @@
+"""Members: what stands after a dot or in brackets.
+
+Own data only: keys of mappings, items and `length` of lists and text, listed JavaScript methods, and what a host exposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from flowdsl.template.values import UNDEFINED, is_array, property_key
+
+T = TypeVar("T")
+MARK: Final = "__flow_exposed__"
+
+
+class Method:
+    """A function of ours: a built-in one, or a listed method with the value it belongs to. No named arguments."""
+
+    __slots__ = ("function", "name", "targets")
+
+    def __init__(self, name: str, function: Callable[..., Any], *targets: Any) -> None:
+        self.name = name
+        self.function = function
+        self.targets = targets
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*self.targets, *args)
+
+
+def exposed(target: T, *names: str) -> T:
+    """The object or class, with these attributes readable (and callable) in templates."""
+    known = getattr(target, MARK, frozenset())
+    setattr(target, MARK, frozenset(known) | frozenset(names))
+    return target
+
+
+def member(target: Any, key: Any) -> Any:
+    """A member, undefined when there is none; a member of undefined or null is undefined."""
+    if target is None or target is UNDEFINED:
+        return UNDEFINED
+    if isinstance(target, dict):
+        return _entry(target, key)
+    if isinstance(target, str):
+        return _indexed(target, key, "text")
+    if is_array(target):
+        return _indexed(target, key, "list")
+    if isinstance(target, (int, float)):
+        return _method(target, key, "boolean" if isinstance(target, bool) else "number")
+    if isinstance(target, Mapping):
+        return _entry(target, key)
+    return _exposed_member(target, key)
+
+
+def _entry(target: Mapping[Any, Any], key: Any) -> Any:
+    text = property_key(key)
+    if text in target:
+        return target[text]
+    if (type(key) is int or (text.isdigit() and text.isascii() and len(text) < 16)) and int(text) in target:
+        return target[int(text)]  # a YAML mapping may have whole numbers as keys
+    return UNDEFINED
+
+
+def _indexed(target: Any, key: Any, kind: str) -> Any:
+    if type(key) is int:
+        return target[key] if 0 <= key < len(target) else UNDEFINED
+    text = property_key(key)
+    if text == "length":
+        return len(target)
+    if text.isdigit() and text.isascii() and (text == "0" or text[0] != "0") and len(text) < 16:
+        index = int(text)
+        return target[index] if index < len(target) else UNDEFINED
+    return _method(target, text, kind)
+
+
+def _method(target: Any, key: Any, kind: str) -> Any:
+    from flowdsl.template.methods import METHODS
+
+    name = property_key(key)
+    function = METHODS[kind].get(name)
+    return UNDEFINED if function is None else Method(name, function, target)
+
+
+def _exposed_member(target: Any, key: Any) -> Any:
+    names = getattr(type(target), MARK, None)
+    if isinstance(target, type):
+        names = target.__dict__.get(MARK, names)
+    elif names is None or hasattr(target, "__dict__"):
+        names = vars(target).get(MARK, names) if hasattr(target, "__dict__") else names
+    name = property_key(key)
+    if names is None or name not in names:
+        return UNDEFINED
+    return getattr(target, name, UNDEFINED)

@@ -1,0 +1,124 @@
+"""The operators of templates that need more than a value of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.errors import TemplateError
+from flowdsl.template import numbers
+from flowdsl.template.limits import MAX_TEXT, check_size, join_checked
+from flowdsl.template.members import Method, member
+from flowdsl.template.values import UNDEFINED, is_array, strict_eq, to_number, to_text
+
+
+def concat(a: Any, b: Any) -> str:
+    """`a ~ b`."""
+    text = (a if type(a) is str else to_text(a)) + (b if type(b) is str else to_text(b))
+    if len(text) > MAX_TEXT:
+        check_size(len(text))
+    return text
+
+
+def texts(*parts: Any) -> str:
+    """`a ~ b ~ c`."""
+    return join_checked("", [part if type(part) is str else to_text(part) for part in parts])
+
+
+def add(a: Any, b: Any) -> Any:
+    """`a + b`: numbers add up; text, a list or a mapping on either side joins."""
+    if adds(a) and adds(b):
+        return numbers.plus(to_number(a), to_number(b))
+    return concat(a, b)
+
+
+def adds(value: Any) -> bool:
+    """Whether `+` takes a value as a number."""
+    return value is None or value is UNDEFINED or isinstance(value, (int, float))
+
+
+def subtract(a: Any, b: Any) -> Any:
+    """`a - b`."""
+    return numbers.plus(to_number(a), -to_number(b))
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """`a * b`."""
+    return numbers.multiply(to_number(a), to_number(b))
+
+
+def divide(a: Any, b: Any) -> Any:
+    """`a / b`."""
+    return numbers.divide(to_number(a), to_number(b))
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """`a % b`, with the sign of `a`."""
+    return numbers.remainder(to_number(a), to_number(b))
+
+
+def power(a: Any, b: Any) -> Any:
+    """`a ** b`."""
+    return numbers.power(to_number(a), to_number(b))
+
+
+def floored(value: Any) -> Any:
+    """The next integer below."""
+    return numbers.floor(to_number(value))
+
+
+def negate(value: Any) -> Any:
+    """`-value`."""
+    number = to_number(value)
+    return -number if number != 0 else 0
+
+
+def contains(item: Any, container: Any) -> bool:
+    """`item in container`: an item of a list (`===`), a part of a text, a key of a mapping.
+
+    Raises: TemplateError when the right side is a number or boolean.
+    """
+    if isinstance(container, str):
+        return to_text(item) in container
+    if is_array(container):
+        return any(strict_eq(item, each) for each in container)
+    if isinstance(container, Mapping):
+        return member(container, item) is not UNDEFINED or to_text(item) in container
+    if container is None or container is UNDEFINED:
+        return False
+    raise TemplateError(f"`in` looks into a list, text or mapping, not into {to_text(container)}")
+
+
+def call(function: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """What a function of the host or a listed method gives.
+
+    Raises: TemplateError when it is no function, or does not take these arguments.
+    """
+    if function is UNDEFINED or function is None:
+        raise TemplateError(f"`{name}` is {to_text(function)}, so it cannot be called")
+    if not callable(function):
+        raise TemplateError(f"`{name}` is not a function")
+    if kwargs and isinstance(function, Method):
+        raise TemplateError(f"`{name}` takes no arguments by name")
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is None and not isinstance(function, Method):
+            raise TemplateError(f"`{name}` cannot be called like this: {error}") from None
+        raise
+
+
+def characters_or_items(value: Any) -> Any:
+    """What `for` with one name walks: the items of a list, the characters of a text, nothing of anything else."""
+    return value if isinstance(value, (list, tuple, str)) else ()
+
+
+def entries(value: Any, names: int) -> list[tuple[Any, ...]]:
+    """What `for` with several names walks: the parts of each item, or a mapping's keys and values."""
+    if isinstance(value, Mapping):
+        from flowdsl.template.values import own_keys, property_key
+
+        rest = (UNDEFINED,) * (names - 2)
+        return [(property_key(key), value[key], *rest) for key in own_keys(value)]
+    return [tuple(member(item, index) for index in range(names)) for item in characters_or_items(value)]

@@ -1,0 +1,98 @@
+"""From text to template: text and tags here, expressions in `lalr`.
+
+Templates of literal text and plain references (`{{ flowContext.title }}`) never reach the expression parser.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flowdsl.template.cache import Cache
+from flowdsl.template.nodes import Body, Literal, Member, Name, Node, Output, Statement, Text
+from flowdsl.template.syntax import Reference, Template
+
+_PLAIN: Final = re.compile(
+    r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII
+)
+_TAG: Final = re.compile(r"\{[{%#]")
+_RESERVED: Final = frozenset("true false none null and or not in is if else r".split())
+_BUILTIN: Final = frozenset("range cycler joiner JSON Math Object".split())
+
+templates: Final[Cache[str, Template]] = Cache(8192)
+expressions: Final[Cache[str, Template]] = Cache(2048)
+
+
+def parse(text: str) -> Template:
+    """The template of a text; mistakes are in its `problems`."""
+    known = templates.get(text)
+    if known is None:
+        known = _parse(text)
+        templates.put(text, known)
+    return known
+
+
+def _parse(text: str) -> Template:
+    tag = _TAG.search(text)
+    if tag is None:
+        return Template(text, True, False, (), (), False, None)
+    references, at = [], tag.start()
+    first, pieces = at, 0
+    while tag is not None:
+        at = tag.start()
+        plain = _PLAIN.match(text, at)
+        if plain is None or plain[1] in _RESERVED:
+            return _parse_fully(text)
+        root, path = plain.group(1, 2)
+        if root not in _BUILTIN:
+            start = plain.start(1)
+            names = tuple(path[1:].split(".")) if path else ()
+            references.append(Reference(root, names, start, plain.end(2), False, False))
+        at = plain.end()
+        pieces += 1
+        tag = _TAG.search(text, at)
+    native = pieces == 1 and not text[:first].strip() and not text[at:].strip()
+    return Template(text, False, native, (), tuple(references), False, None)
+
+
+def _parse_fully(text: str) -> Template:
+    from flowdsl.template.tags import parse_template
+
+    return parse_template(text)
+
+
+def parse_expression(text: str) -> Template:
+    """The template of a bare expression, without braces; statements are refused as problems."""
+    known = expressions.get(text)
+    if known is None:
+        from flowdsl.template.tags import parse_bare
+
+        known = parse_bare(text)
+        expressions.put(text, known)
+    return known
+
+
+def body_of(template: Template) -> Body:
+    """The statements of a template without problems."""
+    if template.body is not None:
+        return template.body
+    text, body, at = template.text, list[Statement](), 0
+    if not template.is_literal:
+        for plain in _PLAIN.finditer(text):
+            if plain.start() > at:
+                body.append(Text(text[at : plain.start()]))
+            body.append(Output(_reference(plain)))
+            at = plain.end()
+    if at < len(text):
+        body.append(Text(text[at:]))
+    return body
+
+
+def _reference(plain: re.Match[str]) -> Node:
+    node: Node = Name(plain[1], *plain.span(1))
+    at = plain.end(1)
+    for name in plain[2].split(".")[1:]:
+        end = at + 1 + len(name)
+        node = Member(node, Literal(name, at + 1, end), end)
+        at = end
+    return node

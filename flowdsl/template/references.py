@@ -1,0 +1,202 @@
+"""What a template reads, and the filters and tests it names that do not exist."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowdsl.template.nodes import (
+    Binary,
+    Body,
+    Call,
+    Chain,
+    Choice,
+    Filtered,
+    FilterBlock,
+    For,
+    If,
+    Literal,
+    Member,
+    Name,
+    Node,
+    Output,
+    Set,
+    Switch,
+    Tested,
+    Unary,
+)
+from flowdsl.template.problems import TemplateProblem
+from flowdsl.template.syntax import Reference, Template
+from flowdsl.template.values import property_key
+
+BUILTIN: Final = frozenset("range cycler joiner JSON Math Object".split())
+_HARMLESS: Final = frozenset(
+    "defined undefined none null truthy falsy string number mapping callable eq ne equalto sameas".split()
+)
+_ELSEWHERE: Final = {
+    "tojson": "json",
+    "map": "pluck",
+    "items": "entries",
+    "attr": "getAttr",
+    "count": "length",
+    "uppercase": "upper",
+    "lowercase": "lower",
+}
+
+
+def examine(template: Template) -> Template:
+    """The template with its references and with the problems of names it uses."""
+    walk = _Walk()
+    walk.body(template.body or [], frozenset())
+    return template._replace(
+        references=tuple(walk.references), problems=tuple(walk.problems), calls_secret=walk.calls_secret
+    )
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.references: list[Reference] = []
+        self.problems: list[TemplateProblem] = []
+        self.calls_secret = False
+
+    def body(self, body: Body, bound: frozenset[str]) -> frozenset[str]:
+        """Walk statements; gives the names that are bound behind them."""
+        for statement in body:
+            if isinstance(statement, Output):
+                self.node(statement.expression, bound)
+            elif isinstance(statement, If):
+                after = bound
+                for condition, inner in statement.branches:
+                    if condition is not None:
+                        self.node(condition, bound, guarded=True)
+                    after |= self.body(inner, bound)
+                bound = after
+            elif isinstance(statement, For):
+                self.node(statement.items, bound)
+                inside = bound | {*statement.names, "loop"}
+                self.body(statement.body, inside)
+                self.body(statement.otherwise, bound)
+            elif isinstance(statement, Set):
+                if statement.value is not None:
+                    self.node(statement.value, bound)
+                self.body(statement.body, bound)
+                bound |= set(statement.names)
+            elif isinstance(statement, Switch):
+                bound = self.switch(statement, bound)
+            elif isinstance(statement, FilterBlock):
+                bound = self.body(statement.body, bound)
+                self.node(statement.filtered, bound | {""})
+        return bound
+
+    def switch(self, statement: Switch, bound: frozenset[str]) -> frozenset[str]:
+        self.node(statement.subject, bound, guarded=True)
+        after = bound
+        for case, inner in statement.cases:
+            self.node(case, bound)
+            after |= self.body(inner, bound)
+        return after | self.body(statement.otherwise, bound)
+
+    def node(self, node: Node, bound: frozenset[str], guarded: bool = False, called: bool = False) -> None:
+        if isinstance(node, (Name, Member)):
+            self.reference(node, bound, guarded, called)
+        elif isinstance(node, Call):
+            if isinstance(node.target, Name) and node.target.name == "secret":
+                self.calls_secret = True
+            self.node(node.target, bound, guarded, called=True)
+            self.each(list(node.arguments.parts()), bound)
+        elif isinstance(node, Filtered):
+            self.filtered(node, bound, guarded)
+        elif isinstance(node, Tested):
+            self.tested(node, bound)
+        elif isinstance(node, Choice):
+            self.node(node.condition, bound, guarded=True)
+            self.each([p for p in (node.value, node.other) if p is not None], bound, guarded)
+        elif isinstance(node, Chain) and node.operators[0] == "or":
+            self.each(node.operands[:-1], bound, guarded=True)
+            self.node(node.operands[-1], bound, guarded)
+        elif isinstance(node, Binary):
+            with_none = any(isinstance(p, Literal) and p.value is None for p in (node.left, node.right))
+            self.each([node.left, node.right], bound, guarded or (with_none and node.operator[-1] == "="))
+        else:
+            harmless = guarded or (isinstance(node, Unary) and node.operator == "not")
+            self.each(list(node.parts()), bound, harmless)
+
+    def each(self, nodes: list[Node], bound: frozenset[str], guarded: bool = False) -> None:
+        for node in nodes:
+            self.node(node, bound, guarded)
+
+    def reference(self, node: Node, bound: frozenset[str], guarded: bool, called: bool) -> None:
+        """Record `root.path`; what stands in brackets is walked on its own."""
+        path: list[str] = []
+        start_of_chain = node
+        while isinstance(node, Member):
+            if isinstance(node.key, Literal):
+                path.append(property_key(node.key.value))
+            else:
+                path.clear()
+                start_of_chain = node.target
+                self.node(node.key, bound)
+            node = node.target
+        if not isinstance(node, Name):
+            self.node(node, bound, guarded)
+        elif node.name not in bound and node.name not in BUILTIN:
+            whole = called and len(path) == _length(start_of_chain) and isinstance(start_of_chain, (Name, Member))
+            self.references.append(
+                Reference(node.name, tuple(reversed(path)), node.start, start_of_chain.end, guarded, whole)
+            )
+
+    def filtered(self, node: Filtered, bound: frozenset[str], guarded: bool) -> None:
+        from flowdsl.template.filters import FILTERS
+
+        harmless = guarded or node.name in ("default", "d")
+        self.node(node.target, bound, harmless)
+        self.each(list(node.arguments.parts()), bound)
+        known = FILTERS.get(node.name)
+        if known is None:
+            self.unknown("filter", node.name, node.at, list(FILTERS), _ELSEWHERE.get(node.name))
+            return
+        if known.arguments is not None:
+            for keyword in node.arguments.named:
+                if keyword.name not in known.arguments:
+                    takes = ", ".join(f"`{name}`" for name in known.arguments) or "none"
+                    message = f"the filter `{node.name}` has no argument `{keyword.name}`"
+                    end = keyword.start + len(keyword.name)
+                    self.problems.append(
+                        TemplateProblem("template-syntax", message, keyword.start, end, f"its arguments: {takes}")
+                    )
+        if node.name in ("select", "reject") and node.arguments.values:
+            first = node.arguments.values[0]
+            if isinstance(first, Literal) and isinstance(first.value, str):
+                self.test_name(first.value, first.start + 1)
+
+    def tested(self, node: Tested, bound: frozenset[str]) -> None:
+        self.node(node.target, bound, guarded=node.name in _HARMLESS)
+        self.each(list(node.arguments.parts()), bound)
+        self.test_name(node.name, node.at)
+
+    def test_name(self, name: str, at: int) -> None:
+        from flowdsl.template.tests import TESTS
+
+        if name not in TESTS:
+            other = {"true": "== true", "false": "== false", "in": "in", "sequence": "is iterable"}.get(name)
+            hint = f"write `{other}`" if other else None
+            self.unknown("test", name, at, list(TESTS), None, hint)
+
+    def unknown(
+        self, kind: str, name: str, at: int, names: list[str], other: str | None, hint: str | None = None
+    ) -> None:
+        from flowdsl.nearest import nearest
+
+        near = other or nearest(name, names)
+        if hint is None and near:
+            hint = f"did you mean `{near}`?"
+        self.problems.append(
+            TemplateProblem(f"unknown-{kind}", f"there is no {kind} named `{name}`", at, at + len(name), hint)
+        )
+
+
+def _length(node: Node) -> int:
+    count = 0
+    while isinstance(node, Member):
+        node = node.target
+        count += 1
+    return count

@@ -1,0 +1,165 @@
+"""What the generated functions call: printing, native results, missing values, the place of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from flowdsl.errors import TemplateError
+from flowdsl.template import operators, values
+from flowdsl.template.limits import Meter, TemplateLimits, limit_error
+from flowdsl.template.members import Method, member
+from flowdsl.template.nodes import Node
+from flowdsl.template.taint import SecretText, mark_member, spreading
+from flowdsl.template.values import UNDEFINED, SafeText, output_text
+
+Place = tuple[int, int]
+
+
+class Places:
+    """Where the parts of one generated function come from."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.spans: list[Place] = []
+        self.lines: dict[int, Place] = {}
+
+    def site(self, node: Node) -> int:
+        """A number for a node, for `undefined`."""
+        self.spans.append((node.start, node.end))
+        return len(self.spans) - 1
+
+    def undefined(self, site: int) -> NoReturn:
+        """Raises: TemplateError that names what is undefined."""
+        start, end = self.spans[site]
+        shown = " ".join(self.text[start:end].split())
+        raise TemplateError(
+            f"`{shown}` is undefined",
+            code="undefined-variable",
+            hint=f"set it before, or write `{shown} | default(…)`",
+            start=start,
+            end=end,
+        )
+
+    def locate(self, error: Exception) -> TemplateError:
+        """The error of a failed rendering, with its place."""
+        if not isinstance(error, TemplateError):
+            found = limit_error(f"{type(error).__name__} in it", "what fits into memory and its nesting")
+            found.__traceback__ = error.__traceback__
+            error = found
+        if error.start is None and error.__traceback__ is not None:
+            error.start, error.end = self.lines.get(error.__traceback__.tb_lineno, (None, None))
+        return error
+
+
+def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoReturn]) -> Callable[..., Any]:
+    def add_strict(a: Any, b: Any, left: int, right: int) -> Any:
+        if a is UNDEFINED and left >= 0 and not operators.adds(b):
+            undefined(left)
+        if b is UNDEFINED and not operators.adds(a):
+            undefined(right)
+        return add(a, b)
+
+    return add_strict
+
+
+def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int], str]:
+    def show(value: Any, site: int) -> str:
+        if strict and value is UNDEFINED:
+            places.undefined(site)
+        if escaping:
+            from flowdsl.template.filters.markup import escape
+
+            return escape(value)
+        return output_text(value)
+
+    return show
+
+
+def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
+    def native(value: Any, site: int) -> Any:
+        if value is UNDEFINED:
+            return places.undefined(site) if strict else ""
+        if isinstance(value, SafeText):
+            return str.__str__(value)
+        if isinstance(value, Method):
+            return output_text(value)
+        if type(value) is list and any(item is UNDEFINED for item in value):
+            return [None if item is UNDEFINED else item for item in value]
+        if type(value) is dict and any(item is UNDEFINED for item in value.values()):
+            return {key: item for key, item in value.items() if item is not UNDEFINED}
+        return value
+
+    return native
+
+
+def _placeholder(names: Mapping[str, Any], key: str) -> str:
+    value = names.get(key, UNDEFINED)
+    return key if value is UNDEFINED else output_text(value)
+
+
+def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
+    def finish(parts: Any) -> str:
+        size = sum(map(len, parts))
+        if size > limits.max_output:
+            raise limit_error("too much text", f"{limits.max_output:,} characters")
+        text = "".join(parts)
+        return SecretText(text) if taint and any(isinstance(part, SecretText) for part in parts) else text
+
+    return finish
+
+
+def _marked_items(value: Any) -> Any:
+    items = operators.characters_or_items(value)
+    return [SecretText(char) for char in items] if isinstance(items, SecretText) else items
+
+
+def namespace(
+    places: Places, *, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits
+) -> tuple[dict[str, Any], Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The globals of a generated function, and what wraps every other function it calls."""
+
+    def unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
+        return function
+
+    wrap = spreading if taint else unchanged
+    add = wrap(operators.add)
+    found = dict(_FIXED)
+    found.update(
+        LIMITS=limits,
+        MAX=limits.max_output,
+        add=add,
+        add_strict=_strict_adder(add, places.undefined),
+        call=wrap(operators.call),
+        entries=operators.entries,
+        finish=_joiner(limits, taint),
+        items=_marked_items if taint else operators.characters_or_items,
+        locate=places.locate,
+        member=(lambda target, key: mark_member(member(target, key), target)) if taint else member,
+        native=_native(places, strict),
+        placeholder=_placeholder,
+        show=_printer(places, strict, escaping),
+        texts=wrap(operators.texts),
+        undefined=places.undefined,
+    )
+    return found, wrap
+
+
+_FIXED: Mapping[str, Any] = {
+    "Failures": (TemplateError, RecursionError, MemoryError, OverflowError),
+    "Meter": Meter,
+    "U": UNDEFINED,
+    "compare": values.compare,
+    "contains": operators.contains,
+    "divide": operators.divide,
+    "floored": operators.floored,
+    "loose_eq": values.loose_eq,
+    "multiply": operators.multiply,
+    "negate": operators.negate,
+    "power": operators.power,
+    "remainder": operators.remainder,
+    "strict_eq": values.strict_eq,
+    "subtract": operators.subtract,
+    "to_number": values.to_number,
+    "truthy": values.truthy,
+}

@@ -1,0 +1,163 @@
+"""Names in templates: the FlowContext and its neighbours, names set by the template, loop variables.
+
+`set` writes to the nearest loop or template that already holds the name, else to the loop it stands in; a name first
+set in a loop ends with the loop. A name whose value is undefined counts as not set, so a read goes on outwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdsl.template.builtins import BUILTINS
+from flowdsl.template.nodes import Body, FilterBlock, If, Set, Switch
+from flowdsl.template.writer import Writer
+
+
+def names_set(body: Body) -> set[str]:
+    """The names that `set` writes in a body, without those in loops."""
+    found: set[str] = set()
+    for statement in body:
+        if isinstance(statement, Set):
+            found.update(statement.names)
+            found |= names_set(statement.body)
+        elif isinstance(statement, If):
+            for _condition, inner in statement.branches:
+                found |= names_set(inner)
+        elif isinstance(statement, Switch):
+            for _case, inner in statement.cases:
+                found |= names_set(inner)
+            found |= names_set(statement.otherwise)
+        elif isinstance(statement, FilterBlock):
+            found |= names_set(statement.body)
+    return found
+
+
+class Loop:
+    """The `loop` of one `for`: its parts are computed where they are read."""
+
+    def __init__(self, index: str, length: str) -> None:
+        self.index = index
+        self.length = length
+        self.used = False
+
+    def parts(self) -> dict[str, str]:
+        """The code of each part."""
+        i, n = self.index, self.length
+        return {
+            "index": f"({i} + 1)",
+            "index0": i,
+            "revindex": f"({n} - {i})",
+            "revindex0": f"({n} - {i} - 1)",
+            "first": f"({i} == 0)",
+            "last": f"({i} == {n} - 1)",
+            "length": n,
+        }
+
+    def part(self, name: Any) -> str:
+        """The code of one part; undefined for a name it does not have."""
+        self.used = True
+        return self.parts().get(name, "U") if isinstance(name, str) else "U"
+
+    def whole(self) -> str:
+        """The code of all parts as a mapping."""
+        self.used = True
+        return "{" + ", ".join(f"'{name}': {code}" for name, code in self.parts().items()) + "}"
+
+
+class Frame:
+    """The names of a template or loop: those it sets, and the loop's own."""
+
+    def __init__(self, own: dict[str, str], sets: dict[str, str], loop: Loop | None) -> None:
+        self.own = own
+        self.sets = sets
+        self.loop = loop
+
+
+class Scope:
+    """The frames around a place, and the free names read so far."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.frames: list[Frame] = []
+        self.free: dict[str, str] = {}
+        self._fresh = 0
+
+    def enter(self, body: Body, own: dict[str, str], loop: Loop | None) -> Frame:
+        """Go into a template or loop; its names are not set yet."""
+        sets = {}
+        for name in sorted(names_set(body) - own.keys()):
+            self._fresh += 1
+            sets[name] = f"s{self._fresh}"
+            self.writer.line(f"{sets[name]} = U")
+        frame = Frame(own, sets, loop)
+        self.frames.append(frame)
+        return frame
+
+    def leave(self) -> None:
+        """Go out again."""
+        self.frames.pop()
+
+    def loop(self, name: str) -> Loop | None:
+        """The loop that `loop` means here."""
+        if name != "loop":
+            return None
+        return next((f.loop for f in reversed(self.frames) if f.loop is not None), None)
+
+    def is_builtin(self, name: str) -> bool:
+        """Never certain before the run: a host may give the name another meaning."""
+        return False
+
+    def read(self, name: str) -> str:
+        """The code of a name."""
+        found, closing = [], ""
+        for frame in reversed(self.frames):
+            if name in frame.own:
+                return "".join(found) + frame.own[name] + closing
+            if name == "loop" and frame.loop is not None:
+                return "".join(found) + frame.loop.whole() + closing
+            if name in frame.sets:
+                local = frame.sets[name]
+                found.append(f"({local} if {local} is not U else ")
+                closing += ")"
+        if name == "":
+            raise AssertionError("the filtered text has its own name")
+        return "".join(found) + self.outside(name) + closing
+
+    def outside(self, name: str) -> str:
+        """The local that holds a free name."""
+        if name not in self.free:
+            self.free[name] = f"v{len(self.free)}"
+        return self.free[name]
+
+    def loads(self) -> list[str]:
+        """The lines that look the free names up."""
+        lines = []
+        for name, local in self.free.items():
+            key = self.writer.constant(name)
+            if name == "flowContext":
+                lines.append(f"{local} = names.get({key}, context)")
+                continue
+            fallback = self.writer.constant(BUILTINS[name]) if name in BUILTINS else "U"
+            lines.append(f"{local} = names[{key}] if {key} in names else context.get({key}, {fallback})")
+        return lines
+
+    def write(self, name: str, value: str) -> None:
+        """Set a name to the value a local holds."""
+        current, outer = self.frames[-1], []
+        if name in current.own:
+            self.writer.line(f"{current.own[name]} = {value}")
+            return
+        for frame in reversed(self.frames[:-1]):
+            local = frame.own.get(name) or frame.sets.get(name)
+            if local is not None:
+                outer.append(local)
+            if name in frame.own:
+                break
+        mine = current.sets[name]
+        for index, local in enumerate(outer):
+            word = "if" if index == 0 else "elif"
+            self.writer.line(f"{word} {mine} is U and {local} is not U:")
+            self.writer.line(f"    {local} = {value}")
+        if outer:
+            self.writer.line("else:")
+        self.writer.line(f"{'    ' if outer else ''}{mine} = {value}")

@@ -1,0 +1,41 @@
+"""What parsing a template gives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flowdsl.template.nodes import Body
+from flowdsl.template.problems import TemplateProblem
+
+
+class Reference(NamedTuple):
+    """A free name that a template reads: `root` and the constant member names after it.
+
+    `guarded`: undefined is harmless here (an operand of `default`, of `is defined`, a condition, the left of `or`).
+    `called`: it is called as a function.
+    """
+
+    root: str
+    path: tuple[str, ...]
+    start: int
+    end: int
+    guarded: bool
+    called: bool
+
+
+class Template(NamedTuple):
+    """A parsed template.
+
+    `is_literal`: it holds no tag at all. `is_native`: stripped, it is exactly one `{{ expression }}`.
+    `problems` holds the first syntax error, or all unknown filters and tests. `calls_secret`: it calls `secret(…)`.
+    `body` is None until it is needed when only plain references stand in the text.
+    """
+
+    text: str
+    is_literal: bool
+    is_native: bool
+    problems: tuple[TemplateProblem, ...]
+    references: tuple[Reference, ...]
+    calls_secret: bool
+    body: Body | None
+    is_expression: bool = False

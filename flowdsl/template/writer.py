@@ -1,0 +1,57 @@
+"""The lines of a generated function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdsl.template.runtime import Place, Places
+
+
+class Writer:
+    """Collects lines, constants and where they come from."""
+
+    def __init__(self, places: Places, names: dict[str, Any]) -> None:
+        self.places = places
+        self.names = names
+        self.lines: list[tuple[int, str]] = []
+        self.indent = 2
+        self.origin: Place = (0, len(places.text))
+        self.origins: dict[int, Place] = {}
+        self._temps = 0
+        self._constants: dict[tuple[type, Any], str] = {}
+
+    def line(self, code: str) -> None:
+        """Add a line."""
+        entry = (self.indent, code)
+        self.lines.append(entry)
+        self.origins[id(entry)] = self.origin
+
+    def temp(self) -> str:
+        """A fresh local name."""
+        self._temps += 1
+        return f"t{self._temps}"
+
+    def hoist(self, code: str) -> str:
+        """The name of a local that holds what the code gives."""
+        temp = self.temp()
+        self.line(f"{temp} = {code}")
+        return temp
+
+    def constant(self, value: Any) -> str:
+        """The name of a value, or a small number itself."""
+        if type(value) is int and 0 <= value < 1000:
+            return repr(value)
+        key = (type(value), value if isinstance(value, (str, int, float)) else id(value))
+        name = self._constants.get(key)
+        if name is None:
+            name = f"k{len(self._constants)}"
+            self._constants[key] = name
+            self.names[name] = value
+        return name
+
+    def source(self, head: list[str], tail: list[str]) -> str:
+        """The text of the function; `places` learns where its lines come from."""
+        for number, entry in enumerate(self.lines, len(head) + 1):
+            self.places.lines[number] = self.origins[id(entry)]
+        body = ["    " * indent + code for indent, code in self.lines]
+        return "\n".join([*head, *body, *tail])

@@ -1,0 +1,1 @@
+"""Steps that shape the FlowContext and the course of a flow."""

@@ -1,0 +1,48 @@
+"""What SET demands beyond its rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from flowdsl.rules import Options, Problem, show
+from flowdsl.spec import IDENTIFIER
+
+SOURCES = ("text", "raw_text", "expression", "steps")
+"""The keys of the older form that give the value of one variable."""
+
+
+def check_set(options: Options) -> Iterator[Problem]:
+    """The older form: `name` is an identifier, `convertTo` has something to convert, the expression is a text."""
+    given = options.given
+    source = next((key for key in SOURCES if options.has(key)), None)
+    if source is not None and options.has("name"):
+        name = given["name"]
+        if not (isinstance(name, str) and re.match(IDENTIFIER, name)):
+            yield Problem(
+                "wrong-pattern",
+                f"`name` is {show(name)}, and must be the name of a variable",
+                key="name",
+                hint="use letters, digits and _, and start with a letter or _",
+            )
+    if source is None and not given:
+        yield Problem("missing-key", "SET sets nothing", hint="add a variable, for example `text: a red bicycle`")
+    if not options.has("convertTo"):
+        return
+    if given["convertTo"] != "number":
+        yield Problem(
+            "not-a-choice", f"`convertTo` is {show(given['convertTo'])}, and only number is known", key="convertTo"
+        )
+    elif source is None:
+        yield Problem(
+            "missing-key", "`convertTo` has nothing to convert", key="convertTo", hint="add `text:`", on_key=True
+        )
+    else:
+        yield Problem(
+            "deprecated-key",
+            "`convertTo` is deprecated",
+            key="convertTo",
+            severity="warning",
+            hint="a value that is exactly one `{{ expression }}` keeps its type; `| toInt` and `| toFloat` convert",
+            on_key=True,
+        )

@@ -1,0 +1,104 @@
+"""SET: variables of the FlowContext."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+from flowdsl import AtMostOne, Block, Call, Run, Site, Step, Verbatim
+from flowdsl.template import UNDEFINED
+from flowdsl_steps.control.assignments import SOURCES, check_set
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
+
+
+class Set(
+    Step,
+    name="SET",
+    rules=(AtMostOne(*SOURCES),),
+    check=check_set,
+    extra="variables",
+    category="Control",
+    examples=(
+        """\
+- step: SET
+  city: Lisbon
+  text: "The old town of {{ flowContext.city }} at dawn, watercolour"
+""",
+    ),
+):
+    """Sets variables of the FlowContext: every key is one, in document order, and later ones see earlier ones.
+
+    The older form sets one variable, `name` (default: `text`), from `text`, `raw_text`, `expression` or `steps`.
+    """
+
+    name: Any = None
+    """In the older form the variable to set; with no source beside it an ordinary variable."""
+    text: Any = None
+    """The value; templates are resolved."""
+    raw_text: Annotated[Any, Verbatim()] = None
+    """The value as it stands, templates included."""
+    expression: Annotated[str | None, Verbatim()] = None
+    """An expression without braces; its value keeps its type."""
+    steps: Block | None = None
+    """Steps to run; the value is the `text` they leave."""
+    convertTo: Annotated[str | None, Verbatim()] = None
+    """`number` converts a numeric text. Deprecated."""
+
+    @classmethod
+    def compile(cls, site: Site) -> Call:
+        """Assigns at once, key by key; only `steps` is awaited."""
+        keys = site.step.keys
+        source = next((key for key in SOURCES if key in keys), None)
+        target = keys["name"].value if source is not None and "name" in keys else "text"
+        own = {"convertTo", *SOURCES, *(["name"] if source is not None else [])}
+        pairs = []
+        for key in keys:
+            if key == source and key != "steps":
+                pairs.append((target, _source(site, key, "convertTo" in keys)))
+            elif key not in own:
+                pairs.append((key, site.resolver(key)))
+
+        def assign(run: Run) -> None:
+            context, names = run.context, run.names
+            for key, resolve in pairs:
+                value = resolve(context, names)
+                if value is UNDEFINED:
+                    context.pop(key, None)
+                else:
+                    context[key] = value
+
+        if source != "steps":
+            return assign
+        block = site.block("steps")
+
+        def run_steps(run: Run) -> Awaitable[None]:
+            return _from_steps(run, block, target, assign)
+
+        return run_steps
+
+
+async def _from_steps(run: Run, block: Any, target: str, assign: Any) -> None:
+    await run.block(block)
+    run.context[target] = run.context.get("text")
+    assign(run)
+
+
+def _source(site: Site, key: str, convert: bool) -> Any:
+    if key == "raw_text":
+        value = site.step.keys[key].plain()
+        resolve: Any = lambda context, names: value  # noqa: E731  a resolver is a function of two arguments
+    else:
+        resolve = site.expression(key) if key == "expression" else site.resolver(key)
+    if not convert:
+        return resolve
+    return lambda context, names: _number(resolve(context, names))
+
+
+def _number(value: Any) -> Any:
+    """A numeric text as a number, everything else as it is."""
+    if not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() and "e" not in value.lower() and "." not in value else number

@@ -1,0 +1,1 @@
+"""Image generation steps, the catalogue of image models and the vendors behind them."""

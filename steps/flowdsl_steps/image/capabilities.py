@@ -1,0 +1,137 @@
+"""The capability check of the image steps: everything that can be known to go wrong before a request is paid.
+
+It runs when a flow is checked, and again when the templates are resolved and nothing is unknown any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from flowdsl.rules import UNKNOWN, Options, Problem, show
+from flowdsl_steps.image.model_check import is_refused, model_problems
+from flowdsl_steps.image.option_check import known, listed, on, option_problems
+from flowdsl_steps.image.subject import Subject, subject_of
+
+SHORT_TIMEOUT_MS = 30_000
+"""A deadline below this, written by the author, gets a note.
+
+The vendor speaks of up to two minutes for complex prompts, yet the step's default of one minute stays silent: nobody
+reads a finding that stands on every step. Source: OpenAI image generation guide.
+"""
+
+_RANK = {"error": 0, "warning": 1, "note": 2}
+
+
+def check_image(options: Options) -> Iterator[Problem]:
+    """Every way in which the step's options do not fit its model, at most one for each key, the gravest first kept.
+
+    Options that a template decides are skipped. Source: openai-python 3.52, the OpenAI image generation guide and the
+    Azure how-to, as the catalogue quotes them.
+    """
+    subject = subject_of(options)
+    found = [
+        *_prompt(options),
+        *model_problems(options, subject),
+        *option_problems(options, subject),
+        *_across(options, subject),
+        *_habits(options, subject),
+    ]
+    if is_refused(options, subject):
+        found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option")]
+    yield from _one_per_key(found)
+
+
+def _one_per_key(problems: list[Problem]) -> Iterator[Problem]:
+    spoken: set[str] = set()
+    kept: list[int] = []
+    for index, problem in sorted(enumerate(problems), key=lambda pair: _RANK[pair[1].severity]):
+        if problem.key is None or problem.key not in spoken:
+            kept.append(index)
+            spoken.update(key for key in (problem.key, *problem.covers) if key)
+    return (problems[index] for index in sorted(kept))
+
+
+def _prompt(options: Options) -> Iterator[Problem]:
+    if options.reads_text is not False or any(options.value(key) is not None for key in ("instruction", "prompt")):
+        return
+    inputs = options.given.get("inputs")
+    if inputs is UNKNOWN or (
+        isinstance(inputs, Iterable)
+        and any(isinstance(entry, Mapping) and entry.get("type") == "text" for entry in inputs)
+    ):
+        return
+    yield Problem(
+        "missing-prompt",
+        "no prompt: the step has no `instruction`, and nothing before it sets `text`",
+        hint="add `instruction:`, or a SET step with `text:` before this one",
+    )
+
+
+def _across(options: Options, subject: Subject) -> Iterator[Problem]:
+    """Rules between options that hold for every model that has them."""
+    model = subject.model
+    if model is not None and model.parameters["output_format"].known is False:
+        return
+    form, given_form = known(options, "output_format"), options.value("output_format")
+    if known(options, "background") == "transparent" and form == "jpeg":
+        fit = ["png"] if subject.provider == "azure" else ["png", "webp"]
+        message = "`background: transparent` needs an `output_format` with transparency, and jpeg has none"
+        yield _conflict(options, "background", "output_format", message, f"use {listed(fit)} as `output_format`")
+    if known(options, "output_compression") is not None and given_form is not UNKNOWN and form not in ("jpeg", "webp"):
+        fit = ["jpeg"] if subject.provider == "azure" else ["jpeg", "webp"]
+        stands = f"it is {form}" if form else "it is png, the default"
+        message = f"`output_compression` goes with `output_format` {listed(fit)}; here {stands}"
+        yield _conflict(options, "output_compression", "output_format", message, "remove it, or set `output_format`")
+    if form in ("gif", "svg") and known(options, "stream") is True:
+        yield _conflict(
+            options, "stream", "output_format", f"`output_format: {form}` cannot be streamed", "remove `stream`"
+        )
+    for name, wanted in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
+        if known(options, name) is not None and given_form is not UNKNOWN and form != wanted:
+            message = f"`{name}` goes only with `output_format: {wanted}`"
+            yield _conflict(options, name, "output_format", message, f"remove it, or set `output_format: {wanted}`")
+    if known(options, "partial_images") and options.value("stream") in (None, False):
+        message = "`partial_images` has no effect without `stream: true`"
+        yield on(options, "partial_images", "no-effect", message, "add `stream: true`, or remove it", "warning")
+
+
+def _conflict(options: Options, key: str, other: str, message: str, hint: str) -> Problem:
+    """A problem between two values, at whichever of the two stands later."""
+    order = [name for name in options.given if name in (key, other) and options.has(name)]
+    place = order[-1] if order else None
+    related = tuple((name, "together with this") for name in order[:-1])
+    return Problem("conflicting-values", message, place, hint, related=related, covers=tuple(order))
+
+
+def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
+    """What the request will do differently than the author may think."""
+    if known(options, "seed") is not None:
+        yield on(
+            options,
+            "seed",
+            "seed-not-sent",
+            "`seed` is not sent: the Images API has no such parameter, so results are not reproducible",
+            "it still tells cached and simulated images apart",
+            "note",
+        )
+    retries = known(options, "maxRetries")
+    if isinstance(retries, int) and retries < 0:
+        message = f"`maxRetries: {retries}` acts as 0"
+        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", "warning")
+    for key in ("user", "safety_identifier"):
+        value = known(options, key)
+        if isinstance(value, str) and _is_email(value):
+            message, hint = f"`{key}` looks like an e-mail address", "send a hash or an internal number instead"
+            yield on(options, key, "personal-identifier", message, hint, "note")
+    timeout = options.given.get("timeoutMs")
+    slow = subject.model is not None and subject.model.family == "gpt-image"
+    if slow and isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
+        message = (
+            f"{show(subject.label)} can take up to two minutes, and a request that is given up may still be charged"
+        )
+        yield Problem("short-timeout", message, "timeoutMs", "`timeoutMs: 180000` is on the safe side", "note")
+
+
+def _is_email(text: str) -> bool:
+    name, sign, domain = text.partition("@")
+    return bool(name and sign and "." in domain.strip(".") and not any(c.isspace() for c in text))

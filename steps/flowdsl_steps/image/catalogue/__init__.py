@@ -1,0 +1,243 @@
+"""The catalogue of image models: what each takes, when it lives, what it costs.
+
+The facts stand in `models.json`, with their sources.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = [
+    "DYING_DAYS",
+    "Catalogue",
+    "Life",
+    "Model",
+    "Parameter",
+    "Sizes",
+    "catalogue",
+    "parse_size",
+    "sent_parameters",
+]
+
+DYING_DAYS = 90
+"""A model whose shutdown is at most this many days away is dying."""
+
+
+State = Literal["alive", "dying", "dead", "unknown"]
+
+
+class Life(NamedTuple):
+    """Where a model stands in its life at one provider on one day.
+
+    `shutdown` is the announced first day without it (ISO), `days_left` the days until then (negative when past),
+    `replacement` a model that is alive there, given for the dead and the dying.
+    """
+
+    state: State
+    shutdown: str | None = None
+    replacement: str | None = None
+    days_left: int | None = None
+
+
+class Parameter(NamedTuple):
+    """What is known of one body parameter of a model.
+
+    `known` is True (taken), False (not a parameter of the model) or None (not settled). `values` are the ones known
+    to work (empty: any), `maybe` those that are not settled, `remarks` warn about single values.
+    """
+
+    known: bool | None
+    values: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    default: str | None = None
+    remarks: Mapping[str, str] = {}
+
+
+class Model:
+    """One image model: its limits, parameters, life and prices."""
+
+    __slots__ = (
+        "_azure_defaults",
+        "_home",
+        "_life",
+        "_n",
+        "assumed",
+        "family",
+        "name",
+        "parameters",
+        "prices",
+        "prompt_max_chars",
+        "sizes",
+        "snapshots",
+        "sources",
+        "url_possible",
+    )
+
+    def __init__(self, name: str, data: Mapping[str, Any], home: Catalogue) -> None:
+        family = home.facts["families"][data["family"]]
+        self.name = name
+        self.family: str = data["family"]
+        self.snapshots: tuple[str, ...] = tuple(data.get("snapshots", ()))
+        self.prompt_max_chars: int = data.get("prompt_max_chars") or family["prompt_max_chars"]
+        self.sizes = Sizes(home.facts["sizes"][data["sizes"]])
+        self.parameters = {
+            key: _parameter(value) for key, value in {**family["params"], **data.get("params", {})}.items()
+        }
+        self.url_possible: bool = family["url_possible"]
+        self.prices: Mapping[str, Any] = data["prices"]
+        self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
+        self.sources: tuple[str, ...] = tuple(data["sources"])
+        self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
+        self._n: tuple[int, int] = tuple(data.get("n") or family["n"])
+        self._life: Mapping[str, Mapping[str, str]] = data["life"]
+        self._home = home
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r})"
+
+    def accepts(self, parameter: str, provider: str) -> bool | None:
+        """Whether a request body may carry the parameter: True, False, or None when that is not known.
+
+        Source: openai-python 3.52 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
+        """
+        generic = self._home.facts["generic"]
+        if parameter in generic["never"]:
+            return False
+        if parameter in generic["always"]:
+            return True
+        found = self.parameters.get(parameter)
+        if (
+            found is not None
+            and found.known
+            and parameter in self._home.facts["providers"].get(provider, {}).get("unknown", ())
+        ):
+            return None
+        return found.known if found else None
+
+    def default(self, parameter: str, provider: str) -> str | None:
+        """What the vendor takes for an absent parameter, or None when there is no default or it is not known."""
+        if parameter == "size":
+            return self.sizes.default
+        if provider == "azure" and self.family == "gpt-image":
+            there: Mapping[str, str] = {**self._home.facts["providers"]["azure"]["defaults"], **self._azure_defaults}
+            if parameter in there:
+                return there[parameter]
+        found = self.parameters.get(parameter)
+        return found.default if found else None
+
+    def images_per_request(self, output_format: str | None = None) -> int:
+        """The most images one request may ask for. SVG is drawn one at a time. Source: openai-python 3.52, `Svg`."""
+        return 1 if output_format == "svg" else self._n[1]
+
+    def life(self, provider: str, as_of: date | None = None) -> Life:
+        """Where the model stands at a provider on a day (today when absent). A hub is judged by OpenAI's days."""
+        life = self.standing(provider, as_of)
+        if life.state not in ("dying", "dead"):
+            return life
+        alive = [model.name for model in self._home.alive(provider, as_of)]
+        named = self._life["openai" if provider == "hub" else provider].get("replacement")
+        return life._replace(replacement=named if named in alive else next(iter(alive), None))
+
+    def standing(self, provider: str, as_of: date | None = None) -> Life:
+        """The life without a replacement: what `life` tells, without a look at other models."""
+        day = _day(as_of)
+        dates = self._life.get("openai" if provider == "hub" else provider)
+        if dates is None or day < dates.get("released", ""):
+            return Life("unknown")
+        shutdown = dates.get("shutdown")
+        if shutdown is None:
+            return Life("alive")
+        left = _days_between(day, shutdown)
+        state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
+        return Life(state, shutdown, None, left)
+
+
+class Catalogue:
+    """All models that are known, newest first, and the facts of the providers in `facts`."""
+
+    __slots__ = ("_names", "facts", "models")
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.models = tuple(Model(name, data, self) for name, data in facts["models"].items())
+        self._names = {name: model for model in self.models for name in (model.name, *model.snapshots)}
+
+    def find(self, name: str) -> Model | None:
+        """The model of exactly this name, or the model a dated snapshot belongs to."""
+        return self._names.get(name)
+
+    def nearest(self, name: str) -> str | None:
+        """The name that was likely meant: a longer one that starts with it (newest first), else a slip, else None."""
+        from flowdsl.nearest import nearest
+
+        if "/" in name or name in self._names:
+            return None
+        tidy = name.strip().lower()
+        if tidy in self._names:
+            return tidy
+        longer = [model.name for model in self.models if model.name.startswith(f"{tidy}-")]
+        return longer[0] if longer else nearest(name, self._names)
+
+    def alive(self, provider: str, as_of: date | None = None) -> list[Model]:
+        """The models a provider serves on a day with no end within sight, newest first."""
+        return [model for model in self.models if model.standing(provider, as_of).state == "alive"]
+
+    def title(self, provider: str) -> str:
+        """The vendor's name in words; a hub is judged by OpenAI's facts."""
+        found = self.facts["providers"].get(provider) or self.facts["providers"]["openai"]
+        return str(found["title"])
+
+    def vendor_at(self, host: str) -> str | None:
+        """Which vendor answers at a host name (lower case), or None for anybody else's."""
+        for provider, known in self.facts["providers"].items():
+            if any(host == name or (name[0] == "." and host.endswith(name)) for name in known["hosts"]):
+                return str(provider)
+        return None
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue, read once."""
+    return Catalogue(json.loads(Path(__file__).with_name("models.json").read_bytes()))
+
+
+def sent_parameters(model: Model | None, provider: str) -> frozenset[str] | None:
+    """The body parameters that may be sent to a model: all but those known not to exist.
+
+    None for an unknown model: send what is given, but never a `seed`.
+    """
+    if model is None:
+        return None
+    names = {*model.parameters, *catalogue().facts["generic"]["always"]}
+    return frozenset(name for name in names if model.accepts(name, provider) is not False)
+
+
+def _parameter(value: Any) -> Parameter:
+    if not isinstance(value, dict):
+        return Parameter(value)
+    return Parameter(
+        True, tuple(value["values"]), tuple(value.get("maybe", ())), value.get("default"), value.get("remarks", {})
+    )
+
+
+def _day(as_of: date | None) -> str:
+    if as_of is None:
+        from datetime import date
+
+        as_of = date.today()
+    return as_of.isoformat()[:10]
+
+
+def _days_between(day: str, later: str) -> int:
+    from datetime import date
+
+    return (date.fromisoformat(later) - date.fromisoformat(day)).days

@@ -1,0 +1,128 @@
+"""Which image sizes a model takes, and the nearest one it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Width and height in pixels of `WIDTHxHEIGHT`, or None when the text has another form."""
+    width, cross, height = text.partition("x")
+    if cross and width.isascii() and width.isdigit() and height.isascii() and height.isdigit() and len(text) <= 20:
+        pair = (int(width), int(height))
+        return pair if min(pair) > 0 else None
+    return None
+
+
+class Sizes:
+    """The sizes of one model: a list, or any size within limits.
+
+    `values` are the listed (or recommended) sizes, `default` is what an absent size means, `auto` says whether the
+    model may choose.
+    """
+
+    __slots__ = ("_limits", "auto", "default", "values")
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.values: tuple[str, ...] = tuple(data["values"])
+        self.default: str = data["default"]
+        self.auto: bool = data["auto"]
+        self._limits: Mapping[str, Any] | None = data if "multiple_of" in data else None
+
+    @property
+    def flexible(self) -> bool:
+        """Whether sizes beyond the listed ones are taken."""
+        return self._limits is not None
+
+    def fault(self, size: str) -> str | None:
+        """Why the model does not take the size, or None when it does. Never judges `auto` results."""
+        if size in self.values or (size == "auto" and self.auto):
+            return None
+        if self._limits is None:
+            return "it is none of the model's sizes"
+        pair = parse_size(size)
+        return self._beyond(*pair) if pair else "it is not WIDTHxHEIGHT"
+
+    def is_experimental(self, size: str) -> bool:
+        """Whether the vendor calls a size of this many pixels experimental."""
+        pair = parse_size(size)
+        return bool(self._limits and pair and pair[0] * pair[1] > self._limits["experimental_above"])
+
+    def describe(self) -> str:
+        """What is taken, in words: the list, or the limits."""
+        auto = ", or auto" if self.auto else ""
+        limits = self._limits
+        if limits is None:
+            return ", ".join(self.values) + auto
+        return (
+            f"WIDTHxHEIGHT with both a multiple of {limits['multiple_of']}, no edge above {limits['max_edge']}, "
+            f"at most {limits['max_ratio']}:1, and {limits['min_pixels']:,} to {limits['max_pixels']:,} pixels{auto}"
+        )
+
+    def nearest(self, size: str) -> tuple[str, ...]:
+        """The one or two closest sizes the model takes, best first; empty when the text is no size at all."""
+        tidy = size.strip().lower().replace("×", "x").replace(" ", "")
+        if self.fault(tidy) is None:
+            return (tidy,)
+        pair = parse_size(tidy)
+        if pair is None:
+            return ()
+        listed = self._nearest_listed(*pair)
+        if self._limits is None or (
+            pair[0] * pair[1] < self._limits["min_pixels"] and _ratio(listed) == pair[0] / pair[1]
+        ):
+            return (listed,)
+        return self._nearest_within(*pair)
+
+    def _beyond(self, width: int, height: int) -> str | None:
+        limits = self._limits or {}
+        step, pixels = limits["multiple_of"], width * height
+        if width % step or height % step:
+            wrong = " and ".join(str(edge) for edge in dict.fromkeys((width, height)) if edge % step)
+            return f"{wrong} {'are' if ' and ' in wrong else 'is'} no multiple of {step}"
+        if max(width, height) > limits["max_edge"]:
+            return f"its longer edge is above {limits['max_edge']}"
+        if max(width, height) > limits["max_ratio"] * min(width, height):
+            return f"it is longer than {limits['max_ratio']}:1"
+        if pixels < limits["min_pixels"]:
+            return f"it has {pixels:,} pixels, fewer than {limits['min_pixels']:,}"
+        if pixels > limits["max_pixels"]:
+            return f"it has {pixels:,} pixels, more than {limits['max_pixels']:,}"
+        return None
+
+    def _nearest_listed(self, width: int, height: int) -> str:
+        def distance(value: str) -> tuple[float, int]:
+            w, h = parse_size(value) or (1, 1)
+            ratio = max(w * height, width * h) / min(w * height, width * h)
+            return ratio, abs(w * h - width * height)
+
+        return min(self.values, key=distance)
+
+    def _nearest_within(self, width: int, height: int) -> tuple[str, ...]:
+        """Bring the size into the limits with its ratio kept, then try the multiples around it."""
+        limits = self._limits or {}
+        step = limits["multiple_of"]
+        w, h = _scaled(width, height, limits)
+        around = [
+            (x, y)
+            for x in range((int(w) // step - 2) * step, int(w) + 3 * step, step)
+            for y in range((int(h) // step - 2) * step, int(h) + 3 * step, step)
+            if x > 0 and y > 0 and self._beyond(x, y) is None
+        ]
+        ranked = sorted((round(abs(x - w) + abs(y - h), 6), abs(x / y - w / h), x * y, x, y) for x, y in around)
+        best = [entry for entry in ranked[:2] if entry[0] == ranked[0][0]]
+        return tuple(f"{x}x{y}" for *_, x, y in best)
+
+
+def _ratio(size: str) -> float:
+    width, height = parse_size(size) or (1, 1)
+    return width / height
+
+
+def _scaled(width: float, height: float, limits: Mapping[str, Any]) -> tuple[float, float]:
+    ratio: float = limits["max_ratio"]
+    width, height = min(width, height * ratio), min(height, width * ratio)
+    shrink = min(1.0, limits["max_edge"] / max(width, height), (limits["max_pixels"] / (width * height)) ** 0.5)
+    grow = max(1.0, (limits["min_pixels"] / (width * height)) ** 0.5)
+    return width * shrink * grow, height * shrink * grow

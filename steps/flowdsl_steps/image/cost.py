@@ -1,0 +1,146 @@
+"""What images cost, in USD: a range before the request, the exact sum after it.
+
+Azure's prices are taken to be OpenAI's, which is assumed and not verified.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowdsl_steps.image.catalogue import Model, parse_size
+
+PARTIAL_IMAGE_TOKENS = 100
+"""Output tokens of one partial image. Source: OpenAI image generation guide."""
+
+MILLION = 1_000_000
+
+
+def output_tokens(model: Model, size: str, quality: str) -> int | None:
+    """The output tokens of one image of an explicit size and quality, or None where only a range or a price is known.
+
+    Source: OpenAI image generation guide (tables), OpenAI's token calculator (formula).
+    """
+    found = _token_range(model, size, quality)
+    return int(found[0]) if found and found[0] == found[1] else None
+
+
+def estimate(
+    model: Model,
+    provider: str,
+    size: str | None = None,
+    quality: str | None = None,
+    n: int = 1,
+    partial_images: int = 0,
+) -> tuple[float, float] | None:
+    """The least and the most that `n` images cost in USD, output only, or None when the price is not known.
+
+    An absent or `auto` size or quality is what the provider takes for it, which may be a range. The prompt comes on
+    top: its tokens are not known before the vendor counts them, and are small beside an image.
+    """
+    each = [
+        price
+        for one_size in _sizes(model, size)
+        for one_quality in _qualities(model, provider, quality)
+        for price in _image_prices(model, one_size, one_quality) or ()
+    ]
+    if not each:
+        return None
+    extra = partial_images * PARTIAL_IMAGE_TOKENS * (_rate(model, "image_out") or 0) / MILLION
+    return (min(each) + extra) * n, (max(each) + extra) * n
+
+
+def actual(
+    model: Model, usage: Mapping[str, Any] | None, size: str | None = None, quality: str | None = None, n: int = 1
+) -> float | None:
+    """What a request cost in USD, or None when the answer does not tell.
+
+    `usage` is the response's: missing details and unknown fields are fine. Models with a price for each image are
+    priced by it when there is no usage.
+    """
+    counted = _count(usage, "output_tokens")
+    if usage is not None and counted is not None and _rate(model, "image_out") is not None:
+        return (_input_usd(model, usage) + _output_usd(model, usage, counted)) / MILLION
+    if "images" in model.prices:
+        found = estimate(model, "openai", size, quality, n)
+        return found[0] if found and found[0] == found[1] else None
+    return None
+
+
+def _sizes(model: Model, size: str | None) -> Sequence[str]:
+    if size is None:
+        size = model.sizes.default
+    return model.sizes.values if size == "auto" else (size,)
+
+
+def _qualities(model: Model, provider: str, quality: str | None) -> Sequence[str]:
+    if quality is None:
+        quality = model.default("quality", provider)
+    if quality is None or quality == "auto":
+        return tuple(word for word in model.parameters["quality"].values if word != "auto")
+    return (quality,)
+
+
+def _image_prices(model: Model, size: str, quality: str) -> tuple[float, float] | None:
+    """The least and the most one image costs."""
+    table = model.prices.get("images")
+    if table is not None:
+        price = table.get(size, {}).get(quality)
+        return None if price is None else (price, price)
+    tokens, rate = _token_range(model, size, quality), _rate(model, "image_out")
+    if tokens is None or rate is None:
+        return None
+    return tokens[0] * rate / MILLION, tokens[1] * rate / MILLION
+
+
+def _token_range(model: Model, size: str, quality: str) -> tuple[float, float] | None:
+    prices = model.prices
+    if "tokens" in prices:
+        tokens = prices["tokens"].get(size, {}).get(quality)
+        return None if tokens is None else (tokens, tokens)
+    factor, pair = prices.get("factors", {}).get(quality), parse_size(size)
+    if factor is None or pair is None:
+        return None
+    tokens = _formula(factor, *pair)
+    low, high = prices.get("scale", {}).get(quality, (1, 1))
+    return tokens * low, tokens * high
+
+
+def _formula(factor: int, width: int, height: int) -> int:
+    """Source: OpenAI's image token calculator, derived again from its published results; halves round to even."""
+    rows = round(factor * min(width, height) / max(width, height))
+    return math.ceil(factor * rows * (2_000_000 + width * height) / 4_000_000)
+
+
+def _input_usd(model: Model, usage: Mapping[str, Any]) -> float:
+    """Millionths of USD for the input. A part without a known rate is priced at the dearer one: never too low."""
+    details = usage.get("input_tokens_details")
+    total = _count(usage, "input_tokens") or 0
+    image = _count(details, "image_tokens") or 0
+    text = _count(details, "text_tokens")
+    text = max(total - image, 0) if text is None else text
+    cached = min(_count(details, "cached_tokens") or 0, text)
+    text_in, image_in = _rate(model, "text_in") or 0, _rate(model, "image_in") or 0
+    cached_in = _rate(model, "cached_text_in")
+    return (text - cached) * text_in + cached * (text_in if cached_in is None else cached_in) + image * image_in
+
+
+def _output_usd(model: Model, usage: Mapping[str, Any], counted: int) -> float:
+    """Millionths of USD for the output. The Images API often leaves the details out: then all of it is image."""
+    details = usage.get("output_tokens_details")
+    image, text = _count(details, "image_tokens"), _count(details, "text_tokens")
+    image_out, text_out = _rate(model, "image_out") or 0, _rate(model, "text_out")
+    if not image or text is None or text_out is None or image + text != counted:
+        return counted * image_out
+    return image * image_out + text * text_out
+
+
+def _count(found: object, key: str) -> int | None:
+    value = found.get(key) if isinstance(found, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _rate(model: Model, key: str) -> float | None:
+    rate: float | None = model.prices.get("rates", {}).get(key)
+    return rate

@@ -1,0 +1,122 @@
+"""The options that all image steps share: one class that validation, docs and the request body come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from flowdsl.rules import Conflicts, Limit
+from flowdsl.spec import IDENTIFIER, Port
+from flowdsl.step import Step, StepContext, Written
+
+
+class Sent:
+    """Marks a field that goes into the request body under its own name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Sent()"
+
+
+RULES = (
+    Conflicts("style", "output_format"),
+    Conflicts("response_format", "output_format", "background", "seed"),
+    Limit("n", 4, "api"),
+)
+INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True),)
+OUTPUTS = (
+    Port("imageList", "The generated images, stored under `outputKey`."),
+    Port(
+        "object",
+        "What is known of the generation: model, size, quality, attemptCount, usage, requestId, cost, finishReason.",
+        optional=True,
+    ),
+)
+
+
+class ImageOptions(Step):
+    """What the image steps take. Source: OpenAI API reference, Create image; openai-python 3.52 `ImageGenerateParams`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    model: str = "dall-e-3"
+    """The image model. On Azure the deployment decides, and this names the model behind it."""
+    instruction: str | None = Field(default=None, min_length=1)
+    """The prompt; without it the input `text` is."""
+    size: Annotated[str | None, Sent()] = None
+    """`WIDTHxHEIGHT` or `auto`, as far as the model has it."""
+    quality: Annotated[str | None, Sent()] = None
+    """How finely the picture is drawn, in the words of the model."""
+    n: Annotated[int, Sent()] = Field(default=1, ge=1, le=10)
+    """How many pictures. More than the model takes in one request are asked for in several."""
+    style: Annotated[Literal["natural", "vivid"] | None, Sent()] = None
+    """The look of pictures by dall-e-3."""
+    response_format: Annotated[Literal["url", "b64_json"] | None, Sent()] = None
+    """How DALL·E sends its pictures; other models always send the bytes."""
+    output_format: Annotated[Literal["png", "jpeg", "webp", "gif", "svg"] | None, Sent()] = None
+    """The file format of the pictures."""
+    background: Annotated[Literal["transparent", "opaque", "auto"] | None, Sent()] = None
+    """What is behind the subject."""
+    seed: int | None = Field(default=None, ge=0)
+    """Tells cached and simulated pictures apart. It is never sent: the API has no such parameter."""
+    user: Annotated[str | None, Sent()] = None
+    """A name for the end user, for the vendor's monitoring of abuse; `safety_identifier` is its successor."""
+    moderation: Annotated[Literal["low", "auto"] | None, Sent()] = None
+    """How strictly the vendor filters."""
+    output_compression: Annotated[int | None, Sent()] = Field(default=None, ge=0, le=100)
+    """Compression of JPEG and WebP in percent."""
+    stream: Annotated[bool | None, Sent()] = None
+    """Whether the picture is sent as a stream, which shows it growing."""
+    partial_images: Annotated[int | None, Sent()] = Field(default=None, ge=0, le=3)
+    """How many unfinished pictures a stream shows; each is billed as 100 output tokens."""
+    complexity: Annotated[Literal["low", "medium", "high"] | None, Sent()] = None
+    """How much planning goes into the picture."""
+    safety_identifier: Annotated[str | None, Sent()] = None
+    """A stable, hashed name for the end user, for the vendor's monitoring of abuse."""
+    frame_count: Annotated[int | None, Sent()] = Field(default=None, ge=2, le=16)
+    """Frames of a GIF."""
+    frame_duration_ms: Annotated[int | None, Sent()] = Field(default=None, ge=1)
+    """How long a frame of a GIF is shown, in milliseconds."""
+    timeout_ms: int = Field(default=60_000, alias="timeoutMs", ge=1000, le=900_000)
+    """Deadline of one attempt in milliseconds, from the first byte sent to the last one received."""
+    max_retries: int = Field(default=2, alias="maxRetries", le=20)
+    """How often a request is sent again that was refused before work began; below 0 acts as 0."""
+    output_key: str = Field(default="imageList", alias="outputKey", min_length=1, pattern=IDENTIFIER)
+    """The FlowContext key for the pictures."""
+
+    async def run(self, ctx: StepContext) -> Written:
+        """Generates the images and returns `imageList` and `object`."""
+        from flowdsl_steps.image.request import generate
+
+        return await generate(self, ctx)
+
+
+def sent_fields(cls: type[Step]) -> tuple[str, ...]:
+    """The names of the fields that go into the request body."""
+    return tuple(name for name, field in cls.model_fields.items() if any(isinstance(m, Sent) for m in field.metadata))
+
+
+def option(step: ImageOptions, ctx: StepContext, name: str) -> Any:
+    """The value in force of a field: what the author wrote, else the service entry's, else the default.
+
+    Raises:
+        ConfigError: the service entry's value breaks the option's own rule.
+    """
+    from flowdsl.errors import ConfigError
+    from flowdsl.step import spec_of
+
+    own = getattr(step, name)
+    key = type(step).model_fields[name].alias or name
+    if key in ctx.given and own is not None:
+        return own
+    value = ctx.service.option(key)
+    if value is None:
+        return own
+    problem = spec_of(type(step)).keys[key].problem(value)
+    if problem is not None:
+        raise ConfigError(
+            f"{problem.message} (set by service {ctx.service.name})", code=problem.code, hint=problem.hint
+        )
+    return value

@@ -1,0 +1,63 @@
+"""The simulator's own endpoints: what it recorded, which faults come next, and a fresh start."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from flowdsl.errors import UsageError
+from flowdsl_steps.image.simulator.exchange import Exchange
+from flowdsl_steps.image.simulator.faults import Fault, fault_from, parse_fault
+
+if TYPE_CHECKING:
+    from flowdsl_steps.image.simulator.app import ImagesApi
+
+
+async def control(api: ImagesApi, exchange: Exchange) -> None:
+    """Answers `GET /_simulator/requests`, `GET` or `POST /_simulator/faults` and `POST /_simulator/reset`."""
+    body = await exchange.body()
+    route = (exchange.method, exchange.path.removeprefix("/_simulator/"))
+    if route == ("GET", "requests"):
+        await exchange.answer_json(200, api.ledger.as_json())
+    elif route == ("GET", "faults"):
+        await exchange.answer_json(200, _pending(api))
+    elif route == ("POST", "faults"):
+        try:
+            api.faults.add(*_faults(body))
+        except UsageError as error:
+            await exchange.answer_json(400, {"error": {"message": str(error)}})
+            return
+        await exchange.answer_json(200, _pending(api))
+    elif route == ("POST", "reset"):
+        api.reset()
+        await exchange.answer_json(200, {"reset": True})
+    else:
+        message = (
+            "The simulator knows GET /_simulator/requests, GET and POST /_simulator/faults, POST /_simulator/reset."
+        )
+        await exchange.answer_json(404, {"error": {"message": message}})
+
+
+def _pending(api: ImagesApi) -> dict[str, object]:
+    return {"pending": [{**asdict(fault), "times": left} for fault, left in api.faults.pending]}
+
+
+def _faults(body: bytes) -> list[Fault]:
+    wanted = 'Send {"faults": ["rate_limit:2,retry_after=1", {"kind": "hang"}]}.'
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        value = None
+    items = value.get("faults") if isinstance(value, dict) else None
+    if not isinstance(items, list):
+        raise UsageError(f"The body is not a list of faults. {wanted}")
+    faults = []
+    for item in items:
+        if isinstance(item, str):
+            faults.append(parse_fault(item))
+        elif isinstance(item, dict):
+            faults.append(fault_from({str(name): value for name, value in item.items()}))
+        else:
+            raise UsageError(f"A fault is text or a mapping, found {item!r}. {wanted}")
+    return faults

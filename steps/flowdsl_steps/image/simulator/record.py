@@ -1,0 +1,120 @@
+"""What the simulator remembers of the requests it got, without their secrets."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from urllib.parse import parse_qsl
+
+HIDDEN = "***"
+_SECRET_NAMES = ("authorization", "api-key", "x-api-key", "cookie", "proxy-authorization", "key", "token", "sig")
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """A request as it came in, secrets hidden, and what became of it.
+
+    `json` is the parsed body, None without one. `status` is the status answered, None as long as there is none: a hung
+    or reset request keeps None. `fault` is the kind of fault committed. `time` is in unix seconds.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    json: object
+    time: float
+    status: int | None = None
+    fault: str | None = None
+
+    @property
+    def is_generation(self) -> bool:
+        """Whether the request asks for images, which a vendor would bill."""
+        return self.method == "POST" and self.path.endswith("/images/generations")
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret replaced by `***`."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def redacted(fields: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
+    """Headers or query parameters without secrets, in lower case for headers as ASGI gives them."""
+    return {name: HIDDEN if name.lower() in _SECRET_NAMES else hide(value, secrets) for name, value in fields.items()}
+
+
+class Ledger:
+    """All recorded requests in order of arrival, and how many were open at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: list[RecordedRequest] = []
+        self._open = 0
+        self.peak_concurrency = 0
+
+    def enter(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], secrets: Collection[str], time: float
+    ) -> RecordedRequest:
+        """The new record of a request whose body is not read yet."""
+        request = RecordedRequest(
+            method,
+            hide(path, secrets),
+            redacted(dict(parse_qsl(query)), secrets),
+            redacted(headers, secrets),
+            None,
+            time,
+        )
+        with self._lock:
+            self._requests.append(request)
+            if request.is_generation:
+                self._open += 1
+                self.peak_concurrency = max(self.peak_concurrency, self._open)
+        return request
+
+    def leave(self, request: RecordedRequest) -> None:
+        """Marks the request as over."""
+        if request.is_generation:
+            with self._lock:
+                self._open -= 1
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The records so far."""
+        with self._lock:
+            return tuple(self._requests)
+
+    @property
+    def generation_count(self) -> int:
+        """How many requests asked for images."""
+        return sum(request.is_generation for request in self.requests)
+
+    def clear(self) -> None:
+        """Forgets the records; requests still open go on being counted as open."""
+        with self._lock:
+            self._requests.clear()
+            self.peak_concurrency = self._open
+
+    def as_json(self) -> dict[str, object]:
+        """The records for the wire."""
+        requests = self.requests
+        return {
+            "count": self.generation_count,
+            "peak_concurrency": self.peak_concurrency,
+            "requests": [asdict(request) for request in requests],
+        }
+
+
+def body_as_json(body: bytes, secrets: Collection[str]) -> object:
+    """The body for the record: parsed when it is JSON, text otherwise, None when empty."""
+    text = hide(body.decode("utf-8", "replace"), secrets)
+    if not text:
+        return None
+    try:
+        parsed: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return parsed

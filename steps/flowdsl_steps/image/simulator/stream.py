@@ -1,0 +1,69 @@
+"""Streamed answers: server-sent events with partial images, then the finished one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from flowdsl_steps.image.simulator.answers import output_tokens
+from flowdsl_steps.image.simulator.gallery import Picture
+from flowdsl_steps.image.simulator.judge import ImageRequest
+from flowdsl_steps.image.simulator.refusal import vendor_error
+from flowdsl_steps.image.simulator.usage import PARTIAL_IMAGE_TOKENS, usage_body
+
+Draw = Callable[[int, float], Awaitable[Picture]]
+PARTIAL, COMPLETED = "image_generation.partial_image", "image_generation.completed"
+
+
+async def events(
+    request: ImageRequest, draw: Draw, created: int, fault: str | None
+) -> AsyncIterator[tuple[bytes, ...]]:
+    """The events of a stream, each as pieces of bytes.
+
+    `draw` gives picture number i at a sharpness. Every image of the request has its own partial images and its own
+    completed event. With a `fault` the stream goes wrong in place of the first completed event, and ends there.
+    """
+    for index in range(request.n):
+        for partial in range(request.partial_images):
+            sharpness = (partial + 1) / (request.partial_images + 1)
+            picture = await draw(index, sharpness)
+            yield _event(PARTIAL, {**_facts(request, created), "partial_image_index": partial}, picture.base64)
+        if fault == "empty_data":
+            return
+        if fault == "stream_error":
+            yield (_error_event(),)
+            return
+        picture = await draw(index, 1.0)
+        usage = usage_body(
+            request.prompt, output_tokens(request) + PARTIAL_IMAGE_TOKENS * request.partial_images, details=False
+        )
+        fields = {**_facts(request, created), "usage": usage}
+        if fault == "truncated_json":
+            yield (b"event: " + COMPLETED.encode() + b'\ndata: {"type": "' + COMPLETED.encode() + b'", "b64_\n\n',)
+            return
+        yield _event(COMPLETED, fields, (b"*not base64*",) if fault == "bad_base64" else picture.base64)
+
+
+def _facts(request: ImageRequest, created: int) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "created_at": created,
+        "size": request.size,
+        "quality": request.quality,
+        "background": request.background,
+        "output_format": request.output_format,
+    }
+    if request.safety_identifier:
+        facts["safety_identifier"] = request.safety_identifier
+    return facts
+
+
+def _event(kind: str, fields: dict[str, object], base64: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    head = f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})[:-1]}, " + '"b64_json": "'
+    return (head.encode(), *base64, b'"}\n\n')
+
+
+def _error_event() -> bytes:
+    answer = vendor_error(
+        500, "The server had an error while generating the image.", kind="server_error", code="server_error"
+    )
+    return b"event: error\ndata: " + json.dumps(answer.body).encode() + b"\n\n"

@@ -1,0 +1,89 @@
+"""Writes a scene as SVG."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from flowdsl_steps.image.simulator.caption import Caption, wrap
+from flowdsl_steps.image.simulator.palettes import Colour, mix
+from flowdsl_steps.image.simulator.scene import Layer, Scene
+
+
+def write_svg(scene: Scene, caption: Caption) -> bytes:
+    """The picture as a UTF-8 SVG document."""
+    width, height, horizon = scene.width, scene.height, scene.horizon
+    stops = "".join(
+        f'<stop offset="{index / 3:.3f}" stop-color="{_hex(colour)}"/>'
+        for index, colour in enumerate(scene.palette.sky)
+    )
+    above = [
+        f'<rect width="{width}" height="{horizon}" fill="url(#sky)"/>',
+        *_stars(scene),
+        *_sun(scene),
+        *(part for layer in scene.layers for part in _layer(layer, scene)),
+    ]
+    water = mix(scene.palette.sky[2], scene.palette.ink, 0.6)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}">',
+            f"<title>{escape(caption.title)}</title>",
+            f'<defs><linearGradient id="sky" x2="0" y2="1">{stops}</linearGradient>',
+            f'<clipPath id="water"><rect y="{horizon}" width="{width}" height="{height - horizon}"/></clipPath></defs>',
+            '<g id="above">',
+            *above,
+            "</g>",
+            f'<rect y="{horizon}" width="{width}" height="{height - horizon}" fill="{_hex(water)}"/>',
+            f'<g clip-path="url(#water)" opacity="0.4"><use href="#above" '
+            f'transform="matrix(1 0 0 -1 0 {2 * horizon})"/></g>',
+            *_caption(scene, caption),
+            "</svg>\n",
+        ]
+    ).encode()
+
+
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _stars(scene: Scene) -> list[str]:
+    return [
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{light * 1.1:.2f}" fill="#fff" opacity="{light:.2f}"/>'
+        for x, y, light in scene.stars
+    ]
+
+
+def _sun(scene: Scene) -> list[str]:
+    x, y, radius = scene.sun
+    fill = _hex(scene.palette.sun)
+    return [
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius * reach:.1f}" fill="{fill}" opacity="{opacity}"/>'
+        for reach, opacity in ((2.6, 0.12), (1.7, 0.2), (1.0, 1))
+    ]
+
+
+def _layer(layer: Layer, scene: Scene) -> list[str]:
+    outlines = "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in outline) + "Z" for outline in layer.outlines)
+    parts = [f'<path fill="{_hex(mix(layer.top, layer.foot, 0.25))}" d="{outlines}"/>']
+    if layer.windows:
+        lit = "".join(f"M{a:.1f} {b:.1f}H{c:.1f}V{d:.1f}H{a:.1f}Z" for a, b, c, d in layer.windows)
+        parts.append(f'<path fill="{_hex(scene.palette.lamp)}" opacity="0.75" d="{lit}"/>')
+    return parts
+
+
+def _caption(scene: Scene, caption: Caption) -> list[str]:
+    short = min(scene.width, scene.height)
+    size, margin = short * 0.034, short * 0.07
+    lines = wrap(caption.title, lambda text: len(text) * size * 0.52, scene.width - 2 * margin, limit=3)
+    foot = scene.height - short * 0.052
+    first = foot - short * 0.05 - short * 0.046 * (len(lines) - 1)
+    rows = [
+        f'<text x="{margin:.1f}" y="{first + row * short * 0.046:.1f}" fill="#fff" font-size="{size:.1f}" '
+        f'font-family="sans-serif">{escape(line)}</text>'
+        for row, line in enumerate(lines)
+    ]
+    note = (
+        f'<text x="{margin:.1f}" y="{foot:.1f}" fill="#fff" opacity="0.72" font-size="{short * 0.021:.1f}" '
+        f'font-family="sans-serif">{escape(caption.note)}</text>'
+    )
+    return [*rows, note]

@@ -1,0 +1,139 @@
+"""The streamed answer of an images API (`text/event-stream`), read while it arrives.
+
+Source: OpenAI API reference, Image generation streaming events; WHATWG HTML, Server-sent events 9.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flowdsl.image import Image, ImageStore
+from flowdsl_steps.image.answer import Answer, BrokenAnswer, Document, LinkedImage, answer_of
+
+OnPartial = Callable[[int], None]
+"""Told the index, from 0, of each partial picture that came."""
+
+_FIELD_LIMIT = 64
+
+
+class StreamedAnswer:
+    """Reads a stream of events: partial pictures are reported and dropped, completed ones stored.
+
+    Whoever made it calls `abort` in the end.
+    """
+
+    def __init__(self, store: ImageStore, limit: int, on_partial: OnPartial) -> None:
+        self._store = store
+        self._limit = limit
+        self._on_partial = on_partial
+        self._line = b""
+        self._in_data = False
+        self._document: Document | None = None
+        self._images: list[Image | LinkedImage] = []
+        self._payload: dict[str, Any] = {}
+        self._done = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body.
+
+        Raises:
+            BrokenAnswer: an error event, bad base64, or more bytes than the limits.
+        """
+        at = 0
+        while at < len(chunk) and not self._done:
+            end = chunk.find(b"\n", at)
+            piece = chunk[at : end if end >= 0 else len(chunk)]
+            self._feed_piece(piece)
+            if end < 0:
+                return
+            self._end_line()
+            at = end + 1
+
+    def _feed_piece(self, piece: bytes) -> None:
+        if self._in_data:
+            self._data(piece)
+            return
+        self._line += piece
+        field, colon, value = self._line.partition(b":")
+        if colon and field == b"data":
+            self._in_data = True
+            self._data(value)
+        elif len(self._line) > _FIELD_LIMIT:
+            self._line = self._line[:_FIELD_LIMIT]
+
+    def _data(self, piece: bytes) -> None:
+        if self._document is None:
+            self._document = Document(self._store, self._limit)
+        self._document.feed(piece)
+
+    def _end_line(self) -> None:
+        blank = not self._in_data and not self._line.strip()
+        if self._in_data:
+            self._data(b"\n")
+        self._in_data, self._line = False, b""
+        if blank and self._document is not None:
+            document, self._document = self._document, None
+            try:
+                self._event(document)
+            finally:
+                document.abort()
+
+    def _event(self, document: Document) -> None:
+        if document.text().strip() == b"[DONE]":
+            self._done = True
+            return
+        event = document.value()
+        if not isinstance(event, dict):
+            raise BrokenAnswer("malformed", "an event of the stream is not an object")
+        kind = str(event.get("type", ""))
+        if event.get("error") or kind == "error":
+            payload = event if event.get("error") else {"error": event}
+            raise BrokenAnswer("vendor-error", "the stream holds an error", payload=payload)
+        if kind.endswith(".partial_image"):
+            index = event.get("partial_image_index")
+            self._on_partial(index if isinstance(index, int) else 0)
+        elif kind.endswith(".completed"):
+            self._complete(event)
+
+    def _complete(self, event: dict[str, Any]) -> None:
+        keys = ("b64_json", "url", "revised_prompt")
+        created = event.pop("created_at", None)
+        item = {key: event.pop(key) for key in keys if key in event}
+        answer = answer_of({**event, "created": created, "data": [item]})
+        self._images.extend(answer.images)
+        usage = _added(self._payload.get("usage"), answer.payload.get("usage"))
+        self._payload = {**answer.payload, "usage": usage}
+
+    def finish(self) -> Answer:
+        """The answer, its pictures stored.
+
+        Raises:
+            BrokenAnswer: the stream ended before a completed picture.
+        """
+        if self._line:
+            self._end_line()
+        if self._in_data or self._document is not None:
+            self._end_line()
+            self._end_line()
+        if not self._images:
+            raise BrokenAnswer("truncated", "the stream ended before the picture was complete")
+        return Answer(tuple(self._images), self._payload)
+
+    def abort(self) -> None:
+        """Remove all that was not committed."""
+        if self._document is not None:
+            self._document.abort()
+
+    def salvage(self) -> list[Image]:
+        """The pictures that were completed although the stream was not."""
+        return [image for image in self._images if isinstance(image, Image)]
+
+
+def _added(first: Any, second: Any) -> Any:
+    """Usage of two pictures of one stream in one: figures added, key by key."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {key: _added(first.get(key), second.get(key)) for key in {**first, **second}}
+    if isinstance(first, (int, float)) and isinstance(second, (int, float)):
+        return first + second
+    return first if second is None else second
