@@ -23,7 +23,7 @@ class StepNode:
     `path` is the step's place (`flow[2]`), `blocks` maps keys that hold steps to those steps.
     """
 
-    __slots__ = ("blocks", "id", "inputs", "keys", "label", "node", "outputs", "path", "service", "spec")
+    __slots__ = ("blocks", "id", "inputs", "keys", "label", "misspelt", "node", "outputs", "path", "service", "spec")
 
     def __init__(self, spec: StepSpec, node: Node, path: str) -> None:
         self.spec = spec
@@ -36,6 +36,8 @@ class StepNode:
         self.inputs: tuple[PortName, ...] = ()
         self.outputs: tuple[PortName, ...] = ()
         self.service: Node | None = None
+        self.misspelt = False
+        """Whether a key that does not exist is near one that does: then that one is not reported as missing."""
 
     @property
     def name_node(self) -> Node:
@@ -45,7 +47,7 @@ class StepNode:
     def writes(self) -> list[tuple[str, Node]]:
         """The FlowContext keys the step writes, each with the node to show for it."""
         spec = self.spec
-        if spec.extra == "variables":
+        if spec.other_keys == "variables":
             return self._variables()
         if self.outputs:
             node = self.node.keys["outputs"]

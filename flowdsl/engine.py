@@ -133,7 +133,7 @@ class Run:
         from flowdsl.services import SECRET_SETTINGS
 
         spec = step.spec
-        name = step.service.value if step.service is not None else spec.service
+        name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
         service = self.layers.service(name, spec, services, self._resolve_setting)
         self.layers.require(service, spec, services)
@@ -162,7 +162,8 @@ async def execute(run: Run) -> None:
         RunError: the first step that fails, with `step`, `path` and `span` filled in.
         LimitExceeded: the run took too long or had too many steps.
     """
-    status, failure = "failed", None
+    status = "failed"
+    failure: RunError | None = None
     try:
         async with asyncio.timeout(run.limits.timeout_s):
             await run_operations(run.program.operations, run)

@@ -6,8 +6,8 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.check import CheckSettings
-from flowdsl.check import check as check_flow
+from flowdsl.checker import CheckSettings
+from flowdsl.checker import check as check_flow
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, RunError, UsageError
 from flowdsl.events import Event, FlowFinished

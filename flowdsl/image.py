@@ -229,9 +229,10 @@ class ImageWriter:
         digest = self._hash.hexdigest()
         path = self._folder / digest[:2] / f"{digest}.{EXTENSIONS[mime]}"
         try:
-            path.parent.mkdir(exist_ok=True)
             self._close()
-            os.replace(self._part, path)  # noqa: PTH105  pathlib's replace is the same call and says less
+            if not self._is_stored(path):
+                path.parent.mkdir(exist_ok=True)
+                self._part.replace(path)
         except OSError as error:
             self.abort()
             raise self._unwritable(error) from error
@@ -246,6 +247,16 @@ class ImageWriter:
             revised_prompt=revised_prompt,
             url_expires_at=url_expires_at,
         )
+
+    def _is_stored(self, path: Path) -> bool:
+        """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
+        try:
+            stored = path.stat().st_size == self.size
+        except FileNotFoundError:
+            return False
+        if stored:
+            self._part.unlink()
+        return stored
 
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time."""

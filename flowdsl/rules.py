@@ -75,6 +75,10 @@ class Options:
         self.as_of = as_of
         self.reads_text = reads_text
 
+    def replaced(self, given: Mapping[str, Any]) -> Options:
+        """The same options with other given values."""
+        return Options(self.step, given, self.defaults, self.service, self.as_of, self.reads_text)
+
     def has(self, key: str) -> bool:
         """Whether the key is present and not null."""
         return self.given.get(key) is not None
@@ -397,6 +401,6 @@ def show(value: object, limit: int = 40) -> str:
 
 KINDS: dict[str, type[Rule]] = {
     kind.__name__: kind
-    for kind in (Conflicts, ExclusivePair, RequiredWhen, ExactlyOne, AtLeastOne, AtMostOne, Together)
+    for kind in (Conflicts, ExclusivePair, RequiredWhen, ExactlyOne, AtLeastOne, AtMostOne, Together, Limit)
 }
 """The whole vocabulary, by name."""

@@ -173,7 +173,7 @@ IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 class StepSpec:
     """One step: its keys, the rules between them, what it reads and writes.
 
-    `extra` says what other keys are: `forbid` (a mistake) or `variables` (FlowContext keys the step writes).
+    `other_keys` says what other keys are: `forbid` (a mistake) or `variables` (FlowContext keys the step writes).
     `check` is the capability check, or its address `module:function` that is imported when it is first needed.
     `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
     variables
@@ -188,7 +188,7 @@ class StepSpec:
         "deprecated_keys",
         "environment",
         "examples",
-        "extra",
+        "other_keys",
         "inputs",
         "keys",
         "name",
@@ -216,7 +216,7 @@ class StepSpec:
         provider: str | None = None,
         environment: Mapping[str, tuple[str, ...]] | None = None,
         check: Check | str | None = None,
-        extra: str = "forbid",
+        other_keys: str = "forbid",
         category: str = "Other",
         deprecated_keys: Mapping[str, str] | None = None,
         writes_to: str | None = None,
@@ -234,7 +234,7 @@ class StepSpec:
         self.provider = provider
         self.environment = {setting: tuple(names) for setting, names in (environment or {}).items()}
         self._check = check
-        self.extra = extra
+        self.other_keys = other_keys
         self.category = category
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
@@ -268,6 +268,7 @@ class StepSpec:
         from flowdsl.rules import UNKNOWN, Limit
 
         given, keys = options.given, self.keys
+        wrong = []
         for rule in self.rules:
             if type(rule) is Limit:
                 yield from rule.problems(options)
@@ -276,10 +277,13 @@ class StepSpec:
                 continue
             key = keys.get(name)
             if key is not None and (problem := key.problem(value)) is not None:
+                wrong.append(name)
                 yield problem
         for key in keys.values():
             if key.required and given.get(key.name) is None:
                 yield Problem("missing-key", f"{self.name} needs `{key.name}`", hint=f"add `{key.name}:`")
+        if wrong:  # what is wrong in itself is not judged together with others
+            options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
         for rule in self.rules:
             if type(rule) is not Limit:
                 yield from rule.problems(options)
@@ -308,7 +312,7 @@ class StepSpec:
             "provider": self.provider,
             "environment": self.environment,
             "check": check,
-            "extra": self.extra,
+            "other_keys": self.other_keys,
             "category": self.category,
             "deprecated_keys": self.deprecated_keys,
             "writes_to": self.writes_to,

@@ -42,14 +42,20 @@ class StepContext(Protocol):
     """The step's name."""
     path: str
     """The step's place in the flow, `flow[2]`."""
-    flow_context: Mapping[str, Any]
-    """The FlowContext, to read. What a step returns is written by the engine."""
     given: frozenset[str]
     """The keys the author wrote, templated ones included."""
     outputs: tuple[str, ...]
     """The output types the author asked for; empty when `outputs` is absent."""
-    limits: Limits
-    """The limits of the environment."""
+
+    @property
+    def flow_context(self) -> Mapping[str, Any]:
+        """The FlowContext, to read. What a step returns is written by the engine."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the environment."""
+        ...
 
     @property
     def service(self) -> Service:
@@ -89,7 +95,7 @@ class Step(BaseModel):
     Subclass with `name="NAME"` and, where they apply, `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of
     its
     default service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
-    capability check), `extra="variables"`, `writes_to` (the field that names the output key),
+    capability check), `other_keys="variables"`, `writes_to` (the field that names the output key),
     `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
 
     Raises:
@@ -135,7 +141,7 @@ _DECLARABLE = {
     "provider",
     "environment",
     "check",
-    "extra",
+    "other_keys",
     "writes_to",
     "category",
     "deprecated_keys",
@@ -177,7 +183,7 @@ def spec_of(cls: type[Step]) -> StepSpec:
         provider=declared.get("provider"),
         environment=declared.get("environment"),
         check=check,
-        extra=declared.get("extra", "forbid"),
+        other_keys=declared.get("other_keys", "forbid"),
         category=declared.get("category", "Other"),
         deprecated_keys=declared.get("deprecated_keys"),
         writes_to=declared.get("writes_to"),

@@ -1,1 +1,97 @@
-"""Declarative image-generation flows."""
+"""Templates: `{{ expression }}` and `{% tag %}` with the semantics of Nunjucks 3.2.4.
+
+Parsing never raises for a mistake in a text; compiling makes one Python function of a template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
+from flowdsl.template.parser import parse, parse_expression
+from flowdsl.template.problems import TemplateProblem
+from flowdsl.template.syntax import Reference, Template
+from flowdsl.template.values import UNDEFINED
+
+if TYPE_CHECKING:
+    from flowdsl.template.members import exposed as exposed
+    from flowdsl.template.taint import SecretText as SecretText
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "UNDEFINED",
+    "Reference",
+    "SecretText",
+    "Template",
+    "TemplateLimits",
+    "TemplateProblem",
+    "compile",
+    "evaluate",
+    "exposed",
+    "parse",
+    "parse_expression",
+    "render",
+]
+
+_NO_NAMES: Mapping[str, Any] = {}
+
+
+def compile(  # noqa: A001  the package's word for it
+    template: Template,
+    *,
+    strict: bool,
+    native: bool = False,
+    taint: bool = False,
+    placeholders: frozenset[str] = frozenset(),
+    autoescape: bool = False,
+    limits: TemplateLimits = DEFAULT_LIMITS,
+) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    """The function `compiled(context, names)` of a template.
+
+    `names` holds everything but the FlowContext and comes first; the name `flowContext` is the context itself.
+    With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
+    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable.
+    `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`.
+    Raises: TemplateError when the template has problems.
+    """
+    from flowdsl.template import compiler
+
+    return compiler.compile(
+        template,
+        strict=strict,
+        native=native,
+        taint=taint,
+        placeholders=placeholders,
+        autoescape=autoescape,
+        limits=limits,
+    )
+
+
+def render(text: str, context: Mapping[str, Any]) -> str:
+    """The text of a template; what is undefined prints nothing.
+
+    Raises: TemplateError.
+    """
+    found: str = compile(parse(text), strict=False)(context, _NO_NAMES)
+    return found
+
+
+def evaluate(text: str, context: Mapping[str, Any]) -> Any:
+    """The value of a template that is exactly one `{{ expression }}`, the text of any other.
+
+    Raises: TemplateError.
+    """
+    return compile(parse(text), strict=False, native=True)(context, _NO_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "exposed":
+        from flowdsl.template.members import exposed
+
+        return exposed
+    if name == "SecretText":
+        from flowdsl.template.taint import SecretText
+
+        return SecretText
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

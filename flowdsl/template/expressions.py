@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.filters import CHEAP, FILTERS, NEEDS_VALUE
-from flowdsl.template.members import member
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -24,10 +22,9 @@ from flowdsl.template.nodes import (
     Tested,
     Unary,
 )
-from flowdsl.template.scope import Loop, Scope
+from flowdsl.template.scope import Scope
 from flowdsl.template.tests import TESTS
-from flowdsl.template.values import UNDEFINED
-from flowdsl.template.writer import Writer
+from flowdsl.template.writer import Line, Writer
 
 # An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
 HOIST: Final = 12
@@ -77,7 +74,7 @@ class Expressions:
                 return f"({f' {node.operators[0]} '.join(code for code, _lines in pieces)})"
         return f"truthy({self.code(node)})"
 
-    def apart(self, write: Callable[[], str]) -> tuple[str, list[tuple[int, str]]]:
+    def apart(self, write: Callable[[], str]) -> tuple[str, list[Line]]:
         """Code that may not run, with the lines it needs, which are not written yet."""
         kept, self.writer.lines = self.writer.lines, []
         self.writer.indent += 1
@@ -110,8 +107,6 @@ class Expressions:
             loop = self.scope.loop(node.target.name)
             if loop is not None:
                 return loop.part(node.key.value)
-            if node.target.name in BUILTINS and isinstance(node.key.value, str) and self.scope.is_builtin(node.target.name):
-                return self.writer.constant(member(BUILTINS[node.target.name], node.key.value))
         target = self.code(node.target)
         temp = target if target.isidentifier() else self.writer.temp()
         bound = target if temp == target else f"{temp} := {target}"
@@ -284,4 +279,3 @@ _WRITERS: Final[dict[type[Node], Callable[[Any, Any], str]]] = {
     Tested: Expressions.tested,
     Unary: Expressions.unary,
 }
-__all__ = ["UNDEFINED", "Expressions", "Loop"]

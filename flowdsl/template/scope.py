@@ -103,10 +103,6 @@ class Scope:
             return None
         return next((f.loop for f in reversed(self.frames) if f.loop is not None), None)
 
-    def is_builtin(self, name: str) -> bool:
-        """Never certain before the run: a host may give the name another meaning."""
-        return False
-
     def read(self, name: str) -> str:
         """The code of a name."""
         found, closing = [], ""

@@ -6,6 +6,8 @@ from typing import Any
 
 from flowdsl.template.runtime import Place, Places
 
+Line = tuple[int, str, Place]
+
 
 class Writer:
     """Collects lines, constants and where they come from."""
@@ -13,18 +15,15 @@ class Writer:
     def __init__(self, places: Places, names: dict[str, Any]) -> None:
         self.places = places
         self.names = names
-        self.lines: list[tuple[int, str]] = []
+        self.lines: list[Line] = []
         self.indent = 2
         self.origin: Place = (0, len(places.text))
-        self.origins: dict[int, Place] = {}
         self._temps = 0
         self._constants: dict[tuple[type, Any], str] = {}
 
     def line(self, code: str) -> None:
         """Add a line."""
-        entry = (self.indent, code)
-        self.lines.append(entry)
-        self.origins[id(entry)] = self.origin
+        self.lines.append((self.indent, code, self.origin))
 
     def temp(self) -> str:
         """A fresh local name."""
@@ -51,7 +50,7 @@ class Writer:
 
     def source(self, head: list[str], tail: list[str]) -> str:
         """The text of the function; `places` learns where its lines come from."""
-        for number, entry in enumerate(self.lines, len(head) + 1):
-            self.places.lines[number] = self.origins[id(entry)]
-        body = ["    " * indent + code for indent, code in self.lines]
+        for number, (_indent, _code, origin) in enumerate(self.lines, len(head) + 1):
+            self.places.lines[number] = origin
+        body = ["    " * indent + code for indent, code, _origin in self.lines]
         return "\n".join([*head, *body, *tail])

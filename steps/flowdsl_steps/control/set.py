@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable
 from typing import Annotated, Any
 
+from pydantic import ConfigDict
+
 from flowdsl import AtMostOne, Block, Call, Run, Site, Step, Verbatim
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
@@ -18,7 +20,7 @@ class Set(
     name="SET",
     rules=(AtMostOne(*SOURCES),),
     check=check_set,
-    extra="variables",
+    other_keys="variables",
     category="Control",
     examples=(
         """\
@@ -32,6 +34,8 @@ class Set(
 
     The older form sets one variable, `name` (default: `text`), from `text`, `raw_text`, `expression` or `steps`.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     name: Any = None
     """In the older form the variable to set; with no source beside it an ordinary variable."""

@@ -72,7 +72,7 @@ async def open_channel(
         yield Channel(client, concurrency, rate_limit)
 
 
-class _Failed(Exception):  # noqa: N818
+class _Failed(Exception):
     """An attempt that failed, with the pictures that came nevertheless."""
 
     def __init__(self, failure: Failure, images: Sequence[Image] = ()) -> None:
@@ -84,7 +84,8 @@ class _Failed(Exception):  # noqa: N818
 class Courier:
     """Makes the requests of one step: the same destination, terms and ears for all of them.
 
-    `on_retry` is told before each pause, `on_partial` of each unfinished picture of a stream.
+    `on_retry` is told before each pause, `on_partial` of each unfinished picture of a stream. `attempts` counts the
+    requests of all deliveries.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Courier:
         self._terms = terms
         self._on_retry = on_retry
         self._on_partial = on_partial
+        self.attempts = 0
 
     async def deliver(self, body: Mapping[str, Any]) -> Delivered:
         """The answer to a request, resent while that is safe and allowed.
@@ -114,6 +116,7 @@ class Courier:
         attempts, charged = 0, False
         while True:
             attempts += 1
+            self.attempts += 1
             try:
                 async with self._channel.turn():
                     answer, name = await self._attempt(content)

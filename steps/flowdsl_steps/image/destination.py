@@ -9,7 +9,6 @@ from urllib.parse import SplitResult, urlsplit
 from flowdsl.errors import ConfigError
 from flowdsl.services import Service
 
-
 _SHORTEST_SECRET = 6
 
 
@@ -34,6 +33,11 @@ class Destination(NamedTuple):
     def host(self) -> str:
         """Host and port of the address."""
         return urlsplit(self.url).netloc
+
+    @property
+    def host_name(self) -> str:
+        """Host of the address."""
+        return urlsplit(self.url).hostname or ""
 
 
 def split_endpoint(service: Service, endpoint: object) -> SplitResult:

@@ -30,7 +30,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PAUSE_S = 0.25
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An address that is not fetched from, or content that is not taken; the text says why."""
 
 

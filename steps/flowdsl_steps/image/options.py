@@ -37,7 +37,10 @@ OUTPUTS = (
 
 
 class ImageOptions(Step):
-    """What the image steps take. Source: OpenAI API reference, Create image; openai-python 3.52 `ImageGenerateParams`."""
+    """What the image steps take.
+
+    Source: OpenAI API reference, Create image; openai-python 3.52 `ImageGenerateParams`.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 

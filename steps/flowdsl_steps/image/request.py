@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.errors import ConfigError, ServiceError
 from flowdsl.image import Image
 from flowdsl.services import Service
 from flowdsl.step import StepContext
-from flowdsl_steps.image import cost
-from flowdsl_steps.image.answer import Answer, LinkedImage
+from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.body import Order, named_model, order_of
-from flowdsl_steps.image.delivery import Channel, Courier, Delivered, Terms, open_channel
+from flowdsl_steps.image.delivery import Channel, Courier, Terms, open_channel
 from flowdsl_steps.image.destination import Destination
 from flowdsl_steps.image.fetch import fetch, is_private_host, open_fetcher
 from flowdsl_steps.image.options import ImageOptions, option
+from flowdsl_steps.image.outcome import Part, described, usd_of
 from flowdsl_steps.image.providers import provider
 
 _NO_CHANNEL = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
@@ -37,9 +37,13 @@ async def generate(step: ImageOptions, ctx: StepContext) -> dict[str, Any]:
     if len(order.counts) > 1:
         each = "one picture" if order.counts[0] == 1 else f"at most {order.counts[0]} pictures"
         total = sum(order.counts)
-        ctx.note("fan-out", f"`n: {total}` is sent as {len(order.counts)} requests: {order.model_name} takes {each} each")
-    generation = _Generation(step, ctx, destination, order, await _channel(ctx.service, ctx))
-    return await generation.result()
+        ctx.note(
+            "fan-out", f"`n: {total}` is sent as {len(order.counts)} requests: {order.model_name} takes {each} each"
+        )
+    courier = Courier(
+        await _channel(ctx.service, ctx), destination, ctx.store, _terms(step, ctx), _on_retry(ctx), _on_partial(ctx)
+    )
+    return await _Generation(ctx, destination, order, courier).result()
 
 
 def destination_of(step: ImageOptions, ctx: StepContext) -> Destination:
@@ -67,100 +71,84 @@ async def _channel(service: Service, ctx: StepContext) -> Channel:
         raise ConfigError(_NO_CHANNEL.format(name=service.name, problem=problem), code="invalid-certificate") from error
 
 
-class _Generation:
-    """The requests of one run of a step, and what came of them."""
+def _terms(step: ImageOptions, ctx: StepContext) -> Terms:
+    return Terms(
+        timeout_s=option(step, ctx, "timeout_ms") / 1000,
+        max_retries=max(0, option(step, ctx, "max_retries")),
+        resend_unknown=ctx.service.option("onUnknown") == "resend",
+        image_bytes=ctx.limits.image_bytes,
+        answer_bytes=ctx.limits.answer_bytes,
+    )
 
-    def __init__(
-        self, step: ImageOptions, ctx: StepContext, destination: Destination, order: Order, channel: Channel
-    ) -> None:
-        self.step, self.ctx, self.destination, self.order = step, ctx, destination, order
-        service = ctx.service
-        terms = Terms(
-            timeout_s=option(step, ctx, "timeout_ms") / 1000,
-            max_retries=max(0, option(step, ctx, "max_retries")),
-            resend_unknown=service.option("onUnknown") == "resend",
-            image_bytes=ctx.limits.image_bytes,
-            answer_bytes=ctx.limits.answer_bytes,
-        )
-        self.courier = Courier(channel, destination, ctx.store, terms, self._on_retry, self._on_partial)
-        self.images: list[Image] = []
-        self.attempts = 0
+
+def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
+    def tell(error: ServiceError, pause_s: float) -> None:
+        details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
+        ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
+
+    return tell
+
+
+def _on_partial(ctx: StepContext) -> Callable[[int], None]:
+    return lambda index: ctx.progress(f"partial image {index + 1}")
+
+
+class _Generation:
+    """The requests of one run of a step, and the pictures bought so far."""
+
+    def __init__(self, ctx: StepContext, destination: Destination, order: Order, courier: Courier) -> None:
+        self._ctx = ctx
+        self._destination = destination
+        self._order = order
+        self._courier = courier
+        self._bought: list[Image] = []
 
     async def result(self) -> dict[str, Any]:
-        """The step's outputs, when every request succeeded."""
-        parts = await asyncio.gather(*map(self._part, self.order.counts), return_exceptions=True)
-        failures = [part for part in parts if isinstance(part, BaseException)]
+        """The step's outputs, when every request succeeded. All of them settle before one that failed is reported."""
+        settled = await asyncio.gather(*map(self._part, self._order.counts), return_exceptions=True)
+        parts = [part for part in settled if isinstance(part, Part)]
+        failures = [part for part in settled if isinstance(part, BaseException)]
+        for part in parts:
+            self._ctx.spend(None if part.delivered.charged_before else usd_of(part, self._order))
         if failures:
-            raise self._failure(failures, [part for part in parts if not isinstance(part, BaseException)])
-        done = [part for part in parts if not isinstance(part, BaseException)]
-        images = [image for part in done for image in part[1]]
-        first = done[0][0]
-        details = self._object(first.answer.payload, images)
-        details["cost"] = self._spend([part[0] for part in done])
-        details["usage"] = _usage([part[0].answer.payload.get("usage") for part in done])
-        details["requestId"] = first.request_id
-        return {"imageList": images, "object": {key: value for key, value in details.items() if value is not None}}
+            raise self._failure(failures)
+        images = [image for part in parts for image in part.images]
+        return {"imageList": images, "object": described(parts, self._order, self._courier.attempts)}
 
-    async def _part(self, count: int) -> tuple[Delivered, list[Image]]:
+    async def _part(self, count: int) -> Part:
         """One of the requests, its pictures fetched where the answer only links them."""
-        body = {**self.order.body, "n": count} if count > 1 else self.order.body
-        delivered = await self.courier.deliver(body)
-        images = await self._stored(delivered.answer)
-        self.images += images
-        self.ctx.progress("image ready", len(self.images), sum(self.order.counts))
-        return delivered, images
+        body = {**self._order.body, "n": count} if count > 1 else self._order.body
+        delivered = await self._courier.deliver(body)
+        self._bought += [image for image in delivered.answer.images if isinstance(image, Image)]
+        images = [await self._fetched(i) if isinstance(i, LinkedImage) else i for i in delivered.answer.images]
+        self._ctx.progress("images ready", len(self._bought), sum(self._order.counts))
+        return Part(delivered, tuple(images), count)
 
-    async def _stored(self, answer: Answer) -> list[Image]:
-        links = [image for image in answer.images if isinstance(image, LinkedImage)]
-        if not links:
-            return [image for image in answer.images if isinstance(image, Image)]
-        allow = await is_private_host(self.destination.host_name)
-        client = await self.ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
-        limit = self.ctx.limits.image_bytes
-        found: list[Image] = []
-        for image in answer.images:
-            if isinstance(image, LinkedImage):
-                image = await fetch(
-                    client, image, self.ctx.store, service=self.destination.service, limit=limit, allow_private=allow
-                )
-            found.append(image)
-            self.images.append(image)
-        return found
+    async def _fetched(self, link: LinkedImage) -> Image:
+        allow = await is_private_host(self._destination.host_name)
+        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+        image = await fetch(
+            client,
+            link,
+            self._ctx.store,
+            service=self._destination.service,
+            limit=self._ctx.limits.image_bytes,
+            allow_private=allow,
+        )
+        self._bought.append(image)
+        return image
 
-    def _object(self, payload: Mapping[str, Any], images: Sequence[Image]) -> dict[str, Any]:
-        sizes = {f"{image.width}x{image.height}" for image in images if image.width}
-        return {
-            "model": self.order.model_name,
-            "size": sizes.pop() if len(sizes) == 1 else payload.get("size") or self.order.body.get("size"),
-            "quality": payload.get("quality") or self.order.body.get("quality"),
-            "attemptCount": self.attempts,
-            "finishReason": "stop",
-        }
-
-    def _spend(self, delivered: Sequence[Delivered]) -> float | None:
-        """Adds what the requests cost to the run's cost and returns it; None where nothing tells."""
-        model, body = self.order.model, self.order.body
-        total: float | None = 0.0
-        for part, count in zip(delivered, self.order.counts, strict=True):
-            payload = part.answer.payload
-            size, quality = payload.get("size") or body.get("size"), payload.get("quality") or body.get("quality")
-            usd = cost.actual(model, payload.get("usage"), size, quality, count) if model is not None else None
-            self.ctx.spend(None if part.charged_before else usd)
-            total = None if usd is None or total is None else total + usd
-        return total
-
-    def _failure(self, failures: Sequence[BaseException], done: Sequence[tuple[Delivered, list[Image]]]) -> BaseException:
-        """The failure to raise, with every picture that was bought in its details."""
-        self._spend_on_failure(failures, done)
-        first = next((f for f in failures if not isinstance(f, RunError)), failures[0])
-        if isinstance(first, ServiceError):
-            bought = [*self.images]
-            for failure in failures:
-                if isinstance(failure, ServiceError):
-                    bought += failure.details.get("images", [])  # type: ignore[arg-type]  # put there as a list
-                    first.charge_possible = first.charge_possible or failure.charge_possible
-            first.attempts = self.attempts
-            if bought:
-                first.details["images"] = bought
-                first.charge_possible = True
+    def _failure(self, failures: Sequence[BaseException]) -> BaseException:
+        """The first failure, with every picture that was bought nevertheless in its details."""
+        services = [failure for failure in failures if isinstance(failure, ServiceError)]
+        if len(services) < len(failures):
+            return next(failure for failure in failures if not isinstance(failure, ServiceError))
+        first = services[0]
+        salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
+        first.attempts = self._courier.attempts
+        first.charge_possible = any(failure.charge_possible for failure in services)
+        if first.charge_possible:
+            self._ctx.spend(None)
+        if self._bought or salvaged:
+            first.details["images"] = [*self._bought, *salvaged]
         return first

@@ -10,6 +10,7 @@ from typing import Any
 
 from flowdsl.image import Image, ImageStore
 from flowdsl_steps.image.answer import Answer, BrokenAnswer, Document, LinkedImage, answer_of
+from flowdsl_steps.image.usage import added
 
 OnPartial = Callable[[int], None]
 """Told the index, from 0, of each partial picture that came."""
@@ -102,7 +103,7 @@ class StreamedAnswer:
         item = {key: event.pop(key) for key in keys if key in event}
         answer = answer_of({**event, "created": created, "data": [item]})
         self._images.extend(answer.images)
-        usage = _added(self._payload.get("usage"), answer.payload.get("usage"))
+        usage = added(self._payload.get("usage"), answer.payload.get("usage"))
         self._payload = {**answer.payload, "usage": usage}
 
     def finish(self) -> Answer:
@@ -128,12 +129,3 @@ class StreamedAnswer:
     def salvage(self) -> list[Image]:
         """The pictures that were completed although the stream was not."""
         return [image for image in self._images if isinstance(image, Image)]
-
-
-def _added(first: Any, second: Any) -> Any:
-    """Usage of two pictures of one stream in one: figures added, key by key."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        return {key: _added(first.get(key), second.get(key)) for key in {**first, **second}}
-    if isinstance(first, (int, float)) and isinstance(second, (int, float)):
-        return first + second
-    return first if second is None else second

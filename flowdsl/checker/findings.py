@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from flowdsl.services import ServiceLayers
 
 
+MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
+"""The codes of findings about what is not there."""
+
+
 class CheckSettings:
     """What a flow is checked against: the steps that exist, the names a host adds, the services, and the day.
 
@@ -48,11 +52,15 @@ class CheckSettings:
 class Findings:
     """The diagnostics of one document."""
 
-    __slots__ = ("diagnostics", "settings")
+    __slots__ = ("diagnostics", "maybe_written", "settings", "slipped")
 
     def __init__(self, settings: CheckSettings, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self.settings = settings
         self.diagnostics = list(diagnostics)
+        self.slipped = any(slip.code in ("tab", "misnested-key", "indentation") for slip in self.diagnostics)
+        """Whether lines had to be left out to read the file: then nothing is reported as missing."""
+        self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
+        """FlowContext keys that a part of the file with a mistake of its own may set."""
 
     def add(
         self,
@@ -65,14 +73,23 @@ class Findings:
         related: tuple[Related, ...] = (),
     ) -> None:
         """Records a diagnostic."""
+        if self.slipped and code in MISSING:
+            return
         span = at if isinstance(at, Span) else at.span
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related))
 
-    def unknown_key(self, key: Node, names: Iterable[str], where: str) -> None:
-        """Records a key that does not exist, with the nearest of those that do."""
-        near = nearest(key.value, names)
+    def unknown_key(
+        self, key: Node, names: Iterable[str], where: str, renamed: Mapping[str, str] | None = None
+    ) -> bool:
+        """Records a key that does not exist, with the nearest of those that do; whether there is one.
+
+        `renamed` maps old names to present ones.
+        """
+        near = nearest(key.value, [*names, *(renamed or ())])
+        near = (renamed or {}).get(near, near) if near else None
         hint = f"did you mean `{near}`?" if near else None
         self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint)
+        return near is not None
 
 
 class Scope:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.check.findings import Findings, Scope
-from flowdsl.diagnostics import Related
+from flowdsl.checker.findings import Findings, Scope
+from flowdsl.diagnostics import Related, Severity
 from flowdsl.nearest import nearest
 from flowdsl.reader import Node
 from flowdsl.rules import UNKNOWN
 from flowdsl.scalars import span_in
 from flowdsl.source import Span
-from flowdsl.template import BUILTIN_NAMES, Template, parse, parse_expression
+from flowdsl.template import Template, parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.template import Reference
 
 RESERVED_NAMES = frozenset({"flowContext", "inputs", "global", "section", "local", "imports", "env", "secret", "kv"})
 """The names every template can read."""
+BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
+"""The functions and objects every template has."""
 
 
 def resolved_value(node: Node, findings: Findings, scope: Scope, condition: bool = False) -> Any:
@@ -84,6 +86,8 @@ def _report(reference: Reference, node: Node, findings: Findings, scope: Scope) 
     name = reference.path[0] if reference.root == "flowContext" else reference.root
     shown = f"flowContext.{name}" if reference.root == "flowContext" else name
     related: tuple[Related, ...] = ()
+    hint: str | None
+    severity: Severity
     if name in scope.later:
         message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
         related = (Related(scope.later[name].span, "set here, later"),)

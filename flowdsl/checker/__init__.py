@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from flowdsl.check.findings import CheckSettings, Findings
-from flowdsl.check.structure import check_document
+from flowdsl.checker.findings import CheckSettings, Findings
+from flowdsl.checker.structure import check_document
 from flowdsl.diagnostics import Diagnostic, sort_key
 from flowdsl.document import Document
 from flowdsl.reader import read

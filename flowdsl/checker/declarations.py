@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.check.findings import Findings, Scope
-from flowdsl.check.references import resolved_value
+from flowdsl.checker.findings import Findings, Scope
+from flowdsl.checker.references import resolved_value
 from flowdsl.document import Document, InputDeclaration
 from flowdsl.reader import Node
 from flowdsl.rules import show
@@ -67,11 +67,11 @@ def _check_schema(
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", _at(node, error.absolute_path))
         return
     if has_default:
-        error = best_match(Draft202012Validator(schema).iter_errors(default))
-        if error is not None:
+        misfit = best_match(Draft202012Validator(schema).iter_errors(default))
+        if misfit is not None:
             findings.add(
                 "invalid-default",
-                f"the default of `{name}` does not fit its schema: {error.message}",
+                f"the default of `{name}` does not fit its schema: {misfit.message}",
                 node.value["default"],
             )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.check.declarations import check_inputs, check_outputs, check_services
-from flowdsl.check.findings import Findings, Scope
-from flowdsl.check.references import RESERVED_NAMES
-from flowdsl.check.steps import check_step, make_steps
+from flowdsl.checker.declarations import check_inputs, check_outputs, check_services
+from flowdsl.checker.findings import Findings, Scope
+from flowdsl.checker.references import RESERVED_NAMES
+from flowdsl.checker.steps import check_step, make_steps
 from flowdsl.diagnostics import Related
 from flowdsl.document import Document, StepNode
 from flowdsl.nearest import nearest
@@ -37,6 +37,7 @@ def check_document(source: Source, root: Node, findings: Findings) -> Document |
     scope = Scope(names, document.inputs, document.lenient)
     scope.declare(settings.context)
     scope.declare(document.inputs or ())
+    scope.declare(findings.maybe_written)
     _note_later(document.steps, scope)
     for step in document.steps:
         check_step(step, document, findings, scope)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flowdsl.check.findings import Findings, Scope
-from flowdsl.check.references import check_expression, resolved_value
+from flowdsl.checker.findings import MISSING, Findings, Scope
+from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
 from flowdsl.nearest import nearest
@@ -47,22 +47,10 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
     if name_node is None:
         _without_name(node, findings, above)
         return None
-    registry = findings.settings.registry
     name = name_node.value
-    spec = registry.spec(name) if isinstance(name, str) else None
+    spec = findings.settings.registry.spec(name) if isinstance(name, str) else None
     if spec is None:
-        near = registry.nearest(name) if isinstance(name, str) else None
-        hint = (
-            f"did you mean `{near}`?"
-            if near
-            else f"`flowdsl steps` lists them; there are {', '.join(list(registry)[:8])}"
-        )
-        findings.add(
-            "unknown-step",
-            f"Step not found: {show(name)[1:-1] if isinstance(name, str) else show(name)}",
-            name_node,
-            hint=hint,
-        )
+        _unknown_step(node, name_node, findings)
         return None
     if name != spec.name:
         findings.add(
@@ -71,6 +59,21 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
     step = StepNode(spec, node, path)
     _sort_keys(step, findings)
     return step
+
+
+OUTPUT_TYPES = ("text", "object", "list", "imageList", "image", "blob", "error")
+"""What a step that is not known may write."""
+
+
+def _unknown_step(node: Node, name_node: Node, findings: Findings) -> None:
+    """Reports a step that does not exist; what it may write is not reported as undefined."""
+    registry, name = findings.settings.registry, name_node.value
+    near = registry.nearest(name) if isinstance(name, str) else None
+    some = ", ".join(list(registry)[:8])
+    hint = f"did you mean `{near}`?" if near else f"`flowdsl steps` lists them; there are {some}"
+    shown = name if isinstance(name, str) else show(name_node.plain())
+    findings.add("unknown-step", f"Step not found: {shown}", name_node, hint=hint)
+    findings.maybe_written.update(node.value, OUTPUT_TYPES)
 
 
 def _without_name(node: Node, findings: Findings, above: StepNode | None) -> None:
@@ -123,7 +126,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                 )
         elif name in spec.deprecated_keys:
             _deprecated_key(step, name, value, findings)
-        elif spec.extra == "variables":
+        elif spec.other_keys == "variables":
             step.keys[name] = value
             if not re.match(IDENTIFIER, name):
                 findings.add(
@@ -133,7 +136,8 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                     hint="use letters, digits and _, and start with a letter or _",
                 )
         else:
-            findings.unknown_key(node.keys[name], [*spec.keys, *COMMON_KEYS], spec.name)
+            names = [*spec.keys, *COMMON_KEYS]
+            step.misspelt |= findings.unknown_key(node.keys[name], names, spec.name, spec.deprecated_keys)
 
 
 def _deprecated_key(step: StepNode, old: str, value: Node, findings: Findings) -> None:
@@ -217,7 +221,8 @@ def check_step(step: StepNode, document: Document, findings: Findings, scope: Sc
         if spec.service is not None:
             _with_service(options, step, document, findings, scope)
         for problem in spec.problems(options):
-            findings.diagnostics.append(_diagnostic(problem, step))
+            if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
+                findings.diagnostics.append(_diagnostic(problem, step))
     for name, node in step.writes():
         scope.write(name, node)
 
@@ -226,7 +231,7 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
     """The options as far as they are known."""
     spec = step.spec
     given: dict[str, Any] = {}
-    ordered = spec.extra == "variables"
+    ordered = spec.other_keys == "variables"
     for name, node in step.keys.items():
         key = spec.keys.get(name)
         if key is None:

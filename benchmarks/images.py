@@ -1,0 +1,187 @@
+"""Image throughput and peak memory: ours, raw httpx and the openai package, each in a process of its own.
+
+`python benchmarks/images.py` starts a server process that answers every request with four pictures of 1.5 MB in
+base64, lets each client store them all, and prints pictures per second and the peak memory as ratios to ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+PICTURES = 4
+PICTURE_BYTES = 1_500_000
+CONCURRENCY = (1, 16, 64)
+CLIENTS = ("flowdsl", "httpx", "openai")
+BODY = {"model": "gpt-image-2", "prompt": "a lighthouse", "n": PICTURES}
+SERIAL = b"flowdsl0"
+Request = Callable[[int], Awaitable[None]]
+
+
+def answer() -> bytes:
+    """A whole HTTP answer: PNG headers and noise, with a place for a serial number in each."""
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1024).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    pictures = [base64.b64encode(header + os.urandom(PICTURE_BYTES - len(header))) for _ in range(PICTURES)]
+    texts = [picture[:1000] + SERIAL + picture[1000 + len(SERIAL) :] for picture in pictures]
+    body = json.dumps({"created": 1, "data": [{"b64_json": text.decode()} for text in texts]}).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+class AnyRequest(asyncio.Protocol):
+    """Answers every request with new pictures: a server so simple that the clients are what is measured."""
+
+    content = b""
+    served = itertools.count()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport, self.received = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        head, found, body = self.received.partition(b"\r\n\r\n")
+        lines = [line.lower() for line in head.split(b"\r\n")]
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        if found and len(body) >= length:
+            self.received = body[length:]
+            self.transport.write(self.content.replace(SERIAL, b"%08d" % next(self.served)))
+
+
+async def serve() -> None:
+    """Serve until killed; the port is printed."""
+    AnyRequest.content = answer()
+    server = await asyncio.get_running_loop().create_server(AnyRequest, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
+    """The image steps' own request path."""
+    from flowdsl_steps.image.delivery import Courier, Terms, open_channel
+    from flowdsl_steps.image.providers.openai import destination
+
+    from flowdsl.image import ImageStore
+    from flowdsl.services import Service
+
+    channel = await stack.enter_async_context(open_channel(None, None, None, None))
+    service = Service("BENCHMARK", {"endpoint": f"http://127.0.0.1:{port}", "apiKey": "none-needed"})
+    terms = Terms(60.0, 0, False, 1 << 30, 1 << 30)
+    courier = Courier(
+        channel, destination(service, "gpt-image-2"), ImageStore(folder), terms, lambda *_: None, lambda _: None
+    )
+
+    async def request(index: int) -> None:
+        await courier.deliver(BODY)
+
+    return request
+
+
+def store(folder: Path, name: str, text: str) -> None:
+    """Decode and store a picture the plain way."""
+    (folder / f"{name}.png").write_bytes(base64.b64decode(text))
+
+
+async def httpx_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
+    """httpx, the answer read whole."""
+    import httpx
+
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    client = await stack.enter_async_context(httpx.AsyncClient(timeout=60.0, limits=limits))
+
+    async def request(index: int) -> None:
+        response = await client.post(f"http://127.0.0.1:{port}/v1/images/generations", json=BODY)
+        for number, item in enumerate(response.json()["data"]):
+            store(folder, f"{index}-{number}", item["b64_json"])
+
+    return request
+
+
+async def openai_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
+    """The openai package, asynchronous."""
+    import openai
+
+    client = openai.AsyncOpenAI(api_key="none-needed", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
+    await stack.enter_async_context(client)
+
+    async def request(index: int) -> None:
+        response = await client.images.generate(model="gpt-image-2", prompt="a lighthouse", n=PICTURES)
+        for number, item in enumerate(response.data or ()):
+            store(folder, f"{index}-{number}", item.b64_json or "")
+
+    return request
+
+
+async def measure(client: str, port: int, concurrency: int) -> dict[str, float]:
+    """Pictures a second and the peak memory in MB of this process."""
+    opened = {"flowdsl": flowdsl_client, "httpx": httpx_client, "openai": openai_client}[client]
+    total = max(24, 3 * concurrency)
+    numbers = iter(range(total))
+    with tempfile.TemporaryDirectory() as folder:
+        async with AsyncExitStack() as stack:
+            request = await opened(port, Path(folder), stack)
+            await request(total)
+
+            async def worker() -> None:
+                for index in numbers:
+                    await request(index)
+
+            began, cpu = time.perf_counter(), time.process_time()
+            await asyncio.gather(*(worker() for _ in range(concurrency)))
+            elapsed, cpu = time.perf_counter() - began, time.process_time() - cpu
+    pictures = total * PICTURES
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "per_s": pictures / elapsed,
+        "cpu_ms": 1000 * cpu / pictures,
+        "mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024),
+    }
+
+
+def main() -> None:
+    """Measure all clients and print the ratios."""
+    here = [sys.executable, __file__]
+    with subprocess.Popen([*here, "--serve"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = (server.stdout.readline() if server.stdout else "").strip()
+            print(f"{PICTURES} pictures of {PICTURE_BYTES / 1e6:.1f} MB an answer")
+            for concurrency in CONCURRENCY:
+                found = {}
+                for client in CLIENTS:
+                    run = [*here, "--client", client, "--port", port, "--concurrency", str(concurrency)]
+                    found[client] = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+                ours = found["flowdsl"]
+                for client, one in found.items():
+                    figures = f"{one['per_s']:6.0f} /s  {one['cpu_ms']:5.1f} ms CPU each  {one['mb']:5.0f} MB"
+                    speed, memory = ours["per_s"] / one["per_s"], ours["mb"] / one["mb"]
+                    print(
+                        f"at {concurrency:2}  {client:8} {figures}   flowdsl: {speed:4.1f} x as fast, {memory:.2f} x the memory"
+                    )
+        finally:
+            server.kill()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--client")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--concurrency", type=int)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve())
+    elif arguments.client:
+        print(json.dumps(asyncio.run(measure(arguments.client, arguments.port, arguments.concurrency))))
+    else:
+        main()

@@ -1,0 +1,98 @@
+"""Test doubles for people who write steps: run one step without a flow, or record the events of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from flowdsl.engine import Resources
+from flowdsl.events import Event
+from flowdsl.image import ImageStore
+from flowdsl.limits import Limits
+from flowdsl.services import Service
+from flowdsl.step import Step, StepContext, spec_of
+
+T = TypeVar("T")
+
+
+class StubContext:
+    """A StepContext over plain values that remembers what the step said.
+
+    `flow_context` is what the step can read; `progressed`, `notes` and `spent` collect its calls.
+    """
+
+    def __init__(
+        self,
+        flow_context: Mapping[str, Any] | None = None,
+        *,
+        service: Service | None = None,
+        images: str = "flowdsl-images",
+        outputs: tuple[str, ...] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self.step = "STEP"
+        self.path = "flow[0]"
+        self.flow_context: Mapping[str, Any] = dict(flow_context or {})
+        self.given: frozenset[str] = frozenset()
+        self.outputs = outputs
+        self.limits = limits or Limits()
+        self.service = service or Service("stub", {})
+        self.store = ImageStore(images)
+        self.progressed: list[tuple[str, int | None, int | None]] = []
+        self.notes: list[tuple[str, str, dict[str, Any] | None]] = []
+        self.spent: list[float | None] = []
+        self.resources = Resources()
+
+    def input(self, type: str) -> Any:
+        """The FlowContext value of that name."""
+        return self.flow_context.get(type)
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Remembers the call."""
+        self.progressed.append((text, done, total))
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Remembers the call."""
+        self.notes.append((code, text, details))
+
+    def spend(self, usd: float | None) -> None:
+        """Remembers the call."""
+        self.spent.append(usd)
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """Opens a shared thing; `run_step` closes it."""
+        return await self.resources.get(key, open)
+
+
+def run_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:
+    """What a step returns when it runs with a context, by output type; waits for an async `run`."""
+    stub = context or StubContext()
+    stub.step = spec_of(type(step)).name
+    stub.given = frozenset(step.model_fields_set)
+    return asyncio.run(_run(step, stub))
+
+
+async def _run(step: Step, stub: StubContext) -> dict[str, Any]:
+    context: StepContext = stub
+    async with stub.resources:
+        written = step.run(context)
+        if inspect.isawaitable(written):
+            written = await written
+        return dict(written or {})
+
+
+class Recorder:
+    """An `on_event` callback that keeps the events: `flow.run(on_event=Recorder())`."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def names(self) -> list[str]:
+        """The kinds of the events, in order."""
+        return [type(event).__name__ for event in self.events]
