@@ -31,9 +31,7 @@ def documented(cls: type[Step]) -> StepSpec:
     """The spec of a step class with a summary for each key that has a docstring."""
     spec = copy.copy(spec_of(cls))
     texts = field_docs(cls)
-    spec.keys = {
-        name: key._replace(summary=key.summary or texts.get(key.field, "")) for name, key in spec.keys.items()
-    }
+    spec.keys = {name: key._replace(summary=key.summary or texts.get(key.field, "")) for name, key in spec.keys.items()}
     return spec
 
 

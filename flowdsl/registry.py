@@ -150,7 +150,8 @@ def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
 
     modules = [package]
     for found in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
-        if not found.name.rpartition(".")[2].startswith("_"):
+        hidden = found.name.rpartition(".")[2].startswith("_")
+        if not hidden and found.name != f"{package.__name__}.index":  # made from the classes, and so perhaps outdated
             modules.append(import_module(found.name))
     for module in modules:
         for value in list(vars(module).values()):

@@ -153,7 +153,9 @@ class Key(NamedTuple):
         if self.pattern is not None:
             import re
 
-            if not re.search(self.pattern, value):
+            # `$` is the very end, as in JSON Schema; Python's would let a line break through.
+            ended = self.pattern.endswith("$") and not self.pattern.endswith("\\$")
+            if not re.search(f"{self.pattern[:-1]}\\Z" if ended else self.pattern, value):
                 hint = None
                 if self.pattern == IDENTIFIER:
                     hint = "use letters, digits and _, and start with a letter or _" + _identifier_hint(value)

@@ -5,8 +5,9 @@ Source: ECMA-262, sections 22.1 (String) and 22.2 (RegExp).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final
 
 from flowdsl.errors import TemplateError
@@ -157,15 +158,27 @@ def searcher(pattern: Pattern) -> Any:
     return compiled(pattern.source, pattern.flags)
 
 
-def within_time(call: Callable[[], Any], pattern: Pattern) -> Any:
-    """What a search gives.
+def matches(text: str, pattern: Pattern) -> Iterator[Any]:
+    """The matches one after the other; after an empty one the search goes on one character later.
 
     Raises: TemplateError when it takes too long.
     """
-    try:
-        return call()
-    except TimeoutError:
-        raise limit_error(f"the pattern `/{pattern.source[:60]}/` takes too long", f"{TIMEOUT_S:g} s") from None
+    machine = searcher(pattern)
+    deadline = monotonic() + TIMEOUT_S
+    sticky = "y" in pattern.flags
+    at = 0
+    while at <= len(text):
+        left = deadline - monotonic()
+        try:
+            if left <= 0:
+                raise TimeoutError
+            match = (machine.match if sticky else machine.search)(text, at, timeout=left)
+        except TimeoutError:
+            raise limit_error(f"the pattern `/{pattern.source[:60]}/` takes too long", f"{TIMEOUT_S:g} s") from None
+        if match is None:
+            return
+        yield match
+        at = match.end() + (match.end() == match.start())
 
 
 def replace(text: str, pattern: Pattern, new: str) -> str:
@@ -173,22 +186,17 @@ def replace(text: str, pattern: Pattern, new: str) -> str:
 
     Raises: TemplateError when it takes too long or the result is too long.
     """
-    machine = searcher(pattern)
     expand = _expander(new)
-    size = 0
-
-    def substitute(match: Any) -> str:
-        nonlocal size
-        found = expand(match)
-        size += len(found)
+    out: list[str] = []
+    size, at = 0, 0
+    for match in matches(text, pattern):
+        out += (text[at : match.start()], expand(match))
+        size += len(out[-1])
         check_size(size)
-        return found
-
-    count = 0 if "g" in pattern.flags else 1
-    if "y" in pattern.flags and count:
-        first = within_time(lambda: machine.match(text, timeout=TIMEOUT_S), pattern)
-        return text if first is None else substitute(first) + text[first.end() :]
-    return str(within_time(lambda: machine.sub(substitute, text, count=count, timeout=TIMEOUT_S), pattern))
+        at = match.end()
+        if "g" not in pattern.flags:
+            break
+    return "".join(out) + text[at:]
 
 
 def _expander(new: str) -> Callable[[Any], str]:
@@ -227,27 +235,25 @@ def _dollar(match: Any, two: str, rest: str) -> tuple[str, int]:
 
 def find(text: str, pattern: Pattern) -> Any:
     """JavaScript's `match`: all matches with flag `g`, else the first with its groups; null when there is none."""
-    machine = searcher(pattern)
     if "g" in pattern.flags:
-        found = within_time(lambda: [m.group() for m in machine.finditer(text, timeout=TIMEOUT_S)], pattern)
-        return found or None
-    match = within_time(lambda: machine.search(text, timeout=TIMEOUT_S), pattern)
-    if match is None or ("y" in pattern.flags and match.start()):
-        return None
-    return [match.group(), *(UNDEFINED if g is None else g for g in match.groups())]
+        return [match.group() for match in matches(text, pattern)] or None
+    match = next(matches(text, pattern), None)
+    return None if match is None else [match.group(), *_groups(match)]
+
+
+def _groups(match: Any) -> list[Any]:
+    return [UNDEFINED if group is None else group for group in match.groups()]
 
 
 def split(text: str, pattern: Pattern) -> list[Any]:
     """JavaScript's `split` at a pattern; groups become items."""
-    machine = searcher(pattern)
-    if not text:
-        return [] if within_time(lambda: machine.fullmatch(text, timeout=TIMEOUT_S), pattern) else [text]
-    out: list[Any] = []
+    found: list[Any] = []
     last = 0
-    for match in within_time(lambda: list(machine.finditer(text, timeout=TIMEOUT_S)), pattern):
-        if match.start() == match.end() and match.start() in (last, len(text)):
+    for match in matches(text, Pattern(pattern.source, pattern.flags.replace("y", ""))):
+        if not text:
+            return []
+        if match.end() == match.start() and match.start() in (last, len(text)):
             continue
-        out.append(text[last : match.start()])
-        out.extend(UNDEFINED if g is None else g for g in match.groups())
+        found += (text[last : match.start()], *_groups(match))
         last = match.end()
-    return [*out, text[last:]]
+    return [*found, text[last:]]

@@ -150,6 +150,9 @@ class Scope:
             if name in frame.own:
                 break
         mine = current.sets[name]
+        if len(self.frames) == 1:
+            # the template's own level also hides the FlowContext's value, even by undefined
+            self.writer.line(f"{self.outside(name)} = {value}")
         for index, local in enumerate(outer):
             word = "if" if index == 0 else "elif"
             self.writer.line(f"{word} {mine} is U and {local} is not U:")

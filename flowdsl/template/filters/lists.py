@@ -57,7 +57,8 @@ def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]
 
 def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
     """The items in so many columns; short ones are filled with `fill`."""
-    items, total = items_of(value), to_integer(to_number(count))
+    items: Any = value if isinstance(value, str) else items_of(value)
+    total = to_integer(to_number(count))
     check_items(total)
     if total <= 0:
         return []
@@ -67,7 +68,7 @@ def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[A
         end = offset + size + (index < extra)
         column = items[offset:end]
         if truthy(fill) and index >= extra:
-            column.append(fill)
+            column = column + (to_text(fill) if isinstance(column, str) else [fill])
         found.append(column)
         offset = end
     return found

@@ -121,6 +121,8 @@ def truncate(value: Any, length: Any = UNDEFINED, killwords: Any = False, end: A
 def wordcount(value: Any) -> Any:
     """The number of words, null when there is none; letters are A to Z."""
     words, inside = 0, False
+    if not truthy(value):
+        return None
     for char in text_of(value):
         if char in _WORD:
             words += not inside
