@@ -134,7 +134,7 @@ class Image(Mapping[str, Any]):
 
 
 class ImageStore:
-    """A folder of images, named by their content: `ab/ab12….png`.
+    """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
 
     A file appears under its name complete or not at all. Part files that a killed process left are removed when the
     folder is next opened; those of a living process are not.
@@ -227,11 +227,10 @@ class ImageWriter:
             raise StepError(f"what came is not an image: {_describe(self._head, self.size)}", code="not-an-image")
         size = image_size(mime, self._head) or image_size(mime, self._longer_head())
         digest = self._hash.hexdigest()
-        path = self._folder / digest[:2] / f"{digest}.{EXTENSIONS[mime]}"
+        path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
         try:
             self._close()
             if not self._is_stored(path):
-                path.parent.mkdir(exist_ok=True)
                 self._part.replace(path)
         except OSError as error:
             self.abort()

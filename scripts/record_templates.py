@@ -25,7 +25,7 @@ def answers(requests: list[dict[str, Any]]) -> list[dict[str, str]]:
     done = subprocess.run(  # noqa: S603  our own script
         ["node", str(SCRIPTS / "record_templates.mjs")],  # noqa: S607  node is found on the path
         input=lines,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         check=True,

@@ -16,8 +16,8 @@ from flowdsl.scalars import span_in
 from flowdsl.source import Span
 from flowdsl.spec import IDENTIFIER, StepSpec
 
-COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service")
-"""The keys every step has; `service` only where a step uses one."""
+COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
+"""The keys every step has; `service` and `options` only where a step uses a service."""
 
 
 def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
@@ -124,6 +124,8 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                 findings.add(
                     "wrong-type", f"`service` takes the name of a service entry, not {show(value.plain())}", value
                 )
+        elif name == "options" and spec.service is not None:
+            continue
         elif name in spec.deprecated_keys:
             _deprecated_key(step, name, value, findings)
         elif spec.other_keys == "variables":
@@ -138,6 +140,23 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
         else:
             names = [*spec.keys, *COMMON_KEYS]
             step.misspelt |= findings.unknown_key(node.keys[name], names, spec.name, spec.deprecated_keys)
+    _options(step, findings)
+
+
+def _options(step: StepNode, findings: Findings) -> None:
+    """The keys under `options`: like the step's own, and weaker than those."""
+    node = step.node.value.get("options")
+    if node is None or step.spec.service is None:
+        return
+    if node.kind != "map":
+        findings.add("wrong-type", f"`options` takes a map, not {show(node.plain())}", node)
+        return
+    for name, value in node.value.items():
+        if name not in step.spec.keys:
+            findings.unknown_key(node.keys[name], step.spec.keys, f"the options of {step.spec.name}")
+        elif name not in step.keys:
+            step.keys[name] = value
+            step.node.keys[name] = node.keys[name]
 
 
 def _deprecated_key(step: StepNode, old: str, value: Node, findings: Findings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import httpx
 import pytest
@@ -35,17 +35,15 @@ def ask(sim: Simulator, body: object = None, headers: dict[str, str] | None = No
     )
 
 
+DESCRIPTORS = Path("/proc/self/fd")
+
+
 def open_sockets() -> int:
-    return sum(
-        os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") for fd in os.listdir("/proc/self/fd") if fd_is(fd)
-    )
+    links = [descriptor for descriptor in DESCRIPTORS.iterdir() if descriptor.is_symlink()]
+    return sum(str(link.readlink()).startswith("socket:") for link in links if link.is_symlink())
 
 
-def fd_is(fd: str) -> bool:
-    return os.path.lexists(f"/proc/self/fd/{fd}")
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open sockets through /proc")
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="counts open sockets through /proc")
 def test_it_starts_and_stops_five_times_without_leaving_anything() -> None:
     threads, sockets = threading.active_count(), open_sockets()
     sim = Simulator()
@@ -218,7 +216,7 @@ def test_deployments_are_configurable_and_must_name_a_known_model() -> None:
         url = f"{sim.azure_endpoint}/openai/deployments/team-pictures/images/generations?api-version=2025-04-01-preview"
         answer = httpx.post(url, json={"prompt": "x"}, headers={"api-key": sim.key})
         assert answer.json()["usage"]["output_tokens"] == 4160
-    with pytest.raises(UsageError, match="Deployment 'x': unknown model 'gpt-imag-2'. Known: dall-e-2, dall-e-3, "):
+    with pytest.raises(UsageError, match=r"Deployment 'x': unknown model 'gpt-imag-2'. Known: dall-e-2, dall-e-3, "):
         Simulator(deployments={"x": "gpt-imag-2"})
 
 
@@ -233,7 +231,7 @@ def test_request_ids_repeat_from_run_to_run() -> None:
 def test_the_application_runs_without_a_socket() -> None:
     async def call(fault: str) -> int:
         api = ImagesApi(faults=[fault])
-        transport = httpx.ASGITransport(app=api)  # type: ignore[arg-type]  # httpx narrows the ASGI types
+        transport = httpx.ASGITransport(app=api)
         async with httpx.AsyncClient(transport=transport, base_url="http://simulated") as client:
             headers = {"authorization": "Bearer sk-simulated"}
             return (await client.post("/v1/images/generations", json=BODY, headers=headers)).status_code
@@ -271,7 +269,7 @@ def test_serving_in_a_thread_of_ones_own_tells_the_url() -> None:
         urls.append(url)
         ready.set()
 
-    thread = threading.Thread(target=serve_forever, args=(sim, note))
+    thread = threading.Thread(target=serve_forever, args=(sim, note), daemon=True)
     thread.start()
     assert ready.wait(5)
     assert urls == [sim.url]

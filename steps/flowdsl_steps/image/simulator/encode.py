@@ -30,7 +30,8 @@ def encode_gif(frames: Sequence[Image.Image], frame_duration_ms: int) -> bytes:
     Source: openai-python, `frame_duration_ms`.
     """
     delay = min(max(round(frame_duration_ms / 10), 1) * 10, 655_350)
-    reduced = [frame.quantize(128, Image.Quantize.FASTOCTREE) for frame in frames]
+    palette = frames[0].quantize(255, Image.Quantize.MEDIANCUT)
+    reduced = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     file = io.BytesIO()
     reduced[0].save(file, "GIF", save_all=True, append_images=reduced[1:], duration=delay, loop=0, optimize=False)
     return file.getvalue()

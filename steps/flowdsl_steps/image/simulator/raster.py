@@ -24,7 +24,7 @@ def paint(scene: Scene, caption: Caption, *, transparent: bool = False) -> Image
     for layer in scene.layers:
         _paint_layer(picture, layer, scene)
     _paint_water(picture, scene)
-    _paint_caption(picture, scene, caption)
+    _paint_caption(picture, scene, caption, 0.11 if transparent else 0.055)
     if transparent:
         picture.putalpha(_rounded(scene.width, scene.height))
     return picture
@@ -67,7 +67,8 @@ def _paint_sun(picture: Image.Image, scene: Scene) -> None:
     x, y, radius = scene.sun
     for reach, strength in ((6.5, 0.5), (2.6, 0.6)):
         side = round(2 * radius * reach)
-        mask = _glow(side).point([v * v / 255 * strength for v in range(256)])
+        # Pillow's gradient ends in the corners of its square: what lies beyond the inscribed circle is cut off.
+        mask = _glow(side).point([max(0, v - 75) ** 2 / 130 * strength for v in range(256)])
         picture.paste(
             mix(scene.palette.sun, scene.palette.sky[3], 0.45), (round(x - side / 2), round(y - side / 2)), mask
         )
@@ -115,10 +116,10 @@ def _font(size: int) -> Font:
     return ImageFont.load_default(size=size)
 
 
-def _paint_caption(picture: Image.Image, scene: Scene, caption: Caption) -> None:
+def _paint_caption(picture: Image.Image, scene: Scene, caption: Caption, inset: float) -> None:
     short = min(scene.width, scene.height)
     large, small = _font(max(10, round(short * 0.034))), _font(max(8, round(short * 0.021)))
-    margin = round(short * 0.055)
+    margin = round(short * inset)
     lines = wrap(caption.title, lambda text: large.getlength(text), scene.width - 2 * margin - 6, limit=3)
     leading, foot = round(short * 0.046), scene.height - round(margin * 0.95)
     top = foot - round(short * 0.042) - leading * len(lines)

@@ -115,9 +115,11 @@ class Simulator:
     def stop(self) -> None:
         """Stops serving; open requests are broken off. Does nothing when it does not run."""
         server, thread, self._server, self._thread = self._server, self._thread, None, None
-        if server is not None and thread is not None:
-            self._port = server.port
-            server.stop()
+        if server is None:
+            return
+        self._port = server.port
+        server.stop()
+        if thread is not None:
             thread.join()
 
     def serve(self, on_ready: Callable[[str], None]) -> None:

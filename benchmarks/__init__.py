@@ -1,0 +1,1 @@
+"""How fast flowdsl is beside its peers; `python -m benchmarks` runs everything."""

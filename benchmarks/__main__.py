@@ -1,0 +1,27 @@
+"""`python -m benchmarks [steps|validate|templates|images ...]`: runs those, or all of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from importlib import import_module
+
+NAMES = ("steps", "validate", "templates", "images")
+
+
+def main() -> None:
+    """Runs the benchmarks that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast flowdsl is beside its peers.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)}; all when none is given")
+    chosen = parser.parse_args().names or list(NAMES)
+    if unknown := [name for name in chosen if name not in NAMES]:
+        parser.error(f"there is no benchmark `{unknown[0]}`: choose from {', '.join(NAMES)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every child process would compile its imports again
+    print(f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs; ratios count, times orient")
+    for name in chosen:
+        import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The command line: `flowdsl COMMAND …`, one module a command, and only that one is imported.
+
+Exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug of ours, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "run": "Run a flow: make its pictures and say where they are.",
+    "validate": "Check flows and report every mistake with its place, before anything runs.",
+    "steps": "List the steps there are, or explain one.",
+    "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
+    "schema": "Write the JSON Schemas of flows and steps, for editors.",
+    "docs": "Write the reference page of each step.",
+}
+"""The commands, each with its summary."""
+
+_HELP = """\
+flowdsl: image-generation flows in YAML, checked before they cost money.
+
+usage: flowdsl COMMAND …
+
+commands:
+{commands}
+
+examples:
+  flowdsl validate skyline.flow.yaml
+  flowdsl run skyline.flow.yaml --simulate
+  flowdsl run skyline.flow.yaml -i city=Lisbon --out pictures
+
+`flowdsl COMMAND --help` explains a command, `flowdsl --version` names the version.
+exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug in flowdsl, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code; never raises."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _escape_what_cannot_be_encoded()
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse, after its own message
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        _silence_broken_streams()
+        return 1
+    except Exception as error:  # noqa: BLE001  the outer edge: whatever comes here is told to the user
+        from flowdsl.cli.failure import tell
+
+        return tell(error)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
+    if name in ("-h", "--help", "help"):
+        print(_help(), end="")
+        return 0
+    if name == "--version":
+        from flowdsl import __version__
+
+        print(f"flowdsl {__version__}")
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(_unknown(name) if name else _help())
+        return 2
+    from importlib import import_module
+
+    code: int = import_module(f"flowdsl.cli.{name}").main(arguments[1:])
+    return code
+
+
+def _help() -> str:
+    return _HELP.format(commands="\n".join(f"  {name:10} {summary}" for name, summary in COMMANDS.items()))
+
+
+def _unknown(name: str) -> str:
+    from flowdsl.nearest import nearest
+
+    near = nearest(name, COMMANDS)
+    hint = f"did you mean `flowdsl {near}`?" if near else f"there are {', '.join(COMMANDS)}"
+    kind = "option" if name.startswith("-") else "command"
+    return f"flowdsl: there is no {kind} `{name}`; {hint}\n"
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """A path or a text that the terminal cannot show is escaped; printing it is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _silence_broken_streams() -> None:
+    """Sends the rest of the output nowhere: whoever read it has left, and Python would complain at the end."""
+    import os
+    from io import UnsupportedOperation
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            try:
+                os.dup2(nowhere, stream.fileno())
+            except UnsupportedOperation:  # a stream in memory needs nothing
+                continue
+    os.close(nowhere)

@@ -1,0 +1,86 @@
+"""Arguments of the commands: one kind of parser, and the values that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from flowdsl.nearest import nearest
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command: short errors with the nearest option, examples under the help."""
+
+    def __init__(self, command: str, summary: str, examples: Sequence[str]) -> None:
+        lines = "".join(f"\n  {example}" for example in examples)
+        super().__init__(
+            prog=f"flowdsl {command}",
+            description=summary,
+            epilog=f"examples:{lines}",
+            formatter_class=_Format,
+            allow_abbrev=False,
+        )
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options; ends the process with exit code 2 for those that do not exist."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            near = nearest(name, self._option_string_actions) if name.startswith("-") else None
+            self.error(f"unknown argument `{unknown[0]}`" + (f"; did you mean `{near}`?" if near else ""))
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Prints what is wrong and where to read more, and exits with 2."""
+        self.exit(2, f"{self.prog}: {message}\n`{self.prog} --help` explains the command\n")
+
+
+class _Format(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as it is written; asking the terminal for its width would import shutil on every start."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def day(text: str) -> date:
+    """A day, `2026-11-21`."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a day; write it like 2026-11-21") from None
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, more than nothing."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a time in seconds, such as 90")
+    return value
+
+
+def add_as_of(parser: Parser) -> None:
+    """Adds `--as-of DAY`."""
+    parser.add_argument("--as-of", type=day, metavar="DAY", help="judge the life dates of models by this day")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`name=value`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE")
+    return name.strip(), value
+
+
+def flag(parser: Parser, *names: str, help: str) -> None:
+    """Adds an option without a value."""
+    options: dict[str, Any] = {"action": "store_true", "help": help}
+    parser.add_argument(*names, **options)

@@ -1,0 +1,64 @@
+"""Errors on their way to the user: a few lines and an exit code, and a traceback for our own bugs only."""
+
+from __future__ import annotations
+
+import sys
+
+from flowdsl.errors import FlowCheckError, FlowError, RunError, ServiceError
+
+CHARGE_WARNING = "the service may have done, and billed, the work"
+
+
+def tell(error: Exception) -> int:
+    """Prints an error to stderr and returns the exit code."""
+    from flowdsl.cli.terminal import colors
+
+    if isinstance(error, FlowCheckError):
+        from flowdsl.diagnostics import counts, render
+
+        report = render(error.diagnostics, color=colors(sys.stderr))
+        sys.stderr.write(f"{report}\n\n{counts(error.diagnostics)}\n")
+        return 1
+    if isinstance(error, RunError):
+        sys.stderr.write(failed_run(error, color=colors(sys.stderr)) + "\n")
+        return 1
+    if isinstance(error, FlowError):
+        sys.stderr.write(f"flowdsl: {error}\n")
+        return 2
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        sys.stderr.write(f"flowdsl: {place}{error.strerror or error}\n")
+        return 2
+    import traceback
+
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    sys.stderr.write("this is a bug in flowdsl, please report it\n")
+    return 3
+
+
+def failed_run(error: RunError, *, color: bool = False) -> str:
+    """A failed run as text for people: message, place with a caret, hint, and what the service said."""
+    from flowdsl.diagnostics import Diagnostic, render
+    from flowdsl.source import Source, Span
+
+    span = error.span or Span(Source("", error.step or "flowdsl"), 0, 0)
+    lines = render([Diagnostic(error.code, error.message, span, hint=error.hint)], color=color)
+    if error.span is None:
+        lines = lines.replace(f"{span}: ", f"{span.path}: ", 1).replace(f"{span}\x1b", f"{span.path}\x1b", 1)
+    return "\n".join([lines, *_facts(error)])
+
+
+def _facts(error: RunError) -> list[str]:
+    facts = []
+    if error.step and error.path and error.step != error.path:
+        facts.append(f"  in {error.step} ({error.path})")
+    if isinstance(error, ServiceError):
+        said = [
+            f"service {error.service}" if error.service else "",
+            f"HTTP {error.status}" if error.status else "",
+            f"{error.attempts} requests" if error.attempts > 1 else "",
+            f"request id {error.request_id}" if error.request_id else "",
+        ]
+        facts += [f"  {', '.join(filter(None, said))}"] if any(said) else []
+        facts += [f"  {CHARGE_WARNING}"] if error.charge_possible else []
+    return facts

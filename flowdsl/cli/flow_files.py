@@ -1,0 +1,77 @@
+"""Which files a command means, and their text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.reader import read_bytes
+
+if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.source import Source
+
+STANDARD_INPUT = "-"
+ENDINGS = (".flow.yaml", ".flow.yml")
+_SKIPPED = frozenset({"node_modules", "__pycache__"})
+
+
+def flow_paths(paths: Iterable[str]) -> list[str]:
+    """The flow files that paths stand for, each once: files as they are, folders searched to the bottom, in order.
+
+    Raises:
+        UsageError: a path does not exist, or a folder holds no flow.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112  pathlib is slow to import
+            if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110
+                raise UsageError(f"there is no file or folder `{path}`")
+            found[path] = None
+            continue
+        inside = dict.fromkeys(_search(path))
+        if not inside:
+            raise UsageError(f"the folder `{path}` holds no flow: no file in it ends in {' or '.join(ENDINGS)}")
+        found.update(inside)
+    return list(found)
+
+
+def _search(folder: str) -> Iterator[str]:
+    """Flow files below a folder; hidden folders, virtual environments and node_modules are left out."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in _SKIPPED))
+        if "pyvenv.cfg" in files:
+            folders.clear()
+            continue
+        for name in sorted(files):
+            if name.endswith(ENDINGS) and not name.startswith("."):
+                path = os.path.join(place, name)  # noqa: PTH118  pathlib is slow to import
+                yield path.removeprefix(f".{os.sep}") if folder == "." else path
+
+
+def read_source(path: str) -> tuple[Source, list[Diagnostic]]:
+    """The text of a file, `-` for standard input; a diagnostic when it is no UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path == STANDARD_INPUT:
+        return read_bytes(sys.stdin.buffer.read(), "<stdin>")
+    with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
+        return read_bytes(file.read(), path)
+
+
+def flow_source(path: str) -> Source:
+    """The text of a file, `-` for standard input.
+
+    Raises:
+        FlowSyntaxError: it is no UTF-8.
+        OSError: it cannot be read.
+    """
+    source, diagnostics = read_source(path)
+    if diagnostics:
+        raise FlowSyntaxError(diagnostics)
+    return source
