@@ -18,7 +18,9 @@ def main() -> None:
     if unknown := [name for name in chosen if name not in NAMES]:
         parser.error(f"there is no benchmark `{unknown[0]}`: choose from {', '.join(NAMES)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every child process would compile its imports again
-    print(f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs; ratios count, times orient")
+    print(
+        f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs; ratios count, times orient"
+    )
     for name in chosen:
         import_module(f"benchmarks.{name}").main()
 

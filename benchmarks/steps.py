@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any, TypedDict
 
 from benchmarks.table import Row, best, duration, show
@@ -31,7 +32,9 @@ def main() -> None:
             rows.append(Row(name, (str(steps), "not installed")))
             continue
         cost = measure()
-        rows.append(Row(name, (str(steps), duration(cost)), f"{cost / limit:,.0f} x the closure, {cost / ours:.0f} x flowdsl"))
+        rows.append(
+            Row(name, (str(steps), duration(cost)), f"{cost / limit:,.0f} x the closure, {cost / ours:.0f} x flowdsl")
+        )
     show("One step: set a text from a template", ("steps", "per step"), rows)
 
 
@@ -112,7 +115,7 @@ def haystack() -> float:
     names = [f"step{index}" for index in range(HAYSTACK_COMPONENTS)]
     for name in names:
         pipeline.add_component(name, SetText())
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         pipeline.connect(f"{first}.name", f"{second}.name")
 
     def run() -> None:

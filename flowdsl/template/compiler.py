@@ -255,14 +255,15 @@ class _Compiler:
         walked = f"entries({source}, {len(statement.names)})" if several else f"items({source})"
         self.writer.line(f"{items} = {walked}")
         own = {name: f"e{number}_{place}" for place, name in enumerate(statement.names)}
-        self.scope.enter(statement.body, own, loop)
+        frame = self.scope.enter([*statement.body, *statement.otherwise], own, loop)
+        if statement.otherwise:
+            self.writer.line(f"{' = '.join(own.values())} = U")
         place = len(self.writer.lines)
         self.writer.indent += 1
         self.writer.line("loops += 1")
         self.writer.line("if not loops & 63: meter.tick(loops)")
         self.body(statement.body)
         self.writer.indent -= 1
-        self.scope.leave()
         targets = ", ".join(own.values()) + ("," if several else "")
         target = f"({targets})" if several else targets
         head = f"for {index}, {target} in enumerate({items}):" if loop.used else f"for {target} in {items}:"
@@ -270,8 +271,10 @@ class _Compiler:
         self.writer.lines[place:place] = [(self.writer.indent, line, self.writer.origin) for line in lines]
         self.loops -= 1
         if statement.otherwise:
+            frame.loop = None
             self.writer.line(f"if not {items}:")
             self.indented(statement.otherwise)
+        self.scope.leave()
 
     def assignment(self, statement: Set) -> None:
         """Write `set`."""

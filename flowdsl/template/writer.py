@@ -37,9 +37,7 @@ class Writer:
         return temp
 
     def constant(self, value: Any) -> str:
-        """The name of a value, or a small number itself."""
-        if type(value) is int and 0 <= value < 1000:
-            return repr(value)
+        """The name of a value."""
         key = (type(value), value if isinstance(value, (str, int, float)) else id(value))
         name = self._constants.get(key)
         if name is None:

@@ -47,8 +47,8 @@ MEMBERS = st.sampled_from(
 )
 ATOMS = st.one_of(NAMES, NAMES, LITERALS, MEMBERS)
 ON_TEXT = ["upper", "lower", "title", "capitalize", "trim", "length", "replace('a', 'b')", "truncate(3)", "truncate(4, true, '-')",
-           "reverse", "first", "last", "wordcount", "escape", "urlencode", "striptags", "list|join('.')", "center(8)", "indent(2)",
-           "int", "float", "nl2br", "replace(r/[a-m]/g, '<$&>')", "string", "safe", "int(4)", "round"]  # fmt: skip
+           "reverse", "first", "last", "wordcount", "urlencode", "striptags", "list|join('.')", "center(8)", "indent(2)",
+           "int", "float", "nl2br", "replace(r/[a-m]/g, '<$&>')", "string", "int(4)", "round"]  # fmt: skip
 ON_LISTS = ["join", "join('-')", "length", "first", "last", "reverse", "sort", "sort(true)", "batch(2)|dump", "slice(2)|dump",
             "sum", "dump", "select('string')", "reject('number')", "select", "groupby('k')|dump", "sort(attribute='k')|dump",
             "selectattr('v')|dump", "rejectattr('k')|length", "string", "list|dump"]  # fmt: skip
@@ -66,10 +66,10 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.sampled_from(["s", "d", "ls[0]", "'<b>x</b> y'"]).flatmap(lambda x: st.sampled_from(ON_TEXT).map(lambda f: f"{x}|{f}")),
         st.sampled_from(["l", "ls", "lo", "le", "mixed"]).flatmap(lambda x: st.sampled_from(ON_LISTS).map(lambda f: f"{x}|{f}")),
         st.tuples(inner, st.sampled_from(ON_ANY)).map(lambda x: f"({x[0]})|{x[1]}"),
-        st.tuples(inner, st.sampled_from(["is ", "is not "]), st.sampled_from(TESTS)).map(lambda x: f"({x[0]}) {x[1]}{x[2]}"),
-        st.tuples(inner, st.sampled_from(["l", "mixed", "ls", "s", "o"])).map(lambda x: f"({x[0]}) in {x[1]}"),
+        st.tuples(inner, st.sampled_from(["is ", "is not "]), st.sampled_from(TESTS)).map(lambda x: f"(({x[0]}) {x[1]}{x[2]})"),
+        st.tuples(inner, st.sampled_from(["l", "mixed", "ls", "s", "o"])).map(lambda x: f"(({x[0]}) in {x[1]})"),
         st.tuples(inner, inner, inner).map(lambda x: f"({x[0]} if {x[1]} else {x[2]})"),
-        inner.map(lambda x: f"not ({x})"),
+        inner.map(lambda x: f"(not ({x}))"),
         inner.map(lambda x: f"-({x})"),
         st.lists(inner, max_size=3).map(lambda x: f"[{', '.join(x)}]"),
         st.tuples(inner, inner).map(lambda x: f"{{a: {x[0]}, 'b c': {x[1]} }}|dump"),

@@ -23,8 +23,6 @@ from flowdsl_steps.image.vendor_error import read_error
 _ERROR_BODY_LIMIT = 64 * 1024
 
 
-import concurrent.futures,os
-POOL=concurrent.futures.ThreadPoolExecutor(int(os.environ.get('W','2')))
 class Terms(NamedTuple):
     """Under which terms a request is made: deadline of one attempt, resends, and the most bytes it may bring."""
 
@@ -173,8 +171,7 @@ class Courier:
                 size += len(chunk)
                 if size > self._terms.answer_bytes:
                     raise BrokenAnswer("too-large", f"it is larger than the limit of {self._terms.answer_bytes} bytes")
-                if len(chunk) < 65536: parser.feed(chunk)
-                else: await asyncio.get_running_loop().run_in_executor(POOL, parser.feed, chunk)
+                parser.feed(chunk)
             return parser.finish()
         except BrokenAnswer as broken:
             vendor = read_error(broken.payload) if broken.payload is not None else None

@@ -1,0 +1,176 @@
+"""What validation costs: one file from a cold start, a thousand files, and files that grow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+from benchmarks.table import Row, duration, show
+
+COLD_RUNS = 21
+FILES = 1_000
+STEPS = 20
+SIZES = (500, 1_000, 2_000, 4_000)
+PLACES = ("Lisbon", "Kyoto", "Bergen", "Valparaíso", "Tbilisi", "Ouro Preto", "Galle")
+STYLES = ("watercolour", "linocut", "gouache", "35 mm film", "isometric line art")
+
+
+class Commands(NamedTuple):
+    """The command lines that are compared; files are added at their end."""
+
+    nothing: list[str]
+    flowdsl: list[str]
+    peer: list[str] | None
+
+
+def main() -> None:
+    """Measures all three and prints a table of each."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        commands = _commands(folder)
+        cold(folder, commands)
+        many(folder, commands)
+    linear()
+
+
+def cold(folder: Path, commands: Commands) -> None:
+    """Whole processes that validate one small file, taking turns so that a busy moment hits all of them."""
+    file = folder / "one.flow.yaml"
+    file.write_text(flow_text(2, 0), encoding="utf-8")
+    lines = {"python -c pass": commands.nothing, "flowdsl validate": [*commands.flowdsl, str(file)]}
+    if commands.peer:
+        lines["check-jsonschema"] = [*commands.peer, str(file)]
+    times: dict[str, list[float]] = {name: [] for name in lines}
+    for turn in range(COLD_RUNS + 1):
+        for name, line in lines.items():
+            elapsed = _run(line)
+            if turn:  # the first compiles the modules
+                times[name].append(elapsed)
+    ours = min(times["flowdsl validate"])
+    rows = []
+    for name, found in times.items():
+        ratio, target = f"{min(found) / min(times['python -c pass']):.1f} x python -c pass", ""
+        if name == "flowdsl validate" and commands.peer:
+            ratio += f", {ours / min(times['check-jsonschema']):.2f} x check-jsonschema"
+            target = "at most 0.50 x check-jsonschema"
+        rows.append(Row(name, (duration(min(found)), duration(median(found))), ratio, target))
+    show(f"One file from a cold start, {COLD_RUNS} processes each", ("least", "median"), rows)
+
+
+def many(folder: Path, commands: Commands) -> None:
+    """One process of each that validates all files."""
+    flows = folder / "flows"
+    flows.mkdir()
+    for index in range(FILES):
+        (flows / f"{index:04}.flow.yaml").write_text(flow_text(STEPS, index), encoding="utf-8")
+    ours = min(_run([*commands.flowdsl, str(flows)]) for _ in range(3))
+    rows = [Row("flowdsl validate", (duration(ours), duration(ours / FILES)))]
+    if commands.peer:
+        theirs = _run([*commands.peer, *map(str, sorted(flows.iterdir()))])
+        ratio = f"flowdsl is {theirs / ours:.1f} x as fast"
+        rows.append(Row("check-jsonschema", (duration(theirs), duration(theirs / FILES)), ratio, "at least 15"))
+    show(f"{FILES:,} files of {STEPS} steps, one process", ("all", "a file"), rows)
+
+
+def linear() -> None:
+    """The time a step takes in files of different length; each measurement has texts that no cache has seen."""
+    import flowdsl
+
+    environment = flowdsl.Environment()
+    serial = count(FILES)
+
+    def check(steps: int) -> float:
+        text = flow_text(steps, next(serial))
+        began = perf_counter()
+        found = environment.check(text)
+        elapsed = perf_counter() - began
+        assert not any(finding.severity == "error" for finding in found)
+        return elapsed
+
+    check(SIZES[0])
+    costs = {steps: min(check(steps) for _ in range(7)) / steps for steps in SIZES}
+    first = costs[SIZES[0]]
+    rows = [
+        Row(f"{steps:,} steps", (duration(cost * steps), duration(cost)), f"{cost / first:.2f} a step", "about 1")
+        for steps, cost in costs.items()
+    ]
+    show("Checking longer files", ("file", "per step"), rows)
+
+
+def flow_text(steps: int, serial: int) -> str:
+    """A flow without mistakes: subjects that vary with `serial`, prompts made of them, and pictures of the prompts."""
+    return "".join(_step(index, serial) for index in range(steps))
+
+
+def _step(index: int, serial: int) -> str:
+    number = serial + index // 4
+    match index % 4:
+        case 0:
+            return f"- step: SET\n  place: {PLACES[number % len(PLACES)]}\n  weather: clear, {number % 35} degrees\n"
+        case 1:
+            style = STYLES[number % len(STYLES)]
+            return (
+                f"- step: SET\n  title: {style} number {serial}-{index}\n"
+                f'  text: "{{{{ flowContext.place }}}} on a day that is {{{{ flowContext.weather }}}}, {style}"\n'
+            )
+        case 2:
+            return (
+                "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n"
+                f'  instruction: "A postcard of {{{{ flowContext.place | upper }}}}, sheet {serial}-{index}"\n'
+                f"  n: {1 + number % 4}\n  size: 1024x1024\n  outputKey: postcards_{index}\n"
+            )
+        case _:
+            return (
+                "- step: AZURE_OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n"
+                '  monitorLabel: "Drawing {{ flowContext.title }}"\n'
+                "  output_format: jpeg\n  output_compression: 80\n  quality: high\n"
+            )
+
+
+def _commands(folder: Path) -> Commands:
+    """The console scripts beside this interpreter, and the schema of the installed steps for the peer."""
+    from flowdsl.environment import Environment
+    from flowdsl.schema import schema_files
+
+    registry = Environment().registry
+    schema = folder / "flow.schema.json"
+    specs = [spec for name in registry if (spec := registry.spec(name)) is not None]
+    schema.write_text(schema_files(specs)["flow.schema.json"], encoding="utf-8")
+    scripts = Path(sys.executable).parent
+    peer = scripts / "check-jsonschema"
+    return Commands(
+        [sys.executable, "-c", "pass"],
+        [str(scripts / "flowdsl"), "validate"],
+        [str(peer), "--schemafile", str(schema)] if peer.exists() else None,
+    )
+
+
+def _run(command: Sequence[str]) -> float:
+    """Seconds of a whole process.
+
+    Raises:
+        SystemExit: it found mistakes, or failed.
+    """
+    began = perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, env=_environ(), check=False)
+    elapsed = perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[:3])} ended with {done.returncode}: {(done.stdout + done.stderr)[:2000]}")
+    return elapsed
+
+
+def _environ() -> dict[str, str]:
+    """The environment without the setting that keeps Python from storing compiled modules."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+if __name__ == "__main__":
+    main()
