@@ -1,7 +1,7 @@
 """Image throughput and peak memory: ours, raw httpx and the openai package, each in a process of its own.
 
 `python benchmarks/images.py` starts a server process that answers every request with four pictures of 1.5 MB in
-base64, lets each client store them all, and prints pictures per second and the peak memory as ratios to ours.
+base64, lets each client store them and delete them, and prints pictures per second and peak memory, with the ratios.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import itertools
 import json
 import os
 import resource
+import socketserver
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -30,41 +31,43 @@ SERIAL = b"flowdsl0"
 Request = Callable[[int], Awaitable[None]]
 
 
-def answer() -> bytes:
-    """A whole HTTP answer: PNG headers and noise, with a place for a serial number in each."""
+def answer() -> list[bytes]:
+    """A whole HTTP answer, cut where a serial number makes each picture a new one: PNG headers and noise."""
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1024).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     pictures = [base64.b64encode(header + os.urandom(PICTURE_BYTES - len(header))) for _ in range(PICTURES)]
     texts = [picture[:1000] + SERIAL + picture[1000 + len(SERIAL) :] for picture in pictures]
     body = json.dumps({"created": 1, "data": [{"b64_json": text.decode()} for text in texts]}).encode()
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    return (head + body).split(SERIAL)
 
 
-class AnyRequest(asyncio.Protocol):
+class NewPictures(socketserver.StreamRequestHandler):
     """Answers every request with new pictures: a server so simple that the clients are what is measured."""
 
-    content = b""
+    pieces: Sequence[bytes] = ()
     served = itertools.count()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.received = transport, b""
+    def handle(self) -> None:
+        while self.rfile.readline():
+            length = 0
+            while (line := self.rfile.readline().strip().lower()) != b"":
+                name, _, value = line.partition(b":")
+                length = int(value) if name == b"content-length" else length
+            self.rfile.read(length)
+            serial = b"%08d" % next(self.served)
+            for index, piece in enumerate(self.pieces):
+                self.wfile.write(serial if index else b"")
+                self.wfile.write(piece)
 
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        lines = [line.lower() for line in head.split(b"\r\n")]
-        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
-        if found and len(body) >= length:
-            self.received = body[length:]
-            self.transport.write(self.content.replace(SERIAL, b"%08d" % next(self.served)))
 
-
-async def serve() -> None:
+def serve() -> None:
     """Serve until killed; the port is printed."""
-    AnyRequest.content = answer()
-    server = await asyncio.get_running_loop().create_server(AnyRequest, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    NewPictures.pieces = answer()
+    socketserver.ThreadingTCPServer.daemon_threads = True
+    socketserver.ThreadingTCPServer.request_queue_size = 256
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NewPictures) as server:
+        print(server.server_address[1], flush=True)
+        server.serve_forever()
 
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
@@ -72,7 +75,7 @@ async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Requ
     from flowdsl_steps.image.delivery import Courier, Terms, open_channel
     from flowdsl_steps.image.providers.openai import destination
 
-    from flowdsl.image import ImageStore
+    from flowdsl.image import Image, ImageStore
     from flowdsl.services import Service
 
     channel = await stack.enter_async_context(open_channel(None, None, None, None))
@@ -83,14 +86,22 @@ async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Requ
     )
 
     async def request(index: int) -> None:
-        await courier.deliver(BODY)
+        for image in (await courier.deliver(BODY)).answer.images:
+            assert isinstance(image, Image)
+            discard(image.path)
 
     return request
 
 
 def store(folder: Path, name: str, text: str) -> None:
-    """Decode and store a picture the plain way."""
+    """Decode and store a picture the plain way, and delete it: a growing page cache is not what is measured."""
     (folder / f"{name}.png").write_bytes(base64.b64decode(text))
+    (folder / f"{name}.png").unlink()
+
+
+def discard(path: str) -> None:
+    """Delete a picture."""
+    Path(path).unlink()
 
 
 async def httpx_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
@@ -163,11 +174,10 @@ def main() -> None:
                     found[client] = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
                 ours = found["flowdsl"]
                 for client, one in found.items():
-                    figures = f"{one['per_s']:6.0f} /s  {one['cpu_ms']:5.1f} ms CPU each  {one['mb']:5.0f} MB"
+                    figures = f"{one['per_s']:6.0f} /s  {one['cpu_ms']:5.1f} ms CPU  {one['mb']:5.0f} MB"
                     speed, memory = ours["per_s"] / one["per_s"], ours["mb"] / one["mb"]
-                    print(
-                        f"at {concurrency:2}  {client:8} {figures}   flowdsl: {speed:4.1f} x as fast, {memory:.2f} x the memory"
-                    )
+                    compared = f"flowdsl: {speed:4.1f} x as fast, {memory:.2f} x the memory"
+                    print(f"at {concurrency:2}  {client:8} {figures}   {compared}")
         finally:
             server.kill()
 
@@ -180,7 +190,7 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int)
     arguments = parser.parse_args()
     if arguments.serve:
-        asyncio.run(serve())
+        serve()
     elif arguments.client:
         print(json.dumps(asyncio.run(measure(arguments.client, arguments.port, arguments.concurrency))))
     else:

@@ -155,7 +155,8 @@ def _located(compiled: Resolver, node: Node) -> Resolver:
 
 def _mentions_secrets(document: Document) -> bool:
     """Whether a secret can reach a template: only then values are tracked."""
-    return "secret" in document.source.text
+    text = document.source.text
+    return "secret" in text or "\\" in text  # an escape can spell the word otherwise
 
 
 def is_constant(node: Node) -> bool:

@@ -60,6 +60,7 @@ COMMON_KEYS = {
     "inputs": "A list of `{type, name}`: reads the input `type` from the FlowContext path `name`.",
     "outputs": "A list of `{type, name}`: stores the output `type` under `name`, and no output under its usual key.",
     "service": "Which service entry to use, for steps that have one.",
+    "options": "The step's own keys once more, weaker than those beside it; for steps that have a service.",
 }
 """The keys that every step has, and what they mean."""
 

@@ -10,9 +10,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.compile import Operation, Program
-from flowdsl.errors import LimitExceeded, RunError, StepError
+from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
 from flowdsl.events import Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
 from flowdsl.secrets import Secrets
+from flowdsl.source import Span
 
 if TYPE_CHECKING:
     from flowdsl.document import StepNode
@@ -31,27 +32,24 @@ class Resources:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._opening: dict[Hashable, asyncio.Future[Any]] = {}
+        self._opened: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, asyncio.Lock] = {}
 
     async def __aenter__(self) -> Resources:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._opening.clear()
+        self._opened.clear()
+        self._locks.clear()
         await self._stack.aclose()
 
     async def get(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-        """The thing of that key, opened now if it is not open yet."""
-        waiting = self._opening.get(key)
-        if waiting is None:
-            waiting = self._opening[key] = asyncio.get_running_loop().create_future()
-            try:
-                waiting.set_result(await self._stack.enter_async_context(open()))
-            except BaseException:
-                del self._opening[key]
-                waiting.cancel()
-                raise
-        return await waiting  # type: ignore[no-any-return]  # the future holds a T for this key
+        """The thing of that key, opened now if it is not open yet; when that fails, the next who asks tries again."""
+        if key not in self._opened:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if key not in self._opened:
+                    self._opened[key] = await self._stack.enter_async_context(open())
+        return self._opened[key]  # type: ignore[no-any-return]  # what was opened for this key is a T
 
 
 class Run:
@@ -64,6 +62,7 @@ class Run:
         "cost_usd",
         "document_services",
         "emit",
+        "interrupted",
         "layers",
         "limits",
         "names",
@@ -103,6 +102,7 @@ class Run:
         self.steps = 0
         self.cost_usd = 0.0
         self.cost_known = True
+        self.interrupted: Operation | None = None
 
     def now(self) -> float:
         """Seconds since the run started."""
@@ -140,7 +140,7 @@ class Run:
         for key in SECRET_SETTINGS:
             if isinstance(service.settings.get(key), str):
                 service.settings[key] = self.secrets.add(service.settings[key])
-        for value in (service.settings.get("headers") or {}).values():
+        for value in service.settings.values():
             self.secrets.notice(value)
         return service
 
@@ -155,8 +155,8 @@ class Run:
         return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
 
 
-async def execute(run: Run) -> None:
-    """Runs all operations of a program, in order, within the deadline; tells about each step and the end.
+async def execute(run: Run) -> dict[str, Any]:
+    """The outputs of a program: runs its operations in order, within the deadline; tells about each step and the end.
 
     Raises:
         RunError: the first step that fails, with `step`, `path` and `span` filled in.
@@ -167,9 +167,11 @@ async def execute(run: Run) -> None:
     try:
         async with asyncio.timeout(run.limits.timeout_s):
             await run_operations(run.program.operations, run)
+        outputs = _outputs(run)
         status = "done"
+        return outputs
     except TimeoutError as error:
-        failure = LimitExceeded(f"the run took longer than {run.limits.timeout_s:g} s", code="deadline")
+        failure = _too_long(run, run.interrupted)
         raise failure from error
     except asyncio.CancelledError:
         status = "cancelled"
@@ -178,7 +180,7 @@ async def execute(run: Run) -> None:
         failure = error
         raise
     finally:
-        if run.emit is not None and status != "done":
+        if run.emit is not None:
             run.emit(FlowFinished(status, run.now(), run.steps, run.cost_usd if run.cost_known else None, failure))
 
 
@@ -186,10 +188,11 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
     """Runs operations in order."""
     emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
     for operation in operations:
+        if run.steps >= max_steps:
+            raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", operation)
         began = perf_counter() - started
         if emit is not None:
-            label = operation.label
-            emit(StepStarted(operation.name, operation.path, began, None if label is None else _label(label, run)))
+            emit(StepStarted(operation.name, operation.path, began, _label(operation, run)))
         try:
             waiting = operation.call(run)
             if waiting is not None:
@@ -197,38 +200,89 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
         except RunError as error:
             _failed(error, operation, run, began)
             raise
-        except Exception as error:
-            crash = StepError(
-                run.secrets.hide(f"{operation.name} failed: {type(error).__name__}: {error}"), code="step-crashed"
-            )
+        except asyncio.CancelledError:
+            run.interrupted = run.interrupted or operation
+            raise
+        except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
+            crash = StepError(f"{operation.name} failed: {type(error).__name__}: {error}", code="step-crashed")
+            crash.__cause__ = error
             _failed(crash, operation, run, began)
-            raise crash from error
+            raise crash from crash.__cause__  # which is gone when it would show a secret
         run.steps += 1
         now = perf_counter() - started
         if emit is not None:
             emit(StepFinished(operation.name, operation.path, now, now - began, operation.wrote))
-        if run.steps >= max_steps and operation is not operations[-1]:
-            raise LimitExceeded(f"the run has more than {max_steps:,} steps", code="too-many-steps")
         if timeout_s is not None and now > timeout_s:
-            raise TimeoutError
+            raise _too_long(run, operation)
         if run.steps % BREATHER == 0:
             await asyncio.sleep(0)
 
 
-def _label(label: Callable[[dict[str, Any], Mapping[str, Any]], Any], run: Run) -> str:
+def _outputs(run: Run) -> dict[str, Any]:
+    """What the flow's `outputs` give at the end; the FlowContext when it has none."""
+    resolvers = run.program.outputs
+    if resolvers is None:
+        return run.context
+    try:
+        found = {name: resolve(run.context, run.names) for name, resolve in resolvers.items()}
+    except RunError as error:
+        _complete(error, "outputs", "outputs", None, run)
+        raise
+    marked: dict[str, Any] = run.secrets.marked(found)
+    return marked
+
+
+def _limit(message: str, code: str, operation: Operation | None) -> LimitExceeded:
+    error = LimitExceeded(message, code=code)
+    if operation is not None:
+        error.step, error.path, error.span = operation.name, operation.path, operation.span
+    return error
+
+
+def _too_long(run: Run, operation: Operation | None) -> LimitExceeded:
+    return _limit(f"the run took longer than {run.limits.timeout_s:g} s", "deadline", operation)
+
+
+def _label(operation: Operation, run: Run) -> str | None:
+    """The label of a step; None when it has none, or when it fails, which is noted: the run does not depend on it."""
+    if operation.label is None:
+        return None
     from flowdsl.template.values import to_text
 
-    return run.secrets.hide(to_text(label(run.context, run.names)))
+    try:
+        label = operation.label(run.context, run.names)
+    except TemplateError as error:
+        if run.emit is not None:
+            text = run.secrets.hide(f"the monitorLabel fails: {error.message}")
+            run.emit(Note(operation.name, operation.path, run.now(), "label-failed", text))
+        return None
+    run.secrets.notice(label)
+    return run.secrets.hide(to_text(label))
 
 
 def _failed(error: RunError, operation: Operation, run: Run, began: float) -> None:
     """Completes an error with its place, hides secrets in it, and tells about it."""
-    if error.step is None:
-        error.step, error.path = operation.name, operation.path
-        error.span = error.span or operation.span
-        run.secrets.notice(run.context)
-        error.message = run.secrets.hide(error.message)
-        error.args = (error.message,)
+    _complete(error, operation.name, operation.path, operation.span, run)
     if run.emit is not None:
         now = run.now()
         run.emit(StepFailed(operation.name, operation.path, now, now - began, error))
+
+
+def _complete(error: RunError, step: str, path: str, span: Span | None, run: Run) -> None:
+    if error.step is None:
+        error.step, error.path = step, path
+    error.span = error.span or span
+    secrets = run.secrets
+    if not secrets.seen:
+        return
+    secrets.notice(run.context)
+    for name, value in vars(error).items():
+        if isinstance(value, (str, dict, list)):
+            setattr(error, name, secrets.hide_in(value))
+    error.args = (error.message,)
+    cause = error.__cause__
+    while cause is not None:
+        if secrets.hide(str(cause)) != str(cause):
+            error.__cause__ = None
+            break
+        cause = cause.__cause__

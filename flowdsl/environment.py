@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.checker import CheckSettings
 from flowdsl.checker import check as check_flow
 from flowdsl.diagnostics import Diagnostic, has_errors
-from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, RunError, UsageError
-from flowdsl.events import Event, FlowFinished
+from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, UsageError
+from flowdsl.events import Event
 from flowdsl.limits import Limits
 from flowdsl.reader import read_bytes
 from flowdsl.registry import Registry, installed
@@ -40,16 +40,23 @@ class Result:
     `elapsed_s` the time; `steps` how many steps ran.
     """
 
-    __slots__ = ("context", "cost_usd", "elapsed_s", "outputs", "steps")
+    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "steps")
 
     def __init__(
-        self, outputs: dict[str, Any], context: dict[str, Any], cost_usd: float | None, elapsed_s: float, steps: int
+        self,
+        outputs: dict[str, Any],
+        context: dict[str, Any],
+        cost_usd: float | None,
+        elapsed_s: float,
+        steps: int,
+        hide: Callable[[Any], Any] | None = None,
     ) -> None:
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd
         self.elapsed_s = elapsed_s
         self.steps = steps
+        self._hide = hide
 
     @property
     def images(self) -> list[Image]:
@@ -60,7 +67,8 @@ class Result:
 
     def to_json(self) -> Any:
         """The outputs as JSON values: pictures as maps with path, mime, width, height and sha256, secrets hidden."""
-        return to_json(self.outputs)
+        values = to_json(self.outputs)
+        return values if self._hide is None else self._hide(values)
 
     def __repr__(self) -> str:
         found = f"outputs={sorted(self.outputs)}, images={len(self.images)}"
@@ -267,6 +275,7 @@ class Flow:
         environment = self.environment
         values = self._inputs(inputs or {})
         secrets = Secrets(environment.secrets or self._layers.environ.get)
+        secrets.notice(values)
         run = Run(
             self._compiled(),
             context=dict(values),
@@ -279,12 +288,9 @@ class Flow:
             emit=on_event,
             as_of=environment.as_of or _today(),
         )
-        await execute(run)
+        outputs = await execute(run)
         cost = run.cost_usd if run.cost_known else None
-        outputs = self._outputs(run.context, run.names)
-        if on_event is not None:
-            on_event(FlowFinished("done", run.now(), run.steps, cost))
-        return Result(outputs, run.context, cost, run.now(), run.steps)
+        return Result(outputs, run.context, cost, run.now(), run.steps, secrets.hide_in)
 
     def _compiled(self) -> Program:
         if self._program is None:
@@ -324,6 +330,8 @@ class Flow:
         declared = self.document.inputs
         if declared is None:
             return dict(given)
+        from copy import deepcopy
+
         from flowdsl.nearest import nearest
 
         for name in given:
@@ -336,34 +344,23 @@ class Flow:
             if name in given:
                 values[name] = _fitting(name, given[name], declaration.schema)
             elif declaration.has_default:
-                values[name] = declaration.default
+                values[name] = deepcopy(declaration.default)
             else:
                 raise ConfigError(
                     f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
                 )
         return values
 
-    def _outputs(self, context: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
-        outputs = self._compiled().outputs
-        if outputs is None:
-            return context
-        try:
-            return {name: resolve(context, names) for name, resolve in outputs.items()}
-        except RunError as error:
-            error.step, error.path = error.step or "outputs", error.path or "outputs"
-            raise
-
 
 def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:
     if not schema:
         return value
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
+    from flowdsl.checker.declarations import misfit
 
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
-    if error is not None:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path)
-        raise ConfigError(f"the input `{name}`{place} does not fit its schema: {error.message}", code="invalid-input")
+    found = misfit(schema, value)
+    if found is not None:
+        place = "".join(f"[{part!r}]" for part in found[0])
+        raise ConfigError(f"the input `{name}`{place} does not fit its schema: {found[1]}", code="invalid-input")
     return value
 
 
@@ -412,7 +409,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Image):
         return value.to_json()
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {str(to_json(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
     return str(value)

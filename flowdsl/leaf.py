@@ -14,6 +14,7 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Note, Progress
 from flowdsl.rules import Options, Problem
 from flowdsl.spec import StepSpec
+from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
     from flowdsl.document import StepNode
@@ -62,6 +63,8 @@ class Leaf:
             for name, resolve in self.resolvers.items():
                 value = resolve(run.context, run.names)
                 values[name] = self.read_text(name, value)
+            if run.secrets.seen:
+                run.secrets.notice(values)
             config = self.config(values, running.service if self.spec.service is not None else None, run)
         result = config.run(running)
         if inspect.isawaitable(result):
@@ -96,7 +99,7 @@ class Leaf:
             options.reads_text = self.input(run, "text") is not None
         for problem in self.spec.problems(options):
             if problem.severity == "error":
-                raise self.config_error(problem)
+                raise self.config_error(problem, holds_secret(values.get(problem.key or "")))
             if run is not None and (
                 problem.key is None or not is_constant(self.step.keys.get(problem.key, self.step.node))
             ):
@@ -112,9 +115,10 @@ class Leaf:
                 Problem("invalid-option", f"`{place}`: {first['msg']}", key=place.partition(".")[0])
             ) from None
 
-    def config_error(self, problem: Problem) -> ConfigError:
-        """The exception for a problem, with its place."""
-        error = ConfigError(problem.message, code=problem.code, hint=problem.hint)
+    def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
+        """The exception for a problem, with its place; no hint when it could tell a secret."""
+        error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
+        error.step, error.path = self.spec.name, self.step.path
         node = self.step.keys.get(problem.key or "")
         error.span = node.span if node is not None else self.step.name_node.span
         return error
@@ -134,7 +138,7 @@ class Leaf:
 
     def write(self, run: Run, result: Mapping[str, Any] | None) -> None:
         """Writes what the step returned to the FlowContext."""
-        written = dict(result or {})
+        written = run.secrets.marked(dict(result or {}))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
             if type not in declared:
@@ -180,7 +184,10 @@ class RunningStep:
     @property
     def flow_context(self) -> Mapping[str, Any]:
         """The FlowContext, to read."""
-        return self._run.context
+        run = self._run
+        if run.secrets.seen:
+            run.secrets.notice(run.context)
+        return run.context
 
     @property
     def limits(self) -> Limits:
@@ -201,7 +208,10 @@ class RunningStep:
 
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
-        return self._leaf.input(self._run, type)
+        value = self._leaf.input(self._run, type)
+        if self._run.secrets.seen:
+            self._run.secrets.notice(value)
+        return value
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Tells that something happens."""
@@ -213,7 +223,8 @@ class RunningStep:
         """Tells something the author should know."""
         run = self._run
         if run.emit is not None:
-            run.emit(Note(self.step, self.path, run.now(), code, run.secrets.hide(text), details))
+            secrets = run.secrets
+            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide(text), secrets.hide_in(details)))
 
     def spend(self, usd: float | None) -> None:
         """Adds to the cost of the run."""

@@ -17,6 +17,8 @@ MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""
 MAX_SLIPS = 50
 """How many syntax errors are worked around to find the mistakes behind them."""
+MAX_REREAD = 20_000_000
+"""How many characters are read again, at most, to get past slips."""
 MAX_NODES = 500_000
 """How many nodes a document may have once its aliases are expanded."""
 
@@ -30,7 +32,7 @@ class Node:
     own nodes. `style` is the YAML style of a scalar: None for plain, `'`, `"`, `|` or `>`.
     """
 
-    __slots__ = ("end", "keys", "kind", "size", "source", "start", "style", "value")
+    __slots__ = ("end", "height", "keys", "kind", "size", "source", "start", "style", "value")
 
     def __init__(self, kind: Kind, value: Any, source: Source, start: int, end: int, style: str | None = None) -> None:
         self.kind = kind
@@ -40,7 +42,13 @@ class Node:
         self.end = end
         self.style = style
         self.size = 1
-        self.keys: dict[str, Node] = {}
+        self.height = 0
+        self.keys: dict[str, Node] = {} if kind == "map" else _NO_KEYS
+
+    def grow(self, child: Node) -> None:
+        """Makes the node as large and as high as a child that it gets asks for."""
+        self.size += child.size
+        self.height = max(self.height, child.height + 1)
 
     @property
     def span(self) -> Span:
@@ -68,7 +76,11 @@ def read(source: Source) -> tuple[Node | None, list[Diagnostic]]:
             Diagnostic("empty-file", "the file is empty", span, hint="a flow is a list of steps: `- step: SET`")
         ]
     text, templates = source.text, set[int]()
-    for _ in range(MAX_SLIPS):
+    if (unreadable := _SURROGATE.search(text)) is not None:
+        span = Span(source, unreadable.start(), unreadable.end())
+        message = f"the character U+{ord(unreadable.group()):04X} is not allowed in YAML"
+        return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
+    for _ in range(min(MAX_SLIPS, 1 + MAX_REREAD // len(text))):
         loader = yaml.CLoader(text)
         found: list[Diagnostic] = []
         try:
@@ -146,7 +158,7 @@ class _Composer:
         root = self.compose()
         next_event()  # document end
         another: Any = next_event()
-        if isinstance(another, yaml.DocumentStartEvent):
+        if another.__class__ is yaml.DocumentStartEvent:
             at = another.start_mark.index
             self.report(
                 "second-document",
@@ -166,43 +178,46 @@ class _Composer:
         next_event = self.loader.get_event
         scalar_event, alias_event = yaml.ScalarEvent, yaml.AliasEvent
         starts = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
-        open_nodes: list[Node] = []
-        keys: list[Node | None] = []  # for each open map: the key that waits for its value
+        anchors = self.anchors
+        parent: Node | None = None  # the list or map that is open
+        key: Node | None = None  # in a map: the key that waits for its value
+        outside: list[tuple[Node | None, Node | None]] = []  # parent and key of what encloses the parent
         while True:
             event = next_event()
             kind = event.__class__
             if kind is scalar_event:
                 node = self.scalar(event)
             elif kind in starts:
-                node = self.opened(event, len(open_nodes))
-                if open_nodes and open_nodes[-1].kind == "map" and keys[-1] is None:
-                    self.complex_key(node)
-                open_nodes.append(node)
-                keys.append(None)
+                node = self.opened(event, len(outside))
+                self.may_stand(parent, key, node, node.start)
+                outside.append((parent, key))
+                parent, key = node, None
                 continue
             elif kind is alias_event:
-                node = self.alias(event)
+                node = self.alias(event, len(outside))
+                self.may_stand(parent, key, node, event.start_mark.index)
             else:
-                node = open_nodes.pop()
-                keys.pop()
+                assert parent is not None  # noqa: S101  an end follows its start
+                node = parent
+                parent, key = outside.pop()
                 self.closed(node, event)
-            if not open_nodes:
+            if parent is None:
                 return node
-            parent = open_nodes[-1]
-            parent.size += node.size
+            if anchors:  # without them nobody asks how large or high a node is
+                parent.grow(node)
             if parent.kind == "list":
                 parent.value.append(node)
-            elif (key := keys[-1]) is None:
-                keys[-1] = node
+            elif key is None:
+                key = node
             else:
-                keys[-1] = None
                 self.entry(parent, key, node)
+                key = None
 
     def scalar(self, event: Any) -> Node:
         start, end, style = event.start_mark.index, event.end_mark.index, event.style or None
         value = event.value
         if style is None:
-            if event.implicit[0] and (not value or value[0] in _SPECIAL_FIRST):
+            if (not value or value[0] in _SPECIAL_FIRST) and event.implicit[0]:
                 value = plain_value(value)
         elif style in "|>":
             end = _without_trailing_space(self.source.text, start, end)
@@ -243,7 +258,8 @@ class _Composer:
         """Puts a key and its value into a map; a key that is there already is reported and dropped."""
         name = key.value
         if name.__class__ is not str:
-            name = key.value = self.source.text[key.start : key.end]
+            name = self.source.text[content_start(key) : key.end]
+            key = Node("scalar", name, key.source, key.start, key.end, key.style)
         if name in parent.value:
             hint = "start the next step with `- step:`" if name == "step" else "remove one of the two"
             related = (Related(parent.keys[name].span, "first given here"),)
@@ -252,18 +268,20 @@ class _Composer:
         parent.value[name] = node
         parent.keys[name] = key
 
-    def complex_key(self, node: Node) -> None:
-        """A list or map where a key belongs: most often a template that is not quoted."""
+    def may_stand(self, parent: Node | None, key: Node | None, node: Node, start: int) -> None:
+        """Refuses a list or map where a key belongs: most often it is a template that is not quoted."""
+        if key is not None or parent is None or parent.kind != "map" or node.kind == "scalar":
+            return
         from flowdsl.slips import unquoted_template
 
-        slip = unquoted_template(self.source, node.start)
+        slip = unquoted_template(self.source, start)
         if slip is None:
-            span = Span(self.source, node.start, node.start + 1)
+            span = Span(self.source, start, start + 1)
             message = "a key must be a text, and this is a list or a map"
             slip = Diagnostic("complex-key", message, span, hint="quote the text if it starts with { or [")
         raise _Slip(slip)
 
-    def alias(self, event: Any) -> Node:
+    def alias(self, event: Any, depth: int) -> Node:
         at = Span(self.source, event.start_mark.index, event.end_mark.index)
         if event.anchor not in self.anchors:
             self.report(
@@ -286,6 +304,9 @@ class _Composer:
                 "write the values out, or fewer of them",
             )
             raise _Stop
+        if depth + target.height > MAX_DEPTH:
+            self.report("too-deep", f"with this alias, lists and maps stand more than {MAX_DEPTH} deep", at)
+            raise _Stop
         return target
 
     def tagged(self, node: Node, event: Any) -> None:
@@ -306,6 +327,7 @@ class _Composer:
             self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it")
 
 
+_NO_KEYS: dict[str, Node] = {}
 _COLLECTION_TAGS = ("!", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _TAG_TYPES: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
 _CONSTANTS: dict[str, Any] = {
@@ -318,7 +340,8 @@ _CONSTANTS: dict[str, Any] = {
 }
 _SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
-_BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}")
+_BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
@@ -333,6 +356,15 @@ def plain_value(text: str) -> Any:
     if _BASED.fullmatch(text):
         return int(text, 0)
     return text
+
+
+def content_start(node: Node) -> int:
+    """Where the text of a scalar starts: behind its anchor and tag."""
+    match = _PROPERTIES.match(node.source.text, node.start, node.end)
+    return match.end() if match else node.start
+
+
+_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
 
 
 def _without_trailing_space(text: str, start: int, end: int) -> int:

@@ -95,6 +95,7 @@ def installed() -> Registry:
     """
     entries: dict[str, Mapping[str, Any]] = {}
     classes: list[type[Step]] = []
+    owners: dict[str, str] = {}
     plugins = sorted(_entry_points())
     if not plugins:
         raise PluginError(
@@ -103,13 +104,22 @@ def installed() -> Registry:
     for name, target in plugins:
         index = _index(name, target)
         if index is None:
-            classes += _classes(name, target)
+            from flowdsl.step import spec_of
+
+            found = _classes(name, target)
+            for cls in found:
+                _claim(spec_of(cls).name, name, owners)
+            classes += found
             continue
         for entry in index:
-            if entry["name"] in entries:
-                raise PluginError(f"the step {entry['name']} is defined by two plugins, `{name}` is the second")
+            _claim(entry["name"], name, owners)
             entries[entry["name"]] = entry
     return Registry(entries, classes)
+
+
+def _claim(step: str, plugin: str, owners: dict[str, str]) -> None:
+    if owners.setdefault(step, plugin) != plugin:
+        raise PluginError(f"the step {step} is defined by two plugins, `{owners[step]}` and `{plugin}`")
 
 
 def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
@@ -123,7 +133,9 @@ def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
     except ModuleNotFoundError as error:
         if error.name in (target, f"{target}.index"):
             return None
-        raise PluginError(f"the steps plugin `{plugin}` cannot be loaded: {error}") from error
+        raise _broken(plugin, target, error) from error
+    except Exception as error:  # foreign code: a plugin may raise anything while it is imported
+        raise _broken(plugin, target, error) from error
     return tuple(module.STEPS)
 
 
@@ -136,11 +148,18 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
     package, _, attribute = target.partition(":")
     try:
         module = import_module(package)
-        if attribute:
-            return [getattr(module, attribute)]
-        return list(discover(module, Step))
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"the steps plugin `{plugin}` cannot be loaded from {target}: {error}") from error
+        found = [getattr(module, attribute)] if attribute else list(discover(module, Step))
+    except Exception as error:  # foreign code: a plugin may raise anything while it is imported
+        raise _broken(plugin, target, error) from error
+    for value in found:
+        if not (isinstance(value, type) and issubclass(value, Step)):
+            raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
+    return found
+
+
+def _broken(plugin: str, target: str, error: Exception) -> PluginError:
+    reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
+    return PluginError(f"the steps plugin `{plugin}` cannot be loaded from {target}: {reason}")
 
 
 def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from flowdsl.services import Service
 
+
 class _Unknown:
     """The value of a key that holds a template: present, but not known before the run."""
 
@@ -57,7 +58,7 @@ class Options:
     life dates are judged by.
     """
 
-    __slots__ = ("as_of", "defaults", "given", "reads_text", "service", "step")
+    __slots__ = ("_in_force", "as_of", "defaults", "given", "reads_text", "service", "step")
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Options:
         self.service = service
         self.as_of = as_of
         self.reads_text = reads_text
+        self._in_force = defaults if service is None else service.over(defaults)
 
     def replaced(self, given: Mapping[str, Any]) -> Options:
         """The same options with other given values."""
@@ -86,14 +88,13 @@ class Options:
     def value(self, key: str) -> Any:
         """The value in force: the given one (maybe `UNKNOWN`), else the service's option, else the default."""
         value = self.given.get(key)
-        if value is None and self.service is not None:
-            value = self.service.option(key)
-        return self.defaults.get(key) if value is None else value
+        return self._in_force.get(key) if value is None else value
 
 
 Check = Callable[[Options], Iterable[Problem]]
-"""A capability check: judges the options of one step beyond what rules can say, for example against a model
-catalogue."""
+"""A capability check: judges the options of one step beyond what rules can say, for example against a model catalogue.
+
+It looks at nothing but the options: equal options are judged once."""
 
 
 class Rule:
@@ -197,7 +198,8 @@ class RequiredWhen(Rule):
         """One problem when the other key has the value and the key is absent."""
         key, when = self.keys
         value = options.given.get(when)
-        if type(value) is type(self.equals) and value == self.equals and not options.has(key):
+        equal = value == self.equals and isinstance(value, bool) == isinstance(self.equals, bool)
+        if equal and value is not None and not options.has(key):
             yield Problem(
                 "missing-key",
                 f"`{key}` is required when `{when}` is {show(self.equals)}",
@@ -396,6 +398,10 @@ def show(value: object, limit: int = 40) -> str:
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     text = str(value)
+    if isinstance(value, str) and type(value) is not str:
+        from flowdsl.template.taint import SecretText
+
+        text = "***" if isinstance(value, SecretText) else text
     return f"`{text if len(text) <= limit else text[: limit - 1] + '…'}`"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
-from flowdsl.reader import Node
+from flowdsl.reader import Node, content_start
 from flowdsl.source import Span
 
 
@@ -15,7 +16,7 @@ def span_in(node: Node, start: int, end: int) -> Span:
     """
     text = node.source.text
     if isinstance(node.value, str):
-        simple = node.start + (1 if node.style in ("'", '"') else 0)
+        simple = content_start(node) + (1 if node.style in ("'", '"') else 0)
         if node.style not in ("|", ">") and text.startswith(node.value, simple):
             return Span(node.source, simple + start, simple + max(end, start + 1))
         places = _places(node)
@@ -27,12 +28,11 @@ def span_in(node: Node, start: int, end: int) -> Span:
 
 def _places(node: Node) -> list[int] | None:
     """For each character of the value its offset in the file, or None when they do not match."""
-    text = node.source.text
+    text, start, value = node.source.text, content_start(node), node.value
     if node.style in ("|", ">"):
-        pairs = _block(text, node.start, node.end, node.style == ">")
+        pairs = _block(text, start, node.end, value, node.style == ">")
     else:
-        pairs = _flow(text, node.start, node.end, node.style)
-    value = node.value
+        pairs = _flow(text, start, node.end, node.style)
     traced = "".join(char for char, _ in pairs)
     if value.rstrip("\n") != traced.rstrip("\n"):
         return None
@@ -91,22 +91,20 @@ def _escape(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
     return at + 2
 
 
-def _block(text: str, start: int, end: int, folded: bool) -> list[tuple[str, int]]:
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n?|\n|$)")
+
+
+def _block(text: str, start: int, end: int, value: str, folded: bool) -> list[tuple[str, int]]:
     """The characters of a `|` or `>` scalar with their offsets."""
-    body = text.find("\n", start) + 1
+    header = _LINE.match(text, start)
     lines: list[tuple[int, str]] = []
-    at = body
-    while at < end and body > 0:
-        stop = text.find("\n", at)
-        stop = len(text) if stop < 0 else stop
-        lines.append((at, text[at:stop].rstrip("\r")))
-        at = stop + 1
-    indents = [len(line) - len(line.lstrip(" ")) for _, line in lines if line.strip()]
-    header = text[start : text.find("\n", start)]
-    explicit = next((int(c) for c in header if c.isdigit() and c != "0"), None)
-    indent = indents[0] if indents else 0
-    if explicit is not None:
-        indent = min(indents, default=0)
+    at = header.end() if header is not None else end
+    while at < end and (match := _LINE.match(text, at)) is not None:
+        lines.append((at, match.group(1)))
+        at = match.end()
+    # The value tells how much of the first line's indentation is text: an indentation indicator can make it so.
+    indent = next((_spaces(line) for _, line in lines if line.strip()), 0)
+    indent -= next((_spaces(line) for line in value.split("\n") if line.strip()), 0)
     contents = [(place + indent, line[indent:]) for place, line in lines]
     pairs: list[tuple[str, int]] = []
     for (place, line), following in pairwise([*contents, (end, "")]):
@@ -114,6 +112,10 @@ def _block(text: str, start: int, end: int, folded: bool) -> list[tuple[str, int
         if following[0] != end or following[1]:
             pairs.append(("\n", place + len(line)))
     return _folded(pairs) if folded else pairs
+
+
+def _spaces(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _folded(pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:

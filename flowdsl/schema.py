@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flowdsl.docs import COMMON_KEYS
 from flowdsl.rules import Limit
 from flowdsl.services import SETTINGS
 from flowdsl.spec import IDENTIFIER, TEMPLATE_MARKS, Key, Port, StepSpec
@@ -55,8 +56,6 @@ def flow_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
     Rules that a service entry can lift are left to `flowdsl validate`, which knows the entry.
     """
     specs = list(specs)
-    steps = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}}
-    text = {"type": "string"}
     return {
         "$schema": DIALECT,
         "$comment": f"{MARK}; do not edit.",
@@ -67,27 +66,33 @@ def flow_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
         "items": {"$ref": "#/$defs/step"},
         "required": ["flow"],
         "additionalProperties": False,
-        "properties": {
-            "id": {"description": "A name for the flow.", **text},
-            "title": {"description": "What people call the flow.", **text},
-            "description": {"description": "What the flow is for.", **text},
-            "inputs": _inputs(),
-            "outputs": {
-                "description": "Name → template; evaluated after the last step, and what the caller gets.",
-                "type": "object",
-            },
-            "services": _services(),
-            "undefined": {
-                "description": "What printing an undefined value is: an error, or nothing.",
-                "enum": ["strict", "lenient"],
-                "default": "strict",
-            },
-            "flow": {"description": "The steps, in the order they run.", **steps},
+        "properties": _root_keys(),
+        "$defs": {"template": TEMPLATE, "step": _any_step(specs), **{spec.name: _step(spec) for spec in specs}},
+    }
+
+
+def _root_keys() -> dict[str, Any]:
+    """The keys of a flow that is a map."""
+    return {
+        "id": {"description": "A name for the flow.", "type": "string"},
+        "title": {"description": "What people call the flow.", "type": "string"},
+        "description": {"description": "What the flow is for.", "type": "string"},
+        "inputs": _inputs(),
+        "outputs": {
+            "description": "Name → template; evaluated after the last step, and what the caller gets.",
+            "type": "object",
         },
-        "$defs": {
-            "template": TEMPLATE,
-            "step": _any_step(specs),
-            **{spec.name: _step(spec) for spec in specs},
+        "services": _services(),
+        "undefined": {
+            "description": "What printing an undefined value is: an error, or nothing.",
+            "enum": ["strict", "lenient"],
+            "default": "strict",
+        },
+        "flow": {
+            "description": "The steps, in the order they run.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"$ref": "#/$defs/step"},
         },
     }
 
@@ -154,9 +159,16 @@ def _options(
 
 
 def _step(spec: StepSpec) -> dict[str, Any]:
-    """A step in a flow: its own keys and those all steps share."""
+    """A step in a flow: its own keys and those all steps share.
+
+    Keys may also stand under `options`, so a step that has them is judged by `flowdsl validate`, which sees both.
+    """
     rules = [rule for rule in spec.rules if not isinstance(rule, Limit)]
-    return {"description": spec.summary, **_options(spec, _common(spec), {"$ref": "#/$defs/step"}, rules)}
+    schema = _options(spec, _common(spec), {"$ref": "#/$defs/step"}, rules)
+    together: dict[str, Any] = {name: schema.pop(name) for name in ("required", "allOf") if name in schema}
+    if spec.service is not None and together:
+        together = {"if": {"not": {"required": ["options"]}}, "then": together}
+    return {"description": spec.summary, **schema, **together}
 
 
 def _any_step(specs: list[StepSpec]) -> dict[str, Any]:
@@ -166,7 +178,7 @@ def _any_step(specs: list[StepSpec]) -> dict[str, Any]:
         "required": ["step"],
         "properties": {
             "step": {
-                "description": "The step's name.",
+                "description": COMMON_KEYS["step"],
                 "enum": [name for spec in specs for name in (spec.name, *spec.aliases)],
             }
         },
@@ -181,23 +193,29 @@ def _any_step(specs: list[StepSpec]) -> dict[str, Any]:
 
 
 def _common(spec: StepSpec) -> dict[str, Any]:
-    """The keys that every step has; `service` only where the step uses one."""
+    """The keys that every step has; `service` and `options` only where the step uses a service."""
     common: dict[str, Any] = {
         "step": {"description": spec.summary, "enum": [spec.name, *spec.aliases]},
         "id": {
-            "description": "A name for the step in journals, tests and reports.",
+            "description": COMMON_KEYS["id"],
             "type": "string",
             "pattern": NAME,
         },
-        "monitorLabel": {"description": "What is shown while the step runs.", "type": ["string", "null"]},
-        "inputs": _ports("Where the step reads: a FlowContext path for an input type.", spec.inputs, PATH),
-        "outputs": _ports("Where the step writes, in place of its usual keys.", spec.outputs, IDENTIFIER),
+        "monitorLabel": {"description": COMMON_KEYS["monitorLabel"], "type": ["string", "null"]},
+        "inputs": _ports(COMMON_KEYS["inputs"], spec.inputs, PATH),
+        "outputs": _ports(COMMON_KEYS["outputs"], spec.outputs, IDENTIFIER),
     }
     if spec.service is not None:
         common["service"] = {
-            "description": "The service entry to use.",
+            "description": COMMON_KEYS["service"],
             "type": "string",
             "default": spec.service,
+        }
+        common["options"] = {
+            "description": COMMON_KEYS["options"],
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: {"$ref": f"#/$defs/{spec.name}/properties/{name}"} for name in spec.keys},
         }
     return common
 

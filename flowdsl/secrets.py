@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.errors import TemplateError
@@ -10,16 +10,26 @@ from flowdsl.template.taint import SecretText
 
 HIDDEN = "***"
 """What stands in place of a secret."""
+TELLING = 4
+"""A part of a secret shorter than this tells nothing, and hiding it would garble every message."""
+BEGINNING = 12
+"""So many first characters of a secret are hidden too, because messages shorten long values."""
 
 
 class Secrets:
     """The secrets a run has seen; `hide` takes them out of a text."""
 
-    __slots__ = ("_seen", "_store")
+    __slots__ = ("_forms", "_seen", "_store")
 
     def __init__(self, store: Callable[[str], str | None]) -> None:
         self._store = store
         self._seen: set[str] = set()
+        self._forms: list[str] = []
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is anything to hide."""
+        return bool(self._seen)
 
     def secret(self, name: str) -> SecretText:
         """The template function `secret('NAME')`.
@@ -36,21 +46,35 @@ class Secrets:
 
     def add(self, value: str) -> SecretText:
         """Marks a value as secret."""
-        if value:
+        if value and value not in self._seen:
             self._seen.add(str(value))
+            self._forms = sorted({form for secret in self._seen for form in _forms(secret)}, key=len, reverse=True)
         return SecretText(value)
 
     def hide(self, text: str) -> str:
-        """The text without any secret seen so far."""
-        for value in sorted(self._seen, key=len, reverse=True):
-            if value in text:
-                text = text.replace(value, HIDDEN)
+        """The text without any secret seen so far, in any of the forms it takes in messages."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+            elif len(form) > BEGINNING and form[:BEGINNING] in text:
+                text = _without_beginning(text, form)
         return text
+
+    def hide_in(self, value: Any) -> Any:
+        """The value with every text inside hidden."""
+        if isinstance(value, str):
+            return self.hide(value)
+        if type(value) is dict:
+            return {self.hide_in(key): self.hide_in(item) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self.hide_in(item) for item in value)
+        return value
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if isinstance(value, SecretText):
-            self._seen.add(str(value))
+            if len(value) >= TELLING:
+                self.add(value)
         elif isinstance(value, dict):
             for item in value.values():
                 self.notice(item)
@@ -58,16 +82,45 @@ class Secrets:
             for item in value:
                 self.notice(item)
 
+    def marked(self, value: Any) -> Any:
+        """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""
+        if not self._seen or isinstance(value, SecretText):
+            return value
+        if isinstance(value, str):
+            return value if self.hide(value) == value else SecretText(value)
+        if type(value) is dict:
+            return {self.marked(key): self.marked(item) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self.marked(item) for item in value)
+        return value
 
-def hidden(value: Any) -> Any:
-    """The value with every secret text inside replaced by `***`."""
-    if isinstance(value, SecretText):
-        return HIDDEN
-    if type(value) is dict:
-        return {key: hidden(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return [hidden(item) for item in value]
-    return value
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
+    yield secret
+    if len(secret) < TELLING:
+        return
+    from base64 import b64encode
+    from html import escape
+    from json import dumps
+    from urllib.parse import quote
+
+    raw = secret.encode("utf-8", "surrogatepass")
+    yield from (secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
+    yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), escape(secret), raw.hex())
+    yield b64encode(raw).decode().rstrip("=")
+
+
+def _without_beginning(text: str, form: str) -> str:
+    """The text without the beginnings of a secret."""
+    at = text.find(form[:BEGINNING])
+    while at >= 0:
+        length = BEGINNING
+        while length < len(form) and text[at + length : at + length + 1] == form[length]:
+            length += 1
+        text = text[:at] + HIDDEN + text[at + length :]
+        at = text.find(form[:BEGINNING], at + len(HIDDEN))
+    return text
 
 
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

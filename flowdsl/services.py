@@ -50,6 +50,8 @@ SETTINGS: dict[str, Key] = {
 
 SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
 """The keys whose values are never shown."""
+KEYS = frozenset({"apiKey", "authKey"})
+"""Either is enough to be let in."""
 
 
 class Service:
@@ -60,12 +62,13 @@ class Service:
     `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are `flowdsl.rules.UNKNOWN`.
     """
 
-    __slots__ = ("name", "origins", "settings")
+    __slots__ = ("_fingerprint", "name", "origins", "settings")
 
     def __init__(self, name: str, settings: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.settings = dict(settings)
         self.origins = dict(origins or {})
+        self._fingerprint: str | None = None
 
     def get(self, key: str) -> Any:
         """The value of a setting, or None."""
@@ -80,6 +83,19 @@ class Service:
         return value
 
     @property
+    def fingerprint(self) -> str:
+        """A text that is the same for entries that say the same; never shown, as it holds the secrets."""
+        if self._fingerprint is None:
+            self._fingerprint = repr((self.name, self.settings, self.origins))
+        return self._fingerprint
+
+    def over(self, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The defaults of a step with what this entry sets in their place: `option`, for all keys at once."""
+        options = self.settings.get("options")
+        layers = (options if isinstance(options, Mapping) else {}, self.settings)
+        return {**defaults, **{key: value for layer in layers for key, value in layer.items() if value is not None}}
+
+    @property
     def provider(self) -> str | None:
         """Which vendor's protocol the entry speaks: `openai`, `azure`, `hub`, or None when nothing says."""
         return self.settings.get("provider")
@@ -90,7 +106,12 @@ class Service:
         return self.settings.get("endpoint")
 
     def __repr__(self) -> str:
-        shown = {k: "***" if k in SECRET_SETTINGS or k == "headers" else v for k, v in self.settings.items()}
+        from flowdsl.template.taint import holds_secret
+
+        shown = {
+            key: "***" if key in SECRET_SETTINGS or key == "headers" or holds_secret(value) else value
+            for key, value in self.settings.items()
+        }
         return f"Service({self.name!r}, {shown})"
 
 
@@ -156,9 +177,9 @@ class ServiceLayers:
         return Service(name, settings, origins)
 
     def _from_environment(self, spec: StepSpec, settings: dict[str, Any], origins: dict[str, str]) -> None:
-        keyed = any(settings.get(key) for key in SECRET_SETTINGS)
+        keyed = any(settings.get(key) for key in KEYS)
         for key, variables in spec.environment.items():
-            if key in settings or (keyed and key in SECRET_SETTINGS):
+            if key in settings or (keyed and key in KEYS):
                 continue
             for variable in variables:
                 if value := self.environ.get(variable):

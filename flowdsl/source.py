@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,13 +18,14 @@ class Position(NamedTuple):
 class Source:
     """A text and the path it is known by.
 
-    Offsets are character indexes into `text`; line ends are `\\n`, `\\r\\n` or `\\r`.
+    Offsets are character indexes into `text`; line ends are `\\n`, `\\r\\n` or `\\r`. A byte order mark at the start is
+    left out.
     """
 
     __slots__ = ("_starts", "path", "text")
 
     def __init__(self, text: str, path: str = "<text>") -> None:
-        self.text = text
+        self.text = text.removeprefix("\ufeff")
         self.path = path
         self._starts: Sequence[int] | None = None
 
@@ -54,9 +56,7 @@ class Source:
         if self._starts is None:
             text, starts, at = self.text, [0], 0
             if "\r" in text:
-                for index, char in enumerate(text):
-                    if char == "\n" or (char == "\r" and text[index + 1 : index + 2] != "\n"):
-                        starts.append(index + 1)
+                starts += [match.end() for match in re.finditer(r"\r\n?|\n", text)]
             else:
                 while (at := text.find("\n", at) + 1) > 0:
                     starts.append(at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.rules import KINDS, Check, Options, Problem, Rule, show
+from flowdsl.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule, show
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -184,16 +184,20 @@ class StepSpec:
     """
 
     __slots__ = (
+        "_between",
         "_check",
+        "_limits",
+        "_required",
         "aliases",
         "category",
+        "defaults",
         "deprecated_keys",
         "environment",
         "examples",
-        "other_keys",
         "inputs",
         "keys",
         "name",
+        "other_keys",
         "outputs",
         "provider",
         "qualname",
@@ -241,11 +245,11 @@ class StepSpec:
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
         self.examples = examples
-
-    @property
-    def defaults(self) -> dict[str, Any]:
+        self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
-        return {key.name: key.default for key in self.keys.values() if key.default is not None}
+        self._required = tuple(key.name for key in self.keys.values() if key.required)
+        self._limits = tuple(rule for rule in rules if type(rule) is Limit)
+        self._between = tuple(rule for rule in rules if type(rule) is not Limit)
 
     def capability_check(self) -> Check | None:
         """The capability check, imported on first use."""
@@ -257,23 +261,24 @@ class StepSpec:
         return self._check  # type: ignore[return-value]  # the text form was replaced above
 
     def problems(self, options: Options) -> Iterator[Problem]:
-        """Every problem of the options, keys first, then rules, then capabilities; at most one for each key."""
-        reported: set[str] = set()
+        """Every problem of the options, keys first, then rules, then capabilities; at most one error for each key,
+        and no warning or note behind another problem of its key."""
+        reported: dict[str, bool] = {}
         for problem in self._all_problems(options):
-            keys = {problem.key, *problem.covers} - {None}
-            if problem.key is not None and problem.key in reported:
+            is_error = problem.severity == "error"
+            before = reported.get(problem.key) if problem.key is not None else None
+            if before or (before is not None and not is_error):
                 continue
-            reported |= keys  # type: ignore[arg-type]  # None was taken out
+            for key in (problem.key, *problem.covers):
+                if key is not None:
+                    reported[key] = reported.get(key, False) or is_error
             yield problem
 
     def _all_problems(self, options: Options) -> Iterator[Problem]:
-        from flowdsl.rules import UNKNOWN, Limit
-
         given, keys = options.given, self.keys
         wrong = []
-        for rule in self.rules:
-            if type(rule) is Limit:
-                yield from rule.problems(options)
+        for limit in self._limits:
+            yield from limit.problems(options)
         for name, value in given.items():
             if value is None or value is UNKNOWN:
                 continue
@@ -281,14 +286,13 @@ class StepSpec:
             if key is not None and (problem := key.problem(value)) is not None:
                 wrong.append(name)
                 yield problem
-        for key in keys.values():
-            if key.required and given.get(key.name) is None:
-                yield Problem("missing-key", f"{self.name} needs `{key.name}`", hint=f"add `{key.name}:`")
+        for name in self._required:
+            if given.get(name) is None:
+                yield Problem("missing-key", f"{self.name} needs `{name}`", hint=f"add `{name}:`")
         if wrong:  # what is wrong in itself is not judged together with others
             options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
-        for rule in self.rules:
-            if type(rule) is not Limit:
-                yield from rule.problems(options)
+        for rule in self._between:
+            yield from rule.problems(options)
         check = self.capability_check()
         if check is not None:
             yield from check(options)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flowdsl.checker.findings import Findings, Scope
 from flowdsl.checker.references import resolved_value
 from flowdsl.document import Document, InputDeclaration
+from flowdsl.errors import ConfigError
 from flowdsl.reader import Node
 from flowdsl.rules import show
 from flowdsl.services import SECRET_SETTINGS, SETTINGS, problem_of
@@ -55,25 +57,57 @@ def _check_schema(
     name: str, node: Node, schema: dict[str, Any], has_default: bool, default: Any, findings: Findings
 ) -> None:
     """Reports a schema that is none, and a default that does not fit it."""
-    plain = _PLAIN_TYPES.get(schema.get("type", "")) if set(schema) <= _PLAIN_KEYS else None
+    type = schema.get("type")
+    plain = _PLAIN_TYPES.get(type) if isinstance(type, str) and set(schema) <= _PLAIN_KEYS else None
     if plain is not None and (not has_default or type_name(default) == plain):
         return  # the common case, decided without importing jsonschema
     from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError, best_match
+    from jsonschema.exceptions import SchemaError
 
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", _at(node, error.absolute_path))
         return
-    if has_default:
-        misfit = best_match(Draft202012Validator(schema).iter_errors(default))
-        if misfit is not None:
-            findings.add(
-                "invalid-default",
-                f"the default of `{name}` does not fit its schema: {misfit.message}",
-                node.value["default"],
-            )
+    except SCHEMA_FAULTS as error:
+        findings.add("invalid-schema", f"this is not a JSON Schema: {error}", node)
+        return
+    if not has_default:
+        return
+    try:
+        found = misfit(schema, default)
+    except ConfigError as error:
+        findings.add("invalid-schema", error.message, node)
+        return
+    if found is not None:
+        message = f"the default of `{name}` does not fit its schema: {found[1]}"
+        findings.add("invalid-default", message, node.value["default"])
+
+
+SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
+"""What a schema that is valid as such can still end in."""
+
+
+def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | None:
+    """Where and how a value does not fit a schema, or None. Nothing is fetched: a `$ref` leads inside the schema.
+
+    Raises:
+        ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    registry: Any = Registry()
+    try:
+        found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
+    except Unresolvable as error:
+        message = f"the `$ref` {error.ref} leads nowhere: only references inside the schema are followed"
+        raise ConfigError(message, code="invalid-schema") from error
+    except SCHEMA_FAULTS as error:
+        raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error
+    return None if found is None else (list(found.absolute_path), found.message)
 
 
 def _at(node: Node, path: Any) -> Node:

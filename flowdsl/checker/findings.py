@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from flowdsl.document import InputDeclaration
     from flowdsl.registry import Registry
-    from flowdsl.services import ServiceLayers
+    from flowdsl.services import Service, ServiceLayers
 
 
 MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
@@ -52,7 +52,7 @@ class CheckSettings:
 class Findings:
     """The diagnostics of one document."""
 
-    __slots__ = ("diagnostics", "maybe_written", "settings", "slipped")
+    __slots__ = ("diagnostics", "maybe_written", "services", "settings", "slipped")
 
     def __init__(self, settings: CheckSettings, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self.settings = settings
@@ -61,6 +61,8 @@ class Findings:
         """Whether lines had to be left out to read the file: then nothing is reported as missing."""
         self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
         """FlowContext keys that a part of the file with a mistake of its own may set."""
+        self.services: dict[tuple[str, str], Service] = {}
+        """The merged service entries, by entry and step."""
 
     def add(
         self,

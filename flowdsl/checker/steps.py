@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from flowdsl.checker.findings import MISSING, Findings, Scope
+from flowdsl.checker.judgements import problems_of
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
@@ -16,6 +17,7 @@ from flowdsl.scalars import span_in
 from flowdsl.source import Span
 from flowdsl.spec import IDENTIFIER, StepSpec
 
+_IDENTIFIER = re.compile(IDENTIFIER)
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
 """The keys every step has; `service` and `options` only where a step uses a service."""
 
@@ -130,7 +132,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
             _deprecated_key(step, name, value, findings)
         elif spec.other_keys == "variables":
             step.keys[name] = value
-            if not re.match(IDENTIFIER, name):
+            if not _IDENTIFIER.match(name):
                 findings.add(
                     "wrong-pattern",
                     f"`{name}` cannot be the name of a variable",
@@ -238,8 +240,8 @@ def check_step(step: StepNode, document: Document, findings: Findings, scope: Sc
     if spec.rules or spec.service is not None or spec.keys:
         options = Options(spec.name, given, spec.defaults)
         if spec.service is not None:
-            _with_service(options, step, document, findings, scope)
-        for problem in spec.problems(options):
+            options = _with_service(options, step, document, findings, scope)
+        for problem in problems_of(spec, options):
             if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
                 findings.diagnostics.append(_diagnostic(problem, step))
     for name, node in step.writes():
@@ -280,21 +282,23 @@ def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:
             findings.add("undefined-variable", f"`{port.name}` is not set by any step before this one", node, hint=hint)
 
 
-def _with_service(options: Options, step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
-    """Gives the options their service entry, as far as it is known before the run, and the day."""
+def _with_service(options: Options, step: StepNode, document: Document, findings: Findings, scope: Scope) -> Options:
+    """The options with their service entry, as far as it is known before the run, and the day."""
     settings, spec = findings.settings, step.spec
     name = step.service.value if step.service is not None and isinstance(step.service.value, str) else spec.service
     assert name is not None  # noqa: S101  only called for steps with a service
-    options.service = settings.services.service(name, spec, document.services)
-    options.as_of = settings.as_of
-    renamed = next((port.name for port in step.inputs if port.type == "text"), None)
-    options.reads_text = renamed is not None or "text" in scope.written
+    service = findings.services.get((name, spec.name))
+    if service is None:
+        service = settings.services.service(name, spec, document.services)
+        findings.services[name, spec.name] = service
+    reads_text = "text" in scope.written or any(port.type == "text" for port in step.inputs)
     if step.service is not None and not settings.services.has(name, document.services):
         near = nearest(name, settings.services.names(document.services))
         hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
         findings.add(
             "unknown-service", f"no service entry is called `{name}`", step.service, hint=hint, severity="warning"
         )
+    return Options(spec.name, options.given, options.defaults, service, settings.as_of, reads_text)
 
 
 def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:

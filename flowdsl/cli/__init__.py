@@ -86,7 +86,7 @@ def _help() -> str:
 def _unknown(name: str) -> str:
     from flowdsl.nearest import nearest
 
-    near = nearest(name, COMMANDS)
+    near = nearest(name, COMMANDS) or next((command for command in COMMANDS if command.startswith(name[:3])), None)
     hint = f"did you mean `flowdsl {near}`?" if near else f"there are {', '.join(COMMANDS)}"
     kind = "option" if name.startswith("-") else "command"
     return f"flowdsl: there is no {kind} `{name}`; {hint}\n"

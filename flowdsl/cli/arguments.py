@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.nearest import nearest
@@ -70,6 +70,19 @@ def seconds(text: str) -> float:
 def add_as_of(parser: Parser) -> None:
     """Adds `--as-of DAY`."""
     parser.add_argument("--as-of", type=day, metavar="DAY", help="judge the life dates of models by this day")
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """The type of an option that takes one of a few words."""
+
+    def choose(text: str) -> str:
+        if text in names:
+            return text
+        near = nearest(text, names)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
+        raise argparse.ArgumentTypeError(f"`{text}` is not known; {hint}")
+
+    return choose
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_as_of, flag
+from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
@@ -25,17 +25,9 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read."""
-    from flowdsl.cli import COMMANDS
     from flowdsl.environment import Environment
 
-    parser = Parser("validate", COMMANDS["validate"], EXAMPLES)
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder of *.flow.yaml, or - for stdin")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one array of findings")
-    add_as_of(parser)
-    flag(parser, "--strict", help="warnings fail too")
-    flag(parser, "-q", "--quiet", help="print findings only, no summary")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="ANSI colours")
-    options = parser.parse(arguments)
+    options = _parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     paths = flow_paths(options.paths)
@@ -47,15 +39,37 @@ def main(arguments: Sequence[str]) -> int:
             if found is None:
                 unreadable += 1
                 continue
-            findings += found
             if found and options.format == "text":
-                print(render(found, color=color), end="\n\n")
+                print("\n" * bool(findings) + render(found, color=color))
+            findings += found
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
-        print(_summary(len(paths), findings))
+        print("\n" * bool(findings) + _summary(len(paths), findings))
     failing = ("error", "warning") if options.strict else ("error",)
     return 2 if unreadable else int(any(finding.severity in failing for finding in findings))
+
+
+def _parser() -> Parser:
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("validate", COMMANDS["validate"], EXAMPLES)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder of *.flow.yaml, or - for stdin")
+    parser.add_argument(
+        "--format",
+        type=one_of("text", "json"),
+        default="text",
+        metavar="FORM",
+        help="text (default) or json, one array",
+    )
+    add_as_of(parser)
+    flag(parser, "--strict", help="warnings fail too")
+    flag(parser, "-q", "--quiet", help="print findings only, no summary")
+    words = "auto", "always", "never"
+    parser.add_argument(
+        "--color", type=one_of(*words), default="auto", metavar="WHEN", help=f"ANSI colours: {', '.join(words)}"
+    )
+    return parser
 
 
 def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
@@ -70,7 +84,7 @@ def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Collects garbage rarely: nodes live as long as their file, and looking through them again is a third of the time."""
+    """Collects garbage rarely: nodes live as long as their file, and looking through them again takes time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 20, 20)
     try:

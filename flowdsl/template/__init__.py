@@ -37,7 +37,7 @@ __all__ = [
 _NO_NAMES: Mapping[str, Any] = {}
 
 
-def compile(  # noqa: A001  the package's word for it
+def compile(
     template: Template,
     *,
     strict: bool,

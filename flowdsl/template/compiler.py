@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any, Final
 
 from flowdsl.errors import TemplateError
@@ -31,14 +32,21 @@ from flowdsl.template.parser import body_of
 from flowdsl.template.runtime import Places, namespace
 from flowdsl.template.scope import Loop, Scope
 from flowdsl.template.syntax import Template
-from flowdsl.template.writer import Writer
+from flowdsl.template.writer import Line, Writer
 
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
+# Python's compiler nests `elif`s.
+MAX_ELIFS: Final = 20
+
+# So many texts are joined before their size is known.
+FEW: Final = 16
+
 _compiled: Final[Cache[Any, Compiled]] = Cache(4096)
+_codes: Final[Cache[str, CodeType]] = Cache(1024)
 
 
-def compile(  # noqa: A001  the package's word for it
+def compile(
     template: Template,
     *,
     strict: bool,
@@ -87,10 +95,12 @@ class _Compiler:
         names, wrap = namespace(self.places, strict=strict, taint=taint, escaping=escaping, limits=limits)
         self.writer = Writer(self.places, names)
         self.scope = Scope(self.writer)
-        self.expressions = Expressions(self.writer, self.scope, strict=strict, wrap=wrap)
+        self.expressions = Expressions(self.writer, self.scope, strict=strict, wrap=wrap, max_depth=limits.max_depth)
         self.out = "out"
         self.loops = 0
         self.captures = 0
+        self.written = 0
+        self.taint = taint
         self.placeholder = (
             re.compile("|".join(re.escape("{" + name + "}") for name in sorted(placeholders))) if placeholders else None
         )
@@ -107,25 +117,28 @@ class _Compiler:
             pieces = [piece for statement in body for piece in self.pieces(statement)]
             self.give(pieces)
         else:
-            self.writer.line("out = []")
+            self.start()
             self.body(body)
-            self.writer.line("return finish(out)")
+            self.finish("out")
         return self.built()
 
     def built(self) -> Compiled:
         """The function of the lines written."""
         text = "\n".join(code for _indent, code, _origin in self.writer.lines)
-        head = ["def render(context, names):", "    try:"]
         loads = self.scope.loads()
         if "meter" in text:
             loads.append("meter = Meter(LIMITS)")
         if "loops" in text:
             loads.append("loops = 0")
-        head += ["        " + line for line in loads]
-        tail = ["    except Failures as error:", "        raise locate(error) from None", ""]
-        source = self.writer.source(head, tail)
-        filename = f"<template {self.template.text[:40]!r}>"
-        exec(_python_compile(source, filename), self.writer.names)  # noqa: S102  the source is ours, texts are constants
+        head, tail = ["def render(context, names):"], [""]
+        if self.expressions.fails:
+            head.append("    try:")
+            tail = ["    except Failures as error:", "        raise locate(error) from None", ""]
+        else:
+            self.writer.outdent()
+        indent = "        " if self.expressions.fails else "    "
+        source = self.writer.source(head + [indent + line for line in loads], tail)
+        exec(_code(source), self.writer.names)  # noqa: S102  the source is ours, texts are constants
         found: Compiled = self.writer.names["render"]
         return found
 
@@ -149,8 +162,8 @@ class _Compiler:
 
     def text(self, text: str) -> list[str]:
         """The codes of literal text with its placeholders."""
-        if self.placeholder is None:
-            return [self.writer.constant(text)]
+        if self.placeholder is None or not text:
+            return [self.writer.constant(text)] if text else []
         pieces, at = [], 0
         for found in self.placeholder.finditer(text):
             if found.start() > at:
@@ -167,8 +180,10 @@ class _Compiler:
         code = self.expressions.code(node)
         if isinstance(node, Chain) and set(node.operators) == {"~"} and not self.escaping:
             return code
+        if self.expressions.kind(node) == "int" and not self.escaping:
+            return f"str({code})"
         site = self.places.site(node)
-        if self.escaping:
+        if self.escaping or not self.loops:
             return f"show({code}, {site})"
         if code.isidentifier():
             return f"({code} if type({code}) is str else show({code}, {site}))"
@@ -177,26 +192,48 @@ class _Compiler:
 
     def give(self, pieces: list[str]) -> None:
         """Write the return of a text without statements."""
-        if not pieces:
-            self.writer.line("return ''")
-        elif len(pieces) == 1 and re.fullmatch(r"k\d+", pieces[0]):
+        if len(pieces) == 1 and re.fullmatch(r"k\d+", pieces[0]):
             self.writer.line(f"return {pieces[0]}")
-        elif len(pieces) <= 250:
-            self.writer.line(f"return finish(({', '.join(pieces)},))")
+        elif len(pieces) <= FEW:
+            self.finish(f"({''.join(piece + ', ' for piece in pieces)})")
         else:
-            self.writer.line("out = []")
-            for piece in pieces:
-                self.writer.line(f"out.append({piece})")
-            self.writer.line("return finish(out)")
+            self.start()
+            self.emit(pieces)
+            self.finish("out")
+
+    def start(self) -> None:
+        """Write the beginning of an output."""
+        self.writer.line(f"{self.out} = []")
+        self.writer.line(f"counted_{self.out} = 0")
+
+    def finish(self, parts: str) -> None:
+        """Write the return of joined parts; when they are few, the size of the result is judged afterwards."""
+        if self.taint or self.written > FEW:
+            self.writer.line(f"return finish({parts})")
+            return
+        text = self.writer.hoist(f"join({parts})")
+        self.writer.line(f"return {text} if len({text}) <= MAX else finish(({text},))")
 
     def body(self, body: Body) -> None:
         """Write statements."""
         start = len(self.writer.lines)
+        pieces: list[str] = []
         for statement in body:
             if isinstance(statement, (Text, Output)):
-                for piece in self.pieces(statement):
-                    self.emit(piece)
-            elif isinstance(statement, If):
+                # what an output needs is computed after the texts before it are written
+                before = len(self.writer.lines)
+                found = self.pieces(statement)
+                if len(self.writer.lines) > before and pieces:
+                    needed = self.writer.lines[before:]
+                    del self.writer.lines[before:]
+                    self.emit(pieces)
+                    self.writer.lines += needed
+                    pieces = []
+                pieces += found
+                continue
+            self.emit(pieces)
+            pieces = []
+            if isinstance(statement, If):
                 self.branches(statement)
             elif isinstance(statement, For):
                 self.loop(statement)
@@ -206,15 +243,19 @@ class _Compiler:
                 self.switch(statement)
             elif isinstance(statement, FilterBlock):
                 self.filter_block(statement)
+        self.emit(pieces)
         if len(self.writer.lines) == start:
             self.writer.line("pass")
 
-    def emit(self, piece: str) -> None:
-        """Write the output of one text."""
-        if self.loops:
-            self.writer.line(f"meter.write({self.out}, {piece})")
-        else:
-            self.writer.line(f"{self.out}.append({piece})")
+    def emit(self, pieces: list[str]) -> None:
+        """Write the output of texts."""
+        self.written += len(pieces)
+        for at in range(0, len(pieces), FEW):
+            some = ", ".join(pieces[at : at + FEW])
+            if len(pieces) == 1:
+                self.writer.line(f"{self.out}.append({some})")
+            else:
+                self.writer.line(f"{self.out} += ({some})")
 
     def indented(self, body: Body) -> None:
         """Write a body one level deeper."""
@@ -222,31 +263,43 @@ class _Compiler:
         self.body(body)
         self.writer.indent -= 1
 
+    def apart(self, node: Node, write: Callable[[Node], str]) -> tuple[str, list[Line]]:
+        """The code of a node that may not run, with the lines it needs, which are not written yet."""
+        self.origin(node)
+        return self.expressions.apart(lambda: write(node))
+
     def branches(self, statement: If) -> None:
-        """Write `if`; an `elif` whose condition needs lines of its own nests."""
-        opened = 0
-        for index, (condition, inner) in enumerate(statement.branches):
-            if condition is None:
-                self.writer.line("else:")
-            else:
-                self.origin(condition)
-                code, lines = self.expressions.apart(lambda node=condition: self.expressions.condition(node))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-                if index and not lines:
-                    self.writer.line(f"elif {code}:")
-                else:
-                    if index:
-                        self.writer.line("else:")
-                        self.writer.indent += 1
-                        opened += 1
-                    self.writer.lines += [(indent - (not index), line, origin) for indent, line, origin in lines]
-                    self.writer.line(f"if {code}:")
+        """Write `if`."""
+        condition = self.expressions.condition
+        branches = [
+            (("True", []) if node is None else self.apart(node, condition), inner) for node, inner in statement.branches
+        ]
+        if len(branches) > MAX_ELIFS or any(lines for (_code, lines), _inner in branches):
+            self.first_of(branches)
+            return
+        for index, ((code, _lines), inner) in enumerate(branches):
+            word = "elif" if index else "if"
+            self.writer.line("else:" if statement.branches[index][0] is None else f"{word} {code}:")
             self.indented(inner)
-        self.writer.indent -= opened
+
+    def first_of(self, branches: list[tuple[tuple[str, list[Line]], Body]]) -> None:
+        """Write alternatives side by side: Python nests `elif`, and nesting has an end."""
+        undecided = self.writer.hoist("True")
+        for (code, lines), inner in branches:
+            self.writer.line(f"if {undecided}:")
+            self.writer.lines += lines
+            self.writer.indent += 1
+            self.writer.line(f"if {code}:")
+            self.writer.indent += 1
+            self.writer.line(f"{undecided} = False")
+            self.body(inner)
+            self.writer.indent -= 2
 
     def loop(self, statement: For) -> None:
         """Write `for`."""
         self.origin(statement.items)
         self.loops += 1
+        self.expressions.often = True
         number = self.writer.temp()
         index, items, length = f"i{number}", f"l{number}", f"n{number}"
         loop = Loop(index, length)
@@ -261,7 +314,8 @@ class _Compiler:
         place = len(self.writer.lines)
         self.writer.indent += 1
         self.writer.line("loops += 1")
-        self.writer.line("if not loops & 63: meter.tick(loops)")
+        counted = f"counted_{self.out}"
+        self.writer.line(f"if not loops & 15: {counted} = meter.tick(loops, {self.out}, {counted})")
         self.body(statement.body)
         self.writer.indent -= 1
         targets = ", ".join(own.values()) + ("," if several else "")
@@ -270,6 +324,7 @@ class _Compiler:
         lines = [f"{length} = len({items})", head] if loop.used else [head]
         self.writer.lines[place:place] = [(self.writer.indent, line, self.writer.origin) for line in lines]
         self.loops -= 1
+        self.expressions.often = self.loops > 0
         if statement.otherwise:
             frame.loop = None
             self.writer.line(f"if not {items}:")
@@ -290,7 +345,7 @@ class _Compiler:
         """Write a body whose text goes to a local; gives the local's name."""
         kept, self.captures = self.out, self.captures + 1
         self.out = f"out{self.captures}"
-        self.writer.line(f"{self.out} = []")
+        self.start()
         self.body(body)
         local = self.writer.hoist(f"finish({self.out})")
         self.out = kept
@@ -301,34 +356,40 @@ class _Compiler:
         local = self.captured(statement.body)
         frame = self.scope.frames[-1]
         frame.own[""] = local
-        self.emit(self.printed(statement.filtered))
+        self.emit([self.printed(statement.filtered)])
         del frame.own[""]
 
     def switch(self, statement: Switch) -> None:
-        """Write `switch`: a case without body shares the next one's."""
+        """Write `switch`: a case without body shares the next one's, at the end the default's."""
         self.origin(statement.subject)
         subject = self.writer.hoist(self.expressions.code(statement.subject))
+        branches: list[tuple[tuple[str, list[Line]], Body]] = []
         tests: list[str] = []
-        opened, falls = 0, False
+        needed: list[Line] = []
         for case, inner in statement.cases:
-            self.origin(case)
-            code, lines = self.expressions.apart(lambda node=case: self.expressions.code(node))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            self.writer.lines += [(indent - 1, line, origin) for indent, line, origin in lines]
+            code, lines = self.apart(case, self.expressions.code)
             tests.append(f"strict_eq({subject}, {code})")
-            falls = not inner
-            if falls:
-                continue
-            self.writer.line(f"if {' or '.join(tests)}:")
-            self.indented(inner)
-            self.writer.line("else:")
-            self.writer.indent += 1
-            opened += 1
-            tests = []
-        self.body(statement.otherwise)  # cases that fall through to the end share it, whether they match or not
-        self.writer.indent -= opened
+            needed += lines
+            if inner:
+                branches.append(((" or ".join(tests), needed), inner))
+                tests, needed = [], []
+        branches.append((("True", []), statement.otherwise))
+        self.first_of(branches)
 
 
-def _python_compile(source: str, filename: str) -> Any:
-    import builtins
+def _code(source: str) -> CodeType:
+    """Python's code of a source; templates of the same shape share it, for their texts are constants beside it."""
+    known = _codes.get(source)
+    if known is None:
+        import builtins
 
-    return builtins.compile(source, filename, "exec", dont_inherit=True)
+        known = builtins.compile(source, "<template>", "exec", dont_inherit=True)
+        _codes.put(source, known)
+    return known
+
+
+def forget(*, shapes: bool = True) -> None:
+    """Empty the caches of compiled templates; with `shapes` also that of Python's code."""
+    _compiled.clear()
+    if shapes:
+        _codes.clear()

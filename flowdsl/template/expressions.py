@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from flowdsl.errors import TemplateError
 from flowdsl.template.filters import CHEAP, FILTERS, NEEDS_VALUE
 from flowdsl.template.nodes import (
     Arguments,
@@ -22,7 +23,7 @@ from flowdsl.template.nodes import (
     Tested,
     Unary,
 )
-from flowdsl.template.scope import Scope
+from flowdsl.template.scope import LOOP_PARTS, Scope
 from flowdsl.template.tests import TESTS
 from flowdsl.template.writer import Line, Writer
 
@@ -30,26 +31,49 @@ from flowdsl.template.writer import Line, Writer
 HOIST: Final = 12
 _COMPARISONS: Final = {"<", ">", "<=", ">="}
 _ARITHMETIC: Final = {"*": "multiply", "/": "divide", "%": "remainder", "**": "power"}
-_EQUALITY: Final = {"==": "loose_eq", "!=": "not loose_eq", "===": "strict_eq", "!==": "not strict_eq"}
+_EQUALITY: Final = {
+    "==": ("==", "loose_eq"),
+    "!=": ("!=", "not loose_eq"),
+    "===": ("==", "strict_eq"),
+    "!==": ("!=", "not strict_eq"),
+}
 
 
 class Expressions:
-    """Writes expressions; `scope` knows the names."""
+    """Writes expressions; `scope` knows the names.
 
-    def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any]) -> None:
+    `fails`: more was written than names and members. `often`: what is written now runs many times, so it is written for
+    speed; elsewhere for brevity, for Python compiles it each time.
+    """
+
+    def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any], max_depth: int) -> None:
         self.writer = writer
         self.scope = scope
         self.strict = strict
         self.wrap = wrap
+        self.max_depth = max_depth
         self.level = 0
         self.lax_filters = 0
         self.lax = 0
+        self.fails = False
+        self.often = False
+        self.marks_safe = any(name in writer.places.text for name in ("safe", "escape", "|e", "| e"))
 
     def code(self, node: Node) -> str:
         """Python code that computes a node; lines it needs before are written."""
         self.level += 1
         level = self.level
-        found = _WRITERS[type(node)](self, node)
+        if level > self.max_depth:
+            raise TemplateError(
+                f"this is nested deeper than {self.max_depth} levels",
+                code="template-limit",
+                start=node.start,
+                end=node.end,
+            )
+        kind = type(node)
+        if kind is not Name and kind is not Literal and kind is not Member:
+            self.fails = True
+        found = _WRITERS[kind](self, node)
         self.level -= 1
         if level % HOIST == 0 and not found.isidentifier():
             found = self.writer.hoist(found)
@@ -72,7 +96,18 @@ class Expressions:
             pieces = [self.apart(lambda part=part: self.truth(part)) for part in node.operands]  # type: ignore[misc]  # mypy cannot infer a lambda's default
             if not any(lines for _code, lines in pieces):
                 return f"({f' {node.operators[0]} '.join(code for code, _lines in pieces)})"
-        return f"truthy({self.code(node)})"
+        code = self.code(node)
+        return code if self.kind(node) == "bool" else f"truthy({code})"
+
+    def kind(self, node: Node) -> str | None:
+        """What is sure of a part of `loop`: "int" or "bool"."""
+        if isinstance(node, Member) and isinstance(node.target, Name) and isinstance(node.key, Literal):
+            if self.scope.loop(node.target.name) is None:
+                return None
+            return (
+                {"first": "bool", "last": "bool"}.get(node.key.value, "int") if node.key.value in LOOP_PARTS else None
+            )
+        return None
 
     def apart(self, write: Callable[[], str]) -> tuple[str, list[Line]]:
         """Code that may not run, with the lines it needs, which are not written yet."""
@@ -108,13 +143,15 @@ class Expressions:
             if loop is not None:
                 return loop.part(node.key.value)
         target = self.code(node.target)
-        temp = target if target.isidentifier() else self.writer.temp()
-        bound = target if temp == target else f"{temp} := {target}"
-        if isinstance(node.key, Literal) and type(node.key.value) is str:
+        if isinstance(node.key, Literal) and type(node.key.value) is str and not node.key.value.isdigit():
             key = self.writer.constant(node.key.value)
-            digits = node.key.value.isdigit()
-            missing = f"member({temp}, {key})" if digits else "U"
-            return f"({temp}.get({key}, {missing}) if type({bound}) is dict else member({temp}, {key}))"
+            if self.scope.is_free(target):
+                return f"{self.scope.getter(target)}({key}, U)"
+            if not self.often:
+                return f"member({target}, {key})"
+            temp = target if target.isidentifier() else self.writer.temp()
+            bound = target if temp == target else f"{temp} := {target}"
+            return f"({temp}.get({key}, U) if type({bound}) is dict else member({temp}, {key}))"
         return f"member({target}, {self.code(node.key)})"
 
     def call(self, node: Call) -> str:
@@ -142,7 +179,7 @@ class Expressions:
             return self.default(node)
         known = FILTERS[node.name]
         target = self.sure(node.target, node.name in NEEDS_VALUE and not self.lax_filters)
-        function = self.writer.constant(self.wrap(known.function))
+        function = self.writer.constant(self.wrap(known.keeping if self.marks_safe else known.function))
         code = f"{function}({', '.join([target, *self.arguments(node.arguments, known.arguments)])})"
         return code if node.name in CHEAP else f"meter.timed({code})"
 
@@ -182,18 +219,22 @@ class Expressions:
         left, right = self.code(node.left), self.code(node.right)
         if node.operator in _ARITHMETIC:
             return f"{_ARITHMETIC[node.operator]}({left}, {right})"
+        a, b = self.writer.temp(), self.writer.temp()
         if node.operator in _COMPARISONS:
-            return f"compare({left}, {right}, {self.writer.constant(node.operator)})"
+            slow = f"compare({a}, {b}, {self.writer.constant(node.operator)})"
+            return f"({a} {node.operator} {b} if type({a} := {left}) is type({b} := {right}) is int else {slow})"
         if node.operator == "in":
             return f"contains({left}, {right})"
-        return f"({_EQUALITY[node.operator]}({left}, {right}))"
+        fast, slow = _EQUALITY[node.operator]
+        return f"({a} {fast} {b} if type({a} := {left}) is type({b} := {right}) is str else {slow}({a}, {b}))"
 
     def chain(self, node: Chain) -> str:
         """`and`, `or`, or `+ - ~` from left to right."""
         if node.operators[0] in ("and", "or"):
             return self.logic(node)
         if all(operator == "~" for operator in node.operators):
-            return f"texts({', '.join([self.sure(part) for part in node.operands])})"
+            function = "concat" if len(node.operands) == 2 else "texts"
+            return f"{function}({', '.join([self.sure(part) for part in node.operands])})"
         code = self.sure(node.operands[0], node.operators[0] == "~")
         for index, operator in enumerate(node.operators):
             right = node.operands[index + 1]
@@ -240,10 +281,8 @@ class Expressions:
         """The inline if."""
         condition = self.condition(node.condition)
         value, value_lines = self.apart(lambda: self.code(node.value))
-        other, other_lines = "''", []
-        if node.other is not None:
-            alternative = node.other
-            other, other_lines = self.apart(lambda: self.code(alternative))
+        alternative = node.other or Literal("", node.end, node.end)
+        other, other_lines = self.apart(lambda: self.code(alternative))
         if not value_lines and not other_lines:
             return f"({value} if {condition} else {other})"
         temp = self.writer.temp()

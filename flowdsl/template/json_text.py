@@ -16,10 +16,7 @@ def stringify(value: Any, indent: Any = UNDEFINED) -> Any:
 
     Raises: TemplateError when the value is nested too deep.
     """
-    if isinstance(indent, str):
-        gap = indent[:10]
-    else:
-        gap = " " * max(0, min(10, to_integer(indent)))
+    gap = indent[:10] if isinstance(indent, str) else " " * max(0, min(10, to_integer(indent)))
     return _write(value, gap, "\n" if gap else "", Visit(), 0)
 
 
@@ -74,8 +71,10 @@ def parse(text: str) -> Any:
 
     try:
         return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise TemplateError(f"this text is not JSON: {error}", hint="the text begins " + repr(text[:40])) from None
+    except ValueError as error:
+        raise TemplateError(f"this text is not JSON: {error}") from None
+    except RecursionError:
+        raise TemplateError("this JSON is nested too deep") from None
 
 
 def _refuse(name: str) -> Any:

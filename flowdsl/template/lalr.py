@@ -22,13 +22,14 @@ def parse(kind: str, tokens: list[Token], text: str) -> Any:
 
     Raises: Mistake.
     """
-    states, values = [START[kind]], []
+    states = [START[kind]]
+    values: list[Any] = []
     for index, token in enumerate(tokens):
         symbol = token[0]
         action = ACTIONS[states[-1]].get(symbol)
         while True:
             if action is None:
-                raise unexpected(token, tokens[index - 1] if index else None, text, _expected(states))
+                raise unexpected(token, tokens[:index], text, _expected(kind, tokens[:index]))
             if action >= 0:
                 break
             origin, size, build = _RULES[-1 - action]
@@ -65,12 +66,17 @@ def _jump(below: int, origin: str, symbol: str) -> tuple[int, int | None]:
     return state, action
 
 
-def _expected(states: list[int]) -> set[str]:
+def _expected(kind: str, tokens: list[Token]) -> set[str]:
+    """What may follow tokens; found by going over them again, for the reductions a wrong one caused are done."""
+    states = [START[kind]]
+    for token in tokens:
+        _accepts(states, token[0])
+        states.append(ACTIONS[states[-1]][token[0]])
     return {symbol for symbol in ACTIONS[states[-1]] if _accepts(list(states), symbol)}
 
 
 def _accepts(states: list[int], symbol: str) -> bool:
-    """Whether a symbol is really taken here; the automaton's rows alone list too many."""
+    """Make the reductions before a symbol; whether it is then taken (the automaton's rows alone list too many)."""
     while True:
         action = ACTIONS[states[-1]].get(symbol)
         if action is None or action >= 0:

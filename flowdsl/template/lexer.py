@@ -106,7 +106,11 @@ def _closed(
 def _unclosed(text: str, opened: int, close: str, braces: int) -> Mistake:
     opening = "{{" if close == "}}" else "{%"
     at = text.rfind(opening, 0, opened)
-    hint = "a `{` inside it is not closed" if braces else f'close it with `{close}`; for a literal write {{{{ "{opening}" }}}}'
+    hint = (
+        "a `{` inside it is not closed"
+        if braces
+        else f'close it with `{close}`; for a literal write {{{{ "{opening}" }}}}'
+    )
     return Mistake(f"this `{opening}` is never closed", at, at + 2, hint)
 
 
@@ -117,7 +121,10 @@ def _number(text: str, start: int, end: int) -> int | float:
         while stop < len(text) and (text[stop].isalnum() or text[stop] in "_$"):
             stop += 1
         raise Mistake(
-            f"`{text[start:stop]}` is neither a number nor a name", start, stop, "numbers are decimal digits, as in 12 or 1.5"
+            f"`{text[start:stop]}` is neither a number nor a name",
+            start,
+            stop,
+            "numbers are decimal digits, as in 12 or 1.5",
         )
     digits = text[start:end]
     if len(digits) > 300:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar
+from time import thread_time
+from typing import Final, NamedTuple, TypeVar
 
 from flowdsl.errors import TemplateError
 
@@ -11,7 +11,11 @@ T = TypeVar("T")
 
 
 class TemplateLimits(NamedTuple):
-    """The bounds of one rendering; `max_output` counts characters, `max_seconds` covers loops and costly filters."""
+    """The bounds of one rendering.
+
+    `max_depth` counts levels of an expression, `max_output` characters, `max_loops` passes of all loops.
+    `max_seconds` is CPU time, so waiting for a host function costs nothing.
+    """
 
     max_depth: int = 100
     max_output: int = 10_000_000
@@ -76,39 +80,35 @@ def join_checked(separator: str, parts: list[str]) -> str:
 
 
 class Meter:
-    """What one rendering has used so far."""
+    """What one rendering has used so far; its clock starts with the first look at it."""
 
     __slots__ = ("deadline", "limits", "output")
 
     def __init__(self, limits: TemplateLimits) -> None:
         self.limits = limits
         self.output = 0
-        self.deadline = monotonic() + limits.max_seconds
+        self.deadline = 0.0
 
-    def tick(self, loops: int) -> None:
-        """Judge the passes of loops so far.
+    def tick(self, loops: int, out: list[str], counted: int) -> int:
+        """Judge the passes of loops so far, and an output of which `counted` texts were judged before.
 
-        Raises: TemplateError when there were too many, or the time is up.
+        Raises: TemplateError when there were too many, the time is up, or the output is too long.
         """
         if loops > self.limits.max_loops:
             raise limit_error("too many passes of its loops", f"{self.limits.max_loops:,}")
+        self.output += sum(map(len, out[counted:]))
+        if self.output > self.limits.max_output:
+            raise limit_error("too much text", f"{self.limits.max_output:,} characters")
         self.timed(None)
+        return len(out)
 
     def timed(self, value: T) -> T:
         """The value, when there is time left.
 
         Raises: TemplateError when the time is up.
         """
-        if monotonic() > self.deadline:
+        if not self.deadline:
+            self.deadline = thread_time() + self.limits.max_seconds
+        elif thread_time() > self.deadline:
             raise limit_error("it takes too long", f"{self.limits.max_seconds:g} s")
         return value
-
-    def write(self, out: list[str], text: str) -> None:
-        """Append text to an output, counted.
-
-        Raises: TemplateError when the whole output is too long.
-        """
-        self.output += len(text)
-        if self.output > self.limits.max_output:
-            raise limit_error("too much text", f"{self.limits.max_output:,} characters")
-        out.append(text)

@@ -1,6 +1,7 @@
 """Members: what stands after a dot or in brackets.
 
-Own data only: keys of mappings, items and `length` of lists and text, listed JavaScript methods, and what a host exposed.
+Own data only: keys of mappings, items and `length` of lists and text, listed JavaScript methods, and what a host
+exposed.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ class Method:
 
 def exposed(target: T, *names: str) -> T:
     """The object or class, with these attributes readable (and callable) in templates."""
-    known = getattr(target, MARK, frozenset())
-    setattr(target, MARK, frozenset(known) | frozenset(names))
+    known: frozenset[str] = getattr(target, MARK, frozenset())
+    setattr(target, MARK, known | frozenset(names))
     return target
 
 
 def member(target: Any, key: Any) -> Any:
     """A member, undefined when there is none; a member of undefined or null is undefined."""
+    if type(target) is dict and type(key) is str and key in target:
+        return target[key]
     if target is None or target is UNDEFINED:
         return UNDEFINED
     if isinstance(target, dict):

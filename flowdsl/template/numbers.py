@@ -11,8 +11,10 @@ from typing import Any, Final
 
 EXACT: Final = 2**1000
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SPACE: Final = "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-JS_SPACE: Final = _SPACE
+JS_SPACE: Final = (
+    "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 NAN: Final = math.nan
 
 Number = int | float
@@ -70,7 +72,7 @@ def tidy(value: Any) -> Number:
         if value.is_integer() and abs(value) < 2**53 and (value != 0.0 or math.copysign(1.0, value) > 0):
             return int(value)
         return value
-    return value if -EXACT < value < EXACT else as_float(value)  # type: ignore[no-any-return]  # an int here
+    return value if -EXACT < value < EXACT else as_float(value)
 
 
 def _digits_number(text: str) -> Number:
@@ -81,7 +83,7 @@ def _digits_number(text: str) -> Number:
 
 def parse_number(text: str) -> Number:
     """The number a whole text stands for (`Number(text)`); "" is 0, what is no number is NaN."""
-    text = text.strip(_SPACE)
+    text = text.strip(JS_SPACE)
     if not text:
         return 0
     if _DECIMAL.fullmatch(text):
@@ -99,7 +101,7 @@ def parse_number(text: str) -> Number:
 
 def parse_float(text: str) -> Number:
     """The number at the start of a text (`parseFloat`), else NaN."""
-    text = text.lstrip(_SPACE)
+    text = text.lstrip(JS_SPACE)
     found = _DECIMAL.match(text)
     if found:
         return tidy(_digits_number(found.group()))
@@ -110,7 +112,7 @@ def parse_float(text: str) -> Number:
 
 def parse_int(text: str, base: int = 10) -> Number:
     """The integer at the start of a text (`parseInt`), else NaN; `base` 0 means 10, or 16 after `0x`."""
-    text = text.lstrip(_SPACE)
+    text = text.lstrip(JS_SPACE)
     sign = -1 if text[:1] == "-" else 1
     if text[:1] in ("+", "-"):
         text = text[1:]

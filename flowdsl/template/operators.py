@@ -27,6 +27,8 @@ def texts(*parts: Any) -> str:
 
 def add(a: Any, b: Any) -> Any:
     """`a + b`: numbers add up; text, a list or a mapping on either side joins."""
+    if type(a) is int and type(b) is int and -numbers.EXACT < a + b < numbers.EXACT:
+        return a + b
     if adds(a) and adds(b):
         return numbers.plus(to_number(a), to_number(b))
     return concat(a, b)

@@ -12,12 +12,10 @@ from flowdsl.template.cache import Cache
 from flowdsl.template.nodes import Body, Literal, Member, Name, Node, Output, Statement, Text
 from flowdsl.template.syntax import Reference, Template
 
-_PLAIN: Final = re.compile(
-    r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII
-)
+_PLAIN: Final = re.compile(r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII)
 _TAG: Final = re.compile(r"\{[{%#]")
-_RESERVED: Final = frozenset("true false none null and or not in is if else r".split())
-_BUILTIN: Final = frozenset("range cycler joiner JSON Math Object".split())
+_RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
+BUILTIN: Final = frozenset(("range", "cycler", "joiner", "JSON", "Math", "Object"))
 
 templates: Final[Cache[str, Template]] = Cache(8192)
 expressions: Final[Cache[str, Template]] = Cache(2048)
@@ -44,7 +42,9 @@ def _parse(text: str) -> Template:
         if plain is None or plain[1] in _RESERVED:
             return _parse_fully(text)
         root, path = plain.group(1, 2)
-        if root not in _BUILTIN:
+        if len(path) > 200 or pieces > 1000:
+            return _parse_fully(text)  # it knows the limits
+        if root not in BUILTIN:
             start = plain.start(1)
             names = tuple(path[1:].split(".")) if path else ()
             references.append(Reference(root, names, start, plain.end(2), False, False))

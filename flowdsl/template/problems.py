@@ -15,7 +15,7 @@ class TemplateProblem(NamedTuple):
     hint: str | None = None
 
 
-class Mistake(Exception):  # noqa: N818  never leaves the package
+class Mistake(Exception):
     """Ends the parsing of a template at its first mistake."""
 
     def __init__(self, message: str, start: int, end: int, hint: str | None = None) -> None:
@@ -23,14 +23,9 @@ class Mistake(Exception):  # noqa: N818  never leaves the package
         self.problem = TemplateProblem("template-syntax", message, start, end, hint)
 
 
-_WORDS: Final = {
-    "NAME": "a name",
-    "NUMBER": "a number",
-    "STRING": "a text",
-    "REGEX": "a pattern",
-}
-_STARTS: Final = frozenset({"NAME", "NUMBER", "STRING", "(", "["})
-_JINJA: Final = {
+Token = tuple[str, Any, int, int]
+
+_SIGNS: Final = {
     "&": "write `and`",
     "^": "there is no `^`; for powers write `**`",
     "?": "write `value if condition else other`",
@@ -40,6 +35,7 @@ _JINJA: Final = {
     "#": "a comment is written `{# … #}`",
     "\\": "a backslash belongs inside quotes",
 }
+_VALUES: Final = ("NAME", "NUMBER", "STRING", ")", "]", "}")
 
 
 def _shown(text: str) -> str:
@@ -47,48 +43,71 @@ def _shown(text: str) -> str:
     return f"`{text if len(text) <= 40 else text[:37] + '…'}`"
 
 
-def _expectation(expected: set[str]) -> str:
-    if expected >= _STARTS:
+def _expectation(before: Token | None, expected: set[str]) -> str:
+    closing = [f"`{word}`" for word in (")", "]", "}", ",", ":") if word in expected]
+    end = ["the end"] if "END" in expected else []
+    if expected >= {"NAME", "NUMBER", "("}:
         return "a value"
-    operators = expected & {"+", "*", "==", "and", "|"}
-    words = [_WORDS.get(word, f"`{word}`") for word in sorted(expected - {"END"}) if word in _WORDS or len(word) > 0]
-    if len(operators) == 5:
-        closing = [f"`{word}`" for word in (")", "]", "}", ",", ":") if word in expected]
-        return " or ".join(["an operator", *closing, *(["the end"] if "END" in expected else [])])
-    return " or ".join(words + (["the end"] if "END" in expected else []))
+    if expected >= {"and", "or", "if"} and "STRING" not in expected:
+        return " or ".join(["an operator", *closing, *end])
+    if "STRING" in expected:
+        return " or ".join(["a key", *closing])
+    if "NAME" in expected:
+        kind = before[0] if before else "|"
+        return {"|": "the name of a filter", "is": "the name of a test", "not": "the name of a test"}.get(
+            kind, "a name"
+        )
+    return " or ".join([*closing, *(f"`{word}`" for word in sorted(expected & {"in", "(", "="})), *end])
 
 
-def unexpected(token: tuple[str, Any, int, int], before: tuple[str, Any, int, int] | None, text: str, expected: set[str]) -> Mistake:
-    """The mistake of a token that cannot stand where it does."""
+def unexpected(token: Token, before: list[Token], text: str, expected: set[str]) -> Mistake:
+    """The mistake of a token that cannot stand where it does, after the tokens before it."""
     kind, _value, start, end = token
+    last = before[-1] if before else None
     found = "the end of the expression" if kind == "END" else _shown(text[start:end])
-    message = f"found {found}, expected {_expectation(expected)}"
-    return Mistake(message, start, end, _hint(token, before, text, expected))
+    hint = _hint(token, before, text, expected)
+    return Mistake(f"found {found}, expected {_expectation(last, expected)}", start, end, hint)
 
 
-def _hint(token: tuple[str, Any, int, int], before: tuple[str, Any, int, int] | None, text: str, expected: set[str]) -> str | None:
-    kind, value, start, end = token
+def _hint(token: Token, tokens: list[Token], text: str, expected: set[str]) -> str | None:
+    kind, _value, start, end = token
+    before = tokens[-1] if tokens else None
+    if "=>" in (text[start : start + 2], text[start - 1 : end]):
+        return "functions cannot be written here; filters such as `pluck`, `selectattr` and `find` do their work"
     if kind == "=":
-        return "compare with `==`" + ("" if before is None else "; to set a name write `{% set name = value %}`")
-    if kind == "NUMBER" and before is not None and before[0] == ".":
-        return f"write `[{text[start:end]}]` for an item of a list"
-    if kind in (":", ",") and "END" in expected:
-        return "slices and tuples do not exist; a list is written `[a, b]`"
-    if kind in (".", "[", "(") and before is not None and _after_filter(text, before[2]):
+        return "compare with `==`" + ("; to set a name write `{% set name = value %}`" if before else "")
+    if kind == ":" and "]" in expected:
+        return "there are no slices; write `.slice(from, to)`"
+    if kind == "," and ")" in expected:
+        return "a list is written `[a, b]`"
+    if kind == "{" and start == 1 and text[0] == "{":
+        return "leave the braces out: this already is an expression"
+    if before is None:
+        if kind == "END":
+            return "write a name or value between the braces" if text[:start].rstrip().endswith("{{") else None
+        return f"tags are written `{{% {kind} … %}}`" if kind in ("if", "else") else None
+    return _hint_after(token, tokens, text, expected)
+
+
+def _hint_after(token: Token, tokens: list[Token], text: str, expected: set[str]) -> str | None:
+    kind, _value, start, end = token
+    before = tokens[-1]
+    shown = text[start:end]
+    of = tokens[-2][0] if len(tokens) > 1 else ""
+    if kind == "NUMBER" and before[0] == ".":
+        return f"write `[{shown}]` for an item of a list"
+    if kind in (".", "[") and of == "|":
         return "put the filter and its value in parentheses: `(value | filter).name`"
-    if before is not None and before[0] in ("NAME", "STRING", "NUMBER", ")", "]") and kind in ("NAME", "STRING", "NUMBER"):
-        if text[:start].rstrip().endswith(("is " + str(before[1]), "is not " + str(before[1]))):
-            return f"write the test's argument in parentheses: `{before[1]}({text[start:end]})`"
-        return "join values with `~`, or separate arguments with `,`"
-    if kind == "END" and before is None:
-        return "write a name or value between the braces"
-    if kind in ("true", "false", "none", "NUMBER") and expected >= {"STRING", "}"} and "NUMBER" not in expected:
+    if kind in ("true", "false", "none", "NUMBER") and "STRING" in expected and "NUMBER" not in expected:
         return "write the key in quotes"
+    if before[0] in _VALUES and kind in ("NAME", "STRING", "NUMBER", "(", "{"):
+        if of in ("|", "is", "not"):
+            return f"write arguments in parentheses: `{before[1]}({shown})`"
+        if len(tokens) == 1 and before[1] in ("for", "set", "elif", "endif", "endfor"):
+            return f"tags are written `{{% {before[1]} … %}}`"
+        if "END" in expected or "," in expected:
+            return "join values with `~`, or separate arguments with `,`"
     return None
-
-
-def _after_filter(text: str, at: int) -> bool:
-    return text[:at].rstrip().endswith("|")
 
 
 def strange(text: str, at: int) -> Mistake:
@@ -96,10 +115,11 @@ def strange(text: str, at: int) -> Mistake:
     char = text[at]
     if char in "\"'":
         return Mistake(f"the text that begins here is not closed with {char}", at, len(text), f"add {char}")
-    hint = _JINJA.get(char)
+    hint = _SIGNS.get(char)
     if char == "?":
         hint = spelled_choice(text, at) or hint
-    return Mistake(f"found `{char}`, which means nothing here", at, at + 1, hint)
+    shown = "a backtick" if char == "`" else f"`{char}`"
+    return Mistake(f"found {shown}, which means nothing here", at, at + 1, hint)
 
 
 def spelled_choice(text: str, at: int) -> str | None:

@@ -10,8 +10,8 @@ from flowdsl.template.nodes import (
     Call,
     Chain,
     Choice,
-    Filtered,
     FilterBlock,
+    Filtered,
     For,
     If,
     Literal,
@@ -24,13 +24,13 @@ from flowdsl.template.nodes import (
     Tested,
     Unary,
 )
+from flowdsl.template.parser import BUILTIN
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 from flowdsl.template.values import property_key
 
-BUILTIN: Final = frozenset("range cycler joiner JSON Math Object".split())
 _HARMLESS: Final = frozenset(
-    "defined undefined none null truthy falsy string number mapping callable eq ne equalto sameas".split()
+    ("defined", "undefined", "none", "null", "truthy", "falsy", "string", "number", "mapping", "callable", "eq", "ne")
 )
 _ELSEWHERE: Final = {
     "tojson": "json",

@@ -10,7 +10,8 @@ from flowdsl.template import operators, values
 from flowdsl.template.limits import Meter, TemplateLimits, limit_error
 from flowdsl.template.members import Method, member
 from flowdsl.template.nodes import Node
-from flowdsl.template.taint import SecretText, mark_member, spreading
+from flowdsl.template.numbers import EXACT
+from flowdsl.template.taint import SecretText, holds_secret, mark_member, spreading
 from flowdsl.template.values import UNDEFINED, SafeText, output_text
 
 Place = tuple[int, int]
@@ -64,14 +65,26 @@ def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoR
 
 
 def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int], str]:
+    if escaping:
+        from flowdsl.template.filters.markup import escape
+
+        text: Callable[[Any], str] = escape
+    else:
+        text = output_text
+
     def show(value: Any, site: int) -> str:
+        if type(value) is str and not escaping:
+            return value
+        if type(value) is int and -EXACT < value < EXACT:
+            return repr(value)
         if strict and value is UNDEFINED:
             places.undefined(site)
-        if escaping:
-            from flowdsl.template.filters.markup import escape
-
-            return escape(value)
-        return output_text(value)
+        try:
+            return text(value)
+        except TemplateError as error:
+            if error.start is None:
+                error.start, error.end = places.spans[site]
+            raise
 
     return show
 
@@ -93,17 +106,37 @@ def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
     return native
 
 
+def _getter(target: Any) -> Callable[[Any, Any], Any]:
+    def get(key: Any, _missing: Any) -> Any:
+        return member(target, key)
+
+    return get
+
+
+def _tainted_getter(target: Any) -> Callable[[Any, Any], Any]:
+    def get(key: Any, _missing: Any) -> Any:
+        return mark_member(member(target, key), target)
+
+    return get
+
+
 def _placeholder(names: Mapping[str, Any], key: str) -> str:
     value = names.get(key, UNDEFINED)
     return key if value is UNDEFINED else output_text(value)
 
 
+def _tainted_placeholder(names: Mapping[str, Any], key: str) -> str:
+    text = _placeholder(names, key)
+    return SecretText(text) if holds_secret(names.get(key)) else text
+
+
 def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
     def finish(parts: Any) -> str:
-        size = sum(map(len, parts))
-        if size > limits.max_output:
+        if len(parts) > 32 and sum(map(len, parts)) > limits.max_output:
             raise limit_error("too much text", f"{limits.max_output:,} characters")
         text = "".join(parts)
+        if len(text) > limits.max_output:
+            raise limit_error("too much text", f"{limits.max_output:,} characters")
         return SecretText(text) if taint and any(isinstance(part, SecretText) for part in parts) else text
 
     return finish
@@ -133,12 +166,14 @@ def namespace(
         call=wrap(operators.call),
         entries=operators.entries,
         finish=_joiner(limits, taint),
+        getter=_tainted_getter if taint else _getter,
         items=_marked_items if taint else operators.characters_or_items,
         locate=places.locate,
         member=(lambda target, key: mark_member(member(target, key), target)) if taint else member,
         native=_native(places, strict),
-        placeholder=_placeholder,
-        show=_printer(places, strict, escaping),
+        placeholder=_tainted_placeholder if taint else _placeholder,
+        show=wrap(_printer(places, strict, escaping)),
+        concat=wrap(operators.concat),
         texts=wrap(operators.texts),
         undefined=places.undefined,
     )
@@ -153,6 +188,7 @@ _FIXED: Mapping[str, Any] = {
     "contains": operators.contains,
     "divide": operators.divide,
     "floored": operators.floored,
+    "join": "".join,
     "loose_eq": values.loose_eq,
     "multiply": operators.multiply,
     "negate": operators.negate,

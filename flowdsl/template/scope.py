@@ -6,7 +6,7 @@ set in a loop ends with the loop. A name whose value is undefined counts as not 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.nodes import Body, FilterBlock, If, Set, Switch
@@ -30,6 +30,9 @@ def names_set(body: Body) -> set[str]:
         elif isinstance(statement, FilterBlock):
             found |= names_set(statement.body)
     return found
+
+
+LOOP_PARTS: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
 
 class Loop:
@@ -80,6 +83,7 @@ class Scope:
         self.writer = writer
         self.frames: list[Frame] = []
         self.free: dict[str, str] = {}
+        self.getters: dict[str, str] = {}
         self._fresh = 0
 
     def enter(self, body: Body, own: dict[str, str], loop: Loop | None) -> Frame:
@@ -105,7 +109,8 @@ class Scope:
 
     def read(self, name: str) -> str:
         """The code of a name."""
-        found, closing = [], ""
+        found: list[str] = []
+        closing = ""
         for frame in reversed(self.frames):
             if name in frame.own:
                 return "".join(found) + frame.own[name] + closing
@@ -125,6 +130,14 @@ class Scope:
             self.free[name] = f"v{len(self.free)}"
         return self.free[name]
 
+    def is_free(self, code: str) -> bool:
+        """Whether code is nothing but the local of a free name that is never written."""
+        return code in self.free.values() and not any(self.free.get(n) == code for f in self.frames for n in f.sets)
+
+    def getter(self, local: str) -> str:
+        """The local that reads the members of a free name."""
+        return self.getters.setdefault(local, f"g{local}")
+
     def loads(self) -> list[str]:
         """The lines that look the free names up."""
         lines = []
@@ -135,6 +148,10 @@ class Scope:
                 continue
             fallback = self.writer.constant(BUILTINS[name]) if name in BUILTINS else "U"
             lines.append(f"{local} = names[{key}] if {key} in names else context.get({key}, {fallback})")
+        lines += [
+            f"{name} = {local}.get if type({local}) is dict else getter({local})"
+            for local, name in self.getters.items()
+        ]
         return lines
 
     def write(self, name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Templates with tags and expressions: `{% if %}`, `{% for %}`, `{% set %}`, `{% switch %}`, `{% filter %}`, `{% raw %}`."""
+"""Templates with tags: `if`, `for`, `set`, `switch`, `filter`, `raw`; and whatever the plain path does not take."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 from flowdsl.template import lalr, lexer
 from flowdsl.template.nodes import (
     Body,
-    Filtered,
     FilterBlock,
+    Filtered,
     For,
     If,
     Name,
@@ -30,6 +30,7 @@ _OPENING: Final = re.compile(r"\{[{%#]-?")
 _RAW: Final = re.compile(r"\{%-?\s*(end)?(raw|verbatim)\s*-?%\}")
 MAX_TAGS: Final = 40
 MAX_LOOPS: Final = 12
+MAX_TOKENS: Final = 100_000
 
 _ENDS: Final = {
     "if": ("elif", "elseif", "else", "endif"),
@@ -71,6 +72,8 @@ def parse_template(text: str) -> Template:
 def parse_bare(text: str) -> Template:
     """The template of a bare expression; mistakes are in its `problems`."""
     try:
+        if len(text) > MAX_TOKENS:
+            raise Mistake(f"the expression has more than {MAX_TOKENS:,} characters", 0, len(text))
         tokens, _end, _strip = lexer.tokens(text, 0, "")
         expression = lalr.parse("expression", tokens, text)
     except Mistake as mistake:
@@ -102,6 +105,7 @@ class _Parser:
         self.strip = False
         self.open: list[tuple[str, int]] = []
         self.loops = 0
+        self.count = 0
         self.tag: tuple[str, int] = ("", 0)
         self.tokens: list[lexer.Token] = []
 
@@ -132,14 +136,14 @@ class _Parser:
 
     def literal(self, statements: list[Statement], opening: re.Match[str] | None) -> None:
         """Add the text up to the next tag, stripped as the tags around it say."""
-        text = self.text[self.at : opening.start() if opening else len(self.text)]
-        if self.strip and text:
+        written = text = self.text[self.at : opening.start() if opening else len(self.text)]
+        if self.strip:
             text = text.lstrip(JS_SPACE)
         if opening and opening[0][-1] == "-":
             text = text.rstrip(JS_SPACE)
         self.strip = False
-        if text:
-            statements.append(Text(text))
+        if written:
+            statements.append(Text(text))  # even when nothing is left: a case with it does not fall through
 
     def comment(self, start: int) -> None:
         """Skip a comment."""
@@ -150,7 +154,11 @@ class _Parser:
 
     def read(self, close: str) -> list[lexer.Token]:
         """The tokens of the tag whose inside begins here."""
-        tokens, self.at, self.strip = lexer.tokens(self.text, self.at, close)
+        start = self.at
+        tokens, self.at, self.strip = lexer.tokens(self.text, start, close)
+        self.count += len(tokens)
+        if self.count > MAX_TOKENS:
+            raise Mistake(f"the template has more than {MAX_TOKENS:,} words", start, self.at)
         return tokens
 
     def expression(self, tokens: list[lexer.Token]) -> Node:
@@ -230,9 +238,10 @@ class _Parser:
     def unclosed(self) -> Mistake:
         """The mistake of a tag that is never ended."""
         name, start = self.open[-1]
-        return Mistake(
-            f"`{name}` is never ended", start, self.text.find("%}", start) + 2, f"end it with `{{% end{name} %}}`"
-        )
+        hint = f"end it with `{{% end{name} %}}`"
+        if name == "set":
+            hint = "write `{% set name = value %}`, or end it with `{% endset %}`"
+        return Mistake(f"`{name}` is never ended", start, self.text.find("%}", start) + 2, hint)
 
     def unknown(self, name: str, start: int, end: int) -> Mistake:
         """The mistake of a tag that does not exist, or not here."""
@@ -246,7 +255,7 @@ class _Parser:
             return Mistake(f"`{name}` ends nothing: no tag is open", start, end)
         from flowdsl.nearest import nearest
 
-        near = nearest(name, [*_TAGS, "raw", "verbatim"])
+        near = nearest(name, [*_TAGS, "raw", "verbatim", "elif", "else", "endif", "endfor", "endset", "endraw"])
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(sorted([*_TAGS, 'raw', 'verbatim']))}"
         return Mistake(f"there is no tag named `{name}`", start, end, hint)
 
@@ -302,7 +311,7 @@ def _refuse_filter(parser: _Parser, names: list[str], tokens: list[lexer.Token])
                 f"`for … if` does not filter: there is no `{token[1]}` yet when the condition is computed",
                 start,
                 token[3],
-                f"write `{{% if %}}` inside the loop, or filter the list, as in `| selectattr(\"{'ok'}\")`",
+                f'write `{{% if %}}` inside the loop, or filter the list, as in `| selectattr("{"ok"}")`',
             )
 
 

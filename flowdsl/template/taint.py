@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowdsl.template.members import Method
+
 
 class SecretText(str):
     """Text that holds a secret, whole or in part; hide it before it is shown."""
@@ -22,6 +24,8 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
         return any(holds_secret(item, depth + 1) for item in value)
     if isinstance(value, dict):
         return any(holds_secret(item, depth + 1) for item in value.values())
+    if isinstance(value, Method):
+        return any(holds_secret(target, depth + 1) for target in value.targets)
     return False
 
 

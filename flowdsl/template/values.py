@@ -1,6 +1,7 @@
 """The values of templates: JavaScript's rules for text, truth, equality, order and `+`, over Python objects.
 
-None is null, `UNDEFINED` is undefined, int and float are one number type, list and tuple are arrays, mappings are objects.
+None is null, `UNDEFINED` is undefined, int and float are one number type, lists and tuples are arrays, mappings are
+objects.
 Source: ECMA-262, section 7 (abstract operations), as far as templates reach it.
 """
 

@@ -46,6 +46,10 @@ class Writer:
             self.names[name] = value
         return name
 
+    def outdent(self) -> None:
+        """Move all lines one level out."""
+        self.lines = [(indent - 1, code, origin) for indent, code, origin in self.lines]
+
     def source(self, head: list[str], tail: list[str]) -> str:
         """The text of the function; `places` learns where its lines come from."""
         for number, (_indent, _code, origin) in enumerate(self.lines, len(head) + 1):

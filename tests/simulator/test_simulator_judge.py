@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from flowdsl_steps.image.simulator.answers import output_tokens
 from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import MODELS, TOKEN_TABLE, Vendor, find_model, frame_sheet
 from flowdsl_steps.image.simulator.refusal import Refusal
@@ -265,3 +266,8 @@ def test_azure_deployments_need_an_api_version_that_knows_the_model(http: httpx.
     headers = {"api-key": http.headers["authorization"].removeprefix("Bearer ")}
     path = "/openai/deployments/dall-e-3/images/generations?api-version=2024-10-21"
     assert http.post(path, json={"prompt": "x"}, headers=headers).status_code == 200
+
+
+def test_a_gif_is_billed_as_one_sheet() -> None:
+    wanted = accepted("gpt-image-2.6-flare", output_format="gif", size="512x512", quality="low")
+    assert output_tokens(wanted) == image_tokens(MODELS["gpt-image-2.6-flare"], 1536, 1536, "low")

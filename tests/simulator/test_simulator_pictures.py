@@ -85,18 +85,20 @@ def test_an_svg_is_well_formed_and_shows_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp", "gif", "svg"])
-@pytest.mark.parametrize("extra", [300, 1001, 65_537, 65_540, 200_000])
-def test_a_padded_file_has_the_exact_size_and_is_still_valid(output_format: str, extra: int) -> None:
-    size = "384x384" if output_format == "gif" else "1024x1024"
+def test_a_padded_file_has_the_exact_size_and_is_still_valid(output_format: str) -> None:
+    size = "384x384" if output_format == "gif" else "1024x640"
     plain = content(request(output_format=output_format, size=size))
-    padded = pad(plain, output_format, len(plain) + extra)
-    assert len(padded) == len(plain) + extra + (extra % 2 if output_format == "webp" else 0)
+    for extra in (300, 1001, 65_537, 65_540, 200_000):
+        padded = pad(plain, output_format, len(plain) + extra)
+        assert len(padded) == len(plain) + extra + (extra % 2 if output_format == "webp" else 0)
+        assert pixels(padded, output_format) == pixels(plain, output_format)
+
+
+def pixels(file: bytes, output_format: str) -> bytes:
     if output_format == "svg":
-        ElementTree.fromstring(padded)
-        return
-    with Image.open(io.BytesIO(plain)) as before, Image.open(io.BytesIO(padded)) as after:
-        assert after.size == before.size
-        assert after.convert("RGB").tobytes() == before.convert("RGB").tobytes()
+        return ElementTree.tostring(ElementTree.fromstring(file))
+    with Image.open(io.BytesIO(file)) as picture:
+        return picture.convert("RGB").tobytes()
 
 
 def test_a_file_larger_than_the_padding_stays_as_it_is() -> None:

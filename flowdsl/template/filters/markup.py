@@ -13,9 +13,7 @@ from flowdsl.template.members import member
 from flowdsl.template.numbers import JS_SPACE, to_integer
 from flowdsl.template.values import UNDEFINED, SafeText, is_array, is_number, own_keys, property_key, to_text, truthy
 
-_ENTITIES: Final = str.maketrans(
-    {"&": "&amp;", '"': "&quot;", "'": "&#39;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"}
-)
+_ENTITIES: Final = str.maketrans({"&": "&amp;", '"': "&quot;", "'": "&#39;", "<": "&lt;", ">": "&gt;", "\\": "&#92;"})
 
 
 @cache

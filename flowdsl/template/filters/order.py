@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cmp_to_key
-from time import monotonic
+from time import thread_time
 from typing import Any, Final
 
 from flowdsl.errors import TemplateError
@@ -14,35 +14,56 @@ from flowdsl.template.members import member
 from flowdsl.template.values import UNDEFINED, compare, is_array, own_keys, property_key, strict_eq, to_text, truthy
 
 
-def _timed(order: Callable[[Any, Any], int]) -> Any:
-    deadline, count = monotonic() + DEFAULT_LIMITS.max_seconds, 0
+class _Clock:
+    """Ends a sort that takes too long."""
 
-    def ordered(a: Any, b: Any) -> int:
-        nonlocal count
-        count += 1
-        if count & 1023 == 0 and monotonic() > deadline:
-            raise limit_error("sorting takes too long", f"{DEFAULT_LIMITS.max_seconds:g} s")
-        return order(a, b)
+    def __init__(self) -> None:
+        self.deadline = thread_time() + DEFAULT_LIMITS.max_seconds / 2
+        self.count = 0
 
-    return cmp_to_key(ordered)
+    def tick(self) -> None:
+        """Raises: TemplateError when the time is up."""
+        self.count += 1
+        if self.count & 1023 == 0 and thread_time() > self.deadline:
+            raise limit_error("sorting takes too long", f"{DEFAULT_LIMITS.max_seconds / 2:g} s")
+
+    def key(self, order: Callable[[Any, Any], int]) -> Any:
+        """A sort key for an order."""
+
+        def ordered(a: Any, b: Any) -> int:
+            self.tick()
+            return order(a, b)
+
+        return cmp_to_key(ordered)
+
+
+def _uniform(keys: list[Any]) -> bool:
+    """Whether Python's own order is JavaScript's."""
+    kinds = {type(key) for key in keys}
+    return kinds <= {int} or (kinds == {str} and all(map(str.isascii, keys)))
 
 
 def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = UNDEFINED) -> list[Any]:
     """The items in order, or by an attribute (dots allowed); equal ones keep their order."""
-    items, down, exact = items_of(value), -1 if truthy(reverse) else 1, truthy(case_sensitive)
+    clock, exact = _Clock(), truthy(case_sensitive)
+    items = items_of(value)
 
     def key(item: Any) -> Any:
-        found = path_of(item, attribute) if truthy(attribute) else item
+        found = item
+        if truthy(attribute):
+            clock.tick()
+            found = path_of(item, attribute)
         return found if exact or not isinstance(found, str) else found.lower()
 
     def order(a: tuple[Any, Any], b: tuple[Any, Any]) -> int:
         if compare(a[0], b[0], "<"):
-            return -down
-        return down if compare(a[0], b[0], ">") else 0
+            return -1
+        return 1 if compare(a[0], b[0], ">") else 0
 
     # undefined items come last whatever the order is (ECMA-262, Array.prototype.sort)
     pairs = [(key(item), item) for item in items if item is not UNDEFINED]
-    pairs.sort(key=_timed(order))
+    uniform = _uniform([found for found, _item in pairs])
+    pairs.sort(key=(lambda pair: pair[0]) if uniform else clock.key(order), reverse=truthy(reverse))
     return [item for _key, item in pairs] + [UNDEFINED] * (len(items) - len(pairs))
 
 
@@ -65,7 +86,7 @@ def dictsort(value: Any, case_sensitive: Any = False, by: Any = "key") -> list[A
             return 1
         return 0 if strict_eq(x, y) else -1
 
-    return sorted(([property_key(key), value[key]] for key in own_keys(value)), key=_timed(order))
+    return sorted(([property_key(key), value[key]] for key in own_keys(value)), key=_Clock().key(order))
 
 
 def groupby(value: Any, attribute: Any = UNDEFINED) -> dict[str, list[Any]]:

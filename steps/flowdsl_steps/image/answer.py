@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -221,18 +222,61 @@ def _unstorable(error: StepError) -> Exception:
     return BrokenAnswer("too-large", error.message) if error.code == "image-too-large" else error
 
 
-class JsonAnswer:
-    """Reads the answer of a request that was not streamed. Whoever made it calls `abort` in the end."""
+class AnswerReader:
+    """Reads one answer. Whoever made it calls `abort` in the end.
 
-    def __init__(self, store: ImageStore, limit: int) -> None:
-        self._document = Document(store, limit)
+    A worker thread may feed it: an abort waits for the chunk in hand, and nothing is taken after it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._aborted = False
+        self.partials: list[int] = []
+        """The indexes of unfinished pictures that came since somebody last looked."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body.
 
         Raises:
-            BrokenAnswer: bad base64, or more bytes than the limits.
+            BrokenAnswer: an error in it, bad base64, or more bytes than the limit.
         """
+        with self._lock:
+            if not self._aborted:
+                self._feed(chunk)
+
+    def finish(self) -> Answer:
+        """The answer, its pictures stored.
+
+        Raises:
+            BrokenAnswer: anything that is not an answer with at least one picture.
+        """
+        raise NotImplementedError
+
+    def salvage(self) -> list[Image]:
+        """The pictures that came whole although the answer did not."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Remove all that was not committed."""
+        with self._lock:
+            self._aborted = True
+            self._abort()
+
+    def _feed(self, chunk: bytes) -> None:
+        raise NotImplementedError
+
+    def _abort(self) -> None:
+        raise NotImplementedError
+
+
+class JsonAnswer(AnswerReader):
+    """Reads the answer of a request that was not streamed."""
+
+    def __init__(self, store: ImageStore, limit: int) -> None:
+        super().__init__()
+        self._document = Document(store, limit)
+
+    def _feed(self, chunk: bytes) -> None:
         self._document.feed(chunk)
 
     def finish(self) -> Answer:
@@ -250,8 +294,7 @@ class JsonAnswer:
         """The pictures that came whole although the answer did not."""
         return self._document.salvage()
 
-    def abort(self) -> None:
-        """Remove all that was not committed."""
+    def _abort(self) -> None:
         self._document.abort()
 
 

@@ -7,13 +7,14 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl.image import Image, ImageStore
-from flowdsl_steps.image.answer import Answer, BrokenAnswer, JsonAnswer
+from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer
 from flowdsl_steps.image.destination import Destination
 from flowdsl_steps.image.retry import Failure, Verdict, classify, delay_s, request_id
 from flowdsl_steps.image.stream import StreamedAnswer
@@ -21,6 +22,8 @@ from flowdsl_steps.image.transport import Delivery, open_client
 from flowdsl_steps.image.vendor_error import read_error
 
 _ERROR_BODY_LIMIT = 64 * 1024
+_SMALL_CHUNK = 32 * 1024
+_WORKERS = 2
 
 
 class Terms(NamedTuple):
@@ -43,10 +46,16 @@ class Delivered(NamedTuple):
 
 
 class Channel:
-    """The shared way to one service: a pooled client, at most so many requests at once, at most so many a minute."""
+    """The shared way to one service: a pooled client, at most so many requests at once, at most so many a minute.
 
-    def __init__(self, client: httpx.AsyncClient, concurrency: int | None, rate_limit: float | None) -> None:
+    `workers` take what comes off the loop: decoding, hashing and writing pictures.
+    """
+
+    def __init__(
+        self, client: httpx.AsyncClient, workers: Executor, concurrency: int | None, rate_limit: float | None
+    ) -> None:
         self.client = client
+        self.workers = workers
         self._slots = asyncio.Semaphore(concurrency) if concurrency else None
         self._interval_s = 60.0 / rate_limit if rate_limit else 0.0
         self._next = 0.0
@@ -68,8 +77,9 @@ async def open_channel(
     ca_pem: str | None, client_pem: str | None, concurrency: int | None, rate_limit: float | None
 ) -> AsyncIterator[Channel]:
     """A channel with its client, closed at the end."""
-    async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
-        yield Channel(client, concurrency, rate_limit)
+    with ThreadPoolExecutor(_WORKERS, "flowdsl-images") as workers:
+        async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
+            yield Channel(client, workers, concurrency, rate_limit)
 
 
 class _Failed(Exception):
@@ -164,14 +174,14 @@ class Courier:
     async def _read(self, response: httpx.Response) -> Answer:
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         limit = self._terms.image_bytes
-        parser = StreamedAnswer(self._store, limit, self._on_partial) if streamed else JsonAnswer(self._store, limit)
+        parser: AnswerReader = StreamedAnswer(self._store, limit) if streamed else JsonAnswer(self._store, limit)
         size = 0
         try:
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
                 if size > self._terms.answer_bytes:
                     raise BrokenAnswer("too-large", f"it is larger than the limit of {self._terms.answer_bytes} bytes")
-                parser.feed(chunk)
+                await self._feed(parser, chunk)
             return parser.finish()
         except BrokenAnswer as broken:
             vendor = read_error(broken.payload) if broken.payload is not None else None
@@ -182,6 +192,15 @@ class Courier:
             raise _Failed(failure, parser.salvage()) from error
         finally:
             parser.abort()
+
+    async def _feed(self, parser: AnswerReader, chunk: bytes) -> None:
+        """Hands large chunks to a worker: decoding, hashing and a slow disk would keep the loop from the network."""
+        if len(chunk) < _SMALL_CHUNK:
+            parser.feed(chunk)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._channel.workers, parser.feed, chunk)
+        while parser.partials:
+            self._on_partial(parser.partials.pop(0))
 
 
 async def _refusal(response: httpx.Response) -> Failure:

@@ -7,6 +7,7 @@ resolves to is judged, and the connection goes to a judged one.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
@@ -65,7 +66,7 @@ class PublicResolver(AbstractResolver):
         found = await self._system.resolve(host, port, family)
         for result in found:
             if not is_public(result["host"]):
-                raise OSError(f"{host} leads to the private address {result['host']}")
+                raise OSError(errno.EACCES, f"{host} leads to the private address {result['host']}")
         return found
 
     async def close(self) -> None:
@@ -112,6 +113,9 @@ async def fetch(
             async with asyncio.timeout(timeout_s):
                 return await _fetch_once(client, link, store, limit)
         except Refused as error:
+            problem = str(error)
+            break
+        except httpx.UnsupportedProtocol as error:
             problem = str(error)
             break
         except TimeoutError:

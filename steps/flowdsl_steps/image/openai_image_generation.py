@@ -9,6 +9,7 @@ EXAMPLE = """\
 - step: SET
   text: "A futuristic skyline at sunset, cinematic lighting"
 - step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
   n: 2
   size: 1024x1024
 """

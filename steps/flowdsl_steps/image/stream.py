@@ -5,29 +5,22 @@ Source: OpenAI API reference, Image generation streaming events; WHATWG HTML, Se
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flowdsl.image import Image, ImageStore
-from flowdsl_steps.image.answer import Answer, BrokenAnswer, Document, LinkedImage, answer_of
+from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, Document, LinkedImage, answer_of
 from flowdsl_steps.image.usage import added
-
-OnPartial = Callable[[int], None]
-"""Told the index, from 0, of each partial picture that came."""
 
 _FIELD_LIMIT = 64
 
 
-class StreamedAnswer:
-    """Reads a stream of events: partial pictures are reported and dropped, completed ones stored.
+class StreamedAnswer(AnswerReader):
+    """Reads a stream of events: partial pictures are counted and dropped, completed ones stored."""
 
-    Whoever made it calls `abort` in the end.
-    """
-
-    def __init__(self, store: ImageStore, limit: int, on_partial: OnPartial) -> None:
+    def __init__(self, store: ImageStore, limit: int) -> None:
+        super().__init__()
         self._store = store
         self._limit = limit
-        self._on_partial = on_partial
         self._line = b""
         self._in_data = False
         self._document: Document | None = None
@@ -35,12 +28,7 @@ class StreamedAnswer:
         self._payload: dict[str, Any] = {}
         self._done = False
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body.
-
-        Raises:
-            BrokenAnswer: an error event, bad base64, or more bytes than the limits.
-        """
+    def _feed(self, chunk: bytes) -> None:
         at = 0
         while at < len(chunk) and not self._done:
             end = chunk.find(b"\n", at)
@@ -73,7 +61,11 @@ class StreamedAnswer:
         if self._in_data:
             self._data(b"\n")
         self._in_data, self._line = False, b""
-        if blank and self._document is not None:
+        if blank:
+            self._end_event()
+
+    def _end_event(self) -> None:
+        if self._document is not None:
             document, self._document = self._document, None
             try:
                 self._event(document)
@@ -93,7 +85,7 @@ class StreamedAnswer:
             raise BrokenAnswer("vendor-error", "the stream holds an error", payload=payload)
         if kind.endswith(".partial_image"):
             index = event.get("partial_image_index")
-            self._on_partial(index if isinstance(index, int) else 0)
+            self.partials.append(index if isinstance(index, int) else 0)
         elif kind.endswith(".completed"):
             self._complete(event)
 
@@ -112,17 +104,12 @@ class StreamedAnswer:
         Raises:
             BrokenAnswer: the stream ended before a completed picture.
         """
-        if self._line:
-            self._end_line()
-        if self._in_data or self._document is not None:
-            self._end_line()
-            self._end_line()
+        self._end_event()
         if not self._images:
             raise BrokenAnswer("truncated", "the stream ended before the picture was complete")
         return Answer(tuple(self._images), self._payload)
 
-    def abort(self) -> None:
-        """Remove all that was not committed."""
+    def _abort(self) -> None:
         if self._document is not None:
             self._document.abort()
 

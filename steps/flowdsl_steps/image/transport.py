@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import ssl
 import tempfile
 import urllib.parse
@@ -25,7 +26,7 @@ from aiohttp.abc import AbstractResolver
 CONNECT_TIMEOUT_S = 10.0
 """How long a connection may take to come about, name lookup and TLS included."""
 
-_READ_BUFFER = 128 * 1024
+_READ_BUFFER = 64 * 1024
 _KEEPALIVE_S = 15.0
 _CONNECTIONS = 512
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -57,15 +58,19 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: the connection failed.
         """
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        proxy = self._proxy(request.url)
+        if request.url.scheme == "http":
+            headers += proxy.pop("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
         with _httpx_errors():
             response = await self._open_session().request(
                 request.method,
                 str(request.url),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+                headers=headers,
                 data=request.content or None,
                 allow_redirects=False,
                 trace_request_ctx=request.extensions.get("delivery"),
-                **self._proxy(request.url),
+                **proxy,
             )
         return httpx.Response(
             response.status,
@@ -156,11 +161,21 @@ def _httpx_errors() -> Iterator[None]:
     except aiohttp.ClientHttpProxyError as error:
         raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from error
     except aiohttp.ClientConnectorError as error:
-        raise httpx.ConnectError(str(error)) from error
+        raise httpx.ConnectError(_reason(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise httpx.UnsupportedProtocol(str(error)) from error
     except (aiohttp.ClientError, OSError) as error:
         raise httpx.ReadError(str(error) or type(error).__name__) from error
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Why no connection came about, in the system's words."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    cause = error.os_error
+    if cause.errno and (cause.strerror or "").startswith(("Connect call failed", "[Errno")):
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause) or str(error)
 
 
 @contextlib.asynccontextmanager

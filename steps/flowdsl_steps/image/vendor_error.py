@@ -27,7 +27,7 @@ QUOTA_CODES = frozenset(
 _MODERATION_CODES = frozenset(
     {"moderationblocked", "contentpolicyviolation", "contentfilter", "responsibleaipolicyviolation"}
 )
-_KEY_LIKE = re.compile(r"\b(sk|sess|key)-[\w*.-]{6,}")
+_KEY_LIKE = re.compile(r"\b(sk|sess|key)-[\w*.-]{5,}[\w*]")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{120,}")
 _MESSAGE_LENGTH = 300
 

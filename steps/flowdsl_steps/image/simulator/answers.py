@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flowdsl_steps.image.simulator.gallery import Picture
 from flowdsl_steps.image.simulator.judge import ImageRequest
-from flowdsl_steps.image.simulator.models import Vendor
+from flowdsl_steps.image.simulator.models import Vendor, frame_sheet
 from flowdsl_steps.image.simulator.scene import digest_of
 from flowdsl_steps.image.simulator.usage import image_tokens, svg_usage_body, usage_body
 
@@ -39,8 +39,11 @@ def vendor_headers(vendor: Vendor, number: int, request_headers: Mapping[str, st
 
 
 def output_tokens(request: ImageRequest) -> int:
-    """The output tokens of one image of the request, without partial images."""
-    return image_tokens(request.rules, request.width, request.height, request.quality)
+    """The output tokens of one image of the request, without partial images; the frames of a GIF count as one sheet."""
+    width, height = request.width, request.height
+    if request.frame_count > 1:
+        width, height = frame_sheet(width, height, request.frame_count)
+    return image_tokens(request.rules, width, height, request.quality)
 
 
 def generation_body(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket
 import threading
@@ -52,6 +53,7 @@ class LoopbackServer(uvicorn.Server):
         self._listener = listener
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
 
     def run_quietly(self) -> None:
         """Serves until it is stopped."""
@@ -69,7 +71,7 @@ class LoopbackServer(uvicorn.Server):
         """Asks the serving thread to end, breaking off what is open."""
         self.should_exit = True
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._break_off)
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts listening and tells who waits."""
@@ -78,6 +80,14 @@ class LoopbackServer(uvicorn.Server):
         self._ready.set()
         if self.on_started is not None:
             self.on_started()
+
+    async def main_loop(self) -> None:
+        """Ticks ten times a second, and ends at once when it is stopped."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 1) % 864_000
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 0.1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends; requests that hang do not hold it up."""

@@ -1,0 +1,31 @@
+"""Judging the options of steps: steps that say the same are judged once, within a file and across files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowdsl.rules import Options, Problem
+from flowdsl.spec import StepSpec
+
+MOST = 1024
+"""How many judgements are remembered; when there are more, all are forgotten."""
+
+_known: dict[tuple[object, ...], tuple[Problem, ...]] = {}
+
+
+def problems_of(spec: StepSpec, options: Options) -> Iterable[Problem]:
+    """The problems of a step's options. Only steps with a service are remembered: to judge others takes no longer."""
+    service, given = options.service, options.given
+    if service is None:
+        return spec.problems(options)
+    types = tuple(map(type, given.values()))  # 1, 1.0 and true are equal, and not the same
+    key = (spec, service.fingerprint, options.as_of, options.reads_text, tuple(given.items()), types)
+    try:
+        found = _known.get(key)
+    except TypeError:  # a list or a map cannot be looked up
+        return spec.problems(options)
+    if found is None:
+        if len(_known) >= MOST:
+            _known.clear()
+        found = _known[key] = tuple(spec.problems(options))
+    return found

@@ -1,0 +1,28 @@
+"""`flowdsl docs`: the reference page of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.generated import write_or_check
+
+EXAMPLES = ("flowdsl docs", "flowdsl docs --out site/steps", "flowdsl docs --check")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 when `--check` finds files that differ."""
+    from flowdsl.cli import COMMANDS
+    from flowdsl.docs import MARK, doc_pages
+    from flowdsl.docstrings import documented
+    from flowdsl.registry import installed
+
+    parser = Parser("docs", COMMANDS["docs"], EXAMPLES)
+    parser.add_argument("--out", default="docs/steps", metavar="DIR", help="the folder (default: docs/steps)")
+    flag(parser, "--check", help="write nothing, and name the files that differ")
+    options = parser.parse(arguments)
+    registry = installed()
+    pages = doc_pages(documented(registry.step_class(name)) for name in registry)
+    again = "flowdsl docs" if options.out == "docs/steps" else f"flowdsl docs --out {options.out}"
+    return write_or_check(Path(options.out), pages, mark=MARK, check=options.check, again=again)

@@ -1,0 +1,128 @@
+"""The progress of a run on stderr: living lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, TextIO
+
+from flowdsl.cli.terminal import colors, is_terminal, width
+from flowdsl.events import Event, Note, Progress, StepFailed, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+REDRAW_S = 0.1
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_GREEN, _RED, _YELLOW = "32", "31", "33"
+
+
+class PlainProgress:
+    """A line for each step that ends, and for what it tells meanwhile; notes among `told` are left out."""
+
+    def __init__(self, stream: TextIO, told: Collection[str] = ()) -> None:
+        self.stream = stream
+        self.told = told
+        self.color = colors(stream)
+
+    async def __aenter__(self) -> PlainProgress:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        """Tells about one event."""
+        line = self.line(event)
+        if line is not None:
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+
+    def line(self, event: Event) -> str | None:
+        """The line that stays of an event; None when nothing does."""
+        if isinstance(event, StepFinished):
+            return f"{self.paint(_GREEN, '✓')} {event.step} {event.elapsed_s:.1f} s"
+        if isinstance(event, StepFailed):
+            return f"{self.paint(_RED, '✗')} {event.step} {event.elapsed_s:.1f} s"
+        if isinstance(event, Note) and event.text not in self.told:
+            return f"  {self.paint(_YELLOW, 'note')}: {event.text} [{event.code}]"
+        if isinstance(event, Progress):
+            return f"  {event.step}: {_progress(event)}"
+        if isinstance(event, StepStarted) and event.label:
+            return f"  {event.step}: {event.label}"
+        return None
+
+    def paint(self, code: str, text: str) -> str:
+        """The text in a colour, where colours are shown."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+
+
+class LiveProgress(PlainProgress):
+    """A moving line for each step that runs, in whose place the lines that stay are written."""
+
+    def __init__(self, stream: TextIO, told: Collection[str] = ()) -> None:
+        super().__init__(stream, told)
+        self.running: dict[str, tuple[str, float, str]] = {}
+        self.drawn = 0
+        self.frame = 0
+        self.redrawing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> PlainProgress:
+        self.redrawing = asyncio.create_task(self._redraw())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.redrawing is not None:
+            self.redrawing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.redrawing
+        self.running.clear()
+        self._draw()
+
+    def __call__(self, event: Event) -> None:
+        """Tells about one event."""
+        if isinstance(event, StepStarted):
+            self.running[event.path] = (event.step, perf_counter(), event.label or "")
+        elif isinstance(event, Progress):
+            step, began, _ = self.running.get(event.path, (event.step, perf_counter(), ""))
+            self.running[event.path] = (step, began, _progress(event))
+        elif isinstance(event, (StepFinished, StepFailed)):
+            self.running.pop(event.path, None)
+        line = None if isinstance(event, (StepStarted, Progress)) else self.line(event)
+        self._draw(f"{line}\n" if line is not None else "")
+
+    async def _redraw(self) -> None:
+        while True:
+            await asyncio.sleep(REDRAW_S)
+            self.frame += 1
+            self._draw()
+
+    def _draw(self, above: str = "") -> None:
+        """Replaces the moving lines, with lines that stay written above them."""
+        columns = width(self.stream) - 1
+        mark, now = _FRAMES[self.frame % len(_FRAMES)], perf_counter()
+        lines = [
+            f"{mark} {step} {now - began:.1f} s {text}".rstrip()[:columns] + "\n"
+            for step, began, text in self.running.values()
+        ]
+        erase = f"\x1b[{self.drawn}F\x1b[J" if self.drawn else ""
+        self.stream.write(f"{erase}{above}{''.join(lines)}")
+        self.stream.flush()
+        self.drawn = len(lines)
+
+
+def progress_on(stream: TextIO, told: Collection[str] = ()) -> PlainProgress:
+    """The progress that suits a stream; notes whose text is among `told` are left out."""
+    return LiveProgress(stream, told) if is_terminal(stream) else PlainProgress(stream, told)
+
+
+def _progress(event: Progress) -> str:
+    if event.total is not None and event.done is not None:
+        return f"{event.text} ({event.done}/{event.total})"
+    return event.text

@@ -1,0 +1,120 @@
+"""`flowdsl run`: a flow from its file to its pictures."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
+from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.given_inputs import from_file, from_options
+from flowdsl.cli.terminal import colors
+from flowdsl.diagnostics import Diagnostic, render
+from flowdsl.environment import Environment, Flow, Result
+from flowdsl.limits import Limits
+
+EXAMPLES = (
+    "flowdsl run skyline.flow.yaml --simulate",
+    "flowdsl run skyline.flow.yaml -i city=Lisbon -i count=2 --out pictures",
+    "flowdsl run skyline.flow.yaml --inputs inputs.yaml --json",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 after a complete run; a failed one raises."""
+    options = _parser().parse(arguments)
+    source = flow_source(options.file)
+    given = from_file(options.inputs) if options.inputs else {}
+    names = {**given, **dict(options.input)}
+    with ExitStack() as stack:
+        settings: dict[str, Any] = {
+            "images": options.out,
+            "as_of": options.as_of,
+            "limits": Limits(timeout_s=options.timeout),
+        }
+        if options.simulate:
+            from flowdsl.cli import simulated
+
+            settings |= {
+                "secrets": simulated.placeholder_secret,
+                "overrides": simulated.overrides(simulated.NOWHERE, ""),
+            }
+            seen = Environment(**settings).load(source, declare=names)
+            settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
+        flow = Environment(**settings).load(source, declare=names)
+        if not options.quiet:
+            _print_warnings(flow)
+        result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options)
+    if options.json:
+        import json
+
+        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+    elif not options.events:
+        from flowdsl.cli.outcome import summary
+
+        print(summary(result, simulated=options.simulate))
+    return 0
+
+
+def _parser() -> Parser:
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("run", COMMANDS["run"], EXAMPLES)
+    parser.add_argument("file", metavar="FILE", help="the flow; - for stdin")
+    parser.add_argument(
+        "-i",
+        dest="input",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="NAME=VALUE",
+        help="an input; may be repeated, the last one counts",
+    )
+    parser.add_argument("--inputs", metavar="FILE", help="a YAML or JSON file of inputs")
+    flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
+    parser.add_argument("--out", default="flowdsl-images", metavar="DIR", help="where pictures are stored")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
+    shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
+    flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
+    add_as_of(parser)
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
+    return parser
+
+
+def _print_warnings(flow: Flow) -> None:
+    warnings = _warnings(flow)
+    if warnings:
+        sys.stderr.write(render(warnings, color=colors(sys.stderr)) + "\n\n")
+        sys.stderr.flush()
+
+
+def _warnings(flow: Flow) -> list[Diagnostic]:
+    return [diagnostic for diagnostic in flow.diagnostics if diagnostic.severity == "warning"]
+
+
+def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
+    """The result of the run, with its events told as the options say."""
+    import asyncio
+
+    if options.events:
+        from flowdsl.cli.event_lines import EventLines
+
+        lines = EventLines()
+        result = asyncio.run(flow.arun(inputs, on_event=lines))
+        lines.result(result, simulated=options.simulate)
+        return result
+    if options.quiet:
+        return asyncio.run(flow.arun(inputs))
+    return asyncio.run(_run_with_progress(flow, inputs))
+
+
+async def _run_with_progress(flow: Flow, inputs: dict[str, Any]) -> Result:
+    from flowdsl.cli.progress import progress_on
+
+    told = {diagnostic.message for diagnostic in _warnings(flow)}
+    async with progress_on(sys.stderr, told) as progress:
+        return await flow.arun(inputs, on_event=progress)

@@ -1,0 +1,67 @@
+"""`flowdsl simulate`: a simulated images API on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from flowdsl.cli.arguments import Parser, add_as_of, pair
+
+EXAMPLES = (
+    "flowdsl simulate --port 8080",
+    "flowdsl simulate --fault rate_limit:2,retry_after=1",
+    "flowdsl simulate --deployment prod-images=gpt-image-2",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 after Ctrl-C."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("simulate", COMMANDS["simulate"], EXAMPLES)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, metavar="P", help="the port (default: a free one)")
+    parser.add_argument("--key", metavar="K", help="the key to ask for (default: sk-simulated); empty: any")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="go wrong on purpose: KIND[:TIMES][,KEY=VALUE]…, for example hang or server_error:2; may be repeated",
+    )
+    add_as_of(parser)
+    parser.add_argument(
+        "--deployment",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="NAME=MODEL",
+        help="an Azure deployment and its model; may be repeated",
+    )
+    options = parser.parse(arguments)
+    from flowdsl_steps.image.simulator import Simulator, serve_forever
+    from flowdsl_steps.image.simulator.app import DEFAULT_KEY
+
+    simulator = Simulator(
+        options.port,
+        host=options.host,
+        key=DEFAULT_KEY if options.key is None else options.key or None,
+        faults=options.fault,
+        deployments=dict(options.deployment),
+        as_of=options.as_of,
+    )
+    serve_forever(simulator, lambda url: _announce(url, simulator.key))
+    return 0
+
+
+def _announce(url: str, key: str) -> None:
+    print(f"simulated images API: {url}")
+    for name, value in (
+        ("OPENAI_BASE_URL", f"{url}/v1"),
+        ("OPENAI_API_KEY", key),
+        ("AZURE_OPENAI_ENDPOINT", url),
+        ("AZURE_OPENAI_API_KEY", key),
+    ):
+        print(f"export {name}={value}")
+    print("Ctrl-C ends it.")
+    sys.stdout.flush()

@@ -1,0 +1,151 @@
+"""The command line as a process: on a terminal, interrupted, and with a reader that leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flowdsl_steps.image.simulator import Simulator
+
+if sys.platform == "win32":
+    pytest.skip("no pseudo-terminals and no SIGINT for one process there", allow_module_level=True)
+
+import pty
+
+FLOW = """\
+- step: SET
+  text: A harbour at dawn
+- step: OPENAI_IMAGE_GENERATION
+  monitorLabel: drawing
+  model: gpt-image-2
+"""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "flowdsl.cli", *arguments]
+
+
+def environment(simulator: Simulator | None = None, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    service = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": simulator.key} if simulator else {}
+    return {**kept, "TERM": "xterm-256color", **service, **more}
+
+
+def on_a_terminal(arguments: list[str], folder: Path, env: dict[str, str]) -> tuple[str, str, int]:
+    """What a process writes to a pseudo-terminal as stderr, its stdout, and its exit code."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=follower, cwd=folder, env=env, text=True)
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:  # the other end is closed
+        pass
+    os.close(leader)
+    out, _ = process.communicate(timeout=30)
+    return shown.decode().replace("\r\n", "\n"), out, process.returncode
+
+
+def what_stays(shown: str) -> str:
+    """The screen after all erasing: a small terminal that knows the two sequences progress uses."""
+    lines = [""]
+    for part in re.split(r"(\x1b\[\d+F\x1b\[J|\n)", shown):
+        if part == "\n":
+            lines.append("")
+        elif erased := re.fullmatch(r"\x1b\[(\d+)F\x1b\[J", part):
+            lines = [*lines[: -1 - int(erased[1])], ""]
+        else:
+            lines[-1] += part
+    return "\n".join(lines)
+
+
+def test_progress_on_a_terminal_lives_and_leaves_one_line_for_each_step(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    with Simulator(faults=["slow,delay_s=0.8"]) as simulator:
+        shown, out, code = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment(simulator))
+    assert code == 0
+    assert re.search(r"⠋ OPENAI_IMAGE_GENERATION 0\.0 s drawing\n", shown)
+    assert len(set(re.findall(r"OPENAI_IMAGE_GENERATION (\d\.\d) s drawing\n", shown))) >= 3
+    stays = re.sub(r"\d+\.\d s", "0.0 s", what_stays(shown))
+    assert stays == "\x1b[32m✓\x1b[0m SET 0.0 s\n\x1b[32m✓\x1b[0m OPENAI_IMAGE_GENERATION 0.0 s\n"
+    assert re.search(r"^flowdsl-images/\w+\.png  1024x1024  PNG\n", out)
+
+
+def test_colours_are_for_terminals_that_do_not_ask_for_none(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- step: SETT\n", encoding="utf-8")
+    coloured, _, _ = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment())
+    plain, _, _ = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment(NO_COLOR="1"))
+    assert coloured.startswith("\x1b[1ma.flow.yaml:1:9\x1b[0m: \x1b[1;31merror\x1b[0m: ")
+    assert plain.startswith("a.flow.yaml:1:9: error: Step not found: SETT [unknown-step]\n")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+def test_an_interrupted_run_ends_with_130_and_leaves_no_part_files(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    with Simulator(faults=["hang"]) as simulator:
+        process = subprocess.Popen(
+            command("run", "a.flow.yaml", "--quiet"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment(simulator),
+            text=True,
+        )
+        wait_for(lambda: simulator.request_count == 1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        requests = simulator.request_count
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert requests == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.flow.yaml"]
+
+
+def test_a_simulator_serves_until_ctrl_c_and_says_what_to_set(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("simulate", "--key", "sk-here"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, text=True
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(6)]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert [re.sub(r":\d+", ":PORT", line) for line in lines] == [
+        "simulated images API: http://127.0.0.1:PORT\n",
+        "export OPENAI_BASE_URL=http://127.0.0.1:PORT/v1\n",
+        "export OPENAI_API_KEY=sk-here\n",
+        "export AZURE_OPENAI_ENDPOINT=http://127.0.0.1:PORT\n",
+        "export AZURE_OPENAI_API_KEY=sk-here\n",
+        "Ctrl-C ends it.\n",
+    ]
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["validate", "."], ["run", "a.flow.yaml", "--events"]], ids=["validate", "run"])
+def test_a_reader_that_leaves_is_no_reason_to_complain(tmp_path: Path, arguments: list[str]) -> None:
+    steps = "".join(f"- step: SET\n  nmae_{i}: '{{{{ flowContext.x{i} }}}}'\n" for i in range(300))
+    (tmp_path / "a.flow.yaml").write_text(
+        "- step: SET\n  text: hello\n" * 300 if arguments[0] == "run" else steps, encoding="utf-8"
+    )
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment()
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=20), err) == (1, b"")

@@ -1,0 +1,283 @@
+"""The reader: values by YAML 1.2, exact places, and one pass past every slip."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowdsl.diagnostics import render
+from flowdsl.reader import MAX_DEPTH, Node, read, read_bytes
+from flowdsl.source import Position, Source
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")) | st.sampled_from("\n\t"))
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS.filter(lambda k: k != "<<"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def values(text: str) -> Any:
+    root, slips = read(Source(text))
+    assert slips == []
+    assert root is not None
+    return root.plain()
+
+
+def slips(text: str) -> list[tuple[str, str, str]]:
+    """Code, message and marked text of each finding of the reader."""
+    return [(slip.code, slip.message, slip.span.text) for slip in read(Source(text))[1]]
+
+
+def nodes(node: Node) -> list[Node]:
+    children = node.value if node.kind == "list" else node.value.values() if node.kind == "map" else ()
+    return [node, *(found for child in children for found in nodes(child))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(TREES, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.booleans(), st.sampled_from([20, 80]))
+def test_what_a_dumper_writes_is_read_back_with_exact_places(
+    tree: Any, style: str | None, flow: bool, unicode: bool, width: int
+) -> None:
+    text = yaml.dump(tree, default_style=style, default_flow_style=flow, allow_unicode=unicode, width=width)
+    root, found = read(Source(text))
+    assert root is not None
+    if not style or style not in "|>'\"":  # a style makes the dumper write tags, which stand in the way of re-reading
+        assert [slip.code for slip in found] == []
+        assert root.plain() == yaml.safe_load(text)
+    for node in nodes(root):
+        if node.kind == "scalar" and node.style is None and "\n" not in node.span.text and node.span.text:
+            again, _ = read(Source(node.span.text))
+            assert again is not None
+            assert again.plain() == node.value
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("a: 1\nb: two words\n", ["1", "two words"]),
+        ("a: 'it''s'\nb: \"x\\ty\"\n", ["'it''s'", '"x\\ty"']),
+        ("a: |\n  one\n  two\n\nb: >-\n  three\n", ["|\n  one\n  two", ">-\n  three"]),
+        ("a: [1, {b: 2}]\nb: {c: 3}\n", ["[1, {b: 2}]", "1", "{b: 2}", "2", "{c: 3}", "3"]),
+        ("a:\n- 1\n- b: 2\n", ["- 1\n- b: 2", "1", "b: 2", "2"]),
+        ("a: !!str 5\nb: &x y\nc: *x\n", ["!!str 5", "&x y", "&x y"]),
+        ("a:\nb: ~\n", ["", "~"]),
+        ("a: 😀 x\r\nb: é\r\n", ["😀 x", "é"]),
+        ("a: 1\rb: 2\r", ["1", "2"]),
+    ],
+)
+def test_each_node_spans_exactly_its_own_characters(text: str, spans: list[str]) -> None:
+    root, found = read(Source(text))
+    assert found == []
+    assert root is not None
+    assert [node.span.text for node in nodes(root)[1:]] == spans
+
+
+def test_keys_have_places_of_their_own() -> None:
+    root, _ = read(Source("first: 1\n'second key': 2\n"))
+    assert root is not None
+    assert {name: (key.span.text, str(key.span)) for name, key in root.keys.items()} == {
+        "first": ("first", "<text>:1:1"),
+        "second key": ("'second key'", "<text>:2:1"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("off", "off"),
+        ("y", "y"),
+        ("true", True),
+        ("False", False),
+        ("tRuE", "tRuE"),
+        ("null", None),
+        ("~", None),
+        ("nULL", "nULL"),
+        ("012", 12),
+        ("0o14", 12),
+        ("0x1F", 31),
+        ("0b11", "0b11"),
+        ("1_000", "1_000"),
+        ("-7", -7),
+        ("+7", 7),
+        ("1:30", "1:30"),
+        ("1024x1024", "1024x1024"),
+        ("2026-01-01", "2026-01-01"),
+        ("1.5", 1.5),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("1e400", math.inf),
+        ("-.INF", -math.inf),
+        (".", "."),
+        ("-", None),
+        ("1.2.3", "1.2.3"),
+        ("0x" + "F" * 3001, "0x" + "F" * 3001),
+        ("'5'", "5"),
+        ("!!str 5", "5"),
+        ("!!int 5", 5),
+        ("!!float 5", 5),
+        ("! 5", "5"),
+    ],
+)
+def test_a_plain_scalar_has_the_value_of_the_core_schema(text: str, value: Any) -> None:
+    found = values(f"- {text}\n")
+    expected = [[None]] if text == "-" else [value]
+    assert (found, type(found[0])) == (expected, type(expected[0]))
+
+
+def test_not_a_number_is_a_number() -> None:
+    (found,) = values("- .nan\n")
+    assert math.isnan(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: 1\na: 2\n", [("duplicate-key", "`a` is given twice", "a")]),
+        ("a: {{ x }}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{{ x }}")]),
+        ("- {{ x }}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{{ x }}")]),
+        ("a: {% if x %}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{% if x %}")]),
+        ("a:\n\tb: 1\n", [("tab", "a tab cannot indent YAML", "\t")]),
+        ("a: b: c\n", [("unquoted-colon", "a text with `: ` in it must be quoted", ":")]),
+        ("a: 'x\n", [("yaml-syntax", "this quote is never closed", "'")]),
+        ("a: *b\n", [("unknown-alias", "`*b` names no anchor above it", "*b")]),
+        ("a: &x [*x]\n", [("alias-cycle", "`*x` stands inside the value it names", "*x")]),
+        ("a: !x 1\n", [("unknown-tag", "the tag `!x` means nothing here", "!x")]),
+        ("a: !!int x\n", [("unknown-tag", "the tag `!!int` means nothing here", "!!int")]),
+        ("[a]: 1\n", [("complex-key", "a key must be a text, and this is a list or a map", "[")]),
+        ("a: &x {b: 1}\n*x : 2\n", [("complex-key", "a key must be a text, and this is a list or a map", "*")]),
+        ("a: 1\n---\nb: 2\n", [("second-document", "a file holds one document, and a second starts here", "---")]),
+        ("a: \x00\n", [("yaml-syntax", "the character U+0000 is not allowed in YAML", "\x00")]),
+        ("a: \x1b[1m\n", [("yaml-syntax", "the character U+001B is not allowed in YAML", "\x1b")]),
+        ("a: \ud800\n", [("yaml-syntax", "the character U+D800 is not allowed in YAML", "\ud800")]),
+        ("  \n", [("empty-file", "the file is empty", "  \n")]),
+        ("# note\n", [("empty-file", "the file holds only comments", "# note\n")]),
+    ],
+)
+def test_a_slip_is_told_with_its_place(text: str, found: list[tuple[str, str, str]]) -> None:
+    assert slips(text) == found
+
+
+def test_slips_of_several_kinds_are_all_told_and_what_is_behind_them_is_read_in_its_place() -> None:
+    text = "- step: SET\n  a: {{ x }}\n- step: SET\n\tb: 1\n- step: SET\n  c: d: e\n  f: 7\n  f: 8\n"
+    root, found = read(Source(text))
+    assert [(slip.code, str(slip.span)) for slip in found] == [
+        ("unquoted-template", "<text>:2:6"),
+        ("tab", "<text>:4:1"),
+        ("unquoted-colon", "<text>:6:7"),
+        ("duplicate-key", "<text>:8:3"),
+    ]
+    assert root is not None
+    first, _, third = root.value
+    assert first.value["a"].value == "{{ x }}"
+    assert str(third.value["f"].span) == "<text>:7:6"
+    assert third.value["f"].span.text == "7"
+
+
+def test_a_key_given_through_an_alias_leaves_the_anchored_value_as_it_is() -> None:
+    assert values("- &a 5\n- {*a : x}\n") == [5, {"5": "x"}]
+
+
+def test_an_alias_stands_for_the_value_and_keeps_its_place() -> None:
+    root, _ = read(Source("- &a [1, 2]\n- *a\n"))
+    assert root is not None
+    assert root.plain() == [[1, 2], [1, 2]]
+    assert str(root.value[1].span) == "<text>:1:3"
+
+
+def test_a_merge_key_is_an_ordinary_key_as_in_yaml_1_2() -> None:
+    assert values("a: &x {b: 1}\nc: {<<: *x, d: 2}\n") == {"a": {"b": 1}, "c": {"<<": {"b": 1}, "d": 2}}
+
+
+def test_an_alias_bomb_is_refused_in_no_time() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    began = time.perf_counter()
+    assert slips("\n".join(lines)) == [
+        ("alias-bomb", "the aliases of this file expand to more than 500,000 values", "*a4")
+    ]
+    assert time.perf_counter() - began < 2
+
+
+def test_depth_is_limited_in_the_text() -> None:
+    assert slips("[" * MAX_DEPTH + "]" * MAX_DEPTH) == []
+    assert slips("[" * 3000) == [("too-deep", "lists and maps stand more than 64 deep here", "[")]
+
+
+def test_depth_is_limited_through_aliases() -> None:
+    text = "".join(f"a{n}: &a{n} {'[' * 40}{f'*a{n - 1}' if n else ''}{']' * 40}\n" for n in range(40))
+    assert slips(text) == [("too-deep", "with this alias, lists and maps stand more than 64 deep", "*a0")]
+
+
+def test_a_byte_order_mark_moves_nothing() -> None:
+    for source in (Source("\ufeffa: b\n"), read_bytes(b"\xef\xbb\xbfa: b\n", "<text>")[0]):
+        root, found = read(source)
+        assert found == []
+        assert root is not None
+        assert (root.value["a"].span.text, str(root.value["a"].span)) == ("b", "<text>:1:4")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: \xff\n", "the file is not UTF-8: byte 0xff is not UTF-8"),
+        ("a: b".encode("utf-16"), "the file is not UTF-8: it looks like UTF-16"),
+    ],
+)
+def test_bytes_that_are_no_utf8_are_told(content: bytes, message: str) -> None:
+    _, (found,) = read_bytes(content, "x.yaml")
+    assert (found.code, found.message) == ("not-utf8", message)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_count_alike_with_every_line_end(end: str) -> None:
+    source = Source(end.join(["a: 1", "", "b: 2", ""]))
+    root, _ = read(source)
+    assert root is not None
+    assert root.value["b"].span.first == Position(3, 4)
+    assert [source.line(n) for n in (1, 2, 3, 4)] == ["a: 1", "", "b: 2", ""]
+    assert source.offset(3, 4) == root.value["b"].start
+
+
+def test_the_caret_stands_under_wide_characters_tabs_and_emoji() -> None:
+    text = "日本語: [😀é, !x y]\na:\t!x y\n"
+    assert render(read(Source(text))[1]) == (
+        "<text>:1:11: error: the tag `!x` means nothing here [unknown-tag]\n"
+        "   1 | 日本語: [😀é, !x y]\n"
+        "     |              ^^\n"
+        "  hint: remove it\n"
+        "\n"
+        "<text>:2:4: error: the tag `!x` means nothing here [unknown-tag]\n"
+        "   2 | a:  !x y\n"
+        "     |     ^^\n"
+        "  hint: remove it"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- step: SET\n  text: " + "x" * 10_000_000 + "\n",
+        "- step: SET\n  text: " + "{{ x }} " * 200_000 + ": {\n",
+        "a: " + "w" * 400_000 + " {{ x }}: {{ y }}\n",
+        "\ta: 1\n" * 60_000,
+        "- {{ x }}\n" * 60_000,
+        "a: [" + "'" * 1_000_001 + "\n",
+    ],
+    ids=["one long text", "one long line of templates", "one long word", "tabs", "templates", "quotes"],
+)
+def test_a_huge_file_does_not_hang(text: str) -> None:
+    began = time.perf_counter()
+    read(Source(text))
+    assert time.perf_counter() - began < 8

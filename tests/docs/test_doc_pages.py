@@ -1,0 +1,66 @@
+"""Every example of README.md and docs/ is run, every link leads somewhere, every list is complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from block_runner import PageRunner
+from doc_blocks import PAGES, ROOT, anchors, blocks, prose, rewrite
+from flowdsl_steps.image.simulator import Simulator
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_WEB = ("https://", "http://", "mailto:")
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_block_of_a_page_does_what_the_page_says(
+    page: Path, tmp_path: Path, simulator: Simulator, update_golden: bool
+) -> None:
+    simulator.reset()
+    runner = PageRunner(tmp_path, simulator, rewrite=update_golden)
+    problems = []
+    for block in blocks(page):
+        try:
+            runner.run(block)
+        except AssertionError as problem:
+            problems.append(str(problem))
+    if update_golden:
+        rewrite(page, runner.rewritten)
+    assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    dead = []
+    for target in _LINK.findall(prose(page)):
+        if target.startswith(_WEB):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        if not found.exists() or (anchor and anchor not in anchors(found)):
+            dead.append(target)
+    assert dead == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = set(_LINK.findall(prose(ROOT / "docs" / "README.md")))
+    assert {page.name for page in PAGES[1:]} - listed == {"README.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_a_block_that_is_not_run_says_why(page: Path) -> None:
+    reasons = {block.place: block.remarks["skip"] for block in blocks(page) if "skip" in block.remarks}
+    assert {place: why for place, why in reasons.items() if len(why.split()) < 4} == {}

@@ -1,0 +1,80 @@
+"""An image step run on its own, against a server on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
+from flowdsl_steps.image.options import ImageOptions
+
+from flowdsl.image import ImageStore
+from flowdsl.limits import Limits
+from flowdsl.services import Service
+from flowdsl.step import Step, Written
+
+T = TypeVar("T")
+
+
+class Ground:
+    """A StepContext outside of a run, which keeps what the step told."""
+
+    def __init__(self, cls: type[Step], folder: Path, service: Service, given: Mapping[str, Any]) -> None:
+        self.step = str(cls.declared["name"])
+        self.path = "flow[0]"
+        self.flow_context: dict[str, Any] = {}
+        self.given = frozenset(given)
+        self.outputs: tuple[str, ...] = ()
+        self.limits = Limits()
+        self.service = service
+        self.store = ImageStore(folder)
+        self.told: list[str] = []
+        self.notes: list[tuple[str, str]] = []
+        self.spent: list[float | None] = []
+        self.opened: dict[Hashable, Any] = {}
+        self.stack = AsyncExitStack()
+
+    def input(self, type: str) -> Any:
+        return self.flow_context.get(type)
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        self.told.append(text if done is None else f"{text} {done}/{total}")
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        self.notes.append((code, text))
+
+    def spend(self, usd: float | None) -> None:
+        self.spent.append(usd)
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        if key not in self.opened:
+            self.opened[key] = await self.stack.enter_async_context(open())
+        return self.opened[key]  # type: ignore[no-any-return]  # what was opened under this key
+
+
+class Bench:
+    """Runs image steps; `ground` is the context of the last one."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], name: str = "PICTURES") -> None:
+        self.folder = folder
+        self.service = Service(name, settings)
+        self.ground: Ground
+
+    async def arun(self, cls: type[ImageOptions] = OpenAIImageGeneration, **options: Any) -> dict[str, Any]:
+        given = {"model": "gpt-image-2", "instruction": "a lighthouse", **options}
+        given = {key: value for key, value in given.items() if value is not None}
+        self.ground = ground = Ground(cls, self.folder, self.service, given)
+        async with ground.stack:
+            written: Written = await cls.model_validate(given).run(ground)
+        assert written is not None
+        return dict(written)
+
+    def run(self, cls: type[ImageOptions] = OpenAIImageGeneration, **options: Any) -> dict[str, Any]:
+        return asyncio.run(self.arun(cls, **options))
+
+    def leftovers(self) -> list[str]:
+        """Files of the store that are not finished pictures."""
+        return [path.name for path in self.folder.rglob("*") if path.is_file() and path.name.startswith(".")]

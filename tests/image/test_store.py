@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from image_pictures import PICTURES, drawn
+
+from flowdsl.errors import StepError
+from flowdsl.image import Image, ImageStore
+from flowdsl.image_format import image_size, media_type
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_type_and_size_are_read_from_the_first_bytes(name: str, tmp_path: Path) -> None:
+    content, mime = PICTURES[name]
+    image = ImageStore(tmp_path).add(content)
+    assert (image.mime, image.width, image.height, image.bytes) == (mime, 61, 43, len(content))
+    assert image.path == str(tmp_path / f"{hashlib.sha256(content).hexdigest()}.{name.rpartition('.')[2]}")
+    assert Path(image.path).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", [name for name in PICTURES if "svg" not in name])
+def test_a_header_that_is_cut_off_gives_no_size_and_no_crash(name: str) -> None:
+    content, mime = PICTURES[name]
+    for length in range(12, 40):
+        size = image_size(mime, content[:length])
+        assert size is None or size == (61, 43)
+    assert media_type(content[:12]) == mime
+
+
+def test_the_size_of_a_jpeg_is_found_behind_a_long_profile(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).add(drawn("JPEG", icc_profile=os.urandom(300_000)))
+    assert (image.width, image.height) == (61, 43)
+
+
+def test_an_svg_without_a_size_in_pixels_has_none(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).add(b'<svg width="100%" height="100%"/>')
+    assert "width" not in image
+    assert image.to_json() == {"path": image.path, "mime": "image/svg+xml", "sha256": image.sha256}
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"", "no bytes at all"),
+        (b"<html><body>Sorry</body></html>", "31 bytes that begin with `<html><body>Sorry</body>`"),
+        (b"\x00\x01\x02", "3 bytes that begin with `00 01 02`"),
+    ],
+)
+def test_what_is_not_an_image_is_refused_and_leaves_nothing(content: bytes, shown: str, tmp_path: Path) -> None:
+    with pytest.raises(StepError) as caught:
+        ImageStore(tmp_path).add(content)
+    assert str(caught.value) == f"what came is not an image: {shown}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    first, second = store.add(PICTURES["png"][0]), store.add(PICTURES["png"][0])
+    assert first == second
+    assert hash(first) == hash(second)
+    assert [path.name for path in tmp_path.iterdir()] == [Path(first.path).name]
+
+
+def test_a_file_that_a_crash_cut_short_is_written_again(tmp_path: Path) -> None:
+    store, content = ImageStore(tmp_path), PICTURES["png"][0]
+    Path(store.add(content).path).write_bytes(b"")
+    assert store.add(content).read() == content
+
+
+def test_an_aborted_writer_leaves_nothing(tmp_path: Path) -> None:
+    writer = ImageStore(tmp_path).writer()
+    writer.write(PICTURES["png"][0])
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    writer.abort()
+    writer.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_bytes_than_the_limit_are_refused(tmp_path: Path) -> None:
+    with ImageStore(tmp_path).writer(limit=10) as writer, pytest.raises(StepError) as caught:
+        writer.write(b"x" * 11)
+    assert str(caught.value) == "the image is larger than the limit of 10 bytes"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_part_files_of_a_killed_process_are_removed_and_those_of_a_living_one_stay(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from flowdsl.image import ImageStore\n"
+        "writer = ImageStore(sys.argv[1]).writer(); writer.write(b'half'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 9
+    (abandoned,) = tmp_path.iterdir()
+    living = ImageStore(tmp_path / "other" / "..").writer()
+    assert not abandoned.exists()
+    ImageStore(tmp_path).add(PICTURES["gif"][0])
+    living.write(PICTURES["png"][0])
+    assert living.commit().mime == "image/png"
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    writer = store.writer()
+    writer.write(PICTURES["png"][0])
+    next(tmp_path.glob(".*.part")).unlink()
+    with pytest.raises(StepError) as caught:
+        writer.commit()
+    assert str(caught.value) == f"the image cannot be stored in {tmp_path}: No such file or directory"
+
+
+def test_an_image_is_a_mapping_over_what_is_known(tmp_path: Path) -> None:
+    content = PICTURES["png"][0]
+    with ImageStore(tmp_path).writer() as writer:
+        writer.write(content)
+        image = writer.commit(url="https://x/y", revised_prompt="A boat", url_expires_at=7)
+    assert dict(image) == {
+        "url": "https://x/y",
+        "b64_json": base64.b64encode(content).decode(),
+        "path": image.path,
+        "mime": "image/png",
+        "width": 61,
+        "height": 43,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "revised_prompt": "A boat",
+        "url_expires_at": 7,
+    }
+    assert image["width"] == image.width == 61
+    assert len(image) == 10
+    assert copy.deepcopy(image) == image
+    assert image != ImageStore(tmp_path).add(content)
+
+
+def test_an_image_does_not_show_its_bytes(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert repr(image) == f"<Image image/png 61x43 {image.bytes} bytes {image.path}>"
+    assert "b64_json" not in image.to_json()
+
+
+def test_a_key_that_is_not_known_is_absent(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert "url" not in image
+    assert image.get("url") is None
+    for key in ("url", "read", "_identity"):
+        with pytest.raises(KeyError):
+            image[key]
+
+
+def test_an_image_whose_file_is_gone_says_so() -> None:
+    image = Image(path="/nowhere/x.png", mime="image/png", bytes=1, sha256="00")
+    with pytest.raises(StepError) as caught:
+        _ = image.b64_json
+    assert str(caught.value) == "the image /nowhere/x.png cannot be read: No such file or directory"

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flowdsl_steps.image.transport import Delivery, environment_proxy, open_client, tls_context
+from image_bench import Bench
+from image_pictures import PICTURES
+from image_server import plain, tiny
+
+from flowdsl.errors import ConfigError, ServiceUnavailable
+
+PNG = PICTURES["png"][0]
+
+
+def test_one_connection_serves_requests_one_after_the_other() -> None:
+    async def run() -> tuple[int, list[str]]:
+        async with tiny(plain(b"hello")) as server, open_client() as client:
+            texts = [(await client.post(server.url, json={"n": n})).text for n in range(3)]
+            return server.connections, texts
+
+    assert asyncio.run(run()) == (1, ["hello"] * 3)
+
+
+def test_only_the_headers_we_set_are_sent_and_cookies_are_not_kept() -> None:
+    async def run() -> list[bytes]:
+        async with tiny(plain(b"", headers="set-cookie: a=b\r\n")) as server, open_client() as client:
+            for _ in range(2):
+                client.cookies.clear()
+                await client.post(server.url, content=b"{}", headers={"X-Own": "1", "User-Agent": "flowdsl"})
+            return server.heads
+
+    first, second = asyncio.run(run())
+    assert first == second
+    names = {line.split(b":")[0].lower() for line in first.split(b"\r\n")[1:] if line}
+    assert names == {b"host", b"accept", b"accept-encoding", b"connection", b"user-agent", b"x-own", b"content-length"}
+
+
+def test_redirects_are_not_followed() -> None:
+    async def run() -> int:
+        async with (
+            tiny(plain(b"", "302 Found", "location: http://127.0.0.1:9/\r\n")) as server,
+            open_client() as client,
+        ):
+            return (await client.get(server.url)).status_code
+
+    assert asyncio.run(run()) == 302
+
+
+def test_nothing_is_sent_when_no_connection_comes_about() -> None:
+    async def run() -> bool:
+        delivery = Delivery()
+        async with open_client() as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.post("http://127.0.0.1:1/", extensions={"delivery": delivery})
+        return delivery.sent
+
+    assert asyncio.run(run()) is False
+
+
+def test_a_connection_that_breaks_after_sending_is_a_read_error() -> None:
+    async def leave(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def run() -> bool:
+        delivery = Delivery()
+        async with tiny(leave) as server, open_client() as client:
+            with pytest.raises(httpx.ReadError):
+                await client.post(server.url, extensions={"delivery": delivery})
+        return delivery.sent
+
+    assert asyncio.run(run()) is True
+
+
+def answer_of(pictures: int) -> bytes:
+    item = {"b64_json": base64.b64encode(PNG).decode()}
+    return json.dumps({"created": 1, "data": [item] * pictures}).encode()
+
+
+def test_cancelling_in_the_middle_of_a_picture_leaves_no_file_and_no_connection(tmp_path: Path) -> None:
+    body = answer_of(2)
+
+    async def half(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body[: len(body) - 60])
+        await reader.read()
+
+    async def run() -> None:
+        async with tiny(half) as server:
+            bench = Bench(tmp_path, {"provider": "openai", "endpoint": server.url})
+            task = asyncio.create_task(bench.arun())
+            await server.asked.wait()
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(_until_part_file, tmp_path)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(5):
+                await server.left.wait()
+
+    asyncio.run(run())
+    assert list(tmp_path.iterdir()) == []
+
+
+def _until_part_file(folder: Path) -> None:
+    while not list(folder.glob(".*.part")):
+        pass
+
+
+def test_a_body_that_breaks_off_keeps_the_pictures_that_came_whole(tmp_path: Path) -> None:
+    body = answer_of(2)
+
+    async def cut(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body[: len(body) - 60])
+        writer.close()
+
+    async def run() -> ServiceUnavailable:
+        async with tiny(cut) as server:
+            with pytest.raises(ServiceUnavailable) as caught:
+                await Bench(tmp_path, {"provider": "openai", "endpoint": server.url}).arun()
+            return caught.value
+
+    error = asyncio.run(run())
+    (image,) = error.details["images"]  # type: ignore[misc]  # put there as a list
+    assert image.read() == PNG
+    assert error.charge_possible
+    assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
+
+
+def test_the_deadline_counts_for_the_whole_attempt_and_not_for_each_read(tmp_path: Path) -> None:
+    async def drip(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
+        while not reader.at_eof():
+            writer.write(b" ")
+            await asyncio.sleep(0.1)
+
+    async def run() -> None:
+        async with tiny(drip) as server:
+            bench = Bench(tmp_path, {"provider": "openai", "endpoint": server.url})
+            await bench.arun(timeoutMs=1000)
+
+    with pytest.raises(Exception, match=r"PICTURES did not finish its answer within 1 s"):
+        asyncio.run(run())
+
+
+def test_requests_go_through_the_proxy_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> tuple[bytes, dict[str, Any]]:
+        async with tiny(plain(answer_of(1))) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://me:p%40ss@"))
+            found = await Bench(tmp_path, {"provider": "openai", "endpoint": "http://images.example"}).arun()
+            return proxy.heads[0], found
+
+    head, found = asyncio.run(run())
+    assert head.startswith(b"POST http://images.example/v1/images/generations HTTP/1.1\r\n")
+    assert b"\r\nProxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in head
+    assert len(found["imageList"]) == 1
+
+
+def test_a_service_on_this_machine_and_names_in_no_proxy_take_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert environment_proxy("https", "127.0.0.1") is None
+    assert environment_proxy("https", "inside.example") is None
+    assert environment_proxy("http", "outside.example") is None
+    found = environment_proxy("https", "outside.example")
+    assert found is not None
+    assert found.geturl() == "http://proxy.example:3128"
+
+
+def test_a_socks_proxy_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://proxy.example:1080")
+    bench = Bench(tmp_path, {"provider": "openai", "endpoint": "http://images.example"})
+    with pytest.raises(ServiceUnavailable) as caught:
+        bench.run(maxRetries=0)
+    assert str(caught.value) == (
+        "PICTURES cannot be reached at images.example: a socks5 proxy is not supported: use an http proxy, or NO_PROXY"
+    )
+
+
+def test_a_certificate_that_is_none_is_an_error_of_the_service_entry(tmp_path: Path) -> None:
+    with pytest.raises(ssl.SSLError):
+        tls_context("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----", None)
+    bench = Bench(tmp_path, {"provider": "openai", "endpoint": "https://x", "caPem": "/nowhere/ca.pem"})
+    with pytest.raises(ConfigError) as caught:
+        bench.run()
+    assert str(caught.value) == (
+        "the `caPem` or `clientPem` of the service PICTURES cannot be used: No such file or directory"
+    )
