@@ -224,7 +224,7 @@ class _Composer:
         elif start in self.templates:
             value = self.source.text[start:end]
         node = Node("scalar", value, self.source, start, end, style)
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             self.tagged(node, event)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
@@ -313,7 +313,7 @@ class _Composer:
         """Applies one of YAML's own tags, or reports a tag that means nothing here."""
         tag = event.tag
         kind = tag.removeprefix("tag:yaml.org,2002:")
-        if node.kind == "scalar" and kind == "str":
+        if node.kind == "scalar" and kind in ("str", "!"):
             node.value = event.value
         elif (
             node.kind == "scalar"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.source import Source, Span
 
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{\{.*|\{%.*")
-_VALUE_START = re.compile(r"(?:[\w.$-]+\s*:|-)\s+$")
+_TEMPLATE = re.compile(r"[:-]\s{1,99}(\{[{%])")
+_VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+$")
+_NEAR = 200
+"""How many characters, templates and lines are looked at around a slip: a hostile file must not take long."""
 _KEY = re.compile(r"\s*(?:-\s+)?([\w.$-]+)\s*:(?:\s|$)")
 
 
@@ -57,17 +60,18 @@ def unquoted_template(source: Source, offset: int) -> Diagnostic | None:
     text = source.line(position.line)
     if text.lstrip().startswith("#"):
         return None
-    for match in _TEMPLATE.finditer(text):
-        if _VALUE_START.search(text[: match.start()]):
-            start = source.offset(position.line, 1) + match.start()
-            value = text[match.start() :].rstrip()
+    for match in islice(_TEMPLATE.finditer(text), _NEAR):
+        at = match.start(1)
+        if _VALUE_START.search(text, max(0, at - _NEAR), at):
+            start = source.offset(position.line, 1) + at
+            value = text[at:].rstrip()
             quote = '"' if '"' not in value else "'"
             return Diagnostic(
                 "unquoted-template",
                 "a value that starts with a template must be quoted",
                 Span(source, start, start + len(value)),
-                hint=f"write {text[: match.start()].strip()} {quote}{value}{quote}"
-                if quote not in value
+                hint=f"write {text[:at].strip()} {quote}{value}{quote}"
+                if quote not in value and len(text) <= _NEAR
                 else "put the value under a `|` line",
             )
     return None
@@ -172,7 +176,7 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
 
 def _step_above(source: Source, line: int) -> tuple[int, Related] | None:
     """The column of the keys of the last step that starts above a line, and where it starts."""
-    for number in range(line - 1, 0, -1):
+    for number in range(line - 1, max(0, line - _NEAR), -1):
         match = re.match(r"(\s*-\s+)step\s*:\s*(\S+)", source.line(number))
         if match:
             start = source.offset(number, 1) + match.start(2)

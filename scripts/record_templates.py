@@ -1,6 +1,6 @@
 """Record what Nunjucks 3.2.4 makes of the corpus in `tests/template/corpus`.
 
-    npm install --prefix scripts nunjucks@3.2.4
+    npm install --no-save --prefix scripts nunjucks@3.2.4
     python scripts/record_templates.py
 
 Each file there holds a context and cases; a case gets `text`, or `error` when Nunjucks refuses it. Cases whose result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 import flowdsl
-from conftest import AS_OF
 
+AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parent / "golden"
 
 

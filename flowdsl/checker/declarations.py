@@ -103,7 +103,8 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
     try:
         found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
     except Unresolvable as error:
-        message = f"the `$ref` {error.ref} leads nowhere: only references inside the schema are followed"
+        ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
+        message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"
         raise ConfigError(message, code="invalid-schema") from error
     except SCHEMA_FAULTS as error:
         raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error

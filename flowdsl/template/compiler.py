@@ -39,8 +39,8 @@ Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 # Python's compiler nests `elif`s.
 MAX_ELIFS: Final = 20
 
-# So many texts are joined before their size is known.
-FEW: Final = 16
+# More texts than these are collected in a list: Python's compiler nests arguments.
+FEW: Final = 32
 
 _compiled: Final[Cache[Any, Compiled]] = Cache(4096)
 _codes: Final[Cache[str, CodeType]] = Cache(1024)
@@ -99,8 +99,6 @@ class _Compiler:
         self.out = "out"
         self.loops = 0
         self.captures = 0
-        self.written = 0
-        self.taint = taint
         self.placeholder = (
             re.compile("|".join(re.escape("{" + name + "}") for name in sorted(placeholders))) if placeholders else None
         )
@@ -207,12 +205,8 @@ class _Compiler:
         self.writer.line(f"counted_{self.out} = 0")
 
     def finish(self, parts: str) -> None:
-        """Write the return of joined parts; when they are few, the size of the result is judged afterwards."""
-        if self.taint or self.written > FEW:
-            self.writer.line(f"return finish({parts})")
-            return
-        text = self.writer.hoist(f"join({parts})")
-        self.writer.line(f"return {text} if len({text}) <= MAX else finish(({text},))")
+        """Write the return of joined parts."""
+        self.writer.line(f"return finish({parts})")
 
     def body(self, body: Body) -> None:
         """Write statements."""
@@ -249,7 +243,6 @@ class _Compiler:
 
     def emit(self, pieces: list[str]) -> None:
         """Write the output of texts."""
-        self.written += len(pieces)
         for at in range(0, len(pieces), FEW):
             some = ", ".join(pieces[at : at + FEW])
             if len(pieces) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from flowdsl.template.writer import Line, Writer
 
 # An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
 HOIST: Final = 12
+_MARKS_SAFE: Final = re.compile(r"\|\s*(?:e\b|escape|forceescape|safe)|filter\s+(?:e\b|escape|forceescape|safe)")
 _COMPARISONS: Final = {"<", ">", "<=", ">="}
 _ARITHMETIC: Final = {"*": "multiply", "/": "divide", "%": "remainder", "**": "power"}
 _EQUALITY: Final = {
@@ -57,7 +59,7 @@ class Expressions:
         self.lax = 0
         self.fails = False
         self.often = False
-        self.marks_safe = any(name in writer.places.text for name in ("safe", "escape", "|e", "| e"))
+        self.marks_safe = _MARKS_SAFE.search(writer.places.text) is not None
 
     def code(self, node: Node) -> str:
         """Python code that computes a node; lines it needs before are written."""

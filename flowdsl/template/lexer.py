@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from flowdsl.template.problems import Mistake, strange
@@ -56,13 +57,12 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
     while True:
         token = match(text, at)
         assert token is not None  # noqa: S101  the last alternatives take anything
-        kind = token.lastgroup
-        start, end = token.span(kind)  # type: ignore[arg-type]  # one alternative always matches
+        kind = token.lastgroup or ""
+        start, end = token.span(kind)
         at = end
         if kind == "NAME":
             word = text[start:end]
-            after_dot = found and found[-1][0] == "."
-            found.append(("NAME" if after_dot else _WORDS.get(word, "NAME"), word, start, end))
+            found.append(("NAME" if found and found[-1][0] == "." else _WORDS.get(word, "NAME"), word, start, end))
         elif kind == "OP":
             sign = text[start:end]
             if sign == "{":
@@ -72,15 +72,10 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
                     return _closed(found, text, "}}", close, start, end + 1, opened)
                 braces = max(0, braces - 1)
             found.append((_WORDS.get(sign, sign), sign, start, end))
-        elif kind == "STRING":
-            found.append(("STRING", unescaped(text[start + 1 : end - 1]), start, end))
-        elif kind == "NUMBER":
-            found.append(("NUMBER", _number(text, start, end), start, end))
+        elif kind in _CONSTANTS:
+            found.append((kind, _CONSTANTS[kind](text, start, end), start, end))
         elif kind == "CLOSE" and close and not (text[start:end] == "-}}" and braces):
             return _closed(found, text, text[start:end], close, start, end, opened)
-        elif kind == "REGEX":
-            body, _, flags = text[start + 2 : end].rpartition("/")
-            found.append(("REGEX", (body, flags), start, end))
         elif kind == "END":
             if close:
                 raise _unclosed(text, opened, close, braces)
@@ -91,6 +86,15 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
             at = start + 1
         else:
             raise strange(text, start)
+
+
+def _string(text: str, start: int, end: int) -> str:
+    return unescaped(text[start + 1 : end - 1])
+
+
+def _regex(text: str, start: int, end: int) -> tuple[str, str]:
+    body, _, flags = text[start + 2 : end].rpartition("/")
+    return body, flags
 
 
 def _closed(
@@ -130,3 +134,10 @@ def _number(text: str, start: int, end: int) -> int | float:
     if len(digits) > 300:
         raise Mistake("a number of more than 300 digits", start, end)
     return int(digits) if digits.isdigit() else float(digits)
+
+
+_CONSTANTS: Final[dict[str, Callable[[str, int, int], Any]]] = {
+    "NUMBER": _number,
+    "REGEX": _regex,
+    "STRING": _string,
+}

@@ -107,6 +107,9 @@ def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
 
 
 def _getter(target: Any) -> Callable[[Any, Any], Any]:
+    if type(target) is dict:
+        return target.get
+
     def get(key: Any, _missing: Any) -> Any:
         return member(target, key)
 
@@ -114,6 +117,9 @@ def _getter(target: Any) -> Callable[[Any, Any], Any]:
 
 
 def _tainted_getter(target: Any) -> Callable[[Any, Any], Any]:
+    if type(target) is dict:
+        return target.get
+
     def get(key: Any, _missing: Any) -> Any:
         return mark_member(member(target, key), target)
 

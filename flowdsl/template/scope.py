@@ -148,10 +148,7 @@ class Scope:
                 continue
             fallback = self.writer.constant(BUILTINS[name]) if name in BUILTINS else "U"
             lines.append(f"{local} = names[{key}] if {key} in names else context.get({key}, {fallback})")
-        lines += [
-            f"{name} = {local}.get if type({local}) is dict else getter({local})"
-            for local, name in self.getters.items()
-        ]
+        lines += [f"{name} = getter({local})" for local, name in self.getters.items()]
         return lines
 
     def write(self, name: str, value: str) -> None:

@@ -167,6 +167,7 @@ STEPS: tuple[dict[str, object], ...] = (
                 "default": "imageList",
                 "min_length": 1,
                 "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$",
+                "verbatim": True,
             },
         ],
         "rules": [
@@ -364,6 +365,7 @@ STEPS: tuple[dict[str, object], ...] = (
                 "default": "imageList",
                 "min_length": 1,
                 "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$",
+                "verbatim": True,
             },
             {
                 "name": "target",
@@ -562,6 +564,7 @@ STEPS: tuple[dict[str, object], ...] = (
                 "default": "imageList",
                 "min_length": 1,
                 "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$",
+                "verbatim": True,
             },
         ],
         "rules": [

@@ -255,7 +255,7 @@ def test_the_caret_stands_under_wide_characters_tabs_and_emoji() -> None:
     assert render(read(Source(text))[1]) == (
         "<text>:1:11: error: the tag `!x` means nothing here [unknown-tag]\n"
         "   1 | 日本語: [😀é, !x y]\n"
-        "     |              ^^\n"
+        "     |               ^^\n"
         "  hint: remove it\n"
         "\n"
         "<text>:2:4: error: the tag `!x` means nothing here [unknown-tag]\n"

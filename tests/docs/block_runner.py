@@ -45,11 +45,16 @@ class PageRunner:
         self.rewrite = rewrite
         self.exit_code = 0
         self.output = ""
+        self.output_follows = False
         self.session: dict[str, Any] = {}
         self.rewritten: dict[Block, str] = {}
 
-    def run(self, block: Block) -> None:
-        """Runs one block. Raises: AssertionError, with the place, when it does not do what the page says."""
+    def run(self, block: Block, following: Block | None = None) -> None:
+        """Runs one block; a JSON block that follows shows its output.
+
+        Raises: AssertionError, with the place, when it does not do what the page says.
+        """
+        self.output_follows = following is not None and following.language == "json"
         if "skip" in block.remarks:
             return
         if "include" in block.remarks:
@@ -118,7 +123,7 @@ class PageRunner:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), self._simulated_environ():
             code = compile(block.text, block.place, "exec", dont_inherit=True)
-            exec(code, {"__name__": "__main__"})
+            exec(code, {"__name__": "__main__"})  # noqa: S102  our own pages
         self.output = printed.getvalue()
 
     def _text(self, block: Block) -> None:
@@ -160,7 +165,7 @@ class PageRunner:
             assert done.returncode == 0 or told, (
                 f"{block.place}: `{command}` exits with {done.returncode}\n{done.stdout}"
             )
-            if shown or index + 1 < len(steps):
+            if index + 1 < len(steps) or not self.output_follows:
                 self._compare(block, shown, done.stdout, command)
                 rewritten += _presentable(done.stdout, self.folder)
         self.rewritten[block] = rewritten
@@ -223,7 +228,7 @@ def _commands(block: Block) -> list[tuple[str, str]]:
         while command.endswith("\\"):
             more, _, shown = shown.partition("\n")
             command = f"{command}\n{more}"
-        found.append((command.partition("  #")[0].rstrip(), shown))
+        found.append((command, shown))
     return found
 
 
@@ -237,7 +242,8 @@ def _normal(text: str, folder: Path) -> str:
 def _presentable(text: str, folder: Path) -> str:
     """An output as a page shows it: in the reader's folder, hashes shortened."""
     text = text.replace(str(folder), _SHOWN_FOLDER)
-    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text).rstrip("\n") + "\n"
+    text = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text).rstrip("\n")
+    return f"{text}\n" if text else ""
 
 
 def _required_inputs(content: Any) -> dict[str, Any]:

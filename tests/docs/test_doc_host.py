@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from doc_blocks import ROOT
-
 from flowdsl_steps.image.simulator import Simulator
 
 SCRIPT = ROOT / "docs" / "examples" / "host.py"

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from doc_blocks import ROOT, table
+from flowdsl_steps.image.simulator import FAULTS
 
 from flowdsl.services import SETTINGS
 from flowdsl.template.filters import FILTERS
 from flowdsl.template.limits import DEFAULT_LIMITS
 from flowdsl.template.methods import METHODS
 from flowdsl.template.tests import TESTS
-from flowdsl_steps.image.simulator import FAULTS
 
 DOCS = ROOT / "docs"
 _CALLS_WITH_CODE = {
@@ -28,8 +27,6 @@ _CALLS_WITH_CODE = {
 """Functions that take a code, and as which argument."""
 _MADE_FROM_PARTS = {"unknown-filter": "flowdsl/template/references.py"}
 """Codes that no literal spells out."""
-_CODE = frozenset({"Diagnostic", "Problem", "TemplateProblem", "add", "note", "emit_note", "report", "on"})
-"""Functions that take a code as their first, second or third argument."""
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SHOWN_CODE = re.compile(r": (?:error|warning|note): .*\[([a-z0-9-]+)\]$", re.MULTILINE)
 
@@ -66,8 +63,8 @@ def limits_text() -> list[str]:
     """What one rendering may use."""
     limits = DEFAULT_LIMITS
     return [
-        f"One rendering makes at most {limits.max_output:,} characters, goes through loops at most {limits.max_loops:,}",
-        f"times, nests {limits.max_depth} deep and takes {limits.max_seconds:g} second.",
+        f"One rendering makes at most {limits.max_output:,} characters, goes through loops at most",
+        f"{limits.max_loops:,} times, nests {limits.max_depth} deep and takes {limits.max_seconds:g} second.",
     ]
 
 
@@ -131,9 +128,7 @@ def _codes_in_the_code() -> dict[str, str]:
 def _codes_in(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         for value in _places_of_codes(node):
-            for constant in _alternatives(value):
-                if _CODE.fullmatch(constant.value):
-                    yield constant.value, constant.lineno
+            yield from (found for found in _alternatives(value) if _CODE.fullmatch(found[0]))
 
 
 def _places_of_codes(node: ast.AST) -> Iterator[ast.expr]:
@@ -152,11 +147,11 @@ def _places_of_codes(node: ast.AST) -> Iterator[ast.expr]:
             yield from (value for one, value in pairs if isinstance(one, ast.Name) and one.id == "code")
 
 
-def _alternatives(value: ast.expr) -> Iterator[ast.Constant]:
+def _alternatives(value: ast.expr) -> Iterator[tuple[str, int]]:
     if isinstance(value, ast.IfExp):
         yield from (*_alternatives(value.body), *_alternatives(value.orelse))
     elif isinstance(value, ast.Constant) and isinstance(value.value, str):
-        yield value
+        yield value.value, value.lineno
 
 
 def test_every_code_of_the_code_base_is_listed_and_every_listed_one_exists() -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
+import PIL.Image
+import PIL.ImageChops
+import PIL.ImageStat
 import pytest
 from block_runner import PageRunner
 from doc_blocks import PAGES, ROOT, anchors, blocks, prose, rewrite
 from flowdsl_steps.image.simulator import Simulator
+
+import flowdsl
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _WEB = ("https://", "http://", "mailto:")
@@ -32,9 +38,10 @@ def test_every_block_of_a_page_does_what_the_page_says(
     simulator.reset()
     runner = PageRunner(tmp_path, simulator, rewrite=update_golden)
     problems = []
-    for block in blocks(page):
+    found = blocks(page)
+    for block, following in zip_longest(found, found[1:]):
         try:
-            runner.run(block)
+            runner.run(block, following)
         except AssertionError as problem:
             problems.append(str(problem))
     if update_golden:
@@ -64,3 +71,14 @@ def test_every_page_is_in_the_index() -> None:
 def test_a_block_that_is_not_run_says_why(page: Path) -> None:
     reasons = {block.place: block.remarks["skip"] for block in blocks(page) if "skip" in block.remarks}
     assert {place: why for place, why in reasons.items() if len(why.split()) < 4} == {}
+
+
+def test_the_picture_in_the_readme_is_what_its_flow_makes(tmp_path: Path, simulator: Simulator) -> None:
+    flow = next(block for block in blocks(ROOT / "README.md") if block.file_name == "skyline.flow.yaml")
+    overrides = {"openai": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+    made = flowdsl.Environment(overrides=overrides, images=tmp_path).run(flow.text, {"hour": "dawn"}).images[0]
+    with PIL.Image.open(made.path) as large, PIL.Image.open(ROOT / "docs" / "images" / "skyline.jpg") as shown:
+        assert shown.size == (512, 512)
+        pair = [picture.convert("RGB").resize((64, 64), PIL.Image.Resampling.BOX) for picture in (large, shown)]
+        difference = PIL.ImageStat.Stat(PIL.ImageChops.difference(*pair)).mean
+    assert max(difference) < 4, "draw it again: docs/images/skyline.jpg is the README's flow with hour=dawn, 512 wide"

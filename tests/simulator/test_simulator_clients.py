@@ -61,9 +61,17 @@ def test_a_gpt_image_answer_has_every_field_of_the_vendor(client: openai.OpenAI)
     assert first.b64_json != second.b64_json
 
 
-def test_the_same_request_gives_the_same_picture(client: openai.OpenAI) -> None:
-    one, two = (client.images.generate(prompt=PROMPT, model="gpt-image-2") for _ in range(2))
-    assert one.data == two.data
+def test_the_same_request_gives_another_picture_each_time_and_the_same_series_after_a_reset(
+    client: openai.OpenAI, sim: Simulator
+) -> None:
+    def series() -> list[str | None]:
+        answers = [client.images.generate(prompt=PROMPT, model="gpt-image-2") for _ in range(2)]
+        return [answer.data[0].b64_json for answer in answers if answer.data]
+
+    first = series()
+    sim.reset()
+    assert series() == first
+    assert first[0] != first[1]
 
 
 def test_a_dall_e_url_can_be_downloaded_and_has_a_revised_prompt(client: openai.OpenAI, sim: Simulator) -> None:
@@ -88,7 +96,7 @@ def test_dall_e_gives_base64_on_request(client: openai.OpenAI) -> None:
     assert [opened(item.b64_json).size for item in answer.data] == [(256, 256)] * 3
 
 
-def test_a_stream_sends_sharper_partial_images_and_then_the_picture(client: openai.OpenAI) -> None:
+def test_a_stream_sends_sharper_partial_images_and_then_the_picture(client: openai.OpenAI, sim: Simulator) -> None:
     stream = client.images.generate(prompt=PROMPT, model="gpt-image-2", stream=True, partial_images=2, quality="low")
     events: list[Any] = list(stream)
     assert [event.type for event in events] == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
@@ -96,6 +104,7 @@ def test_a_stream_sends_sharper_partial_images_and_then_the_picture(client: open
     assert [opened(event.b64_json).size for event in events] == [(1024, 1024)] * 3
     assert len({event.b64_json for event in events}) == 3
     assert events[2].usage.output_tokens == 196 + 2 * 100
+    sim.reset()
     whole = client.images.generate(prompt=PROMPT, model="gpt-image-2", quality="low")
     assert whole.data is not None
     assert events[2].b64_json == whole.data[0].b64_json

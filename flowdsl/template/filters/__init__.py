@@ -21,7 +21,6 @@ NEEDS_VALUE: Final = _names(
     "capitalize center e escape forceescape indent join lower nl2br padStart replace safe string striptags title trim "
     "truncate upper urlencode urlize"
 )
-MARKS_SAFE: Final = _names("e escape forceescape safe")
 KEEPS_SAFE: Final = _names("capitalize center indent nl2br replace reverse string striptags title trim truncate")
 
 

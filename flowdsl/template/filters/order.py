@@ -45,7 +45,7 @@ def _uniform(keys: list[Any]) -> bool:
 
 def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = UNDEFINED) -> list[Any]:
     """The items in order, or by an attribute (dots allowed); equal ones keep their order."""
-    clock, exact = _Clock(), truthy(case_sensitive)
+    clock, exact, up = _Clock(), truthy(case_sensitive), -1 if truthy(reverse) else 1
     items = items_of(value)
 
     def key(item: Any) -> Any:
@@ -57,13 +57,16 @@ def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribut
 
     def order(a: tuple[Any, Any], b: tuple[Any, Any]) -> int:
         if compare(a[0], b[0], "<"):
-            return -1
-        return 1 if compare(a[0], b[0], ">") else 0
+            return -up
+        return up if compare(a[0], b[0], ">") else 0
 
     # undefined items come last whatever the order is (ECMA-262, Array.prototype.sort)
     pairs = [(key(item), item) for item in items if item is not UNDEFINED]
     uniform = _uniform([found for found, _item in pairs])
-    pairs.sort(key=(lambda pair: pair[0]) if uniform else clock.key(order), reverse=truthy(reverse))
+    if uniform:
+        pairs.sort(key=lambda pair: pair[0], reverse=truthy(reverse))
+    else:
+        pairs.sort(key=clock.key(order))
     return [item for _key, item in pairs] + [UNDEFINED] * (len(items) - len(pairs))
 
 

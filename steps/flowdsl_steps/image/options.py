@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from flowdsl.rules import Conflicts, Limit
-from flowdsl.spec import IDENTIFIER, Port
+from flowdsl.spec import IDENTIFIER, Port, Verbatim
 from flowdsl.step import Step, StepContext, Written
 
 
@@ -86,7 +86,9 @@ class ImageOptions(Step):
     """Deadline of one attempt in milliseconds, from the first byte sent to the last one received."""
     max_retries: int = Field(default=2, alias="maxRetries", le=20)
     """How often a request is sent again that was refused before work began; below 0 acts as 0."""
-    output_key: str = Field(default="imageList", alias="outputKey", min_length=1, pattern=IDENTIFIER)
+    output_key: Annotated[str, Verbatim()] = Field(
+        default="imageList", alias="outputKey", min_length=1, pattern=IDENTIFIER
+    )
     """The FlowContext key for the pictures."""
 
     async def run(self, ctx: StepContext) -> Written:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 
 from flowdsl.errors import UsageError
@@ -14,9 +16,9 @@ from flowdsl_steps.image.simulator.control import control
 from flowdsl_steps.image.simulator.exchange import Exchange, Receive, Scope, Send
 from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
 from flowdsl_steps.image.simulator.files import PublishedFiles
-from flowdsl_steps.image.simulator.gallery import Gallery
+from flowdsl_steps.image.simulator.gallery import Gallery, request_digest
 from flowdsl_steps.image.simulator.generation import Call, generate, spoil_early
-from flowdsl_steps.image.simulator.judge import judge
+from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import ModelRules, Vendor, find_model, model_names
 from flowdsl_steps.image.simulator.record import Ledger, RecordedRequest, body_as_json
 from flowdsl_steps.image.simulator.refusal import (
@@ -61,15 +63,24 @@ class ImagesApi:
         self.gallery = Gallery(payload_bytes)
         self.files = PublishedFiles(clock)
         self.ledger = Ledger()
+        self._takes: Counter[str] = Counter()
         self.deployments = {"images": "gpt-image-2", **{name: name for name in model_names()}, **(deployments or {})}
         for deployment, model in (deployments or {}).items():
             if find_model(model) is None:
                 known = ", ".join(model_names())
                 raise UsageError(f"Deployment '{deployment}': unknown model '{model}'. Known: {known}.")
 
+    def numbered(self, request: ImageRequest) -> ImageRequest:
+        """The request with its take: how often the same one was answered before."""
+        key = request_digest(request)
+        take = self._takes[key]
+        self._takes[key] += 1
+        return replace(request, take=take) if take and self.gallery.draws else request
+
     def reset(self) -> None:
-        """Forgets recorded requests, faults and published files."""
+        """Forgets recorded requests, faults, published files and which pictures were drawn already."""
         self.faults.clear()
+        self._takes.clear()
         self.ledger.clear()
         self.files.clear()
 

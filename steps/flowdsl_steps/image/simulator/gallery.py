@@ -36,6 +36,11 @@ class Gallery:
         self._pictures: OrderedDict[object, Picture] = OrderedDict()
         self._drawing = threading.Lock()
 
+    @property
+    def draws(self) -> bool:
+        """Whether each request has pictures of its own."""
+        return self._payload_bytes is None
+
     def known(self, request: ImageRequest, index: int, sharpness: float = 1.0) -> Picture | None:
         """The picture if it is already drawn."""
         return self._pictures.get(_key(request, index, sharpness, self._payload_bytes))
@@ -67,9 +72,15 @@ class Gallery:
         return Picture(content, _base64_pieces(content))
 
 
+def request_digest(request: ImageRequest) -> str:
+    """The digest of what a picture shows, whatever its number."""
+    return digest_of(request.prompt, request.rules.name, request.size, request.quality)
+
+
 def picture_digest(request: ImageRequest, index: int) -> str:
-    """The digest that decides a picture; the same request gives the same one."""
-    return digest_of(request.prompt, request.rules.name, request.size, request.quality, index)
+    """The digest that decides a picture: the same request gives the same series of pictures on every machine."""
+    place = (index, request.take) if request.take else (index,)
+    return digest_of(request.prompt, request.rules.name, request.size, request.quality, *place)
 
 
 def draw_file(request: ImageRequest, prompt: str, digest: str, sharpness: float) -> bytes:

@@ -69,6 +69,7 @@ async def spoil_early(call: Call) -> bool:
 
 async def generate(call: Call, request: ImageRequest) -> None:
     """Answers a valid request with its images."""
+    request = call.api.numbered(request)
     latency = call.api.latency_s
     if latency and await call.exchange.left_within(latency):
         return

@@ -61,6 +61,8 @@ class ImageRequest:
     frame_duration_ms: int
     svg_author: str | None
     safety_identifier: str | None
+    take: int = 0
+    """How often the same request was answered before: a model never draws the same picture twice."""
 
     @property
     def size(self) -> str:

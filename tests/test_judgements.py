@@ -1,0 +1,36 @@
+"""Equal options are judged once, and options that only look equal are not."""
+
+from __future__ import annotations
+
+from flowdsl import Environment
+from flowdsl.checker import judgements
+
+STEP = "- step: OPENAI_IMAGE_GENERATION\n  instruction: a lighthouse\n  model: gpt-image-2\n  n: {n}\n"
+
+
+def findings(text: str, services: dict[str, dict[str, object]] | None = None) -> list[tuple[int, str]]:
+    """Line and message of each finding."""
+    found = Environment(services=services or {}).check(text)
+    return [(finding.span.first.line, finding.message) for finding in found]
+
+
+def test_a_mistake_that_stands_twice_is_told_at_both_places() -> None:
+    message = "`n` is 99, and the step takes at most 4"
+    assert [line for line, told in findings(STEP.format(n=99) * 2) if told == message] == [4, 8]
+
+
+def test_true_and_one_are_judged_apart() -> None:
+    one = findings(STEP.format(n=1))
+    assert findings(STEP.format(n="true")) == [*one, (4, "`n` takes a whole number, not the boolean true")]
+    assert findings(STEP.format(n=1)) == one
+
+
+def test_a_service_that_lifts_a_limit_is_judged_apart() -> None:
+    lifted = findings(STEP.format(n=7), {"OPENAI_IMAGE_GENERATION": {"limits": "api"}})
+    assert findings(STEP.format(n=7)) == [*lifted, (4, "`n` is 7, and the step takes at most 4")]
+
+
+def test_no_more_than_so_many_judgements_are_kept() -> None:
+    for number in range(judgements.MOST + 2):
+        findings(STEP.format(n=1).replace("lighthouse", f"lighthouse {number}"))
+    assert len(judgements._known) <= judgements.MOST
