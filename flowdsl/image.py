@@ -142,15 +142,34 @@ class ImageStore:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).absolute()
-        self._swept = False
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make the folder and remove what killed processes left; done once, and before anything is paid for.
+
+        Raises:
+            StepError: the folder cannot be made or written to.
+        """
+        if not self._prepared:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._sweep()
+                ImageWriter(self.folder).abort()
+            except OSError as error:
+                raise _unwritable(self.folder, error) from error
+            self._prepared = True
 
     def writer(self, limit: int | None = None) -> ImageWriter:
-        """A writer of one image; more than `limit` bytes are refused."""
-        if not self._swept:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            self._swept = True
-        return ImageWriter(self.folder, limit)
+        """A writer of one image; more than `limit` bytes are refused.
+
+        Raises:
+            StepError: the folder cannot be written to.
+        """
+        self.prepare()
+        try:
+            return ImageWriter(self.folder, limit)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
 
     def add(self, content: builtins.bytes) -> Image:
         """Store bytes that are at hand.
@@ -211,7 +230,7 @@ class ImageWriter:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise _unwritable(self._folder, error) from error
 
     def commit(
         self, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
@@ -234,7 +253,7 @@ class ImageWriter:
                 self._part.replace(path)
         except OSError as error:
             self.abort()
-            raise self._unwritable(error) from error
+            raise _unwritable(self._folder, error) from error
         return Image(
             path=str(path),
             mime=mime,
@@ -271,11 +290,6 @@ class ImageWriter:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.read(self._descriptor, _LONG_HEAD_SIZE)
 
-    def _unwritable(self, error: OSError) -> StepError:
-        return StepError(
-            f"the image cannot be stored in {self._folder}: {error.strerror or error}", code="image-unwritable"
-        )
-
     def __enter__(self) -> ImageWriter:
         return self
 
@@ -284,6 +298,10 @@ class ImageWriter:
     ) -> Literal[False]:
         self.abort()
         return False
+
+
+def _unwritable(folder: Path, error: OSError) -> StepError:
+    return StepError(f"the image cannot be stored in {folder}: {error.strerror or error}", code="image-unwritable")
 
 
 def _open_part(folder: Path) -> tuple[Path, int]:

@@ -222,7 +222,7 @@ class _Composer:
         elif style in "|>":
             end = _without_trailing_space(self.source.text, start, end)
         elif start in self.templates:
-            value = self.source.text[start:end]
+            value, style = self.source.text[start:end], None
         node = Node("scalar", value, self.source, start, end, style)
         if event.tag is not None:
             self.tagged(node, event)

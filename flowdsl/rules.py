@@ -126,7 +126,7 @@ class Rule:
         return f"{type(self).__name__}({', '.join(map(repr, self.arguments()))})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Rule) and other.arguments() == self.arguments()
+        return type(other) is type(self) and repr(other) == repr(self)  # 1 is not true here
 
     def __hash__(self) -> int:
         return hash(repr(self))

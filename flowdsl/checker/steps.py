@@ -260,6 +260,7 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
         elif key.type == "steps":
             given[name] = node.plain()
             step.blocks[name] = make_steps(node, f"{step.path}.{name}", findings)
+            scope.declare(findings.maybe_written)
             for inner in step.blocks[name]:
                 check_step(inner, document, findings, scope)
         elif key.verbatim:

@@ -135,6 +135,8 @@ def _digit(char: str) -> int:
 
 def multiply(a: Number, b: Number) -> Number:
     """`a * b`."""
+    if isinstance(a, int) and isinstance(b, int) and ((a == 0 and b < 0) or (b == 0 and a < 0)):
+        return -0.0
     try:
         return tidy(a * b)
     except OverflowError:
@@ -149,6 +151,14 @@ def plus(a: Number, b: Number) -> Number:
         return as_float(a) + as_float(b)
 
 
+def minus(a: Number, b: Number) -> Number:
+    """`a - b`."""
+    try:
+        return tidy(a - b)
+    except OverflowError:
+        return as_float(a) - as_float(b)
+
+
 def divide(a: Number, b: Number) -> Number:
     """`a / b`; by zero it is infinite or NaN."""
     if b == 0:
@@ -156,7 +166,7 @@ def divide(a: Number, b: Number) -> Number:
             return NAN
         return math.copysign(math.inf, a) * math.copysign(1.0, b)
     if isinstance(a, int) and isinstance(b, int) and a % b == 0:
-        return a // b
+        return a // b if a or b > 0 else -0.0
     try:
         return tidy(a / b)
     except OverflowError:
@@ -168,7 +178,7 @@ def remainder(a: Number, b: Number) -> Number:
     if b == 0 or a != a or b != b or a in (math.inf, -math.inf):
         return NAN
     if isinstance(a, int) and isinstance(b, int):
-        return int(math.copysign(1, a)) * (abs(a) % abs(b))
+        return a % abs(b) if a >= 0 else -(-a % abs(b)) or -0.0
     return tidy(math.fmod(as_float(a), as_float(b)))
 
 
@@ -192,7 +202,7 @@ def power(a: Number, b: Number) -> Number:
 
 def floor(value: Number) -> Number:
     """The next integer below; NaN and infinities stay."""
-    if isinstance(value, float) and (value != value or value in (math.inf, -math.inf)):
+    if isinstance(value, float) and (value == 0 or value != value or value in (math.inf, -math.inf)):
         return value
     return math.floor(value)
 

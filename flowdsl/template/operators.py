@@ -41,7 +41,7 @@ def adds(value: Any) -> bool:
 
 def subtract(a: Any, b: Any) -> Any:
     """`a - b`."""
-    return numbers.plus(to_number(a), -to_number(b))
+    return numbers.minus(to_number(a), to_number(b))
 
 
 def multiply(a: Any, b: Any) -> Any:
@@ -72,7 +72,7 @@ def floored(value: Any) -> Any:
 def negate(value: Any) -> Any:
     """`-value`."""
     number = to_number(value)
-    return -number if number != 0 else 0
+    return -number if number != 0 or isinstance(number, float) else -0.0
 
 
 def contains(item: Any, container: Any) -> bool:

@@ -95,6 +95,8 @@ def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
             return places.undefined(site) if strict else ""
         if isinstance(value, SafeText):
             return str.__str__(value)
+        if type(value) is float and value == 0 and str(value)[0] == "-":
+            return 0  # JavaScript's negative zero is no use outside
         if isinstance(value, Method):
             return output_text(value)
         if type(value) is list and any(item is UNDEFINED for item in value):

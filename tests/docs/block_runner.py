@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ import flowdsl
 
 NOT_RUN = ("make ", "pip install ", "python3 -m venv ", ". .venv/")
 """Commands that build an environment; the environment of the tests is one."""
+
+DAY = date(2026, 11, 21)
+"""The day the pages are checked on: models come and go."""
 
 _SHOWN_FOLDER = "/home/you"
 _NORMAL = (
@@ -66,7 +70,10 @@ class PageRunner:
             path.write_text(block.text, encoding="utf-8")
         runner = getattr(self, f"_{block.language}", None)
         assert runner is not None, f"{block.place}: nothing runs a `{block.language}` block; mark it: <!-- skip: … -->"
-        runner(block)
+        try:
+            runner(block)
+        except flowdsl.FlowError as error:
+            raise AssertionError(f"{block.place}: {type(error).__name__}: {error}") from error
 
     def _yaml(self, block: Block) -> None:
         """Checks a flow and runs it; any other YAML is only parsed, or run by the hooks it configures."""
@@ -99,6 +106,7 @@ class PageRunner:
             overrides=overrides if simulated else None,
             images=self.folder / "flowdsl-images",
             secrets=lambda name: f"sk-{name}",
+            as_of=DAY,
         )
 
     def _hooks(self, block: Block, content: Mapping[str, Any]) -> None:
@@ -159,7 +167,8 @@ class PageRunner:
             if command.startswith(NOT_RUN):
                 rewritten += shown
                 continue
-            done = self._shell(f"(exit {self.exit_code}); {command}", environ=self._environ())
+            dated = re.sub(r"\bflowdsl (run|validate)\b", rf"\g<0> --as-of {DAY}", command)
+            done = self._shell(f"(exit {self.exit_code}); {dated}", environ=self._environ())
             self.exit_code, self.output = done.returncode, done.stdout
             told = index + 1 < len(steps) and steps[index + 1][0] == "echo $?"
             assert done.returncode == 0 or told, (

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +223,55 @@ def test_two_runs_of_a_step_share_one_client(bench: Bench, simulator: Simulator)
 
     assert asyncio.run(twice()) == 1
     assert simulator.request_count == 2
+
+
+def test_an_endpoint_that_was_put_right_is_told(bench: Bench, simulator: Simulator) -> None:
+    bench.service.settings["endpoint"] = f"{simulator.url}/v1/chat/completions"
+    bench.run()
+    assert bench.ground.notes == [
+        (
+            "endpoint-changed",
+            "the endpoint names another operation, /chat/completions: /images/generations is used instead",
+        )
+    ]
+
+
+def test_a_destination_does_not_show_its_key() -> None:
+    settings = {"provider": "openai", "apiKey": "sk-secret-0123456789", "endpoint": "https://x/v1?code=hush"}
+    step = OpenAIImageGeneration()
+    place = destination_of(step, Ground(OpenAIImageGeneration, Path("unused"), Service("PICTURES", settings), {}))
+    assert repr(place) == "<Destination PICTURES https://x/v1/images/generations>"
+
+
+def test_a_store_that_cannot_be_written_is_found_out_before_anything_is_paid(
+    bench: Bench, simulator: Simulator
+) -> None:
+    bench.folder.rmdir()
+    bench.folder.write_text("in the way")
+    with pytest.raises(StepError) as caught:
+        bench.run()
+    assert str(caught.value) == f"the image cannot be stored in {bench.folder}: File exists"
+    assert simulator.request_count == 0
+
+
+def test_a_disk_that_takes_no_more_ends_the_step_and_leaves_the_cost_unknown(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, content: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flowdsl.image.os.write", full)
+    with pytest.raises(StepError) as caught:
+        bench.run()
+    assert str(caught.value) == f"the image cannot be stored in {bench.folder}: No space left on device"
+    assert bench.ground.spent == [None]
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_checking_a_step_needs_no_http_library() -> None:
+    program = (
+        "import sys, flowdsl.image, flowdsl_steps.image.openai_image_generation\n"
+        "print(sorted({'httpx', 'aiohttp', 'pybase64', 'asyncio', 'PIL'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ran.stdout == "[]\n"

@@ -39,6 +39,7 @@ def strict(text: str, context: dict[str, Any], names: dict[str, Any] | None = No
         ("x{{ rows }}", "x1,2"),
         ("{{ n }}{{ n }}", "11"),
         ("{{ one }}", 1.0),
+        ("{{ 0 * -1 }}", 0),
         ("{{ 10 / 4 }}", 2.5),
         ("{{ 10 / 5 }}", 2),
         ("{{ yes }}", True),

@@ -29,6 +29,14 @@ class Destination(NamedTuple):
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Destination {self.service} {self.shown_url}>"
+
+    @property
+    def shown_url(self) -> str:
+        """The address without its query, which may hold a key."""
+        return self.url.partition("?")[0]
+
     @property
     def host(self) -> str:
         """Host and port of the address."""

@@ -32,6 +32,7 @@ async def generate(step: ImageOptions, ctx: StepContext) -> dict[str, Any]:
     """
     destination = destination_of(step, ctx)
     order = order_of(step, ctx, destination)
+    ctx.store.prepare()
     for text in destination.notes:
         ctx.note("endpoint-changed", text)
     if len(order.counts) > 1:
@@ -142,6 +143,7 @@ class _Generation:
         """The first failure, with every picture that was bought nevertheless in its details."""
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
         if len(services) < len(failures):
+            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
             return next(failure for failure in failures if not isinstance(failure, ServiceError))
         first = services[0]
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]

@@ -176,7 +176,7 @@ def _not_found_hint(destination: Destination) -> str:
     if destination.provider == "azure":
         version = f"the api-version {destination.api_version}"
         return f"check the deployment `{destination.deployment}` and {version}: a new model needs a new one"
-    return f"check `model` and the endpoint: the request went to {destination.url}"
+    return f"check `model` and the endpoint: the request went to {destination.shown_url}"
 
 
 def _said(failure: Failure, destination: Destination) -> str:

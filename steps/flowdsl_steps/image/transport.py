@@ -159,7 +159,8 @@ def _httpx_errors() -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise httpx.ConnectTimeout(str(error)) from error
     except aiohttp.ClientHttpProxyError as error:
-        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from error
+        # Not chained: the original holds the headers of the request, and with them the key.
+        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from None
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(_reason(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
