@@ -187,12 +187,14 @@ async def execute(run: Run) -> dict[str, Any]:
 async def run_operations(operations: Sequence[Operation], run: Run) -> None:
     """Runs operations in order."""
     emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
+    event = tuple.__new__  # what making a named tuple comes down to, in half the time
     for operation in operations:
         if run.steps >= max_steps:
             raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", operation)
         began = perf_counter() - started
         if emit is not None:
-            emit(StepStarted(operation.name, operation.path, began, _label(operation, run)))
+            label = None if operation.label is None else _label(operation, run)
+            emit(event(StepStarted, (operation.name, operation.path, began, label)))
         try:
             waiting = operation.call(run)
             if waiting is not None:
@@ -208,13 +210,13 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
             crash.__cause__ = error
             _failed(crash, operation, run, began)
             raise crash from crash.__cause__  # which is gone when it would show a secret
-        run.steps += 1
+        run.steps = steps = run.steps + 1
         now = perf_counter() - started
         if emit is not None:
-            emit(StepFinished(operation.name, operation.path, now, now - began, operation.wrote))
+            emit(event(StepFinished, (operation.name, operation.path, now, now - began, operation.wrote)))
         if timeout_s is not None and now > timeout_s:
             raise _too_long(run, operation)
-        if run.steps % BREATHER == 0:
+        if steps % BREATHER == 0:
             await asyncio.sleep(0)
 
 

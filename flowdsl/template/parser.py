@@ -13,6 +13,7 @@ from flowdsl.template.nodes import Body, Literal, Member, Name, Node, Output, St
 from flowdsl.template.syntax import Reference, Template
 
 _PLAIN: Final = re.compile(r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII)
+_OUTPUT: Final = re.compile(r"\{\{[^{}'\"`\\%#]*\}\}")
 _TAG: Final = re.compile(r"\{[{%#]")
 _RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
 BUILTIN: Final = frozenset(("range", "cycler", "joiner", "JSON", "Math", "Object"))
@@ -34,25 +35,43 @@ def _parse(text: str) -> Template:
     tag = _TAG.search(text)
     if tag is None:
         return Template(text, True, False, (), (), False, None)
-    references, at = [], tag.start()
-    first, pieces = at, 0
+    references, at = list[Reference](), tag.start()
+    first, pieces, calls_secret = at, 0, False
     while tag is not None:
         at = tag.start()
         plain = _PLAIN.match(text, at)
         if plain is None or plain[1] in _RESERVED:
-            return _parse_fully(text)
-        root, path = plain.group(1, 2)
-        if len(path) > 200 or pieces > 1000:
-            return _parse_fully(text)  # it knows the limits
-        if root not in BUILTIN:
-            start = plain.start(1)
-            names = tuple(path[1:].split(".")) if path else ()
-            references.append(Reference(root, names, start, plain.end(2), False, False))
-        at = plain.end()
+            alone = _output_alone(text, at)
+            if alone is None or pieces > 1000:
+                return _parse_fully(text)
+            references += [one._replace(start=one.start + at, end=one.end + at) for one in alone.references]
+            calls_secret = calls_secret or alone.calls_secret
+            at += len(alone.text)
+        else:
+            root, path = plain.group(1, 2)
+            if len(path) > 200 or pieces > 1000:
+                return _parse_fully(text)  # it knows the limits
+            if root not in BUILTIN:
+                start = plain.start(1)
+                names = tuple(path[1:].split(".")) if path else ()
+                references.append(Reference(root, names, start, plain.end(2), False, False))
+            at = plain.end()
         pieces += 1
         tag = _TAG.search(text, at)
     native = pieces == 1 and not text[:first].strip() and not text[at:].strip()
-    return Template(text, False, native, (), tuple(references), False, None)
+    return Template(text, False, native, (), tuple(references), calls_secret, None)
+
+
+def _output_alone(text: str, at: int) -> Template | None:
+    """The template of an output as if it stood alone: the same expression is often part of many texts.
+
+    None when it is the whole text, has mistakes, or its end can only be found by a full parse.
+    """
+    output = _OUTPUT.match(text, at)
+    if output is None or len(output[0]) == len(text):
+        return None
+    alone = parse(output[0])
+    return None if alone.problems else alone
 
 
 def _parse_fully(text: str) -> Template:
@@ -78,7 +97,10 @@ def body_of(template: Template) -> Body:
         return template.body
     text, body, at = template.text, list[Statement](), 0
     if not template.is_literal:
-        for plain in _PLAIN.finditer(text):
+        for tag in _TAG.finditer(text):
+            plain = _PLAIN.match(text, tag.start())
+            if plain is None or plain[1] in _RESERVED:
+                return _parse_fully(text).body or []
             if plain.start() > at:
                 body.append(Text(text[at : plain.start()]))
             body.append(Output(_reference(plain)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -234,9 +234,7 @@ def test_a_template_that_fails_is_told_at_its_own_characters() -> None:
 
 
 def test_a_label_that_fails_is_a_note_whether_or_not_anybody_listens() -> None:
-    text = "- step: ECHO\n  say: hi\n  monitorLabel: '{{ [].first | join(1, 2, 3) | parseInt }}{{ range(1, 9999999) }}'\n"
     flow = environment().load("- step: ECHO\n  say: hi\n  monitorLabel: '{{ range(1, 99999999) }}'\n")
-    assert text.startswith("- step: ECHO")
     events = Recorder()
     assert flow.run(on_event=events).outputs == flow.run().outputs == {"text": "hi"}
     note, started = events.events[:2]
@@ -390,7 +388,6 @@ def test_runs_of_one_flow_at_the_same_time_share_nothing() -> None:
     results = asyncio.run(main())
     assert [result.context["found"] for result in results] == [f"{n}-{n}" for n in range(50)]
     results[0].context["list"].append(1)
-    assert {id(result.context["list"]) for result in results} == {id(r.context["list"]) for r in results}
     assert [result.context["list"] for result in results[1:]] == [[0]] * 49
     assert flow.run({"n": 1}).context["list"] == [0]
 
@@ -431,6 +428,3 @@ def test_a_constant_option_that_no_key_rule_sees_fails_with_its_place() -> None:
         "<text>:2:12",
     )
     assert str(error).startswith("`numbers.0`: ")
-
-
-Opener = Callable[[], Any]

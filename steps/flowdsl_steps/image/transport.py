@@ -51,6 +51,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._tls = tls
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response with its body still to be read.
@@ -59,9 +60,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: the connection failed.
         """
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        proxy = self._proxy(request.url)
-        if request.url.scheme == "http":
-            headers += proxy.pop("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
+        place = request.url.scheme, request.url.host
+        proxy = self._proxies.get(place)
+        if proxy is None:
+            proxy = self._proxies[place] = _proxy_options(*place)
+        if proxy and request.url.scheme == "http":
+            headers += proxy.get("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
         with _httpx_errors():
             response = await self._open_session().request(
                 request.method,
@@ -103,19 +107,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return self._session
 
-    def _proxy(self, url: httpx.URL) -> dict[str, Any]:
-        parts = environment_proxy(url.scheme, url.host)
-        if parts is None:
-            return {}
-        if parts.scheme not in ("http", "https"):
-            raise httpx.ProxyError(f"a {parts.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
-        proxy = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        if not parts.username:
-            return {"proxy": proxy}
-        login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        token = base64.b64encode(login.encode()).decode()
-        return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
-
 
 def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
     """The proxy that the environment names for an address, or None. A service on this machine never takes one."""
@@ -124,6 +115,21 @@ def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None
     if address is None or host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+
+
+def _proxy_options(scheme: str, host: str) -> dict[str, Any]:
+    """What aiohttp wants to know of the proxy for an address."""
+    parts = environment_proxy(scheme, host)
+    if parts is None:
+        return {}
+    if parts.scheme not in ("http", "https"):
+        raise httpx.ProxyError(f"a {parts.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
+    proxy = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if not parts.username:
+        return {"proxy": proxy}
+    login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+    token = base64.b64encode(login.encode()).decode()
+    return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
 
 
 class _Body(httpx.AsyncByteStream):

@@ -1,0 +1,180 @@
+"""The host's side: what an Environment adds, what a flow declares, what a run gives back."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowdsl
+from flowdsl import ConfigError, Environment, FlowCheckError, FlowSyntaxError, RunError, Source
+from flowdsl.environment import to_json
+from flowdsl.image import ImageStore
+from flowdsl.template import SecretText
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+TEXT = "- step: SET\n  a: 1\n"
+INPUTS = (
+    "inputs:\n"
+    "  city: {type: string}\n"
+    "  count: {type: integer, minimum: 1, default: 2}\n"
+    "outputs: {line: '{{ inputs.count }} {{ flowContext.city }}', n: '{{ flowContext.count }}'}\n"
+    "flow:\n- step: SET\n  count: 7\n"
+)
+
+
+def test_inputs_are_filled_in_prefill_the_context_and_stay_readable() -> None:
+    assert flowdsl.run(INPUTS, {"city": "Lisbon"}).outputs == {"line": "2 Lisbon", "n": 7}
+    assert flowdsl.run(INPUTS, {"city": "Rome", "count": 3}).outputs["line"] == "3 Rome"
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "code", "hint"),
+    [
+        ({}, "the input `city` is missing", "missing-input", "give it, for example `-i city=…`"),
+        ({"city": "x", "citi": 1}, "the flow declares no input `citi`", "undefined-input", "did you mean `city`?"),
+        ({"zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
+        ({"city": 5}, "the input `city` does not fit its schema: 5 is not of type 'string'", "invalid-input", None),
+        (
+            {"city": "x", "count": 0},
+            "the input `count` does not fit its schema: 0 is less than the minimum of 1",
+            "invalid-input",
+            None,
+        ),
+    ],
+)
+def test_an_input_that_cannot_be_is_refused(given: dict[str, Any], message: str, code: str, hint: str | None) -> None:
+    with pytest.raises(ConfigError) as raised:
+        flowdsl.run(INPUTS, given)
+    assert (str(raised.value), raised.value.code, raised.value.hint) == (message, code, hint)
+
+
+def test_a_misfit_deep_inside_an_input_says_where() -> None:
+    text = "inputs: {a: {properties: {b: {items: {type: integer}}}}}\nflow:\n- step: SET\n  c: 1\n"
+    with pytest.raises(ConfigError) as raised:
+        flowdsl.run(text, {"a": {"b": [1, "x"]}})
+    assert str(raised.value) == "the input `a`['b'][1] does not fit its schema: 'x' is not of type 'integer'"
+
+
+def test_a_schema_fetches_nothing() -> None:
+    text = "inputs: {a: {$ref: 'http://127.0.0.1:1/x'}}\nflow:\n- step: SET\n  c: 1\n"
+    with pytest.raises(ConfigError) as raised:
+        flowdsl.run(text, {"a": 1})
+    assert (str(raised.value), raised.value.code) == (
+        "the `$ref` http://127.0.0.1:1/x leads nowhere: only references inside the schema are followed",
+        "invalid-schema",
+    )
+
+
+def test_without_declared_inputs_anything_prefills_the_context() -> None:
+    result = flowdsl.run("- step: SET\n  b: '{{ flowContext.a }}'\n", {"a": [1]})
+    assert result.outputs == result.context == {"a": [1], "b": [1]}
+
+
+def test_printing_what_is_undefined_is_an_error_when_strict_and_nothing_when_lenient() -> None:
+    flow = "- step: SET\n  a: ~\n  b: 'x{{ flowContext.a.c }}'\n"
+    with pytest.raises(RunError) as raised:
+        flowdsl.run(flow)
+    assert raised.value.code == "undefined-variable"
+    assert flowdsl.run(f"undefined: lenient\nflow:\n{flow}").context["b"] == "x"
+
+
+def test_host_variables_and_inputs_fill_their_names_in_braces_and_nothing_else() -> None:
+    text = "inputs: {topic: {type: string}}\nflow:\n- step: SET\n  a: '{user} {topic} {other} {\"json\": 1}'\n"
+    environment = Environment(variables={"user": "Ann"})
+    assert environment.run(text, {"topic": "sea"}).context["a"] == 'Ann sea {other} {"json": 1}'
+
+
+def test_host_objects_and_functions_are_names_in_templates() -> None:
+    environment = Environment(objects={"client": {"name": "Ann"}, "twice": lambda x: x * 2})
+    assert environment.run("- step: SET\n  a: '{{ client.name }}'\n  b: '{{ twice(4) }}'\n").context == {
+        "a": "Ann",
+        "b": 8,
+    }
+
+
+def test_stored_values_are_read_by_name() -> None:
+    environment = Environment(kv={"style": {"mood": "calm"}})
+    text = "undefined: lenient\nflow:\n- step: SET\n  a: \"{{ kv('style').mood }}\"\n  b: \"[{{ kv('other') }}]\"\n"
+    assert environment.run(text).context == {"a": "calm", "b": "[]"}
+
+
+def test_only_allowed_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPEN_NAME", "open")
+    monkeypatch.setenv("CLOSED_NAME", "closed")
+    text = "undefined: lenient\nflow:\n- step: SET\n  a: '{{ env.OPEN_NAME }}'\n  b: '[{{ env.CLOSED_NAME }}]'\n"
+    assert Environment(env=["OPEN_NAME"]).run(text).context == {"a": "open", "b": "[]"}
+
+
+def test_a_flow_is_a_path_a_text_or_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "a.flow.yaml"
+    path.write_text("\ufeff" + TEXT, encoding="utf-8")
+    for flow in (path, str(path), TEXT, Source(TEXT, "x.yaml")):
+        assert flowdsl.check(flow) == []
+        assert flowdsl.load(flow).run().context == {"a": 1}
+        assert flowdsl.run(flow).context == {"a": 1}
+    assert flowdsl.check(Source("- step: NO\n", "x.yaml"))[0].span.path == "x.yaml"
+    with pytest.raises(FileNotFoundError):
+        flowdsl.check(tmp_path / "missing.yaml")
+
+
+def test_a_flow_with_mistakes_does_not_load_and_tells_them_all() -> None:
+    with pytest.raises(FlowCheckError) as raised:
+        flowdsl.load("- step: NO\n- step: SET\n  1x: 1\n")
+    assert [finding.code for finding in raised.value.diagnostics] == ["unknown-step", "wrong-pattern"]
+    assert str(raised.value) == "\n" + flowdsl.render(raised.value.diagnostics)
+    with pytest.raises(FlowSyntaxError):
+        flowdsl.load("a: [\n")
+
+
+def test_bytes_that_are_no_text_are_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"- step: \xff\n")
+    (finding,) = flowdsl.check(path)
+    assert finding.code == "not-utf8"
+    with pytest.raises(FlowSyntaxError):
+        flowdsl.run(path)
+
+
+def test_a_flow_keeps_its_title_and_its_warnings() -> None:
+    flow = flowdsl.load("title: Sea\nundefined: lenient\nflow:\n- step: SET\n  a: '{{ flowContext.b }}'\n")
+    assert (flow.title, [finding.code for finding in flow.diagnostics]) == ("Sea", ["undefined-variable"])
+
+
+def test_values_become_json(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).put(PIXEL)
+    value = {
+        "floats": [1.5, math.inf, -math.inf, math.nan],
+        "image": image,
+        "secret": SecretText("sk-1"),
+        SecretText("key"): (1, True, None),
+        "other": Path("a"),
+    }
+    found = to_json(value)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found == {
+        "floats": [1.5, None, None, None],
+        "image": image.to_json(),
+        "secret": "***",
+        "***": [1, True, None],
+        "other": "a",
+    }
+
+
+def test_a_result_finds_its_pictures_once_each(tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).put(PIXEL)
+    result = flowdsl.run("- step: SET\n  a: [1, '{{ flowContext.p }}']\n", {"p": image})
+    assert result.images == [image]
+    assert repr(result).startswith("Result(outputs=['a', 'p'], images=1, cost_usd=0.0, elapsed_s=")
+
+
+def test_a_service_of_the_host_that_cannot_be_is_refused() -> None:
+    with pytest.raises(flowdsl.UsageError) as raised:
+        Environment(services={"openai": {"endpont": "https://x"}})
+    assert str(raised.value) == "Environment: services.openai: unknown setting `endpont`, did you mean `endpoint`?"

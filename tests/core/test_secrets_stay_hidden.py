@@ -1,0 +1,210 @@
+"""A secret is used, and shows in nothing that leaves a run."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import traceback
+from typing import Any
+
+import pytest
+
+import flowdsl
+from flowdsl import Environment, Port, RunError, ServiceRefused, Step, StepContext, Written
+from flowdsl.secrets import Secrets
+from flowdsl.template import SecretText
+from flowdsl.testing import Recorder
+
+SECRET = 'sk-Live_0123456789"\\ÄbcdefghijklmnopqrstuvwxyzABCDEF'
+USED: dict[str, list[str]] = {}
+FORMS = [
+    SECRET[:12],
+    SECRET[12:24],
+    SECRET[-12:],
+    SECRET.upper()[:12],
+    SECRET.lower()[:12],
+    SECRET[::-1][:12],
+    base64.b64encode(SECRET.encode()).decode()[:12],
+]
+"""Parts of the secret, in the forms these flows make of it; none may show."""
+
+
+class Tell(Step, name="TELL", inputs=("text",), outputs=("text", Port("object", optional=True))):
+    """Tell everybody about an option, as careless code does."""
+
+    case: str
+    """The name to remember the option under."""
+    say: str | None = None
+    """What to tell."""
+    size: int | None = None
+    """A number."""
+
+    def run(self, ctx: StepContext) -> Written:
+        said = self.say or ctx.input("text") or ""
+        USED.setdefault(self.case, []).append(str(said))
+        ctx.progress(f"about to say {said}")
+        ctx.note("telling", f"telling {said!r}", {"said": str(said), "list": [f"a {said}"]})
+        return {"text": f"said {said}", "object": {f"key {said}": [f"in {said}"]}}
+
+
+class Complain(Step, name="COMPLAIN"):
+    """Fail with an option in the message."""
+
+    how: str
+    """Which exception."""
+    say: str
+    """What to complain about."""
+
+    def run(self, ctx: StepContext) -> Written:
+        if self.how == "foreign":
+            raise ValueError(f"cannot say {self.say!r}")
+        if self.how == "service":
+            try:
+                raise OSError(f"refused {self.say}")
+            except OSError as error:
+                raise ServiceRefused(
+                    f"bad key {self.say[:20]}…",
+                    hint=f"not {self.say}",
+                    details={"said": [str(self.say)]},
+                    vendor_code=str(self.say),
+                ) from error
+        raise RunError(f"cannot say {self.say}")
+
+
+def environment() -> Environment:
+    return Environment(steps=[Tell, Complain], secrets={"KEY": SECRET}.get)
+
+
+def assert_hidden(*leaving: Any) -> None:
+    for item in leaving:
+        for text in (str(item), repr(item), json.dumps(item, default=repr, ensure_ascii=False)):
+            assert [form for form in FORMS if form in text] == [], text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ secret('KEY') }}",
+        "a cat named {{ secret('KEY') }}, sleeping",
+        "{{ secret('KEY') | upper }}",
+        "{{ secret('KEY') | lower }}",
+        "{{ 'Bearer ' ~ secret('KEY') }}",
+        "{{ 'Bearer ' + secret('KEY') }}",
+        "{{ secret('KEY').slice(0, 30) }}",
+        "{{ secret('KEY') | replace('sk', 'x') }}",
+        "{{ secret('KEY') | reverse }}",
+        "{{ secret('KEY') | trim | truncate(30) }}",
+        "{{ secret('KEY') | urlencode }}",
+        "{{ secret('KEY') | escape }}",
+        "{{ [secret('KEY'), 'x'] | join('-') }}",
+        "{{ {a: secret('KEY')} | json }}",
+        "{% set k = secret('KEY') %}{{ k }}!",
+        "{% for c in [secret('KEY')] %}<{{ c }}>{% endfor %}",
+        "\\x7b{ \\x73ecret('KEY') | upper }}",
+    ],
+)
+def test_a_secret_that_templates_change_is_used_and_stays_hidden(template: str) -> None:
+    quoted = f'"{template}"' if template.startswith("\\") else json.dumps(template)
+    text = (
+        f"- step: SET\n  direct: {quoted}\n"
+        f"- step: TELL\n  case: {json.dumps(template)}\n  say: {quoted}\n  monitorLabel: {quoted}\n"
+        "  outputs: [{type: text, name: text}, {type: object, name: object}]\n"
+        f"- step: TELL\n  case: {json.dumps(template)}\n"
+        "- step: SET\n  loud: '{{ flowContext.text | upper }}'\n  part: '{{ flowContext.text.slice(0, 40) }}'\n"
+    )
+    events = Recorder()
+    result = environment().run(text, on_event=events)
+    first, second = USED.pop(template)
+    assert second == f"said {first}"
+    assert len(first) >= 30
+    assert_hidden(result.to_json(), result, *events.events)
+    assert {result.to_json()[key] for key in ("direct", "text", "loud", "part")} == {"***"}
+
+
+@pytest.mark.parametrize(("how", "cause"), [("own", None), ("foreign", None), ("service", None)])
+def test_a_secret_in_an_error_stays_hidden(how: str, cause: None) -> None:
+    text = f"- step: COMPLAIN\n  how: {how}\n  say: \"{{{{ secret('KEY') }}}}\"\n"
+    events = Recorder()
+    with pytest.raises(RunError) as raised:
+        environment().run(text, on_event=events)
+    error = raised.value
+    shown = "".join(traceback.format_exception(error))
+    assert_hidden(error, error.args, vars(error), shown, *events.events)
+    assert "***" in str(error)
+    assert error.__cause__ is cause
+
+
+def test_a_secret_in_an_option_that_breaks_a_rule_stays_hidden() -> None:
+    for option in ("how: x\n  say: [\"{{ secret('KEY') }}\"]", "how: \"{{ {a: secret('KEY')} }}\"\n  say: x"):
+        with pytest.raises(RunError) as raised:
+            environment().run(f"- step: COMPLAIN\n  {option}\n")
+        assert_hidden(raised.value, vars(raised.value))
+    with pytest.raises(RunError) as raised:
+        environment().run("- step: TELL\n  case: x\n  size: \"{{ secret('KEY') }}\"\n")
+    assert (str(raised.value), raised.value.hint) == ("`size` takes a whole number, not the text `***`", None)
+
+
+def test_a_secret_in_a_template_that_fails_stays_hidden() -> None:
+    for template in ("{{ secret('KEY') | fromjson }}", "{{ secret('KEY') | parseJson }}", "{{ JSON.parse(secret('KEY')) }}"):
+        text = f"- step: SET\n  a: {json.dumps(template)}\n"
+        if flowdsl.check(text):
+            continue
+        with pytest.raises(RunError) as raised:
+            environment().run(text)
+        assert_hidden(raised.value, vars(raised.value))
+
+
+def test_a_secret_in_the_outputs_of_a_flow_stays_hidden() -> None:
+    text = (
+        "outputs: {a: \"{{ secret('KEY') }}\", b: \"{{ secret('KEY').slice(0, 20) }}\", c: plain}\n"
+        "flow:\n- step: SET\n  x: 1\n"
+    )
+    result = environment().run(text)
+    assert result.outputs["a"] == SECRET
+    assert result.to_json() == {"a": "***", "b": "***", "c": "plain"}
+
+
+def test_a_secret_that_is_not_set_is_told_by_its_name() -> None:
+    with pytest.raises(flowdsl.TemplateError) as raised:
+        environment().run("- step: SET\n  a: \"{{ secret('OTHER') }}\"\n")
+    assert (str(raised.value), raised.value.code, raised.value.hint, str(raised.value.span)) == (
+        "the secret `OTHER` is not set",
+        "secret-not-set",
+        "set the environment variable OTHER",
+        str(raised.value.span),
+    )
+
+
+def test_hiding_knows_the_forms_of_a_secret_and_its_beginnings() -> None:
+    secrets = Secrets({}.get)
+    secrets.add(SECRET)
+    assert secrets.hide(f"a {SECRET} b {SECRET.upper()} c {SECRET[:20]}… d {SECRET!r}") == "a *** b *** c ***… d '***'"
+    assert secrets.hide(json.dumps(SECRET)) == '"***"'
+    assert secrets.hide("nothing here") == "nothing here"
+    assert secrets.hide_in({"a": [SECRET, 5, (SECRET, None)]}) == {"a": ["***", 5, ("***", None)]}
+
+
+def test_short_parts_of_a_secret_do_not_garble_messages() -> None:
+    secrets = Secrets({}.get)
+    secrets.notice([SecretText("a"), {"k": SecretText("long enough")}])
+    assert secrets.hide("a cat is long enough") == "a cat is ***"
+
+
+def test_code_that_loses_the_mark_of_a_secret_gets_it_back() -> None:
+    secrets = Secrets({}.get)
+    assert secrets.marked("x") == "x"
+    secrets.add(SECRET)
+    found = secrets.marked({"a": f"x {SECRET}", "b": ["y", 1]})
+    assert found == {"a": f"x {SECRET}", "b": ["y", 1]}
+    assert (type(found["a"]), type(found["b"][0])) == (SecretText, str)
+
+
+def test_a_secret_in_a_stream_stays_hidden() -> None:
+    async def main() -> None:
+        text = "- step: TELL\n  case: stream\n  say: \"{{ secret('KEY') }}\"\n"
+        items = [item async for item in environment().load(text).stream()]
+        assert_hidden(*items)
+        assert USED.pop("stream") == [SECRET]
+
+    asyncio.run(main())
