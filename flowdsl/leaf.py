@@ -82,7 +82,8 @@ class Leaf:
         if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
             from flowdsl.reader import plain_value
 
-            return plain_value(value.strip())
+            plain = plain_value(value.strip())
+            return value if isinstance(plain, str) else plain  # a secret stays marked
         if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
             return int(value)
         return value

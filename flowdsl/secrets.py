@@ -19,12 +19,13 @@ BEGINNING = 12
 class Secrets:
     """The secrets a run has seen; `hide` takes them out of a text."""
 
-    __slots__ = ("_forms", "_seen", "_store")
+    __slots__ = ("_beginnings", "_forms", "_seen", "_store")
 
     def __init__(self, store: Callable[[str], str | None]) -> None:
         self._store = store
         self._seen: set[str] = set()
         self._forms: list[str] = []
+        self._beginnings: dict[str, list[str]] = {}
 
     @property
     def seen(self) -> bool:
@@ -49,6 +50,10 @@ class Secrets:
         if value and value not in self._seen:
             self._seen.add(str(value))
             self._forms = sorted({form for secret in self._seen for form in _forms(secret)}, key=len, reverse=True)
+            self._beginnings = {}
+            for form in self._forms:
+                if len(form) > BEGINNING:
+                    self._beginnings.setdefault(form[:BEGINNING], []).append(form)
         return SecretText(value)
 
     def hide(self, text: str) -> str:
@@ -56,8 +61,9 @@ class Secrets:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, HIDDEN)
-            elif len(form) > BEGINNING and form[:BEGINNING] in text:
-                text = _without_beginning(text, form)
+        for beginning, forms in self._beginnings.items():
+            if beginning in text:
+                text = _without(text, beginning, forms)
         return text
 
     def hide_in(self, value: Any) -> Any:
@@ -111,15 +117,15 @@ def _forms(secret: str) -> Iterator[str]:
     yield b64encode(raw).decode().rstrip("=")
 
 
-def _without_beginning(text: str, form: str) -> str:
-    """The text without the beginnings of a secret."""
-    at = text.find(form[:BEGINNING])
+def _without(text: str, beginning: str, forms: list[str]) -> str:
+    """The text without the shortened forms that begin like this."""
+    from os.path import commonprefix
+
+    at = text.find(beginning)
     while at >= 0:
-        length = BEGINNING
-        while length < len(form) and text[at + length : at + length + 1] == form[length]:
-            length += 1
+        length = max(len(commonprefix((text[at : at + len(form)], form))) for form in forms)
         text = text[:at] + HIDDEN + text[at + length :]
-        at = text.find(form[:BEGINNING], at + len(HIDDEN))
+        at = text.find(beginning, at + len(HIDDEN))
     return text
 
 

@@ -148,7 +148,7 @@ def test_a_flow_keeps_its_title_and_its_warnings() -> None:
 
 
 def test_values_become_json(tmp_path: Path) -> None:
-    image = ImageStore(tmp_path).put(PIXEL)
+    image = ImageStore(tmp_path).add(PIXEL)
     value = {
         "floats": [1.5, math.inf, -math.inf, math.nan],
         "image": image,
@@ -168,7 +168,7 @@ def test_values_become_json(tmp_path: Path) -> None:
 
 
 def test_a_result_finds_its_pictures_once_each(tmp_path: Path) -> None:
-    image = ImageStore(tmp_path).put(PIXEL)
+    image = ImageStore(tmp_path).add(PIXEL)
     result = flowdsl.run("- step: SET\n  a: [1, '{{ flowContext.p }}']\n", {"p": image})
     assert result.images == [image]
     assert repr(result).startswith("Result(outputs=['a', 'p'], images=1, cost_usd=0.0, elapsed_s=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 Answer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -55,11 +56,11 @@ class Tiny:
 
 
 @contextlib.asynccontextmanager
-async def tiny(answer: Answer) -> AsyncIterator[Tiny]:
+async def tiny(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Tiny]:
     """A running `Tiny`."""
     server = Tiny(answer)
-    listening = await asyncio.start_server(server.accept, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listening = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=tls)
+    server.url = f"http{'s' if tls else ''}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     async with listening:
         try:
             yield server

@@ -150,3 +150,19 @@ def test_a_private_endpoint_is_known_by_its_address() -> None:
     assert asyncio.run(is_private_host("127.0.0.1"))
     assert asyncio.run(is_private_host("localhost"))
     assert not asyncio.run(is_private_host("8.8.8.8"))
+
+
+def test_the_proxy_of_the_environment_may_be_private_but_is_never_fetched_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> tuple[Image, bytes]:
+        async with tiny(plain(PNG)) as proxy:
+            port = proxy.url.rpartition(":")[2]
+            monkeypatch.setenv("http_proxy", f"http://localhost:{port}")
+            with pytest.raises(ServiceUnavailable, match="localhost is a private address"):
+                await fetched(f"http://localhost:{port}/x", tmp_path, False)
+            return await fetched("http://pictures.example/x.png", tmp_path, False), proxy.heads[0]
+
+    image, head = asyncio.run(run())
+    assert image.read() == PNG
+    assert head.startswith(b"GET http://pictures.example/x.png HTTP/1.1")

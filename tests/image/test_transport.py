@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,27 @@ def test_a_certificate_that_is_none_is_an_error_of_the_service_entry(tmp_path: P
     assert str(caught.value) == (
         "the `caPem` or `clientPem` of the service PICTURES cannot be used: No such file or directory"
     )
+
+
+def test_a_service_with_an_authority_of_its_own_is_trusted_only_with_its_pem(tmp_path: Path) -> None:
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "ca.pem")],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("openssl cannot make a certificate here")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+
+    async def run(pem: str | None) -> dict[str, Any]:
+        async with tiny(plain(answer_of(1)), context) as server:
+            settings = {"provider": "openai", "endpoint": server.url.replace("127.0.0.1", "localhost"), "caPem": pem}
+            return await Bench(tmp_path / "store", settings).arun(maxRetries=0)
+
+    for pem in (str(tmp_path / "ca.pem"), (tmp_path / "ca.pem").read_text()):
+        assert len(asyncio.run(run(pem))["imageList"]) == 1
+    with pytest.raises(ServiceUnavailable, match="its certificate is not trusted"):
+        asyncio.run(run(None))

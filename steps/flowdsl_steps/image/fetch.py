@@ -21,7 +21,7 @@ from aiohttp.resolver import ThreadedResolver
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image import Image, ImageStore
 from flowdsl_steps.image.answer import LinkedImage
-from flowdsl_steps.image.transport import environment_proxy, open_client
+from flowdsl_steps.image.transport import open_client, proxy_hosts
 
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""
@@ -49,11 +49,13 @@ def is_public(address: str) -> bool:
 class PublicResolver(AbstractResolver):
     """Resolves names as the system does, and refuses a name when any of its addresses is not public.
 
-    aiohttp connects to just the addresses it is given here, so a name cannot change its mind in between.
+    aiohttp connects to just the addresses it is given here, so a name cannot change its mind in between. The proxies
+    of the environment may be private: they are the operator's choice.
     """
 
     def __init__(self) -> None:
         self._system = ThreadedResolver()
+        self._trusted = proxy_hosts()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -65,7 +67,7 @@ class PublicResolver(AbstractResolver):
         """
         found = await self._system.resolve(host, port, family)
         for result in found:
-            if not is_public(result["host"]):
+            if host not in self._trusted and not is_public(result["host"]):
                 raise OSError(errno.EACCES, f"{host} leads to the private address {result['host']}")
         return found
 
@@ -145,10 +147,7 @@ def _refuse_address(url: str, allow_private: bool) -> None:
     try:
         public = is_public(host)
     except ValueError:
-        public = not (host == "localhost" or host.endswith(".localhost"))
-        proxy = environment_proxy(parts.scheme, host)
-        if proxy is not None and proxy.hostname == host:
-            public = False
+        public = not (host == "localhost" or host.endswith(".localhost") or host in proxy_hosts())
     if not public:
         raise Refused(f"{host} is a private address")
 

@@ -64,6 +64,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         proxy = self._proxies.get(place)
         if proxy is None:
             proxy = self._proxies[place] = _proxy_options(*place)
+        if request.url.scheme == "https" and self._tls is None:
+            self._tls = httpx.create_ssl_context()
         if proxy and request.url.scheme == "http":
             headers += proxy.get("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
         with _httpx_errors():
@@ -73,6 +75,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=headers,
                 data=request.content or None,
                 allow_redirects=False,
+                ssl=self._tls or True,
                 trace_request_ctx=request.extensions.get("delivery"),
                 **proxy,
             )
@@ -93,7 +96,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connector = aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
                 keepalive_timeout=_KEEPALIVE_S,
-                ssl=self._tls if self._tls is not None else True,
                 resolver=self._resolver,
             )
             self._session = aiohttp.ClientSession(
@@ -106,6 +108,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 trace_configs=[_delivery_trace()],
             )
         return self._session
+
+
+def proxy_hosts() -> frozenset[str]:
+    """The hosts of all proxies that the environment names."""
+    addresses = (
+        urllib.parse.urlsplit(a if "://" in a else f"http://{a}") for a in urllib.request.getproxies().values()
+    )
+    return frozenset(parts.hostname for parts in addresses if parts.hostname)
 
 
 def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
@@ -198,13 +208,9 @@ async def open_client(
         OSError: a PEM file that cannot be read.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
-    transport = AiohttpTransport(tls or _system_tls(), resolver)
+    transport = AiohttpTransport(tls, resolver)
     async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
         yield client
-
-
-def _system_tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 def tls_context(ca_pem: str | None, client_pem: str | None) -> ssl.SSLContext:
