@@ -56,9 +56,9 @@ class StepNode:
         for index, port in enumerate(spec.outputs):
             if port.optional:
                 continue
-            node = self.keys.get(spec.writes_to) if spec.writes_to and index == 0 else None
-            if node is not None and isinstance(node.value, str):
-                written.append((node.value, node))
+            named = self.keys.get(spec.writes_to) if spec.writes_to and index == 0 else None
+            if named is not None and isinstance(named.value, str):
+                written.append((named.value, named))
             else:
                 key = spec.keys[spec.writes_to].default if spec.writes_to and index == 0 else port.type
                 written.append((key, self.name_node))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker import CheckSettings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
 OnEvent = Callable[[Event], None]
+"""Called with each event of a run as it happens, in the thread of the run."""
 
 
 class Result:
@@ -245,7 +246,7 @@ class Flow:
         async with Resources() as resources:
             return await self._arun(inputs, on_event, resources, execute)
 
-    async def stream(self, inputs: Mapping[str, Any] | None = None) -> AsyncIterator[Event | Result]:
+    async def stream(self, inputs: Mapping[str, Any] | None = None) -> AsyncGenerator[Event | Result, None]:
         """The events of a run as they happen, and its Result as the last item.
 
         Raises:
@@ -261,9 +262,8 @@ class Flow:
                 yield event
             yield await task
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+            task.cancel()  # the run of a stream that is closed early
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _arun(
         self, inputs: Mapping[str, Any] | None, on_event: OnEvent | None, resources: Resources, execute: Any

@@ -74,3 +74,4 @@ class FlowFinished(NamedTuple):
 
 
 Event = StepStarted | StepFinished | StepFailed | Progress | Note | FlowFinished
+"""Everything a run tells."""

@@ -159,7 +159,8 @@ class _Composer:
         next_event()  # document end
         another: Any = next_event()
         if another.__class__ is yaml.DocumentStartEvent:
-            at = another.start_mark.index
+            mark: Any = another.start_mark
+            at = mark.index
             self.report(
                 "second-document",
                 "a file holds one document, and a second starts here",

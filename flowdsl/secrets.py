@@ -119,14 +119,17 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _without(text: str, beginning: str, forms: list[str]) -> str:
     """The text without the shortened forms that begin like this."""
-    from os.path import commonprefix
-
     at = text.find(beginning)
     while at >= 0:
-        length = max(len(commonprefix((text[at : at + len(form)], form))) for form in forms)
+        length = max(_agreeing(text, at, form) for form in forms)
         text = text[:at] + HIDDEN + text[at + length :]
         at = text.find(beginning, at + len(HIDDEN))
     return text
+
+
+def _agreeing(text: str, at: int, form: str) -> int:
+    """How many characters of the text from there on are those of the form."""
+    return next((i for i, char in enumerate(form) if text[at + i : at + i + 1] != char), len(form))
 
 
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

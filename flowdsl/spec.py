@@ -301,7 +301,7 @@ class StepSpec:
         """The spec as plain values, for an index that a steps package ships."""
         check = self._check
         if callable(check):
-            check = f"{check.__module__}:{check.__qualname__}"  # type: ignore[attr-defined]  # a function
+            check = f"{check.__module__}:{check.__qualname__}"
         return {
             "name": self.name,
             "qualname": self.qualname,

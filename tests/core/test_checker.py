@@ -201,9 +201,7 @@ def test_a_step_reads_only_what_stands_before_it() -> None:
         "`flowContext.b` is read before a step sets it",
         "move the step that sets it up",
     )
-    assert [(str(related.span), related.message) for related in finding.related] == [
-        ("<text>:4:3", "set here, later")
-    ]
+    assert [(str(related.span), related.message) for related in finding.related] == [("<text>:4:3", "set here, later")]
 
 
 def test_findings_stand_in_the_order_of_the_file_and_are_counted() -> None:

@@ -101,6 +101,12 @@ class Fail(Step, name="FAIL", outputs=("text",)):
         raise StepError("cannot draw", hint="draw less")
 
 
+async def until_opened(log: str) -> None:
+    async with asyncio.timeout(10):
+        while log not in LOG:  # noqa: ASYNC110  the step that opens runs in the loop as well
+            await asyncio.sleep(0)
+
+
 STEPS = (Echo, Wait, Busy, Fail)
 
 
@@ -257,8 +263,7 @@ def test_cancelling_reaches_the_step_closes_what_is_open_and_is_told() -> None:
         events = Recorder()
         flow = environment().load("- step: WAIT\n  seconds: 30\n  log: cancelled\n")
         task = asyncio.create_task(flow.arun(on_event=events))
-        while "cancelled" not in LOG:
-            await asyncio.sleep(0)
+        await until_opened("cancelled")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -353,7 +358,7 @@ def test_a_stream_of_a_failing_run_gives_the_events_and_then_raises() -> None:
         seen = []
         with pytest.raises(StepError, match="cannot draw"):
             async for item in environment().load("- step: FAIL\n  how: step\n").stream():
-                seen.append(type(item))  # noqa: PERF401  what was seen before the exception is what matters
+                seen.append(type(item))
         assert seen == [StepStarted, StepFailed, FlowFinished]
 
     asyncio.run(main())
@@ -364,8 +369,7 @@ def test_closing_a_stream_early_cancels_the_run() -> None:
         flow = environment().load("- step: WAIT\n  seconds: 30\n  log: streamed\n")
         async with aclosing(flow.stream()) as stream:
             async for _ in stream:
-                while "streamed" not in LOG:
-                    await asyncio.sleep(0)
+                await until_opened("streamed")
                 break
         assert LOG["streamed"] == ["opened", "closed"]
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -399,7 +403,7 @@ def test_an_open_environment_keeps_things_open_between_runs() -> None:
             await shared.arun(text)
             await shared.arun(text)
             assert LOG["shared"] == ["opened"]
-            with pytest.raises(UsageError, match="^this Environment is open already$"):
+            with pytest.raises(UsageError, match=r"^this Environment is open already$"):
                 await shared.__aenter__()
         assert LOG["shared"] == ["opened", "closed"]
         await shared.arun(text)

@@ -147,7 +147,10 @@ def test_not_a_number_is_a_number() -> None:
         ("a: 1\na: 2\n", [("duplicate-key", "`a` is given twice", "a")]),
         ("a: {{ x }}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{{ x }}")]),
         ("- {{ x }}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{{ x }}")]),
-        ("a: {% if x %}\n", [("unquoted-template", "a value that starts with a template must be quoted", "{% if x %}")]),
+        (
+            "a: {% if x %}\n",
+            [("unquoted-template", "a value that starts with a template must be quoted", "{% if x %}")],
+        ),
         ("a:\n\tb: 1\n", [("tab", "a tab cannot indent YAML", "\t")]),
         ("a: b: c\n", [("unquoted-colon", "a text with `: ` in it must be quoted", ":")]),
         ("a: 'x\n", [("yaml-syntax", "this quote is never closed", "'")]),

@@ -81,7 +81,7 @@ def test_a_waiter_that_is_cancelled_takes_nobody_with_it() -> None:
 def test_things_are_closed_when_the_run_fails() -> None:
     async def main() -> None:
         door = Door()
-        with pytest.raises(ValueError, match="^no$"):
+        with pytest.raises(ValueError, match=r"^no$"):
             async with Resources() as resources:
                 await resources.get("door", door.open)
                 raise ValueError("no")

@@ -231,5 +231,7 @@ def test_a_rule_is_described_in_the_words_of_the_docs() -> None:
 
 def test_the_value_in_force_is_the_given_one_then_the_services_then_the_default() -> None:
     service = Service("s", {"model": "m", "options": {"size": "big"}})
-    options = Options("STEP", {"n": 2, "size": None}, {"n": 1, "size": "small", "model": "d", "style": "vivid"}, service)
+    options = Options(
+        "STEP", {"n": 2, "size": None}, {"n": 1, "size": "small", "model": "d", "style": "vivid"}, service
+    )
     assert [options.value(key) for key in ("n", "size", "model", "style", "other")] == [2, "big", "m", "vivid", None]

@@ -12,7 +12,21 @@ from flowdsl.scalars import span_in
 from flowdsl.source import Source
 
 PIECES = st.sampled_from(
-    ["a b", "{{ x }}", "  {{ y }} z", '"q"', "it's", "\\", "é", "😀", "x: y", "# c", "line\n\nline", " lead\n", "end \n"]
+    [
+        "a b",
+        "{{ x }}",
+        "  {{ y }} z",
+        '"q"',
+        "it's",
+        "\\",
+        "é",
+        "😀",
+        "x: y",
+        "# c",
+        "line\n\nline",
+        " lead\n",
+        "end \n",
+    ]
 )
 
 

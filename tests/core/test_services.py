@@ -97,7 +97,10 @@ def test_a_client_certificate_does_not_keep_the_key_of_the_environment_out(folde
 
 def test_overrides_win_over_everything_and_null_removes(folder: Path) -> None:
     found = asked(
-        "override", folder, "model: flow, endpoint: 'https://flow'", overrides={"acme": {"endpoint": "u", "model": None}}
+        "override",
+        folder,
+        "model: flow, endpoint: 'https://flow'",
+        overrides={"acme": {"endpoint": "u", "model": None}},
     )
     assert (found["endpoint"], "model" in found, found["origins"]["endpoint"]) == ("u", False, "override")
 
@@ -161,10 +164,10 @@ def test_a_settings_file_that_is_no_toml_is_refused(folder: Path) -> None:
 
 
 def test_a_service_shows_no_secret(folder: Path) -> None:
-    found = asked("shown", folder, "apiKey: \"{{ secret('ACME_KEY') }}\", model: \"m-{{ secret('ACME_KEY') }}\", target: t")
-    assert found["shown"] == (
-        "Service('asker', {'apiKey': '***', 'model': '***', 'target': 't', 'provider': 'acme'})"
+    found = asked(
+        "shown", folder, "apiKey: \"{{ secret('ACME_KEY') }}\", model: \"m-{{ secret('ACME_KEY') }}\", target: t"
     )
+    assert found["shown"] == ("Service('asker', {'apiKey': '***', 'model': '***', 'target': 't', 'provider': 'acme'})")
     plain = Service("s", {"authKey": "a", "clientPem": "b", "headers": {"x": "c"}, "endpoint": "https://d"})
     assert repr(plain) == (
         "Service('s', {'authKey': '***', 'clientPem': '***', 'headers': '***', 'endpoint': 'https://d'})"

@@ -195,13 +195,11 @@ def test_a_certificate_that_is_none_is_an_error_of_the_service_entry(tmp_path: P
 
 
 def test_a_service_with_an_authority_of_its_own_is_trusted_only_with_its_pem(tmp_path: Path) -> None:
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "ca.pem")],
-        capture_output=True,
-        check=False,
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+        "-addext subjectAltName=DNS:localhost -keyout key.pem -out ca.pem"
     )
+    made = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False)
     if made.returncode:
         pytest.skip("openssl cannot make a certificate here")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

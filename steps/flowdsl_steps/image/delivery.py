@@ -7,7 +7,6 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,6 +19,7 @@ from flowdsl_steps.image.retry import Failure, Verdict, classify, delay_s, reque
 from flowdsl_steps.image.stream import StreamedAnswer
 from flowdsl_steps.image.transport import Delivery, open_client
 from flowdsl_steps.image.vendor_error import read_error
+from flowdsl_steps.image.workers import Workers
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
@@ -52,7 +52,7 @@ class Channel:
     """
 
     def __init__(
-        self, client: httpx.AsyncClient, workers: Executor, concurrency: int | None, rate_limit: float | None
+        self, client: httpx.AsyncClient, workers: Workers, concurrency: int | None, rate_limit: float | None
     ) -> None:
         self.client = client
         self.workers = workers
@@ -77,7 +77,7 @@ async def open_channel(
     ca_pem: str | None, client_pem: str | None, concurrency: int | None, rate_limit: float | None
 ) -> AsyncIterator[Channel]:
     """A channel with its client, closed at the end."""
-    with ThreadPoolExecutor(_WORKERS, "flowdsl-images") as workers:
+    with Workers(_WORKERS) as workers:
         async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
             yield Channel(client, workers, concurrency, rate_limit)
 
@@ -198,7 +198,7 @@ class Courier:
         if len(chunk) < _SMALL_CHUNK:
             parser.feed(chunk)
         else:
-            await asyncio.get_running_loop().run_in_executor(self._channel.workers, parser.feed, chunk)
+            await self._channel.workers.call(parser.feed, chunk)
         while parser.partials:
             self._on_partial(parser.partials.pop(0))
 

@@ -1,0 +1,133 @@
+"""The shape of the code: what is public, who imports whom, and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowdsl
+
+ROOT = Path(__file__).parent.parent
+STEPS = ROOT / "steps" / "flowdsl_steps"
+PUBLIC_PACKAGES = ("flowdsl.template", "flowdsl.testing")
+"""Packages whose public names plugins may import."""
+PUBLIC_MODULES = (
+    "flowdsl.errors",
+    "flowdsl.events",
+    "flowdsl.image",
+    "flowdsl.nearest",
+    "flowdsl.rules",
+    "flowdsl.services",
+    "flowdsl.spec",
+    "flowdsl.step",
+)
+"""Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
+HEAVY = ("PIL", "aiohttp", "asyncio", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
+
+
+def imported_names() -> Iterator[tuple[str, str, str]]:
+    """File, module and name of everything the standard steps import from flowdsl."""
+    for path in sorted(STEPS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = str(path.relative_to(STEPS))
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name.split(".")[0] == "flowdsl":
+                        yield where, alias.name, ""
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flowdsl":
+                for alias in node.names:
+                    yield where, node.module or "", alias.name
+
+
+def is_public(module: str, name: str) -> bool:
+    if module == "flowdsl":
+        return name in ("", "__version__", *flowdsl.__all__)
+    if module not in (*PUBLIC_PACKAGES, *PUBLIC_MODULES):
+        return False
+    public = getattr(importlib.import_module(module), "__all__", None)
+    return name in public if public is not None else not name.startswith("_")
+
+
+def test_the_standard_steps_import_public_names_only() -> None:
+    assert [found for found in imported_names() if not is_public(found[1], found[2])] == []
+
+
+def test_every_public_name_is_listed_sorted_and_importable() -> None:
+    assert list(flowdsl.__all__) == sorted(set(flowdsl.__all__), key=lambda name: (name.lower(), name))
+    homes = {name for names in flowdsl._HOMES.values() for name in names}
+    assert homes | {"arun", "check", "load", "run"} == set(flowdsl.__all__)
+    assert [name for name in flowdsl.__all__ if not hasattr(flowdsl, name)] == []
+    assert dir(flowdsl) == sorted([*flowdsl.__all__, "__version__"])
+
+
+def test_type_checkers_see_every_public_name() -> None:
+    tree = ast.parse((ROOT / "flowdsl" / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {
+        alias.name: node.module or ""
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flowdsl.")
+        for alias in node.names
+    }
+    assert typed == {name: module for module, names in flowdsl._HOMES.items() for name in names}
+
+
+def test_every_public_name_is_documented() -> None:
+    kinds = {name: value for name in flowdsl.__all__ if isinstance(value := getattr(flowdsl, name), type)}
+    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "load", "render", "run")}
+    assert [name for name, value in {**kinds, **functions}.items() if not (value.__doc__ or "").strip()] == []
+    aliases = set(flowdsl.__all__) - set(kinds) - set(functions)
+    assert aliases == {"Call", "Event", "FlowText", "OnEvent", "Written"}
+    assert [name for name in sorted(aliases) if not documented_alias(name)] == []
+
+
+def documented_alias(name: str) -> bool:
+    """Whether the line behind a type alias is a docstring."""
+    path = ROOT / (flowdsl._HOME[name].replace(".", "/") + ".py")
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    places = [i for i, node in enumerate(body) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name]
+    following = body[places[0] + 1 : places[0] + 2]
+    return bool(following) and isinstance(following[0], ast.Expr) and isinstance(following[0].value, ast.Constant)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'flowdsl' has no attribute 'Flaw'$"):
+        _ = flowdsl.Flaw
+
+
+@pytest.mark.parametrize(
+    ("program", "imported"),
+    [
+        ("import flowdsl", []),
+        ("import flowdsl; assert flowdsl.check(SIMPLE, environment=flowdsl.Environment(as_of=DAY)) == []", []),
+        ("import flowdsl; assert flowdsl.render(flowdsl.check(WRONG))", []),
+    ],
+    ids=["import", "check", "check with findings"],
+)
+def test_checking_imports_nothing_heavy(program: str, imported: list[str], tmp_path: Path) -> None:
+    simple = (ROOT / "tests" / "golden" / "ok" / "smallest_with_live_model.yaml").read_text(encoding="utf-8")
+    text = (
+        f"import sys, json, datetime\nDAY = datetime.date(2026, 11, 21)\nSIMPLE = {simple!r}\n"
+        f"WRONG = SIMPLE.replace('n: 2', 'n: 20')\n{program}\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
+    assert (done.stderr, done.stdout and json.loads(done.stdout)) == ("", imported)
+
+
+def test_imports_go_downwards_only(tmp_path: Path) -> None:
+    linter = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run(
+        [str(linter), "--no-cache"], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Contracts: 2 kept, 0 broken." in done.stdout
