@@ -10,10 +10,12 @@ from flowdsl.spec import StepSpec
 
 
 class PortName(NamedTuple):
-    """An entry of a step's `inputs` or `outputs`: the type, and the FlowContext path or key it stands for."""
+    """An entry of a step's `inputs` or `outputs`: the type, the FlowContext path or key it stands for, and the node
+    of that name."""
 
     type: str
     name: str
+    node: Node
 
 
 class StepNode:

@@ -19,6 +19,7 @@ STEPS = ROOT / "steps" / "flowdsl_steps"
 PUBLIC_PACKAGES = ("flowdsl.template", "flowdsl.testing")
 """Packages whose public names plugins may import."""
 PUBLIC_MODULES = (
+    "flowdsl.diagnostics",
     "flowdsl.errors",
     "flowdsl.events",
     "flowdsl.image",

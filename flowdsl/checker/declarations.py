@@ -61,11 +61,14 @@ def _check_schema(
     plain = _PLAIN_TYPES.get(type) if isinstance(type, str) and set(schema) <= _PLAIN_KEYS else None
     if plain is not None and (not has_default or type_name(default) == plain):
         return  # the common case, decided without importing jsonschema
+    import warnings
+
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
     try:
-        Draft202012Validator.check_schema(schema)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
+            Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", _at(node, error.absolute_path))
         return
@@ -94,6 +97,8 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
     Raises:
         ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
     """
+    import warnings
+
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
@@ -101,7 +106,8 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
 
     registry: Any = Registry()
     try:
-        found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
+            found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
     except Unresolvable as error:
         ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
         message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"

@@ -226,7 +226,7 @@ def _ports(node: Node, key: str, spec: StepSpec, findings: Findings) -> tuple[Po
         if not re.match(pattern, values["name"]):
             wanted = "a plain identifier" if key == "outputs" else "a FlowContext path such as `selected.title`"
             findings.add("wrong-pattern", f"`name` is {show(values['name'])}, and must be {wanted}", item.value["name"])
-        ports.append(PortName(values["type"], values["name"]))
+        ports.append(PortName(values["type"], values["name"], item.value["name"]))
     return tuple(ports)
 
 
@@ -275,12 +275,13 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
 
 
 def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:
-    for index, port in enumerate(step.inputs):
+    for port in step.inputs:
         if not scope.has(port.name):
-            node = step.node.value["inputs"].value[index].value["name"]
             near = nearest(port.name, scope.written)
             hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
-            findings.add("undefined-variable", f"`{port.name}` is not set by any step before this one", node, hint=hint)
+            findings.add(
+                "undefined-variable", f"`{port.name}` is not set by any step before this one", port.node, hint=hint
+            )
 
 
 def _with_service(options: Options, step: StepNode, document: Document, findings: Findings, scope: Scope) -> Options:

@@ -111,10 +111,7 @@ class _Compiler:
         self.scope.enter(body, {}, None)
         if native and self.template.is_native:
             self.native(stated[0].expression)
-        elif all(isinstance(s, (Text, Output)) for s in body):
-            pieces = [piece for statement in body for piece in self.pieces(statement)]
-            self.give(pieces)
-        else:
+        elif all(isinstance(s, (Text, Output, If)) for s in body) and not self.whole(body):
             self.start()
             self.body(body)
             self.finish("out")

@@ -147,8 +147,9 @@ class Expressions:
         target = self.code(node.target)
         if isinstance(node.key, Literal) and type(node.key.value) is str and not node.key.value.isdigit():
             key = self.writer.constant(node.key.value)
-            if self.scope.is_free(target):
-                return f"{self.scope.getter(target)}({key}, U)"
+            getter = self.scope.getter(target)
+            if getter is not None:
+                return f"{getter}({key}, U)"
             if not self.often:
                 return f"member({target}, {key})"
             temp = target if target.isidentifier() else self.writer.temp()
@@ -162,7 +163,7 @@ class Expressions:
         shown = self.writer.constant(" ".join(self.writer.places.text[target.start : target.end].split()))
         function = self.code(target)
         arguments = "".join(", " + code for code in self.arguments(node.arguments, None))
-        return f"meter.timed(call({function}, {shown}{arguments}))"
+        return f"meter.timed(LIMITS, call({function}, {shown}{arguments}))"
 
     def arguments(self, arguments: Arguments, names: tuple[str, ...] | None) -> list[str]:
         """The code of arguments; a filter's surplus ones are dropped, as JavaScript does."""
@@ -183,7 +184,7 @@ class Expressions:
         target = self.sure(node.target, node.name in NEEDS_VALUE and not self.lax_filters)
         function = self.writer.constant(self.wrap(known.keeping if self.marks_safe else known.function))
         code = f"{function}({', '.join([target, *self.arguments(node.arguments, known.arguments)])})"
-        return code if node.name in CHEAP else f"meter.timed({code})"
+        return code if node.name in CHEAP else f"meter.timed(LIMITS, {code})"
 
     def default(self, node: Filtered) -> str:
         """The filter `default`: its fallback is computed first, as any argument is."""
@@ -221,6 +222,10 @@ class Expressions:
         left, right = self.code(node.left), self.code(node.right)
         if node.operator in _ARITHMETIC:
             return f"{_ARITHMETIC[node.operator]}({left}, {right})"
+        if node.operator in _COMPARISONS and not self.often:
+            return f"compare({left}, {right}, {self.writer.constant(node.operator)})"
+        if node.operator in _EQUALITY and not self.often:
+            return f"({_EQUALITY[node.operator][1]}({left}, {right}))"
         a, b = self.writer.temp(), self.writer.temp()
         if node.operator in _COMPARISONS:
             slow = f"compare({a}, {b}, {self.writer.constant(node.operator)})"

@@ -80,35 +80,34 @@ def join_checked(separator: str, parts: list[str]) -> str:
 
 
 class Meter:
-    """What one rendering has used so far; its clock starts with the first look at it."""
+    """What one rendering has used so far; its clock starts with the first look at it.
 
-    __slots__ = ("deadline", "limits", "output")
+    It is made without `__init__`, which most renderings would call for nothing.
+    """
 
-    def __init__(self, limits: TemplateLimits) -> None:
-        self.limits = limits
-        self.output = 0
-        self.deadline = 0.0
+    output = 0
+    deadline = 0.0
 
-    def tick(self, loops: int, out: list[str], counted: int) -> int:
+    def tick(self, limits: TemplateLimits, loops: int, out: list[str], counted: int) -> int:
         """Judge the passes of loops so far, and an output of which `counted` texts were judged before.
 
         Raises: TemplateError when there were too many, the time is up, or the output is too long.
         """
-        if loops > self.limits.max_loops:
-            raise limit_error("too many passes of its loops", f"{self.limits.max_loops:,}")
+        if loops > limits.max_loops:
+            raise limit_error("too many passes of its loops", f"{limits.max_loops:,}")
         self.output += sum(map(len, out[counted:]))
-        if self.output > self.limits.max_output:
-            raise limit_error("too much text", f"{self.limits.max_output:,} characters")
-        self.timed(None)
+        if self.output > limits.max_output:
+            raise limit_error("too much text", f"{limits.max_output:,} characters")
+        self.timed(limits, None)
         return len(out)
 
-    def timed(self, value: T) -> T:
+    def timed(self, limits: TemplateLimits, value: T) -> T:
         """The value, when there is time left.
 
         Raises: TemplateError when the time is up.
         """
         if not self.deadline:
-            self.deadline = thread_time() + self.limits.max_seconds
+            self.deadline = thread_time() + limits.max_seconds
         elif thread_time() > self.deadline:
-            raise limit_error("it takes too long", f"{self.limits.max_seconds:g} s")
+            raise limit_error("it takes too long", f"{limits.max_seconds:g} s")
         return value

@@ -35,6 +35,8 @@ def _parse(text: str) -> Template:
     tag = _TAG.search(text)
     if tag is None:
         return Template(text, True, False, (), (), False, None)
+    if "{%" in text or "{#" in text:
+        return _parse_fully(text)
     references, at = list[Reference](), tag.start()
     first, pieces, calls_secret = at, 0, False
     while tag is not None:
@@ -103,14 +105,21 @@ def body_of(template: Template) -> Body:
                 return _parse_fully(text).body or []
             if plain.start() > at:
                 body.append(Text(text[at : plain.start()]))
-            body.append(Output(_reference(plain)))
+            body.append(Output(reference(plain)))
             at = plain.end()
     if at < len(text):
         body.append(Text(text[at:]))
     return body
 
 
-def _reference(plain: re.Match[str]) -> Node:
+def plain_reference(text: str, at: int) -> re.Match[str] | None:
+    """The match of an output that holds nothing but a name and its members."""
+    plain = _PLAIN.match(text, at)
+    return None if plain is None or plain[1] in _RESERVED or len(plain[2]) > 200 else plain
+
+
+def reference(plain: re.Match[str]) -> Node:
+    """The node of a plain reference."""
     node: Node = Name(plain[1], *plain.span(1))
     at = plain.end(1)
     for name in plain[2].split(".")[1:]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from flowdsl.errors import TemplateError
 from flowdsl.template import operators, values
@@ -15,6 +16,7 @@ from flowdsl.template.taint import SecretText, holds_secret, mark_member, spread
 from flowdsl.template.values import UNDEFINED, SafeText, output_text
 
 Place = tuple[int, int]
+_LEAST: Final = -EXACT
 
 
 class Places:
@@ -42,15 +44,16 @@ class Places:
             end=end,
         )
 
-    def locate(self, error: Exception) -> TemplateError:
-        """The error of a failed rendering, with its place."""
+    def fail(self) -> NoReturn:
+        """Raises: TemplateError for the exception that the rendering has just caught, with its place."""
+        error = sys.exception()
+        assert error is not None  # noqa: S101  it is called by `except` alone
+        trace = error.__traceback__
         if not isinstance(error, TemplateError):
-            found = limit_error(f"{type(error).__name__} in it", "what fits into memory and its nesting")
-            found.__traceback__ = error.__traceback__
-            error = found
-        if error.start is None and error.__traceback__ is not None:
-            error.start, error.end = self.lines.get(error.__traceback__.tb_lineno, (None, None))
-        return error
+            error = limit_error(f"{type(error).__name__} in it", "what fits into memory and its nesting")
+        if error.start is None and trace is not None:
+            error.start, error.end = self.lines.get(trace.tb_lineno, (None, None))
+        raise error.with_traceback(trace) from None
 
 
 def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoReturn]) -> Callable[..., Any]:
@@ -73,9 +76,10 @@ def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int
         text = output_text
 
     def show(value: Any, site: int) -> str:
-        if type(value) is str and not escaping:
-            return value
-        if type(value) is int and -EXACT < value < EXACT:
+        kind = type(value)
+        if kind is str and not escaping:
+            return value  # type: ignore[no-any-return]  # mypy does not follow `kind`
+        if kind is int and _LEAST < value < EXACT:
             return repr(value)
         if strict and value is UNDEFINED:
             places.undefined(site)
@@ -128,6 +132,17 @@ def _tainted_getter(target: Any) -> Callable[[Any, Any], Any]:
     return get
 
 
+def _root_of(getter: Callable[[Any], Callable[[Any, Any], Any]]) -> Callable[..., Callable[[Any, Any], Any]]:
+    def root(context: Mapping[str, Any], names: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
+        target = names.get("flowContext", context)
+        return target.get if type(target) is dict else getter(target)
+
+    return root
+
+
+_root, _tainted_root = _root_of(_getter), _root_of(_tainted_getter)
+
+
 def _placeholder(names: Mapping[str, Any], key: str) -> str:
     value = names.get(key, UNDEFINED)
     return key if value is UNDEFINED else output_text(value)
@@ -139,15 +154,27 @@ def _tainted_placeholder(names: Mapping[str, Any], key: str) -> str:
 
 
 def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
+    most = limits.max_output
+
     def finish(parts: Any) -> str:
-        if len(parts) > 32 and sum(map(len, parts)) > limits.max_output:
-            raise limit_error("too much text", f"{limits.max_output:,} characters")
+        if len(parts) > 32 and sum(map(len, parts)) > most:
+            raise limit_error("too much text", f"{most:,} characters")
         text = "".join(parts)
-        if len(text) > limits.max_output:
-            raise limit_error("too much text", f"{limits.max_output:,} characters")
+        if len(text) > most:
+            raise limit_error("too much text", f"{most:,} characters")
         return SecretText(text) if taint and any(isinstance(part, SecretText) for part in parts) else text
 
     return finish
+
+
+def _mixer(finish: Callable[[Any], str], show: Callable[[Any, int], str]) -> Callable[[tuple[Any, ...]], str]:
+    def mixed(parts: tuple[Any, ...]) -> str:
+        try:
+            return finish(parts)
+        except TypeError:  # most parts are texts; the site of another is its index
+            return finish([show(part, site) for site, part in enumerate(parts)])
+
+    return mixed
 
 
 def _marked_items(value: Any) -> Any:
@@ -165,22 +192,26 @@ def namespace(
 
     wrap = spreading if taint else unchanged
     add = wrap(operators.add)
+    finish = _joiner(limits, taint)
+    show = wrap(_printer(places, strict, escaping))
+    getter = _tainted_getter if taint else _getter
     found = dict(_FIXED)
     found.update(
         LIMITS=limits,
-        MAX=limits.max_output,
         add=add,
         add_strict=_strict_adder(add, places.undefined),
         call=wrap(operators.call),
         entries=operators.entries,
-        finish=_joiner(limits, taint),
-        getter=_tainted_getter if taint else _getter,
+        fail=places.fail,
+        finish=finish,
+        getter=getter,
         items=_marked_items if taint else operators.characters_or_items,
-        locate=places.locate,
         member=(lambda target, key: mark_member(member(target, key), target)) if taint else member,
+        mixed=_mixer(finish, show),
         native=_native(places, strict),
         placeholder=_tainted_placeholder if taint else _placeholder,
-        show=wrap(_printer(places, strict, escaping)),
+        root=_tainted_root if taint else _root,
+        show=show,
         concat=wrap(operators.concat),
         texts=wrap(operators.texts),
         undefined=places.undefined,
@@ -196,7 +227,6 @@ _FIXED: Mapping[str, Any] = {
     "contains": operators.contains,
     "divide": operators.divide,
     "floored": operators.floored,
-    "join": "".join,
     "loose_eq": values.loose_eq,
     "multiply": operators.multiply,
     "negate": operators.negate,

@@ -6,6 +6,7 @@ set in a loop ends with the loop. A name whose value is undefined counts as not 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from flowdsl.template.builtins import BUILTINS
@@ -68,12 +69,13 @@ class Loop:
 
 
 class Frame:
-    """The names of a template or loop: those it sets, and the loop's own."""
+    """The names of a template or loop: those it sets, and the loop's own; `fixed` are locals of those never set."""
 
-    def __init__(self, own: dict[str, str], sets: dict[str, str], loop: Loop | None) -> None:
+    def __init__(self, own: dict[str, str], sets: dict[str, str], loop: Loop | None, fixed: set[str]) -> None:
         self.own = own
         self.sets = sets
         self.loop = loop
+        self.fixed = fixed
 
 
 class Scope:
@@ -89,11 +91,12 @@ class Scope:
     def enter(self, body: Body, own: dict[str, str], loop: Loop | None) -> Frame:
         """Go into a template or loop; its names are not set yet."""
         sets = {}
-        for name in sorted(names_set(body) - own.keys()):
+        written = names_set(body)
+        for name in sorted(written - own.keys()):
             self._fresh += 1
             sets[name] = f"s{self._fresh}"
             self.writer.line(f"{sets[name]} = U")
-        frame = Frame(own, sets, loop)
+        frame = Frame(own, sets, loop, {local for name, local in own.items() if name not in written})
         self.frames.append(frame)
         return frame
 
@@ -134,21 +137,30 @@ class Scope:
         """Whether code is nothing but the local of a free name that is never written."""
         return code in self.free.values() and not any(self.free.get(n) == code for f in self.frames for n in f.sets)
 
-    def getter(self, local: str) -> str:
-        """The local that reads the members of a free name."""
-        return self.getters.setdefault(local, f"g{local}")
+    def getter(self, code: str) -> str | None:
+        """The local that reads the members of what code gives, when that is a name that keeps its value."""
+        if self.is_free(code) or any(code in frame.fixed for frame in self.frames):
+            return self.getters.setdefault(code, f"g{code}")
+        return None
 
-    def loads(self) -> list[str]:
-        """The lines that look the free names up."""
+    def loads(self, text: str) -> list[str]:
+        """The lines that look up the free names that the lines in `text` use."""
         lines = []
         for name, local in self.free.items():
             key = self.writer.constant(name)
+            getter = self.getters.get(local)
+            bare = re.search(rf"\b{local}\b", text) is not None
             if name == "flowContext":
-                lines.append(f"{local} = names.get({key}, context)")
-                continue
-            fallback = self.writer.constant(BUILTINS[name]) if name in BUILTINS else "U"
-            lines.append(f"{local} = names[{key}] if {key} in names else context.get({key}, {fallback})")
-        lines += [f"{name} = getter({local})" for local, name in self.getters.items()]
+                value = f"names.get({key}, context)"
+            else:
+                fallback = self.writer.constant(BUILTINS[name]) if name in BUILTINS else "U"
+                value = f"names[{key}] if {key} in names else context.get({key}, {fallback})"
+            if bare:
+                lines.append(f"{local} = {value}")
+                value = local
+            if getter is not None:
+                only = name == "flowContext" and not bare
+                lines.append(f"{getter} = " + ("root(context, names)" if only else f"getter({value})"))
         return lines
 
     def write(self, name: str, value: str) -> None:

@@ -22,6 +22,7 @@ from flowdsl.template.nodes import (
     Text,
 )
 from flowdsl.template.numbers import JS_SPACE
+from flowdsl.template.parser import plain_reference, reference
 from flowdsl.template.problems import Mistake, TemplateProblem, spelled_choice
 from flowdsl.template.references import examine
 from flowdsl.template.syntax import Template
@@ -126,7 +127,7 @@ class _Parser:
                 return statements, ""
             self.at = opening.end()
             if opening[0][1] == "{":
-                statements.append(Output(self.expression(self.read("}}"))))
+                statements.append(self.output(opening.start()))
             elif opening[0][1] == "#":
                 self.comment(opening.start())
             else:
@@ -145,6 +146,15 @@ class _Parser:
         if written:
             statements.append(Text(text))  # even when nothing is left: a case with it does not fall through
 
+    def output(self, start: int) -> Output:
+        """Parse an output; a plain reference needs no expression parser."""
+        plain = plain_reference(self.text, start)
+        if plain is None:
+            return Output(self.expression(self.read("}}")))
+        self.at = plain.end()
+        self.counted(2, start)
+        return Output(reference(plain))
+
     def comment(self, start: int) -> None:
         """Skip a comment."""
         end = self.text.find("#}", start + 2)
@@ -156,10 +166,14 @@ class _Parser:
         """The tokens of the tag whose inside begins here."""
         start = self.at
         tokens, self.at, self.strip = lexer.tokens(self.text, start, close)
-        self.count += len(tokens)
+        self.counted(len(tokens), start)
+        return tokens
+
+    def counted(self, words: int, start: int) -> None:
+        """Refuse a template of too many words."""
+        self.count += words
         if self.count > MAX_TOKENS:
             raise Mistake(f"the template has more than {MAX_TOKENS:,} words", start, self.at)
-        return tokens
 
     def expression(self, tokens: list[lexer.Token]) -> Node:
         """The node of a whole expression."""

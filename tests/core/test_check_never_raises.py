@@ -61,5 +61,11 @@ def test_a_schema_that_cannot_judge_is_reported(schema: str, message: str) -> No
     assert found.message.startswith(message)
 
 
+def test_an_odd_pattern_in_a_schema_warns_nobody() -> None:
+    text = "inputs:\n  a: {pattern: '[a&&b]', default: a}\nflow:\n- step: SET\n  b: 1\n"
+    assert flowdsl.check(text) == []
+    assert flowdsl.run(text, {"a": "b"}).outputs == {"a": "b", "b": 1}
+
+
 def test_a_schema_may_list_several_types() -> None:
     assert flowdsl.check("inputs:\n  a: {type: [string, 'null'], default: ~}\nflow:\n- step: SET\n  b: 1\n") == []

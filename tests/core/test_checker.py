@@ -178,6 +178,14 @@ def test_a_mistake_has_no_findings_that_only_follow_from_it(text: str, findings:
     assert found(text) == findings
 
 
+def test_an_input_behind_a_malformed_one_is_judged_in_its_own_place() -> None:
+    text = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  inputs: [{typ: text}, {type: text, name: topic}]\n"
+    assert found(text) == [
+        ("error wrong-type", "an entry of `inputs` is a map with `type` and `name`", "{typ: text}"),
+        ("error undefined-variable", "`topic` is not set by any step before this one", "topic"),
+    ]
+
+
 def test_keys_the_caller_sets_are_declared() -> None:
     text = "- step: SET\n  a: '{{ flowContext.topic }}'\n"
     assert found(text, declare=["topic"]) == []

@@ -119,6 +119,7 @@ def _translated(options: Options, subject: Subject, new: Model) -> Iterator[str]
 
 
 def _unknown(options: Options, subject: Subject, label: str) -> Problem:
+    hint: str | None
     nearest = catalogue().nearest(label)
     if subject.origin == "deployment":
         name = options.service.name if options.service else options.step

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from flowdsl.rules import UNKNOWN, Options, Problem, Severity, show
+from flowdsl.diagnostics import Severity
+from flowdsl.rules import UNKNOWN, Options, Problem, show
 from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.subject import Subject
@@ -111,8 +112,8 @@ def _value(
                 for other in catalogue().alive(subject.provider, options.as_of)
                 if _fine(other, name, value)
             ]
-            hint = f"use {' or '.join(better[:2])} for it" if better else None
-            yield on(options, name, "unstable-value", f"`{name}: {value}` {remark}", hint=hint, severity="warning")
+            instead = f"use {' or '.join(better[:2])} for it" if better else None
+            yield on(options, name, "unstable-value", f"`{name}: {value}` {remark}", hint=instead, severity="warning")
     elif values and (name == "quality" or value in _words(name)):
         better_word = translate_quality(value, model) if name == "quality" else None
         hint = f"{f'use {show(better_word)}; ' if better_word else ''}supported: {listed(values)}"
