@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from copy import copy
 from datetime import date
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flowdsl.compile import Operation, Program
 from flowdsl.errors import LimitExceeded, RunError, StepError
-from flowdsl.events import Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
+from flowdsl.events import Emitted, Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
+from flowdsl.error_value import ErrorValue
 from flowdsl.secrets import Secrets
+from flowdsl.signals import Signal
 
 if TYPE_CHECKING:
-    from flowdsl.document import StepNode
+    from flowdsl.document import Module, StepNode
     from flowdsl.image import ImageStore
     from flowdsl.limits import Limits
     from flowdsl.services import Service, ServiceLayers
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]
+MAX_CALL_DEPTH = 64
+"""How deep called flows may call others."""
 BREATHER = 1024
 """After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
 
@@ -54,25 +60,40 @@ class Resources:
         return await waiting  # type: ignore[no-any-return]  # the future holds a T for this key
 
 
+class Totals:
+    """What a run and its branches add up: steps and cost."""
+
+    __slots__ = ("cost_known", "cost_usd", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.cost_usd = 0.0
+        self.cost_known = True
+
+
 class Run:
-    """The state of one run."""
+    """The state of one run, or of a branch of it: everything is shared with the branch but the FlowContext.
+
+    `flows` is where called flows are looked up and what templates read of blocks; `depth` counts calls inside calls.
+    """
 
     __slots__ = (
         "as_of",
         "context",
-        "cost_known",
-        "cost_usd",
-        "document_services",
+        "depth",
+        "evaluating",
         "emit",
         "layers",
         "limits",
+        "module",
         "names",
         "program",
         "resources",
         "secrets",
+        "sink",
         "started",
-        "steps",
         "store",
+        "totals",
     )
 
     def __init__(
@@ -88,6 +109,7 @@ class Run:
         resources: Resources,
         emit: Emit | None,
         as_of: date,
+        sink: Callable[[str, Any], None] | None = None,
     ) -> None:
         self.program = program
         self.context = context
@@ -99,10 +121,46 @@ class Run:
         self.resources = resources
         self.emit = emit
         self.as_of = as_of
+        self.sink = sink
         self.started = perf_counter()
-        self.steps = 0
-        self.cost_usd = 0.0
-        self.cost_known = True
+        self.totals = Totals()
+        self.depth = 0
+        self.evaluating: list[str] = []
+        self.module: Module | None = None
+        self.names = program.names_for(self)
+
+    @property
+    def steps(self) -> int:
+        """How many steps ran."""
+        return self.totals.steps
+
+    @property
+    def cost(self) -> float | None:
+        """What the run cost so far in USD, None when a part is not known."""
+        return self.totals.cost_usd if self.totals.cost_known else None
+
+    def branched(self) -> Run:
+        """A run that shares everything but the FlowContext, of which it has a shallow copy."""
+        branch = copy(self)
+        branch.context = dict(self.context)
+        branch.evaluating = []
+        branch.names = self.program.names_for(branch, self.module)
+        return branch
+
+    async def call(self, steps: list[StepNode], module: Module | None) -> Signal | None:
+        """Runs a reusable flow on the same FlowContext; only END leaves it.
+
+        Raises:
+            LimitExceeded: calls stand more than 64 deep inside each other.
+        """
+        if self.depth >= MAX_CALL_DEPTH:
+            raise LimitExceeded(f"flows call each other more than {MAX_CALL_DEPTH} deep", code="call-depth")
+        called = copy(self)
+        called.depth += 1
+        called.module = module
+        called.names = self.program.names_for(called, module)
+        signal = await called.block(self.program.flow(steps))
+        return Signal.END if signal is Signal.END else None
 
     def now(self) -> float:
         """Seconds since the run started."""
@@ -111,18 +169,28 @@ class Run:
     def spend(self, usd: float | None) -> None:
         """Adds to the cost; None makes it unknown."""
         if usd is None:
-            self.cost_known = False
+            self.totals.cost_known = False
         else:
-            self.cost_usd += usd
+            self.totals.cost_usd += usd
+
+    def tell(self, event: Emitted) -> None:
+        """Tells the host's sink; without a sink and without an event callback it is printed to standard error."""
+        if self.sink is not None:
+            self.sink(event.name, event.payload)
+        if self.emit is not None:
+            self.emit(event)
+        elif self.sink is None:
+            text = event.payload.get("message", "") if isinstance(event.payload, Mapping) else event.payload
+            sys.stderr.write(f"{event.name}: {self.secrets.hide(str(text))}\n")
 
     def emit_note(self, step: StepNode, code: str, text: str) -> None:
         """Tells a note of a step."""
         if self.emit is not None:
             self.emit(Note(step.spec.name, step.path, self.now(), code, self.secrets.hide(text)))
 
-    async def block(self, operations: Sequence[Operation]) -> None:
-        """Runs the operations of a block."""
-        await run_operations(operations, self)
+    async def block(self, operations: Sequence[Operation]) -> Signal | None:
+        """Runs the operations of a block; gives the signal that ended it early."""
+        return await run_operations(operations, self)
 
     def service(self, step: StepNode) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked.
@@ -166,10 +234,16 @@ async def execute(run: Run) -> None:
     failure: RunError | None = None
     try:
         async with asyncio.timeout(run.limits.timeout_s):
-            await run_operations(run.program.operations, run)
+            try:
+                await run_operations(run.program.operations, run)
+            except LimitExceeded:
+                raise
+            except RunError as error:
+                if not await _handled(error, run):
+                    raise
         status = "done"
     except TimeoutError as error:
-        failure = LimitExceeded(f"the run took longer than {run.limits.timeout_s:g} s", code="deadline")
+        failure = _too_long(run)
         raise failure from error
     except asyncio.CancelledError:
         status = "cancelled"
@@ -179,11 +253,20 @@ async def execute(run: Run) -> None:
         raise
     finally:
         if run.emit is not None and status != "done":
-            run.emit(FlowFinished(status, run.now(), run.steps, run.cost_usd if run.cost_known else None, failure))
+            run.emit(FlowFinished(status, run.now(), run.steps, run.cost, failure))
 
 
-async def run_operations(operations: Sequence[Operation], run: Run) -> None:
-    """Runs operations in order."""
+async def _handled(error: RunError, run: Run) -> bool:
+    """Runs the flow's `onError` with the error in the FlowContext; whether it ended the run successfully."""
+    if run.program.on_error is None:
+        return False
+    run.context["error"] = ErrorValue(error)
+    return await run.block(run.program.on_error) is Signal.END
+
+
+async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | None:
+    """Runs operations in order, up to the first that gives a signal; gives that signal."""
+    totals = run.totals
     emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
     for operation in operations:
         began = perf_counter() - started
@@ -191,9 +274,9 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
             label = operation.label
             emit(StepStarted(operation.name, operation.path, began, None if label is None else _label(label, run)))
         try:
-            waiting = operation.call(run)
-            if waiting is not None:
-                await waiting
+            signal = operation.call(run)
+            if signal is not None and signal.__class__ is not Signal:
+                signal = await cast("Awaitable[Signal | None]", signal)
         except RunError as error:
             _failed(error, operation, run, began)
             raise
@@ -203,16 +286,23 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
             )
             _failed(crash, operation, run, began)
             raise crash from error
-        run.steps += 1
+        totals.steps += 1
         now = perf_counter() - started
         if emit is not None:
             emit(StepFinished(operation.name, operation.path, now, now - began, operation.wrote))
-        if run.steps >= max_steps and operation is not operations[-1]:
+        if signal is not None:
+            return cast(Signal, signal)
+        if totals.steps >= max_steps and operation is not operations[-1]:
             raise LimitExceeded(f"the run has more than {max_steps:,} steps", code="too-many-steps")
         if timeout_s is not None and now > timeout_s:
-            raise TimeoutError
-        if run.steps % BREATHER == 0:
+            raise _too_long(run)
+        if totals.steps % BREATHER == 0:
             await asyncio.sleep(0)
+    return None
+
+
+def _too_long(run: Run) -> LimitExceeded:
+    return LimitExceeded(f"the run took longer than {run.limits.timeout_s:g} s", code="deadline")
 
 
 def _label(label: Callable[[dict[str, Any], Mapping[str, Any]], Any], run: Run) -> str:

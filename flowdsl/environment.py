@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.checker import CheckSettings
+from flowdsl.checker import Checked, CheckSettings
 from flowdsl.checker import check as check_flow
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, RunError, UsageError
@@ -75,7 +75,8 @@ class Environment:
     `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder that
     pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment variables);
     `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the day that life
-    dates of models are judged by (default: today); `overrides` provider → settings that win over all others.
+    dates of models are judged by (default: today); `overrides` provider → settings that win over all others; `sink` is
+    called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT).
 
     `async with Environment(...) as environment:` keeps connections open over several runs.
 
@@ -98,6 +99,7 @@ class Environment:
         kv: Mapping[str, Any] | None = None,
         as_of: date | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        sink: Callable[[str, Any], None] | None = None,
     ) -> None:
         self.steps = tuple(steps)
         self.services = checked_entries("Environment", {"services": services or {}})
@@ -110,6 +112,7 @@ class Environment:
         self.kv = dict(kv or {})
         self.as_of = as_of
         self.overrides = dict(overrides or {})
+        self.sink = sink
         self._registry: Registry | None = None
         self._resources: Resources | None = None
 
@@ -129,32 +132,43 @@ class Environment:
         """
         return self._check(flow, declare)[1]
 
-    def load(self, flow: FlowText, *, declare: Iterable[str] = ()) -> Flow:
-        """A flow that is ready to run.
+    def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
+        """A flow that is ready to run; `action` names, by id or title, the action of a kit.
 
         Raises:
             FlowCheckError: the flow has errors; `.diagnostics` holds them all.
+            UsageError: the file is a kit and `action` names none of its actions, or the file is a module.
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        document, diagnostics, layers = self._check(flow, declare)
-        if document is None:
+        checked, diagnostics, layers = self._check(flow, declare)
+        if checked is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, document, diagnostics, layers)
+        return Flow(self, _chosen(checked, action), diagnostics, layers)
 
     def run(
-        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+        self,
+        flow: FlowText,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        action: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
-        return self.load(flow, declare=inputs or ()).run(inputs, on_event=on_event)
+        return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event)
 
     async def arun(
-        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+        self,
+        flow: FlowText,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        action: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
-        return await self.load(flow, declare=inputs or ()).arun(inputs, on_event=on_event)
+        return await self.load(flow, action=action, declare=inputs or ()).arun(inputs, on_event=on_event)
 
     async def __aenter__(self) -> Environment:
         from flowdsl.engine import Resources
@@ -169,7 +183,7 @@ class Environment:
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Document | None, list[Diagnostic], ServiceLayers]:
+    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Checked | None, list[Diagnostic], ServiceLayers]:
         source, diagnostics = _source(flow)
         layers = self._layers(source)
         if diagnostics:
@@ -278,9 +292,10 @@ class Flow:
             resources=resources,
             emit=on_event,
             as_of=environment.as_of or _today(),
+            sink=environment.sink,
         )
         await execute(run)
-        cost = run.cost_usd if run.cost_known else None
+        cost = run.cost
         outputs = self._outputs(run.context, run.names)
         if on_event is not None:
             on_event(FlowFinished("done", run.now(), run.steps, cost))
@@ -352,6 +367,32 @@ class Flow:
         except RunError as error:
             error.step, error.path = error.step or "outputs", error.path or "outputs"
             raise
+
+
+def _chosen(checked: Checked, action: str | None) -> Document:
+    """The flow of a checked file: its only one, or the action of a kit with that id or title.
+
+    Raises:
+        UsageError: there is no such action, or the file has no flow at all.
+    """
+    if checked.kind == "module":
+        raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
+    documents = checked.documents
+    if action is None and len(documents) == 1:
+        return documents[0]
+    names = [document.title or document.id or "(no title)" for document in documents]
+    if checked.kind == "flow":
+        raise UsageError("this file is one flow: it has no actions to choose from")
+    if action is None:
+        raise UsageError(f"this kit has {len(documents)} actions; name one: {', '.join(names) or 'it has none'}")
+    for document in documents:
+        if action in (document.id, document.title):
+            return document
+    from flowdsl.nearest import nearest
+
+    near = nearest(action, names)
+    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none'}"
+    raise UsageError(f"the kit has no action `{action}`: {hint}")
 
 
 def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:

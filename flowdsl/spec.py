@@ -32,6 +32,24 @@ class Condition:
         return "Condition()"
 
 
+class Expression:
+    """Marks a field that holds a bare expression, without braces; its value is resolved before the step runs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Expression()"
+
+
+class Deferred:
+    """Marks a field that the step itself resolves, as often as it needs: `ctx.evaluate(key)`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Deferred()"
+
+
 class Port(NamedTuple):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
     it."""
@@ -44,7 +62,7 @@ class Port(NamedTuple):
 class Key(NamedTuple):
     """One key of a step and the constraints on its value.
 
-    `type` is one of text, integer, number, boolean, list, map, any, steps. Bounds are inclusive.
+    `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
     """
 
     name: str
@@ -61,6 +79,8 @@ class Key(NamedTuple):
     choices: tuple[Any, ...] = ()
     verbatim: bool = False
     condition: bool = False
+    expression: bool = False
+    deferred: bool = False
     deprecated: str | None = None
 
     def problem(self, value: Any) -> Problem | None:
@@ -172,6 +192,18 @@ IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 """What a name of a FlowContext key looks like."""
 
 
+BLOCK_TYPES = frozenset({"steps", "cases", "branches"})
+"""Types of keys that hold steps: a list of steps, a map from value to steps, a list of lists of steps."""
+
+SHAPES = ("leaf", "choice", "loop", "try", "parallel", "call", "signal", "block")
+"""How the blocks of a step run, for those who follow a flow without running it.
+
+`choice`: one of its blocks, or none. `loop`: its block any number of times. `try`: its parts as TRY has them.
+`parallel`: all of them, each on a copy of the FlowContext. `call`: a flow named elsewhere. `signal`: what comes after it
+may not run. `block`: its block once. `leaf`: it has none.
+"""
+
+
 class StepSpec:
     """One step: its keys, the rules between them, what it reads and writes.
 
@@ -199,6 +231,7 @@ class StepSpec:
         "qualname",
         "rules",
         "service",
+        "shape",
         "summary",
         "writes_to",
     )
@@ -223,6 +256,7 @@ class StepSpec:
         deprecated_keys: Mapping[str, str] | None = None,
         writes_to: str | None = None,
         examples: tuple[str, ...] = (),
+        shape: str = "leaf",
     ) -> None:
         self.name = name
         self.qualname = qualname
@@ -241,6 +275,7 @@ class StepSpec:
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
         self.examples = examples
+        self.shape = shape
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -319,6 +354,7 @@ class StepSpec:
             "deprecated_keys": self.deprecated_keys,
             "writes_to": self.writes_to,
             "examples": self.examples,
+            "shape": self.shape,
         }
 
     @classmethod
@@ -367,6 +403,9 @@ _TYPES: dict[str, Callable[[object], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "list": lambda value: isinstance(value, (list, tuple)),
     "map": lambda value: isinstance(value, Mapping),
+    "steps": lambda value: not isinstance(value, (str, int, float)),
+    "cases": lambda value: isinstance(value, Mapping),
+    "branches": lambda value: isinstance(value, (list, tuple)),
 }
 _ARTICLES = {
     "text": "a text",
@@ -376,6 +415,8 @@ _ARTICLES = {
     "list": "a list",
     "map": "a map",
     "steps": "a list of steps",
+    "cases": "a map from value to a list of steps",
+    "branches": "a list of lists of steps",
     "any": "a value",
 }
 

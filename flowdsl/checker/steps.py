@@ -11,10 +11,10 @@ from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.reader import Node
-from flowdsl.rules import Options, Problem, show
+from flowdsl.rules import UNKNOWN, Options, Problem, show
 from flowdsl.scalars import span_in
 from flowdsl.source import Span
-from flowdsl.spec import IDENTIFIER, StepSpec
+from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
 """The keys every step has; `service` and `options` only where a step uses a service."""
@@ -58,6 +58,8 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
         )
     step = StepNode(spec, node, path)
     _sort_keys(step, findings)
+    if spec.shape != "leaf":
+        _make_blocks(step, findings)
     return step
 
 
@@ -255,20 +257,43 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
         key = spec.keys.get(name)
         if key is None:
             given[name] = resolved_value(node, findings, scope)
-        elif key.type == "steps":
-            given[name] = node.plain()
-            step.blocks[name] = make_steps(node, f"{step.path}.{name}", findings)
-            for inner in step.blocks[name]:
-                check_step(inner, document, findings, scope)
+        elif key.type in BLOCK_TYPES:
+            given[name] = UNKNOWN if node.kind == _BLOCK_KINDS[key.type] else node.plain()
+            for path, block in step.blocks.items():
+                if path == name or path.startswith((f"{name}.", f"{name}[")):
+                    for inner in block:
+                        check_step(inner, document, findings, scope)
+        elif key.expression:
+            given[name] = UNKNOWN if isinstance(node.value, str) else node.plain()
+            check_expression(node, findings, scope, key.condition)
+        elif key.deferred:
+            resolved_value(node, findings, scope, key.condition)
+            given[name] = UNKNOWN
         elif key.verbatim:
             given[name] = node.plain()
-            if name == "expression":
-                check_expression(node, findings, scope)
         else:
             given[name] = resolved_value(node, findings, scope, key.condition)
         if ordered and name not in LEGACY_SOURCES and (key is None):
             scope.write(name, step.node.keys[name])
     return given
+
+
+_BLOCK_KINDS = {"steps": "list", "cases": "map", "branches": "list"}
+
+
+def _make_blocks(step: StepNode, findings: Findings) -> None:
+    """Makes the steps that stand inside the options of a step."""
+    for name, node in step.keys.items():
+        kind = step.spec.keys[name].type if name in step.spec.keys else ""
+        path = f"{step.path}.{name}"
+        if kind == "steps":
+            step.blocks[name] = make_steps(node, path, findings)
+        elif kind == "cases" and node.kind == "map":
+            for case, steps in node.value.items():
+                step.blocks[f"{name}.{case}"] = make_steps(steps, f"{path}.{case}", findings)
+        elif kind == "branches" and node.kind == "list":
+            for index, steps in enumerate(node.value):
+                step.blocks[f"{name}[{index}]"] = make_steps(steps, f"{path}[{index}]", findings)
 
 
 def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:
