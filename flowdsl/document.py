@@ -44,9 +44,25 @@ class StepNode:
         """The value of `step`."""
         return self.node.value["step"]  # type: ignore[no-any-return]  # a map's values are nodes
 
+    def sets_inside(self) -> list[tuple[str, Node]]:
+        """The FlowContext keys the step sets for the blocks inside it: a loop's variable and its index, a caught
+        error."""
+        if self.spec.shape == "try":
+            return [("error", self.name_node)]
+        node = self.keys.get("var") if self.spec.shape == "loop" else None
+        if node is None or not isinstance(node.value, str):
+            return []
+        return [(node.value, node), (f"{node.value}_index", node)]
+
     def writes(self) -> list[tuple[str, Node]]:
         """The FlowContext keys the step writes, each with the node to show for it."""
+        return [*self.sets_inside(), *self._writes()]
+
+    def _writes(self) -> list[tuple[str, Node]]:
         spec = self.spec
+        collected = self.keys.get("collectKey") if spec.shape == "loop" else None
+        if collected is not None and isinstance(collected.value, str):
+            return [(collected.value, collected)]
         if spec.other_keys == "variables":
             return self._variables()
         if self.outputs:

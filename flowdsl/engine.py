@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from copy import copy
 from datetime import date
@@ -180,17 +180,16 @@ class Run:
         if self.emit is not None:
             self.emit(event)
         elif self.sink is None:
-            text = event.payload.get("message", "") if isinstance(event.payload, Mapping) else event.payload
-            sys.stderr.write(f"{event.name}: {self.secrets.hide(str(text))}\n")
+            sys.stderr.write(f"{event.name}: {self.secrets.hide(_printed(event.payload))}\n")
 
     def emit_note(self, step: StepNode, code: str, text: str) -> None:
         """Tells a note of a step."""
         if self.emit is not None:
             self.emit(Note(step.spec.name, step.path, self.now(), code, self.secrets.hide(text)))
 
-    async def block(self, operations: Sequence[Operation]) -> Signal | None:
+    def block(self, operations: Sequence[Operation]) -> Coroutine[Any, Any, Signal | None]:
         """Runs the operations of a block; gives the signal that ended it early."""
-        return await run_operations(operations, self)
+        return run_operations(operations, self)
 
     def service(self, step: StepNode) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked.
@@ -274,6 +273,10 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | 
             label = operation.label
             emit(StepStarted(operation.name, operation.path, began, None if label is None else _label(label, run)))
         try:
+            if totals.steps >= max_steps:
+                raise LimitExceeded(f"the run has more than {max_steps:,} steps", code="too-many-steps")
+            if timeout_s is not None and began > timeout_s:
+                raise _too_long(run)
             signal = operation.call(run)
             if signal is not None and signal.__class__ is not Signal:
                 signal = await cast("Awaitable[Signal | None]", signal)
@@ -292,13 +295,18 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | 
             emit(StepFinished(operation.name, operation.path, now, now - began, operation.wrote))
         if signal is not None:
             return cast(Signal, signal)
-        if totals.steps >= max_steps and operation is not operations[-1]:
-            raise LimitExceeded(f"the run has more than {max_steps:,} steps", code="too-many-steps")
-        if timeout_s is not None and now > timeout_s:
-            raise _too_long(run)
         if totals.steps % BREATHER == 0:
             await asyncio.sleep(0)
     return None
+
+
+def _printed(payload: Any) -> str:
+    """A payload for people: its message when it has one, else the payload as JSON."""
+    from flowdsl.template.json_text import stringify
+
+    if isinstance(payload, Mapping) and "message" in payload:
+        payload = payload["message"]
+    return payload if isinstance(payload, str) else str(stringify(payload))
 
 
 def _too_long(run: Run) -> LimitExceeded:

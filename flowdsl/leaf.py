@@ -47,10 +47,12 @@ class Leaf:
         self.outputs = tuple(port.type for port in self.step.outputs)
         self.resolvers: dict[str, Resolver] = {}
         self.deferred: dict[str, Resolver] = {}
-        for name in self.step.keys:
+        self.deferred_given: dict[str, Any] = {}
+        for name, node in self.step.keys.items():
             key = self.spec.keys.get(name)
             if key is not None and key.deferred:
                 self.deferred[name] = site.resolver(name)
+                self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
             else:
                 self.resolvers[name] = site.resolver(name)
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
@@ -101,7 +103,7 @@ class Leaf:
         Raises:
             ConfigError: an option that breaks a rule.
         """
-        given = {**values, **dict.fromkeys(self.deferred, UNKNOWN)} if self.deferred else values
+        given = {**values, **self.deferred_given} if self.deferred else values
         options = Options(self.spec.name, given, self.spec.defaults, service)
         if run is not None:
             options.as_of = run.as_of
@@ -179,7 +181,7 @@ class Leaf:
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
-    __slots__ = ("_leaf", "_run", "_service", "given", "outputs", "path", "step")
+    __slots__ = ("_leaf", "_run", "_service", "given", "id", "outputs", "path", "step")
 
     def __init__(self, leaf: Leaf, run: Run) -> None:
         self._leaf = leaf
@@ -187,6 +189,7 @@ class RunningStep:
         self._service: Service | None = None
         self.step = leaf.spec.name
         self.path = leaf.step.path
+        self.id = leaf.step.id
         self.given = leaf.given
         self.outputs = leaf.outputs
 
@@ -236,15 +239,15 @@ class RunningStep:
         """Sets a FlowContext key while the step runs."""
         self._run.context[key] = value
 
-    async def run_block(self, block: Block | None) -> Signal | None:
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
-        return await self._run.block(block.operations) if block is not None else None
+        return self._run.block(block.operations if block is not None else ())
 
     def branch(self) -> RunningBranch:
         """A copy of the FlowContext to run blocks on."""
         return RunningBranch(self._leaf, self._run)
 
-    async def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Signal | None:
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
         """Runs a flow of a template's name or of a dot path.
 
         Raises:
@@ -262,12 +265,23 @@ class RunningStep:
             near = nearest(ref or name or "", known)
             hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
             raise StepError(message, code="unknown-flow", hint=hint)
-        return await self._run.call(*found)
+        return self._run.call(*found)
 
     def evaluate(self, key: str) -> Any:
-        """The value of an option that the step resolves itself; None when it is absent."""
-        resolve = self._leaf.deferred.get(key)
-        return None if resolve is None else resolve(self._run.context, self._run.names)
+        """The value of an option that the step resolves itself; None when it is absent.
+
+        Raises:
+            ConfigError: the value breaks a constraint of its key.
+        """
+        leaf = self._leaf
+        resolve = leaf.deferred.get(key)
+        if resolve is None:
+            return None
+        value = leaf.read_text(key, resolve(self._run.context, self._run.names))
+        problem = leaf.spec.keys[key].problem(value) if value is not None else None
+        if problem is not None:
+            raise leaf.config_error(problem)
+        return value
 
     def emit(self, name: str, payload: Any) -> None:
         """Tells the host's sink something."""

@@ -50,6 +50,8 @@ class StepContext(Protocol):
     """The step's name."""
     path: str
     """The step's place in the flow, `flow[2]`."""
+    id: str | None
+    """The name the author gave the step."""
     given: frozenset[str]
     """The keys the author wrote, templated ones included."""
     outputs: tuple[str, ...]
@@ -96,7 +98,7 @@ class StepContext(Protocol):
         """Set a FlowContext key while the step runs, for steps that run others."""
         ...
 
-    async def run_block(self, block: Block | None) -> Signal | None:
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
         """Run the steps of a block; the signal that ended it early, if one did. None is an empty block."""
         ...
 
@@ -104,7 +106,7 @@ class StepContext(Protocol):
         """A copy of the FlowContext to run blocks on, for work that goes on side by side."""
         ...
 
-    async def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Signal | None:
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
         """Run a flow of a template's name or of a dot path such as `local.flows.cleanup`."""
         ...
 

@@ -35,6 +35,7 @@ class StubContext:
     ) -> None:
         self.step = "STEP"
         self.path = "flow[0]"
+        self.id: str | None = None
         self.flow_context: Mapping[str, Any] = dict(flow_context or {})
         self.given: frozenset[str] = frozenset()
         self.outputs = outputs

@@ -7,9 +7,10 @@ from typing import Any
 
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
-from flowdsl.document import BlockSet, Module
+from flowdsl.document import BlockSet, Document, Module
 from flowdsl.reader import Node, read
 from flowdsl.rules import show
 from flowdsl.source import Span
@@ -147,7 +148,11 @@ def load_module(
     findings.diagnostics += slips
     if root is None:
         return None
-    return module_of(root, real, alias.span if alias is not None else root.span, files, findings, chain)
+    module = module_of(root, real, alias.span if alias is not None else root.span, files, findings, chain)
+    if module is not None and real not in files.checked:
+        files.checked.add(real)
+        check_module_flows(module, Document(source, root), findings)
+    return module
 
 
 def module_of(

@@ -6,6 +6,7 @@ from flowdsl.checker.blocks import check_blocks, check_imports
 from flowdsl.checker.declarations import check_services
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.reuse import check_reusable
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
@@ -45,6 +46,8 @@ def check_kit(source: Source, root: Node, findings: Findings, files: Files) -> C
         return checked
     for index, section in enumerate(sections.value):
         _section(section, f"SECTIONS[{index}]", outer, checked, findings, files)
+    flows = [*outer.templates.values(), *outer.scopes["global"].flows.values()]
+    check_reusable(flows, outer, findings)
     _unique_actions(checked, findings)
     return checked
 
@@ -75,6 +78,8 @@ def _section(
     if "blocks" in node.value:
         inner.scopes["section"] = check_blocks(node.value["blocks"], "section", findings)
     inner.imports = check_imports(node.value.get("imports"), constant_names(inner.scopes), files, findings)
+    if "section" in inner.scopes:
+        check_reusable(inner.scopes["section"].flows.values(), inner, findings)
     actions = node.value.get("actions")
     if actions is None or actions.value is None:
         return

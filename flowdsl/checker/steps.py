@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flowdsl.checker.calls import check_call
 from flowdsl.checker.findings import MISSING, Findings, Scope
+from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
@@ -21,7 +23,13 @@ COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "op
 
 
 def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
-    """The steps of a list node, with every mistake of their form reported."""
+    """The steps of a flow, with every mistake of their form reported."""
+    steps = _list_of_steps(node, path, findings)
+    check_jumps(steps, findings)
+    return steps
+
+
+def _list_of_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
     steps: list[StepNode] = []
     if node.kind != "list":
         findings.add(
@@ -232,6 +240,8 @@ def _ports(node: Node, key: str, spec: StepSpec, findings: Findings) -> tuple[Po
 
 def check_step(step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
     """Checks the options of a step at its place in the flow, and records what it writes."""
+    for name, node in step.sets_inside():
+        scope.write(name, node)
     given = _given(step, document, findings, scope)
     if step.label is not None:
         resolved_value(step.label, findings, scope)
@@ -244,6 +254,8 @@ def check_step(step: StepNode, document: Document, findings: Findings, scope: Sc
         for problem in spec.problems(options):
             if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
                 findings.diagnostics.append(_diagnostic(problem, step))
+    if spec.shape == "call":
+        check_call(step, document, findings, scope)
     for name, node in step.writes():
         scope.write(name, node)
 
@@ -258,7 +270,7 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
         if key is None:
             given[name] = resolved_value(node, findings, scope)
         elif key.type in BLOCK_TYPES:
-            given[name] = UNKNOWN if node.kind == _BLOCK_KINDS[key.type] else node.plain()
+            given[name] = node.value if key.type != "steps" or node.value is None else UNKNOWN
             for path, block in step.blocks.items():
                 if path == name or path.startswith((f"{name}.", f"{name}[")):
                     for inner in block:
@@ -267,8 +279,7 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
             given[name] = UNKNOWN if isinstance(node.value, str) else node.plain()
             check_expression(node, findings, scope, key.condition)
         elif key.deferred:
-            resolved_value(node, findings, scope, key.condition)
-            given[name] = UNKNOWN
+            given[name] = resolved_value(node, findings, scope, key.condition)
         elif key.verbatim:
             given[name] = node.plain()
         else:
@@ -278,22 +289,20 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
     return given
 
 
-_BLOCK_KINDS = {"steps": "list", "cases": "map", "branches": "list"}
-
-
 def _make_blocks(step: StepNode, findings: Findings) -> None:
     """Makes the steps that stand inside the options of a step."""
     for name, node in step.keys.items():
         kind = step.spec.keys[name].type if name in step.spec.keys else ""
         path = f"{step.path}.{name}"
         if kind == "steps":
-            step.blocks[name] = make_steps(node, path, findings)
+            if node.kind != "scalar" or node.value is not None:
+                step.blocks[name] = _list_of_steps(node, path, findings)
         elif kind == "cases" and node.kind == "map":
             for case, steps in node.value.items():
-                step.blocks[f"{name}.{case}"] = make_steps(steps, f"{path}.{case}", findings)
+                step.blocks[f"{name}.{case}"] = _list_of_steps(steps, f"{path}.{case}", findings)
         elif kind == "branches" and node.kind == "list":
             for index, steps in enumerate(node.value):
-                step.blocks[f"{name}[{index}]"] = make_steps(steps, f"{path}[{index}]", findings)
+                step.blocks[f"{name}[{index}]"] = _list_of_steps(steps, f"{path}[{index}]", findings)
 
 
 def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:

@@ -9,6 +9,7 @@ from flowdsl.checker.declarations import check_inputs, check_outputs, check_serv
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings, Scope
 from flowdsl.checker.references import RESERVED_NAMES
+from flowdsl.checker.reuse import check_module_flows, check_reusable
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
 from flowdsl.checker.steps import check_step, make_steps
 from flowdsl.document import BlockSet, Document, StepNode
@@ -27,7 +28,7 @@ def check_root(source: Source, root: Node, findings: Findings, files: Files) -> 
     if ("blocks" in keys or "BLOCKS" in keys) and "flow" not in keys:
         module = module_of(root, source.path, root.span, files, findings)
         if module is not None:
-            _check_open_flows(source, root, module.blocks, findings)
+            check_module_flows(module, Document(source, root), findings)
         return Checked("module", [])
     document = check_flow(source, root, findings, files)
     return Checked("flow", [document]) if document is not None else None
@@ -63,7 +64,14 @@ def check_flow(
     for step in document.steps:
         check_step(step, document, findings, scope)
     check_outputs(document, findings, scope)
+    check_reusable(_reusable(document), document, findings)
     return document
+
+
+def _reusable(document: Document) -> list[list[StepNode]]:
+    """The flows of a document that run when something else asks for them."""
+    blocks = document.scopes.get("local")
+    return [*(blocks.flows.values() if blocks is not None else ()), document.on_error or []]
 
 
 def _scope(document: Document, findings: Findings) -> Scope:
@@ -136,17 +144,6 @@ def _declarations(values: dict[str, Node], document: Document, findings: Finding
 def constant_names(scopes: dict[str, BlockSet]) -> dict[str, Any]:
     """The names that the `from` of an import can read: the constants of each namespace."""
     return {scope: {"constants": blocks.constants} for scope, blocks in scopes.items()}
-
-
-def _check_open_flows(source: Source, root: Node, blocks: BlockSet, findings: Findings) -> None:
-    """Checks the flows of a module by themselves: whoever calls them may set any variable."""
-    document = Document(source, root)
-    document.scopes["local"] = blocks
-    scope = _scope(document, findings)
-    scope.open = True
-    for steps in blocks.flows.values():
-        for step in steps:
-            check_step(step, document, findings, scope)
 
 
 def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
