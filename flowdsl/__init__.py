@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from flowdsl.blob import Blob
     from flowdsl.compile import Call, Site
     from flowdsl.diagnostics import Diagnostic, Related, render
     from flowdsl.engine import Run
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "flowdsl.blob": ("Blob",),
     "flowdsl.compile": ("Call", "Site"),
     "flowdsl.engine": ("Run",),
     "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
@@ -115,6 +117,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "arun",
     "AtLeastOne",
     "AtMostOne",
+    "Blob",
     "Block",
     "Branch",
     "Call",

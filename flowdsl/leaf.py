@@ -45,6 +45,7 @@ class Leaf:
         self.spec: StepSpec = site.step.spec
         self.given = frozenset(self.step.keys)
         self.outputs = tuple(port.type for port in self.step.outputs)
+        self.templated = frozenset(name for name, node in self.step.keys.items() if not is_constant(node))
         self.resolvers: dict[str, Resolver] = {}
         self.deferred: dict[str, Resolver] = {}
         self.deferred_given: dict[str, Any] = {}
@@ -181,7 +182,7 @@ class Leaf:
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
-    __slots__ = ("_leaf", "_run", "_service", "given", "id", "outputs", "path", "step")
+    __slots__ = ("_leaf", "_run", "_service", "given", "id", "outputs", "path", "step", "templated")
 
     def __init__(self, leaf: Leaf, run: Run) -> None:
         self._leaf = leaf
@@ -192,6 +193,7 @@ class RunningStep:
         self.id = leaf.step.id
         self.given = leaf.given
         self.outputs = leaf.outputs
+        self.templated = leaf.templated
 
     @property
     def flow_context(self) -> Mapping[str, Any]:

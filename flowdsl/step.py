@@ -54,6 +54,8 @@ class StepContext(Protocol):
     """The name the author gave the step."""
     given: frozenset[str]
     """The keys the author wrote, templated ones included."""
+    templated: frozenset[str]
+    """Those of them whose value a template makes."""
     outputs: tuple[str, ...]
     """The output types the author asked for; empty when `outputs` is absent."""
 

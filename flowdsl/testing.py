@@ -38,6 +38,7 @@ class StubContext:
         self.id: str | None = None
         self.flow_context: Mapping[str, Any] = dict(flow_context or {})
         self.given: frozenset[str] = frozenset()
+        self.templated: frozenset[str] = frozenset()
         self.outputs = outputs
         self.limits = limits or Limits()
         self.service = service or Service("stub", {})
