@@ -28,6 +28,8 @@ T = TypeVar("T")
 Emit = Callable[[Event], None]
 MAX_CALL_DEPTH = 64
 """How deep called flows may call others."""
+FRESH_STACK = 4
+"""At every so many calls inside calls a new task begins."""
 BREATHER = 1024
 """After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
 
@@ -87,6 +89,7 @@ class Run:
         "limits",
         "module",
         "names",
+        "output",
         "program",
         "resources",
         "secrets",
@@ -110,6 +113,7 @@ class Run:
         emit: Emit | None,
         as_of: date,
         sink: Callable[[str, Any], None] | None = None,
+        output: str = "flowdsl-output",
     ) -> None:
         self.program = program
         self.context = context
@@ -122,6 +126,7 @@ class Run:
         self.emit = emit
         self.as_of = as_of
         self.sink = sink
+        self.output = output
         self.started = perf_counter()
         self.totals = Totals()
         self.depth = 0
@@ -159,7 +164,9 @@ class Run:
         called.depth += 1
         called.module = module
         called.names = self.program.names_for(called, module)
-        signal = await called.block(self.program.flow(steps))
+        running = called.block(self.program.flow(steps))
+        # A task begins a new stack of Python's: calls inside calls would outgrow one.
+        signal = await (asyncio.create_task(running) if called.depth % FRESH_STACK == 0 else running)
         return Signal.END if signal is Signal.END else None
 
     def now(self) -> float:

@@ -14,7 +14,7 @@ from flowdsl.events import Event, FlowFinished
 from flowdsl.limits import Limits
 from flowdsl.reader import read_bytes
 from flowdsl.registry import Registry, installed
-from flowdsl.services import ServiceLayers, checked_entries, settings_file
+from flowdsl.services import ServiceLayers, allows_private_addresses, checked_entries, settings_file
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Environment:
     pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment variables);
     `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the day that life
     dates of models are judged by (default: today); `overrides` provider → settings that win over all others; `sink` is
-    called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT).
+    called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT); `output` is the
+    folder that steps such as SAVE_IMAGES write to, and no file outside it.
 
     `async with Environment(...) as environment:` keeps connections open over several runs.
 
@@ -100,6 +101,7 @@ class Environment:
         as_of: date | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         sink: Callable[[str, Any], None] | None = None,
+        output: str | os.PathLike[str] = "flowdsl-output",
     ) -> None:
         self.steps = tuple(steps)
         self.services = checked_entries("Environment", {"services": services or {}})
@@ -113,6 +115,7 @@ class Environment:
         self.as_of = as_of
         self.overrides = dict(overrides or {})
         self.sink = sink
+        self.output = os.fspath(output)
         self._registry: Registry | None = None
         self._resources: Resources | None = None
 
@@ -202,10 +205,12 @@ class Environment:
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
+        private = False
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
+            private = allows_private_addresses(*found)
         layers.append(("host", self.services))
-        return ServiceLayers(layers, overrides=self.overrides)
+        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private)
 
 
 class Flow:
@@ -287,12 +292,13 @@ class Flow:
             names=self._names(values, secrets),
             secrets=secrets,
             layers=self._layers,
-            limits=environment.limits,
+            limits=self._limits(),
             store=ImageStore(environment.images),
             resources=resources,
             emit=on_event,
             as_of=environment.as_of or _today(),
             sink=environment.sink,
+            output=environment.output,
         )
         await execute(run)
         cost = run.cost
@@ -300,6 +306,11 @@ class Flow:
         if on_event is not None:
             on_event(FlowFinished("done", run.now(), run.steps, cost))
         return Result(outputs, run.context, cost, run.now(), run.steps)
+
+    def _limits(self) -> Limits:
+        """The host's limits; the settings file of the project may allow private addresses too."""
+        limits = self.environment.limits
+        return limits._replace(private_addresses=limits.private_addresses or self._layers.private_addresses)
 
     def _compiled(self) -> Program:
         if self._program is None:

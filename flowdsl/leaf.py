@@ -19,6 +19,8 @@ from flowdsl.signals import Signal
 from flowdsl.spec import BLOCK_TYPES, StepSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowdsl.document import StepNode
     from flowdsl.engine import Run
     from flowdsl.image import ImageStore
@@ -43,7 +45,7 @@ class Leaf:
         self.cls = cls
         self.step: StepNode = site.step
         self.spec: StepSpec = site.step.spec
-        self.given = frozenset(self.step.keys)
+        self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
         self.outputs = tuple(port.type for port in self.step.outputs)
         self.templated = frozenset(name for name, node in self.step.keys.items() if not is_constant(node))
         self.resolvers: dict[str, Resolver] = {}
@@ -179,6 +181,10 @@ class Leaf:
         return type
 
 
+def _is_null(node: Node) -> bool:
+    return node.kind == "scalar" and node.value is None
+
+
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
@@ -216,6 +222,13 @@ class RunningStep:
     def store(self) -> ImageStore:
         """Where image bytes go."""
         return self._run.store
+
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to."""
+        from pathlib import Path
+
+        return Path(self._run.output).absolute()
 
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
@@ -269,7 +282,7 @@ class RunningStep:
             raise StepError(message, code="unknown-flow", hint=hint)
         return self._run.call(*found)
 
-    def evaluate(self, key: str) -> Any:
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
 
         Raises:
@@ -279,8 +292,10 @@ class RunningStep:
         resolve = leaf.deferred.get(key)
         if resolve is None:
             return None
-        value = leaf.read_text(key, resolve(self._run.context, self._run.names))
-        problem = leaf.spec.keys[key].problem(value) if value is not None else None
+        known = self._run.names if names is None else {**self._run.names, **names}
+        value = leaf.read_text(key, resolve(self._run.context, known))
+        constraints = leaf.spec.keys[key]  # those of an expression speak of its text, not of its value
+        problem = None if value is None or constraints.expression else constraints.problem(value)
         if problem is not None:
             raise leaf.config_error(problem)
         return value

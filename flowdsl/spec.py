@@ -42,12 +42,18 @@ class Expression:
 
 
 class Deferred:
-    """Marks a field that the step itself resolves, as often as it needs: `ctx.evaluate(key)`."""
+    """Marks a field that the step itself resolves, as often as it needs: `ctx.evaluate(key, names)`.
 
-    __slots__ = ()
+    `names` are what its template can read beside the names of every template.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
 
     def __repr__(self) -> str:
-        return "Deferred()"
+        return f"Deferred({', '.join(map(repr, self.names))})"
 
 
 class Port(NamedTuple):
@@ -63,6 +69,7 @@ class Key(NamedTuple):
     """One key of a step and the constraints on its value.
 
     `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
+    `names` are what a deferred template can read beside the names of every template.
     """
 
     name: str
@@ -82,6 +89,7 @@ class Key(NamedTuple):
     expression: bool = False
     deferred: bool = False
     deprecated: str | None = None
+    names: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""
@@ -109,7 +117,7 @@ class Key(NamedTuple):
         if self.pattern is not None:
             parts.append(f"Pattern: {self.pattern}")
         if self.min_length is not None or self.max_length is not None:
-            word = {"list": "Items", "map": "Property Count"}.get(self.type, "Length")
+            word = _LENGTHS.get(self.type, "Length")
             parts.append(f"{word}:{_bound(self.min_length, '0')}-{_bound(self.max_length, '∞')}")
         return "; ".join(parts)
 
@@ -160,7 +168,7 @@ class Key(NamedTuple):
 
     def _text_problem(self, value: Any) -> Problem | None:
         length, low, high = len(value), self.min_length, self.max_length
-        unit = {"list": "item", "map": "key"}.get(self.type, "character")
+        unit = _UNITS.get(self.type, "character")
         if low is not None and length < low:
             found = "is empty" if not length else f"has {_count(length, unit)}"
             return Problem(
@@ -407,6 +415,8 @@ _TYPES: dict[str, Callable[[object], bool]] = {
     "cases": lambda value: isinstance(value, Mapping),
     "branches": lambda value: isinstance(value, (list, tuple)),
 }
+_UNITS = {"list": "item", "map": "key", "cases": "case", "branches": "list"}
+_LENGTHS = {"list": "Items", "map": "Property Count", "cases": "Property Count", "branches": "Items"}
 _ARTICLES = {
     "text": "a text",
     "integer": "a whole number",

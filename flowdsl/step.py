@@ -20,6 +20,8 @@ from flowdsl.signals import Signal
 from flowdsl.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowdsl.compile import Call, Operation, Site
     from flowdsl.image import ImageStore
     from flowdsl.limits import Limits
@@ -79,6 +81,11 @@ class StepContext(Protocol):
         """Where image bytes go."""
         ...
 
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to; it need not exist yet."""
+        ...
+
     def input(self, type: str) -> Any:
         """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
         None when unset."""
@@ -112,8 +119,8 @@ class StepContext(Protocol):
         """Run a flow of a template's name or of a dot path such as `local.flows.cleanup`."""
         ...
 
-    def evaluate(self, key: str) -> Any:
-        """The value of an option that is `Deferred`, resolved now."""
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an option that is `Deferred`, resolved now; `names` are the values of the names it declares."""
         ...
 
     def emit(self, name: str, payload: Any) -> None:
@@ -278,6 +285,7 @@ def _key(field: str, info: FieldInfo) -> Key:
         condition=any(isinstance(mark, Condition) for mark in marks),
         expression=any(isinstance(mark, Expression) for mark in marks),
         deferred=any(isinstance(mark, Deferred) for mark in marks),
+        names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,
     )

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flowdsl.engine import Resources
@@ -32,6 +33,7 @@ class StubContext:
         images: str = "flowdsl-images",
         outputs: tuple[str, ...] = (),
         limits: Limits | None = None,
+        output: str = "flowdsl-output",
     ) -> None:
         self.step = "STEP"
         self.path = "flow[0]"
@@ -43,6 +45,7 @@ class StubContext:
         self.limits = limits or Limits()
         self.service = service or Service("stub", {})
         self.store = ImageStore(images)
+        self.output_folder = Path(output).absolute()
         self.progressed: list[tuple[str, int | None, int | None]] = []
         self.notes: list[tuple[str, str, dict[str, Any] | None]] = []
         self.spent: list[float | None] = []

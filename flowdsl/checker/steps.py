@@ -279,7 +279,10 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
             given[name] = UNKNOWN if isinstance(node.value, str) else node.plain()
             check_expression(node, findings, scope, key.condition)
         elif key.deferred:
+            outside = scope.names
+            scope.names = outside | frozenset(key.names)
             given[name] = resolved_value(node, findings, scope, key.condition)
+            scope.names = outside
         elif key.verbatim:
             given[name] = node.plain()
         else:
