@@ -43,8 +43,5 @@ def _side_by_side(loop: StepNode) -> bool:
 
 
 def _hint(name: str) -> str:
-    return (
-        "put it in the `do` of FOR or WHILE"
-        if name == "CONTINUE"
-        else "put it in the `do` of FOR or WHILE; END ends the run"
-    )
+    hint = "put it in the `do` of FOR or WHILE"
+    return hint if name == "CONTINUE" else f"{hint}; END ends the run"
