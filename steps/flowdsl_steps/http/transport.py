@@ -1,4 +1,4 @@
-"""HTTP clients for image services: httpx over aiohttp's connections.
+"""HTTP clients: httpx over aiohttp's connections.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
 request needs beyond httpx is told through `request.extensions["delivery"]`: whether anything was sent yet.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import ssl
 import tempfile
 import urllib.parse
@@ -25,7 +26,7 @@ from aiohttp.abc import AbstractResolver
 CONNECT_TIMEOUT_S = 10.0
 """How long a connection may take to come about, name lookup and TLS included."""
 
-_READ_BUFFER = 128 * 1024
+_READ_BUFFER = 64 * 1024
 _KEEPALIVE_S = 15.0
 _CONNECTIONS = 512
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,6 +51,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._tls = tls
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response with its body still to be read.
@@ -57,15 +59,25 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: the connection failed.
         """
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        place = request.url.scheme, request.url.host
+        proxy = self._proxies.get(place)
+        if proxy is None:
+            proxy = self._proxies[place] = _proxy_options(*place)
+        if request.url.scheme == "https" and self._tls is None:
+            self._tls = httpx.create_ssl_context()
+        if proxy and request.url.scheme == "http":
+            headers += proxy.get("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
         with _httpx_errors():
             response = await self._open_session().request(
                 request.method,
                 str(request.url),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+                headers=headers,
                 data=request.content or None,
                 allow_redirects=False,
+                ssl=self._tls or True,
                 trace_request_ctx=request.extensions.get("delivery"),
-                **self._proxy(request.url),
+                **proxy,
             )
         return httpx.Response(
             response.status,
@@ -84,7 +96,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connector = aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
                 keepalive_timeout=_KEEPALIVE_S,
-                ssl=self._tls if self._tls is not None else True,
                 resolver=self._resolver,
             )
             self._session = aiohttp.ClientSession(
@@ -98,18 +109,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return self._session
 
-    def _proxy(self, url: httpx.URL) -> dict[str, Any]:
-        parts = environment_proxy(url.scheme, url.host)
-        if parts is None:
-            return {}
-        if parts.scheme not in ("http", "https"):
-            raise httpx.ProxyError(f"a {parts.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
-        proxy = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        if not parts.username:
-            return {"proxy": proxy}
-        login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        token = base64.b64encode(login.encode()).decode()
-        return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
+
+def proxy_hosts() -> frozenset[str]:
+    """The hosts of all proxies that the environment names."""
+    addresses = (
+        urllib.parse.urlsplit(a if "://" in a else f"http://{a}") for a in urllib.request.getproxies().values()
+    )
+    return frozenset(parts.hostname for parts in addresses if parts.hostname)
 
 
 def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
@@ -119,6 +125,21 @@ def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None
     if address is None or host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+
+
+def _proxy_options(scheme: str, host: str) -> dict[str, Any]:
+    """What aiohttp wants to know of the proxy for an address."""
+    parts = environment_proxy(scheme, host)
+    if parts is None:
+        return {}
+    if parts.scheme not in ("http", "https"):
+        raise httpx.ProxyError(f"a {parts.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
+    proxy = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if not parts.username:
+        return {"proxy": proxy}
+    login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+    token = base64.b64encode(login.encode()).decode()
+    return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
 
 
 class _Body(httpx.AsyncByteStream):
@@ -154,13 +175,24 @@ def _httpx_errors() -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise httpx.ConnectTimeout(str(error)) from error
     except aiohttp.ClientHttpProxyError as error:
-        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from error
+        # Not chained: the original holds the headers of the request, and with them the key.
+        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from None
     except aiohttp.ClientConnectorError as error:
-        raise httpx.ConnectError(str(error)) from error
+        raise httpx.ConnectError(_reason(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise httpx.UnsupportedProtocol(str(error)) from error
     except (aiohttp.ClientError, OSError) as error:
         raise httpx.ReadError(str(error) or type(error).__name__) from error
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Why no connection came about, in the system's words."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    cause = error.os_error
+    if cause.errno and (cause.strerror or "").startswith(("Connect call failed", "[Errno")):
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause) or str(error)
 
 
 @contextlib.asynccontextmanager
@@ -176,13 +208,9 @@ async def open_client(
         OSError: a PEM file that cannot be read.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
-    transport = AiohttpTransport(tls or _system_tls(), resolver)
+    transport = AiohttpTransport(tls, resolver)
     async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
         yield client
-
-
-def _system_tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 def tls_context(ca_pem: str | None, client_pem: str | None) -> ssl.SSLContext:
