@@ -13,7 +13,9 @@ FOLDER = Path(__file__).parent / "golden" / "run"
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path) -> None:
     scenario = Scenario(path)
-    assert difference(scenario.expected, found(scenario, tmp_path)) == ""
+    told = difference(scenario.expected, found(scenario, tmp_path))
+    if told:
+        pytest.fail(f"{scenario.values['title']}\n{told}", pytrace=False)
 
 
 def test_every_scenario_has_its_own_title() -> None:

@@ -41,8 +41,11 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint)
 
 
-def misnested_keys(root: Node, document: Document, findings: Findings) -> None:
-    """Keys of the root that do not belong there: most often a key of the last step that lost its indentation."""
+def misnested_keys(root: Node, document: Document, findings: Findings, *, presented: bool = False) -> None:
+    """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
+
+    `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
+    """
     last = document.steps[-1] if document.steps else None
     for name, key in root.keys.items():
         if name in ROOT_KEYS:
@@ -55,5 +58,5 @@ def misnested_keys(root: Node, document: Document, findings: Findings) -> None:
                 hint=f"indent it by {last.name_node.source.position(last.node.start).col - 1} spaces",
                 related=(Related(last.name_node.span, "the step above"),),
             )
-        else:
+        elif not presented or nearest(name, ROOT_KEYS):
             findings.unknown_key(key, ROOT_KEYS, "a flow")
