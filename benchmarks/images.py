@@ -72,11 +72,10 @@ def serve() -> None:
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
     """The image steps' own request path."""
-    from flowdsl_steps.image.delivery import Courier, Terms, open_channel
-    from flowdsl_steps.image.providers.openai import destination
-
     from flowdsl.image import Image, ImageStore
     from flowdsl.services import Service
+    from flowdsl_steps.image.delivery import Courier, Terms, open_channel
+    from flowdsl_steps.image.providers.openai import destination
 
     channel = await stack.enter_async_context(open_channel(None, None, None, None))
     service = Service("BENCHMARK", {"endpoint": f"http://127.0.0.1:{port}", "apiKey": "none-needed"})

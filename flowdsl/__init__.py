@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from flowdsl.blob import Blob
     from flowdsl.compile import Call, Site
     from flowdsl.diagnostics import Diagnostic, Related, render
     from flowdsl.engine import Run
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         TemplateError,
         UsageError,
     )
-    from flowdsl.events import Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+    from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
     from flowdsl.image import Image, ImageStore
     from flowdsl.limits import Limits
     from flowdsl.rules import (
@@ -56,13 +57,15 @@ if TYPE_CHECKING:
         Together,
     )
     from flowdsl.services import Service
+    from flowdsl.signals import Signal
     from flowdsl.source import Position, Source, Span
-    from flowdsl.spec import Condition, Port, Verbatim
-    from flowdsl.step import Block, Step, StepContext, Written
+    from flowdsl.spec import Condition, Deferred, Expression, Port, Verbatim
+    from flowdsl.step import Block, Branch, Step, StepContext, Written
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "flowdsl.blob": ("Blob",),
     "flowdsl.compile": ("Call", "Site"),
     "flowdsl.engine": ("Run",),
     "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
@@ -85,7 +88,16 @@ _HOMES = {
         "TemplateError",
         "UsageError",
     ),
-    "flowdsl.events": ("Event", "FlowFinished", "Note", "Progress", "StepFailed", "StepFinished", "StepStarted"),
+    "flowdsl.events": (
+        "Emitted",
+        "Event",
+        "FlowFinished",
+        "Note",
+        "Progress",
+        "StepFailed",
+        "StepFinished",
+        "StepStarted",
+    ),
     "flowdsl.image": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
     "flowdsl.rules": (
@@ -102,9 +114,10 @@ _HOMES = {
         "Together",
     ),
     "flowdsl.services": ("Service",),
+    "flowdsl.signals": ("Signal",),
     "flowdsl.source": ("Position", "Source", "Span"),
-    "flowdsl.spec": ("Condition", "Port", "Verbatim"),
-    "flowdsl.step": ("Block", "Step", "StepContext", "Written"),
+    "flowdsl.spec": ("Condition", "Deferred", "Expression", "Port", "Verbatim"),
+    "flowdsl.step": ("Block", "Branch", "Step", "StepContext", "Written"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -112,18 +125,23 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "arun",
     "AtLeastOne",
     "AtMostOne",
+    "Blob",
     "Block",
+    "Branch",
     "Call",
     "check",
     "Condition",
     "ConfigError",
     "Conflicts",
     "ContentRefused",
+    "Deferred",
     "Diagnostic",
+    "Emitted",
     "Environment",
     "Event",
     "ExactlyOne",
     "ExclusivePair",
+    "Expression",
     "Flow",
     "FlowCheckError",
     "FlowError",
@@ -158,6 +176,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "ServiceRefused",
     "ServiceTimeout",
     "ServiceUnavailable",
+    "Signal",
     "Site",
     "Source",
     "Span",
@@ -195,9 +214,15 @@ def check(flow: FlowText, *, environment: Environment | None = None, declare: It
     return _environment(environment).check(flow, declare=declare)
 
 
-def load(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> Flow:
+def load(
+    flow: FlowText,
+    *,
+    environment: Environment | None = None,
+    action: str | None = None,
+    declare: Iterable[str] = (),
+) -> Flow:
     """A flow that is ready to run. Raises FlowCheckError, with all diagnostics, when it has errors."""
-    return _environment(environment).load(flow, declare=declare)
+    return _environment(environment).load(flow, action=action, declare=declare)
 
 
 def run(
@@ -205,10 +230,11 @@ def run(
     inputs: Mapping[str, Any] | None = None,
     *,
     environment: Environment | None = None,
+    action: str | None = None,
     on_event: OnEvent | None = None,
 ) -> Result:
     """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
-    return _environment(environment).run(flow, inputs, on_event=on_event)
+    return _environment(environment).run(flow, inputs, action=action, on_event=on_event)
 
 
 async def arun(
@@ -216,10 +242,11 @@ async def arun(
     inputs: Mapping[str, Any] | None = None,
     *,
     environment: Environment | None = None,
+    action: str | None = None,
     on_event: OnEvent | None = None,
 ) -> Result:
     """`run` for a running event loop."""
-    return await _environment(environment).arun(flow, inputs, on_event=on_event)
+    return await _environment(environment).arun(flow, inputs, action=action, on_event=on_event)
 
 
 def _environment(environment: Environment | None) -> Environment:

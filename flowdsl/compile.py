@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.document import Document, StepNode
+from flowdsl.document import Document, Module, StepNode
 from flowdsl.errors import TemplateError
 from flowdsl.reader import Node
 from flowdsl.scalars import span_in
+from flowdsl.signals import Signal
 from flowdsl.source import Span
+from flowdsl.spec import BLOCK_TYPES
 from flowdsl.template import compile as compile_template
 from flowdsl.template import parse, parse_expression
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 Names = Mapping[str, Any]
 Resolver = Callable[[dict[str, Any], Names], Any]
 """Gives the value of an option from the FlowContext and the other names."""
-Call = Callable[["Run"], Awaitable[None] | None]
-"""Runs a step: at once, or by an awaitable."""
+Call = Callable[["Run"], "Awaitable[Signal | None] | Signal | None"]
+"""Runs a step, at once or by an awaitable; gives the signal it ends with, if any."""
 
 
 class Operation:
@@ -41,16 +43,32 @@ class Operation:
 
 
 class Program:
-    """The operations of a flow, and the resolvers of its outputs (None: the outputs are the FlowContext)."""
+    """The operations of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`."""
 
-    __slots__ = ("document", "operations", "outputs")
+    __slots__ = ("_compiler", "_flows", "_scopes", "document", "on_error", "operations", "outputs")
 
-    def __init__(
-        self, document: Document, operations: tuple[Operation, ...], outputs: dict[str, Resolver] | None
-    ) -> None:
+    def __init__(self, document: Document, compiler: Compiler) -> None:
+        from flowdsl.scopes import Scopes
+
+        outputs = document.outputs
         self.document = document
-        self.operations = operations
-        self.outputs = outputs
+        self.operations = compiler.operations(document.steps)
+        self.on_error = None if document.on_error is None else compiler.operations(document.on_error)
+        self.outputs = None if outputs is None else {name: compiler.resolver(node) for name, node in outputs.items()}
+        self._compiler = compiler
+        self._flows: dict[int, tuple[Operation, ...]] = {}
+        self._scopes = Scopes(document, compiler) if document.scopes or document.imports else None
+
+    def names_for(self, run: Run, module: Module | None = None) -> Names:
+        """The names of a run with its namespaces of blocks; inside a module `imports` are the module's."""
+        return run.names if self._scopes is None else self._scopes.names_for(run, module)
+
+    def flow(self, steps: list[StepNode]) -> tuple[Operation, ...]:
+        """The operations of a reusable flow, compiled on its first call."""
+        found = self._flows.get(id(steps))
+        if found is None:
+            found = self._flows[id(steps)] = self._compiler.operations(steps)
+        return found
 
 
 class Site:
@@ -62,17 +80,35 @@ class Site:
         self.step = step
         self.compiler = compiler
 
-    def resolver(self, key: str) -> Resolver:
-        """The resolver of an option that is present."""
-        return self.compiler.resolver(self.step.keys[key])
+    def resolver(self, name: str) -> Resolver:
+        """The resolver of an option that is present, by what kind of key it is."""
+        node, key = self.step.keys[name], self.step.spec.keys.get(name)
+        if key is None:
+            return self.compiler.resolver(node)
+        if key.type in BLOCK_TYPES:
+            return constant(self.blocks(name))
+        if key.expression:
+            return self.compiler.expression(node)
+        if key.verbatim:
+            return constant(node.plain())
+        return self.compiler.resolver(node, strict=False if key.condition else None)
 
-    def expression(self, key: str) -> Resolver:
-        """The resolver of an option that holds a bare expression."""
-        return self.compiler.expression(self.step.keys[key])
+    def blocks(self, name: str) -> Any:
+        """The blocks of an option that holds steps: one, a list or a map, as the option has them."""
+        from flowdsl.step import Block
 
-    def block(self, key: str) -> tuple[Operation, ...]:
-        """The operations of an option that holds steps."""
-        return self.compiler.operations(self.step.blocks[key])
+        step = self.step
+        made = {
+            path: Block(self.compiler.operations(steps), f"{step.path}.{path}")
+            for path, steps in step.blocks.items()
+            if path == name or path.startswith((f"{name}.", f"{name}["))
+        }
+        kind = step.spec.keys[name].type
+        if kind == "branches":
+            return list(made.values())
+        if kind == "cases":
+            return {path.removeprefix(f"{name}."): block for path, block in made.items()}
+        return made.get(name)
 
 
 class Compiler:
@@ -87,12 +123,7 @@ class Compiler:
 
     def program(self) -> Program:
         """The program of the document."""
-        outputs = self.document.outputs
-        return Program(
-            self.document,
-            self.operations(self.document.steps),
-            None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
-        )
+        return Program(self.document, self)
 
     def operations(self, steps: Iterable[StepNode]) -> tuple[Operation, ...]:
         """The operations of a list of steps."""
@@ -135,6 +166,11 @@ class Compiler:
             parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
         )
         return _located(compiled, node)
+
+
+def constant(value: Any) -> Resolver:
+    """The resolver of a value that never changes."""
+    return lambda context, names: value
 
 
 def _located(compiled: Resolver, node: Node) -> Resolver:

@@ -133,6 +133,8 @@ def _keys_table(spec: StepSpec) -> str:
 
 def _described(key: Key) -> str:
     note = f" Deprecated: {key.deprecated}" if key.deprecated else ""
+    if key.names:
+        note = f" Its template also reads {_codes(key.names)}.{note}"
     return f"{key.summary}{note}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flowdsl.reader import Node
-from flowdsl.source import Source
+from flowdsl.source import Source, Span
 from flowdsl.spec import StepSpec
 
 
@@ -46,9 +46,25 @@ class StepNode:
         """The value of `step`."""
         return self.node.value["step"]  # type: ignore[no-any-return]  # a map's values are nodes
 
+    def sets_inside(self) -> list[tuple[str, Node]]:
+        """The FlowContext keys the step sets for the blocks inside it: a loop's variable and its index, a caught
+        error."""
+        if self.spec.shape == "try":
+            return [("error", self.name_node)]
+        node = self.keys.get("var") if self.spec.shape == "loop" else None
+        if node is None or not isinstance(node.value, str):
+            return []
+        return [(node.value, node), (f"{node.value}_index", node)]
+
     def writes(self) -> list[tuple[str, Node]]:
         """The FlowContext keys the step writes, each with the node to show for it."""
+        return [*self.sets_inside(), *self._writes()]
+
+    def _writes(self) -> list[tuple[str, Node]]:
         spec = self.spec
+        collected = self.keys.get("collectKey") if spec.shape == "loop" else None
+        if collected is not None and isinstance(collected.value, str):
+            return [(collected.value, collected)]
         if spec.other_keys == "variables":
             return self._variables()
         if self.outputs:
@@ -86,6 +102,32 @@ LEGACY_SOURCES = ("text", "raw_text", "expression", "steps")
 """The keys of SET's older form that give the value of one variable."""
 
 
+class BlockSet:
+    """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node."""
+
+    __slots__ = ("constants", "flows", "keys", "node", "vars")
+
+    def __init__(self, node: Node | None = None) -> None:
+        self.node = node
+        self.constants: dict[str, Any] = {}
+        self.vars: dict[str, Node] = {}
+        self.flows: dict[str, list[StepNode]] = {}
+        self.keys: dict[tuple[str, str], Node] = {}
+
+
+class Module:
+    """An imported file: its blocks and what it imports itself. `at` is where it is imported."""
+
+    __slots__ = ("at", "blocks", "import_nodes", "imports", "path")
+
+    def __init__(self, path: str, at: Span, blocks: BlockSet) -> None:
+        self.path = path
+        self.at = at
+        self.blocks = blocks
+        self.imports: dict[str, Module] = {}
+        self.import_nodes: Node | None = None
+
+
 class InputDeclaration(NamedTuple):
     """A declared input: its JSON Schema, and its default when it has one."""
 
@@ -99,7 +141,21 @@ class InputDeclaration(NamedTuple):
 class Document:
     """A flow document: its steps, and what it declares."""
 
-    __slots__ = ("inputs", "lenient", "outputs", "root", "services", "source", "steps", "title")
+    __slots__ = (
+        "id",
+        "imports",
+        "inputs",
+        "lenient",
+        "on_error",
+        "outputs",
+        "root",
+        "scopes",
+        "services",
+        "source",
+        "steps",
+        "templates",
+        "title",
+    )
 
     def __init__(self, source: Source, root: Node) -> None:
         self.source = source
@@ -110,3 +166,32 @@ class Document:
         self.services: dict[str, Node] = {}
         self.lenient = False
         self.title: str | None = None
+        self.id: str | None = None
+        self.scopes: dict[str, BlockSet] = {}
+        """Blocks by namespace: `global`, `section`, `local`."""
+        self.imports: dict[str, Module] = {}
+        self.templates: dict[str, list[StepNode]] = {}
+        self.on_error: list[StepNode] | None = None
+
+    def flow_of(self, ref: str, module: Module | None = None) -> tuple[list[StepNode], Module | None] | None:
+        """The steps a dot path names (`local.flows.x`, `imports.a.flows.x`), with the module they stand in.
+
+        Inside a module, `imports` are the module's own.
+        """
+        parts = ref.split(".")
+        if len(parts) == 3 and parts[1] == "flows" and parts[0] in self.scopes:
+            steps = self.scopes[parts[0]].flows.get(parts[2])
+            return None if steps is None else (steps, None)
+        if len(parts) == 4 and parts[0] == "imports" and parts[2] == "flows":
+            found = (module.imports if module is not None else self.imports).get(parts[1])
+            steps = found.blocks.flows.get(parts[3]) if found is not None else None
+            return None if steps is None else (steps, found)
+        return None
+
+    def flow_refs(self, module: Module | None = None) -> list[str]:
+        """Every dot path that names a flow."""
+        imports = module.imports if module is not None else self.imports
+        return [
+            *(f"{scope}.flows.{name}" for scope, blocks in self.scopes.items() for name in blocks.flows),
+            *(f"imports.{alias}.flows.{name}" for alias, m in imports.items() for name in m.blocks.flows),
+        ]

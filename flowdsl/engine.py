@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from copy import copy
 from datetime import date
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flowdsl.compile import Operation, Program
+from flowdsl.error_value import ErrorValue
 from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
-from flowdsl.events import Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
+from flowdsl.events import Emitted, Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
 from flowdsl.secrets import Secrets
+from flowdsl.signals import Signal
 from flowdsl.source import Span
 
 if TYPE_CHECKING:
-    from flowdsl.document import StepNode
+    from flowdsl.document import Module, StepNode
     from flowdsl.image import ImageStore
     from flowdsl.limits import Limits
     from flowdsl.services import Service, ServiceLayers
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]
+MAX_CALL_DEPTH = 64
+"""How deep called flows may call others."""
+FRESH_STACK = 4
+"""At every so many calls inside calls a new task begins."""
 BREATHER = 1024
 """After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
 
@@ -52,26 +60,42 @@ class Resources:
         return self._opened[key]  # type: ignore[no-any-return]  # what was opened for this key is a T
 
 
+class Totals:
+    """What a run and its branches add up: steps and cost."""
+
+    __slots__ = ("cost_known", "cost_usd", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.cost_usd = 0.0
+        self.cost_known = True
+
+
 class Run:
-    """The state of one run."""
+    """The state of one run, or of a branch of it: everything is shared with the branch but the FlowContext.
+
+    `flows` is where called flows are looked up and what templates read of blocks; `depth` counts calls inside calls.
+    """
 
     __slots__ = (
         "as_of",
         "context",
-        "cost_known",
-        "cost_usd",
-        "document_services",
+        "depth",
         "emit",
+        "evaluating",
         "interrupted",
         "layers",
         "limits",
+        "module",
         "names",
+        "output",
         "program",
         "resources",
         "secrets",
+        "sink",
         "started",
-        "steps",
         "store",
+        "totals",
     )
 
     def __init__(
@@ -87,6 +111,8 @@ class Run:
         resources: Resources,
         emit: Emit | None,
         as_of: date,
+        sink: Callable[[str, Any], None] | None = None,
+        output: str = "flowdsl-output",
     ) -> None:
         self.program = program
         self.context = context
@@ -98,11 +124,50 @@ class Run:
         self.resources = resources
         self.emit = emit
         self.as_of = as_of
+        self.sink = sink
+        self.output = output
         self.started = perf_counter()
-        self.steps = 0
-        self.cost_usd = 0.0
-        self.cost_known = True
+        self.totals = Totals()
         self.interrupted: Operation | None = None
+        self.depth = 0
+        self.evaluating: list[str] = []
+        self.module: Module | None = None
+        self.names = program.names_for(self)
+
+    @property
+    def steps(self) -> int:
+        """How many steps ran."""
+        return self.totals.steps
+
+    @property
+    def cost(self) -> float | None:
+        """What the run cost so far in USD, None when a part is not known."""
+        return self.totals.cost_usd if self.totals.cost_known else None
+
+    def branched(self) -> Run:
+        """A run that shares everything but the FlowContext, of which it has a shallow copy."""
+        branch = copy(self)
+        branch.context = dict(self.context)
+        branch.evaluating = []
+        branch.names = self.program.names_for(branch, self.module)
+        return branch
+
+    async def call(self, steps: list[StepNode], module: Module | None) -> Signal | None:
+        """Runs a reusable flow on the same FlowContext; only END leaves it.
+
+        Raises:
+            LimitExceeded: calls stand more than 64 deep inside each other.
+        """
+        if self.depth >= MAX_CALL_DEPTH:
+            raise LimitExceeded(f"flows call each other more than {MAX_CALL_DEPTH} deep", code="call-depth")
+        called = copy(self)
+        called.depth += 1
+        called.module = module
+        called.names = self.program.names_for(called, module)
+        running = called.block(self.program.flow(steps))
+        # A task begins a new stack of Python's: calls inside calls would outgrow one.
+        signal = await (asyncio.create_task(running) if called.depth % FRESH_STACK == 0 else running)
+        return Signal.END if signal is Signal.END else None
 
     def now(self) -> float:
         """Seconds since the run started."""
@@ -111,18 +176,27 @@ class Run:
     def spend(self, usd: float | None) -> None:
         """Adds to the cost; None makes it unknown."""
         if usd is None:
-            self.cost_known = False
+            self.totals.cost_known = False
         else:
-            self.cost_usd += usd
+            self.totals.cost_usd += usd
+
+    def tell(self, event: Emitted) -> None:
+        """Tells the host's sink; without a sink and without an event callback it is printed to standard error."""
+        if self.sink is not None:
+            self.sink(event.name, event.payload)
+        if self.emit is not None:
+            self.emit(event)
+        elif self.sink is None:
+            sys.stderr.write(f"{event.name}: {self.secrets.hide(_printed(event.payload))}\n")
 
     def emit_note(self, step: StepNode, code: str, text: str) -> None:
         """Tells a note of a step."""
         if self.emit is not None:
             self.emit(Note(step.spec.name, step.path, self.now(), code, self.secrets.hide(text)))
 
-    async def block(self, operations: Sequence[Operation]) -> None:
-        """Runs the operations of a block."""
-        await run_operations(operations, self)
+    def block(self, operations: Sequence[Operation]) -> Coroutine[Any, Any, Signal | None]:
+        """Runs the operations of a block; gives the signal that ended it early."""
+        return run_operations(operations, self)
 
     def service(self, step: StepNode) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked.
@@ -166,7 +240,13 @@ async def execute(run: Run) -> dict[str, Any]:
     failure: RunError | None = None
     try:
         async with asyncio.timeout(run.limits.timeout_s):
-            await run_operations(run.program.operations, run)
+            try:
+                await run_operations(run.program.operations, run)
+            except LimitExceeded:
+                raise
+            except RunError as error:
+                if not await _handled(error, run):
+                    raise
         outputs = _outputs(run)
         status = "done"
         return outputs
@@ -181,24 +261,33 @@ async def execute(run: Run) -> dict[str, Any]:
         raise
     finally:
         if run.emit is not None:
-            run.emit(FlowFinished(status, run.now(), run.steps, run.cost_usd if run.cost_known else None, failure))
+            run.emit(FlowFinished(status, run.now(), run.steps, run.cost, failure))
 
 
-async def run_operations(operations: Sequence[Operation], run: Run) -> None:
-    """Runs operations in order."""
+async def _handled(error: RunError, run: Run) -> bool:
+    """Runs the flow's `onError` with the error in the FlowContext; whether it ended the run successfully."""
+    if run.program.on_error is None:
+        return False
+    run.context["error"] = ErrorValue(error)
+    return await run.block(run.program.on_error) is Signal.END
+
+
+async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | None:
+    """Runs operations in order, up to the first that gives a signal; gives that signal."""
+    totals = run.totals
     emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
     event = tuple.__new__  # what making a named tuple comes down to, in half the time
     for operation in operations:
-        if run.steps >= max_steps:
+        if totals.steps >= max_steps:
             raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", operation)
         began = perf_counter() - started
         if emit is not None:
             label = None if operation.label is None else _label(operation, run)
             emit(event(StepStarted, (operation.name, operation.path, began, label)))
         try:
-            waiting = operation.call(run)
-            if waiting is not None:
-                await waiting
+            signal = operation.call(run)
+            if signal is not None and signal.__class__ is not Signal:
+                signal = await cast("Awaitable[Signal | None]", signal)
         except RunError as error:
             _failed(error, operation, run, began)
             raise
@@ -210,14 +299,26 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> None:
             crash.__cause__ = error
             _failed(crash, operation, run, began)
             raise crash from crash.__cause__  # which is gone when it would show a secret
-        run.steps = steps = run.steps + 1
+        totals.steps = steps = totals.steps + 1
         now = perf_counter() - started
         if emit is not None:
             emit(event(StepFinished, (operation.name, operation.path, now, now - began, operation.wrote)))
+        if signal is not None:
+            return signal
         if timeout_s is not None and now > timeout_s:
             raise _too_long(run, operation)
         if steps % BREATHER == 0:
             await asyncio.sleep(0)
+    return None
+
+
+def _printed(payload: Any) -> str:
+    """A payload for people: its message when it has one, else the payload as JSON."""
+    from flowdsl.template.json_text import stringify
+
+    if isinstance(payload, Mapping) and "message" in payload:
+        payload = payload["message"]
+    return payload if isinstance(payload, str) else str(stringify(payload))
 
 
 def _outputs(run: Run) -> dict[str, Any]:

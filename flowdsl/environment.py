@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.checker import CheckSettings
+from flowdsl.checker import Checked, CheckSettings
 from flowdsl.checker import check as check_flow
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, UsageError
@@ -14,7 +14,7 @@ from flowdsl.events import Event
 from flowdsl.limits import Limits
 from flowdsl.reader import read_bytes
 from flowdsl.registry import Registry, installed
-from flowdsl.services import ServiceLayers, checked_entries, settings_file
+from flowdsl.services import ServiceLayers, allows_private_addresses, checked_entries, settings_file
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ class Environment:
     `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder that
     pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment variables);
     `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the day that life
-    dates of models are judged by (default: today); `overrides` provider → settings that win over all others.
+    dates of models are judged by (default: today); `overrides` provider → settings that win over all others; `sink` is
+    called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT); `output` is the
+    folder that steps such as SAVE_IMAGES write to, and no file outside it.
 
     `async with Environment(...) as environment:` keeps connections open over several runs.
 
@@ -107,6 +109,8 @@ class Environment:
         kv: Mapping[str, Any] | None = None,
         as_of: date | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        sink: Callable[[str, Any], None] | None = None,
+        output: str | os.PathLike[str] = "flowdsl-output",
     ) -> None:
         self.steps = tuple(steps)
         self.services = checked_entries("Environment", {"services": services or {}})
@@ -119,6 +123,8 @@ class Environment:
         self.kv = dict(kv or {})
         self.as_of = as_of
         self.overrides = dict(overrides or {})
+        self.sink = sink
+        self.output = os.fspath(output)
         self._registry: Registry | None = None
         self._resources: Resources | None = None
 
@@ -138,32 +144,43 @@ class Environment:
         """
         return self._check(flow, declare)[1]
 
-    def load(self, flow: FlowText, *, declare: Iterable[str] = ()) -> Flow:
-        """A flow that is ready to run.
+    def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
+        """A flow that is ready to run; `action` names, by id or title, the action of a kit.
 
         Raises:
             FlowCheckError: the flow has errors; `.diagnostics` holds them all.
+            UsageError: the file is a kit and `action` names none of its actions, or the file is a module.
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        document, diagnostics, layers = self._check(flow, declare)
-        if document is None:
+        checked, diagnostics, layers = self._check(flow, declare)
+        if checked is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, document, diagnostics, layers)
+        return Flow(self, _chosen(checked, action), diagnostics, layers)
 
     def run(
-        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+        self,
+        flow: FlowText,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        action: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
-        return self.load(flow, declare=inputs or ()).run(inputs, on_event=on_event)
+        return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event)
 
     async def arun(
-        self, flow: FlowText, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None
+        self,
+        flow: FlowText,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        action: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
-        return await self.load(flow, declare=inputs or ()).arun(inputs, on_event=on_event)
+        return await self.load(flow, action=action, declare=inputs or ()).arun(inputs, on_event=on_event)
 
     async def __aenter__(self) -> Environment:
         from flowdsl.engine import Resources
@@ -178,7 +195,7 @@ class Environment:
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Document | None, list[Diagnostic], ServiceLayers]:
+    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Checked | None, list[Diagnostic], ServiceLayers]:
         source, diagnostics = _source(flow)
         layers = self._layers(source)
         if diagnostics:
@@ -197,10 +214,12 @@ class Environment:
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
+        private = False
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
+            private = allows_private_addresses(*found)
         layers.append(("host", self.services))
-        return ServiceLayers(layers, overrides=self.overrides)
+        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private)
 
 
 class Flow:
@@ -282,15 +301,21 @@ class Flow:
             names=self._names(values, secrets),
             secrets=secrets,
             layers=self._layers,
-            limits=environment.limits,
+            limits=self._limits(),
             store=ImageStore(environment.images),
             resources=resources,
             emit=on_event,
             as_of=environment.as_of or _today(),
+            sink=environment.sink,
+            output=environment.output,
         )
         outputs = await execute(run)
-        cost = run.cost_usd if run.cost_known else None
-        return Result(outputs, run.context, cost, run.now(), run.steps, secrets.hide_in)
+        return Result(outputs, run.context, run.cost, run.now(), run.steps, secrets.hide_in)
+
+    def _limits(self) -> Limits:
+        """The host's limits; the settings file of the project may allow private addresses too."""
+        limits = self.environment.limits
+        return limits._replace(private_addresses=limits.private_addresses or self._layers.private_addresses)
 
     def _compiled(self) -> Program:
         if self._program is None:
@@ -350,6 +375,32 @@ class Flow:
                     f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
                 )
         return values
+
+
+def _chosen(checked: Checked, action: str | None) -> Document:
+    """The flow of a checked file: its only one, or the action of a kit with that id or title.
+
+    Raises:
+        UsageError: there is no such action, or the file has no flow at all.
+    """
+    if checked.kind == "module":
+        raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
+    documents = checked.documents
+    if action is None and len(documents) == 1:
+        return documents[0]
+    names = [document.title or document.id or "(no title)" for document in documents]
+    if checked.kind == "flow":
+        raise UsageError("this file is one flow: it has no actions to choose from")
+    if action is None:
+        raise UsageError(f"this kit has {len(documents)} actions; name one: {', '.join(names) or 'it has none'}")
+    for document in documents:
+        if action in (document.id, document.title):
+            return document
+    from flowdsl.nearest import nearest
+
+    near = nearest(action, names)
+    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none'}"
+    raise UsageError(f"the kit has no action `{action}`: {hint}")
 
 
 def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:

@@ -62,6 +62,16 @@ class Note(NamedTuple):
     details: dict[str, Any] | None = None
 
 
+class Emitted(NamedTuple):
+    """Something for the host's sink: a notification, progress for people, an event of the author's own."""
+
+    step: str
+    path: str
+    at_s: float
+    name: str
+    payload: Any
+
+
 class FlowFinished(NamedTuple):
     """The run is over: `status` is `done`, `failed` or `cancelled`; `cost_usd` is None when nothing says what it
     cost."""
@@ -73,5 +83,5 @@ class FlowFinished(NamedTuple):
     error: RunError | None = None
 
 
-Event = StepStarted | StepFinished | StepFailed | Progress | Note | FlowFinished
+Event = StepStarted | StepFinished | StepFailed | Progress | Note | Emitted | FlowFinished
 """Everything a run tells."""

@@ -11,18 +11,23 @@ from pydantic import ValidationError
 
 from flowdsl.compile import Call, Resolver, Site, is_constant
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.events import Note, Progress
-from flowdsl.rules import Options, Problem
-from flowdsl.spec import StepSpec
+from flowdsl.events import Emitted, Note, Progress
+from flowdsl.nearest import nearest
+from flowdsl.rules import UNKNOWN, Options, Problem
+from flowdsl.signals import Signal
+from flowdsl.spec import BLOCK_TYPES, StepSpec
 from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowdsl.document import StepNode
     from flowdsl.engine import Run
     from flowdsl.image import ImageStore
     from flowdsl.limits import Limits
+    from flowdsl.reader import Node
     from flowdsl.services import Service
-    from flowdsl.step import Step
+    from flowdsl.step import Block, Step, Written
 
 T = TypeVar("T")
 
@@ -40,21 +45,32 @@ class Leaf:
         self.cls = cls
         self.step: StepNode = site.step
         self.spec: StepSpec = site.step.spec
-        self.given = frozenset(self.step.keys)
+        self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
         self.outputs = tuple(port.type for port in self.step.outputs)
+        self.templated = frozenset(name for name, node in self.step.keys.items() if not is_constant(node))
         self.resolvers: dict[str, Resolver] = {}
+        self.deferred: dict[str, Resolver] = {}
+        self.deferred_given: dict[str, Any] = {}
         for name, node in self.step.keys.items():
             key = self.spec.keys.get(name)
-            if key is not None and key.verbatim:
-                self.resolvers[name] = _constant(node.plain())
+            if key is not None and key.deferred:
+                self.deferred[name] = site.resolver(name)
+                self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
             else:
                 self.resolvers[name] = site.resolver(name)
-        dynamic = any(not is_constant(node) for node in self.step.keys.values())
+        dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
         self.ready: Step | None = None
         if not dynamic and self.spec.service is None:
-            self.ready = self.config({name: node.plain() for name, node in self.step.keys.items()}, None, None)
+            self.ready = self.config({name: resolve({}, {}) for name, resolve in self.resolvers.items()}, None, None)
 
-    def call(self, run: Run) -> Awaitable[None] | None:
+    def _is_fixed(self, name: str, node: Node) -> bool:
+        """Whether an option has the same value each time."""
+        key = self.spec.keys.get(name)
+        if key is None or not (key.verbatim or key.deferred or key.type in BLOCK_TYPES):
+            return is_constant(node) and not (key is not None and key.expression)
+        return True
+
+    def call(self, run: Run) -> Awaitable[Signal | None] | Signal | None:
         """Runs the step; returns an awaitable when its `run` is async."""
         running = RunningStep(self, run)
         config = self.ready
@@ -69,12 +85,11 @@ class Leaf:
         result = config.run(running)
         if inspect.isawaitable(result):
             return self.finish(run, result)
-        self.write(run, result)
-        return None
+        return self.write(run, result)
 
-    async def finish(self, run: Run, result: Awaitable[Mapping[str, Any] | None]) -> None:
+    async def finish(self, run: Run, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
-        self.write(run, await result)
+        return self.write(run, await result)
 
     def read_text(self, name: str, value: Any) -> Any:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
@@ -94,7 +109,8 @@ class Leaf:
         Raises:
             ConfigError: an option that breaks a rule.
         """
-        options = Options(self.spec.name, values, self.spec.defaults, service)
+        given = {**values, **self.deferred_given} if self.deferred else values
+        options = Options(self.spec.name, given, self.spec.defaults, service)
         if run is not None:
             options.as_of = run.as_of
             options.reads_text = self.input(run, "text") is not None
@@ -137,9 +153,13 @@ class Leaf:
                 return None
         return value
 
-    def write(self, run: Run, result: Mapping[str, Any] | None) -> None:
-        """Writes what the step returned to the FlowContext."""
-        written = run.secrets.marked(dict(result or {}))
+    def write(self, run: Run, result: Written) -> Signal | None:
+        """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
+        if isinstance(result, Signal):
+            return result
+        if not result:
+            return None
+        written = run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
             if type not in declared:
@@ -151,10 +171,11 @@ class Leaf:
             for port in self.step.outputs:
                 if port.type in written:
                     run.context[port.name] = written[port.type]
-            return
+            return None
         for index, port_of_spec in enumerate(self.spec.outputs):
             if port_of_spec.type in written and not port_of_spec.optional:
                 run.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
+        return None
 
     def key_of(self, index: int, type: str) -> str:
         """The FlowContext key of an output."""
@@ -164,14 +185,14 @@ class Leaf:
         return type
 
 
-def _constant(value: Any) -> Resolver:
-    return lambda context, names: value
+def _is_null(node: Node) -> bool:
+    return node.kind == "scalar" and node.value is None
 
 
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
-    __slots__ = ("_leaf", "_run", "_service", "given", "outputs", "path", "step")
+    __slots__ = ("_leaf", "_run", "_service", "given", "id", "outputs", "path", "step", "templated")
 
     def __init__(self, leaf: Leaf, run: Run) -> None:
         self._leaf = leaf
@@ -179,8 +200,10 @@ class RunningStep:
         self._service: Service | None = None
         self.step = leaf.spec.name
         self.path = leaf.step.path
+        self.id = leaf.step.id
         self.given = leaf.given
         self.outputs = leaf.outputs
+        self.templated = leaf.templated
 
     @property
     def flow_context(self) -> Mapping[str, Any]:
@@ -207,6 +230,13 @@ class RunningStep:
         """Where image bytes go."""
         return self._run.store
 
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to."""
+        from pathlib import Path
+
+        return Path(self._run.output).absolute()
+
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
         value = self._leaf.input(self._run, type)
@@ -231,6 +261,77 @@ class RunningStep:
         """Adds to the cost of the run."""
         self._run.spend(usd)
 
+    def write(self, key: str, value: Any) -> None:
+        """Sets a FlowContext key while the step runs."""
+        self._run.context[key] = value
+
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+        """Runs the steps of a block."""
+        return self._run.block(block.operations if block is not None else ())
+
+    def branch(self) -> RunningBranch:
+        """A copy of the FlowContext to run blocks on."""
+        return RunningBranch(self._leaf, self._run)
+
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
+        """Runs a flow of a template's name or of a dot path.
+
+        Raises:
+            StepError: there is no such flow.
+        """
+        document, module = self._run.program.document, self._run.module
+        if ref is not None:
+            found = document.flow_of(ref, module)
+            message, known = f"No flow found for ref '{ref}'", document.flow_refs(module)
+        else:
+            steps = document.templates.get(name or "")
+            found = None if steps is None else (steps, module)
+            message, known = f"No template found with name '{name}'", list(document.templates)
+        if found is None:
+            near = nearest(ref or name or "", known)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
+            raise StepError(message, code="unknown-flow", hint=hint)
+        return self._run.call(*found)
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an option that the step resolves itself; None when it is absent.
+
+        Raises:
+            ConfigError: the value breaks a constraint of its key.
+        """
+        leaf = self._leaf
+        resolve = leaf.deferred.get(key)
+        if resolve is None:
+            return None
+        known = self._run.names if names is None else {**self._run.names, **names}
+        value = leaf.read_text(key, resolve(self._run.context, known))
+        constraints = leaf.spec.keys[key]  # those of an expression speak of its text, not of its value
+        problem = None if value is None or constraints.expression else constraints.problem(value)
+        if problem is not None:
+            raise leaf.config_error(problem)
+        return value
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tells the host's sink something."""
+        run = self._run
+        run.tell(Emitted(self.step, self.path, run.now(), name, run.secrets.hide_in(payload)))
+
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A shared thing, opened once."""
         return await self._run.resources.get(key, open)
+
+
+class RunningBranch:
+    """A copy of the FlowContext with a step context over it."""
+
+    __slots__ = ("_before", "_run", "context")
+
+    def __init__(self, leaf: Leaf, run: Run) -> None:
+        self._before = dict(run.context)
+        self._run = run.branched()
+        self.context = RunningStep(leaf, self._run)
+
+    def changes(self) -> dict[str, Any]:
+        """The keys that were set to something else than before."""
+        before = self._before
+        return {key: value for key, value in self._run.context.items() if key not in before or before[key] is not value}

@@ -12,7 +12,9 @@ class Limits(NamedTuple):
 
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
     `image_bytes` the size of one picture, `answer_bytes` the size of one answer of a service,
-    `template` what one template may use.
+    `template` what one template may use, `private_addresses` whether steps such as REST may reach this machine and its
+    own
+    network.
     """
 
     timeout_s: float | None = None
@@ -20,3 +22,4 @@ class Limits(NamedTuple):
     image_bytes: int = 64 * 1024 * 1024
     answer_bytes: int = 1024 * 1024 * 1024
     template: TemplateLimits = TemplateLimits()
+    private_addresses: bool = False

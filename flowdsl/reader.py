@@ -6,6 +6,7 @@ The values are those of YAML 1.2's core schema: `yes`, `no`, `on` and `off` are 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import yaml
@@ -67,7 +68,11 @@ class Node:
         return f"Node({self.kind}, {self.plain()!r}, {self.start}-{self.end})"
 
 
-def read(source: Source) -> tuple[Node | None, list[Diagnostic]]:
+Include = Callable[[str, Span], tuple["Node | None", list[Diagnostic]]]
+"""Gives the root node of an included file, and what is wrong in it."""
+
+
+def read(source: Source, include: Include | None = None) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way."""
     diagnostics: list[Diagnostic] = []
     if not source.text.strip():
@@ -84,7 +89,7 @@ def read(source: Source) -> tuple[Node | None, list[Diagnostic]]:
         loader = yaml.CLoader(text)
         found: list[Diagnostic] = []
         try:
-            root = _Composer(source, loader, found, templates).document()
+            root = _Composer(source, loader, found, templates, include).document()
             return root, diagnostics + found
         except _Stop:
             return None, diagnostics + found
@@ -138,7 +143,10 @@ class _Slip(Exception):
 class _Composer:
     """Builds nodes from parser events, with a stack of its own so that depth costs no recursion."""
 
-    def __init__(self, source: Source, loader: Any, diagnostics: list[Diagnostic], templates: set[int]) -> None:
+    def __init__(
+        self, source: Source, loader: Any, diagnostics: list[Diagnostic], templates: set[int], include: Include | None
+    ) -> None:
+        self.include = include
         self.source = source
         self.loader = loader
         self.diagnostics = diagnostics
@@ -225,11 +233,22 @@ class _Composer:
         elif start in self.templates:
             value, style = self.source.text[start:end], None
         node = Node("scalar", value, self.source, start, end, style)
-        if event.tag is not None:
+        if event.tag == "!include" and self.include is not None:
+            node = self.included(node, self.include)
+        elif event.tag is not None:
             self.tagged(node, event)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node
+
+    def included(self, node: Node, include: Include) -> Node:
+        """The root of the file that `!include path` names, in place of the tag; null when it cannot be read."""
+        if not isinstance(node.value, str) or not node.value:
+            self.report("wrong-type", "`!include` takes a path", node.span, "write `!include ./steps.yaml`")
+            return Node("scalar", None, self.source, node.start, node.end)
+        found, slips = include(node.value, node.span)
+        self.diagnostics += slips
+        return found if found is not None else Node("scalar", None, self.source, node.start, node.end)
 
     def opened(self, event: Any, depth: int) -> Node:
         """The node of a list or map that starts."""
@@ -380,6 +399,8 @@ def _last_end(node: Node) -> int:
     if not node.value:
         return node.start
     if node.kind == "list":
-        return int(node.value[-1].end)
-    last = next(reversed(node.value))
-    return max(int(node.value[last].end), node.keys[last].end)
+        last = node.value[-1]
+        return int(last.end) if last.source is node.source else node.start + 1
+    name = next(reversed(node.value))
+    value, key = node.value[name], node.keys[name]
+    return max(int(value.end), key.end) if value.source is node.source else key.end

@@ -127,9 +127,10 @@ class ServiceLayers:
     `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
     variables.
     `overrides` maps a provider to settings that win over everything, for example those of a simulator.
+    `private_addresses` is whether the settings file lets steps reach this machine and its own network.
     """
 
-    __slots__ = ("environ", "layers", "overrides")
+    __slots__ = ("environ", "layers", "overrides", "private_addresses")
 
     def __init__(
         self,
@@ -137,10 +138,12 @@ class ServiceLayers:
         *,
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        private_addresses: bool = False,
     ) -> None:
         self.layers = tuple(layers)
         self.environ = os.environ if environ is None else environ
         self.overrides = dict(overrides or {})
+        self.private_addresses = private_addresses
 
     def names(self, document: Iterable[str] = ()) -> list[str]:
         """The names of all entries."""
@@ -236,6 +239,18 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
     return content.get("tool", {}).get("flowdsl") if mark else content
+
+
+def allows_private_addresses(path: str, content: Mapping[str, Any]) -> bool:
+    """The `private_addresses` of a settings file.
+
+    Raises:
+        UsageError: it is neither true nor false.
+    """
+    allowed = content.get("private_addresses", False)
+    if not isinstance(allowed, bool):
+        raise UsageError(f"{path}: private_addresses must be true or false")
+    return allowed
 
 
 def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

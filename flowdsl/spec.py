@@ -32,6 +32,30 @@ class Condition:
         return "Condition()"
 
 
+class Expression:
+    """Marks a field that holds a bare expression, without braces; its value is resolved before the step runs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Expression()"
+
+
+class Deferred:
+    """Marks a field that the step itself resolves, as often as it needs: `ctx.evaluate(key, names)`.
+
+    `names` are what its template can read beside the names of every template.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __repr__(self) -> str:
+        return f"Deferred({', '.join(map(repr, self.names))})"
+
+
 class Port(NamedTuple):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
     it."""
@@ -44,7 +68,8 @@ class Port(NamedTuple):
 class Key(NamedTuple):
     """One key of a step and the constraints on its value.
 
-    `type` is one of text, integer, number, boolean, list, map, any, steps. Bounds are inclusive.
+    `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
+    `names` are what a deferred template can read beside the names of every template.
     """
 
     name: str
@@ -61,7 +86,10 @@ class Key(NamedTuple):
     choices: tuple[Any, ...] = ()
     verbatim: bool = False
     condition: bool = False
+    expression: bool = False
+    deferred: bool = False
     deprecated: str | None = None
+    names: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""
@@ -89,7 +117,7 @@ class Key(NamedTuple):
         if self.pattern is not None:
             parts.append(f"Pattern: {self.pattern}")
         if self.min_length is not None or self.max_length is not None:
-            word = {"list": "Items", "map": "Property Count"}.get(self.type, "Length")
+            word = _LENGTHS.get(self.type, "Length")
             parts.append(f"{word}:{_bound(self.min_length, '0')}-{_bound(self.max_length, '∞')}")
         return "; ".join(parts)
 
@@ -140,7 +168,7 @@ class Key(NamedTuple):
 
     def _text_problem(self, value: Any) -> Problem | None:
         length, low, high = len(value), self.min_length, self.max_length
-        unit = {"list": "item", "map": "key"}.get(self.type, "character")
+        unit = _UNITS.get(self.type, "character")
         if low is not None and length < low:
             found = "is empty" if not length else f"has {_count(length, unit)}"
             return Problem(
@@ -170,6 +198,19 @@ class Key(NamedTuple):
 
 IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 """What a name of a FlowContext key looks like."""
+
+
+BLOCK_TYPES = frozenset({"steps", "cases", "branches"})
+"""Types of keys that hold steps: a list of steps, a map from value to steps, a list of lists of steps."""
+
+SHAPES = ("leaf", "choice", "loop", "try", "parallel", "call", "signal", "block")
+"""How the blocks of a step run, for those who follow a flow without running it.
+
+`choice`: one of its blocks, or none. `loop`: its block any number of times. `try`: its parts as TRY has them.
+`parallel`: all of them, each on a copy of the FlowContext. `call`: a flow named elsewhere. `signal`: what comes after
+it
+may not run. `block`: its block once. `leaf`: it has none.
+"""
 
 
 class StepSpec:
@@ -203,6 +244,7 @@ class StepSpec:
         "qualname",
         "rules",
         "service",
+        "shape",
         "summary",
         "writes_to",
     )
@@ -227,6 +269,7 @@ class StepSpec:
         deprecated_keys: Mapping[str, str] | None = None,
         writes_to: str | None = None,
         examples: tuple[str, ...] = (),
+        shape: str = "leaf",
     ) -> None:
         self.name = name
         self.qualname = qualname
@@ -245,6 +288,7 @@ class StepSpec:
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
         self.examples = examples
+        self.shape = shape
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)
@@ -323,6 +367,7 @@ class StepSpec:
             "deprecated_keys": self.deprecated_keys,
             "writes_to": self.writes_to,
             "examples": self.examples,
+            "shape": self.shape,
         }
 
     @classmethod
@@ -371,7 +416,12 @@ _TYPES: dict[str, Callable[[object], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "list": lambda value: isinstance(value, (list, tuple)),
     "map": lambda value: isinstance(value, Mapping),
+    "steps": lambda value: not isinstance(value, (str, int, float)),
+    "cases": lambda value: isinstance(value, Mapping),
+    "branches": lambda value: isinstance(value, (list, tuple)),
 }
+_UNITS = {"list": "item", "map": "key", "cases": "case", "branches": "list"}
+_LENGTHS = {"list": "Items", "map": "Property Count", "cases": "Property Count", "branches": "Items"}
 _ARTICLES = {
     "text": "a text",
     "integer": "a whole number",
@@ -380,6 +430,8 @@ _ARTICLES = {
     "list": "a list",
     "map": "a map",
     "steps": "a list of steps",
+    "cases": "a map from value to a list of steps",
+    "branches": "a list of lists of steps",
     "any": "a value",
 }
 

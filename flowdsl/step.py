@@ -16,23 +16,33 @@ from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.rules import Check, Rule
-from flowdsl.spec import Condition, Key, Port, StepSpec, Verbatim
+from flowdsl.signals import Signal
+from flowdsl.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
 
 if TYPE_CHECKING:
-    from flowdsl.compile import Call, Site
+    from pathlib import Path
+
+    from flowdsl.compile import Call, Operation, Site
     from flowdsl.image import ImageStore
     from flowdsl.limits import Limits
     from flowdsl.services import Service
 
 T = TypeVar("T")
-Written = Mapping[str, Any] | None
-"""What a step returns: output type → value, or nothing."""
+Written = Mapping[str, Any] | Signal | None
+"""What a step returns: output type → value, a signal, or nothing."""
 
 
 class Block:
-    """The type of a field that holds steps."""
+    """Steps that stand inside a step, ready to run: the type of the fields that hold them."""
 
-    __slots__ = ()
+    __slots__ = ("operations", "path")
+
+    def __init__(self, operations: Sequence[Operation], path: str) -> None:
+        self.operations = operations
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Block({self.path}, {len(self.operations)} steps)"
 
 
 class StepContext(Protocol):
@@ -42,8 +52,12 @@ class StepContext(Protocol):
     """The step's name."""
     path: str
     """The step's place in the flow, `flow[2]`."""
+    id: str | None
+    """The name the author gave the step."""
     given: frozenset[str]
     """The keys the author wrote, templated ones included."""
+    templated: frozenset[str]
+    """Those of them whose value a template makes."""
     outputs: tuple[str, ...]
     """The output types the author asked for; empty when `outputs` is absent."""
 
@@ -67,6 +81,11 @@ class StepContext(Protocol):
         """Where image bytes go."""
         ...
 
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to; it need not exist yet."""
+        ...
+
     def input(self, type: str) -> Any:
         """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
         None when unset."""
@@ -84,8 +103,45 @@ class StepContext(Protocol):
         """Add a cost in USD to the run's; None makes the run's cost unknown."""
         ...
 
+    def write(self, key: str, value: Any) -> None:
+        """Set a FlowContext key while the step runs, for steps that run others."""
+        ...
+
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+        """Run the steps of a block; the signal that ended it early, if one did. None is an empty block."""
+        ...
+
+    def branch(self) -> Branch:
+        """A copy of the FlowContext to run blocks on, for work that goes on side by side."""
+        ...
+
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
+        """Run a flow of a template's name or of a dot path such as `local.flows.cleanup`."""
+        ...
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an option that is `Deferred`, resolved now; `names` are the values of the names it declares."""
+        ...
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tell the host's sink something."""
+        ...
+
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A thing that all steps share, opened once and closed at the end: an HTTP client, a connection."""
+        ...
+
+
+class Branch(Protocol):
+    """A copy of the FlowContext that blocks run on by themselves."""
+
+    @property
+    def context(self) -> StepContext:
+        """What a step sees of its run, over the copy."""
+        ...
+
+    def changes(self) -> dict[str, Any]:
+        """The FlowContext keys that were set to something else than before."""
         ...
 
 
@@ -146,6 +202,7 @@ _DECLARABLE = {
     "category",
     "deprecated_keys",
     "examples",
+    "shape",
 }
 
 
@@ -188,9 +245,16 @@ def spec_of(cls: type[Step]) -> StepSpec:
         deprecated_keys=declared.get("deprecated_keys"),
         writes_to=declared.get("writes_to"),
         examples=tuple(declared.get("examples", ())),
+        shape=_shape(name, declared.get("shape", "leaf")),
     )
     type.__setattr__(cls, "_spec", spec)
     return spec
+
+
+def _shape(name: str, shape: str) -> str:
+    if shape not in SHAPES:
+        raise PluginError(f"{name}: the shape {shape!r} is not one of {', '.join(SHAPES)}")
+    return shape
 
 
 def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
@@ -219,6 +283,9 @@ def _key(field: str, info: FieldInfo) -> Key:
         summary=info.description or "",
         verbatim=any(isinstance(mark, Verbatim) for mark in marks),
         condition=any(isinstance(mark, Condition) for mark in marks),
+        expression=any(isinstance(mark, Expression) for mark in marks),
+        deferred=any(isinstance(mark, Deferred) for mark in marks),
+        names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,
     )
@@ -258,9 +325,9 @@ def _kind(annotation: Any) -> tuple[str, tuple[Any, ...], list[Any]]:
         kinds = {_kind(member)[0] for member in members}
         return ("number" if kinds == {"integer", "number"} else "any"), (), []
     if origin in (list, tuple, Sequence):
-        return "list", (), []
+        return ("branches" if Block in arguments else "list"), (), []
     if origin in (dict, Mapping):
-        return "map", (), []
+        return ("cases" if Block in arguments else "map"), (), []
     return _KINDS.get(annotation, "any"), (), []
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flowdsl.engine import Resources
+from flowdsl.errors import UsageError
 from flowdsl.events import Event
 from flowdsl.image import ImageStore
 from flowdsl.limits import Limits
 from flowdsl.services import Service
-from flowdsl.step import Step, StepContext, spec_of
+from flowdsl.signals import Signal
+from flowdsl.step import Block, Branch, Step, StepContext, spec_of
 
 T = TypeVar("T")
 
@@ -21,7 +24,8 @@ T = TypeVar("T")
 class StubContext:
     """A StepContext over plain values that remembers what the step said.
 
-    `flow_context` is what the step can read; `progressed`, `notes` and `spent` collect its calls.
+    `flow_context` is what the step can read, `deferred` the values of options it resolves itself; `progressed`,
+    `notes`, `spent` and `emitted` collect its calls. Steps that run blocks are tested in a flow.
     """
 
     def __init__(
@@ -32,18 +36,25 @@ class StubContext:
         images: str = "flowdsl-images",
         outputs: tuple[str, ...] = (),
         limits: Limits | None = None,
+        output: str = "flowdsl-output",
+        deferred: Mapping[str, Any] | None = None,
     ) -> None:
         self.step = "STEP"
         self.path = "flow[0]"
-        self.flow_context: Mapping[str, Any] = dict(flow_context or {})
+        self.id: str | None = None
+        self.flow_context: dict[str, Any] = dict(flow_context or {})
+        self.deferred = dict(deferred or {})
         self.given: frozenset[str] = frozenset()
+        self.templated: frozenset[str] = frozenset()
         self.outputs = outputs
         self.limits = limits or Limits()
         self.service = service or Service("stub", {})
         self.store = ImageStore(images)
+        self.output_folder = Path(output).absolute()
         self.progressed: list[tuple[str, int | None, int | None]] = []
         self.notes: list[tuple[str, str, dict[str, Any] | None]] = []
         self.spent: list[float | None] = []
+        self.emitted: list[tuple[str, Any]] = []
         self.resources = Resources()
 
     def input(self, type: str) -> Any:
@@ -61,6 +72,30 @@ class StubContext:
     def spend(self, usd: float | None) -> None:
         """Remembers the call."""
         self.spent.append(usd)
+
+    def write(self, key: str, value: Any) -> None:
+        """Sets a FlowContext value."""
+        self.flow_context[key] = value
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Remembers the call."""
+        self.emitted.append((name, payload))
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value given for a deferred option."""
+        return self.deferred.get(key)
+
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+        """Raises UsageError: blocks need an engine."""
+        raise _needs_a_flow()
+
+    def branch(self) -> Branch:
+        """Raises UsageError: blocks need an engine."""
+        raise _needs_a_flow()
+
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
+        """Raises UsageError: called flows need an engine."""
+        raise _needs_a_flow()
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """Opens a shared thing; `run_step` closes it."""
@@ -81,7 +116,11 @@ async def _run(step: Step, stub: StubContext) -> dict[str, Any]:
         written = step.run(context)
         if inspect.isawaitable(written):
             written = await written
-        return dict(written or {})
+        return {} if written is None or isinstance(written, Signal) else dict(written)
+
+
+def _needs_a_flow() -> UsageError:
+    return UsageError("a StubContext runs no other steps: test a step with blocks in a flow")
 
 
 class Recorder:

@@ -23,12 +23,16 @@ def main() -> int:
         (wheel,) = work.glob("*.whl")
         venv.create(work / "venv", with_pip=True)
         python = work / "venv" / "bin" / "python"
-        run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[simulator]"], work)
+        run(
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[simulator]"], work
+        )
         flow = work / "skyline.flow.yaml"
         flow.write_text((ROOT / "examples" / "skyline.flow.yaml").read_text())
         command = [str(work / "venv" / "bin" / "flowdsl")]
         run([*command, "validate", str(flow)], work)
-        outputs = json.loads(run([*command, "run", str(flow), "--simulate", "--json", "--out", str(work / "out")], work))
+        outputs = json.loads(
+            run([*command, "run", str(flow), "--simulate", "--json", "--out", str(work / "out")], work)
+        )
         pictures = [Path(item["path"]) for value in outputs.values() if isinstance(value, list) for item in value]
         if len(pictures) != 2 or not all(path.read_bytes().startswith(b"\x89PNG") for path in pictures):
             print(f"the installed wheel made {pictures}, and two PNG files were expected", file=sys.stderr)

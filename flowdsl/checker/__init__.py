@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
+from flowdsl.checker.files import Files
 from flowdsl.checker.findings import CheckSettings, Findings
-from flowdsl.checker.structure import check_document
+from flowdsl.checker.roots import Checked
+from flowdsl.checker.structure import check_root
 from flowdsl.diagnostics import Diagnostic, sort_key
-from flowdsl.document import Document
 from flowdsl.reader import read
 from flowdsl.source import Source
 
-__all__ = ["CheckSettings", "check"]
+__all__ = ["CheckSettings", "Checked", "check"]
 
 
-def check(source: Source, settings: CheckSettings) -> tuple[Document | None, list[Diagnostic]]:
+def check(source: Source, settings: CheckSettings) -> tuple[Checked | None, list[Diagnostic]]:
     """The document of a flow and its diagnostics in the order of the file; no document when nothing could be made of
     it."""
-    root, slips = read(source)
+    files = Files(source)
+    root, slips = read(source, files.include)
     findings = Findings(settings, slips)
-    document = check_document(source, root, findings) if root is not None else None
-    return document, sorted(findings.diagnostics, key=sort_key)
+    checked = check_root(source, root, findings, files) if root is not None else None
+    return checked, sorted(findings.diagnostics, key=sort_key)

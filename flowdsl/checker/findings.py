@@ -101,12 +101,14 @@ class Scope:
     `lenient`: printing an undefined value gives nothing instead of an error.
     """
 
-    __slots__ = ("inputs", "later", "lenient", "names", "written")
+    __slots__ = ("inputs", "later", "lenient", "names", "open", "written")
 
     def __init__(self, names: frozenset[str], inputs: Mapping[str, InputDeclaration] | None, lenient: bool) -> None:
         self.names = names
         self.inputs = inputs
         self.lenient = lenient
+        self.open = False
+        """Whether the caller may have set any key: then none is undefined."""
         self.written: dict[str, Node | None] = {}
         self.later: dict[str, Node] = {}
 
@@ -121,4 +123,4 @@ class Scope:
 
     def has(self, path: str) -> Any:
         """Whether the first name of a dot path is set."""
-        return path.partition(".")[0] in self.written
+        return self.open or path.partition(".")[0] in self.written

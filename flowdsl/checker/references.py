@@ -72,10 +72,10 @@ def check_template(template: Template, node: Node, findings: Findings, scope: Sc
 def _exists(reference: Reference, scope: Scope) -> bool:
     root, path = reference.root, reference.path
     if root == "flowContext":
-        return not path or path[0] in scope.written
+        return scope.open or not path or path[0] in scope.written
     if root == "inputs":
         return not path or (scope.inputs is not None and path[0] in scope.inputs)
-    return root in scope.names or root in BUILTIN_NAMES or root in scope.written
+    return scope.open or root in scope.names or root in BUILTIN_NAMES or root in scope.written
 
 
 def _report(reference: Reference, node: Node, findings: Findings, scope: Scope) -> None:

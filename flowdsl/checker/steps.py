@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flowdsl.checker.calls import check_call
 from flowdsl.checker.findings import MISSING, Findings, Scope
 from flowdsl.checker.judgements import problems_of
+from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.reader import Node
-from flowdsl.rules import Options, Problem, show
+from flowdsl.rules import UNKNOWN, Options, Problem, show
 from flowdsl.scalars import span_in
 from flowdsl.source import Span
-from flowdsl.spec import IDENTIFIER, StepSpec
+from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
@@ -23,7 +25,13 @@ COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "op
 
 
 def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
-    """The steps of a list node, with every mistake of their form reported."""
+    """The steps of a flow, with every mistake of their form reported."""
+    steps = _list_of_steps(node, path, findings)
+    check_jumps(steps, findings)
+    return steps
+
+
+def _list_of_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
     steps: list[StepNode] = []
     if node.kind != "list":
         findings.add(
@@ -60,6 +68,8 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
         )
     step = StepNode(spec, node, path)
     _sort_keys(step, findings)
+    if spec.shape != "leaf":
+        _make_blocks(step, findings)
     return step
 
 
@@ -232,6 +242,8 @@ def _ports(node: Node, key: str, spec: StepSpec, findings: Findings) -> tuple[Po
 
 def check_step(step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
     """Checks the options of a step at its place in the flow, and records what it writes."""
+    for name, node in step.sets_inside():
+        scope.write(name, node)
     given = _given(step, document, findings, scope)
     if step.label is not None:
         resolved_value(step.label, findings, scope)
@@ -244,6 +256,8 @@ def check_step(step: StepNode, document: Document, findings: Findings, scope: Sc
         for problem in problems_of(spec, options):
             if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
                 findings.diagnostics.append(_diagnostic(problem, step))
+    if spec.shape == "call":
+        check_call(step, document, findings, scope)
     for name, node in step.writes():
         scope.write(name, node)
 
@@ -257,21 +271,43 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
         key = spec.keys.get(name)
         if key is None:
             given[name] = resolved_value(node, findings, scope)
-        elif key.type == "steps":
-            given[name] = node.plain()
-            step.blocks[name] = make_steps(node, f"{step.path}.{name}", findings)
-            scope.declare(findings.maybe_written)
-            for inner in step.blocks[name]:
-                check_step(inner, document, findings, scope)
+        elif key.type in BLOCK_TYPES:
+            given[name] = node.value if key.type != "steps" or node.value is None else UNKNOWN
+            for path, block in step.blocks.items():
+                if path == name or path.startswith((f"{name}.", f"{name}[")):
+                    for inner in block:
+                        check_step(inner, document, findings, scope)
+        elif key.expression:
+            given[name] = UNKNOWN if isinstance(node.value, str) else node.plain()
+            check_expression(node, findings, scope, key.condition)
+        elif key.deferred:
+            outside = scope.names
+            scope.names = outside | frozenset(key.names)
+            given[name] = resolved_value(node, findings, scope, key.condition)
+            scope.names = outside
         elif key.verbatim:
             given[name] = node.plain()
-            if name == "expression":
-                check_expression(node, findings, scope)
         else:
             given[name] = resolved_value(node, findings, scope, key.condition)
         if ordered and name not in LEGACY_SOURCES and (key is None):
             scope.write(name, step.node.keys[name])
     return given
+
+
+def _make_blocks(step: StepNode, findings: Findings) -> None:
+    """Makes the steps that stand inside the options of a step."""
+    for name, node in step.keys.items():
+        kind = step.spec.keys[name].type if name in step.spec.keys else ""
+        path = f"{step.path}.{name}"
+        if kind == "steps":
+            if node.kind != "scalar" or node.value is not None:
+                step.blocks[name] = _list_of_steps(node, path, findings)
+        elif kind == "cases" and node.kind == "map":
+            for case, steps in node.value.items():
+                step.blocks[f"{name}.{case}"] = _list_of_steps(steps, f"{path}.{case}", findings)
+        elif kind == "branches" and node.kind == "list":
+            for index, steps in enumerate(node.value):
+                step.blocks[f"{name}[{index}]"] = _list_of_steps(steps, f"{path}[{index}]", findings)
 
 
 def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:

@@ -4,150 +4,162 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowdsl.checker.blocks import check_blocks, check_imports, module_of
 from flowdsl.checker.declarations import check_inputs, check_outputs, check_services
+from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings, Scope
 from flowdsl.checker.references import RESERVED_NAMES
+from flowdsl.checker.reuse import check_module_flows, check_reusable
+from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
 from flowdsl.checker.steps import check_step, make_steps
-from flowdsl.diagnostics import Related
-from flowdsl.document import Document, StepNode
-from flowdsl.nearest import nearest
+from flowdsl.document import BlockSet, Document, StepNode
 from flowdsl.reader import Node
 from flowdsl.rules import show
 from flowdsl.source import Source
 
-ROOT_KEYS = ("id", "title", "description", "flow", "inputs", "outputs", "services", "undefined")
-LATER_KEYS = ("onError", "imports", "blocks")
-OTHER_ROOTS = {"blocks": "a module", "BLOCKS": "a module", "AI_KIT": "an AI kit", "tests": "a file of flow tests"}
+
+def check_root(source: Source, root: Node, findings: Findings, files: Files) -> Checked | None:
+    """What the root node of a file makes: a flow, a kit of flows, or a module; every mistake in it is reported."""
+    keys = root.value if root.kind == "map" else {}
+    if "AI_KIT" in keys:
+        from flowdsl.checker.kit import check_kit
+
+        return check_kit(source, root, findings, files)
+    if ("blocks" in keys or "BLOCKS" in keys) and "flow" not in keys:
+        module = module_of(root, source.path, root.span, files, findings)
+        if module is not None:
+            check_module_flows(module, Document(source, root), findings)
+        return Checked("module", [])
+    document = check_flow(source, root, findings, files)
+    return Checked("flow", [document]) if document is not None else None
 
 
-def check_document(source: Source, root: Node, findings: Findings) -> Document | None:
-    """The document that a root node makes, with every mistake in it reported."""
+def check_flow(
+    source: Source,
+    root: Node,
+    findings: Findings,
+    files: Files,
+    *,
+    outer: Document | None = None,
+    at: str = "flow",
+) -> Document | None:
+    """The document of one flow: a list of steps, or a map with `flow:`.
+
+    `outer` holds what an action of a kit takes over: services, templates, global and section blocks, imports.
+    """
     document = Document(source, root)
-    steps = _steps_node(root, document, findings)
+    if outer is not None:
+        document.services, document.templates = outer.services, outer.templates
+        document.scopes, document.imports = dict(outer.scopes), dict(outer.imports)
+    steps = _steps_node(root, document, findings, files)
     if steps is None:
         return None
-    document.steps = make_steps(steps, "flow", findings)
+    document.steps = make_steps(steps, at, findings)
     if steps.kind == "list" and not steps.value:
         findings.add("empty-flow", "the flow has no steps", steps, hint="a step looks like `- step: SET`")
     if root.kind == "map":
-        _misnested_keys(root, document, findings)
+        misnested_keys(root, document, findings)
     _unique_ids(document.steps, findings)
+    scope = _scope(document, findings)
+    for step in document.steps:
+        check_step(step, document, findings, scope)
+    check_outputs(document, findings, scope)
+    check_reusable(_reusable(document), document, findings)
+    return document
+
+
+def _reusable(document: Document) -> list[list[StepNode]]:
+    """The flows of a document that run when something else asks for them."""
+    blocks = document.scopes.get("local")
+    return [*(blocks.flows.values() if blocks is not None else ()), document.on_error or []]
+
+
+def _scope(document: Document, findings: Findings) -> Scope:
     settings = findings.settings
-    names = RESERVED_NAMES | settings.objects
-    scope = Scope(names, document.inputs, document.lenient)
+    scope = Scope(RESERVED_NAMES | settings.objects, document.inputs, document.lenient)
     scope.declare(settings.context)
     scope.declare(document.inputs or ())
     scope.declare(findings.maybe_written)
     _note_later(document.steps, scope)
-    for step in document.steps:
-        check_step(step, document, findings, scope)
-    check_outputs(document, findings, scope)
-    return document
+    return scope
 
 
-def _steps_node(root: Node, document: Document, findings: Findings) -> Node | None:
+def _steps_node(root: Node, document: Document, findings: Findings, files: Files) -> Node | None:
     """The node that holds the steps; reads the declarations of a mapping root."""
     if root.kind == "list":
         return root
     if root.kind != "map":
-        findings.add(
-            "not-a-flow",
-            f"a flow is a list of steps, or a map with `flow:`, not {show(root.value)}",
-            root,
-            hint="a step looks like `- step: SET`",
-        )
+        found = show(root.value)
+        message = f"a flow is a list of steps, or a map with `flow:`, not {found}"
+        findings.add("not-a-flow", message, root, hint="a step looks like `- step: SET`")
         return None
     flow = root.value.get("flow")
     if flow is None:
-        _not_a_flow(root, findings)
+        not_a_flow(root, findings)
         return None
-    values: dict[str, Any] = root.value
+    _texts(root.value, document, findings)
+    _declarations(root.value, document, findings, files)
+    return flow  # type: ignore[no-any-return]  # a map's values are nodes
+
+
+def _texts(values: dict[str, Node], document: Document, findings: Findings) -> None:
+    """`id`, `title`, `description` and `undefined`."""
     for key in ("id", "title", "description"):
         node = values.get(key)
         if node is not None and not isinstance(node.value, str):
             findings.add("wrong-type", f"`{key}` takes a text, not {show(node.plain())}", node)
-    document.title = values["title"].value if "title" in values and isinstance(values["title"].value, str) else None
+    document.title = _text(values.get("title"))
+    document.id = _text(values.get("id"))
     undefined = values.get("undefined")
     if undefined is not None:
         document.lenient = undefined.value == "lenient"
         if undefined.value not in ("strict", "lenient"):
-            findings.add(
-                "not-a-choice",
-                f"`undefined` is {show(undefined.plain())}, which is not one of strict, lenient",
-                undefined,
-            )
+            message = f"`undefined` is {show(undefined.plain())}, which is not one of strict, lenient"
+            findings.add("not-a-choice", message, undefined)
+
+
+def _text(node: Node | None) -> str | None:
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _declarations(values: dict[str, Node], document: Document, findings: Findings, files: Files) -> None:
+    """What a mapping root declares beside its steps."""
     document.inputs = check_inputs(values.get("inputs"), findings)
-    document.services = check_services(values.get("services"), findings)
+    document.services = {**document.services, **check_services(values.get("services"), findings)}
+    if "blocks" in values:
+        document.scopes["local"] = check_blocks(values["blocks"], "local", findings)
+    if "imports" in values:
+        imports = check_imports(values["imports"], constant_names(document.scopes), files, findings)
+        document.imports = {**document.imports, **imports}
+    if "onError" in values:
+        document.on_error = make_steps(values["onError"], "onError", findings)
     outputs = values.get("outputs")
-    if outputs is not None:
-        if outputs.kind == "map":
-            document.outputs = outputs.value
-        else:
-            findings.add(
-                "wrong-type", f"`outputs` takes a map from name to template, not {show(outputs.plain())}", outputs
-            )
-    return flow  # type: ignore[no-any-return]  # a map's values are nodes
+    if outputs is not None and outputs.kind == "map":
+        document.outputs = outputs.value
+    elif outputs is not None:
+        message = f"`outputs` takes a map from name to template, not {show(outputs.plain())}"
+        findings.add("wrong-type", message, outputs)
 
 
-def _not_a_flow(root: Node, findings: Findings) -> None:
-    keys = list(root.value)
-    kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
-    at = root.keys[keys[0]] if keys else root
-    if kind:
-        findings.add("not-a-flow", f"this is {kind}, and a flow is needed: a list of steps, or a map with `flow:`", at)
-    elif "step" in keys:
-        findings.add(
-            "not-a-flow",
-            "a flow is a list of steps, and this is one step without its dash",
-            root.keys["step"],
-            hint="write `- step: …`",
-        )
-    else:
-        near = next(((key, near) for key in keys if (near := nearest(key, ("flow", "steps")))), None)
-        hint = "did you mean `flow`?" if near or "steps" in keys else "put the steps under `flow:`"
-        at = root.keys[near[0] if near else "steps"] if near or "steps" in keys else at
-        findings.add(
-            "not-a-flow", "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`", at, hint=hint
-        )
+def constant_names(scopes: dict[str, BlockSet]) -> dict[str, Any]:
+    """The names that the `from` of an import can read: the constants of each namespace."""
+    return {scope: {"constants": blocks.constants} for scope, blocks in scopes.items()}
 
 
-def _misnested_keys(root: Node, document: Document, findings: Findings) -> None:
-    """Keys of the root that do not belong there: most often a key of the last step that lost its indentation."""
-    last = document.steps[-1] if document.steps else None
-    for name, key in root.keys.items():
-        if name in ROOT_KEYS:
-            continue
-        if name in LATER_KEYS:
-            findings.add(
-                "unsupported-key", f"`{name}` is part of the language, but this version cannot run it yet", key
-            )
-        elif last is not None and name in last.spec.keys:
-            findings.add(
-                "misnested-key",
-                f"`{name}` belongs inside the step above, and its indentation puts it outside",
-                key,
-                hint=f"indent it by {last.name_node.source.position(last.node.start).col - 1} spaces",
-                related=(Related(last.name_node.span, "the step above"),),
-            )
-        else:
-            findings.unknown_key(key, ROOT_KEYS, "a flow")
+def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
+    from flowdsl.diagnostics import Related
 
-
-def _unique_ids(steps: list[StepNode], findings: Findings) -> None:
-    seen: dict[str, Node] = {}
+    seen = {} if seen is None else seen
     for step in steps:
         if step.id is not None:
             node = step.node.value["id"]
             if step.id in seen:
                 related = (Related(seen[step.id].span, "first used here"),)
-                findings.add(
-                    "duplicate-id",
-                    f"two steps have the id `{step.id}`",
-                    node,
-                    hint="give each its own",
-                    related=related,
-                )
+                message = f"two steps have the id `{step.id}`"
+                findings.add("duplicate-id", message, node, hint="give each its own", related=related)
             seen.setdefault(step.id, node)
+        for block in step.blocks.values():
+            _unique_ids(block, findings, seen)
 
 
 def _note_later(steps: list[StepNode], scope: Scope) -> None:
@@ -155,3 +167,5 @@ def _note_later(steps: list[StepNode], scope: Scope) -> None:
     for step in steps:
         for name, node in step.writes():
             scope.later.setdefault(name, node)
+        for block in step.blocks.values():
+            _note_later(block, scope)

@@ -12,7 +12,7 @@ from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.values import UNDEFINED
+from flowdsl.template.values import UNDEFINED, to_text, truthy
 
 if TYPE_CHECKING:
     from flowdsl.template.members import exposed as exposed
@@ -32,6 +32,8 @@ __all__ = [
     "parse",
     "parse_expression",
     "render",
+    "to_text",
+    "truthy",
 ]
 
 _NO_NAMES: Mapping[str, Any] = {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flowdsl_steps.image.simulator import Simulator
 
 from flowdsl.cli import main
 from flowdsl.errors import ServiceError
+from flowdsl_steps.image.simulator import Simulator
 
 FLOW = """\
 - step: OPENAI_IMAGE_GENERATION

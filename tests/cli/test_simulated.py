@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from flowdsl_steps.image.simulator import Simulator
 
 import flowdsl
 from flowdsl.cli import main, simulated
+from flowdsl_steps.image.simulator import Simulator
 
 FLOW = """\
 services:

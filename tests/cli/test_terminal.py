@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from flowdsl_steps.image.simulator import Simulator
 
 if sys.platform == "win32":

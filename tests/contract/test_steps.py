@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.simulator import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -27,6 +26,7 @@ from flowdsl.rules import Options
 from flowdsl.schema import flow_schema, step_schema
 from flowdsl.source import Source
 from flowdsl.spec import Key, StepSpec, is_templated
+from flowdsl_steps.image.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(installed())

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 from doc_blocks import ROOT, Block
-from flowdsl_steps.image.simulator import Simulator
 
 import flowdsl
+from flowdsl_steps.image.simulator import Simulator
 
 NOT_RUN = ("make ", "pip install ", "python3 -m venv ", ". .venv/")
 """Commands that build an environment; the environment of the tests is one."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from doc_blocks import ROOT
+
 from flowdsl_steps.image.simulator import Simulator
 
 SCRIPT = ROOT / "docs" / "examples" / "host.py"

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from doc_blocks import ROOT, table
-from flowdsl_steps.image.simulator import FAULTS
 
 from flowdsl.services import SETTINGS
 from flowdsl.template.filters import FILTERS
 from flowdsl.template.limits import DEFAULT_LIMITS
 from flowdsl.template.methods import METHODS
 from flowdsl.template.tests import TESTS
+from flowdsl_steps.image.simulator import FAULTS
 
 DOCS = ROOT / "docs"
 _CALLS_WITH_CODE = {

@@ -13,9 +13,9 @@ import PIL.ImageStat
 import pytest
 from block_runner import PageRunner
 from doc_blocks import PAGES, ROOT, anchors, blocks, prose, rewrite
-from flowdsl_steps.image.simulator import Simulator
 
 import flowdsl
+from flowdsl_steps.image.simulator import Simulator
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _WEB = ("https://", "http://", "mailto:")

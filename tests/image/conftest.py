@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flowdsl_steps.image.simulator import Simulator
 from image_bench import Bench
+
+from flowdsl_steps.image.simulator import Simulator
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
-from flowdsl_steps.image.options import ImageOptions
-
 from flowdsl.image import ImageStore
 from flowdsl.limits import Limits
 from flowdsl.services import Service
 from flowdsl.step import Step, Written
+from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
+from flowdsl_steps.image.options import ImageOptions
 
 T = TypeVar("T")
 

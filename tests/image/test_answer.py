@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer, LinkedImage
-from flowdsl_steps.image.stream import StreamedAnswer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_pictures import PICTURES
 
 from flowdsl.image import Image, ImageStore
+from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer, LinkedImage
+from flowdsl_steps.image.stream import StreamedAnswer
 
 PNG, GIF = PICTURES["png"][0], PICTURES["gif"][0]
 LIMIT = 1_000_000

@@ -4,12 +4,12 @@ from datetime import date
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.capabilities import check_image
-from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.subject import host_of
 
 from flowdsl.rules import UNKNOWN, Options, Problem
 from flowdsl.services import Service
+from flowdsl_steps.image.capabilities import check_image
+from flowdsl_steps.image.catalogue import catalogue
+from flowdsl_steps.image.subject import host_of
 
 DAY = date(2026, 11, 21)
 DEFAULTS = {"model": "dall-e-3", "n": 1, "timeoutMs": 60000, "maxRetries": 2, "outputKey": "imageList"}

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from flowdsl_steps.image.catalogue import Life, Model, Sizes, catalogue, parse_size, sent_parameters
 
 DAY = date(2026, 11, 21)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from flowdsl_steps.image.catalogue import Model, catalogue
 from flowdsl_steps.image.cost import actual, estimate, output_tokens
 

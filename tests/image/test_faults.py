@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from flowdsl_steps.image.simulator import Fault, Simulator
 from image_bench import Bench
 
 from flowdsl.errors import (
@@ -17,6 +16,7 @@ from flowdsl.errors import (
     ServiceUnavailable,
 )
 from flowdsl.image import Image
+from flowdsl_steps.image.simulator import Fault, Simulator
 
 NEVER, UNKNOWN, RETRY = 1, 1, 3
 CLASSES = [

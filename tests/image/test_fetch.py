@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.answer import LinkedImage
-from flowdsl_steps.image.fetch import fetch, is_private_host, is_public, open_fetcher
 from image_pictures import PICTURES
 from image_server import Answer, plain, tiny
 
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image import Image, ImageStore
+from flowdsl_steps.image.answer import LinkedImage
+from flowdsl_steps.image.fetch import fetch, is_private_host, is_public, open_fetcher
 
 PNG = PICTURES["png"][0]
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.providers import provider
 
 from flowdsl.errors import ConfigError
 from flowdsl.services import Service
+from flowdsl_steps.image.destination import Destination
+from flowdsl_steps.image.providers import provider
 
 
 def going(name: str, model: str | None = "gpt-image-2", target: str | None = None, **settings: Any) -> Destination:

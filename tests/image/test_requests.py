@@ -7,13 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
-from flowdsl_steps.image.body import order_of
-from flowdsl_steps.image.hub_image_generation import HubImageGeneration
-from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
-from flowdsl_steps.image.options import ImageOptions, sent_fields
-from flowdsl_steps.image.request import destination_of
-from flowdsl_steps.image.simulator import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_bench import Bench, Ground
@@ -22,6 +15,13 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.image import Image
 from flowdsl.services import Service
 from flowdsl.step import spec_of
+from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
+from flowdsl_steps.image.body import order_of
+from flowdsl_steps.image.hub_image_generation import HubImageGeneration
+from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
+from flowdsl_steps.image.options import ImageOptions, sent_fields
+from flowdsl_steps.image.request import destination_of
+from flowdsl_steps.image.simulator import Simulator
 
 STEPS = (OpenAIImageGeneration, AzureOpenAIImageGeneration, HubImageGeneration)
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+
 from flowdsl_steps.image.workers import Workers
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+
 from flowdsl_steps.image.simulator import Simulator
 
 

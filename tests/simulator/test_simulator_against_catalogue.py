@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+
 from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.simulator.judge import judge
 from flowdsl_steps.image.simulator.models import EVERY_PARAMETER, find_model, model_names

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from flowdsl_steps.image.simulator import Simulator
 from PIL import Image
+
+from flowdsl_steps.image.simulator import Simulator
 
 PROMPT = "A lighthouse at dusk"
 VERSION = "2025-04-01-preview"

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from flowdsl_steps.image.simulator import FAULTS, Fault, Simulator, parse_fault
-from flowdsl_steps.image.simulator.faults import MANY, FaultQueue
 
 from flowdsl.errors import UsageError
+from flowdsl_steps.image.simulator import FAULTS, Fault, Simulator, parse_fault
+from flowdsl_steps.image.simulator.faults import MANY, FaultQueue
 
 BODY = {"prompt": "a red fox", "model": "gpt-image-2", "quality": "low"}
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from openai.types import ImageModel
+from openai.types.image_generate_params import ImageGenerateParamsBase
+
 from flowdsl_steps.image.simulator.answers import output_tokens
 from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import MODELS, TOKEN_TABLE, Vendor, find_model, frame_sheet
 from flowdsl_steps.image.simulator.refusal import Refusal
 from flowdsl_steps.image.simulator.usage import image_tokens
-from openai.types import ImageModel
-from openai.types.image_generate_params import ImageGenerateParamsBase
 
 
 def accepted(model: str, vendor: Vendor = "openai", /, **parameters: object) -> ImageRequest:

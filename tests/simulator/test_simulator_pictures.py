@@ -8,13 +8,14 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
+
 from flowdsl_steps.image.simulator.caption import caption_of, wrap
 from flowdsl_steps.image.simulator.encode import pad
 from flowdsl_steps.image.simulator.gallery import Gallery
 from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import MODELS
 from flowdsl_steps.image.simulator.scene import compose, digest_of
-from PIL import Image
 
 BODY = {"prompt": "A harbour at night", "size": "1024x1024"}
 

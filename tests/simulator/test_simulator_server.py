@@ -17,11 +17,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from flowdsl.errors import UsageError
 from flowdsl_steps.image.simulator import RecordedRequest, Simulator, serve_forever
 from flowdsl_steps.image.simulator.app import ImagesApi
 from flowdsl_steps.image.simulator.testing import simulator  # noqa: F401  the fixture under test
-
-from flowdsl.errors import UsageError
 
 BODY = {"prompt": "a red fox", "model": "dall-e-2", "size": "256x256"}
 

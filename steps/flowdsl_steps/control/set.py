@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
-from flowdsl import AtMostOne, Block, Call, Run, Site, Step, Verbatim
+from flowdsl import AtMostOne, Block, Call, Expression, Run, Signal, Site, Step, Verbatim
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
@@ -21,6 +21,7 @@ class Set(
     rules=(AtMostOne(*SOURCES),),
     check=check_set,
     other_keys="variables",
+    shape="block",
     category="Control",
     examples=(
         """\
@@ -43,7 +44,7 @@ class Set(
     """The value; templates are resolved."""
     raw_text: Annotated[Any, Verbatim()] = None
     """The value as it stands, templates included."""
-    expression: Annotated[str | None, Verbatim()] = None
+    expression: Annotated[str | None, Expression()] = None
     """An expression without braces; its value keeps its type."""
     steps: Block | None = None
     """Steps to run; the value is the `text` they leave."""
@@ -75,26 +76,23 @@ class Set(
 
         if source != "steps":
             return assign
-        block = site.block("steps")
+        block: Block = site.blocks("steps")
 
-        def run_steps(run: Run) -> Awaitable[None]:
+        def run_steps(run: Run) -> Awaitable[Signal | None]:
             return _from_steps(run, block, target, assign)
 
         return run_steps
 
 
-async def _from_steps(run: Run, block: Any, target: str, assign: Any) -> None:
-    await run.block(block)
+async def _from_steps(run: Run, block: Block, target: str, assign: Callable[[Run], None]) -> Signal | None:
+    signal = await run.block(block.operations)
     run.context[target] = run.context.get("text")
     assign(run)
+    return signal
 
 
 def _source(site: Site, key: str, convert: bool) -> Any:
-    if key == "raw_text":
-        value = site.step.keys[key].plain()
-        resolve: Any = lambda context, names: value  # noqa: E731  a resolver is a function of two arguments
-    else:
-        resolve = site.expression(key) if key == "expression" else site.resolver(key)
+    resolve = site.resolver(key)
     if not convert:
         return resolve
     return lambda context, names: _number(resolve(context, names))

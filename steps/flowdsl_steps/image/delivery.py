@@ -13,11 +13,12 @@ import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl.image import Image, ImageStore
+from flowdsl_steps.http.pause import delay_s
+from flowdsl_steps.http.transport import Delivery, open_client
 from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer
 from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.retry import Failure, Verdict, classify, delay_s, request_id
+from flowdsl_steps.image.retry import Failure, Verdict, classify, request_id
 from flowdsl_steps.image.stream import StreamedAnswer
-from flowdsl_steps.image.transport import Delivery, open_client
 from flowdsl_steps.image.vendor_error import read_error
 from flowdsl_steps.image.workers import Workers
 

@@ -1,94 +1,29 @@
 """Pictures that an answer only gives the address of, fetched at once and without credentials.
 
-The address comes from outside, so it must not lead into the network behind this machine: every address its name
-resolves to is judged, and the connection goes to a judged one.
+The address comes from outside, so it must not lead into the network behind this machine.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image import Image, ImageStore
+from flowdsl_steps.http.public_network import refusal
 from flowdsl_steps.image.answer import LinkedImage
-from flowdsl_steps.image.transport import open_client, proxy_hosts
 
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""
 FETCH_ATTEMPTS = 3
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PAUSE_S = 0.25
 
 
 class Refused(Exception):
     """An address that is not fetched from, or content that is not taken; the text says why."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address leads into the open internet, whatever it is wrapped in."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        ip = inner or ip
-    return ip.is_global and not ip.is_multicast
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names as the system does, and refuses a name when any of its addresses is not public.
-
-    aiohttp connects to just the addresses it is given here, so a name cannot change its mind in between. The proxies
-    of the environment may be private: they are the operator's choice.
-    """
-
-    def __init__(self) -> None:
-        self._system = ThreadedResolver()
-        self._trusted = proxy_hosts()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a host.
-
-        Raises:
-            OSError: one of them is not public, or there is none.
-        """
-        found = await self._system.resolve(host, port, family)
-        for result in found:
-            if host not in self._trusted and not is_public(result["host"]):
-                raise OSError(errno.EACCES, f"{host} leads to the private address {result['host']}")
-        return found
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-@asynccontextmanager
-async def open_fetcher(allow_private: bool) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for pictures; unless private addresses are allowed, it cannot reach any."""
-    async with open_client(resolver=None if allow_private else PublicResolver()) as client:
-        yield client
-
-
-async def is_private_host(host: str) -> bool:
-    """Whether a host name or address leads to this machine or its own network."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return any(not is_public(str(entry[4][0])) for entry in found)
 
 
 async def fetch(
@@ -111,7 +46,9 @@ async def fetch(
         if attempt:
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         try:
-            _refuse_address(link.url, allow_private)
+            reason = refusal(link.url, allow_private)
+            if reason is not None:
+                raise Refused(reason)
             async with asyncio.timeout(timeout_s):
                 return await _fetch_once(client, link, store, limit)
         except Refused as error:
@@ -134,22 +71,6 @@ async def fetch(
         charge_possible=True,
         details={"url": link.url},
     )
-
-
-def _refuse_address(url: str, allow_private: bool) -> None:
-    """Judges what the resolver does not see: the scheme, addresses written as numbers, names a proxy resolves."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host:
-        raise Refused("it is not a web address")
-    if allow_private:
-        return
-    try:
-        public = is_public(host)
-    except ValueError:
-        public = not (host == "localhost" or host.endswith(".localhost") or host in proxy_hosts())
-    if not public:
-        raise Refused(f"{host} is a private address")
 
 
 async def _fetch_once(client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int) -> Image:

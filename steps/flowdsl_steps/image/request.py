@@ -10,11 +10,12 @@ from flowdsl.errors import ConfigError, ServiceError
 from flowdsl.image import Image
 from flowdsl.services import Service
 from flowdsl.step import StepContext
+from flowdsl_steps.http.public_network import is_private_host, open_fetcher
 from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.body import Order, named_model, order_of
 from flowdsl_steps.image.delivery import Channel, Courier, Terms, open_channel
 from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.fetch import fetch, is_private_host, open_fetcher
+from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.options import ImageOptions, option
 from flowdsl_steps.image.outcome import Part, described, usd_of
 from flowdsl_steps.image.providers import provider

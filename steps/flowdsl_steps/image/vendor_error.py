@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 QUOTA_CODES = frozenset(
@@ -27,9 +27,6 @@ QUOTA_CODES = frozenset(
 _MODERATION_CODES = frozenset(
     {"moderationblocked", "contentpolicyviolation", "contentfilter", "responsibleaipolicyviolation"}
 )
-_KEY_LIKE = re.compile(r"\b(sk|sess|key)-[\w*.-]{5,}[\w*]")
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{120,}")
-_MESSAGE_LENGTH = 300
 
 
 class VendorError(NamedTuple):
@@ -107,14 +104,3 @@ def _hit(result: object) -> bool:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def harmless(text: str, secrets: Iterable[str], length: int = _MESSAGE_LENGTH) -> str:
-    """A vendor's text on one line, shortened, without keys and without encoded bytes."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    text = _KEY_LIKE.sub(r"\1-***", text)
-    text = _LONG_RUN.sub("…", text)
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""HTTP clients for image services: httpx over aiohttp's connections.
+"""HTTP clients: httpx over aiohttp's connections.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
 request needs beyond httpx is told through `request.extensions["delivery"]`: whether anything was sent yet.

@@ -1,0 +1,95 @@
+"""Other files of a flow: `!include` and imports. Nothing leaves the project's root, nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+
+from flowdsl.diagnostics import Diagnostic
+from flowdsl.reader import Node, read, read_bytes
+from flowdsl.source import Source, Span
+
+ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
+"""What marks the root of a project."""
+
+
+def project_root(folder: str) -> str:
+    """The nearest folder, from this one upwards, that holds a mark of a project's root; else the folder itself."""
+    start = folder = os.path.realpath(folder)
+    while True:
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in ROOT_MARKS):  # noqa: PTH110, PTH118
+            return folder
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return start
+        folder = parent
+
+
+class Files:
+    """Reads the files a document names; each file once."""
+
+    def __init__(self, source: Source, root: str | None = None) -> None:
+        self._own = os.path.realpath(source.path) if not source.path.startswith("<") else None
+        folder = os.path.dirname(self._own) if self._own else os.getcwd()  # noqa: PTH109, PTH120
+        self.root = root or project_root(folder)
+        self.checked: set[str] = set()
+        """The modules whose flows were checked: each is, once."""
+        self._sources: dict[str, tuple[Source, list[Diagnostic]]] = {}
+        self._including: list[str] = [self._own] if self._own else []
+
+    def include(self, path: str, at: Span) -> tuple[Node | None, list[Diagnostic]]:
+        """The root node of an included file, with what is wrong in it; positions keep their file."""
+        real, problem = self.resolve(path, at)
+        if real is None:
+            return None, [problem] if problem else []
+        if real in self._including:
+            chain = " → ".join(self.shown(step) for step in [*self._including, real])
+            return None, [Diagnostic("include-cycle", f"Include cycle detected: {chain}", at)]
+        source, slips = self.open(real, at)
+        if slips:
+            return None, slips
+        self._including.append(real)
+        try:
+            return read(source, self.include)
+        finally:
+            self._including.pop()
+
+    def resolve(self, path: str, at: Span) -> tuple[str | None, Diagnostic | None]:
+        """The file a path means: `./` and `../` from the file that names it, others from the root."""
+        base = self.root
+        if path.startswith(("./", "../")) and not at.source.path.startswith("<"):
+            base = os.path.dirname(os.path.realpath(at.source.path))  # noqa: PTH120
+        real = os.path.realpath(os.path.join(base, path.lstrip("/")))  # noqa: PTH118
+        if real != self.root and not real.startswith(self.root.rstrip(os.sep) + os.sep):
+            hint = f"the root is {self.root}: the nearest folder with {', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
+            return None, Diagnostic("outside-root", f"`{path}` leads out of the project", at, hint=hint)
+        if not os.path.isfile(real):  # noqa: PTH113
+            message = f"there is no file `{self.shown(real)}`"
+            return None, Diagnostic("missing-file", message, at, hint=self._near(real))
+        return real, None
+
+    def open(self, real: str, at: Span) -> tuple[Source, list[Diagnostic]]:
+        """The text of a file inside the root."""
+        found = self._sources.get(real)
+        if found is None:
+            try:
+                with open(real, "rb") as file:  # noqa: PTH123
+                    found = read_bytes(file.read(), os.path.relpath(real))
+            except OSError as error:
+                message = f"`{self.shown(real)}` cannot be read: {error.strerror}"
+                found = Source("", real), [Diagnostic("missing-file", message, at)]
+            self._sources[real] = found
+        return found
+
+    def shown(self, real: str) -> str:
+        """A path for people: from the root."""
+        return os.path.relpath(real, self.root)
+
+    def _near(self, real: str) -> str | None:
+        from flowdsl.nearest import nearest
+
+        folder, name = os.path.split(real)
+        try:
+            near = nearest(name, os.listdir(folder))  # noqa: PTH208
+        except OSError:
+            return f"there is no folder `{self.shown(folder)}` either"
+        return f"did you mean `{near}`?" if near else None

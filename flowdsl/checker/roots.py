@@ -1,0 +1,62 @@
+"""What a file is, by its root, and what to say when it is nothing we know."""
+
+from __future__ import annotations
+
+from flowdsl.checker.findings import Findings
+from flowdsl.diagnostics import Related
+from flowdsl.document import Document
+from flowdsl.nearest import nearest
+from flowdsl.reader import Node
+
+ROOT_KEYS = (
+    "id", "title", "description", "flow", "inputs", "outputs", "services", "undefined", "onError", "imports", "blocks",
+)  # fmt: skip
+OTHER_ROOTS = {"tests": "a file of flow tests"}
+
+
+class Checked:
+    """A checked file: its kind (`flow`, `kit` or `module`) and the flows in it."""
+
+    __slots__ = ("documents", "kind")
+
+    def __init__(self, kind: str, documents: list[Document]) -> None:
+        self.kind = kind
+        self.documents = documents
+
+
+def not_a_flow(root: Node, findings: Findings) -> None:
+    """Reports a map that has no `flow`, with what it looks like."""
+    keys = list(root.value)
+    kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
+    at = root.keys[keys[0]] if keys else root
+    if kind:
+        findings.add("not-a-flow", f"this is {kind}, and a flow is needed: a list of steps, or a map with `flow:`", at)
+    elif "step" in keys:
+        message = "a flow is a list of steps, and this is one step without its dash"
+        findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`")
+    else:
+        near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
+        hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
+        message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
+        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint)
+
+
+def misnested_keys(root: Node, document: Document, findings: Findings, *, presented: bool = False) -> None:
+    """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
+
+    `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
+    """
+    last = document.steps[-1] if document.steps else None
+    for name, key in root.keys.items():
+        if name in ROOT_KEYS:
+            continue
+        if last is not None and name in last.spec.keys:
+            findings.add(
+                "misnested-key",
+                f"`{name}` belongs inside the step above, and its indentation puts it outside",
+                key,
+                hint=f"indent it by {last.name_node.source.position(last.node.start).col - 1} spaces",
+                related=(Related(last.name_node.span, "the step above"),),
+            )
+        elif not presented or nearest(name, ROOT_KEYS):
+            findings.unknown_key(key, ROOT_KEYS, "a flow")

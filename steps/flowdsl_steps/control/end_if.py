@@ -1,0 +1,35 @@
+"""END_IF: the end of a called flow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flowdsl import Condition, Deferred, Signal, Step, StepContext
+from flowdsl_steps.control.ending import check_notification, ends
+
+
+class EndIf(
+    Step,
+    name="END_IF",
+    check=check_notification,
+    shape="signal",
+    category="Control",
+    examples=(
+        """\
+- step: SET
+  picture: null
+- step: END_IF
+  condition: "{{ not flowContext.picture }}"
+""",
+    ),
+):
+    """Returns from the innermost called flow; at top level it ends the run, successfully."""
+
+    condition: Annotated[Any, Condition(), Deferred()] = None
+    """Only when this is true; without it always."""
+    notification: Annotated[dict[str, Any] | None, Deferred()] = None
+    """What to tell when it ends, as SHOW_NOTIFICATION does: `message`, `type`, `title`."""
+
+    def run(self, ctx: StepContext) -> Signal | None:
+        """The signal, unless the condition is false."""
+        return Signal.RETURN if ends(ctx) else None

@@ -1,0 +1,131 @@
+"""FOR: a loop over numbers or items."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Signal, Step, StepContext, Together, Verbatim
+from flowdsl.spec import IDENTIFIER
+from flowdsl_steps.control.passes import BREATHER, check_for, counted, left_by
+from flowdsl_steps.control.settle import settle
+
+_NOTHING = object()
+
+
+class For(
+    Step,
+    name="FOR",
+    rules=(
+        Conflicts("items", "start", "end", "by"),
+        AtLeastOne("items", "start"),
+        Together("start", "end"),
+        Together("collect", "collectKey"),
+    ),
+    check=check_for,
+    shape="loop",
+    category="Control",
+    examples=(
+        """\
+- step: FOR
+  var: city
+  items: [Lisbon, Porto]
+  collect: "The old town of {{ flowContext.city }}, picture {{ flowContext.city_index + 1 }}"
+  collectKey: prompts
+  do:
+    - step: SET
+      text: "{{ flowContext.city }}"
+""",
+        """\
+- step: FOR
+  var: number
+  start: 3
+  end: 1
+  do:
+    - step: SET
+      text: "{{ flowContext.number }} candles on a cake"
+""",
+    ),
+):
+    """Runs `do` for each number from `start` to `end`, both included, or for each of the `items`.
+
+    The variable, and its name with `_index` (from 0), keep their last values after the loop. With `concurrency` passes
+    run side by side, each on its own copy of the FlowContext; what they change is merged in order. After a pass that
+    fails no further one is started; those that run settle, then the first error is raised.
+    """
+
+    var: Annotated[str, Verbatim()] = Field(pattern=IDENTIFIER, min_length=1)
+    """The FlowContext key that holds the number or item of the pass."""
+    start: int | float | None = None
+    """The first number."""
+    end: int | float | None = None
+    """The last number; it is included."""
+    by: int | float | None = None
+    """What is added after each pass, also negative; 1 or -1 unless given."""
+    items: Annotated[list[Any] | None, Deferred()] = None
+    """A list, resolved once before the first pass. Null is an empty list; a text or a map is an error."""
+    concurrency: int = Field(default=1, ge=1, le=256)
+    """How many passes may run at a time."""
+    collect: Annotated[Any, Deferred()] = None
+    """A value to keep of each pass, resolved at its end; a pass that CONTINUE or BREAK ends gives none."""
+    collectKey: Annotated[str | None, Verbatim()] = Field(default=None, pattern=IDENTIFIER)
+    """The FlowContext key that holds the list of collected values after the loop."""
+    do: Block | None = None
+    """Steps of one pass."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        """Runs all passes."""
+        size, value = self._values(ctx)
+        side_by_side = self.concurrency > 1
+        collected, signal = await (self._side_by_side if side_by_side else self._in_order)(ctx, size, value)
+        if self.collectKey is not None:
+            ctx.write(self.collectKey, collected)
+        return signal
+
+    def _values(self, ctx: StepContext) -> tuple[int, Callable[[int], Any]]:
+        """How many passes there are, and the value of each by its index."""
+        if self.start is not None and self.end is not None:
+            return counted(self.start, self.end, self.by)
+        items = list(ctx.evaluate("items") or ())
+        return len(items), items.__getitem__
+
+    async def _pass(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
+        """The signal of one pass and what is collected from it."""
+        ctx.write(self.var, value)
+        ctx.write(f"{self.var}_index", index)
+        signal = await ctx.run_block(self.do)
+        if signal is not None or self.collectKey is None:
+            return None if signal is Signal.CONTINUE else signal, _NOTHING
+        return None, ctx.evaluate("collect")
+
+    async def _in_order(
+        self, ctx: StepContext, size: int, value: Callable[[int], Any]
+    ) -> tuple[list[Any], Signal | None]:
+        collected: list[Any] = []
+        for index in range(size):
+            signal, kept = await self._pass(ctx, index, value(index))
+            if signal is not None:
+                return collected, left_by(signal)
+            if kept is not _NOTHING:
+                collected.append(kept)
+            if index % BREATHER == BREATHER - 1:
+                await asyncio.sleep(0)
+        return collected, None
+
+    async def _side_by_side(
+        self, ctx: StepContext, size: int, value: Callable[[int], Any]
+    ) -> tuple[list[Any], Signal | None]:
+        kept: dict[int, Any] = {}
+
+        async def one(branch: StepContext, index: int) -> Signal | None:
+            signal, found = await self._pass(branch, index, value(index))
+            if found is not _NOTHING:
+                kept[index] = found
+            return signal
+
+        settled = await settle(ctx, size, one, concurrency=self.concurrency, stop=True)
+        signal = settled.merge(ctx)
+        return [kept[index] for index in sorted(kept)], signal

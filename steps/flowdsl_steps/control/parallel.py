@@ -1,0 +1,49 @@
+"""PARALLEL: blocks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from pydantic import Field
+
+from flowdsl import Block, Signal, Step, StepContext
+from flowdsl_steps.control.settle import settle
+
+
+class Parallel(
+    Step,
+    name="PARALLEL",
+    shape="parallel",
+    category="Control",
+    examples=(
+        """\
+- step: PARALLEL
+  steps:
+    - - step: SET
+        wide: A harbour at dawn, panorama
+    - - step: SET
+        tall: A harbour at dawn, seen from the top of a mast
+""",
+    ),
+):
+    """Runs lists of steps side by side, each on its own shallow copy of the FlowContext.
+
+    When all have settled, the keys each of them changed are written back in the order of the lists. If any failed, the
+    changes of the others are kept and the first error, in that order, is raised. END and END_IF in a list take effect
+    after that.
+    """
+
+    steps: list[Block] = Field(min_length=2)
+    """Two or more lists of steps."""
+    concurrency: int | None = Field(default=None, ge=1, le=256)
+    """How many of the lists may run at a time; all of them unless given."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        """Runs all lists."""
+        blocks = self.steps
+
+        def branch(context: StepContext, index: int) -> Awaitable[Signal | None]:
+            return context.run_block(blocks[index])
+
+        settled = await settle(ctx, len(blocks), branch, concurrency=self.concurrency or len(blocks))
+        return settled.merge(ctx)

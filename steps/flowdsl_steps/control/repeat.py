@@ -1,0 +1,68 @@
+"""Repeating what failed: TRY's `retry`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from flowdsl import Options, Problem, RunError, ServiceError
+from flowdsl.nearest import nearest
+from flowdsl.rules import UNKNOWN
+from flowdsl.spec import Key
+
+
+class Repeat(NamedTuple):
+    """How often and when to try again."""
+
+    max: int = 2
+    delay_ms: float = 1000
+    backoff: float = 2
+    max_delay_ms: float = 30_000
+    jitter: bool = True
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Repeat:
+        """The values of a `retry` map; null stands for the default."""
+        return cls(**{_FIELDS[key]: value for key, value in options.items() if value is not None})
+
+    def delay_s(self, again: int) -> float:
+        """Seconds to wait before the repetition with this number, from 0."""
+        delay = min(self.delay_ms * self.backoff**again, self.max_delay_ms) / 1000
+        return delay * random.uniform(0.5, 1) if self.jitter else delay
+
+
+_FIELDS = {
+    "max": "max",
+    "delayMs": "delay_ms",
+    "backoff": "backoff",
+    "maxDelayMs": "max_delay_ms",
+    "jitter": "jitter",
+}
+_KEYS = {
+    "max": Key("retry.max", "integer", minimum=0, maximum=20),
+    "delayMs": Key("retry.delayMs", "number", minimum=0),
+    "backoff": Key("retry.backoff", "number", minimum=1, maximum=100),
+    "maxDelayMs": Key("retry.maxDelayMs", "number", minimum=0),
+    "jitter": Key("retry.jitter", "boolean"),
+}
+
+
+def is_safe(error: RunError) -> bool:
+    """Whether repeating can do no harm: the service says so, and nothing was charged."""
+    return isinstance(error, ServiceError) and error.retryable and not error.charge_possible
+
+
+def check_repeat(options: Options) -> Iterator[Problem]:
+    """What is wrong in `retry`: keys it does not have, values out of range."""
+    retry = options.given.get("retry")
+    if retry is UNKNOWN or not isinstance(retry, Mapping):
+        return
+    for name, value in retry.items():
+        key = _KEYS.get(name)
+        if key is None:
+            near = nearest(name, _KEYS)
+            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
+            yield Problem("unknown-key", f"`{name}` is not a key of `retry`", key="retry", inside=(name,), hint=hint)
+        elif value is not None and (problem := key.problem(value)) is not None:
+            yield problem._replace(key="retry", inside=(name,))

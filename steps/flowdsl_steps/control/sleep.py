@@ -1,0 +1,30 @@
+"""SLEEP: a pause."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field
+
+from flowdsl import Step, StepContext
+
+
+class Sleep(
+    Step,
+    name="SLEEP",
+    category="Control",
+    examples=(
+        """\
+- step: SLEEP
+  delay: 250
+""",
+    ),
+):
+    """Waits. Cancelling the run, or its deadline, ends the pause at once."""
+
+    delay: int | float = Field(default=1000, ge=0)
+    """How long, in milliseconds."""
+
+    async def run(self, ctx: StepContext) -> None:
+        """Waits so long."""
+        await asyncio.sleep(self.delay / 1000)

@@ -1,0 +1,100 @@
+"""TRY: what to do when steps fail."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from flowdsl import Block, Condition, Deferred, LimitExceeded, RunError, Signal, Step, StepContext
+from flowdsl.error_value import ErrorValue
+from flowdsl_steps.control.conditions import holds
+from flowdsl_steps.control.repeat import Repeat, check_repeat, is_safe
+
+
+class Try(
+    Step,
+    name="TRY",
+    check=check_repeat,
+    shape="try",
+    category="Control",
+    examples=(
+        """\
+- step: TRY
+  try:
+    - step: RAISE
+      message: The prompt was refused
+      code: content-refused
+  when: "{{ flowContext.error.code == 'content-refused' }}"
+  catch:
+    - step: SET
+      text: A harbour at dawn, without people
+  finally:
+    - step: EMIT_EVENT
+      name: painted
+""",
+    ),
+):
+    """Runs `try`, and when a step in it fails, `catch` with the error in `flowContext.error`.
+
+    Without `catch` the error is dropped. `finally` runs at the end whatever happened, also when the run ends or is
+    cancelled. An error in `catch` or `finally` goes on. LimitExceeded and cancellation are never caught.
+    """
+
+    try_: Block = Field(alias="try")
+    """Steps that may fail."""
+    catch: Block | None = None
+    """Steps to run after an error."""
+    when: Annotated[Any, Condition(), Deferred()] = None
+    """Which errors are caught: resolved with `flowContext.error`; when it is false the error goes on."""
+    finally_: Block | None = Field(default=None, alias="finally")
+    """Steps to run at the end in any case."""
+    retry: dict[str, Any] | None = None
+    """Runs `try` again after an error that is safe to repeat (the service says so, and nothing was charged): `max`
+    further times (2), after `delayMs` (1000), times `backoff` (2) for each further one, at most `maxDelayMs` (30000);
+    `jitter` (true) draws each delay between half and all of it."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        """Runs `try`, perhaps `catch`, and `finally`."""
+        try:
+            signal = await self._caught(ctx)
+        except (asyncio.CancelledError, LimitExceeded):
+            try:
+                await ctx.run_block(self.finally_)
+            except RunError as error:  # what ends the run must not be replaced by what can be caught
+                ctx.note("finally-failed", error.message)
+            raise
+        except RunError:
+            await ctx.run_block(self.finally_)
+            raise
+        return await ctx.run_block(self.finally_) or signal
+
+    async def _caught(self, ctx: StepContext) -> Signal | None:
+        try:
+            return await self._repeated(ctx)
+        except LimitExceeded:
+            raise
+        except RunError as error:
+            ctx.write("error", ErrorValue(error))
+            if "when" in ctx.given and not holds(ctx.evaluate("when")):
+                raise
+        return await ctx.run_block(self.catch)
+
+    async def _repeated(self, ctx: StepContext) -> Signal | None:
+        """Runs `try`, and again as `retry` says.
+
+        Raises:
+            RunError: the error of the last time.
+        """
+        repeat = Repeat.of(self.retry) if self.retry is not None else None
+        for again in range(repeat.max if repeat is not None else 0):
+            try:
+                return await ctx.run_block(self.try_)
+            except RunError as error:
+                if repeat is None or not is_safe(error):
+                    raise
+                delay_s = repeat.delay_s(again)
+                ctx.note("retry", f"try again in {delay_s:.3g} s ({again + 1} of {repeat.max}): {error.message}")
+                await asyncio.sleep(delay_s)
+        return await ctx.run_block(self.try_)

@@ -1,0 +1,60 @@
+"""WHILE: a loop with a condition."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, LimitExceeded, Signal, Step, StepContext
+from flowdsl_steps.control.conditions import answer, holds
+from flowdsl_steps.control.passes import BREATHER, left_by
+
+
+class While(
+    Step,
+    name="WHILE",
+    rules=(ExactlyOne("condition", "test"),),
+    shape="loop",
+    category="Control",
+    examples=(
+        """\
+- step: SET
+  count: 0
+- step: WHILE
+  condition: "{{ flowContext.count < 3 }}"
+  do:
+    - step: SET
+      count: "{{ flowContext.count + 1 }}"
+""",
+    ),
+):
+    """Runs `do` as long as the condition is true; it is resolved anew before each pass.
+
+    More than `max` passes end the run with LimitExceeded, which no TRY catches.
+    """
+
+    condition: Annotated[Any, Condition(), Deferred()] = None
+    """What decides; usually one `{{ expression }}`."""
+    test: Annotated[str | None, Condition(), Expression(), Deferred()] = None
+    """The older form of `condition`: an expression without braces."""
+    do: Block
+    """Steps of one pass."""
+    max: int = Field(default=10_000, ge=1)
+    """How many passes at most."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        """Runs pass after pass."""
+        passes = 0
+        while holds(answer(ctx, "condition", "test")):
+            if passes == self.max:
+                message = f"WHILE ran {passes:,} times and its condition still holds"
+                raise LimitExceeded(message, code="too-many-passes", hint="`max` says how many passes are allowed")
+            passes += 1
+            signal = await ctx.run_block(self.do)
+            if signal is not None and signal is not Signal.CONTINUE:
+                return left_by(signal)
+            if passes % BREATHER == 0:
+                await asyncio.sleep(0)
+        return None

@@ -1,0 +1,1 @@
+"""Steps that turn values into other values."""

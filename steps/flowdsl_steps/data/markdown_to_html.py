@@ -1,0 +1,36 @@
+"""MARKDOWN_TO_HTML: Markdown as HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdsl import Port, Step, StepContext, UsageError, Written
+from flowdsl_steps.data.source import as_text, read_source
+
+
+class MarkdownToHtml(
+    Step,
+    name="MARKDOWN_TO_HTML",
+    category="Data",
+    inputs=(Port("text", "The Markdown, when there is no `text`.", optional=True),),
+    outputs=(Port("text", "The HTML."),),
+    examples=(
+        """\
+- step: MARKDOWN_TO_HTML
+  text: "**Dawn** over the bay"
+""",
+    ),
+):
+    """Turns Markdown (CommonMark with tables and strikethrough) into HTML. Raw HTML in it is escaped."""
+
+    text: Any = None
+    """The Markdown, or the FlowContext path that holds it; without it the input `text`."""
+
+    def run(self, ctx: StepContext) -> Written:
+        """The HTML."""
+        try:
+            from markdown_it import MarkdownIt
+        except ImportError:
+            raise UsageError("MARKDOWN_TO_HTML needs markdown-it-py: pip install 'flowdsl[markdown]'") from None
+        markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+        return {"text": str(markdown.render(as_text(read_source(self.text, ctx, "text"), ctx)))}

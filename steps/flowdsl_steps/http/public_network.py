@@ -1,0 +1,107 @@
+"""Requests to addresses that come from outside: they must not lead into the network behind this machine.
+
+Every address that a name resolves to is judged, and the connection goes to a judged one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import httpx
+import yarl
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from flowdsl_steps.http.transport import open_client, proxy_hosts
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address leads into the open internet, whatever it is wrapped in."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names as the system does, and refuses a name when any of its addresses is not public.
+
+    aiohttp connects to just the addresses it is given here, so a name cannot change its mind in between. The proxies
+    of the environment may be private: they are the operator's choice.
+    """
+
+    def __init__(self) -> None:
+        self._system = ThreadedResolver()
+        self._trusted = proxy_hosts()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a host.
+
+        Raises:
+            OSError: one of them is not public, or there is none.
+        """
+        found = await self._system.resolve(host, port, family)
+        for result in found:
+            if host not in self._trusted and not is_public(result["host"]):
+                raise OSError(errno.EACCES, f"{host} leads to the private address {result['host']}")
+        return found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@asynccontextmanager
+async def open_fetcher(allow_private: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that keeps no cookies; unless private addresses are allowed, it cannot reach any."""
+    async with open_client(resolver=None if allow_private else PublicResolver()) as client:
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        yield client
+
+
+async def is_private_host(host: str) -> bool:
+    """Whether a host name or address leads to this machine or its own network."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(not is_public(str(entry[4][0])) for entry in found)
+
+
+def refusal(url: str, allow_private: bool = False) -> str | None:
+    """Why an address is not reached, judged by what the resolver does not see; None when nothing speaks against it.
+
+    That is the scheme, addresses written as numbers, and names that a proxy resolves. The host is read twice, as
+    people read it and as the client will, so that no spelling passes as one host and connects to another.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host:
+        return "it is not a web address"
+    try:
+        connected = yarl.URL(str(httpx.URL(url))).host or ""
+    except (httpx.InvalidURL, ValueError):
+        return "it is not a web address"
+    if allow_private:
+        return None
+    for name in (host, connected):
+        try:
+            public = is_public(name)
+        except ValueError:
+            public = not (name == "localhost" or name.endswith(".localhost") or name in proxy_hosts())
+        if not public:
+            return f"{name} is a private address"
+    return None

@@ -1,0 +1,1 @@
+"""Steps that talk to the world: people, files, services."""

@@ -1,0 +1,22 @@
+"""HIDE_PROGRESS: takes the progress bar away."""
+
+from __future__ import annotations
+
+from flowdsl import Step, StepContext
+
+EXAMPLE = """\
+- step: HIDE_PROGRESS
+"""
+
+
+class HideProgress(
+    Step,
+    name="HIDE_PROGRESS",
+    category="Tell",
+    examples=(EXAMPLE,),
+):
+    """Takes the progress bar away."""
+
+    def run(self, ctx: StepContext) -> None:
+        """Tells the host's sink."""
+        ctx.emit("HIDE_PROGRESS", {})

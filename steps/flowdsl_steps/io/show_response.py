@@ -1,0 +1,41 @@
+"""SHOW_RESPONSE: shows a text as an answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flowdsl import Block, Port, Signal, Step, StepContext
+from flowdsl_steps.data.source import as_text, read_source
+
+EXAMPLE = """\
+- step: SET
+  text: "# Ready"
+- step: SHOW_RESPONSE
+  mode: markdown
+"""
+
+
+class ShowResponse(
+    Step,
+    name="SHOW_RESPONSE",
+    aliases=("CTX_SHOW_RESPONSE",),
+    category="Tell",
+    shape="block",
+    inputs=(Port("text", "What is shown.", optional=True),),
+    examples=(EXAMPLE,),
+):
+    """Shows the input `text` as an answer: the host shows it, without a host it is printed."""
+
+    inlineSteps: Block | None = None
+    """Steps that run first, while the host shows that something goes on."""
+    mode: Literal["html", "markdown", "text"] | None = None
+    """How the text is to be read."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        """Runs the inline steps, then tells the host's sink."""
+        signal = await ctx.run_block(self.inlineSteps)
+        if signal is not None:
+            return signal
+        message = as_text(read_source(None, ctx, "text"), ctx)
+        ctx.emit("SHOW_RESPONSE", {"message": message, "mode": self.mode or "text"})
+        return None

@@ -1,0 +1,157 @@
+"""Scenarios: one YAML file says a flow, how it is run, and what comes of it. `golden/run/README.md` lists the keys."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from conftest import AS_OF
+from scenario_steps import STEPS
+
+import flowdsl
+from flowdsl.reader import read
+
+KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
+EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted"}
+
+
+class Scenario:
+    """One scenario file, read and checked for its form."""
+
+    def __init__(self, path: Path) -> None:
+        root, slips = read(flowdsl.Source(path.read_text(encoding="utf-8"), path.name))
+        assert root is not None and not slips, flowdsl.render(slips)
+        self.values: dict[str, Any] = root.plain()
+        self.name = path.stem
+        assert set(self.values) <= KEYS, f"{path.name}: unknown keys {set(self.values) - KEYS}"
+        assert set(self.expected) <= EXPECTED, f"{path.name}: unknown keys {set(self.expected) - EXPECTED}"
+        assert self.values["title"] and self.values["shows"], f"{path.name}: `title` and `shows` are needed"
+        assert ("flow" in self.values) != ("kit" in self.values), f"{path.name}: either `flow` or `kit`"
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        """What the scenario expects."""
+        return dict(self.values["expect"])
+
+    def write(self, folder: Path) -> Path:
+        """Writes the files of the scenario into a folder; gives the path of its flow."""
+        files = {"flowdsl.toml": "", **self.values.get("files", {})}
+        name = "kit.ai-kit.yaml" if "kit" in self.values else "main.flow.yaml"
+        files[name] = self.values.get("kit") or self.values["flow"]
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        return folder / name
+
+    def environment(self, folder: Path, emitted: list[dict[str, Any]]) -> flowdsl.Environment:
+        """The host of the scenario: `host` gives the settings of its Environment."""
+        settings = dict(self.values.get("host", {}))
+        if "limits" in settings:
+            settings["limits"] = flowdsl.Limits(**settings["limits"])
+        if "secrets" in settings:
+            settings["secrets"] = settings["secrets"].get
+        return flowdsl.Environment(
+            steps=STEPS,
+            as_of=AS_OF,
+            images=folder / "images",
+            sink=lambda name, payload: emitted.append({"name": name, "payload": plain(payload)}),
+            **settings,
+        )
+
+
+def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
+    """What comes of a scenario, in the form of its `expect`; only what it speaks about."""
+    path = scenario.write(folder)
+    emitted: list[dict[str, Any]] = []
+    events: list[flowdsl.Event] = []
+    environment = scenario.environment(folder, emitted)
+    inputs = scenario.values.get("inputs")
+    diagnostics = environment.check(path, declare=inputs or ())
+    expected = scenario.expected
+    report: dict[str, Any] = {}
+    if "findings" in expected:
+        report["findings"] = [shown_finding(diagnostic) for diagnostic in diagnostics]
+    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+        report.setdefault("findings", [shown_finding(d) for d in diagnostics if d.severity == "error"])
+        return report
+    try:
+        result = environment.run(path, inputs, action=scenario.values.get("action"), on_event=events.append)
+    except flowdsl.RunError as error:
+        wanted = expected.get("error", {"code": None, "message": None})
+        report["error"] = {key: shown_error(error)[key] for key in wanted}
+    except flowdsl.UsageError as error:
+        report["usage"] = str(error)
+    else:
+        report.update(shown_result(result, expected))
+    if "events" in expected:
+        kinds = {line.partition(" ")[0] for line in expected["events"]}
+        report["events"] = [line for line in map(shown_event, events) if line.partition(" ")[0] in kinds]
+    if "emitted" in expected:
+        report["emitted"] = emitted
+    return report
+
+
+def shown_result(result: flowdsl.Result, expected: dict[str, Any]) -> dict[str, Any]:
+    """The outputs, and of the FlowContext the keys that are expected to be there or not to be there."""
+    report: dict[str, Any] = {}
+    context = plain(result.context)
+    if "outputs" in expected:
+        report["outputs"] = result.to_json()
+    if "context" in expected:
+        report["context"] = {key: context[key] for key in expected["context"] if key in context}
+    if "absent" in expected:
+        report["absent"] = [key for key in expected["absent"] if key not in context]
+    return report
+
+
+def shown_finding(diagnostic: flowdsl.Diagnostic) -> str:
+    """`main.flow.yaml:3:5 error out-of-range: message`."""
+    span = diagnostic.span
+    place = f"{Path(span.path).name}:{span.first.line}:{span.first.col}"
+    return f"{place} {diagnostic.severity} {diagnostic.code}: {diagnostic.message}"
+
+
+def shown_error(error: flowdsl.RunError) -> dict[str, Any]:
+    """The facts of an error that a scenario can expect."""
+    line = error.span.first.line if error.span is not None else None
+    return {
+        "name": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "step": error.step,
+        "path": error.path,
+        "line": line,
+    }
+
+
+def shown_event(event: flowdsl.Event) -> str:
+    """`StepStarted flow[0] SET`, with the label, the error's code, what was noted, emitted or the status behind it."""
+    kind = type(event).__name__
+    if isinstance(event, flowdsl.FlowFinished):
+        return f"{kind} {event.status}"
+    text = f"{kind} {event.path} {event.step}"
+    extra = {
+        "StepStarted": lambda: event.label,
+        "StepFinished": lambda: None,
+        "StepFailed": lambda: event.error.code,
+        "Note": lambda: f"{event.code}: {event.text}",
+        "Progress": lambda: event.text,
+        "Emitted": lambda: event.name,
+    }[kind]()
+    return text if extra is None else f"{text}: {extra}"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON values, by way of the public `Result.to_json`."""
+    return flowdsl.Result({"value": value}, {}, None, 0.0, 0).to_json()["value"]
+
+
+def difference(expected: dict[str, Any], got: dict[str, Any]) -> str:
+    """The lines in which two reports differ, empty when they are equal."""
+    if expected == got and repr(sorted(expected)) == repr(sorted(got)):
+        return ""
+    before, after = (json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) for value in (expected, got))
+    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), "expected", "found", lineterm=""))

@@ -1,0 +1,23 @@
+"""Every scenario of `golden/run` gives what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scenario import Scenario, difference, found
+
+FOLDER = Path(__file__).parent / "golden" / "run"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path) -> None:
+    scenario = Scenario(path)
+    told = difference(scenario.expected, found(scenario, tmp_path))
+    if told:
+        pytest.fail(f"{scenario.values['title']}\n{told}", pytrace=False)
+
+
+def test_every_scenario_has_its_own_title() -> None:
+    titles = [Scenario(path).values["title"] for path in sorted(FOLDER.glob("*.yaml"))]
+    assert sorted(titles) == sorted(set(titles))
