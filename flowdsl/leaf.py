@@ -139,6 +139,8 @@ class Leaf:
 
     def write(self, run: Run, result: Mapping[str, Any] | None) -> None:
         """Writes what the step returned to the FlowContext."""
+        if result is not None and not isinstance(result, Mapping):
+            raise _no_map(self.spec, result)
         written = run.secrets.marked(dict(result or {}))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
@@ -162,6 +164,15 @@ class Leaf:
             node = self.step.keys.get(self.spec.writes_to)
             return str(node.value if node is not None else self.spec.keys[self.spec.writes_to].default)
         return type
+
+
+def _no_map(spec: StepSpec, result: object) -> StepError:
+    kind = type(result).__name__
+    found = {"str": "a text", "list": "a list", "tuple": "a list"}.get(kind, f"a value of type {kind}")
+    example = next((port.type for port in spec.outputs), "text")
+    return StepError(
+        f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
+    )
 
 
 def _constant(value: Any) -> Resolver:
@@ -218,14 +229,14 @@ class RunningStep:
         """Tells that something happens."""
         run = self._run
         if run.emit is not None:
-            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide(text), done, total))
+            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide_in(text), done, total))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Tells something the author should know."""
         run = self._run
         if run.emit is not None:
             secrets = run.secrets
-            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide(text), secrets.hide_in(details)))
+            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide_in(text), secrets.hide_in(details)))
 
     def spend(self, usd: float | None) -> None:
         """Adds to the cost of the run."""

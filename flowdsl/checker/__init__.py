@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.structure import check_document
 from flowdsl.diagnostics import Diagnostic, sort_key
 from flowdsl.document import Document
 from flowdsl.reader import read
-from flowdsl.source import Source
+from flowdsl.source import Source, Span
 
 __all__ = ["CheckSettings", "check"]
 
@@ -21,4 +23,12 @@ def check(source: Source, settings: CheckSettings) -> tuple[Document | None, lis
     root, slips = read(source)
     findings = Findings(settings, slips)
     document = check_document(source, root, findings) if root is not None else None
-    return document, sorted(findings.diagnostics, key=sort_key)
+    return document, sorted(_each_once(findings.diagnostics), key=sort_key)
+
+
+def _each_once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:
+    """The diagnostics without what an alias says again of the place of its anchor."""
+    found: dict[tuple[str, str, Span], Diagnostic] = {}
+    for diagnostic in diagnostics:
+        found.setdefault((diagnostic.code, diagnostic.message, diagnostic.span), diagnostic)
+    return found.values()
