@@ -93,6 +93,17 @@ class Site:
             return constant(node.plain())
         return self.compiler.resolver(node, strict=False if key.condition else None)
 
+    def unplaced(self, name: str) -> Resolver:
+        """The resolver of an option whose TemplateErrors the caller hands to `locate`: one call less for each value."""
+        node, key = self.step.keys[name], self.step.spec.keys.get(name)
+        if node.kind != "scalar" or is_constant(node) or (key is not None and (key.verbatim or key.expression)):
+            return self.resolver(name)
+        return self.compiler.template(node)
+
+    def locate(self, key: str, error: TemplateError, names: Names) -> None:
+        """Completes an error of an option's template with its place in the file."""
+        _locate(error, self.step.keys[key], names)
+
     def blocks(self, name: str) -> Any:
         """The blocks of an option that holds steps: one, a list or a map, as the option has them."""
         from flowdsl.step import Block
@@ -149,8 +160,13 @@ class Compiler:
         value = node.value
         if not isinstance(value, str) or "{" not in value:
             return lambda context, names: value
+        return _located(self.template(node, strict), node)
+
+    def template(self, node: Node, strict: bool | None = None) -> Resolver:
+        """The resolver of a scalar that holds a template; its errors know no place in the file."""
+        value = node.value
         strict = not self.document.lenient if strict is None else strict
-        compiled = compile_template(
+        return compile_template(
             parse(value),
             strict=strict,
             native=True,
@@ -158,7 +174,6 @@ class Compiler:
             placeholders=self.placeholders,
             limits=self.limits.template,
         )
-        return _located(compiled, node)
 
     def expression(self, node: Node) -> Resolver:
         """The resolver of a bare expression; undefined is None there."""
@@ -180,13 +195,30 @@ def _located(compiled: Resolver, node: Node) -> Resolver:
         try:
             return compiled(context, names)
         except TemplateError as error:
-            if error.span is None:
-                error.span = (
-                    node.span if error.start is None else span_in(node, error.start, error.end or error.start + 1)
-                )
+            _locate(error, node, names)
             raise
 
     return resolve
+
+
+def _locate(error: TemplateError, node: Node, names: Names) -> None:
+    """Completes an error of a template with its place in the file."""
+    if error.span is None:
+        error.span = node.span if error.start is None else span_in(node, error.start, error.end or error.start + 1)
+        error.hint = _hidden(error, node, names) or error.hint
+
+
+def _hidden(error: TemplateError, node: Node, names: Names) -> str | None:
+    """The hint when a template asks for an attribute that the host did not expose."""
+    if error.start is None:
+        return None
+    from flowdsl.template.members import hidden_attribute
+
+    path = hidden_attribute(node.value[error.start : error.end].partition("(")[0].strip(), names)
+    if path is None:
+        return None
+    target, _, name = path.rpartition(".")
+    return f"templates see only what the host exposes: flowdsl.template.exposed({target}, {name!r})"
 
 
 def _mentions_secrets(document: Document) -> bool:

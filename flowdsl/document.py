@@ -25,7 +25,20 @@ class StepNode:
     `path` is the step's place (`flow[2]`), `blocks` maps keys that hold steps to those steps.
     """
 
-    __slots__ = ("blocks", "id", "inputs", "keys", "label", "misspelt", "node", "outputs", "path", "service", "spec")
+    __slots__ = (
+        "_writes",
+        "blocks",
+        "id",
+        "inputs",
+        "keys",
+        "label",
+        "misspelt",
+        "node",
+        "outputs",
+        "path",
+        "service",
+        "spec",
+    )
 
     def __init__(self, spec: StepSpec, node: Node, path: str) -> None:
         self.spec = spec
@@ -38,6 +51,7 @@ class StepNode:
         self.inputs: tuple[PortName, ...] = ()
         self.outputs: tuple[PortName, ...] = ()
         self.service: Node | None = None
+        self._writes: list[tuple[str, Node]] | None = None
         self.misspelt = False
         """Whether a key that does not exist is near one that does: then that one is not reported as missing."""
 
@@ -57,10 +71,12 @@ class StepNode:
         return [(node.value, node), (f"{node.value}_index", node)]
 
     def writes(self) -> list[tuple[str, Node]]:
-        """The FlowContext keys the step writes, each with the node to show for it."""
-        return [*self.sets_inside(), *self._writes()]
+        """The FlowContext keys the step writes, each with the node to show for it; asked only of a complete step."""
+        if self._writes is None:
+            self._writes = [*self.sets_inside(), *self._written()]
+        return self._writes
 
-    def _writes(self) -> list[tuple[str, Node]]:
+    def _written(self) -> list[tuple[str, Node]]:
         spec = self.spec
         collected = self.keys.get("collectKey") if spec.shape == "loop" else None
         if collected is not None and isinstance(collected.value, str):

@@ -360,7 +360,8 @@ def _label(operation: Operation, run: Run) -> str | None:
             run.emit(Note(operation.name, operation.path, run.now(), "label-failed", text))
         return None
     run.secrets.notice(label)
-    return run.secrets.hide(to_text(label))
+    shown: str = run.secrets.hide_in(to_text(label))
+    return shown
 
 
 def _failed(error: RunError, operation: Operation, run: Run, began: float) -> None:
@@ -380,7 +381,7 @@ def _complete(error: RunError, step: str, path: str, span: Span | None, run: Run
         return
     secrets.notice(run.context)
     for name, value in vars(error).items():
-        if isinstance(value, (str, dict, list)):
+        if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
     cause = error.__cause__

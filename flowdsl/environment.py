@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker import Checked, CheckSettings
 from flowdsl.checker import check as check_flow
+from flowdsl.checker.inputs import input_values
 from flowdsl.diagnostics import Diagnostic, has_errors
-from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, UsageError
+from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.events import Event
 from flowdsl.limits import Limits
 from flowdsl.reader import read_bytes
 from flowdsl.registry import Registry, installed
-from flowdsl.services import ServiceLayers, allows_private_addresses, checked_entries, settings_file
+from flowdsl.services import (
+    ServiceLayers,
+    allows_private_addresses,
+    checked_entries,
+    checked_overrides,
+    settings_file,
+)
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
@@ -92,7 +99,7 @@ class Environment:
 
     Raises:
         PluginError: a class among `steps` is not a step.
-        UsageError: an entry in `services` that cannot be.
+        UsageError: an entry in `services` or `overrides` that cannot be, or an argument of the wrong kind.
     """
 
     def __init__(
@@ -112,6 +119,18 @@ class Environment:
         sink: Callable[[str, Any], None] | None = None,
         output: str | os.PathLike[str] = "flowdsl-output",
     ) -> None:
+        if isinstance(steps, type):
+            raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
+        for name, value in (("variables", variables), ("objects", objects), ("kv", kv), ("overrides", overrides)):
+            _expect(name, value, Mapping, "a dict")
+        _expect("limits", limits, Limits, "flowdsl.Limits(…)")
+        _expect("secrets", secrets, Callable, "a function from name to value, such as `values.get`")
+        if isinstance(env, str):
+            raise UsageError(f"env takes a list of names: env=[{env!r}]")
+        if as_of is not None:
+            from datetime import date
+
+            _expect("as_of", as_of, date, "a datetime.date")
         self.steps = tuple(steps)
         self.services = checked_entries("Environment", {"services": services or {}})
         self.variables = dict(variables or {})
@@ -122,7 +141,7 @@ class Environment:
         self.env = frozenset(env)
         self.kv = dict(kv or {})
         self.as_of = as_of
-        self.overrides = dict(overrides or {})
+        self.overrides = checked_overrides(overrides or {})
         self.sink = sink
         self.output = os.fspath(output)
         self._registry: Registry | None = None
@@ -169,6 +188,7 @@ class Environment:
         on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
+        _expect("inputs", inputs, Mapping, "a dict")
         return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event)
 
     async def arun(
@@ -180,6 +200,7 @@ class Environment:
         on_event: OnEvent | None = None,
     ) -> Result:
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
+        _expect("inputs", inputs, Mapping, "a dict")
         return await self.load(flow, action=action, declare=inputs or ()).arun(inputs, on_event=on_event)
 
     async def __aenter__(self) -> Environment:
@@ -291,8 +312,9 @@ class Flow:
         from flowdsl.image import ImageStore
         from flowdsl.secrets import Secrets
 
-        environment = self.environment
-        values = self._inputs(inputs or {})
+        environment, declared = self.environment, self.document.inputs
+        _expect("inputs", inputs, Mapping, "a dict")
+        values = dict(inputs or {}) if declared is None else input_values(declared, inputs or {})
         secrets = Secrets(environment.secrets or self._layers.environ.get)
         secrets.notice(values)
         run = Run(
@@ -346,36 +368,6 @@ class Flow:
             **environment.objects,
         }
 
-    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs with defaults filled in.
-
-        Raises:
-            ConfigError: an unknown or missing input, or one that does not fit its schema.
-        """
-        declared = self.document.inputs
-        if declared is None:
-            return dict(given)
-        from copy import deepcopy
-
-        from flowdsl.nearest import nearest
-
-        for name in given:
-            if name not in declared:
-                near = nearest(name, declared)
-                hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
-                raise ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
-        values = {}
-        for name, declaration in declared.items():
-            if name in given:
-                values[name] = _fitting(name, given[name], declaration.schema)
-            elif declaration.has_default:
-                values[name] = deepcopy(declaration.default)
-            else:
-                raise ConfigError(
-                    f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
-                )
-        return values
-
 
 def _chosen(checked: Checked, action: str | None) -> Document:
     """The flow of a checked file: its only one, or the action of a kit with that id or title.
@@ -403,16 +395,10 @@ def _chosen(checked: Checked, action: str | None) -> Document:
     raise UsageError(f"the kit has no action `{action}`: {hint}")
 
 
-def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:
-    if not schema:
-        return value
-    from flowdsl.checker.declarations import misfit
-
-    found = misfit(schema, value)
-    if found is not None:
-        place = "".join(f"[{part!r}]" for part in found[0])
-        raise ConfigError(f"the input `{name}`{place} does not fit its schema: {found[1]}", code="invalid-input")
-    return value
+def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:
+    """Raises UsageError for an argument that is given and of another kind."""
+    if value is not None and not isinstance(value, kind):
+        raise UsageError(f"{name} takes {wanted}, not {type(value).__name__}")
 
 
 def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:
@@ -420,7 +406,12 @@ def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:
         return flow, []
     if isinstance(flow, str) and ("\n" in flow or not flow.strip()):
         return Source(flow), []
+    if not isinstance(flow, (str, os.PathLike)):
+        raise UsageError(f"a flow is a path, a text or a flowdsl.Source, not {type(flow).__name__}")
     path = os.fspath(flow)
+    if (path.lstrip().startswith(("- ", "flow:", "{", "[")) or ": " in path) and not os.path.exists(path):  # noqa: PTH110
+        shown = path if len(path) <= 40 else f"{path[:39]}…"
+        raise UsageError(f"a text without a line break is taken for a path; if this is a flow, write Source({shown!r})")
     with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
         return read_bytes(file.read(), path)
 

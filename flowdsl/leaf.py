@@ -157,8 +157,10 @@ class Leaf:
         """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
         if isinstance(result, Signal):
             return result
-        if not result:
+        if result is None:
             return None
+        if not isinstance(result, Mapping):
+            raise _no_map(self.spec, result)
         written = run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
@@ -187,6 +189,15 @@ class Leaf:
 
 def _is_null(node: Node) -> bool:
     return node.kind == "scalar" and node.value is None
+
+
+def _no_map(spec: StepSpec, result: object) -> StepError:
+    kind = type(result).__name__
+    found = {"str": "a text", "list": "a list", "tuple": "a list"}.get(kind, f"a value of type {kind}")
+    example = next((port.type for port in spec.outputs), "text")
+    return StepError(
+        f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
+    )
 
 
 class RunningStep:
@@ -248,14 +259,14 @@ class RunningStep:
         """Tells that something happens."""
         run = self._run
         if run.emit is not None:
-            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide(text), done, total))
+            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide_in(text), done, total))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Tells something the author should know."""
         run = self._run
         if run.emit is not None:
             secrets = run.secrets
-            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide(text), secrets.hide_in(details)))
+            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide_in(text), secrets.hide_in(details)))
 
     def spend(self, usd: float | None) -> None:
         """Adds to the cost of the run."""

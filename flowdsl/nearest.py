@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_LONG_ENOUGH = 4
+"""A part of a name shorter than this says nothing about which name is meant."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The most similar name, or None when nothing is close enough to be a likely slip."""
     folded = _fold(name)
     best: tuple[int, str] | None = None
-    for candidate in names:
+    candidates = [candidate for candidate in names if candidate != name]
+    for candidate in candidates:
         distance = _distance(folded, _fold(candidate))
-        if (
-            candidate != name
-            and distance <= max(1, min(len(folded), len(candidate)) // 3)
-            and (best is None or distance < best[0])
-        ):
+        shorter = min(len(folded), len(candidate))
+        if distance <= (shorter > 1) * max(1, shorter // 3) and (best is None or distance < best[0]):
             best = (distance, candidate)
-    return best[1] if best else None
+    return best[1] if best else _containing(name, candidates)
+
+
+def _containing(name: str, candidates: Iterable[str]) -> str | None:
+    """The name of which the given one is a part in whole words, or, when it is most of it, the other way around; one
+    that begins the same comes first."""
+    words = _words(name)
+    best: tuple[bool, int, str] | None = None
+    for candidate in candidates:
+        others = _words(candidate)
+        short, long = sorted((words, others), key=len)
+        place = _place(short, long)
+        size = len("".join(short))
+        if place is None or size < _LONG_ENOUGH or (short is others and 2 * size < len("".join(long))):
+            continue
+        rank = (place > 0, len(candidate), candidate)
+        best = rank if best is None else min(best, rank)
+    return best[2] if best else None
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name[:64])]
+
+
+def _place(part: Sequence[str], whole: Sequence[str]) -> int | None:
+    """Where a run of words stands in another."""
+    starts = range(len(whole) - len(part) + 1)
+    return next((at for at in starts if whole[at : at + len(part)] == part), None) if part else None
 
 
 def _fold(name: str) -> str:

@@ -98,7 +98,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
 
             slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
             slip = slip._replace(span=slip.span._replace(source=source))
-            if not _behind_tab(slip, diagnostics):
+            if not _follows(slip, diagnostics):
                 diagnostics.append(slip)
             mended = mend(text, slip)
             if mended is None or mended == text:
@@ -111,10 +111,10 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
     return None, diagnostics
 
 
-def _behind_tab(slip: Diagnostic, before: list[Diagnostic]) -> bool:
-    """Whether a slip only follows from a tab on its line."""
+def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
+    """Whether a slip only follows from a tab or a quote on its line."""
     line = slip.span.first.line
-    return any(d.code == "tab" and d.span.first.line == line for d in before)
+    return any(d.code in ("tab", "quote-in-quotes") and d.span.first.line == line for d in before)
 
 
 def read_bytes(content: bytes, path: str) -> tuple[Source, list[Diagnostic]]:
@@ -230,13 +230,13 @@ class _Composer:
                 value = plain_value(value)
         elif style in "|>":
             end = _without_trailing_space(self.source.text, start, end)
-        elif start in self.templates:
-            value, style = self.source.text[start:end], None
         node = Node("scalar", value, self.source, start, end, style)
         if event.tag == "!include" and self.include is not None:
             node = self.included(node, self.include)
         elif event.tag is not None:
             self.tagged(node, event)
+        if self.templates and (start := content_start(node)) in self.templates:
+            node.value, node.style = self.source.text[start:end], None
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node

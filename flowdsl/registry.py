@@ -8,9 +8,9 @@ made by
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
@@ -19,6 +19,7 @@ from flowdsl.spec import StepSpec
 if TYPE_CHECKING:
     from flowdsl.step import Step
 
+T = TypeVar("T")
 GROUP = "flowdsl.steps"
 
 
@@ -128,15 +129,15 @@ def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
         return None
     from importlib import import_module
 
-    try:
-        module = import_module(f"{target}.index")
-    except ModuleNotFoundError as error:
-        if error.name in (target, f"{target}.index"):
-            return None
-        raise _broken(plugin, target, error) from error
-    except Exception as error:  # foreign code: a plugin may raise anything while it is imported
-        raise _broken(plugin, target, error) from error
-    return tuple(module.STEPS)
+    def read() -> Iterable[Mapping[str, Any]] | None:
+        try:
+            return tuple(import_module(f"{target}.index").STEPS)
+        except ModuleNotFoundError as error:
+            if error.name in (target, f"{target}.index"):
+                return None
+            raise
+
+    return _foreign(plugin, target, read)
 
 
 def _classes(plugin: str, target: str) -> list[type[Step]]:
@@ -146,15 +147,24 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
     from flowdsl.step import Step
 
     package, _, attribute = target.partition(":")
-    try:
+
+    def read() -> list[Any]:
         module = import_module(package)
-        found = [getattr(module, attribute)] if attribute else list(discover(module, Step))
-    except Exception as error:  # foreign code: a plugin may raise anything while it is imported
-        raise _broken(plugin, target, error) from error
+        return [getattr(module, attribute)] if attribute else list(discover(module, Step))
+
+    found = _foreign(plugin, target, read)
     for value in found:
         if not (isinstance(value, type) and issubclass(value, Step)):
             raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
     return found
+
+
+def _foreign(plugin: str, target: str, read: Callable[[], T]) -> T:
+    """What a plugin's own code gives."""
+    try:
+        return read()
+    except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
+        raise _broken(plugin, target, error) from error
 
 
 def _broken(plugin: str, target: str, error: Exception) -> PluginError:

@@ -10,8 +10,9 @@ from flowdsl.template.taint import SecretText
 
 HIDDEN = "***"
 """What stands in place of a secret."""
-TELLING = 4
-"""A part of a secret shorter than this tells nothing, and hiding it would garble every message."""
+TELLING = 6
+"""A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
+would garble every message and tell nobody's secret."""
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 
@@ -49,7 +50,11 @@ class Secrets:
         """Marks a value as secret."""
         if value and value not in self._seen:
             self._seen.add(str(value))
-            self._forms = sorted({form for secret in self._seen for form in _forms(secret)}, key=len, reverse=True)
+            self._forms = sorted(
+                {form for secret in self._seen for form in _forms(secret) if len(form) >= TELLING},
+                key=len,
+                reverse=True,
+            )
             self._beginnings = {}
             for form in self._forms:
                 if len(form) > BEGINNING:
@@ -69,12 +74,15 @@ class Secrets:
     def hide_in(self, value: Any) -> Any:
         """The value with every text inside hidden."""
         if isinstance(value, str):
-            return self.hide(value)
+            return HIDDEN if self._is_secret(value) else self.hide(value)
         if type(value) is dict:
-            return {self.hide_in(key): self.hide_in(item) for key, item in value.items()}
+            return {self.hide(key) if isinstance(key, str) else key: self.hide_in(item) for key, item in value.items()}
         if type(value) in (list, tuple):
             return type(value)(self.hide_in(item) for item in value)
         return value
+
+    def _is_secret(self, value: str) -> bool:
+        return value in self._seen or (isinstance(value, SecretText) and len(value) < TELLING)
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
@@ -93,7 +101,7 @@ class Secrets:
         if not self._seen or isinstance(value, SecretText):
             return value
         if isinstance(value, str):
-            return value if self.hide(value) == value else SecretText(value)
+            return SecretText(value) if value in self._seen or self.hide(value) != value else value
         if type(value) is dict:
             return {self.marked(key): self.marked(item) for key, item in value.items()}
         if type(value) in (list, tuple):
@@ -103,7 +111,6 @@ class Secrets:
 
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
-    yield secret
     if len(secret) < TELLING:
         return
     from base64 import b64encode
@@ -112,7 +119,7 @@ def _forms(secret: str) -> Iterator[str]:
     from urllib.parse import quote
 
     raw = secret.encode("utf-8", "surrogatepass")
-    yield from (secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
+    yield from (secret, secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
     yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), escape(secret), raw.hex())
     yield b64encode(raw).decode().rstrip("=")
 

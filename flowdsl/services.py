@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.rules import UNKNOWN, Problem
+from flowdsl.rules import UNKNOWN, Problem, show
 from flowdsl.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
@@ -117,7 +118,11 @@ class Service:
 
 def problem_of(key: str, value: Any) -> Problem | None:
     """What is wrong with the value of a setting, or None."""
-    return None if value is None else SETTINGS[key].problem(value)
+    problem = None if value is None else SETTINGS[key].problem(value)
+    if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
+        hint = f"write `https://{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
+        return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
+    return problem
 
 
 class ServiceLayers:
@@ -259,19 +264,44 @@ def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[
     Raises:
         UsageError: an entry or a setting that cannot be.
     """
+    entries = content.get("services", {})
+    _check_settings(f"{path}: services", entries, templated=True)
+    return dict(entries)
+
+
+def checked_overrides(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The overrides of a host: provider → settings.
+
+    Raises:
+        UsageError: a setting that cannot be.
+    """
+    _check_settings("Environment: overrides", overrides, templated=False)
+    return dict(overrides)
+
+
+OTHER_NAMES = {
+    **dict.fromkeys(("base_url", "baseUrl", "url", "host"), "endpoint"),
+    **dict.fromkeys(("key", "secret"), "apiKey"),
+    **dict.fromkeys(("token", "bearer"), "authKey"),
+    **dict.fromkeys(("timeout", "timeout_s"), "timeoutMs"),
+    **dict.fromkeys(("deployment", "deployment_name"), "deploymentId"),
+}
+"""Names that others have for the settings."""
+
+
+def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
     from flowdsl.nearest import nearest
 
-    entries = content.get("services", {})
-    for name, entry in entries.items() if isinstance(entries, Mapping) else [("services", entries)]:
+    if not isinstance(entries, Mapping):
+        raise UsageError(f"{where} must be a table of names and settings, not {type(entries).__name__}")
+    for name, entry in entries.items():
         if not isinstance(entry, Mapping):
-            raise UsageError(f"{path}: services.{name} must be a table of settings")
+            raise UsageError(f"{where}.{name} must be a table of settings")
         for key, value in entry.items():
             if key not in SETTINGS:
-                near = nearest(key, SETTINGS)
-                raise UsageError(
-                    f"{path}: services.{name}: unknown setting `{key}`" + (f", did you mean `{near}`?" if near else "")
-                )
-            problem = None if isinstance(value, str) and is_templated(value) else problem_of(key, value)
+                near = OTHER_NAMES.get(key) or nearest(str(key), SETTINGS)
+                hint = f", did you mean `{near}`?" if near else ""
+                raise UsageError(f"{where}.{name}: unknown setting `{key}`{hint}")
+            problem = None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value)
             if problem is not None:
-                raise UsageError(f"{path}: services.{name}: {problem.message}")
-    return dict(entries)
+                raise UsageError(f"{where}.{name}: {problem.message}")

@@ -9,8 +9,9 @@ from typing import Any
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.source import Source, Span
 
-_TEMPLATE = re.compile(r"[:-]\s{1,99}(\{[{%])")
-_VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+$")
+_TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
+_VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
+_QUOTED = re.compile(r"(?:[\w.$-]\s*:\s+|-\s+|[\[{,]\s*)(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")$")
 _NEAR = 200
 """How many characters, templates and lines are looked at around a slip: a hostile file must not take long."""
 _KEY = re.compile(r"\s*(?:-\s+)?([\w.$-]+)\s*:(?:\s|$)")
@@ -28,8 +29,15 @@ def syntax_slip(source: Source, error: Any) -> Diagnostic:
             return slip
     return (
         _tab(source, line)
+        or _comment(source, line)
+        or _missing_space(source, line)
+        or _unquoted_sign(source, error, at)
+        or _escape(source, error, at)
         or _unclosed_quote(source, error)
+        or _quote_in_quotes(source, error, at)
+        or _unclosed_bracket(source, error, at)
         or _indentation(source, error, at)
+        or _no_key(source, error)
         or _other(source, error, at)
     )
 
@@ -49,7 +57,9 @@ def mend(text: str, slip: Diagnostic) -> str | None:
         last = text.find("\n", end)
         last = len(text) if last < 0 else last
         return text[:first] + " " * (last - first) + text[last:]
-    if slip.code == "unquoted-colon":
+    if slip.code == "yaml-syntax" and text[start:end] == "//":
+        return text[:start] + "# " + text[end:]
+    if slip.code in ("unquoted-colon", "unquoted-sign", "quote-in-quotes"):
         return text[:start] + "_" + text[start + 1 :]
     return None
 
@@ -111,6 +121,118 @@ def _unclosed_quote(source: Source, error: Any) -> Diagnostic | None:
         "this quote is never closed",
         Span(source, start, start + 1),
         hint=f"close it with {source.text[start : start + 1]}",
+    )
+
+
+def _comment(source: Source, line: int) -> Diagnostic | None:
+    """A comment of another language, on the line or above it: there it is taken for text."""
+    for number in range(line, max(0, line - _NEAR), -1):
+        text = source.line(number)
+        if text.lstrip().startswith("//"):
+            start = source.offset(number, 1) + text.index("//")
+            return Diagnostic("yaml-syntax", "a comment starts with #", Span(source, start, start + 2), hint="write #")
+        if number < line and text.strip():
+            return None
+    return None
+
+
+def _missing_space(source: Source, line: int) -> Diagnostic | None:
+    """A dash or a `step:` that YAML does not see, on the line or above it, because no space follows."""
+    for number in range(line, max(0, line - 2), -1):
+        text = source.line(number)
+        match = _NO_SPACE.match(text)
+        if match is not None:
+            start, end = (source.offset(number, 1) + place for place in match.span(1))
+            dash, key, value = match.group(2, 3, 4)
+            behind = "the colon" if key.endswith(":") and value and not value.startswith(" ") else "the dash"
+            what = f"a space is missing behind {behind}" if key.endswith(":") else "a colon is missing behind `step`"
+            right = f"write `{dash.strip()} step: {value.strip()}`".replace(": `", ":`")
+            return Diagnostic("yaml-syntax", what, Span(source, start, end), hint=right)
+    return None
+
+
+_NO_SPACE = re.compile(r"\s*((?=-step\b|-\s+step:\S|-\s+step\s+\S)(-\s*)(step:?)(\s*[\w-]{0,99}))\s*$")
+
+
+def _unquoted_sign(source: Source, error: Any, at: int) -> Diagnostic | None:
+    """A text that starts with a sign which means something else in YAML."""
+    sign, problem = source.text[at : at + 1], str(getattr(error, "problem", ""))
+    if source.text.startswith("```", at):
+        hint = "remove the line: it belongs to Markdown"
+        return Diagnostic("yaml-syntax", "``` is not YAML", Span(source, at, at + 3), hint=hint)
+    if "scanning an alias" in str(getattr(error, "context", "")):
+        at, sign = error.context_mark.index, "*"
+    elif "cannot start any token" not in problem or not sign.strip():
+        return None
+    hint = "put the whole value in quotes"
+    return Diagnostic("unquoted-sign", f"a text cannot start with {sign}", Span(source, at, at + 1), hint=hint)
+
+
+def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
+    problem = str(getattr(error, "problem", ""))
+    if "escape" not in problem and "expected hexdecimal" not in problem:
+        return None
+    start = source.text.rfind("\\", 0, at + 1)
+    hint = "write \\\\ for a backslash, or put the text in single quotes"
+    shown = source.text[start : start + 2]
+    return Diagnostic(
+        "yaml-syntax", f"{shown} means nothing in double quotes", Span(source, start, start + 2), hint=hint
+    )
+
+
+def _no_key(source: Source, error: Any) -> Diagnostic | None:
+    """A line of text where a key must stand, and what follows `|` or `>` on its line."""
+    context, problem = str(getattr(error, "context", "")), str(getattr(error, "problem", ""))
+    if "scanning a block scalar" in context and "comment or line break" in problem:
+        start = error.context_mark.index
+        sign = source.text[start : start + 1]
+        message = f"the text of `{sign}` starts on the next line"
+        hint = f"put a line break behind `{sign}` and indent the text, or put the whole value in quotes"
+        return Diagnostic("yaml-syntax", message, Span(source, start, start + 1), hint=hint)
+    if "scanning a simple key" not in context or error.context_mark is None:
+        return None
+    start = error.context_mark.index
+    text = source.text[start:].partition("\n")[0].rstrip()
+    key, colon, value = text.partition(":")
+    glued = bool(colon and value and re.fullmatch(r"[\w.$-]+", key))
+    hint = f"write `{key}: {value}`" if glued else "write `key: value`; the lines of a text below `|` are indented"
+    message = "a space is missing behind the colon" if glued else "this line is no key with a value"
+    return Diagnostic("yaml-syntax", message, Span(source, start, start + len(text)), hint=hint)
+
+
+def _quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
+    """A quoted text that ends too early, because it holds its own quote."""
+    line = source.offset(source.position(at).line, 1)
+    before = source.text[max(line, at - 10 * _NEAR) : at].rstrip(" ")
+    problem = str(getattr(error, "problem", ""))
+    if "did not find expected" not in problem or _QUOTED.search(before) is None:
+        return None
+    if "or '" in problem and source.text[at - 1] == " ":  # in brackets: a comma is missing
+        return None
+    quote = before[-1]
+    start = source.text.rfind(quote, line, at)
+    inside, other = ("''", "double") if quote == "'" else ('\\"', "single")
+    return Diagnostic(
+        "quote-in-quotes",
+        "this quote ends the text, and more follows",
+        Span(source, start, start + 1),
+        hint=f"inside the text write {inside} for it, or put the whole text in {other} quotes",
+    )
+
+
+def _unclosed_bracket(source: Source, error: Any, at: int) -> Diagnostic | None:
+    problem = str(getattr(error, "problem", ""))
+    closing = next((sign for sign in "]}" if f"expected ',' or '{sign}'" in problem), None)
+    if closing is None or error.context_mark is None:
+        return None
+    start = error.context_mark.index
+    related = (Related(Span(source, at, at + 1), f"here a `,` or `{closing}` is missing"),)
+    return Diagnostic(
+        "yaml-syntax",
+        f"this `{source.text[start : start + 1]}` is not closed",
+        Span(source, start, start + 1),
+        hint=f"close it with `{closing}`; items are separated by `,`",
+        related=related if at < len(source.text.rstrip()) else (),
     )
 
 

@@ -34,10 +34,11 @@ class Source:
 
     def position(self, offset: int) -> Position:
         """The line and column of an offset; offsets past the end give the end."""
-        starts = self._line_starts()
-        offset = max(0, min(offset, len(self.text)))
-        line = bisect_right(starts, offset) - 1
-        return Position(line + 1, offset - starts[line] + 1)
+        starts = self._starts or self._line_starts()
+        if not 0 <= offset <= len(self.text):
+            offset = 0 if offset < 0 else len(self.text)
+        line = bisect_right(starts, offset)
+        return Position(line, offset - starts[line - 1] + 1)
 
     def line(self, number: int) -> str:
         """The text of a line (from 1) without its line end."""

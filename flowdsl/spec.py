@@ -138,6 +138,8 @@ class Key(NamedTuple):
         hint = None
         if isinstance(value, str) and self.type in ("integer", "number", "boolean"):
             hint = "write it without quotes" if _unquoted_fits(value, self.type) else None
+            if self.type == "boolean" and value.lower() in ("yes", "no", "on", "off"):
+                hint = f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
         elif self.type == "text" and isinstance(value, (bool, int, float)):
             hint = f'quote it: `{self.name}: "{show(value).strip("`")}"`'
         elif self.type == "integer" and isinstance(value, float):

@@ -155,7 +155,7 @@ class Step(BaseModel):
     `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
 
     Raises:
-        PluginError: at class creation, when the name is not upper case or a rule names an unknown key.
+        PluginError: at class creation, when the name is not upper case, a rule names an unknown key, or there is no `run`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
@@ -174,6 +174,8 @@ class Step(BaseModel):
         cls.declared = {**inherited, **declared, "name": name}
         if name is not None:
             spec_of(cls)
+            if cls.run is Step.run and cls.compile.__func__ is Step.compile.__func__:  # type: ignore[attr-defined]  # a bound class method
+                raise PluginError(f"{name}: {cls.__name__} has no `run`: define `def run(self, ctx): …`")
 
     @classmethod
     def compile(cls, site: Site) -> Call | None:

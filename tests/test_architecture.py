@@ -132,3 +132,19 @@ def test_imports_go_downwards_only(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Contracts: 2 kept, 0 broken." in done.stdout
+
+
+def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in (ROOT / "flowdsl", STEPS)
+        for path in sorted(folder.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith("except Exception")
+    ]
+    assert found == [
+        "flowdsl/cli/__init__.py",
+        "flowdsl/engine.py",
+        "flowdsl/registry.py",
+        "steps/flowdsl_steps/image/workers.py",
+    ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flowdsl.checker.findings import Findings, Scope
+from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
 from flowdsl.checker.references import resolved_value
 from flowdsl.document import Document, InputDeclaration
 from flowdsl.errors import ConfigError
+from flowdsl.nearest import nearest
 from flowdsl.reader import Node
 from flowdsl.rules import show
-from flowdsl.services import SECRET_SETTINGS, SETTINGS, problem_of
+from flowdsl.services import OTHER_NAMES, SECRET_SETTINGS, SETTINGS, problem_of
 from flowdsl.spec import is_templated, type_name
 
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
@@ -70,7 +71,7 @@ def _check_schema(
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
             Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", _at(node, error.absolute_path))
+        _invalid_schema(error, node, findings)
         return
     except SCHEMA_FAULTS as error:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error}", node)
@@ -87,34 +88,26 @@ def _check_schema(
         findings.add("invalid-default", message, node.value["default"])
 
 
-SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
-"""What a schema that is valid as such can still end in."""
+def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
+    """Reports where a schema is none."""
+    at, value = _at(node, error.absolute_path), error.instance
+    if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
+        near = _OTHER_TYPES.get(value.lower()) or nearest(value, TYPES)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
+        findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint)
+    else:
+        findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", at)
 
 
-def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | None:
-    """Where and how a value does not fit a schema, or None. Nothing is fetched: a `$ref` leads inside the schema.
-
-    Raises:
-        ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
-    """
-    import warnings
-
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    registry: Any = Registry()
-    try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
-            found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
-    except Unresolvable as error:
-        ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
-        message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"
-        raise ConfigError(message, code="invalid-schema") from error
-    except SCHEMA_FAULTS as error:
-        raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error
-    return None if found is None else (list(found.absolute_path), found.message)
+_OTHER_TYPES = {
+    **dict.fromkeys(("text", "str"), "string"),
+    **dict.fromkeys(("map", "dict"), "object"),
+    **dict.fromkeys(("list", "tuple"), "array"),
+    **dict.fromkeys(("int", "whole"), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("bool",), "boolean"),
+}
+"""Names that other languages have for the types."""
 
 
 def _at(node: Node, path: Any) -> Node:
@@ -146,7 +139,7 @@ def check_services(node: Node | None, findings: Findings) -> dict[str, Node]:
 def _check_entry(entry: Node, findings: Findings) -> None:
     for key, value in entry.value.items():
         if key not in SETTINGS:
-            findings.unknown_key(entry.keys[key], SETTINGS, "a service entry")
+            findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES)
             continue
         resolved_value(value, findings, _service_scope(), condition=False)
         templated = isinstance(value.value, str) and is_templated(value.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import Findings, Scope
@@ -21,6 +22,10 @@ RESERVED_NAMES = frozenset({"flowContext", "inputs", "global", "section", "local
 BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
 """The functions and objects every template has."""
 
+_PYTHON = {"True": "true", "False": "false", "None": "none"}
+_SINGLE = re.compile(r"(?<!\{)\$?\{\s{0,9}((?:flowContext|inputs)\.[\w.]{1,99})\s{0,9}\}")
+_UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
+
 
 def resolved_value(node: Node, findings: Findings, scope: Scope, condition: bool = False) -> Any:
     """The value of an option as far as it is known before the run: UNKNOWN when a template decides it.
@@ -33,6 +38,9 @@ def resolved_value(node: Node, findings: Findings, scope: Scope, condition: bool
             return value
         template = parse(value)
         if template.is_literal and not template.problems:
+            single = _SINGLE.search(value)
+            if single is not None:
+                _report_single(single, node, findings)
             return value
         check_template(template, node, findings, scope, condition)
         return UNKNOWN
@@ -41,6 +49,11 @@ def resolved_value(node: Node, findings: Findings, scope: Scope, condition: bool
     if any(item is UNKNOWN for item in known):
         return UNKNOWN
     return known if node.kind == "list" else dict(zip(node.value, known, strict=True))
+
+
+def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None:
+    message, hint = f"`{found[0]}` stays as it is: a template has two braces", f"write `{{{{ {found[1]} }}}}`"
+    findings.add("single-braces", message, span_in(node, *found.span()), hint=hint, severity="warning")
 
 
 def check_expression(node: Node, findings: Findings, scope: Scope, condition: bool = False) -> None:
@@ -80,6 +93,11 @@ def _exists(reference: Reference, scope: Scope) -> bool:
 
 def _report(reference: Reference, node: Node, findings: Findings, scope: Scope) -> None:
     span = span_in(node, reference.start, reference.end)
+    if reference.root in RESERVED_NAMES and reference.root not in scope.names:
+        readable = ", ".join(f"`{name}`" for name in sorted(scope.names))
+        message = f"`{node.value[reference.start : reference.end]}` cannot be read here"
+        findings.add("undefined-variable", message, span, hint=f"a service entry reads only {readable}")
+        return
     if reference.root == "inputs":
         _report_input(reference, span, findings, scope)
         return
@@ -88,12 +106,15 @@ def _report(reference: Reference, node: Node, findings: Findings, scope: Scope) 
     related: tuple[Related, ...] = ()
     hint: str | None
     severity: Severity
-    if name in scope.later:
+    if (function := _UNQUOTED.search(node.value[: reference.start])) is not None and not reference.path:
+        message, hint = f"`{name}` is undefined", f"quote the name: `{function[1]}('{name}')`"
+    elif name in scope.later:
         message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
         related = (Related(scope.later[name].span, "set here, later"),)
     elif reference.called:
-        near = nearest(name, scope.names | BUILTIN_NAMES)
-        message, hint = f"there is no function `{name}`", f"did you mean `{near}`?" if near else None
+        message, hint = f"there is no function `{name}`", _instead_of_function(name, scope)
+    elif reference.root in _PYTHON and not reference.path:
+        message, hint = f"`{name}` is undefined", f"write `{_PYTHON[name]}`"
     else:
         names = scope.written if reference.root == "flowContext" else [*scope.written, *scope.names]
         near = nearest(name, names)
@@ -107,6 +128,17 @@ def _report(reference: Reference, node: Node, findings: Findings, scope: Scope) 
             hint = f"set it in a SET step, declare it under `inputs:`, or write `{shown} | default('')`"
     severity = "warning" if scope.lenient and not reference.called else "error"
     findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related)
+
+
+def _instead_of_function(name: str, scope: Scope) -> str | None:
+    from flowdsl.template.filters import FILTERS
+    from flowdsl.template.references import OTHER_FILTERS
+
+    filter = name if name in FILTERS else OTHER_FILTERS.get(name)
+    if filter is not None:
+        return f"that is a filter: `value | {filter}`"
+    near = nearest(name, scope.names | BUILTIN_NAMES)
+    return f"did you mean `{near}`?" if near else None
 
 
 def _report_input(reference: Reference, span: Span, findings: Findings, scope: Scope) -> None:

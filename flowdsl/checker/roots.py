@@ -31,6 +31,9 @@ def not_a_flow(root: Node, findings: Findings) -> None:
     at = root.keys[keys[0]] if keys else root
     if kind:
         findings.add("not-a-flow", f"this is {kind}, and a flow is needed: a list of steps, or a map with `flow:`", at)
+    elif any(key.startswith("-") for key in keys):
+        hint = "write `- step: NAME`, with a space behind the dash"
+        findings.add("not-a-flow", "a flow is a list of steps, and this map is none", at, hint=hint)
     elif "step" in keys:
         message = "a flow is a list of steps, and this is one step without its dash"
         findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.calls import check_call
 from flowdsl.checker.findings import MISSING, Findings, Scope
@@ -18,6 +18,9 @@ from flowdsl.rules import UNKNOWN, Options, Problem, show
 from flowdsl.scalars import span_in
 from flowdsl.source import Span
 from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
+
+if TYPE_CHECKING:
+    from flowdsl.registry import Registry
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
@@ -109,9 +112,15 @@ def _without_name(node: Node, findings: Findings, above: StepNode | None) -> Non
         )
     else:
         at = node.keys[keys[0]] if keys else node
-        findings.add(
-            "missing-key", "a step needs `step: NAME`, and this one has none", at, hint="start it with `- step: NAME`"
-        )
+        registry = findings.settings.registry
+        meant = next((name for key in keys if (name := _named(key, registry))), None)
+        hint = f"write `- step: {meant}`, and its keys below `step`" if meant else "start it with `- step: NAME`"
+        findings.add("missing-key", "a step needs `step: NAME`, and this one has none", at, hint=hint)
+
+
+def _named(key: str, registry: Registry) -> str | None:
+    """The step whose name, perhaps misspelt, stands in place of a key."""
+    return key if registry.spec(key) else registry.nearest(key) if key.isupper() else None
 
 
 def _sort_keys(step: StepNode, findings: Findings) -> None:
@@ -149,10 +158,34 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                     node.keys[name],
                     hint="use letters, digits and _, and start with a letter or _",
                 )
+        elif (hint := _instead(name, spec, findings)) is not None:
+            findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", node.keys[name], hint=hint)
         else:
             names = [*spec.keys, *COMMON_KEYS]
             step.misspelt |= findings.unknown_key(node.keys[name], names, spec.name, spec.deprecated_keys)
     _options(step, findings)
+
+
+def _instead(name: str, spec: StepSpec, findings: Findings) -> str | None:
+    """What does the work of a key that other languages have and ours does not."""
+    what, step = _OTHERS.get(name, (None, ""))
+    if what is None:
+        return None
+    hint = f"steps have no {what} of their own"
+    if findings.settings.registry.spec(step) is not None:
+        return f"{hint}: wrap the step in {step}"
+    if what == "retry" and "maxRetries" in spec.keys:
+        return f"{hint}; `maxRetries` says how often a refused request is sent again"
+    return hint
+
+
+_OTHERS = {
+    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", "IF")),
+    **dict.fromkeys(("retry", "retries"), ("retry", "TRY")),
+    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", "TRY")),
+    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", "FOR")),
+}
+"""Keys of steps in other languages: what they are for, and the step that does that here."""
 
 
 def _options(step: StepNode, findings: Findings) -> None:
@@ -289,7 +322,10 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
             given[name] = node.plain()
         else:
             given[name] = resolved_value(node, findings, scope, key.condition)
-        if ordered and name not in LEGACY_SOURCES and (key is None):
+        if ordered and name in LEGACY_SOURCES:
+            target = step.keys.get("name")
+            scope.write(target.value if target is not None and isinstance(target.value, str) else "text", node)
+        elif ordered and key is None:
             scope.write(name, step.node.keys[name])
     return given
 

@@ -12,6 +12,7 @@ from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.terminal import colors
+from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow, Result
 from flowdsl.limits import Limits
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         flow = Environment(**settings).load(source, declare=names)
         if not options.quiet:
             _print_warnings(flow)
+            for warning in unread_inputs(flow.document, names):
+                sys.stderr.write(f"flowdsl: warning: {warning}\n")
         result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options)
     if options.json:
         import json

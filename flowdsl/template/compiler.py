@@ -16,11 +16,9 @@ from flowdsl.template.expressions import Expressions
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.nodes import (
     Body,
-    Chain,
     FilterBlock,
     For,
     If,
-    Literal,
     Node,
     Output,
     Set,
@@ -32,15 +30,16 @@ from flowdsl.template.parser import body_of
 from flowdsl.template.runtime import Places, namespace
 from flowdsl.template.scope import Loop, Scope
 from flowdsl.template.syntax import Template
-from flowdsl.template.writer import Line, Writer
+from flowdsl.template.texts import FEW, Texts, is_plain
+from flowdsl.template.writer import Line, Piece, Writer
 
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
 # Python's compiler nests `elif`s.
 MAX_ELIFS: Final = 20
 
-# More texts than these are collected in a list: Python's compiler nests arguments.
-FEW: Final = 32
+NOWHERE: Final = (0, 0)
+_CONSTANT: Final = re.compile(r"k\d+")
 
 _compiled: Final[Cache[Any, Compiled]] = Cache(4096)
 _codes: Final[Cache[str, CodeType]] = Cache(1024)
@@ -90,45 +89,45 @@ class _Compiler:
         limits: TemplateLimits,
     ) -> None:
         self.template = template
-        self.escaping = escaping
         self.places = Places(template.text)
         names, wrap = namespace(self.places, strict=strict, taint=taint, escaping=escaping, limits=limits)
         self.writer = Writer(self.places, names)
         self.scope = Scope(self.writer)
         self.expressions = Expressions(self.writer, self.scope, strict=strict, wrap=wrap, max_depth=limits.max_depth)
+        self.texts = Texts(self.writer, self.expressions, placeholders, escaping=escaping)
         self.out = "out"
         self.loops = 0
         self.captures = 0
-        self.placeholder = (
-            re.compile("|".join(re.escape("{" + name + "}") for name in sorted(placeholders))) if placeholders else None
-        )
+        self.counting: set[str] = set()
+        self.simple = not (taint or escaping)
         self.limits = limits
 
     def function(self, native: bool) -> Compiled:
         """The compiled function."""
         body = body_of(self.template)
-        stated = [s for s in body if isinstance(s, Output)]
         self.scope.enter(body, {}, None)
         if native and self.template.is_native:
-            self.native(stated[0].expression)
-        elif all(isinstance(s, (Text, Output, If)) for s in body) and not self.whole(body):
+            self.native(next(s.expression for s in body if isinstance(s, Output)))
+        elif self.simple and len(body) <= FEW and all(is_plain(s) for s in body):
+            self.mixed(body)
+        elif not all(isinstance(s, (Text, Output, If)) for s in body) or not self.at_once(body):
             self.start()
             self.body(body)
-            self.finish("out")
+            self.finish()
         return self.built()
 
     def built(self) -> Compiled:
         """The function of the lines written."""
         text = "\n".join(code for _indent, code, _origin in self.writer.lines)
-        loads = self.scope.loads()
+        loads = self.scope.loads(text, brief=len(self.writer.lines) == 1)
         if "meter" in text:
-            loads.append("meter = Meter(LIMITS)")
+            loads.append("meter = Meter()")
         if "loops" in text:
-            loads.append("loops = 0")
+            loads.append("loops = counted_out = 0")
         head, tail = ["def render(context, names):"], [""]
         if self.expressions.fails:
             head.append("    try:")
-            tail = ["    except Failures as error:", "        raise locate(error) from None", ""]
+            tail = ["    except Failures: fail()", ""]
         else:
             self.writer.outdent()
         indent = "        " if self.expressions.fails else "    "
@@ -139,113 +138,92 @@ class _Compiler:
 
     def native(self, expression: Node) -> None:
         """Write the function that gives a value."""
-        self.origin(expression)
+        self.texts.origin(expression)
         value = self.writer.hoist(self.expressions.code(expression))
         site = self.places.site(expression)
         self.writer.line(f"return {value} if type({value}) is str else native({value}, {site})")
 
-    def origin(self, node: Node) -> None:
-        """The lines that follow come from a node."""
-        self.writer.origin = (node.start, node.end)
-
-    def pieces(self, statement: Statement) -> list[str]:
-        """The codes of the texts that literal text or an output gives."""
-        if isinstance(statement, Text):
-            return self.text(statement.text)
-        assert isinstance(statement, Output)  # noqa: S101  the caller passes nothing else
-        return [self.printed(statement.expression)]
-
-    def text(self, text: str) -> list[str]:
-        """The codes of literal text with its placeholders."""
-        if self.placeholder is None or not text:
-            return [self.writer.constant(text)] if text else []
-        pieces, at = [], 0
-        for found in self.placeholder.finditer(text):
-            if found.start() > at:
-                pieces.append(self.writer.constant(text[at : found.start()]))
-            pieces.append(f"placeholder(names, {self.writer.constant(found[0])})")
-            at = found.end()
-        return pieces if at == len(text) else [*pieces, self.writer.constant(text[at:])]
-
-    def printed(self, node: Node) -> str:
-        """The code of an output's text."""
-        self.origin(node)
-        if isinstance(node, Literal) and isinstance(node.value, str) and not self.escaping:
-            return self.writer.constant(node.value)
-        code = self.expressions.code(node)
-        if isinstance(node, Chain) and set(node.operators) == {"~"} and not self.escaping:
-            return code
-        if self.expressions.kind(node) == "int" and not self.escaping:
-            return f"str({code})"
-        site = self.places.site(node)
-        if self.escaping or not self.loops:
-            return f"show({code}, {site})"
-        if code.isidentifier():
-            return f"({code} if type({code}) is str else show({code}, {site}))"
-        temp = self.writer.temp()
-        return f"({temp} if type({temp} := {code}) is str else show({temp}, {site}))"
-
-    def give(self, pieces: list[str]) -> None:
-        """Write the return of a text without statements."""
-        if len(pieces) == 1 and re.fullmatch(r"k\d+", pieces[0]):
-            self.writer.line(f"return {pieces[0]}")
-        elif len(pieces) <= FEW:
-            self.finish(f"({''.join(piece + ', ' for piece in pieces)})")
+    def mixed(self, body: Body) -> None:
+        """Write the return of literal text and plain references; the site of each is its index."""
+        codes: list[str] = []
+        for statement in body:
+            if isinstance(statement, Output):
+                node = statement.expression
+                self.places.spans[len(codes) :] = [(node.start, node.end)]
+                codes.append(self.expressions.code(node))
+            elif isinstance(statement, Text):
+                for code in self.texts.text(statement.text):
+                    self.places.spans[len(codes) :] = [NOWHERE]
+                    codes.append(code)
+        if len(codes) == 1 and _CONSTANT.fullmatch(codes[0]):
+            self.writer.line(f"return {codes[0]}")
         else:
-            self.start()
-            self.emit(pieces)
-            self.finish("out")
+            self.writer.line(f"return mixed(({''.join(code + ', ' for code in codes)}))")
+
+    def at_once(self, body: Body) -> bool:
+        """Write the return of a body that needs no statements; whether it is one."""
+        pieces: list[Piece] = []
+        before = len(self.writer.lines)
+        for statement in body:
+            found = self.texts.pieces(statement)
+            if found is None or len(pieces) + len(found) > FEW:
+                del self.writer.lines[before:]
+                return False
+            pieces += found
+        self.writer.wrapped("return finish((", pieces, "))")
+        return True
 
     def start(self) -> None:
         """Write the beginning of an output."""
         self.writer.line(f"{self.out} = []")
-        self.writer.line(f"counted_{self.out} = 0")
 
-    def finish(self, parts: str) -> None:
-        """Write the return of joined parts."""
-        self.writer.line(f"return finish({parts})")
+    def finish(self) -> None:
+        """Write the return of the output."""
+        self.writer.line("return finish(out)")
 
     def body(self, body: Body) -> None:
         """Write statements."""
         start = len(self.writer.lines)
-        pieces: list[str] = []
+        pieces: list[Piece] = []
         for statement in body:
-            if isinstance(statement, (Text, Output)):
-                # what an output needs is computed after the texts before it are written
-                before = len(self.writer.lines)
-                found = self.pieces(statement)
-                if len(self.writer.lines) > before and pieces:
-                    needed = self.writer.lines[before:]
-                    del self.writer.lines[before:]
-                    self.emit(pieces)
-                    self.writer.lines += needed
-                    pieces = []
+            # what an output needs is computed after the texts before it are written
+            before = len(self.writer.lines)
+            found = self.texts.pieces(statement)
+            needed = self.writer.lines[before:]
+            if found is None or needed:
+                del self.writer.lines[before:]
+                self.emit(pieces)
+                pieces = []
+            if found is None:
+                self.statement(statement)
+            else:
+                self.writer.lines += needed
                 pieces += found
-                continue
-            self.emit(pieces)
-            pieces = []
-            if isinstance(statement, If):
-                self.branches(statement)
-            elif isinstance(statement, For):
-                self.loop(statement)
-            elif isinstance(statement, Set):
-                self.assignment(statement)
-            elif isinstance(statement, Switch):
-                self.switch(statement)
-            elif isinstance(statement, FilterBlock):
-                self.filter_block(statement)
         self.emit(pieces)
         if len(self.writer.lines) == start:
             self.writer.line("pass")
 
-    def emit(self, pieces: list[str]) -> None:
+    def statement(self, statement: Statement) -> None:
+        """Write a tag."""
+        if isinstance(statement, If):
+            self.branches(statement)
+        elif isinstance(statement, For):
+            self.loop(statement)
+        elif isinstance(statement, Set):
+            self.assignment(statement)
+        elif isinstance(statement, Switch):
+            self.switch(statement)
+        elif isinstance(statement, FilterBlock):
+            self.filter_block(statement)
+
+    def emit(self, pieces: list[Piece]) -> None:
         """Write the output of texts."""
+        if pieces and self.writer.lines and self.writer.lines[-1][1] == f"{self.out} = []":
+            self.writer.lines.pop()
+            self.writer.wrapped(f"{self.out} = [", pieces[:FEW], "]")
+            pieces = pieces[FEW:]
         for at in range(0, len(pieces), FEW):
-            some = ", ".join(pieces[at : at + FEW])
-            if len(pieces) == 1:
-                self.writer.line(f"{self.out}.append({some})")
-            else:
-                self.writer.line(f"{self.out} += ({some})")
+            self.writer.wrapped(f"{self.out} += (", pieces[at : at + FEW], ")")
 
     def indented(self, body: Body) -> None:
         """Write a body one level deeper."""
@@ -253,16 +231,12 @@ class _Compiler:
         self.body(body)
         self.writer.indent -= 1
 
-    def apart(self, node: Node, write: Callable[[Node], str]) -> tuple[str, list[Line]]:
-        """The code of a node that may not run, with the lines it needs, which are not written yet."""
-        self.origin(node)
-        return self.expressions.apart(lambda: write(node))
-
     def branches(self, statement: If) -> None:
         """Write `if`."""
         condition = self.expressions.condition
         branches = [
-            (("True", []) if node is None else self.apart(node, condition), inner) for node, inner in statement.branches
+            (("True", []) if node is None else self.texts.apart(node, condition), inner)
+            for node, inner in statement.branches
         ]
         if len(branches) > MAX_ELIFS or any(lines for (_code, lines), _inner in branches):
             self.first_of(branches)
@@ -287,7 +261,7 @@ class _Compiler:
 
     def loop(self, statement: For) -> None:
         """Write `for`."""
-        self.origin(statement.items)
+        self.texts.origin(statement.items)
         self.loops += 1
         self.expressions.often = True
         number = self.writer.temp()
@@ -301,13 +275,26 @@ class _Compiler:
         frame = self.scope.enter([*statement.body, *statement.otherwise], own, loop)
         if statement.otherwise:
             self.writer.line(f"{' = '.join(own.values())} = U")
+        counted = f"counted_{self.out}"
+        outermost = self.out != "out" and counted not in self.counting
+        if outermost:
+            self.counting.add(counted)
+            self.writer.line(f"{counted} = len({self.out})")
         place = len(self.writer.lines)
         self.writer.indent += 1
-        self.writer.line("loops += 1")
-        counted = f"counted_{self.out}"
-        self.writer.line(f"if not loops & 15: {counted} = meter.tick(loops, {self.out}, {counted})")
+        self.writer.line(
+            f"if not (loops := loops + 1) & 15: {counted} = meter.tick(LIMITS, loops, {self.out}, {counted})"
+        )
+        first = len(self.writer.lines)
         self.body(statement.body)
+        for local in own.values():
+            getter = self.scope.getters.pop(local, None)
+            if getter is not None:
+                code = f"{getter} = {local}.get if type({local}) is dict else getter({local})"
+                self.writer.lines.insert(first, (self.writer.indent, code, self.writer.origin))
         self.writer.indent -= 1
+        if outermost:
+            self.counting.remove(counted)
         targets = ", ".join(own.values()) + ("," if several else "")
         target = f"({targets})" if several else targets
         head = f"for {index}, {target} in enumerate({items}):" if loop.used else f"for {target} in {items}:"
@@ -317,6 +304,7 @@ class _Compiler:
         self.expressions.often = self.loops > 0
         if statement.otherwise:
             frame.loop = None
+            frame.fixed = set()
             self.writer.line(f"if not {items}:")
             self.indented(statement.otherwise)
         self.scope.leave()
@@ -324,8 +312,10 @@ class _Compiler:
     def assignment(self, statement: Set) -> None:
         """Write `set`."""
         if statement.value is not None:
-            self.origin(statement.value)
-            local = self.writer.hoist(self.expressions.code(statement.value))
+            self.texts.origin(statement.value)
+            local = self.expressions.code(statement.value)
+            if len(statement.names) > 1 or not self.scope.is_own(statement.names[0]):
+                local = self.writer.hoist(local)
         else:
             local = self.captured(statement.body)
         for name in statement.names:
@@ -346,18 +336,18 @@ class _Compiler:
         local = self.captured(statement.body)
         frame = self.scope.frames[-1]
         frame.own[""] = local
-        self.emit([self.printed(statement.filtered)])
+        self.emit([[(self.texts.printed(statement.filtered), self.writer.origin)]])
         del frame.own[""]
 
     def switch(self, statement: Switch) -> None:
         """Write `switch`: a case without body shares the next one's, at the end the default's."""
-        self.origin(statement.subject)
+        self.texts.origin(statement.subject)
         subject = self.writer.hoist(self.expressions.code(statement.subject))
         branches: list[tuple[tuple[str, list[Line]], Body]] = []
         tests: list[str] = []
         needed: list[Line] = []
         for case, inner in statement.cases:
-            code, lines = self.apart(case, self.expressions.code)
+            code, lines = self.texts.apart(case, self.expressions.code)
             tests.append(f"strict_eq({subject}, {code})")
             needed += lines
             if inner:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.template.filters import CHEAP, FILTERS, NEEDS_VALUE
+from flowdsl.template.filters import CHEAP, FILTERS, GIVES_TEXT, NEEDS_VALUE
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -27,6 +27,8 @@ from flowdsl.template.nodes import (
 from flowdsl.template.scope import LOOP_PARTS, Scope
 from flowdsl.template.tests import TESTS
 from flowdsl.template.writer import Line, Writer
+
+T = TypeVar("T")
 
 # An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
 HOIST: Final = 12
@@ -111,7 +113,17 @@ class Expressions:
             )
         return None
 
-    def apart(self, write: Callable[[], str]) -> tuple[str, list[Line]]:
+    def is_text(self, node: Node) -> bool:
+        """Whether a node certainly gives text."""
+        if isinstance(node, Literal):
+            return isinstance(node.value, str)
+        if isinstance(node, Choice):
+            return self.is_text(node.value) and (node.other is None or self.is_text(node.other))
+        if isinstance(node, Filtered):
+            return node.name in GIVES_TEXT
+        return isinstance(node, Chain) and set(node.operators) == {"~"}
+
+    def apart(self, write: Callable[[], T]) -> tuple[T, list[Line]]:
         """Code that may not run, with the lines it needs, which are not written yet."""
         kept, self.writer.lines = self.writer.lines, []
         self.writer.indent += 1
@@ -125,8 +137,11 @@ class Expressions:
         code = self.code(node)
         if not self.strict or self.lax or not needed or isinstance(node, (Literal, ListOf, DictOf, Tested)):
             return code
+        site = self.writer.places.site(node)
+        if code.isidentifier():
+            return f"({code} if {code} is not U else undefined({site}))"
         temp = self.writer.temp()
-        return f"({temp} if ({temp} := {code}) is not U else undefined({self.writer.places.site(node)}))"
+        return f"({temp} if ({temp} := {code}) is not U else undefined({site}))"
 
     def literal(self, node: Literal) -> str:
         """A constant."""

@@ -33,13 +33,18 @@ def parse(kind: str, tokens: list[Token], text: str) -> Any:
             if action >= 0:
                 break
             origin, size, build = _RULES[-1 - action]
-            if size:
+            if size == 1:
+                states.pop()
+                if build is not None:
+                    values[-1] = build(values[-1:])
+            elif size:
                 parts = values[-size:]
                 del states[-size:], values[-size:]
+                values.append(parts[0] if build is None else build(parts))
             else:
-                parts = []
-            values.append(parts[0] if build is None else build(parts))
-            state, action = _jump(states[-1], origin, symbol)
+                values.append(None if build is None else build([]))
+            below = states[-1]
+            state, action = _jumps.get((below, origin, symbol)) or _jump(below, origin, symbol)
             states.append(state)
         if symbol == "END":
             return _bounded(values[0], tokens)
@@ -52,9 +57,6 @@ def parse(kind: str, tokens: list[Token], text: str) -> Any:
 
 def _jump(below: int, origin: str, symbol: str) -> tuple[int, int | None]:
     """The state after a reduction and its action, with the reductions that only pass a value on already made."""
-    known = _jumps.get((below, origin, symbol))
-    if known is not None:
-        return known
     state = GOTOS[below][origin]
     action = ACTIONS[state].get(symbol)
     if action is not None and action < 0:

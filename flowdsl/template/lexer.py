@@ -22,6 +22,8 @@ _TOKEN: Final = re.compile(
     |(?P<STRANGE>.))""",
     re.VERBOSE | re.DOTALL,
 )
+_NAME: Final = _TOKEN.groupindex["NAME"]
+_OP: Final = _TOKEN.groupindex["OP"]
 _WORDS: Final = {
     "and": "and",
     "or": "or",
@@ -57,14 +59,15 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
     while True:
         token = match(text, at)
         assert token is not None  # noqa: S101  the last alternatives take anything
-        kind = token.lastgroup or ""
-        start, end = token.span(kind)
+        group = token.lastindex or 0
+        start, end = token.span(group)
         at = end
-        if kind == "NAME":
-            word = text[start:end]
+        if group == _NAME:
+            word = token[group]
             found.append(("NAME" if found and found[-1][0] == "." else _WORDS.get(word, "NAME"), word, start, end))
-        elif kind == "OP":
-            sign = text[start:end]
+            continue
+        if group == _OP:
+            sign = token[group]
             if sign == "{":
                 braces += 1
             elif sign == "}":
@@ -72,7 +75,9 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
                     return _closed(found, text, "}}", close, start, end + 1, opened)
                 braces = max(0, braces - 1)
             found.append((_WORDS.get(sign, sign), sign, start, end))
-        elif kind in _CONSTANTS:
+            continue
+        kind = token.lastgroup or ""
+        if kind in _CONSTANTS:
             found.append((kind, _CONSTANTS[kind](text, start, end), start, end))
         elif kind == "CLOSE" and close and not (text[start:end] == "-}}" and braces):
             return _closed(found, text, text[start:end], close, start, end, opened)

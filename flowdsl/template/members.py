@@ -94,3 +94,16 @@ def _exposed_member(target: Any, key: Any) -> Any:
     if names is None or name not in names:
         return UNDEFINED
     return getattr(target, name, UNDEFINED)
+
+
+def hidden_attribute(path: str, names: Mapping[str, Any]) -> str | None:
+    """The attribute of a host's object that `root.name.name` asks for and templates may not read, as `object.name`."""
+    root, *rest = path.split(".")
+    target, shown = names.get(root, UNDEFINED), root
+    for name in rest:
+        found = member(target, name)
+        if found is UNDEFINED:
+            own = target is UNDEFINED or target is None or isinstance(target, (Mapping, str, int, float, list, tuple))
+            return None if own or name.startswith("_") or name not in dir(target) else f"{shown}.{name}"
+        target, shown = found, f"{shown}.{name}"
+    return None

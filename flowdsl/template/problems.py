@@ -35,6 +35,7 @@ _SIGNS: Final = {
     "#": "a comment is written `{# … #}`",
     "\\": "a backslash belongs inside quotes",
 }
+_CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _VALUES: Final = ("NAME", "NUMBER", "STRING", ")", "]", "}")
 
 
@@ -66,7 +67,20 @@ def unexpected(token: Token, before: list[Token], text: str, expected: set[str])
     last = before[-1] if before else None
     found = "the end of the expression" if kind == "END" else _shown(text[start:end])
     hint = _hint(token, before, text, expected)
+    if hint is None and kind == "END" and (opened := _left_open(before)) is not None:
+        hint = f"the `{opened}` is not closed: add `{_CLOSING[opened]}`"
     return Mistake(f"found {found}, expected {_expectation(last, expected)}", start, end, hint)
+
+
+def _left_open(tokens: list[Token]) -> str | None:
+    """The last bracket that nothing closes."""
+    stack: list[str] = []
+    for kind, *_ in tokens:
+        if kind in _CLOSING:
+            stack.append(kind)
+        elif stack and kind == _CLOSING[stack[-1]]:
+            stack.pop()
+    return stack[-1] if stack else None
 
 
 def _hint(token: Token, tokens: list[Token], text: str, expected: set[str]) -> str | None:

@@ -32,7 +32,7 @@ from flowdsl.template.values import property_key
 _HARMLESS: Final = frozenset(
     ("defined", "undefined", "none", "null", "truthy", "falsy", "string", "number", "mapping", "callable", "eq", "ne")
 )
-_ELSEWHERE: Final = {
+OTHER_FILTERS: Final = {
     "tojson": "json",
     "map": "pluck",
     "items": "entries",
@@ -40,7 +40,19 @@ _ELSEWHERE: Final = {
     "count": "length",
     "uppercase": "upper",
     "lowercase": "lower",
+    "upcase": "upper",
+    "downcase": "lower",
+    "titlecase": "title",
+    "len": "length",
+    "size": "length",
+    "strip": "trim",
+    "str": "string",
+    "sorted": "sort",
+    "reversed": "reverse",
+    "dumps": "json",
+    "to_json": "json",
 }
+"""Names that other languages have for filters."""
 
 
 def examine(template: Template) -> Template:
@@ -96,7 +108,10 @@ class _Walk:
         return after | self.body(statement.otherwise, bound)
 
     def node(self, node: Node, bound: frozenset[str], guarded: bool = False, called: bool = False) -> None:
-        if isinstance(node, (Name, Member)):
+        kind = type(node)
+        if kind is Literal:
+            return
+        if kind is Name or kind is Member:
             self.reference(node, bound, guarded, called)
         elif isinstance(node, Call):
             if isinstance(node.target, Name) and node.target.name == "secret":
@@ -152,7 +167,7 @@ class _Walk:
         self.each(list(node.arguments.parts()), bound)
         known = FILTERS.get(node.name)
         if known is None:
-            self.unknown("filter", node.name, node.at, list(FILTERS), _ELSEWHERE.get(node.name))
+            self.unknown("filter", node.name, node.at, list(FILTERS), OTHER_FILTERS.get(node.name))
             return
         if known.arguments is not None:
             for keyword in node.arguments.named:

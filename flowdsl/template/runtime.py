@@ -18,6 +18,9 @@ from flowdsl.template.values import UNDEFINED, SafeText, output_text
 Place = tuple[int, int]
 _LEAST: Final = -EXACT
 
+# So many texts are joined before their length is known; each is bounded itself.
+UNMEASURED: Final = 64
+
 
 class Places:
     """Where the parts of one generated function come from."""
@@ -93,6 +96,14 @@ def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int
     return show
 
 
+def _speller(show: Callable[[Any, int], str]) -> Callable[[Any, int], str]:
+    def spell(value: Any, site: int) -> str:
+        """The text of what is probably a number."""
+        return repr(value) if type(value) is int and _LEAST < value < EXACT else show(value, site)
+
+    return spell
+
+
 def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
     def native(value: Any, site: int) -> Any:
         if value is UNDEFINED:
@@ -157,7 +168,7 @@ def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
     most = limits.max_output
 
     def finish(parts: Any) -> str:
-        if len(parts) > 32 and sum(map(len, parts)) > most:
+        if len(parts) > UNMEASURED and sum(map(len, parts)) > most:
             raise limit_error("too much text", f"{most:,} characters")
         text = "".join(parts)
         if len(text) > most:
@@ -167,12 +178,17 @@ def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
     return finish
 
 
-def _mixer(finish: Callable[[Any], str], show: Callable[[Any, int], str]) -> Callable[[tuple[Any, ...]], str]:
+def _mixer(limits: TemplateLimits, show: Callable[[Any, int], str]) -> Callable[[tuple[Any, ...]], str]:
+    join, most = "".join, limits.max_output
+
     def mixed(parts: tuple[Any, ...]) -> str:
         try:
-            return finish(parts)
+            text = join(parts)
         except TypeError:  # most parts are texts; the site of another is its index
-            return finish([show(part, site) for site, part in enumerate(parts)])
+            text = join([show(part, site) for site, part in enumerate(parts)])
+        if len(text) > most:
+            raise limit_error("too much text", f"{most:,} characters")
+        return text
 
     return mixed
 
@@ -207,11 +223,12 @@ def namespace(
         getter=getter,
         items=_marked_items if taint else operators.characters_or_items,
         member=(lambda target, key: mark_member(member(target, key), target)) if taint else member,
-        mixed=_mixer(finish, show),
+        mixed=_mixer(limits, show),
         native=_native(places, strict),
         placeholder=_tainted_placeholder if taint else _placeholder,
         root=_tainted_root if taint else _root,
         show=show,
+        spell=_speller(show),
         concat=wrap(operators.concat),
         texts=wrap(operators.texts),
         undefined=places.undefined,

@@ -6,30 +6,35 @@ set in a loop ends with the loop. A name whose value is undefined counts as not 
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from flowdsl.template.builtins import BUILTINS
-from flowdsl.template.nodes import Body, FilterBlock, If, Set, Switch
+from flowdsl.template.nodes import Body, FilterBlock, For, If, Output, Set, Switch, Text
 from flowdsl.template.writer import Writer
 
 
-def names_set(body: Body) -> set[str]:
-    """The names that `set` writes in a body, without those in loops."""
+def names_set(body: Body, in_loops: bool = False) -> set[str]:
+    """The names that `set` writes in a body, without those in loops; or only those in loops."""
     found: set[str] = set()
     for statement in body:
+        kind = type(statement)
+        if kind is Text or kind is Output:
+            continue
         if isinstance(statement, Set):
-            found.update(statement.names)
-            found |= names_set(statement.body)
+            found.update(() if in_loops else statement.names)
+            found |= names_set(statement.body, in_loops)
         elif isinstance(statement, If):
             for _condition, inner in statement.branches:
-                found |= names_set(inner)
+                found |= names_set(inner, in_loops)
         elif isinstance(statement, Switch):
             for _case, inner in statement.cases:
-                found |= names_set(inner)
-            found |= names_set(statement.otherwise)
+                found |= names_set(inner, in_loops)
+            found |= names_set(statement.otherwise, in_loops)
         elif isinstance(statement, FilterBlock):
-            found |= names_set(statement.body)
+            found |= names_set(statement.body, in_loops)
+        elif isinstance(statement, For) and in_loops:
+            inner = [*statement.body, *statement.otherwise]
+            found |= names_set(inner) | names_set(inner, in_loops)
     return found
 
 
@@ -85,6 +90,7 @@ class Scope:
         self.writer = writer
         self.frames: list[Frame] = []
         self.free: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.getters: dict[str, str] = {}
         self._fresh = 0
 
@@ -92,6 +98,9 @@ class Scope:
         """Go into a template or loop; its names are not set yet."""
         sets = {}
         written = names_set(body)
+        if written and not self.frames:
+            # written at the template's own level only, such a name is one with the FlowContext's of that name
+            own = {name: self.outside(name) for name in sorted(written - names_set(body, in_loops=True))}
         for name in sorted(written - own.keys()):
             self._fresh += 1
             sets[name] = f"s{self._fresh}"
@@ -130,26 +139,33 @@ class Scope:
     def outside(self, name: str) -> str:
         """The local that holds a free name."""
         if name not in self.free:
-            self.free[name] = f"v{len(self.free)}"
+            self.free[name] = local = f"v{len(self.free)}"
+            self.names[local] = name
         return self.free[name]
 
     def is_free(self, code: str) -> bool:
         """Whether code is nothing but the local of a free name that is never written."""
-        return code in self.free.values() and not any(self.free.get(n) == code for f in self.frames for n in f.sets)
+        name = self.names.get(code)
+        return name is not None and name not in self.frames[0].sets and name not in self.frames[0].own
 
     def getter(self, code: str) -> str | None:
         """The local that reads the members of what code gives, when that is a name that keeps its value."""
+        if code in self.getters:
+            return self.getters[code]
         if self.is_free(code) or any(code in frame.fixed for frame in self.frames):
-            return self.getters.setdefault(code, f"g{code}")
+            return self.getters.setdefault(code, f"g{code[1:]}")
         return None
 
-    def loads(self, text: str) -> list[str]:
-        """The lines that look up the free names that the lines in `text` use."""
+    def loads(self, text: str, brief: bool) -> list[str]:
+        """The lines that look up the free names that the lines in `text` use.
+
+        In a `brief` template that look-up is much of the work, so it is written out.
+        """
         lines = []
         for name, local in self.free.items():
             key = self.writer.constant(name)
             getter = self.getters.get(local)
-            bare = re.search(rf"\b{local}\b", text) is not None
+            bare = local in text
             if name == "flowContext":
                 value = f"names.get({key}, context)"
             else:
@@ -160,12 +176,19 @@ class Scope:
                 value = local
             if getter is not None:
                 only = name == "flowContext" and not bare
-                lines.append(f"{getter} = " + ("root(context, names)" if only else f"getter({value})"))
+                code = "root(context, names)" if only else f"getter({value})"
+                if only and brief:
+                    code = f"context.get if type(context) is dict and {key} not in names else {code}"
+                lines.append(f"{getter} = {code}")
         return lines
+
+    def is_own(self, name: str) -> bool:
+        """Whether a name has one local, which setting it just writes."""
+        return name in self.frames[-1].own
 
     def write(self, name: str, value: str) -> None:
         """Set a name to the value a local holds."""
-        current, outer = self.frames[-1], []
+        current, outer = self.frames[-1], list[str]()
         if name in current.own:
             self.writer.line(f"{current.own[name]} = {value}")
             return

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from flowdsl.template.runtime import Place, Places
 
 Line = tuple[int, str, Place]
+Piece = list[tuple[str, Place]]
+"""The code of a text, in fragments with the places they come from."""
+
+_CANNOT_FAIL: Final = re.compile(r"k\d+,?|[*()',]*")
 
 
 class Writer:
@@ -19,11 +24,23 @@ class Writer:
         self.indent = 2
         self.origin: Place = (0, len(places.text))
         self._temps = 0
-        self._constants: dict[tuple[type, Any], str] = {}
+        self._constants: dict[Any, str] = {}
 
     def line(self, code: str) -> None:
         """Add a line."""
         self.lines.append((self.indent, code, self.origin))
+
+    def wrapped(self, before: str, pieces: list[Piece], after: str) -> None:
+        """Write texts as items of a tuple, each on a line of its own, so that a failure knows its place."""
+        line, at = before, self.origin
+        for piece in pieces:
+            for code, origin in piece:
+                if origin != at and not _CANNOT_FAIL.fullmatch(code):
+                    self.lines.append((self.indent, line, at))
+                    line, at = "", origin
+                line += code
+            line += ", "
+        self.lines.append((self.indent, line + after, at))
 
     def temp(self) -> str:
         """A fresh local name."""
@@ -38,7 +55,8 @@ class Writer:
 
     def constant(self, value: Any) -> str:
         """The name of a value."""
-        key = (type(value), value if isinstance(value, (str, int, float)) else id(value))
+        kind = type(value)
+        key = value if kind is str else (kind, value if isinstance(value, (str, int, float)) else id(value))
         name = self._constants.get(key)
         if name is None:
             name = f"k{len(self._constants)}"

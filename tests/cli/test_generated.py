@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdsl import Step, Verbatim
+from flowdsl import Step, StepContext, Verbatim, Written
 from flowdsl.cli.generated import write_atomically, write_or_check
 from flowdsl.docs import step_page
 from flowdsl.docstrings import documented, field_docs
@@ -75,6 +75,9 @@ class Frame(Step, name="FRAME", category="Test", examples=("- step: FRAME\n",)):
     "A text."
     bare: int = 0
 
+    def run(self, ctx: StepContext) -> Written:
+        return None
+
 
 class Carved(
     Frame,
@@ -100,7 +103,7 @@ def test_the_docstrings_under_fields_are_found_and_inherited() -> None:
 
 def test_a_class_without_source_has_no_docstrings_and_no_trouble() -> None:
     space: dict[str, object] = {"Step": Step, "__name__": "made"}
-    exec("class Made(Step, name='MADE'):\n    x: int = 1\n    'Some x.'", space)  # noqa: S102  a class with no file
+    exec("class Made(Step, name='MADE'):\n    x: int = 1\n    'Some x.'\n    def run(self, ctx): ...", space)  # noqa: S102  a class with no file
     made = space["Made"]
     assert isinstance(made, type)
     assert field_docs(made) == {}

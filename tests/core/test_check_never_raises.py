@@ -52,7 +52,7 @@ def test_any_change_of_a_flow_is_judged(data: st.DataObject) -> None:
         ("{$ref: 'https://example.com/schema.json', default: 1}", "the `$ref` https://example.com/schema.json leads"),
         ("{$ref: '#', default: 1}", "this is not a JSON Schema: "),
         ("{pattern: '(', default: x}", "this is not a JSON Schema: "),
-        ("{type: strung}", "this is not a JSON Schema: "),
+        ("{type: strung}", "`strung` is not a type of JSON Schema"),
     ],
 )
 def test_a_schema_that_cannot_judge_is_reported(schema: str, message: str) -> None:

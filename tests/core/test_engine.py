@@ -100,6 +100,24 @@ def test_an_output_that_was_not_declared_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("result", "found"), [("done", "a text"), (["done"], "a list"), (3, "a value of type int")], ids=str
+)
+def test_a_step_that_returns_no_map_is_told_what_to_return(result: Any, found: str) -> None:
+    class Odd(Step, name="ODD", outputs=("object",)):
+        """Return what it must not."""
+
+        def run(self, ctx: StepContext) -> Written:
+            return result  # type: ignore[no-any-return]  # the mistake
+
+    with pytest.raises(StepError) as raised:
+        Environment(steps=[Odd]).run("- step: ODD\n")
+    assert (str(raised.value), raised.value.hint) == (
+        f"ODD returned {found}; return a map from output type to value",
+        "for example {'object': …}",
+    )
+
+
+@pytest.mark.parametrize(
     ("options", "context"),
     [
         ("", {"text": "hi"}),

@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import ConfigError, Environment, FlowCheckError, FlowSyntaxError, RunError, Source
+from flowdsl import (
+    ConfigError,
+    Environment,
+    FlowCheckError,
+    FlowSyntaxError,
+    PluginError,
+    RunError,
+    Source,
+    Step,
+    TemplateError,
+    UsageError,
+)
 from flowdsl.environment import to_json
 from flowdsl.image import ImageStore
 from flowdsl.template import SecretText
@@ -40,10 +51,15 @@ def test_inputs_are_filled_in_prefill_the_context_and_stay_readable() -> None:
         ({}, "the input `city` is missing", "missing-input", "give it, for example `-i city=…`"),
         ({"city": "x", "citi": 1}, "the flow declares no input `citi`", "undefined-input", "did you mean `city`?"),
         ({"zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
-        ({"city": 5}, "the input `city` does not fit its schema: 5 is not of type 'string'", "invalid-input", None),
+        (
+            {"city": 5},
+            "the input `city` does not fit its schema: `5` is a number, and must be a text",
+            "invalid-input",
+            None,
+        ),
         (
             {"city": "x", "count": 0},
-            "the input `count` does not fit its schema: 0 is less than the minimum of 1",
+            "the input `count` does not fit its schema: `0` is less than 1",
             "invalid-input",
             None,
         ),
@@ -59,7 +75,100 @@ def test_a_misfit_deep_inside_an_input_says_where() -> None:
     text = "inputs: {a: {properties: {b: {items: {type: integer}}}}}\nflow:\n- step: SET\n  c: 1\n"
     with pytest.raises(ConfigError) as raised:
         flowdsl.run(text, {"a": {"b": [1, "x"]}})
-    assert str(raised.value) == "the input `a`['b'][1] does not fit its schema: 'x' is not of type 'integer'"
+    assert (
+        str(raised.value) == "the input `a`['b'][1] does not fit its schema: `x` is a text, and must be a whole number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "complaint"),
+    [
+        ("{type: [object, 'null']}", "{b: 1}", "`{b: 1}` is a text, and must be a map or null"),
+        ("{type: boolean}", [1], "a list of 1 must be true or false"),
+        ("{enum: [red, green, 3]}", "gren", "`gren` is not one of red, green, 3; did you mean `green`?"),
+        ("{const: a}", "b", "`b` must be `a`"),
+        ("{maximum: 3}", 4, "`4` is more than 3"),
+        ("{multipleOf: 16}", 4, "`4` is no multiple of 16"),
+        ("{minLength: 3}", "ab", "`ab` is shorter than 3 characters"),
+        ("{maxLength: 1}", "ab", "`ab` is longer than 1 characters"),
+        ("{maxItems: 1}", [1, 2], "a list of 2 has more than 1 items"),
+        ("{pattern: '^a'}", "b", "`b` does not match the pattern `^a`"),
+        ("{required: [a, b, c]}", {"b": 1}, "`a`, `c` are missing"),
+        ("{additionalProperties: false, properties: {a: {}}}", {"b": 1}, "`b` is not among its keys, a"),
+        ("{uniqueItems: true}", [1, 1], "[1, 1] has non-unique elements"),
+    ],
+)
+def test_a_misfit_is_told_in_our_words(schema: str, value: Any, complaint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        flowdsl.run(f"inputs: {{a: {schema}}}\nflow:\n- step: SET\n  c: 1\n", {"a": value})
+    assert str(raised.value) == f"the input `a` does not fit its schema: {complaint}"
+
+
+def test_a_text_where_a_map_is_declared_points_to_a_file_of_inputs() -> None:
+    with pytest.raises(ConfigError) as raised:
+        flowdsl.run("inputs: {a: {type: object}}\nflow:\n- step: SET\n  c: 1\n", {"a": "{b: 1}"})
+    assert raised.value.hint == "a map cannot be written behind `-i`: put it into a file of inputs, `--inputs FILE`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"overrides": {"openai": {"base_url": "https://x"}}},
+            "Environment: overrides.openai: unknown setting `base_url`, did you mean `endpoint`?",
+        ),
+        ({"overrides": {"openai": "https://x"}}, "Environment: overrides.openai must be a table of settings"),
+        ({"env": "HOME"}, "env takes a list of names: env=['HOME']"),
+        ({"limits": {"timeout_s": 3}}, "limits takes flowdsl.Limits(…), not dict"),
+        ({"variables": [1]}, "variables takes a dict, not list"),
+        ({"as_of": "2026-01-01"}, "as_of takes a datetime.date, not str"),
+        ({"secrets": {"A": "b"}}, "secrets takes a function from name to value, such as `values.get`, not dict"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Environment(**arguments)
+    assert str(raised.value) == message
+
+
+def test_steps_that_are_no_list_are_refused() -> None:
+    with pytest.raises(PluginError) as raised:
+        Environment(steps=Step)  # type: ignore[arg-type]  # the mistake
+    assert str(raised.value) == "steps takes a list of classes: steps=[Step]"
+
+
+@pytest.mark.parametrize("flow", [b"- step: SET\n", [{"step": "SET"}], None])
+def test_a_flow_of_another_kind_is_refused(flow: Any) -> None:
+    with pytest.raises(UsageError) as raised:
+        flowdsl.run(flow)
+    assert str(raised.value) == f"a flow is a path, a text or a flowdsl.Source, not {type(flow).__name__}"
+
+
+@pytest.mark.parametrize("flow", ["- step: SET", "flow: [{step: SET}]", "{flow: []}"])
+def test_a_flow_of_one_line_is_not_searched_among_the_files(flow: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        flowdsl.run(flow)
+    message = f"a text without a line break is taken for a path; if this is a flow, write Source({flow!r})"
+    assert str(raised.value) == message
+
+
+def test_inputs_that_are_no_map_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"^inputs takes a dict, not list$"):
+        flowdsl.run("- step: SET\n  a: 1\n", ["a"])  # type: ignore[arg-type]  # the mistake
+
+
+def test_an_attribute_that_is_not_exposed_says_how_to_expose_it() -> None:
+    class Client:
+        name = "Ada"
+
+    environment = Environment(objects={"client": Client()})
+    with pytest.raises(TemplateError) as raised:
+        environment.run("- step: SET\n  a: '{{ client.name }}'\n")
+    hint = "templates see only what the host exposes: flowdsl.template.exposed(client, 'name')"
+    assert (str(raised.value), raised.value.hint) == ("`client.name` is undefined", hint)
+    with pytest.raises(TemplateError) as raised:
+        environment.run("- step: SET\n  a: '{{ client.mane }}'\n")
+    assert raised.value.hint == "set it before, or write `client.mane | default(…)`"
 
 
 def test_a_schema_fetches_nothing() -> None:

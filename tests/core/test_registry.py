@@ -82,6 +82,9 @@ def test_a_plugin_with_an_index_is_checked_without_its_code(tmp_path: Path) -> N
         n: int = Field(default=1, le=3)
         """How often."""
 
+        def run(self, ctx: StepContext) -> Written:
+            return {"text": "from the test"}
+
     entry = {**spec_of(Greet).to_index(), "qualname": "hello_steps.greet:Greet"}
     code = STEP.format(cls="Greet", name="GREET") + "    n: int = 1\n"
     plugin(tmp_path, "hello", "hello_steps", greet=code, index=f"STEPS = ({entry!r},)\n")
@@ -90,6 +93,15 @@ def test_a_plugin_with_an_index_is_checked_without_its_code(tmp_path: Path) -> N
         'flowdsl.run("- step: GREET\\n  n: 2\\n").outputs)'
     )
     assert printed(tmp_path, body) == "['`n` is 4, and must be at most 3'] False {'text': 'from Greet'}"
+
+
+def test_a_step_without_a_run_fails_at_class_creation() -> None:
+    with pytest.raises(PluginError) as raised:
+
+        class Idle(Step, name="IDLE"):
+            """Do nothing."""
+
+    assert str(raised.value) == "IDLE: Idle has no `run`: define `def run(self, ctx): …`"
 
 
 @pytest.mark.parametrize("indexed", [False, True])

@@ -199,6 +199,22 @@ def test_short_parts_of_a_secret_do_not_garble_messages() -> None:
     assert secrets.hide("a cat is long enough") == "a cat is ***"
 
 
+def test_a_short_secret_stays_hidden_and_garbles_no_other_text() -> None:
+    secrets = Secrets({"KEY": "x"}.get)
+    made = secrets.secret("KEY")
+    assert secrets.hide("a WIDTHxHEIGHT [unsupported-x]") == "a WIDTHxHEIGHT [unsupported-x]"
+    assert secrets.hide_in({"x": [made, "x", "axe"]}) == {"x": ["***", "***", "axe"]}
+    assert type(secrets.marked("x")) is SecretText
+
+
+def test_the_code_and_place_of_an_error_are_never_rewritten() -> None:
+    text = "- step: COMPLAIN\n  how: run\n  say: \"{{ secret('KEY') }}\"\n"
+    shown = Environment(steps=[Tell, Complain], secrets={"KEY": "run-failed"}.get)
+    with pytest.raises(RunError) as caught:
+        shown.run(text)
+    assert (caught.value.message, caught.value.code) == ("cannot say ***", "run-failed")
+
+
 def test_code_that_loses_the_mark_of_a_secret_gets_it_back() -> None:
     secrets = Secrets(nothing)
     assert secrets.marked("x") == "x"

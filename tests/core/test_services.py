@@ -100,9 +100,9 @@ def test_overrides_win_over_everything_and_null_removes(folder: Path) -> None:
         "override",
         folder,
         "model: flow, endpoint: 'https://flow'",
-        overrides={"acme": {"endpoint": "u", "model": None}},
+        overrides={"acme": {"endpoint": "https://u", "model": None}},
     )
-    assert (found["endpoint"], "model" in found, found["origins"]["endpoint"]) == ("u", False, "override")
+    assert (found["endpoint"], "model" in found, found["origins"]["endpoint"]) == ("https://u", False, "override")
 
 
 def test_templates_in_settings_read_secrets_stored_values_and_allowed_variables(folder: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_service_that_nothing_configures_names_the_variables_that_would_do(
         ("[services.asker]\napiKy = 'x'\n", "services.asker: unknown setting `apiKy`, did you mean `apiKey`?"),
         ("[services.asker]\nzzz = 'x'\n", "services.asker: unknown setting `zzz`"),
         ("[services]\nasker = 'x'\n", "services.asker must be a table of settings"),
-        ("services = 5\n", "services.services must be a table of settings"),
+        ("services = 5\n", "services must be a table of names and settings, not int"),
         (
             "[services.asker]\ntimeoutMs = 5\n",
             "services.asker: `timeoutMs` is 5, and must be from 1000 to 900000",

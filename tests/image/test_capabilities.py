@@ -110,7 +110,8 @@ def test_a_hub_is_a_gateway() -> None:
     ],
 )
 def test_only_the_vendors_own_endpoint_makes_it_an_error(endpoint: Any, severity: str) -> None:
-    assert only(problems({"model": "dall-e-3"}, {"endpoint": endpoint})).severity == severity
+    service = {"endpoint": endpoint, "apiKey": "its own"}
+    assert only(problems({"model": "dall-e-3"}, service)).severity == severity
 
 
 def test_a_model_is_judged_on_the_day_that_is_asked_for() -> None:
@@ -175,7 +176,7 @@ def test_an_unknown_model_at_the_vendor_is_told_with_the_living() -> None:
 
 def test_a_living_model_and_its_snapshot_are_silent() -> None:
     for name in ("gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare", "gpt-image-2.6-sunburst"):
-        assert problems({"model": name, "instruction": "a cat", "size": "1536x864", "quality": "high", "n": 4}) == []
+        assert problems({"model": name, "instruction": "a cat", "size": "1536x864", "quality": "medium", "n": 4}) == []
 
 
 def test_what_a_template_decides_is_skipped() -> None:
@@ -221,7 +222,7 @@ def test_on_azure_the_default_is_judged_when_nothing_else_names_a_model() -> Non
 
 
 def test_on_azure_another_host_is_a_gateway() -> None:
-    found = only(azure({"model": "dall-e-3"}, {"endpoint": "https://apim.example.org/openai"}))
+    found = only(azure({"model": "dall-e-3"}, {"endpoint": "https://apim.example.org/openai", "apiKey": "k"}))
     assert (found.code, found.severity) == ("retired-model", "warning")
 
 
@@ -290,7 +291,7 @@ def test_a_size_outside_a_list_gets_the_list() -> None:
 
 
 def test_a_very_large_size_is_a_note() -> None:
-    found = only(problems({"model": "gpt-image-2", "size": "3840x2160"}))
+    found = only(problems({"model": "gpt-image-2", "size": "3840x2160", "timeoutMs": 180000}))
     assert found.message == "`3840x2160` is above 2560x1440 pixels, which the vendor calls experimental"
     assert problems({"model": "gpt-image-2", "size": "2560x1440"}) == []
 
@@ -581,7 +582,113 @@ def test_only_a_very_short_deadline_of_the_author_is_a_note() -> None:
         )
     ]
     assert problems({"model": "gpt-image-2", "timeoutMs": 30000, "quality": "high"}) == []
-    assert problems({"model": "gpt-image-2", "quality": "high"}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "what"),
+    [
+        ({"model": "gpt-image-2", "quality": "high"}, "quality", "`quality: high`"),
+        ({"model": "gpt-image-2.6-sunburst", "quality": "max"}, "quality", "`quality: max`"),
+        ({"model": "gpt-image-2", "size": "3840x2160"}, None, "a picture of 3840x2160"),
+    ],
+)
+def test_the_default_deadline_is_a_note_where_pictures_take_long(
+    given: dict[str, Any], key: str | None, what: str
+) -> None:
+    expected = Problem(
+        "short-timeout",
+        f"{what} can take longer than the 60 s a request has by default, "
+        "and a request that is given up may still be charged",
+        key=key,
+        hint="`timeoutMs: 180000` is on the safe side",
+        severity="note",
+    )
+    assert [found for found in problems(given) if found.code == "short-timeout"] == [expected]
+    for silent in ({**given, "timeoutMs": 60000}, {**given, "timeoutMs": UNKNOWN}, {**given, "model": "other"}):
+        assert [found for found in problems(silent) if found.code == "short-timeout"] == []
+    assert [found for found in problems(given, {"timeoutMs": 90000}) if found.code == "short-timeout"] == []
+
+
+@pytest.mark.parametrize("quality", ["low", "medium", "auto", UNKNOWN])
+def test_the_default_deadline_is_silent_for_other_qualities(quality: Any) -> None:
+    assert problems({"model": "gpt-image-2", "quality": quality, "size": "2560x1440"}) == []
+
+
+FOREIGN = "https://images.example.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("step", "variable"),
+    [("OPENAI_IMAGE_GENERATION", "OPENAI_API_KEY"), ("AZURE_OPENAI_IMAGE_GENERATION", "AZURE_OPENAI_API_KEY")],
+)
+def test_a_key_of_the_environment_for_a_foreign_host_is_a_warning(step: str, variable: str) -> None:
+    assert problems({"model": "gpt-image-2"}, {"endpoint": FOREIGN}, step) == [
+        Problem(
+            "key-for-foreign-host",
+            f"the key of {variable} would be sent to images.example.com",
+            hint="set `apiKey:` on the service `pictures`, so that each endpoint gets its own key",
+            severity="warning",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "origins", "warned"),
+    [
+        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "flow", "apiKey": "environment OPENAI_API_KEY"}, True),
+        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "host", "apiKey": "environment OPENAI_API_KEY"}, True),
+        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "flow", "apiKey": "flow"}, False),
+        ({"endpoint": FOREIGN, "apiKey": UNKNOWN}, {"endpoint": "flow", "apiKey": "flow"}, False),
+        ({"endpoint": FOREIGN, "authKey": "k"}, {"endpoint": "flow", "authKey": "flow"}, False),
+        ({"endpoint": FOREIGN}, {"endpoint": "environment OPENAI_BASE_URL"}, False),
+        ({"endpoint": "http://127.0.0.1:9", "apiKey": ""}, {"endpoint": "override", "apiKey": "override"}, False),
+        ({"endpoint": FOREIGN, "apiKey": ""}, {"endpoint": "override", "apiKey": "override"}, False),
+        ({"endpoint": UNKNOWN}, {"endpoint": "flow"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_the_origin_of_key_and_endpoint_decides(
+    settings: dict[str, Any], origins: dict[str, str], warned: bool
+) -> None:
+    options = Options(
+        "OPENAI_IMAGE_GENERATION", {"model": "gpt-image-2"}, DEFAULTS, Service("pictures", settings, origins), DAY
+    )
+    assert [found.code for found in check_image(options)] == ["key-for-foreign-host"] * warned
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://api.openai.com/v1",
+        "https://x.openai.azure.com",
+        "http://localhost:8080/v1",
+        "http://gateway:4000",
+        "http://box.local",
+        "http://10.1.2.3/v1",
+        "http://192.168.0.7:9",
+        "http://[::1]:8080/v1",
+        "http://[fd00::1]/v1",
+        "https://gateway.corp.internal/v1",
+    ],
+)
+def test_vendors_and_private_hosts_may_have_the_key_of_the_environment(endpoint: str) -> None:
+    assert problems({"model": "gpt-image-2"}, {"endpoint": endpoint}) == []
+
+
+@pytest.mark.parametrize("endpoint", ["http://8.8.8.8/v1", "https://[2606:4700::1111]/v1", "https://1.example.com"])
+def test_public_addresses_may_not(endpoint: str) -> None:
+    assert only(problems({"model": "gpt-image-2"}, {"endpoint": endpoint})).code == "key-for-foreign-host"
+
+
+def test_a_hub_has_no_key_in_the_environment() -> None:
+    assert problems({"model": "gpt-image-2"}, {"endpoint": FOREIGN, "provider": "hub"}, "HUB_IMAGE_GENERATION") == []
+
+
+@pytest.mark.parametrize("size", ["1024×1024", "1024 x 1024", "1024*1024", "1024X1024", " 1024 by 1024 px "])
+def test_a_size_written_in_another_way_gets_its_right_form(size: str) -> None:
+    known, unknown = problems({"model": "gpt-image-2", "size": size}), problems({"model": "mine", "size": size})
+    assert only(known).hint == f"use `1024x1024`; supported: {FLEXIBLE}"
+    assert [found.hint for found in unknown if found.key == "size"] == ["write `1024x1024`"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ NEEDS_VALUE: Final = _names(
     "capitalize center e escape forceescape indent join lower nl2br padStart replace safe string striptags title trim "
     "truncate upper urlencode urlize"
 )
+GIVES_TEXT: Final = _names("capitalize lower title trim upper")
 KEEPS_SAFE: Final = _names("capitalize center indent nl2br replace reverse string striptags title trim truncate")
 
 

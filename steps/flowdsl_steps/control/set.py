@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
-from flowdsl import AtMostOne, Block, Call, Expression, Run, Signal, Site, Step, Verbatim
+from flowdsl import AtMostOne, Block, Call, Expression, Run, Signal, Site, Step, TemplateError, Verbatim
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
@@ -58,21 +58,19 @@ class Set(
         source = next((key for key in SOURCES if key in keys), None)
         target = keys["name"].value if source is not None and "name" in keys else "text"
         own = {"convertTo", *SOURCES, *(["name"] if source is not None else [])}
-        pairs = []
+        assignments = []
         for key in keys:
             if key == source and key != "steps":
-                pairs.append((target, _source(site, key, "convertTo" in keys)))
+                assignments.append(_assignment(site, key, target, _source(site, key, "convertTo" in keys)))
             elif key not in own:
-                pairs.append((key, site.resolver(key)))
+                assignments.append(_assignment(site, key, key, site.unplaced(key)))
+
+        if len(assignments) == 1 and source != "steps":
+            return assignments[0]
 
         def assign(run: Run) -> None:
-            context, names = run.context, run.names
-            for key, resolve in pairs:
-                value = resolve(context, names)
-                if value is UNDEFINED:
-                    context.pop(key, None)
-                else:
-                    context[key] = value
+            for one in assignments:
+                one(run)
 
         if source != "steps":
             return assign
@@ -84,6 +82,24 @@ class Set(
         return run_steps
 
 
+def _assignment(site: Site, key: str, variable: str, resolve: Any) -> Callable[[Run], None]:
+    """The call that sets one variable to the value of a key."""
+
+    def assign(run: Run) -> None:
+        context = run.context
+        try:
+            value = resolve(context, run.names)
+        except TemplateError as error:
+            site.locate(key, error, run.names)
+            raise
+        if value is UNDEFINED:
+            context.pop(variable, None)
+        else:
+            context[variable] = value
+
+    return assign
+
+
 async def _from_steps(run: Run, block: Block, target: str, assign: Callable[[Run], None]) -> Signal | None:
     signal = await run.block(block.operations)
     run.context[target] = run.context.get("text")
@@ -92,7 +108,7 @@ async def _from_steps(run: Run, block: Block, target: str, assign: Callable[[Run
 
 
 def _source(site: Site, key: str, convert: bool) -> Any:
-    resolve = site.resolver(key)
+    resolve = site.unplaced(key)
     if not convert:
         return resolve
     return lambda context, names: _number(resolve(context, names))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from flowdsl.rules import UNKNOWN, Options, Problem, show
+from flowdsl_steps.image.catalogue import parse_size
+from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused, model_problems
 from flowdsl_steps.image.option_check import known, listed, on, option_problems
 from flowdsl_steps.image.subject import Subject, subject_of
@@ -15,9 +17,14 @@ from flowdsl_steps.image.subject import Subject, subject_of
 SHORT_TIMEOUT_MS = 30_000
 """A deadline below this, written by the author, gets a note.
 
-The vendor speaks of up to two minutes for complex prompts, yet the step's default of one minute stays silent: nobody
-reads a finding that stands on every step. Source: OpenAI image generation guide.
+The vendor speaks of up to two minutes for complex prompts, yet the step's default of one minute stays silent where
+neither the quality nor the size is high: nobody reads a finding that stands on every step.
+Source: OpenAI image generation guide.
 """
+SLOW_QUALITIES = ("high", "xhigh", "max")
+"""Qualities that, when written, ask for a longer deadline than the default."""
+SLOW_PIXELS = 2560 * 1440
+"""Sizes above this ask for it too. Source: OpenAI image generation guide, which calls them experimental."""
 
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
@@ -35,9 +42,11 @@ def check_image(options: Options) -> Iterator[Problem]:
         *option_problems(options, subject),
         *_across(options, subject),
         *_habits(options, subject),
+        *_time(options, subject),
+        *key_problems(options),
     ]
     if is_refused(options, subject):
-        found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option")]
+        found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
     yield from _one_per_key(found)
 
 
@@ -123,13 +132,30 @@ def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
         if isinstance(value, str) and _is_email(value):
             message, hint = f"`{key}` looks like an e-mail address", "send a hash or an internal number instead"
             yield on(options, key, "personal-identifier", message, hint, "note")
-    timeout = options.given.get("timeoutMs")
-    slow = subject.model is not None and subject.model.family == "gpt-image"
-    if slow and isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
-        message = (
-            f"{show(subject.label)} can take up to two minutes, and a request that is given up may still be charged"
-        )
-        yield Problem("short-timeout", message, "timeoutMs", "`timeoutMs: 180000` is on the safe side", "note")
+
+
+def _time(options: Options, subject: Subject) -> Iterator[Problem]:
+    """A deadline that pictures of this kind may miss: one the author wrote, or the default where nobody wrote one."""
+    if subject.model is None or subject.model.family != "gpt-image":
+        return
+    timeout, hint = options.given.get("timeoutMs"), "`timeoutMs: 180000` is on the safe side"
+    charged = "a request that is given up may still be charged"
+    if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
+        message = f"{show(subject.label)} can take up to two minutes, and {charged}"
+        yield Problem("short-timeout", message, "timeoutMs", hint, "note")
+    if timeout is not None or (options.service is not None and options.service.option("timeoutMs") is not None):
+        return
+    default = options.defaults["timeoutMs"]
+    quality, size = known(options, "quality"), known(options, "size")
+    pixels = parse_size(size) if isinstance(size, str) else None
+    if quality in SLOW_QUALITIES:
+        what, key = f"`quality: {quality}`", "quality"
+    elif pixels and pixels[0] * pixels[1] > SLOW_PIXELS:
+        what, key = f"a picture of {size}", None
+    else:
+        return
+    message = f"{what} can take longer than the {default / 1000:g} s a request has by default, and {charged}"
+    yield Problem("short-timeout", message, key if key and options.has(key) else None, hint, "note")
 
 
 def _is_email(text: str) -> bool:

@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any
 
 from flowdsl.diagnostics import Severity
+from flowdsl.nearest import nearest
 from flowdsl.rules import UNKNOWN, Options, Problem, show
-from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size
+from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.subject import Subject
 
@@ -116,7 +117,9 @@ def _value(
             yield on(options, name, "unstable-value", f"`{name}: {value}` {remark}", hint=instead, severity="warning")
     elif values and (name == "quality" or value in _words(name)):
         better_word = translate_quality(value, model) if name == "quality" else None
-        hint = f"{f'use {show(better_word)}; ' if better_word else ''}supported: {listed(values)}"
+        near = None if better_word else nearest(value, values)
+        advice = f"use {show(better_word)}; " if better_word else f"did you mean {show(near)}? " if near else ""
+        hint = f"{advice}supported: {listed(values)}"
         yield on(
             options,
             name,
@@ -191,4 +194,6 @@ def _generic(options: Options) -> Iterator[Problem]:
         yield on(options, "quality", "unsupported-value", message, severity="warning")
     if isinstance(size, str) and size != "auto" and parse_size(size) is None:
         message = f"no known image model takes the size {show(size)}: it is neither WIDTHxHEIGHT nor auto"
-        yield on(options, "size", "unsupported-value", message, severity="warning")
+        tidy = tidy_size(size)
+        hint = f"write `{tidy}`" if tidy else None
+        yield on(options, "size", "unsupported-value", message, hint, severity="warning")

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size
+from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size, tidy_size
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,6 +26,7 @@ __all__ = [
     "catalogue",
     "parse_size",
     "sent_parameters",
+    "tidy_size",
 ]
 
 DYING_DAYS = 90

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,15 @@ def parse_size(text: str) -> tuple[int, int] | None:
         pair = (int(width), int(height))
         return pair if min(pair) > 0 else None
     return None
+
+
+def tidy_size(text: str) -> str | None:
+    """`WIDTHxHEIGHT` for the other ways in which people write a size, `1024 × 1024` or `1024*1024`; else None."""
+    match = _WRITTEN.fullmatch(text)
+    return f"{match[1]}x{match[2]}" if match else None
+
+
+_WRITTEN = re.compile(r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][0-9]{0,5})\s*(?:px)?\s*")
 
 
 class Sizes:
@@ -62,7 +72,7 @@ class Sizes:
 
     def nearest(self, size: str) -> tuple[str, ...]:
         """The one or two closest sizes the model takes, best first; empty when the text is no size at all."""
-        tidy = size.strip().lower().replace("×", "x").replace(" ", "")
+        tidy = tidy_size(size) or size.strip().lower()
         if self.fault(tidy) is None:
             return (tidy,)
         pair = parse_size(tidy)

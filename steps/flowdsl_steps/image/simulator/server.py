@@ -174,7 +174,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise UsageError(f"The simulator cannot listen on {host}:{port}: {error}. Port 0 takes a free one.") from None
+        reason = str(error).rstrip(".")
+        raise UsageError(f"The simulator cannot listen on {host}:{port}: {reason}. Port 0 takes a free one.") from None
     return listener
 
 

@@ -1,0 +1,141 @@
+"""The inputs of a run against their declarations: JSON Schema, with its complaints in the words of an author."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.document import InputDeclaration
+from flowdsl.errors import ConfigError
+from flowdsl.nearest import nearest
+from flowdsl.rules import show
+
+SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
+"""What a schema that is valid as such can still end in."""
+TYPES = {
+    "string": "a text",
+    "object": "a map",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+"""The types of JSON Schema in words."""
+
+
+def input_values(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared inputs with the values given, and defaults filled in.
+
+    Raises:
+        ConfigError: an unknown or missing input, or one that does not fit its schema.
+    """
+    from copy import deepcopy
+
+    for name in given:
+        if name not in declared:
+            near = nearest(name, declared)
+            hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
+            raise ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
+    values = {}
+    for name, declaration in declared.items():
+        if name in given:
+            values[name] = _fitting(name, given[name], declaration.schema)
+        elif declaration.has_default:
+            values[name] = deepcopy(declaration.default)
+        else:
+            raise ConfigError(
+                f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
+            )
+    return values
+
+
+def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:
+    found = misfit(schema, value) if schema else None
+    if found is None:
+        return value
+    place = "".join(f"[{part!r}]" for part in found[0])
+    wants = schema.get("type")
+    hint = None
+    if isinstance(value, str) and wants in ("object", "array"):
+        hint = f"{TYPES[wants]} cannot be written behind `-i`: put it into a file of inputs, `--inputs FILE`"
+    raise ConfigError(f"the input `{name}`{place} does not fit its schema: {found[1]}", code="invalid-input", hint=hint)
+
+
+def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | None:
+    """Where and how a value does not fit a schema, or None. Nothing is fetched: a `$ref` leads inside the schema.
+
+    Raises:
+        ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
+    """
+    import warnings
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    registry: Any = Registry()
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
+            found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
+    except Unresolvable as error:
+        ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
+        message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"
+        raise ConfigError(message, code="invalid-schema") from error
+    except SCHEMA_FAULTS as error:
+        raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error
+    return None if found is None else (list(found.absolute_path), complaint(found))
+
+
+def complaint(error: Any) -> str:
+    """What a `jsonschema.ValidationError` says, in our words where the keyword is a common one."""
+    value, limit = error.instance, error.validator_value
+    words = {
+        "minimum": "is less than {}",
+        "maximum": "is more than {}",
+        "exclusiveMinimum": "is not more than {}",
+        "exclusiveMaximum": "is not less than {}",
+        "multipleOf": "is no multiple of {}",
+        "minLength": "is shorter than {} characters",
+        "maxLength": "is longer than {} characters",
+        "minItems": "has fewer than {} items",
+        "maxItems": "has more than {} items",
+        "pattern": "does not match the pattern `{}`",
+    }
+    keyword = error.validator
+    if keyword in words:
+        return f"{show(value)} {words[keyword].format(limit)}"
+    if keyword == "type":
+        wanted = " or ".join(TYPES[name] for name in ([limit] if isinstance(limit, str) else limit))
+        kind = _kind(value)
+        return f"{show(value)}{f' is {kind}, and' if kind else ''} must be {wanted}"
+    if keyword == "enum":
+        near = nearest(value, [item for item in limit if isinstance(item, str)]) if isinstance(value, str) else None
+        meant = f"; did you mean `{near}`?" if near else ""
+        return f"{show(value)} is not one of {', '.join(show(item).strip('`') for item in limit)}{meant}"
+    if keyword == "const":
+        return f"{show(value)} must be {show(limit)}"
+    if keyword == "required":
+        return f"{_keys(name for name in limit if name not in value)} missing"
+    if keyword == "additionalProperties" and limit is False:
+        known = error.schema.get("properties", {})
+        patterns = error.schema.get("patternProperties", {})
+        extra = [key for key in value if key not in known and not any(re.search(p, key) for p in patterns)]
+        return f"{_keys(extra)} not among its keys, {', '.join(known) or 'none'}"
+    return str(error.message)
+
+
+def _keys(names: Any) -> str:
+    shown = [f"`{name}`" for name in names]
+    return f"{', '.join(shown)} {'is' if len(shown) == 1 else 'are'}"
+
+
+def _kind(value: Any) -> str | None:
+    """What a value is, where its text does not tell."""
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "a number"
+    return None
