@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import AS_OF
-from scenario_steps import STEPS
+from scenario_steps import STEPS, repeat
 
 import flowdsl
 from flowdsl.reader import read
@@ -45,9 +45,16 @@ class Scenario:
             (folder / path).write_text(text, encoding="utf-8")
         return folder / name
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables of the host."""
+        return dict(self.values.get("host", {}).get("environ", {}))
+
     def environment(self, folder: Path, emitted: list[dict[str, Any]]) -> flowdsl.Environment:
         """The host of the scenario: `host` gives the settings of its Environment."""
         settings = dict(self.values.get("host", {}))
+        settings.pop("environ", None)
+        settings["objects"] = {"repeat": repeat, **settings.get("objects", {})}
         if "limits" in settings:
             settings["limits"] = flowdsl.Limits(**settings["limits"])
         if "secrets" in settings:
@@ -132,16 +139,24 @@ def shown_event(event: flowdsl.Event) -> str:
     kind = type(event).__name__
     if isinstance(event, flowdsl.FlowFinished):
         return f"{kind} {event.status}"
-    text = f"{kind} {event.path} {event.step}"
-    extra = {
-        "StepStarted": lambda: event.label,
-        "StepFinished": lambda: None,
-        "StepFailed": lambda: event.error.code,
-        "Note": lambda: f"{event.code}: {event.text}",
-        "Progress": lambda: event.text,
-        "Emitted": lambda: event.name,
-    }[kind]()
-    return text if extra is None else f"{text}: {extra}"
+    extra = _extra(event)
+    return f"{kind} {event.path} {event.step}" + (f": {extra}" if extra is not None else "")
+
+
+def _extra(event: flowdsl.Event) -> str | None:
+    match event:
+        case flowdsl.StepStarted():
+            return event.label
+        case flowdsl.StepFailed():
+            return event.error.code
+        case flowdsl.Note():
+            return f"{event.code}: {event.text}"
+        case flowdsl.Progress():
+            return event.text
+        case flowdsl.Emitted():
+            return event.name
+        case _:
+            return None
 
 
 def plain(value: Any) -> Any:

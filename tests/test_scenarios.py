@@ -11,8 +11,10 @@ FOLDER = Path(__file__).parent / "golden" / "run"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path) -> None:
+def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = Scenario(path)
+    for name, value in scenario.environ.items():
+        monkeypatch.setenv(name, value)
     told = difference(scenario.expected, found(scenario, tmp_path))
     if told:
         pytest.fail(f"{scenario.values['title']}\n{told}", pytrace=False)
