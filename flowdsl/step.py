@@ -58,6 +58,8 @@ class StepContext(Protocol):
     """The keys the author wrote, templated ones included."""
     templated: frozenset[str]
     """Those of them whose value a template makes."""
+    inputs: tuple[str, ...]
+    """The input types the author gave a name to; empty when `inputs` is absent."""
     outputs: tuple[str, ...]
     """The output types the author asked for; empty when `outputs` is absent."""
 

@@ -41,6 +41,7 @@ class StubContext:
         self.flow_context: Mapping[str, Any] = dict(flow_context or {})
         self.given: frozenset[str] = frozenset()
         self.templated: frozenset[str] = frozenset()
+        self.inputs: tuple[str, ...] = ()
         self.outputs = outputs
         self.limits = limits or Limits()
         self.service = service or Service("stub", {})

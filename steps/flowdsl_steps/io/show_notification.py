@@ -18,7 +18,7 @@ EXAMPLE = """\
 class ShowNotification(
     Step,
     name="SHOW_NOTIFICATION",
-    aliases=('CTX_SHOW_NOTIFICATION',),
+    aliases=("CTX_SHOW_NOTIFICATION",),
     category="Tell",
     examples=(EXAMPLE,),
 ):
