@@ -308,12 +308,13 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | 
 
 
 def _printed(payload: Any) -> str:
-    """A payload for people: its message when it has one, else the payload as JSON."""
+    """A payload for people: its message when it has one, else the payload as JSON; nothing in it steers a terminal."""
     from flowdsl.template.json_text import stringify
 
     if isinstance(payload, Mapping) and "message" in payload:
         payload = payload["message"]
-    return payload if isinstance(payload, str) else str(stringify(payload))
+    text = payload if isinstance(payload, str) else str(stringify(payload))
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def _too_long(run: Run) -> LimitExceeded:
@@ -333,6 +334,7 @@ def _failed(error: RunError, operation: Operation, run: Run, began: float) -> No
         error.span = error.span or operation.span
         run.secrets.notice(run.context)
         error.message = run.secrets.hide(error.message)
+        error.hint = error.hint and run.secrets.hide(error.hint)
         error.args = (error.message,)
     if run.emit is not None:
         now = run.now()
