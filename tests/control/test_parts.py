@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from flowdsl_steps.control.conditions import holds
 from flowdsl_steps.control.passes import counted
@@ -74,3 +77,10 @@ def test_only_an_error_that_cost_nothing_and_may_pass_is_repeated() -> None:
     assert not is_safe(ServiceUnavailable("x", retryable=True, charge_possible=True))
     assert not is_safe(ServiceUnavailable("x"))
     assert not is_safe(StepError("x"))
+
+
+@pytest.mark.parametrize("module", ["ending", "passes", "repeat"])
+def test_checking_options_imports_neither_pydantic_nor_asyncio(module: str) -> None:
+    code = f"import sys, flowdsl_steps.control.{module}; print({{'pydantic', 'asyncio'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
