@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.findings import CheckSettings, Findings
+from flowdsl.checker.dataflow import without_repetitions
 from flowdsl.checker.files import Files
+from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.structure import check_root
 from flowdsl.diagnostics import Diagnostic, sort_key
@@ -23,4 +24,4 @@ def check(source: Source, settings: CheckSettings) -> tuple[Checked | None, list
     root, slips = read(source, files.include)
     findings = Findings(settings, slips)
     checked = check_root(source, root, findings, files) if root is not None else None
-    return checked, sorted(findings.diagnostics, key=sort_key)
+    return checked, sorted(without_repetitions(findings.diagnostics), key=sort_key)
