@@ -129,6 +129,8 @@ async def _attempt(client: httpx.AsyncClient, request: Request, terms: Terms) ->
         if delivery.sent:
             raise error from None
         raise _Again(error, {}) from None
+    except (httpx.InvalidURL, httpx.RemoteProtocolError):  # httpx reads a `location` even where it does not follow it
+        raise not_followed(request, None, "to something that is not a web address") from None
     except httpx.DecodingError as error:
         raise broken(request, str(error)) from None
     except httpx.HTTPError as error:
@@ -180,7 +182,7 @@ async def _sent(client: httpx.AsyncClient, request: Request, terms: Terms, deliv
                 raise too_large(request, terms.max_bytes) from None
             return Answer(status, response.headers, content, request.url)
         if status in _REDIRECTS and "location" in response.headers:
-            return _Redirect(status, urljoin(request.url, response.headers["location"]))
+            return _Redirect(status, _joined(request.url, response.headers["location"]))
         error = unsuccessful(request, status, await _excerpt(response))
         if status in (429, 503) and request.repeatable:
             raise _Again(error, response.headers)
@@ -191,8 +193,10 @@ def _redirected(request: Request, found: _Redirect) -> Request:
     """The request that a redirect asks for.
 
     Raises:
-        ServiceError: it is not followed: for a request that may change something, or out of https.
+        ServiceError: it is not followed: no web address, a request that may change something, or out of https.
     """
+    if not found.url:
+        raise not_followed(request, None, "to something that is not a web address")
     if request.method not in ("GET", "HEAD"):
         raise not_followed(request, found.status, f"to {_bare(found.url)}, which only GET and HEAD follow")
     before, after = urlsplit(request.url), urlsplit(found.url)
@@ -203,6 +207,17 @@ def _redirected(request: Request, found: _Redirect) -> Request:
     # What the author sends to one host, keys included, is not for another.
     kept = {name: value for name, value in request.headers.items() if name in _OPEN_HEADERS}
     return request._replace(url=found.url, headers=kept)
+
+
+def _joined(url: str, location: str) -> str:
+    """The web address that a `location` names, without a fragment; empty when it names none."""
+    try:
+        target = urljoin(url, location.strip()).partition("#")[0]
+        parts = urlsplit(target)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return str(httpx.URL(target)) if known else ""
+    except (ValueError, httpx.InvalidURL):
+        return ""
 
 
 def _bare(url: str) -> str:

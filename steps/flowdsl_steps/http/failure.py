@@ -65,10 +65,10 @@ def refused_address(request: Request, reason: str) -> StepError:
     )
 
 
-def not_followed(request: Request, status: int, reason: str) -> ServiceError:
+def not_followed(request: Request, status: int | None, reason: str) -> ServiceError:
     """The answer is a redirect that is not followed."""
     return ServiceRefused(
-        f"{request.shown} redirects (status {status}) {reason}",
+        f"{request.shown} redirects{'' if status is None else f' (status {status})'} {reason}",
         service=request.host,
         status=status,
         code="redirect-refused",
