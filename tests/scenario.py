@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from conftest import AS_OF
+from flowdsl_steps.image.simulator import Simulator
 from scenario_steps import STEPS, repeat
 
 import flowdsl
@@ -50,10 +54,20 @@ class Scenario:
         """The environment variables of the host."""
         return dict(self.values.get("host", {}).get("environ", {}))
 
-    def environment(self, folder: Path, emitted: list[dict[str, Any]]) -> flowdsl.Environment:
+    @contextmanager
+    def services(self) -> Iterator[dict[str, Any]]:
+        """The image services of the host: a running simulator when the scenario asks for it."""
+        if not self.values.get("host", {}).get("simulator"):
+            yield {}
+            return
+        with Simulator(as_of=date(2026, 1, 1)) as simulator:
+            yield {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+
+    def environment(self, folder: Path, emitted: list[dict[str, Any]], services: dict[str, Any]) -> flowdsl.Environment:
         """The host of the scenario: `host` gives the settings of its Environment."""
         settings = dict(self.values.get("host", {}))
-        settings.pop("environ", None)
+        for own in ("environ", "simulator"):
+            settings.pop(own, None)
         settings["objects"] = {"repeat": repeat, **settings.get("objects", {})}
         if "limits" in settings:
             settings["limits"] = flowdsl.Limits(**settings["limits"])
@@ -63,6 +77,7 @@ class Scenario:
             steps=STEPS,
             as_of=AS_OF,
             images=folder / "images",
+            services=services,
             sink=lambda name, payload: emitted.append({"name": name, "payload": plain(payload)}),
             **settings,
         )
@@ -70,10 +85,15 @@ class Scenario:
 
 def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
     """What comes of a scenario, in the form of its `expect`; only what it speaks about."""
+    with scenario.services() as services:
+        return _found(scenario, folder, services)
+
+
+def _found(scenario: Scenario, folder: Path, services: dict[str, Any]) -> dict[str, Any]:
     path = scenario.write(folder)
     emitted: list[dict[str, Any]] = []
     events: list[flowdsl.Event] = []
-    environment = scenario.environment(folder, emitted)
+    environment = scenario.environment(folder, emitted, services)
     inputs = scenario.values.get("inputs")
     diagnostics = environment.check(path, declare=inputs or ())
     expected = scenario.expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,8 @@ def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path, monkeypatch: 
 def test_every_scenario_has_its_own_title() -> None:
     titles = [Scenario(path).values["title"] for path in sorted(FOLDER.glob("*.yaml"))]
     assert sorted(titles) == sorted(set(titles))
+
+
+def test_every_label_names_a_section_a_topic_and_a_fact() -> None:
+    labels = {label for path in FOLDER.glob("*.yaml") for label in Scenario(path).values["shows"]}
+    assert [label for label in sorted(labels) if not re.fullmatch(r"[1-9]\.[A-Z_]+\.[A-Za-z_]+", label)] == []
