@@ -14,7 +14,6 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Emitted, Note, Progress
 from flowdsl.nearest import nearest
 from flowdsl.rules import UNKNOWN, Options, Problem
-from flowdsl.secrets import hidden
 from flowdsl.signals import Signal
 from flowdsl.spec import BLOCK_TYPES, StepSpec
 
@@ -309,7 +308,7 @@ class RunningStep:
     def emit(self, name: str, payload: Any) -> None:
         """Tells the host's sink something."""
         run = self._run
-        run.tell(Emitted(self.step, self.path, run.now(), name, hidden(payload)))
+        run.tell(Emitted(self.step, self.path, run.now(), name, run.secrets.hide_in(payload)))
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A shared thing, opened once."""

@@ -47,6 +47,16 @@ class Secrets:
                 text = text.replace(value, HIDDEN)
         return text
 
+    def hide_in(self, value: Any) -> Any:
+        """The value with every text inside hidden."""
+        if isinstance(value, str):
+            return HIDDEN if isinstance(value, SecretText) else self.hide(value)
+        if type(value) is dict:
+            return {key: self.hide_in(item) for key, item in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self.hide_in(item) for item in value)
+        return value
+
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if isinstance(value, SecretText):

@@ -28,7 +28,7 @@ def refused(flow: str, **settings: Any) -> flowdsl.RunError:
         "172.16.0.1",
         "192.168.1.1",
         "169.254.169.254",
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104  an address to refuse, not to listen on
         "100.64.0.1",
         "[::1]",
         "[fe80::1]",

@@ -243,7 +243,7 @@ def test_cancelling_a_run_ends_the_request_and_leaves_no_files(tmp_path: Path) -
             rest(url, outputs="[{type: blob, name: b}]") + "- step: DOWNLOAD\n  filename: x\n  in: b\n"
         )
         task = asyncio.create_task(flow.arun())
-        while not web.seen:
+        while not web.seen:  # noqa: ASYNC110  the server is in another thread
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -19,8 +19,13 @@ def check_output_names(options: Options) -> Iterator[Problem]:
     """What is wrong with a `filename` or a `directory` that is known before the run."""
     name, directory = options.given.get("filename"), options.given.get("directory")
     if isinstance(name, str) and ("/" in name or "\\" in name):
-        hint = "put folders in `directory`"
-        yield Problem("not-a-file-name", "`filename` is the name of a file, without folders", key="filename", hint=hint)
+        yield Problem(
+            "not-a-file-name",
+            "`filename` is the name of a file: the separator of folders in it becomes `_`",
+            key="filename",
+            hint="put folders in `directory`",
+            severity="warning",
+        )
     elif isinstance(name, str) and not file_name(name):
         yield Problem("not-a-file-name", f"`filename` is {name!r}, which names no file", key="filename")
     if isinstance(directory, str):
