@@ -50,7 +50,7 @@ def read_json(text: str, what: str = "this") -> Any:
 def too_deep(value: Any) -> bool:
     """Whether lists and maps stand more than `MAX_DEPTH` deep inside each other."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for item in level

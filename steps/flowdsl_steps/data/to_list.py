@@ -81,7 +81,7 @@ def _marked_items(lines: list[str]) -> list[str]:
 
 
 def _json_items(text: str) -> list[Any] | None:
-    """The items of a JSON array, or of an object that holds one list."""
+    """The items of a JSON array, or of an object that holds one list; any other object is one item."""
     if text[0] not in "[{":
         return None
     try:
@@ -90,5 +90,5 @@ def _json_items(text: str) -> list[Any] | None:
         return None
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
-        value = lists[0] if len(lists) == 1 else None
+        return lists[0] if len(lists) == 1 else [value]
     return value if isinstance(value, list) else None

@@ -6,12 +6,15 @@ import re
 from collections import Counter
 from html import escape, unescape
 
-# Source: XML 1.0 (fifth edition), 2.3, productions 4 and 4a, without the rarer planes.
-_START = r"A-Za-z_:\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02FF\u0370-\u037D\u037F-\u1FFF\u2C00-\u2FEF\u3001-\uD7FF"
+# Source: XML 1.0 (fourth edition), appendix B: the letters of common scripts, which parsers of every edition take.
+_START = (
+    r"A-Za-z_:\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u0131\u0134-\u013E\u0141-\u0148\u014A-\u017E\u0391-\u03A1\u03A3-\u03CE"
+    r"\u0410-\u044F\u05D0-\u05EA\u0621-\u063A\u0641-\u064A\u3041-\u3094\u30A1-\u30FA\u4E00-\u9FA5\uAC00-\uD7A3"
+)
 _NAME = rf"[{_START}][{_START}0-9.\u00B7-]*+"
 # Possessive throughout, and a value cannot hold `<`: no character is looked at more often than a few times.
 _TAG = re.compile(rf"<(/?)({_NAME})((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+'|[\"'])*+)>")
-_ATTRIBUTE = re.compile(rf"({_NAME})(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[^\s\"'>]++))?")
+_ATTRIBUTE = re.compile(rf"({_NAME})(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[\"']?[^\s\"'>]++))?")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _ILLEGAL = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 _SPECIAL = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"), ("<!", ">"))
@@ -77,8 +80,8 @@ class _Writer:
         empty = inside.endswith("/") or name.lower() in _EMPTY
         attributes: dict[str, str] = {}
         for key, value in _ATTRIBUTE.findall(inside.removesuffix("/")):
-            bare = value[1:-1] if value[:1] in ("'", '"') else value or key
-            attributes.setdefault(key, _plain(bare))
+            closed = value[:1] in ("'", '"') and value[-1:] == value[:1]
+            attributes.setdefault(key, _plain(value[1:-1] if closed else value.lstrip("\"'") or key))
         written = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
         self._parts.append(f"<{name}{written}{'/' if empty else ''}>")
         if not empty:
