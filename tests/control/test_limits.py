@@ -90,10 +90,13 @@ blocks:
                           do:
                             - step: TRY
                               try:
-                                - step: IF
-                                  condition: true
-                                  then: [{step: CALL_FLOW, ref: local.flows.again}]
+                                - step: FOR
+                                  var: j
+                                  items: [1]
+                                  do: [{step: CALL_FLOW, ref: local.flows.again}]
 flow:
   - {step: CALL_FLOW, ref: local.flows.again}
 """
-    assert flowdsl.run(text).context["depth"] == 64
+    context = flowdsl.run(text).context
+    assert context["depth"] == 64
+    assert "error" not in context
