@@ -54,7 +54,7 @@ class CheckSettings:
 class Findings:
     """The diagnostics of one document."""
 
-    __slots__ = ("diagnostics", "maybe_written", "settings", "slipped")
+    __slots__ = ("diagnostics", "maybe_written", "placeholders", "settings", "slipped")
 
     def __init__(self, settings: CheckSettings, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self.settings = settings
@@ -63,6 +63,8 @@ class Findings:
         """Whether lines had to be left out to read the file: then nothing is reported as missing."""
         self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
         """FlowContext keys that a part of the file with a mistake of its own may set."""
+        self.placeholders = set(settings.variables)
+        """The names that `{name}` in a text stands for: host variables and declared inputs."""
 
     @property
     def failed_imports(self) -> bool:

@@ -23,6 +23,7 @@ from flowdsl.checker.types import (
     Type,
     describe,
     join,
+    only,
 )
 from flowdsl.diagnostics import Severity
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
@@ -85,7 +86,8 @@ def check_container(inference: Inference, node: Node, type: Type) -> None:
     if _is(type, NUMERIC | BOOLEAN):
         _add(inference, node, f"{{}} is {describe(type)}, and `in` looks into a list, text or map")
     elif type.kinds & (NUMERIC | BOOLEAN) and not type.is_any:
-        message = f"{{}} may be {describe(type)}, and `in` looks into a list, text or map"
+        found = describe(only(type, NUMERIC | BOOLEAN))
+        message = f"{{}} may be {found}, and `in` looks into a list, text or map"
         _add(inference, node, message, severity="warning")
 
 
@@ -103,7 +105,8 @@ def check_filter(inference: Inference, node: Filtered, type: Type) -> None:
     if not type.kinds & needs[0]:
         _add(inference, node.target, f"{{}} is {describe(type)}, and the filter `{node.name}` takes {needs[1]}")
     elif type.kinds & ALL & ~needs[0]:
-        message = f"{{}} may be {describe(type)}, and the filter `{node.name}` takes {needs[1]}"
+        found = describe(only(type, ALL & ~needs[0]))
+        message = f"{{}} may be {found}, and the filter `{node.name}` takes {needs[1]}"
         _add(inference, node.target, message, severity="warning")
 
 

@@ -15,7 +15,7 @@ SETTING_NAMES = frozenset({"env", "secret", "kv"})
 
 
 def resolved_value(node: Node, findings: Findings) -> Any:
-    """The value of an option as far as it is known before the run: UNKNOWN when a template decides it.
+    """The value of an option as far as it is known before the run: UNKNOWN when a template or a `{name}` decides it.
 
     Reports every template inside that cannot be read.
     """
@@ -25,7 +25,7 @@ def resolved_value(node: Node, findings: Findings) -> Any:
             return value
         template = parse(value)
         if template.is_literal and not template.problems:
-            return value
+            return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
         _check_template(template, node, findings)
         return UNKNOWN
     children = node.value if node.kind == "list" else node.value.values()

@@ -245,19 +245,9 @@ def _go_on(
     if not known.endless:
         if known.least == 0:
             after = truth_states(step, known.deciding, head)("else")
-            changes = after.since(state)
-            for key, entry in changes.items():
-                if not entry.always and state.get(key) is None:
-                    changes[key] = Entry(entry.type, entry.where, always=False, unset=none, implied=entry.implied)
-            ways.append((way_out(state, changes), none))
-        for changes, why in backs:
-            whole = dict(head.changes)
-            overlay(whole, changes)
-            ways.append((way_out(state, whole), why))
-    for changes, why in breaks:
-        whole = dict(head.changes)
-        overlay(whole, changes)
-        ways.append((way_out(state, whole), why))
+            ways.append((_over(state, State(), after.since(state), none), none))
+        ways += [(_over(state, head, changes, why), why) for changes, why in backs]
+    ways += [(_over(state, head, changes, why), why) for changes, why in breaks]
     if not ways:
         if (known.endless and not backs) or known.endless:
             state.dead = Unset(f"the {step.spec.name} at {line(step)} never ends", step.name_node, "this never ends")
@@ -271,6 +261,16 @@ def _go_on(
             if known.side_by_side and not entry.implied and not entry.refined and key in state.changes:
                 state.changes[key].rivals = step.name_node
     _collect(paths, step, state, collected)
+
+
+def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> State:
+    """The state on one way out of a loop; what no pass has set yet is unset because of that way."""
+    whole = dict(head.changes)
+    overlay(whole, changes)
+    for key, entry in whole.items():
+        if not entry.always and state.get(key) is None and (key in head.changes) is (key not in changes):
+            whole[key] = Entry(entry.type, entry.where, always=False, unset=why, implied=entry.implied)
+    return way_out(state, whole)
 
 
 def _collect(paths: Paths, step: StepNode, state: State, types: list[Type]) -> None:

@@ -9,6 +9,7 @@ from flowdsl.checker.types import (
     ALL,
     ANY,
     ANY_LIST,
+    BOOLEAN,
     ERROR,
     ERROR_KEYS,
     FUNCTION,
@@ -18,6 +19,7 @@ from flowdsl.checker.types import (
     LIST,
     MAP,
     NULL,
+    NUMBER,
     OF_BOOLEAN,
     OF_FUNCTION,
     OF_INTEGER,
@@ -26,7 +28,6 @@ from flowdsl.checker.types import (
     OF_UNDEFINED,
     OPEN_MAP,
     OTHER,
-    SCALAR,
     SECRET,
     TEXT,
     TEXT_LIST,
@@ -60,8 +61,12 @@ def _rows(type: Type) -> Type:
     return list_of(list_of(item_of(type)))
 
 
-def _same(type: Type) -> Type:
-    return type
+def _replaced(type: Type) -> Type:
+    return join(without(type, INTEGER | NUMBER), OF_TEXT) if type.kinds & (INTEGER | NUMBER) else type
+
+
+def _split(type: Type) -> Type:
+    return _items(type) if type.kinds & LIST else TEXT_LIST
 
 
 def _reversed(type: Type) -> Type:
@@ -69,8 +74,8 @@ def _reversed(type: Type) -> Type:
 
 
 def _sum(type: Type) -> Type:
-    item = item_of(type)
-    return OF_NUMBER if not item.kinds & (SCALAR & ~INTEGER & ~16) and not item.is_any else plain(TEXT | INTEGER | 16)
+    adds = BOOLEAN | INTEGER | NUMBER | NULL | UNDEFINED
+    return plain(TEXT | INTEGER | NUMBER) if item_of(type).kinds & ALL & ~adds else OF_NUMBER
 
 
 _TEXT: Final = """capitalize center e escape forceescape indent join lower nl2br padStart safe string striptags title
@@ -87,12 +92,12 @@ FILTERS: Final[dict[str, Result]] = {
     **dict.fromkeys(("batch", "chunk", "slice"), _rows),
     **dict.fromkeys(("dictsort", "entries", "flatten", "pluck", "values"), ANY_LIST),
     "keys": TEXT_LIST,
-    "split": TEXT_LIST,
+    "split": _split,
     "length": OF_INTEGER,
     "wordcount": plain(INTEGER | NULL),
     "groupby": OPEN_MAP,
     "pick": OPEN_MAP,
-    "replace": _same,
+    "replace": _replaced,
     "reverse": _reversed,
     "sum": _sum,
 }
@@ -173,7 +178,7 @@ def method_result(target: Type, name: str, arguments: list[Type]) -> Type:
         found = _TEXT_METHODS.get(name, ANY)
     elif kinds == LIST:
         found = _LIST_METHODS.get(name, ANY)
-    elif kinds and not kinds & ~(INTEGER | 16):
+    elif kinds and not kinds & ~(INTEGER | NUMBER):
         found = _NUMBER_METHODS.get(name, ANY)
     result = found if isinstance(found, Type) else found(target)
     return with_secret(result) if target.kinds & SECRET else result
@@ -199,6 +204,15 @@ def member(type: Type, key: str | None) -> Type:
     return with_secret(result) if secret and kinds & TEXT else result
 
 
+def may_lack(type: Type, key: str | None) -> bool:
+    """Whether a value of one of several kinds does not have a member, though of another it may be anything."""
+    kinds = type.kinds & ALL
+    return any(
+        kinds & kind and kind != UNDEFINED and _member(type, kind, key).kinds & ALL == UNDEFINED
+        for kind in (1 << bit for bit in range(12))
+    )
+
+
 def _member(type: Type, kind: int, key: str | None) -> Type:
     if kind in (UNDEFINED, NULL):
         return OF_UNDEFINED
@@ -215,7 +229,7 @@ def _member(type: Type, kind: int, key: str | None) -> Type:
         return ANY
     if kind in (IMAGE, ERROR):
         return ANY if key in (IMAGE_KEYS if kind == IMAGE else ERROR_KEYS) else OF_UNDEFINED
-    methods = () if kind == FUNCTION else ("toString",) if kind == 4 else _NUMBER_METHODS
+    methods = () if kind == FUNCTION else ("toString",) if kind == BOOLEAN else _NUMBER_METHODS
     return OF_FUNCTION if key in methods else OF_UNDEFINED
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flowdsl.checker.types import ANY, OF_UNDEFINED, Type, join, within
+from flowdsl.checker.types import ANY, Type, join, within
 from flowdsl.reader import Node
 
 
@@ -114,6 +114,8 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
     type: Type | None = None
     always, implied, where, unset, rivals = True, True, None, None, None
     for entry, reason in entries:
+        if entry is not None and entry.refined and entry.where is None and base.get(key) is None:
+            continue  # only a caller that sets the key comes this way, and nothing is known of its value
         if entry is None:
             if base.open:
                 type = ANY if type is None else join(type, ANY)
@@ -126,7 +128,7 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
         rivals = rivals or entry.rivals
         if not entry.always:
             always, unset = False, unset or entry.unset
-    found = Entry(type or OF_UNDEFINED, where, always, unset, implied=implied)
+    found = Entry(type or ANY, where, always, unset, implied=implied)
     found.rivals = rivals
     return found
 
@@ -147,7 +149,7 @@ def merge(base: State, paths: list[tuple[State, Unset]]) -> None:
         written = False
         for state, reason in live:
             entry = state.changes.get(key)
-            if entry is None or (entry.refined and known is None):
+            if entry is None:
                 entry = known
             written = written or (entry is not None and entry is not known and not entry.refined)
             entries.append((entry, reason))

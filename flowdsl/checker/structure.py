@@ -116,6 +116,7 @@ def _text(node: Node | None) -> str | None:
 def _declarations(values: dict[str, Node], document: Document, findings: Findings, files: Files) -> None:
     """What a mapping root declares beside its steps."""
     document.inputs = check_inputs(values.get("inputs"), findings)
+    findings.placeholders.update(document.inputs or ())
     document.services = {**document.services, **check_services(values.get("services"), findings)}
     if "blocks" in values:
         document.scopes["local"] = check_blocks(values["blocks"], "local", findings)

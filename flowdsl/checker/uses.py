@@ -215,12 +215,15 @@ class Names:
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of further members; reports those a value does not have."""
-        from flowdsl.checker.results import member
+        from flowdsl.checker.results import may_lack, member
 
         for part in parts[index:]:
             found = member(target, part.key)
             text = f"{shown}.{part.key}" if part.key and not part.key.isdigit() else f"{shown}[{part.key or '…'}]"
-            if not quiet and found.kinds & UNDEFINED and not found.is_any and not target.kinds & UNDEFINED:
+            lacking = found.kinds & UNDEFINED and (
+                not found.is_any or (not target.is_any and may_lack(target, part.key))
+            )
+            if lacking and not quiet and not target.kinds & UNDEFINED:
                 self.no_member(target, found, part, shown, text, use)
                 found = without(found, UNDEFINED)
                 if not found.kinds & ALL:

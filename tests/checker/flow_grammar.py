@@ -78,6 +78,7 @@ class Grammar:
     def older(self, env: Env, around: dict[str, Any]) -> tuple[Any, bool]:
         """SET in its older form."""
         name = self.random.choice(NAMES)
+        step: dict[str, Any]
         if self.random.random() < 0.4:
             kind = self.random.choice(KINDS)
             step = {"step": "SET", "name": name, "expression": self.expression(kind, env)}
@@ -285,7 +286,7 @@ class Grammar:
         name, random = self.read(kind, env), self.random
         if name is not None and random.random() < 0.5:
             return name
-        return getattr(self, f"_{kind}")(env, name)
+        return str(getattr(self, f"_{kind}")(env, name))
 
     def _text(self, env: Env, name: str | None) -> str:
         number, of = self.read("number", env), self.read("map", env)
