@@ -28,4 +28,4 @@ def test_every_scenario_has_its_own_title() -> None:
 
 def test_every_label_names_a_section_a_topic_and_a_fact() -> None:
     labels = {label for path in FOLDER.glob("*.yaml") for label in Scenario(path).values["shows"]}
-    assert [label for label in sorted(labels) if not re.fullmatch(r"[1-9]\.[A-Z_]+\.[A-Za-z_]+", label)] == []
+    assert [label for label in sorted(labels) if not re.fullmatch(r"[1-9]\.[A-Z0-9_]+\.[A-Za-z_]+", label)] == []

@@ -54,15 +54,28 @@ def endless(connection: socket.socket, ended: threading.Event) -> None:
         connection.sendall(b"x" * 65536)
 
 
+class Routes:
+    """Answers by method and target (`GET /a?b=1`), each its list in order; any other request is not found."""
+
+    def __init__(self, answers: dict[str, list[bytes]]) -> None:
+        self._answers = answers
+
+    def take(self, seen: Seen) -> bytes:
+        """The answer to a request."""
+        given = self._answers.get(f"{seen.method} {seen.target}", [answer(b"not here", "404 Not Found")])
+        return given.pop(0) if len(given) > 1 else given[0]
+
+
 class Web(socketserver.ThreadingTCPServer):
     """Gives the answers in order, the last one again and again; keeps the requests."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, routes: Routes | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
         self.answers = list(answers)
+        self.routes = routes
         self.seen: list[Seen] = []
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -74,6 +87,8 @@ class Web(socketserver.ThreadingTCPServer):
         """Keeps a request; gives its answer."""
         with self.lock:
             self.seen.append(seen)
+            if self.routes is not None:
+                return self.routes.take(seen)
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def handle_error(self, request: object, client_address: object) -> None:
