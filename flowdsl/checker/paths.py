@@ -209,7 +209,7 @@ class Paths:
     def _no_input(self, name: str, node: Node, state: State) -> None:
         from flowdsl.nearest import nearest
 
-        near = nearest(name, list(state.keys()))
+        near = nearest(name, list(state.known_keys()))
         hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
         message = f"`{name}` is not set by any step before this one"
         self.findings.add("undefined-variable", message, node, hint=hint)

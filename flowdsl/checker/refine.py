@@ -13,6 +13,11 @@ def refined(state: State, condition: Node, truth: bool) -> State:
     """A state over this one with what a condition that is true, or false, says."""
     found: dict[str, int] = {}
     _collect(condition, truth, found)
+    for index in later_pass(condition, truth):
+        for key in state.known_keys():
+            entry = state.get(key)
+            if entry is not None and entry.unset is not None and entry.unset.later == index:
+                found.setdefault(key, 0)
     if not found:
         return state
     inner: State | None = None
@@ -108,3 +113,30 @@ def _set(node: Node, kinds: int, found: dict[str, int]) -> None:
     kinds = -1 if deep else kinds
     known = found.get(key, 0)
     found[key] = -1 if -1 in (known, kinds) and not (known > 0 or kinds > 0) else max(known, kinds, key=abs)
+
+
+def later_pass(node: Node, truth: bool) -> list[str]:
+    """The loop indexes that a condition says are not 0: then a pass has come before."""
+    if isinstance(node, Unary) and node.operator == "not":
+        return later_pass(node.operand, not truth)
+    if isinstance(node, Chain) and node.operators[0] in ("and", "or"):
+        if (node.operators[0] == "and") is not truth:
+            return []
+        return [index for operand in node.operands for index in later_pass(operand, truth)]
+    if isinstance(node, Binary):
+        other = node.right.value if isinstance(node.right, Literal) else None
+        says = {"==": False, "===": False, "!=": True, "!==": True, ">": True, "<=": False}.get(node.operator)
+        if type(other) is int and (other == 0 or node.operator == ">") and other >= 0 and says is truth:
+            return _index(node.left)
+        if node.operator in (">=", "<") and other == 1 and (node.operator == ">=") is truth:
+            return _index(node.left)
+        return []
+    return _index(node) if truth else []
+
+
+def _index(node: Node) -> list[str]:
+    """The key of a FlowContext value that may be a loop's index."""
+    if isinstance(node, Member) and isinstance(node.target, Name) and node.target.name == "flowContext":
+        key = node.key.value if isinstance(node.key, Literal) else None
+        return [key] if isinstance(key, str) and key.endswith("_index") else []
+    return []

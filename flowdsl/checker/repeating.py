@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_PASSES = 4
 """After so many rounds what still changes is taken as any value."""
-FAULTS = frozenset({"undefined-variable", "maybe-undefined", "unknown-member", "wrong-type"})
+FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one pass as for all."""
 LATER = frozenset({"collect", "condition", "test"})
 """Options that are resolved at each pass."""
@@ -125,9 +125,11 @@ def _never(paths: Paths, loop: Loop, state: State) -> None:
 def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
     """The state where a pass begins: before the first, or after any other."""
     head = State(state)
+    node = step.keys.get("var")
     why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
+    only_first = why._replace(later=f"{node.value}_index") if node is not None else why
     for key, entry in carried.items():
-        head.changes[key] = joined(state, key, [(state.get(key), why), (entry, why)])
+        head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
     return head
 
 

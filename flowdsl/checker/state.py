@@ -18,6 +18,8 @@ class Unset(NamedTuple):
     text: str
     node: Node | None = None
     label: str = ""
+    later: str | None = None
+    """The index of the loop whose first pass alone leaves the key unset."""
 
 
 class Entry:
@@ -74,7 +76,7 @@ class State:
             state = state.base
         return None
 
-    def keys(self) -> Iterator[str]:
+    def known_keys(self) -> Iterator[str]:
         """Every key that may be set."""
         state: State | None = self
         seen: set[str] = set()

@@ -310,7 +310,7 @@ class Names:
             near = nearest(key, self.names | BUILTIN_NAMES)
             message, hint = f"there is no function `{key}`", f"did you mean `{near}`?" if near else None
         else:
-            names = list(state.keys())
+            names = list(state.known_keys())
             near = nearest(key, [*names, *self.names] if bare else names)
             message = f"`{shown}` is undefined: no step before this one sets it, and no input declares it"
             if later is not None:

@@ -59,6 +59,17 @@ SILENT = {
   do: [{step: SET, count: "{{ flowContext.count + 1 }}"}]
 - {step: SET, b: "{{ flowContext.count * 2 }}"}
 """,
+    "a first pass that sets what later ones read": """
+- step: FOR
+  var: name
+  items: [Ada, Grace, Hedy]
+  do:
+    - step: IF
+      condition: "{{ flowContext.name_index == 0 }}"
+      then: [{step: SET, all: ["{{ flowContext.name }}"]}]
+      else: [{step: SET, all: "{{ flowContext.all.concat([flowContext.name]) }}"}]
+- {step: SET, line: "{{ flowContext.all | join(', ') }}"}
+""",
     "an endless loop that BREAK leaves": """
 - step: WHILE
   condition: true
