@@ -326,7 +326,7 @@ class StepSpec:
                 yield problem
         for key in keys.values():
             if key.required and given.get(key.name) is None:
-                yield Problem("missing-key", f"{self.name} needs `{key.name}`", hint=f"add `{key.name}:`")
+                yield Problem("missing-key", f"{self.name} needs `{key.name}`", key=key.name, hint=f"add `{key.name}:`")
         if wrong:  # what is wrong in itself is not judged together with others
             options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
         for rule in self.rules:

@@ -45,7 +45,7 @@ class SaveImages(
     examples=(
         """\
 - step: OPENAI_IMAGE_GENERATION
-  model: gpt-image-1.5
+  model: gpt-image-2
   instruction: A quiet harbour at dawn
   n: 2
 - step: SAVE_IMAGES
