@@ -1,4 +1,4 @@
-"""`python -m benchmarks [steps|validate|templates|images ...]`: runs those, or all of them."""
+"""`python -m benchmarks [steps|validate|dataflow|templates|images ...]`: runs those, or all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import platform
 from importlib import import_module
 
-NAMES = ("steps", "validate", "templates", "images")
+NAMES = ("steps", "validate", "dataflow", "templates", "images")
 
 
 def main() -> None:

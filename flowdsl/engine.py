@@ -313,12 +313,13 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | 
 
 
 def _printed(payload: Any) -> str:
-    """A payload for people: its message when it has one, else the payload as JSON."""
+    """A payload for people: its message when it has one, else the payload as JSON; nothing in it steers a terminal."""
     from flowdsl.template.json_text import stringify
 
     if isinstance(payload, Mapping) and "message" in payload:
         payload = payload["message"]
-    return payload if isinstance(payload, str) else str(stringify(payload))
+    text = payload if isinstance(payload, str) else str(stringify(payload))
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def _outputs(run: Run) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Leaf:
         self.spec: StepSpec = site.step.spec
         self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
         self.outputs = tuple(port.type for port in self.step.outputs)
+        self.inputs = tuple(port.type for port in self.step.inputs)
         self.templated = frozenset(name for name, node in self.step.keys.items() if not is_constant(node))
         self.resolvers: dict[str, Resolver] = {}
         self.deferred: dict[str, Resolver] = {}
@@ -101,6 +102,10 @@ class Leaf:
             return value if isinstance(plain, str) else plain  # a secret stays marked
         if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
             return int(value)
+        if key is not None and key.type == "text" and name in self.templated and isinstance(value, (bool, int, float)):
+            from flowdsl.template import to_text
+
+            return to_text(value)
         return value
 
     def config(self, values: dict[str, Any], service: Service | None, run: Run | None) -> Step:
@@ -203,7 +208,7 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
-    __slots__ = ("_leaf", "_run", "_service", "given", "id", "outputs", "path", "step", "templated")
+    __slots__ = ("_leaf", "_run", "_service", "given", "id", "inputs", "outputs", "path", "step", "templated")
 
     def __init__(self, leaf: Leaf, run: Run) -> None:
         self._leaf = leaf
@@ -214,6 +219,7 @@ class RunningStep:
         self.id = leaf.step.id
         self.given = leaf.given
         self.outputs = leaf.outputs
+        self.inputs = leaf.inputs
         self.templated = leaf.templated
 
     @property

@@ -334,7 +334,7 @@ class StepSpec:
                 yield problem
         for name in self._required:
             if given.get(name) is None:
-                yield Problem("missing-key", f"{self.name} needs `{name}`", hint=f"add `{name}:`")
+                yield Problem("missing-key", f"{self.name} needs `{name}`", key=name, hint=f"add `{name}:`")
         if wrong:  # what is wrong in itself is not judged together with others
             options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
         for rule in self._between:

@@ -58,6 +58,8 @@ class StepContext(Protocol):
     """The keys the author wrote, templated ones included."""
     templated: frozenset[str]
     """Those of them whose value a template makes."""
+    inputs: tuple[str, ...]
+    """The input types the author gave a name to; empty when `inputs` is absent."""
     outputs: tuple[str, ...]
     """The output types the author asked for; empty when `outputs` is absent."""
 
@@ -155,7 +157,8 @@ class Step(BaseModel):
     `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
 
     Raises:
-        PluginError: at class creation, when the name is not upper case, a rule names an unknown key, or there is no `run`.
+        PluginError: at class creation, when the name is not upper case, a rule names an unknown key, or there is no
+        `run`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)

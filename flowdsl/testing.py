@@ -46,6 +46,7 @@ class StubContext:
         self.deferred = dict(deferred or {})
         self.given: frozenset[str] = frozenset()
         self.templated: frozenset[str] = frozenset()
+        self.inputs: tuple[str, ...] = ()
         self.outputs = outputs
         self.limits = limits or Limits()
         self.service = service or Service("stub", {})

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from conftest import AS_OF
-from scenario_steps import STEPS
+from scenario_steps import STEPS, repeat
+from web_server import Routes, Seen, Web, answer
 
 import flowdsl
 from flowdsl.reader import read
+from flowdsl_steps.image.simulator import Simulator
 
+AS_OF = date(2026, 11, 21)
+"""The day that scenarios judge life dates by."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
-EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted"}
+EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
 
 
 class Scenario:
@@ -45,9 +51,44 @@ class Scenario:
             (folder / path).write_text(text, encoding="utf-8")
         return folder / name
 
-    def environment(self, folder: Path, emitted: list[dict[str, Any]]) -> flowdsl.Environment:
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables of the host."""
+        return dict(self.values.get("host", {}).get("environ", {}))
+
+    @contextmanager
+    def services(self) -> Iterator[dict[str, Any]]:
+        """The image services of the host: a running simulator when the scenario asks for it."""
+        if not self.values.get("host", {}).get("simulator"):
+            yield {}
+            return
+        with Simulator(as_of=date(2026, 1, 1)) as simulator:
+            yield {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+
+    @contextmanager
+    def web(self) -> Iterator[Web | None]:
+        """The web server of the host, when the scenario has one."""
+        answers = self.values.get("host", {}).get("web")
+        if answers is None:
+            yield None
+            return
+        routes = {
+            route: [answered(**given) for given in (values if isinstance(values, list) else [values])]
+            for route, values in answers.items()
+        }
+        with Web(routes=Routes(routes)) as web:
+            yield web
+
+    def environment(
+        self, folder: Path, emitted: list[dict[str, Any]], services: dict[str, Any], web: Web | None
+    ) -> flowdsl.Environment:
         """The host of the scenario: `host` gives the settings of its Environment."""
         settings = dict(self.values.get("host", {}))
+        for own in ("environ", "simulator", "web"):
+            settings.pop(own, None)
+        if web is not None:
+            settings["variables"] = {"web": web.url, **settings.get("variables", {})}
+        settings["objects"] = {"repeat": repeat, **settings.get("objects", {})}
         if "limits" in settings:
             settings["limits"] = flowdsl.Limits(**settings["limits"])
         if "secrets" in settings:
@@ -56,6 +97,8 @@ class Scenario:
             steps=STEPS,
             as_of=AS_OF,
             images=folder / "images",
+            output=folder / "output",
+            services=services,
             sink=lambda name, payload: emitted.append({"name": name, "payload": plain(payload)}),
             **settings,
         )
@@ -63,16 +106,66 @@ class Scenario:
 
 def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
     """What comes of a scenario, in the form of its `expect`; only what it speaks about."""
+    with scenario.services() as services, scenario.web() as web:
+        report = _found(scenario, folder, services, web)
+        if "requests" in scenario.expected:
+            assert web is not None, "`requests` needs `host.web`"
+            report["requests"] = [shown_request(seen) for seen in web.seen]
+        if "saved" in scenario.expected:
+            report["saved"] = shown_files(folder / "output")
+        return neutral(report, folder, web)
+
+
+def neutral(report: dict[str, Any], folder: Path, web: Web | None) -> dict[str, Any]:
+    """The report with `{folder}` and `{web}` for what differs from run to run."""
+    text = json.dumps(report).replace(str(folder), "{folder}")
+    found: dict[str, Any] = json.loads(text if web is None else text.replace(web.url, "{web}"))
+    return found
+
+
+def answered(status: int = 200, headers: dict[str, str] | None = None, text: str = "", json: Any = None) -> bytes:
+    """An answer of the web server as the scenario describes it."""
+    from json import dumps
+
+    lines = {"content-type": "text/plain" if json is None else "application/json", **(headers or {})}
+    body = text if json is None else dumps(json, ensure_ascii=False)
+    return answer(body.encode(), f"{status} Said", "".join(f"{name}: {value}\r\n" for name, value in lines.items()))
+
+
+def shown_request(seen: Seen) -> str:
+    """`POST /a?b=1`, with the media type and the body behind it when there is one."""
+    shown = f"{seen.method} {seen.target}"
+    if not seen.body:
+        return shown
+    return f"{shown} {seen.headers.get('content-type', '')}: {seen.body.decode('utf-8', 'replace')}"
+
+
+def shown_files(folder: Path) -> dict[str, str]:
+    """Every file of the output folder: a picture by its format and size, any other by its text."""
+    store = flowdsl.ImageStore(folder.parent / "shown")
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name, content = path.relative_to(folder).as_posix(), path.read_bytes()
+        try:
+            image = store.add(content)
+            found[name] = f"{image.mime} {image.width}x{image.height}"
+        except flowdsl.StepError:
+            found[name] = content.decode("utf-8", "replace")
+    return found
+
+
+def _found(scenario: Scenario, folder: Path, services: dict[str, Any], web: Web | None) -> dict[str, Any]:
     path = scenario.write(folder)
     emitted: list[dict[str, Any]] = []
     events: list[flowdsl.Event] = []
-    environment = scenario.environment(folder, emitted)
+    environment = scenario.environment(folder, emitted, services, web)
     inputs = scenario.values.get("inputs")
     diagnostics = environment.check(path, declare=inputs or ())
     expected = scenario.expected
     report: dict[str, Any] = {}
     if "findings" in expected:
-        report["findings"] = [shown_finding(diagnostic) for diagnostic in diagnostics]
+        named = {line.split(" ")[1] for line in expected["findings"]} or {"error", "warning", "note"}
+        report["findings"] = [shown_finding(d) for d in diagnostics if d.severity in named]
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         report.setdefault("findings", [shown_finding(d) for d in diagnostics if d.severity == "error"])
         return report
@@ -132,16 +225,24 @@ def shown_event(event: flowdsl.Event) -> str:
     kind = type(event).__name__
     if isinstance(event, flowdsl.FlowFinished):
         return f"{kind} {event.status}"
-    text = f"{kind} {event.path} {event.step}"
-    extra = {
-        "StepStarted": lambda: event.label,
-        "StepFinished": lambda: None,
-        "StepFailed": lambda: event.error.code,
-        "Note": lambda: f"{event.code}: {event.text}",
-        "Progress": lambda: event.text,
-        "Emitted": lambda: event.name,
-    }[kind]()
-    return text if extra is None else f"{text}: {extra}"
+    extra = _extra(event)
+    return f"{kind} {event.path} {event.step}" + (f": {extra}" if extra is not None else "")
+
+
+def _extra(event: flowdsl.Event) -> str | None:
+    match event:
+        case flowdsl.StepStarted():
+            return event.label
+        case flowdsl.StepFailed():
+            return event.error.code
+        case flowdsl.Note():
+            return f"{event.code}: {event.text}"
+        case flowdsl.Progress():
+            return event.text
+        case flowdsl.Emitted():
+            return event.name
+        case _:
+            return None
 
 
 def plain(value: Any) -> Any:

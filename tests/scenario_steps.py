@@ -6,7 +6,15 @@ import asyncio
 
 from pydantic import Field
 
-from flowdsl import ServiceRateLimited, ServiceTimeout, ServiceUnavailable, Step, StepContext
+from flowdsl import (
+    ExclusivePair,
+    RequiredWhen,
+    ServiceRateLimited,
+    ServiceTimeout,
+    ServiceUnavailable,
+    Step,
+    StepContext,
+)
 
 _ERRORS = {"rate-limited": ServiceRateLimited, "timeout": ServiceTimeout, "unavailable": ServiceUnavailable}
 
@@ -49,4 +57,30 @@ class WaitFor(Step, name="WAIT_FOR", category="Scenario"):
             await asyncio.sleep(0)
 
 
-STEPS = (AskService, WaitFor)
+class WithRules(
+    Step,
+    name="WITH_RULES",
+    rules=(ExclusivePair("left", "right"), RequiredWhen("file", "mode", "upload")),
+    category="Scenario",
+):
+    """Does nothing; shows rules that no standard step has."""
+
+    left: int = 1
+    """Goes not with `right`; has a default."""
+    right: int | None = None
+    """Goes not with `left`."""
+    mode: str = "upload"
+    """Demands `file` when it says upload."""
+    file: str | None = Field(default=None, pattern="^[a-z]+$", min_length=2, max_length=4)
+    """Two to four small letters."""
+
+    def run(self, ctx: StepContext) -> None:
+        """Does nothing."""
+
+
+def repeat(text: str, times: int = 2) -> str:
+    """A function of the host for templates."""
+    return text * times
+
+
+STEPS = (AskService, WaitFor, WithRules)

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from flowdsl.checker.dataflow import without_repetitions
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.structure import check_root
 from flowdsl.diagnostics import Diagnostic, sort_key
 from flowdsl.reader import read
-from flowdsl.source import Source, Span
+from flowdsl.source import Source
 
 __all__ = ["CheckSettings", "Checked", "check"]
 
@@ -25,12 +24,4 @@ def check(source: Source, settings: CheckSettings) -> tuple[Checked | None, list
     root, slips = read(source, files.include)
     findings = Findings(settings, slips)
     checked = check_root(source, root, findings, files) if root is not None else None
-    return checked, sorted(_each_once(findings.diagnostics), key=sort_key)
-
-
-def _each_once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:
-    """The diagnostics without what an alias says again of the place of its anchor."""
-    found: dict[tuple[str, str, Span], Diagnostic] = {}
-    for diagnostic in diagnostics:
-        found.setdefault((diagnostic.code, diagnostic.message, diagnostic.span), diagnostic)
-    return found.values()
+    return checked, sorted(without_repetitions(findings.diagnostics), key=sort_key)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.checker.findings import Findings, Scope
+from flowdsl.checker.findings import Findings
 from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
-from flowdsl.checker.references import resolved_value
-from flowdsl.document import Document, InputDeclaration
+from flowdsl.checker.references import check_setting
+from flowdsl.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.reader import Node
@@ -141,7 +141,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
         if key not in SETTINGS:
             findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES)
             continue
-        resolved_value(value, findings, _service_scope(), condition=False)
+        check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
         if key in SECRET_SETTINGS and isinstance(value.value, str) and value.value and not templated:
             findings.add(
@@ -153,13 +153,3 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             )
         elif not templated and (problem := problem_of(key, value.plain())) is not None:
             findings.add(problem.code, problem.message, value, hint=problem.hint)
-
-
-def _service_scope() -> Scope:
-    return Scope(frozenset({"env", "secret", "kv"}), None, False)
-
-
-def check_outputs(document: Document, findings: Findings, scope: Scope) -> None:
-    """Checks the templates of `outputs`, which are evaluated after the last step."""
-    for node in (document.outputs or {}).values():
-        resolved_value(node, findings, scope)

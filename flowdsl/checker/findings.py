@@ -1,9 +1,9 @@
-"""What the parts of the checker share: its settings, the diagnostics so far, and the names known at a place."""
+"""What the parts of the checker share: its settings, and the diagnostics so far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic, Related, Severity
 from flowdsl.nearest import nearest
@@ -13,13 +13,15 @@ from flowdsl.source import Span
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.document import InputDeclaration
     from flowdsl.registry import Registry
     from flowdsl.services import Service, ServiceLayers
 
 
 MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
 """The codes of findings about what is not there."""
+
+FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-module", "include-cycle"})
+"""The codes of findings about another file."""
 
 
 class CheckSettings:
@@ -52,7 +54,7 @@ class CheckSettings:
 class Findings:
     """The diagnostics of one document."""
 
-    __slots__ = ("diagnostics", "maybe_written", "services", "settings", "slipped")
+    __slots__ = ("diagnostics", "maybe_written", "placeholders", "services", "settings", "slipped")
 
     def __init__(self, settings: CheckSettings, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self.settings = settings
@@ -63,6 +65,13 @@ class Findings:
         """FlowContext keys that a part of the file with a mistake of its own may set."""
         self.services: dict[tuple[str, str], Service] = {}
         """The merged service entries, by entry and step."""
+        self.placeholders = set(settings.variables)
+        """The names that `{name}` in a text stands for: host variables and declared inputs."""
+
+    @property
+    def failed_imports(self) -> bool:
+        """Whether a file could not be read that may hold what is missing."""
+        return any(found.code in FILE_CODES for found in self.diagnostics)
 
     def add(
         self,
@@ -92,35 +101,3 @@ class Findings:
         hint = f"did you mean `{near}`?" if near else None
         self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint)
         return near is not None
-
-
-class Scope:
-    """The names that templates can read at a place of the flow.
-
-    `written` maps FlowContext keys set by earlier steps to where they are set; `later` those that only later steps set.
-    `lenient`: printing an undefined value gives nothing instead of an error.
-    """
-
-    __slots__ = ("inputs", "later", "lenient", "names", "open", "written")
-
-    def __init__(self, names: frozenset[str], inputs: Mapping[str, InputDeclaration] | None, lenient: bool) -> None:
-        self.names = names
-        self.inputs = inputs
-        self.lenient = lenient
-        self.open = False
-        """Whether the caller may have set any key: then none is undefined."""
-        self.written: dict[str, Node | None] = {}
-        self.later: dict[str, Node] = {}
-
-    def declare(self, names: Iterable[str]) -> None:
-        """Adds FlowContext keys that the caller sets."""
-        for name in names:
-            self.written[name] = None
-
-    def write(self, name: str, node: Node) -> None:
-        """Records that a step sets a key."""
-        self.written[name] = node
-
-    def has(self, path: str) -> Any:
-        """Whether the first name of a dot path is set."""
-        return self.open or path.partition(".")[0] in self.written

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdsl.checker.findings import Findings, Scope
-from flowdsl.checker.references import RESERVED_NAMES
-from flowdsl.checker.steps import check_step
+from flowdsl.checker.findings import Findings
+from flowdsl.checker.steps import check_form
 from flowdsl.document import Document, Module, StepNode
 
 
 def check_reusable(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
-    """Checks flows that find the FlowContext as their caller left it: no key is undefined there."""
+    """Checks flows of a kit that find the FlowContext as their caller left it: no key is undefined there."""
+    flows = [steps for steps in flows if steps]
     for steps in flows:
-        scope = Scope(RESERVED_NAMES | findings.settings.objects, document.inputs, document.lenient)
-        scope.open = True
-        for step in steps:
-            check_step(step, document, findings, scope)
+        check_form(steps, document, findings)
+    if flows:
+        from flowdsl.checker.dataflow import check_open
+
+        check_open(flows, document, findings)
 
 
 def check_module_flows(module: Module, document: Document, findings: Findings) -> None:

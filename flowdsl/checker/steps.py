@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.checker.calls import check_call
-from flowdsl.checker.findings import MISSING, Findings, Scope
+from flowdsl.checker.findings import MISSING, Findings
 from flowdsl.checker.judgements import problems_of
 from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document import LEGACY_SOURCES, Document, PortName, StepNode
+from flowdsl.document import Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.reader import Node
 from flowdsl.rules import UNKNOWN, Options, Problem, show
@@ -21,6 +21,7 @@ from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 
 if TYPE_CHECKING:
     from flowdsl.registry import Registry
+    from flowdsl.services import Service
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
@@ -273,61 +274,61 @@ def _ports(node: Node, key: str, spec: StepSpec, findings: Findings) -> tuple[Po
     return tuple(ports)
 
 
-def check_step(step: StepNode, document: Document, findings: Findings, scope: Scope) -> None:
-    """Checks the options of a step at its place in the flow, and records what it writes."""
-    for name, node in step.sets_inside():
-        scope.write(name, node)
-    given = _given(step, document, findings, scope)
-    if step.label is not None:
-        resolved_value(step.label, findings, scope)
-    _check_inputs(step, findings, scope)
-    spec = step.spec
-    if spec.rules or spec.service is not None or spec.keys:
-        options = Options(spec.name, given, spec.defaults)
-        if spec.service is not None:
-            options = _with_service(options, step, document, findings, scope)
-        for problem in problems_of(spec, options):
-            if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
-                findings.diagnostics.append(_diagnostic(problem, step))
-    if spec.shape == "call":
-        check_call(step, document, findings, scope)
-    for name, node in step.writes():
-        scope.write(name, node)
+def check_form(steps: Iterable[StepNode], document: Document, findings: Findings) -> None:
+    """Checks the options of steps and of those inside them: what is wrong wherever the steps stand."""
+    for step in steps:
+        _check_options(step, document, findings)
+        if step.label is not None:
+            resolved_value(step.label, findings)
+        for block in step.blocks.values():
+            check_form(block, document, findings)
 
 
-def _given(step: StepNode, document: Document, findings: Findings, scope: Scope) -> dict[str, Any]:
-    """The options as far as they are known."""
+def _check_options(step: StepNode, document: Document, findings: Findings) -> None:
     spec = step.spec
-    given: dict[str, Any] = {}
-    ordered = spec.other_keys == "variables"
-    for name, node in step.keys.items():
-        key = spec.keys.get(name)
-        if key is None:
-            given[name] = resolved_value(node, findings, scope)
-        elif key.type in BLOCK_TYPES:
-            given[name] = node.value if key.type != "steps" or node.value is None else UNKNOWN
-            for path, block in step.blocks.items():
-                if path == name or path.startswith((f"{name}.", f"{name}[")):
-                    for inner in block:
-                        check_step(inner, document, findings, scope)
-        elif key.expression:
-            given[name] = UNKNOWN if isinstance(node.value, str) else node.plain()
-            check_expression(node, findings, scope, key.condition)
-        elif key.deferred:
-            outside = scope.names
-            scope.names = outside | frozenset(key.names)
-            given[name] = resolved_value(node, findings, scope, key.condition)
-            scope.names = outside
-        elif key.verbatim:
-            given[name] = node.plain()
-        else:
-            given[name] = resolved_value(node, findings, scope, key.condition)
-        if ordered and name in LEGACY_SOURCES:
-            target = step.keys.get("name")
-            scope.write(target.value if target is not None and isinstance(target.value, str) else "text", node)
-        elif ordered and key is None:
-            scope.write(name, step.node.keys[name])
-    return given
+    given = {name: _given(step, name, node, findings) for name, node in step.keys.items()}
+    if not (spec.rules or spec.service is not None or spec.keys):
+        return
+    options = Options(spec.name, given, spec.defaults)
+    if spec.service is not None:
+        options = _with_service(options, step, document, findings)
+    for problem in problems_of(spec, options):
+        if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
+            findings.diagnostics.append(_diagnostic(problem, step))
+
+
+def without_text(step: StepNode, document: Document, findings: Findings) -> None:
+    """Reports what is missing in a step because no path sets the `text` it would read."""
+    if step.misspelt or findings.slipped:
+        return
+    quiet = Findings(findings.settings)
+    given = {name: _given(step, name, node, quiet) for name, node in step.keys.items()}
+    options = Options(
+        step.spec.name,
+        given,
+        step.spec.defaults,
+        _service(step, document, findings),
+        findings.settings.as_of,
+        reads_text=False,
+    )
+    for problem in step.spec.problems(options):
+        if problem.code in MISSING and problem.code != "missing-key":
+            findings.diagnostics.append(_diagnostic(problem, step))
+
+
+def _given(step: StepNode, name: str, node: Node, findings: Findings) -> Any:
+    """The value of an option as far as it is known."""
+    key = step.spec.keys.get(name)
+    if key is None:
+        return resolved_value(node, findings)
+    if key.type in BLOCK_TYPES:
+        return node.value if key.type != "steps" or node.value is None else UNKNOWN
+    if key.expression:
+        check_expression(node, findings)
+        return UNKNOWN if isinstance(node.value, str) else node.plain()
+    if key.verbatim:
+        return node.plain()
+    return resolved_value(node, findings)
 
 
 def _make_blocks(step: StepNode, findings: Findings) -> None:
@@ -346,33 +347,32 @@ def _make_blocks(step: StepNode, findings: Findings) -> None:
                 step.blocks[f"{name}[{index}]"] = _list_of_steps(steps, f"{path}[{index}]", findings)
 
 
-def _check_inputs(step: StepNode, findings: Findings, scope: Scope) -> None:
-    for port in step.inputs:
-        if not scope.has(port.name):
-            near = nearest(port.name, scope.written)
-            hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
-            findings.add(
-                "undefined-variable", f"`{port.name}` is not set by any step before this one", port.node, hint=hint
-            )
+def _service_name(step: StepNode) -> str:
+    name = step.service.value if step.service is not None and isinstance(step.service.value, str) else None
+    return str(name or step.spec.service)
 
 
-def _with_service(options: Options, step: StepNode, document: Document, findings: Findings, scope: Scope) -> Options:
-    """The options with their service entry, as far as it is known before the run, and the day."""
-    settings, spec = findings.settings, step.spec
-    name = step.service.value if step.service is not None and isinstance(step.service.value, str) else spec.service
-    assert name is not None  # noqa: S101  only called for steps with a service
+def _service(step: StepNode, document: Document, findings: Findings) -> Service:
+    """The service entry of a step as far as it is known before the run, merged once for a file."""
+    name, spec = _service_name(step), step.spec
     service = findings.services.get((name, spec.name))
     if service is None:
-        service = settings.services.service(name, spec, document.services)
+        service = findings.settings.services.service(name, spec, document.services)
         findings.services[name, spec.name] = service
-    reads_text = "text" in scope.written or any(port.type == "text" for port in step.inputs)
+    return service
+
+
+def _with_service(options: Options, step: StepNode, document: Document, findings: Findings) -> Options:
+    """The options with their service entry, as far as it is known before the run, and the day."""
+    settings = findings.settings
+    name, service = _service_name(step), _service(step, document, findings)
     if step.service is not None and not settings.services.has(name, document.services):
         near = nearest(name, settings.services.names(document.services))
         hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
         findings.add(
             "unknown-service", f"no service entry is called `{name}`", step.service, hint=hint, severity="warning"
         )
-    return Options(spec.name, options.given, options.defaults, service, settings.as_of, reads_text)
+    return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
 
 
 def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flowdsl.checker.blocks import check_blocks, check_imports, module_of
-from flowdsl.checker.declarations import check_inputs, check_outputs, check_services
+from flowdsl.checker.dataflow import check_paths
+from flowdsl.checker.declarations import check_inputs, check_services
 from flowdsl.checker.files import Files
-from flowdsl.checker.findings import Findings, Scope
-from flowdsl.checker.references import RESERVED_NAMES
-from flowdsl.checker.reuse import check_module_flows, check_reusable
+from flowdsl.checker.findings import Findings
+from flowdsl.checker.references import resolved_value
+from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
-from flowdsl.checker.steps import check_step, make_steps
+from flowdsl.checker.steps import check_form, make_steps
 from flowdsl.document import BlockSet, Document, StepNode
 from flowdsl.reader import Node
 from flowdsl.rules import show
@@ -58,13 +59,13 @@ def check_flow(
     if steps.kind == "list" and not steps.value:
         findings.add("empty-flow", "the flow has no steps", steps, hint="a step looks like `- step: SET`")
     if root.kind == "map":
-        misnested_keys(root, document, findings)
+        misnested_keys(root, document, findings, presented=outer is not None)
     _unique_ids(document.steps, findings)
-    scope = _scope(document, findings)
-    for step in document.steps:
-        check_step(step, document, findings, scope)
-    check_outputs(document, findings, scope)
-    check_reusable(_reusable(document), document, findings)
+    for flow in (document.steps, *_reusable(document)):
+        check_form(flow, document, findings)
+    for node in (document.outputs or {}).values():
+        resolved_value(node, findings)
+    check_paths(document, findings)
     return document
 
 
@@ -72,16 +73,6 @@ def _reusable(document: Document) -> list[list[StepNode]]:
     """The flows of a document that run when something else asks for them."""
     blocks = document.scopes.get("local")
     return [*(blocks.flows.values() if blocks is not None else ()), document.on_error or []]
-
-
-def _scope(document: Document, findings: Findings) -> Scope:
-    settings = findings.settings
-    scope = Scope(RESERVED_NAMES | settings.objects, document.inputs, document.lenient)
-    scope.declare(settings.context)
-    scope.declare(document.inputs or ())
-    scope.declare(findings.maybe_written)
-    _note_later(document.steps, scope)
-    return scope
 
 
 def _steps_node(root: Node, document: Document, findings: Findings, files: Files) -> Node | None:
@@ -125,6 +116,7 @@ def _text(node: Node | None) -> str | None:
 def _declarations(values: dict[str, Node], document: Document, findings: Findings, files: Files) -> None:
     """What a mapping root declares beside its steps."""
     document.inputs = check_inputs(values.get("inputs"), findings)
+    findings.placeholders.update(document.inputs or ())
     document.services = {**document.services, **check_services(values.get("services"), findings)}
     if "blocks" in values:
         document.scopes["local"] = check_blocks(values["blocks"], "local", findings)
@@ -160,12 +152,3 @@ def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node]
             seen.setdefault(step.id, node)
         for block in step.blocks.values():
             _unique_ids(block, findings, seen)
-
-
-def _note_later(steps: list[StepNode], scope: Scope) -> None:
-    """Lets the scope know what later steps set, for messages about names that are read too early."""
-    for step in steps:
-        for name, node in step.writes():
-            scope.later.setdefault(name, node)
-        for block in step.blocks.values():
-            _note_later(block, scope)

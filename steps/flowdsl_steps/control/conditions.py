@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowdsl import StepContext
 from flowdsl.template.values import truthy
+
+if TYPE_CHECKING:
+    from flowdsl import StepContext
 
 _NO = frozenset({"", "false", "null", "undefined", "none"})
 

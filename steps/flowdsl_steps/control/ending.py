@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowdsl import Options, Problem, StepContext
+from flowdsl import Options, Problem
 from flowdsl.nearest import nearest
 from flowdsl.rules import UNKNOWN
 from flowdsl.spec import Key
 from flowdsl_steps.control.conditions import holds
+
+if TYPE_CHECKING:
+    from flowdsl import StepContext
 
 _KEYS = {
     "message": Key("notification.message", "text", min_length=1),

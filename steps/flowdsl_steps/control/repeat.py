@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -28,8 +27,10 @@ class Repeat(NamedTuple):
 
     def delay_s(self, again: int) -> float:
         """Seconds to wait before the repetition with this number, from 0."""
+        from random import uniform
+
         delay = min(self.delay_ms * self.backoff**again, self.max_delay_ms) / 1000
-        return delay * random.uniform(0.5, 1) if self.jitter else delay
+        return delay * uniform(0.5, 1) if self.jitter else delay
 
 
 _FIELDS = {

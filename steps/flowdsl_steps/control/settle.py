@@ -65,10 +65,19 @@ async def settle(
                 settled.outcomes[index] = outcome
 
     workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, size))]
+    if workers:
+        await _all(workers)
+    return settled
+
+
+async def _all(workers: list[asyncio.Task[None]]) -> None:
+    """Waits for all workers; cancelled, it cancels each of them once, and waits for what they still clean up."""
     try:
-        await asyncio.gather(*workers)
-    finally:
+        await asyncio.wait(workers)
+    except asyncio.CancelledError:
         for task in workers:
             task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-    return settled
+        await asyncio.wait(workers)
+        raise
+    for task in workers:
+        task.result()

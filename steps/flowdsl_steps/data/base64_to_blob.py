@@ -7,8 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from flowdsl import Blob, Port, Step, StepContext, StepError, Written
+from flowdsl import Port, Step, StepContext, StepError, Written
+from flowdsl_steps.data.bytes_value import ANY_BYTES, bytes_value
 from flowdsl_steps.data.source import as_text, read_source
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Base64ToBlob(
@@ -39,17 +42,16 @@ class Base64ToBlob(
 
         text = "".join(as_text(read_source(self.in_, ctx), ctx).split())
         prefix, comma, data = text.partition(",")
-        if not (comma and prefix.startswith("data:") and prefix.endswith(";base64")):
+        if not (comma and prefix[:5].lower() == "data:" and prefix[-7:].lower() == ";base64"):
             prefix, data = "", text
+        limit = ctx.limits.image_bytes
+        if len(data) // 4 * 3 > limit:
+            raise StepError(f"the blob has more than {limit:,} bytes", code="too-large")
+        data = data.translate(_URL_SAFE)
         try:
             content = pybase64.b64decode(data + "=" * (-len(data) % 4), validate=True)
         except (binascii.Error, ValueError):
             raise StepError("this is not base64", code="not-base64", hint=f"it starts with {text[:30]!r}") from None
-        kind = self.contentType or prefix.removeprefix("data:").removesuffix(";base64") or "application/octet-stream"
-        if len(content) > ctx.limits.image_bytes:
-            raise StepError(
-                f"the blob has {len(content):,} bytes, more than {ctx.limits.image_bytes:,}", code="too-large"
-            )
-        if kind.startswith("image/"):
-            return {"blob": ctx.store.add(content)}
-        return {"blob": Blob(content, kind)}
+        if not content:
+            raise StepError("this is not base64: it is empty", code="not-base64")
+        return {"blob": bytes_value(content, self.contentType or prefix[5:-7] or ANY_BYTES, ctx)}

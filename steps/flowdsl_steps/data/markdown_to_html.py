@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl import Port, Step, StepContext, UsageError, Written
+from flowdsl import Port, Step, StepContext, StepError, Written
 from flowdsl_steps.data.source import as_text, read_source
 
 
@@ -31,6 +31,10 @@ class MarkdownToHtml(
         try:
             from markdown_it import MarkdownIt
         except ImportError:
-            raise UsageError("MARKDOWN_TO_HTML needs markdown-it-py: pip install 'flowdsl[markdown]'") from None
+            raise StepError(
+                "MARKDOWN_TO_HTML needs markdown-it-py, which is not installed",
+                code="missing-extra",
+                hint="pip install 'flowdsl[markdown]'",
+            ) from None
         markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
         return {"text": str(markdown.render(as_text(read_source(self.text, ctx, "text"), ctx)))}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, StepError, Written
-from flowdsl_steps.data.source import read_source
-
-_FENCE = re.compile(r"\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+from flowdsl import Port, Step, StepContext, Written
+from flowdsl.template.json_text import stringify
+from flowdsl_steps.data.json_schema import check_schema_option, require_fit
+from flowdsl_steps.data.json_value import read_json, unfenced
+from flowdsl_steps.data.source import read_source, wrong_type
 
 
 class ParseJson(
@@ -19,6 +18,7 @@ class ParseJson(
     name="PARSE_JSON",
     aliases=("PROCESS_PARSE_JSON",),
     category="Data",
+    check=check_schema_option,
     inputs=(Port("text", "The JSON text, when there is no `in`.", optional=True),),
     outputs=(Port("object", "The value."), Port("text", "The text it was read from.")),
     examples=(
@@ -31,8 +31,7 @@ class ParseJson(
 """,
     ),
 ):
-    """Reads a JSON text, with or without a Markdown fence around it, and checks it against a JSON Schema if there is
-    one."""
+    """Reads a JSON text, which may stand in a Markdown fence, and checks it against a JSON Schema if there is one."""
 
     in_: Any = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""
@@ -42,32 +41,12 @@ class ParseJson(
     def run(self, ctx: StepContext) -> Written:
         """The value, and the text it came from."""
         source = read_source(self.in_, ctx)
-        if not isinstance(source, str):
-            return {"object": self._fitting(source), "text": json.dumps(source, ensure_ascii=False, default=str)}
-        fenced = _FENCE.fullmatch(source)
-        text = fenced.group(1) if fenced else source
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise StepError(
-                f"this is not JSON: {error}", code="not-json", hint=f"it starts with {text[:40]!r}"
-            ) from None
-        except RecursionError:
-            raise StepError("this JSON is nested too deep", code="not-json") from None
-        return {"object": self._fitting(value), "text": source}
-
-    def _fitting(self, value: Any) -> Any:
-        if self.json_schema is None:
-            return value
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError, best_match
-
-        try:
-            Draft202012Validator.check_schema(self.json_schema)
-        except SchemaError as error:
-            raise StepError(f"`schema` is not a JSON Schema: {error.message}", code="invalid-schema") from None
-        misfit = best_match(Draft202012Validator(self.json_schema).iter_errors(value))
-        if misfit is not None:
-            place = misfit.json_path.removeprefix("$").lstrip(".") or "the value"
-            raise StepError(f"the JSON does not fit its schema: {place}: {misfit.message}", code="schema-misfit")
-        return value
+        if isinstance(source, str):
+            value, text = read_json(unfenced(source)), source
+        elif isinstance(source, (dict, list)):
+            value, text = source, str(stringify(source))
+        else:
+            raise wrong_type(source, ctx)
+        if self.json_schema is not None:
+            require_fit(value, self.json_schema)
+        return {"object": value, "text": text}

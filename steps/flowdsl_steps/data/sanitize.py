@@ -11,7 +11,7 @@ from flowdsl import Port, Step, StepContext, Written
 from flowdsl_steps.data.source import as_text, read_source
 from flowdsl_steps.data.xml_repair import well_formed
 
-_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"[ \t]{0,3}(?:```[^`\n]*|~~~[^\n]*)")
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′", "'"),
@@ -20,7 +20,7 @@ _PLAIN = str.maketrans(
         **dict.fromkeys(
             "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
         ),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        **dict.fromkeys("\u200b\u2060\ufeff\u00ad", ""),
         "…": "...",
     }
 )
@@ -46,9 +46,9 @@ class Sanitize(
     in_: Any = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""
     stripMarkdown: bool = False
-    """Remove Markdown code fences, and keep what is inside them."""
+    """Remove the lines that open and close Markdown code fences, and keep what is inside."""
     normalizeCharacters: bool = False
-    """Replace typographic quotes, dashes and spaces by plain ones; remove invisible characters."""
+    """Replace typographic quotes, dashes and spaces by plain ones; remove invisible characters that join nothing."""
     validateAndRepairXml: bool = False
     """Make XML well-formed: close what is open, drop what closes nothing, escape what must be."""
 
@@ -56,7 +56,7 @@ class Sanitize(
         """The cleaned text, without white space around it."""
         text = as_text(read_source(self.in_, ctx), ctx)
         if self.stripMarkdown:
-            text = _FENCED.sub(r"\1", text)
+            text = "".join(line for line in text.splitlines(True) if not _FENCE.fullmatch(line.rstrip()))
         if self.normalizeCharacters:
             text = text.translate(_PLAIN)
         if self.validateAndRepairXml:

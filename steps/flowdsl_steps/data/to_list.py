@@ -1,19 +1,17 @@
-"""TO_LIST: a text as a list of texts."""
+"""TO_LIST: a text as a list."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, Written
-from flowdsl.template import to_text
+from flowdsl import Port, Step, StepContext, StepError, Written
+from flowdsl_steps.data.json_value import read_json, unfenced
 from flowdsl_steps.data.source import read_source
 
-_FENCE = re.compile(r"\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
-_ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,4}[.)])\s+(.*\S)\s*$")
+_ITEM = re.compile(r"(?:[-*+•]|\d{1,4}[.)])\s+(\S.*)")
 
 
 class ToList(
@@ -22,7 +20,7 @@ class ToList(
     aliases=("PROCESS_TO_LIST",),
     category="Data",
     inputs=(Port("text", "The text, when there is no `in`.", optional=True),),
-    outputs=(Port("list", "The items, as texts."),),
+    outputs=(Port("list", "The items: texts, or what a JSON array holds."),),
     examples=(
         """\
 - step: SET
@@ -38,43 +36,59 @@ class ToList(
     """Reads a list out of a text: a JSON array, a Markdown list, items between commas, else one item."""
 
     in_: Any = Field(default=None, alias="in")
-    """The text, or the FlowContext path that holds it; without it the input `text`."""
+    """The text, or the FlowContext path that holds it; without it the input `text`. A list is taken as it is."""
 
     def run(self, ctx: StepContext) -> Written:
         """The items."""
         source = read_source(self.in_, ctx)
-        if isinstance(source, (list, tuple)):
-            return {"list": [to_text(item) for item in source]}
-        return {"list": items_of(to_text(source))}
+        if isinstance(source, str):
+            return {"list": items_of(source)}
+        return {"list": list(source) if isinstance(source, (list, tuple)) else [source]}
 
 
-def items_of(text: str) -> list[str]:
+def items_of(text: str) -> list[Any]:
     """The items of a text, in the first form that fits; an empty text has none."""
-    fenced = _FENCE.fullmatch(text)
-    text = (fenced.group(1) if fenced else text).strip()
+    text = unfenced(text).strip()
     if not text:
         return []
     found = _json_items(text)
     if found is not None:
-        return [to_text(item) for item in found]
-    marked = [match.group(1) for line in text.splitlines() if (match := _ITEM.match(line))]
+        return found
+    lines = text.splitlines()
+    marked = _marked_items(lines)
     if marked:
         return marked
-    lines = text.splitlines()
     if len(lines) == 1 and "," in text:
         return [part.strip() for part in text.split(",") if part.strip()]
     return [text]
 
 
+def _marked_items(lines: list[str]) -> list[str]:
+    """The items of a Markdown list; an indented line goes on with the item above it, other lines are no items."""
+    items: list[list[str]] = []
+    inside = False
+    for line in lines:
+        words = line.strip()
+        match = _ITEM.fullmatch(words)
+        if match is not None:
+            items.append([match.group(1)])
+            inside = True
+        elif words and inside and line[:1].isspace():
+            items[-1].append(words)
+        else:
+            inside = False
+    return [" ".join(item) for item in items]
+
+
 def _json_items(text: str) -> list[Any] | None:
-    """The items of a JSON array, or of an object whose only list it is."""
+    """The items of a JSON array, or of an object that holds one list; any other object is one item."""
     if text[0] not in "[{":
         return None
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = read_json(text)
+    except StepError:
         return None
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
-        value = lists[0] if len(lists) == 1 else None
+        return lists[0] if len(lists) == 1 else [value]
     return value if isinstance(value, list) else None

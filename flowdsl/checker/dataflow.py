@@ -1,0 +1,181 @@
+"""The data flow of a document: its steps, its `onError`, its outputs, and the flows that nobody calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowdsl.checker.findings import Findings
+from flowdsl.checker.paths import Frame, Paths
+from flowdsl.checker.state import Entry, State, Unset, merge
+from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
+from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.document import Document, Module, StepNode
+from flowdsl.reader import Node
+from flowdsl.template import parse
+
+_RANK = {"error": 0, "warning": 1, "note": 2}
+CODES = frozenset(
+    (
+        "undefined-variable",
+        "maybe-undefined",
+        "unknown-member",
+        "undefined-block",
+        "undefined-input",
+        "wrong-type",
+        "constant-condition",
+        "unreachable-step",
+        "loop-never-runs",
+        "loop-runs-once",
+        "parallel-write-conflict",
+        "secret-leak",
+        "unknown-flow",
+        "bare-name",
+        "vars-cycle",
+    )
+)
+"""The codes of findings that may be found more than once, as a step can be reached more than once."""
+
+
+def check_paths(document: Document, findings: Findings) -> None:
+    """Follows every path through a document, and reports what goes wrong on one."""
+    paths = Paths(document, findings)
+    state = _start(paths)
+    failing: dict[str, Type] = {}
+    if document.on_error is not None:
+        paths.observers.append(failing)
+    end = Frame(state, _wanted(document))
+    paths.ends.append(end)
+    whole = State(state)
+    paths.steps(document.steps, whole)
+    paths.observers.clear()
+    if document.on_error is not None:
+        _on_error(paths, document.on_error, state, failing)
+    if document.outputs is not None:
+        after = _after(state, whole, end)
+        if after.dead is None:
+            for node in document.outputs.values():
+                if paths.names.option(node, after).kinds & SECRET:
+                    paths.leaks(node, "the outputs")
+    for entry, key, span in paths.names.rivals.values():
+        _rival(findings, entry, key, Related(span, "read here"))
+    _blocks(paths)
+    if document.root.kind == "map" and (document.imports or document.outputs or "local" in document.scopes):
+        from flowdsl.checker.unused import check_unused
+
+        check_unused(document, findings)
+
+
+def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
+    """Follows flows by themselves: whoever calls them may have set any key, and may have any blocks."""
+    paths = Paths(document, findings)
+    paths.names.foreign = True
+    for steps in flows:
+        _open(paths, steps)
+
+
+def _open(paths: Paths, steps: list[StepNode]) -> None:
+    state = State()
+    state.open = True
+    paths.ends, paths.returns, paths.loops = [Frame(state, frozenset())], [], []
+    paths.steps(steps, State(state))
+
+
+def _start(paths: Paths) -> State:
+    """The FlowContext before the first step: the inputs, and what the caller sets."""
+    state = State()
+    document, findings = paths.document, paths.findings
+    for name in findings.settings.context:
+        state.changes[name] = Entry(ANY, None)
+    for name, declaration in (document.inputs or {}).items():
+        state.changes[name] = Entry(paths.names.inputs[name], declaration.node)
+    for name in findings.maybe_written:
+        state.changes[name] = Entry(ANY, None)
+    return state
+
+
+def _on_error(paths: Paths, steps: list[StepNode], state: State, written: dict[str, Type]) -> None:
+    """Follows `onError` from wherever the flow may fail."""
+    begin = State(state)
+    why = Unset("the flow can fail before it sets it")
+    for key, type in written.items():
+        known = state.get(key)
+        begin.changes[key] = Entry(type, None, known is not None and known.always, why)
+    paths.write(begin, "error", OF_ERROR, paths.document.root, implied=True)
+    paths.steps(steps, begin)
+
+
+def _after(state: State, whole: State, end: Frame) -> State:
+    """What is known when the outputs are resolved: after the last step, or after an END."""
+    ways = [(whole, Unset(""))]
+    for changes, why in end.exits:
+        way = State(state)
+        way.changes = {key: entry for key, entry in changes.items() if state.get(key) is not entry}
+        ways.append((way, why))
+    after = State(state)
+    merge(after, ways)
+    return after
+
+
+def _wanted(document: Document) -> frozenset[str]:
+    """The FlowContext keys that the outputs read."""
+    found: set[str] = set()
+    if document.outputs is not None:
+        vars = [node for blocks in document.scopes.values() for node in blocks.vars.values()]
+        for node in (*document.outputs.values(), *vars):
+            for text in _texts(node):
+                for reference in parse(text).references:
+                    found.add(
+                        reference.path[0] if reference.root == "flowContext" and reference.path else reference.root
+                    )
+    return frozenset(found)
+
+
+def _texts(node: Node) -> Iterator[str]:
+    if node.kind != "scalar":
+        for child in node.value if node.kind == "list" else node.value.values():
+            yield from _texts(child)
+    elif isinstance(node.value, str) and "{" in node.value:
+        yield node.value
+
+
+def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
+    where, loop = entry.where, entry.rivals
+    if where is None or loop is None:
+        return
+    message = f"passes that run side by side all set `{key}`, and only the last one's is read"
+    hint = "keep what each pass gives with `collect`"
+    findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
+
+
+def _blocks(paths: Paths) -> None:
+    """Looks at the vars, and follows the flows of the document that nobody calls."""
+    document = paths.document
+    blocks = document.scopes.get("local")
+    imports: dict[str, Module] = document.imports
+    if any(found.vars for found in document.scopes.values()):
+        from flowdsl.checker.blockuse import check_cycles
+
+        check_cycles(document.scopes, imports, paths.names)
+    if blocks is not None:
+        for steps in blocks.flows.values():
+            if id(steps) not in paths.analysed:
+                _open(paths, steps)
+
+
+def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """Findings in the order of the file; of several about one name at one place the worst."""
+    best: dict[tuple[str, int, int, str], Diagnostic] = {}
+    kept: list[Diagnostic] = []
+    for found in diagnostics:
+        if found.code not in CODES:
+            kept.append(found)
+            continue
+        word = "undefined" if found.code in ("undefined-variable", "maybe-undefined") else found.code
+        key = (found.span.path, found.span.start, found.span.end, word)
+        known = best.get(key)
+        if known is None:
+            best[key] = found
+            kept.append(found)
+        elif _RANK[found.severity] < _RANK[known.severity]:
+            kept[kept.index(known)] = best[key] = found
+    return kept

@@ -1,0 +1,90 @@
+"""Which FlowContext keys steps write, looked at without following any path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowdsl.document import Document, Module, StepNode
+from flowdsl.reader import Node
+from flowdsl.spec import BLOCK_TYPES
+from flowdsl.template import parse, parse_expression
+
+
+def first_writes(steps: Iterable[StepNode], found: dict[str, Node] | None = None) -> dict[str, Node]:
+    """Every key that steps or steps inside them write, with the first place that does."""
+    found = {} if found is None else found
+    for step in steps:
+        for name, node in step.writes():
+            found.setdefault(name, node)
+        for block in step.blocks.values():
+            first_writes(block, found)
+    return found
+
+
+def mentioned(
+    steps: list[StepNode], document: Document, module: Module | None, seen: set[int] | None = None
+) -> frozenset[str] | None:
+    """Every FlowContext key that steps and the flows they call read or write; None when that cannot be told."""
+    seen = set() if seen is None else seen
+    if id(steps) in seen:
+        return frozenset()
+    seen.add(id(steps))
+    found: set[str] = set(first_writes(steps)) | {"text", "error"}
+    for step in steps:
+        found.update(port.name.partition(".")[0] for port in step.inputs)
+        for node in (*step.keys.values(), *([step.label] if step.label is not None else [])):
+            if not _names_in(node, step, found):
+                return None
+        below = list(step.blocks.values())
+        inner: Module | None = module
+        if step.spec.shape == "call":
+            called = _called(step, document, module)
+            if called is None:
+                return None
+            below, inner = [called[0]], called[1]
+        for block in below:
+            keys = mentioned(block, document, inner, seen)
+            if keys is None:
+                return None
+            found |= keys
+    return frozenset(found)
+
+
+def _called(step: StepNode, document: Document, module: Module | None) -> tuple[list[StepNode], Module | None] | None:
+    ref, name = step.keys.get("ref"), step.keys.get("name")
+    if ref is not None and ref.value is not None:
+        return document.flow_of(ref.value, module) if isinstance(ref.value, str) else None
+    found = document.templates.get(name.value) if name is not None and isinstance(name.value, str) else None
+    return None if found is None else (found, module)
+
+
+def _names_in(node: Node, step: StepNode, found: set[str]) -> bool:
+    """Adds the names that templates in a node read; whether all of them can be told."""
+    if node.kind != "scalar":
+        children = node.value if node.kind == "list" else node.value.values()
+        return all(_names_in(child, step, found) for child in children) if _is_data(node, step) else True
+    if not isinstance(node.value, str):
+        return True
+    templates = [parse(node.value)] if "{" in node.value else []
+    if any(key.expression and step.keys.get(key.name) is node for key in step.spec.keys.values()):
+        templates = [parse_expression(node.value)]
+    for template in templates:
+        for reference in template.references:
+            if reference.root in ("local", "section", "global", "imports"):
+                return False
+            if reference.root == "flowContext":
+                if not reference.path:
+                    return False
+                found.add(reference.path[0])
+            else:
+                found.add(reference.root)
+    return True
+
+
+def _is_data(node: Node, step: StepNode) -> bool:
+    """Whether a list or map is not one that holds steps."""
+    for name, value in step.keys.items():
+        if value is node:
+            key = step.spec.keys.get(name)
+            return key is None or key.type not in BLOCK_TYPES
+    return True

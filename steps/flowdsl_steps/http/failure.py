@@ -1,0 +1,124 @@
+"""What to tell about a request that did not succeed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from flowdsl.errors import (
+    ServiceError,
+    ServiceRateLimited,
+    ServiceRefused,
+    ServiceTimeout,
+    ServiceUnavailable,
+    StepError,
+)
+from flowdsl_steps.http.excerpt import harmless
+
+if TYPE_CHECKING:
+    from flowdsl_steps.http.exchange import Request
+
+_EXCERPT_LENGTH = 200
+_SHORTEST_SECRET = 6
+_PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
+
+
+def no_connection(request: Request, reason: str) -> ServiceError:
+    """No connection came about, so nothing was sent."""
+    return ServiceUnavailable(
+        f"{request.shown} got no connection: {reason}",
+        service=request.host,
+        hint="check `url`, the network and the proxy",
+        retryable=True,
+    )
+
+
+def too_late(request: Request, sent: bool, deadline_s: float) -> ServiceError:
+    """The deadline of an attempt passed."""
+    what = "got no answer" if sent else "got no connection"
+    return ServiceTimeout(
+        f"{request.shown} {what} within {deadline_s:g} s",
+        service=request.host,
+        hint="raise `timeoutMs`" if sent else "check `url`, the network and the proxy",
+        retryable=request.repeatable or not sent,
+        charge_possible=sent and not request.repeatable,
+    )
+
+
+def broken(request: Request, reason: str) -> ServiceError:
+    """The connection broke, or the body is not what its headers say."""
+    return ServiceUnavailable(
+        f"the answer to {request.shown} is not complete: {reason}",
+        service=request.host,
+        retryable=request.repeatable,
+        charge_possible=not request.repeatable,
+    )
+
+
+def refused_address(request: Request, reason: str) -> StepError:
+    """The address leads into the network behind this machine."""
+    return StepError(
+        f"{request.shown} is not sent: {reason}",
+        code="private-address",
+        hint="`private_addresses = true` in flowdsl.toml, or the host's Limits(private_addresses=True), allows it",
+    )
+
+
+def not_followed(request: Request, status: int | None, reason: str) -> ServiceError:
+    """The answer is a redirect that is not followed."""
+    return ServiceRefused(
+        f"{request.shown} redirects{'' if status is None else f' (status {status})'} {reason}",
+        service=request.host,
+        status=status,
+        code="redirect-refused",
+        hint="set `url` to the final address",
+    )
+
+
+def too_large(request: Request, limit: int) -> StepError:
+    """The answer has more bytes than it may have."""
+    return StepError(
+        f"the answer to {request.shown} has more than {limit:,} bytes", code="answer-too-large", hint="raise `maxBytes`"
+    )
+
+
+def unsuccessful(request: Request, status: int, body: bytes) -> ServiceError:
+    """The error of a status that is no success, with the beginning of what the server says about it."""
+    said = harmless(body.decode("utf-8", "replace"), secrets_of(request), _EXCERPT_LENGTH)
+    kind: type[ServiceError] = ServiceRefused
+    if status == 429:
+        kind = ServiceRateLimited
+    elif status in (408, 504):
+        kind = ServiceTimeout
+    elif status >= 500:
+        kind = ServiceUnavailable
+    waiting_helps = status in (429, 503)
+    unknown = status >= 500 or status == 408
+    return kind(
+        f"{request.shown} is answered with {_named(status)}{f': {said}' if said else ''}",
+        service=request.host,
+        status=status,
+        hint="check the key in `headers`" if status in (401, 403) else None,
+        retryable=waiting_helps or (unknown and request.repeatable),
+        charge_possible=unknown and not waiting_helps and not request.repeatable,
+    )
+
+
+def secrets_of(request: Request) -> list[str]:
+    """What no message may repeat: the words of the headers that may be keys, and the values of the query."""
+    words = [
+        word
+        for name, value in request.headers.items()
+        if name not in _PLAIN_HEADERS
+        for word in value.decode("latin-1").split()
+    ]
+    words += [value for _, value in parse_qsl(urlsplit(request.url).query)]
+    return sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

@@ -1,0 +1,134 @@
+"""REST: a request to a web service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from flowdsl import Conflicts, Port, ServiceError, Step, StepContext
+from flowdsl.template import SecretText
+from flowdsl.template.taint import holds_secret
+
+if TYPE_CHECKING:
+    from flowdsl_steps.http.exchange import Answer
+
+_TEXTUAL = (
+    "text/",
+    "application/json",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+    "application/javascript",
+)
+
+
+class Rest(
+    Step,
+    name="REST",
+    aliases=("SERVICE_REST",),
+    category="Services",
+    rules=(Conflicts("body", "formData"),),
+    outputs=(
+        Port("text", "The answer as text."),
+        Port("json", "The answer read as JSON.", optional=True),
+        Port("blob", "The bytes of the answer; an image when they are one.", optional=True),
+        Port("object", "`status`, `headers` (names in lower case) and `url` of the answer.", optional=True),
+    ),
+    examples=(
+        """\
+- step: REST
+  url: https://api.example.com/articles
+  parameters: {limit: 3}
+  outputs:
+    - {type: json, name: articles}
+""",
+    ),
+):
+    """Sends a request to a web service and reads its answer; a status that is no success is an error.
+
+    Redirects are followed for GET and HEAD only. Private addresses are refused unless the host or flowdsl.toml allows
+    them. A request is sent again after a pause when no connection came about; GET, HEAD, OPTIONS, PUT and DELETE also
+    when the answer is 429 or 503.
+    """
+
+    url: str = Field(pattern=r"^https?://\S+$")
+    """The address."""
+    method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    """What the request does."""
+    headers: dict[str, Any] | None = None
+    """Headers, name to value."""
+    parameters: dict[str, Any] | None = None
+    """Query parameters, name to value; a list repeats its name."""
+    body: Any = None
+    """The body: a text as it stands, an image or a blob as its bytes, any other value as JSON."""
+    formData: dict[str, Any] | None = None
+    """A form (multipart/form-data), name to value; images and blobs are files, a list repeats its name."""
+    timeoutMs: int = Field(default=60_000, ge=1000, le=900_000)
+    """Deadline of one attempt in milliseconds."""
+    maxRetries: int = Field(default=2, ge=0, le=20)
+    """How often the request is sent again where that is safe."""
+    maxBytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """The most bytes the answer may have."""
+
+    async def run(self, ctx: StepContext) -> dict[str, Any]:
+        """The outputs that were asked for."""
+        from flowdsl_steps.http.exchange import Terms, exchange
+        from flowdsl_steps.http.public_network import open_fetcher
+        from flowdsl_steps.io.rest_request import request_of
+
+        request = request_of(
+            self.method,
+            self.url,
+            headers=self.headers,
+            parameters=self.parameters,
+            body=self.body,
+            form=self.formData,
+        )
+        terms = Terms(
+            timeout_s=self.timeoutMs / 1000,
+            max_retries=self.maxRetries,
+            max_bytes=min(self.maxBytes, ctx.limits.answer_bytes),
+            allow_private=ctx.limits.private_addresses,
+        )
+        client = await ctx.resource(("rest", terms.allow_private), lambda: open_fetcher(terms.allow_private))
+        answer = await exchange(client, request, terms, _on_retry(ctx))
+        secret = holds_secret(self.url) or holds_secret(self.parameters)
+        return _written(answer, ctx, request.shown, secret)
+
+
+def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
+    def tell(error: ServiceError, pause_s: float) -> None:
+        ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", {"status": error.status})
+
+    return tell
+
+
+def _written(answer: Answer, ctx: StepContext, shown: str, secret: bool) -> dict[str, Any]:
+    """The outputs that the author asked for, `text` when there is no list of them."""
+    from flowdsl_steps.data.bytes_value import bytes_value
+    from flowdsl_steps.data.json_value import read_json
+    from flowdsl_steps.http.answer_body import as_text
+
+    wanted = ctx.outputs or ("text",)
+    content_type = answer.headers.get("content-type", "")
+    written: dict[str, Any] = {}
+    if "text" in wanted or "json" in wanted:
+        text = as_text(answer.content, content_type)
+        if "json" in wanted:
+            written["json"] = read_json(text, f"the answer to {shown}")
+        written["text"] = text
+    if "blob" in wanted:
+        written["blob"] = bytes_value(answer.content, content_type, ctx)
+    if "object" in wanted:
+        url = SecretText(answer.url) if secret else answer.url
+        written["object"] = {"status": answer.status, "headers": dict(answer.headers), "url": url}
+    if not ctx.outputs and content_type and not _is_textual(content_type):
+        kind = content_type.partition(";")[0]
+        ctx.note("binary-answer", f"the answer is {kind}, read as text; list the output `blob` to have its bytes")
+    return written
+
+
+def _is_textual(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith(_TEXTUAL) or kind.endswith(("+json", "+xml"))

@@ -1,0 +1,140 @@
+"""The request that the options of REST ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+
+from flowdsl import Blob, ConfigError, Image
+from flowdsl.template import to_text
+from flowdsl.template.json_text import stringify
+from flowdsl_steps.http.exchange import Request
+
+_OWN_HEADERS = frozenset(
+    {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg"}
+
+
+def request_of(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, Any] | None,
+    parameters: Mapping[str, Any] | None,
+    body: Any,
+    form: Mapping[str, Any] | None,
+) -> Request:
+    """The request.
+
+    Raises:
+        ConfigError: an address or a header that cannot be sent.
+    """
+    content, content_type = _content(body, form)
+    sent = {"accept": b"*/*", "accept-encoding": b"identity", "user-agent": b"flowdsl"}
+    if content_type is not None:
+        sent["content-type"] = content_type.encode("ascii", "replace")
+    for name, value in (headers or {}).items():
+        if value is not None:
+            sent[_header_name(name)] = _header_value(name, value)
+    return Request(method, _address(url, parameters), sent, content)
+
+
+def _address(url: str, parameters: Mapping[str, Any] | None) -> str:
+    """The address with the parameters behind the ones it has already, without a fragment."""
+    address = url.strip().partition("#")[0]
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(address).host)
+        named = parts.username is not None or parts.password is not None
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(f"`url` is not a web address: {error}", code="invalid-url") from None
+    if not known:
+        raise ConfigError("`url` is not a web address", code="invalid-url", hint="write it in full: `url: https://…`")
+    if named:
+        raise ConfigError(
+            "`url` holds a user name or a password",
+            code="invalid-url",
+            hint="send them in `headers`, as `Authorization`",
+        )
+    pairs = [(name, to_text(item)) for name, item in _pairs(parameters)]
+    if not pairs:
+        return address
+    return f"{address}{'&' if parts.query else '' if address.endswith('?') else '?'}{urlencode(pairs)}"
+
+
+def _pairs(values: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    """Names and values; a list repeats its name, null is left out."""
+    for name, value in (values or {}).items():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if item is not None:
+                yield str(name), item
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ConfigError(f"`headers` has the name {name!r}, which no header can have", code="invalid-header")
+    if name.lower() in _OWN_HEADERS:
+        raise ConfigError(f"`headers` has `{name}`, which REST sets itself", code="invalid-header", hint="leave it out")
+    return name.lower()
+
+
+def _header_value(name: str, value: Any) -> bytes:
+    text = to_text(value).strip()
+    try:
+        if not _CONTROL.search(text):
+            return text.encode("latin-1")
+    except UnicodeEncodeError:
+        pass  # reported below
+    raise ConfigError(f"the header `{name}` holds a character that a header cannot", code="invalid-header")
+
+
+def _content(body: Any, form: Mapping[str, Any] | None) -> tuple[bytes, str | None]:
+    """The body of the request and its media type."""
+    if form is not None:
+        return _form(form)
+    if body is None:
+        return b"", None
+    if isinstance(body, Image):
+        return body.read(), body.mime
+    if isinstance(body, Blob):
+        return body.content, str(body["contentType"])
+    if isinstance(body, str):
+        return body.encode("utf-8", "replace"), "application/json" if _is_json(body) else "text/plain; charset=utf-8"
+    return str(stringify(body)).encode("utf-8", "replace"), "application/json"
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is a JSON list or map; a number or a word may just be text."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _form(form: Mapping[str, Any]) -> tuple[bytes, str | None]:
+    """The fields as multipart/form-data; images and blobs are files."""
+    fields = [(name, _field(name, item)) for name, item in _pairs(form)]
+    if not fields:
+        return b"", None
+    request = httpx.Request("POST", "http://form.invalid", files=fields)
+    return request.read(), request.headers["content-type"]
+
+
+def _field(name: str, value: Any) -> tuple[str | None, bytes] | tuple[str | None, bytes, str]:
+    if isinstance(value, Image):
+        return f"{name}.{_EXTENSIONS.get(value.mime, value.mime.rpartition('/')[2])}", value.read(), value.mime
+    if isinstance(value, Blob):
+        return name, value.content, str(value["contentType"])
+    text = str(stringify(value)) if isinstance(value, Mapping) else to_text(value)
+    return None, text.encode("utf-8", "replace")

@@ -1,0 +1,117 @@
+"""SAVE_IMAGES: pictures as files with names of the author's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from flowdsl import Deferred, Image, Options, Port, Problem, Step, StepContext, StepError
+from flowdsl.image_format import EXTENSIONS
+from flowdsl.template import to_text
+from flowdsl_steps.data.source import read_source, what_is
+from flowdsl_steps.io.file_name import file_name
+from flowdsl_steps.io.output_files import OutputFile, directory_parts, write_files
+
+
+def check_output_names(options: Options) -> Iterator[Problem]:
+    """What is wrong with a `filename` or a `directory` that is known before the run."""
+    name, directory = options.given.get("filename"), options.given.get("directory")
+    if isinstance(name, str) and ("/" in name or "\\" in name):
+        yield Problem(
+            "not-a-file-name",
+            "`filename` is the name of a file: the separator of folders in it becomes `_`",
+            key="filename",
+            hint="put folders in `directory`",
+            severity="warning",
+        )
+    elif isinstance(name, str) and not file_name(name):
+        yield Problem("not-a-file-name", f"`filename` is {name!r}, which names no file", key="filename")
+    if isinstance(directory, str):
+        try:
+            directory_parts(directory)
+        except StepError as error:
+            yield Problem(error.code, error.message, key="directory", hint=error.hint)
+
+
+class SaveImages(
+    Step,
+    name="SAVE_IMAGES",
+    category="Files",
+    check=check_output_names,
+    inputs=(Port("imageList", "The pictures, when there is no `in`.", optional=True),),
+    outputs=(Port("list", "The paths of the files, in the order of the pictures."),),
+    examples=(
+        """\
+- step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
+  instruction: A quiet harbour at dawn
+  n: 2
+- step: SAVE_IMAGES
+  directory: harbour
+  filename: "dawn-{{ index }}"
+""",
+    ),
+):
+    """Writes pictures as files into the output folder of the run: all of them, or none.
+
+    What a file name cannot hold becomes `_`. The extension of the picture's format is added where it is missing.
+    """
+
+    in_: Any = Field(default=None, alias="in")
+    """A picture, a list of them, or the FlowContext path that holds either; without it the input `imageList`."""
+    directory: str | None = None
+    """A folder inside the output folder."""
+    filename: Annotated[
+        str | None,
+        Deferred("index", "count", "image", "mime", "extension", "sha256", "width", "height", "prompt"),
+    ] = None
+    """The name of each file, without folders; without it `1.png`, `2.png` and so on. It is evaluated for each picture:
+    `index` counts from 1 to `count`, `prompt` is the prompt as the service revised it, or empty."""
+    overwrite: bool = False
+    """Whether a file of that name is replaced; otherwise it is an error."""
+
+    def run(self, ctx: StepContext) -> dict[str, Any]:
+        """Writes the files."""
+        images = _images(read_source(self.in_, ctx, type="imageList"), ctx)
+        files = [OutputFile(_name(ctx, image, index, len(images)), image.read) for index, image in enumerate(images, 1)]
+        paths = write_files(ctx.output_folder, self.directory, files, overwrite=self.overwrite)
+        ctx.progress("files written", len(paths), len(paths))
+        return {"list": [str(path) for path in paths]}
+
+
+def _images(found: Any, ctx: StepContext) -> list[Image]:
+    items = list(found) if isinstance(found, (list, tuple)) else [found]
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, Image):
+            raise StepError(
+                f"{ctx.step} writes images, and item {number} is {what_is(item)}",
+                code="wrong-type",
+                hint="image steps give images; BASE64_TO_BLOB and the output `blob` of REST make them of bytes",
+            )
+    return items
+
+
+def _name(ctx: StepContext, image: Image, index: int, count: int) -> str:
+    extension = EXTENSIONS[image.mime]
+    if "filename" not in ctx.given:
+        return f"{index}.{extension}"
+    name = file_name(to_text(ctx.evaluate("filename", _names(image, index, count))), extension)
+    if not name:
+        raise StepError(f"`filename` is empty for image {index}", code="not-a-file-name")
+    return name
+
+
+def _names(image: Image, index: int, count: int) -> Mapping[str, Any]:
+    return {
+        "index": index,
+        "count": count,
+        "image": image,
+        "mime": image.mime,
+        "extension": EXTENSIONS[image.mime],
+        "sha256": image.sha256,
+        "width": image.width,
+        "height": image.height,
+        "prompt": image.revised_prompt or "",
+    }
