@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from flowdsl_steps.image.simulator import Simulator
 AS_OF = date(2026, 11, 21)
 """The day that scenarios judge life dates by."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
+KEYS |= {"cancel_after_ms", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
+EXPECTED |= {"cancelled", "headers"}
 
 
 class Scenario:
@@ -79,6 +82,19 @@ class Scenario:
         with Web(routes=Routes(routes)) as web:
             yield web
 
+    def run(self, environment: flowdsl.Environment, path: Path, on_event: flowdsl.OnEvent) -> flowdsl.Result:
+        """Runs the flow; cancels it after a time when the scenario says so."""
+        inputs, action = self.values.get("inputs"), self.values.get("action")
+        if "cancel_after_ms" not in self.values:
+            return environment.run(path, inputs, action=action, on_event=on_event)
+
+        async def cancelled() -> flowdsl.Result:
+            task = asyncio.ensure_future(environment.arun(path, inputs, action=action, on_event=on_event))
+            asyncio.get_running_loop().call_later(self.values["cancel_after_ms"] / 1000, task.cancel)
+            return await task
+
+        return asyncio.run(cancelled())
+
     def environment(
         self, folder: Path, emitted: list[dict[str, Any]], services: dict[str, Any], web: Web | None
     ) -> flowdsl.Environment:
@@ -111,6 +127,10 @@ def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
         if "requests" in scenario.expected:
             assert web is not None, "`requests` needs `host.web`"
             report["requests"] = [shown_request(seen) for seen in web.seen]
+        if "headers" in scenario.expected:
+            assert web is not None, "`headers` needs `host.web`"
+            pairs = zip(web.seen, scenario.expected["headers"], strict=True)
+            report["headers"] = [{name: seen.headers.get(name) for name in wanted} for seen, wanted in pairs]
         if "saved" in scenario.expected:
             report["saved"] = shown_files(folder / "output")
         return neutral(report, folder, web)
@@ -170,7 +190,9 @@ def _found(scenario: Scenario, folder: Path, services: dict[str, Any], web: Web 
         report.setdefault("findings", [shown_finding(d) for d in diagnostics if d.severity == "error"])
         return report
     try:
-        result = environment.run(path, inputs, action=scenario.values.get("action"), on_event=events.append)
+        result = scenario.run(environment, path, events.append)
+    except asyncio.CancelledError:
+        report["cancelled"] = True
     except flowdsl.RunError as error:
         wanted = expected.get("error", {"code": None, "message": None})
         report["error"] = {key: shown_error(error)[key] for key in wanted}

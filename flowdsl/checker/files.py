@@ -55,6 +55,9 @@ class Files:
 
     def resolve(self, path: str, at: Span) -> tuple[str | None, Diagnostic | None]:
         """The file a path means: `./` and `../` from the file that names it, others from the root."""
+        if "://" in path:
+            message = f"`{path}` is an address, and nothing is fetched"
+            return None, Diagnostic("missing-file", message, at, hint="name a file of the project")
         base = self.root
         if path.startswith(("./", "../")) and not at.source.path.startswith("<"):
             base = os.path.dirname(os.path.realpath(at.source.path))  # noqa: PTH120

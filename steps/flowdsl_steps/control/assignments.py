@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowdsl.rules import Options, Problem, show
+from flowdsl.rules import UNKNOWN, Options, Problem, show
 from flowdsl.spec import IDENTIFIER
 
 SOURCES = ("text", "raw_text", "expression", "steps")
@@ -21,7 +21,7 @@ def check_set(options: Options) -> Iterator[Problem]:
         if not (isinstance(name, str) and re.match(IDENTIFIER, name)):
             yield Problem(
                 "wrong-pattern",
-                f"`name` is {show(name)}, and must be the name of a variable",
+                f"`name` is {'a template' if name is UNKNOWN else show(name)}, and must be the name of a variable",
                 key="name",
                 hint="use letters, digits and _, and start with a letter or _",
             )
