@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic, Related, render
     from flowdsl.engine import Run
     from flowdsl.environment import Environment, Flow, FlowText, OnEvent, Result
+    from flowdsl.error_value import ErrorValue
     from flowdsl.errors import (
         ConfigError,
         ContentRefused,
@@ -88,8 +89,10 @@ _HOMES = {
         "TemplateError",
         "UsageError",
     ),
+    "flowdsl.error_value": ("ErrorValue",),
     "flowdsl.events": (
         "Emitted",
+        "ErrorValue",
         "Event",
         "FlowFinished",
         "Note",
@@ -138,6 +141,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "Diagnostic",
     "Emitted",
     "Environment",
+    "ErrorValue",
     "Event",
     "ExactlyOne",
     "ExclusivePair",

@@ -281,6 +281,8 @@ async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | 
         if totals.steps >= max_steps:
             raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", operation)
         began = perf_counter() - started
+        if timeout_s is not None and began > timeout_s:
+            raise _too_long(run, operation)  # not even a `finally` runs after the deadline
         if emit is not None:
             label = None if operation.label is None else _label(operation, run)
             emit(event(StepStarted, (operation.name, operation.path, began, label)))

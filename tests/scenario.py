@@ -23,7 +23,7 @@ AS_OF = date(2026, 11, 21)
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
 KEYS |= {"cancel_after_ms", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
-EXPECTED |= {"cancelled", "headers"}
+EXPECTED |= {"cancelled", "headers", "hints"}
 
 
 class Scenario:
@@ -186,6 +186,8 @@ def _found(scenario: Scenario, folder: Path, services: dict[str, Any], web: Web 
     if "findings" in expected:
         named = {line.split(" ")[1] for line in expected["findings"]} or {"error", "warning", "note"}
         report["findings"] = [shown_finding(d) for d in diagnostics if d.severity in named]
+    if "hints" in expected:
+        report["hints"] = [diagnostic.hint for diagnostic in diagnostics if diagnostic.severity == "error"]
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         report.setdefault("findings", [shown_finding(d) for d in diagnostics if d.severity == "error"])
         return report

@@ -23,6 +23,7 @@ PUBLIC_MODULES = (
     "flowdsl.errors",
     "flowdsl.events",
     "flowdsl.image",
+    "flowdsl.image_format",
     "flowdsl.nearest",
     "flowdsl.rules",
     "flowdsl.services",

@@ -194,17 +194,16 @@ class Paths:
                 self.option(step, name, node, state)
 
     def _inputs(self, step: StepNode, state: State) -> None:
-        for index, port in enumerate(step.inputs):
-            node = step.node.value["inputs"].value[index].value["name"]
+        for port in step.inputs:
             first = port.name.partition(".")[0]
             if first == "flowContext" and "." in port.name:
                 first = port.name.split(".")[1]
             entry = state.get(first)
             if entry is None:
                 if not state.open:
-                    self._no_input(port.name, node, state)
+                    self._no_input(port.name, port.node, state)
             elif not entry.always:
-                self.names.maybe(port.name, entry, node.span)
+                self.names.maybe(port.name, entry, port.node.span)
 
     def _no_input(self, name: str, node: Node, state: State) -> None:
         from flowdsl.nearest import nearest

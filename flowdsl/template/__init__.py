@@ -12,11 +12,13 @@ from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.values import UNDEFINED, to_text, truthy
+from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
 
 if TYPE_CHECKING:
+    from flowdsl.template.json_text import stringify as stringify
     from flowdsl.template.members import exposed as exposed
     from flowdsl.template.taint import SecretText as SecretText
+    from flowdsl.template.taint import holds_secret as holds_secret
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -29,9 +31,12 @@ __all__ = [
     "compile",
     "evaluate",
     "exposed",
+    "holds_secret",
+    "output_text",
     "parse",
     "parse_expression",
     "render",
+    "stringify",
     "to_text",
     "truthy",
 ]
@@ -87,13 +92,13 @@ def evaluate(text: str, context: Mapping[str, Any]) -> Any:
     return compile(parse(text), strict=False, native=True)(context, _NO_NAMES)
 
 
+_HOMES = {"exposed": "members", "stringify": "json_text", "SecretText": "taint", "holds_secret": "taint"}
+"""Names that are imported when they are first used."""
+
+
 def __getattr__(name: str) -> Any:
-    if name == "exposed":
-        from flowdsl.template.members import exposed
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return exposed
-    if name == "SecretText":
-        from flowdsl.template.taint import SecretText
-
-        return SecretText
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"flowdsl.template.{_HOMES[name]}"), name)

@@ -104,7 +104,7 @@ def test_every_required_key_is_missed() -> None:
 
 def test_a_template_is_judged_when_it_is_resolved_and_counts_as_present() -> None:
     assert found("- step: SET\n  k: 9\n- step: DRAW\n  prompt: x\n  n: '{{ flowContext.k }}'\n") == []
-    assert found("- step: DRAW\n  prompt: '{{ inputs }}'\n  text: x\n") == [
+    assert found("- step: DRAW\n  prompt: '{{ inputs | json }}'\n  text: x\n") == [
         (
             "error conflicting-keys",
             "`prompt` and `text` cannot stand together: exactly one of `prompt` or `text` is needed",

@@ -145,21 +145,21 @@ def test_inputs_come_from_where_the_author_says() -> None:
 
 def test_a_templated_option_is_judged_when_it_is_resolved() -> None:
     with pytest.raises(flowdsl.ConfigError) as raised:
-        environment().run("- step: SET\n  k: [1]\n- step: ECHO\n  say: '{{ flowContext.k }}'\n")
+        environment().run("- step: ECHO\n  say: '{{ flowContext.k }}'\n", {"k": [1]})
     error = raised.value
     assert (str(error), error.code, error.path, str(error.span)) == (
         "`say` takes a text, not a list of 1",
         "wrong-type",
-        "flow[1]",
-        "<text>:4:8",
+        "flow[0]",
+        "<text>:2:8",
     )
 
 
 def test_a_template_that_fails_is_told_at_its_own_characters() -> None:
     with pytest.raises(flowdsl.TemplateError) as raised:
-        environment().run("- step: SET\n  a: ~\n- step: ECHO\n  say: 'x {{ flowContext.a.b.c | json }}'\n")
+        environment().run("- step: ECHO\n  say: 'x {{ flowContext.a.b.c | json }}'\n", {"a": None})
     assert raised.value.span is not None
-    assert (raised.value.step, raised.value.path, raised.value.span.first.line) == ("ECHO", "flow[1]", 4)
+    assert (raised.value.step, raised.value.path, raised.value.span.first.line) == ("ECHO", "flow[0]", 2)
 
 
 def test_a_label_that_fails_is_a_note_whether_or_not_anybody_listens() -> None:

@@ -187,11 +187,11 @@ def test_without_declared_inputs_anything_prefills_the_context() -> None:
 
 
 def test_printing_what_is_undefined_is_an_error_when_strict_and_nothing_when_lenient() -> None:
-    flow = "- step: SET\n  a: ~\n  b: 'x{{ flowContext.a.c }}'\n"
+    flow = "- step: SET\n  b: 'x{{ flowContext.a.c }}'\n"
     with pytest.raises(RunError) as raised:
-        flowdsl.run(flow)
+        flowdsl.run(flow, {"a": None})
     assert raised.value.code == "undefined-variable"
-    assert flowdsl.run(f"undefined: lenient\nflow:\n{flow}").context["b"] == "x"
+    assert flowdsl.run(f"undefined: lenient\nflow:\n{flow}", {"a": None}).context["b"] == "x"
 
 
 def test_host_variables_and_inputs_fill_their_names_in_braces_and_nothing_else() -> None:

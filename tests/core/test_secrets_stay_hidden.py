@@ -140,7 +140,10 @@ def test_a_secret_in_an_error_stays_hidden(how: str, cause: None) -> None:
 
 
 def test_a_secret_in_an_option_that_breaks_a_rule_stays_hidden() -> None:
-    for option in ("how: x\n  say: [\"{{ secret('KEY') }}\"]", "how: \"{{ {a: secret('KEY')} }}\"\n  say: x"):
+    for option in (
+        "how: x\n  say: [\"{{ secret('KEY') }}\"]",
+        "how: \"{{ JSON.parse('{}') or {a: secret('KEY')} }}\"\n  say: x",
+    ):
         with pytest.raises(RunError) as raised:
             environment().run(f"- step: COMPLAIN\n  {option}\n")
         assert_hidden(raised.value, vars(raised.value))

@@ -11,8 +11,9 @@ from image_server import Answer, plain, tiny
 
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image import Image, ImageStore
+from flowdsl_steps.http.public_network import is_private_host, is_public, open_fetcher
 from flowdsl_steps.image.answer import LinkedImage
-from flowdsl_steps.image.fetch import fetch, is_private_host, is_public, open_fetcher
+from flowdsl_steps.image.fetch import fetch
 
 PNG = PICTURES["png"][0]
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from flowdsl.errors import ContentRefused, ServiceRateLimited, ServiceRefused, ServiceTimeout, ServiceUnavailable
+from flowdsl_steps.http.excerpt import harmless
+from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.retry import Failure, Verdict, classify, delay_s
-from flowdsl_steps.image.vendor_error import harmless, read_error
+from flowdsl_steps.image.retry import Failure, Verdict, classify
+from flowdsl_steps.image.vendor_error import read_error
 
 KEY = "sk-live-0123456789abcdef"
 PLACE = Destination(

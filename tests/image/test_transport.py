@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
-from flowdsl_steps.image.transport import Delivery, environment_proxy, open_client, tls_context
 from image_bench import Bench
 from image_pictures import PICTURES
 from image_server import plain, tiny
 
 from flowdsl.errors import ConfigError, ServiceUnavailable
+from flowdsl_steps.http.transport import Delivery, environment_proxy, open_client, tls_context
 
 PNG = PICTURES["png"][0]
 

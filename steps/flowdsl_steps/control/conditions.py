@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.template.values import truthy
+from flowdsl.template import truthy
 
 if TYPE_CHECKING:
     from flowdsl import StepContext

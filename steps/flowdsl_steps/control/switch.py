@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
-from flowdsl.template.values import output_text
+from flowdsl.template import output_text
 from flowdsl_steps.control.conditions import answer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from flowdsl import Port, Step, StepContext, Written
-from flowdsl.template.json_text import stringify
+from flowdsl.template import stringify
 from flowdsl_steps.data.json_schema import check_schema_option, require_fit
 from flowdsl_steps.data.json_value import read_json, unfenced
 from flowdsl_steps.data.source import read_source, wrong_type

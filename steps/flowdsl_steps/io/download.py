@@ -10,8 +10,7 @@ from pydantic import Field
 
 from flowdsl import Blob, Image, Port, Step, StepContext, StepError
 from flowdsl.image_format import EXTENSIONS
-from flowdsl.template import to_text
-from flowdsl.template.json_text import stringify
+from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
 from flowdsl_steps.io.file_name import file_name
 from flowdsl_steps.io.output_files import OutputFile, write_files

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from flowdsl import Conflicts, Port, ServiceError, Step, StepContext
-from flowdsl.template import SecretText
-from flowdsl.template.taint import holds_secret
+from flowdsl.template import SecretText, holds_secret
 
 if TYPE_CHECKING:
     from flowdsl_steps.http.exchange import Answer

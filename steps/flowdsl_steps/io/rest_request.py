@@ -11,8 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from flowdsl import Blob, ConfigError, Image
-from flowdsl.template import to_text
-from flowdsl.template.json_text import stringify
+from flowdsl.template import stringify, to_text
 from flowdsl_steps.http.exchange import Request
 
 _OWN_HEADERS = frozenset(
