@@ -72,7 +72,7 @@ def check_template(template: Template, node: Node, findings: Findings, scope: Sc
         name = reference.path[0] if reference.root in ("flowContext", "inputs") and reference.path else reference.root
         if name not in reported and not _exists(reference, scope):
             reported.add(name)
-            if not (condition or reference.guarded):
+            if not (condition or reference.guarded) or name == "True":  # which would count as false there
                 _report(reference, node, findings, scope)
         elif reference.root in scope.written and reference.root not in scope.names and reference.root not in reported:
             reported.add(reference.root)

@@ -304,7 +304,8 @@ def _given(step: StepNode, document: Document, findings: Findings, scope: Scope)
             given[name] = resolved_value(node, findings, scope, key.condition)
         if ordered and name in LEGACY_SOURCES:
             target = step.keys.get("name")
-            scope.write(target.value if target is not None and isinstance(target.value, str) else "text", node)
+            written = target.value if target is not None and isinstance(target.value, str) else "text"
+            scope.write(written, step.node.keys.get(name, node))
         elif ordered and key is None:
             scope.write(name, step.node.keys[name])
     return given
