@@ -140,7 +140,7 @@ def _step(index: int, serial: int) -> str:
             return (
                 "- step: AZURE_OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n"
                 '  monitorLabel: "Drawing {{ flowContext.title }}"\n'
-                "  output_format: jpeg\n  output_compression: 80\n  quality: high\n"
+                "  output_format: jpeg\n  output_compression: 80\n  quality: high\n  timeoutMs: 180000\n"
             )
 
 

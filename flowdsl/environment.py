@@ -44,8 +44,7 @@ class Result:
 
     `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
-    known;
-    `elapsed_s` the time; `steps` how many steps ran.
+    known; `elapsed_s` the time; `steps` how many steps ran.
     """
 
     __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "steps")
@@ -87,13 +86,12 @@ class Environment:
     """Everything a host adds to the language; immutable, and safe to share between runs.
 
     `steps` are step classes beyond the installed ones; `services` entry name → settings; `variables` the host variables
-    of
-    `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder that
-    pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment variables);
-    `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the day that life
-    dates of models are judged by (default: today); `overrides` provider → settings that win over all others; `sink` is
-    called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT); `output` is the
-    folder that steps such as SAVE_IMAGES write to, and no file outside it.
+    of `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder
+    that pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment
+    variables); `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the
+    day that life dates of models are judged by (default: today); `overrides` provider → settings that win over all
+    others; `sink` is called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT);
+    `output` is the folder that steps such as SAVE_IMAGES write to, and no file outside it.
 
     `async with Environment(...) as environment:` keeps connections open over several runs.
 
@@ -123,14 +121,13 @@ class Environment:
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
         for name, value in (("variables", variables), ("objects", objects), ("kv", kv), ("overrides", overrides)):
             _expect(name, value, Mapping, "a dict")
+        _expect("images", images, (str, os.PathLike), "the path of a folder")
         _expect("limits", limits, Limits, "flowdsl.Limits(…)")
         _expect("secrets", secrets, Callable, "a function from name to value, such as `values.get`")
         if isinstance(env, str):
             raise UsageError(f"env takes a list of names: env=[{env!r}]")
-        if as_of is not None:
-            from datetime import date
-
-            _expect("as_of", as_of, date, "a datetime.date")
+        if isinstance(as_of, str):
+            raise UsageError("as_of takes a datetime.date, not str")
         self.steps = tuple(steps)
         self.services = checked_entries("Environment", {"services": services or {}})
         self.variables = dict(variables or {})
@@ -312,9 +309,10 @@ class Flow:
         from flowdsl.image import ImageStore
         from flowdsl.secrets import Secrets
 
-        environment, declared = self.environment, self.document.inputs
+        environment = self.environment
         _expect("inputs", inputs, Mapping, "a dict")
-        values = dict(inputs or {}) if declared is None else input_values(declared, inputs or {})
+        _expect("on_event", on_event, Callable, "a function")
+        values = input_values(self.document.inputs, inputs or {})
         secrets = Secrets(environment.secrets or self._layers.environ.get)
         secrets.notice(values)
         run = Run(

@@ -219,7 +219,12 @@ class _Composer:
             elif key is None:
                 key = node
             else:
-                self.entry(parent, key, node)
+                name = key.value
+                if name.__class__ is str and name not in parent.value:
+                    parent.value[name] = node
+                    parent.keys[name] = key
+                else:
+                    self.entry(parent, key, node)
                 key = None
 
     def scalar(self, event: Any) -> Node:

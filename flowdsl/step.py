@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
+from flowdsl.nearest import nearest
 from flowdsl.rules import Check, Rule
 from flowdsl.signals import Signal
 from flowdsl.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
@@ -157,8 +158,7 @@ class Step(BaseModel):
     `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
 
     Raises:
-        PluginError: at class creation, when the name is not upper case, a rule names an unknown key, or there is no
-        `run`.
+        PluginError: at class creation: the name is not upper case, a rule names an unknown key, or `run` is missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
@@ -170,9 +170,14 @@ class Step(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, name: str | None = None, **declared: Any) -> None:
         super().__pydantic_init_subclass__()
-        unknown = set(declared) - _DECLARABLE
-        if unknown:
-            raise PluginError(f"{cls.__name__}: unknown class argument {', '.join(sorted(unknown))}")
+        for argument in sorted(set(declared) - _DECLARABLE):
+            near = nearest(argument, sorted(_DECLARABLE))
+            hint = f", did you mean `{near}`?" if near else ""
+            raise PluginError(f"{cls.__name__}: unknown class argument {argument}{hint}")
+        for argument in ("aliases", "inputs", "outputs", "examples"):
+            if isinstance(declared.get(argument), str):
+                value = declared[argument]
+                raise PluginError(f"{cls.__name__}: {argument} takes a tuple: {argument}=({value!r},)")
         inherited = {k: v for k, v in cls.declared.items() if k not in ("name", "aliases")}
         cls.declared = {**inherited, **declared, "name": name}
         if name is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowdsl.document import InputDeclaration
-from flowdsl.errors import ConfigError
+from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
 from flowdsl.rules import show
 
@@ -25,14 +25,20 @@ TYPES = {
 """The types of JSON Schema in words."""
 
 
-def input_values(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The declared inputs with the values given, and defaults filled in.
+def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared inputs with the values given, and defaults filled in; without a declaration all that is given.
 
     Raises:
         ConfigError: an unknown or missing input, or one that does not fit its schema.
+        UsageError: a name that is no text.
     """
     from copy import deepcopy
 
+    for name in given:
+        if not isinstance(name, str):
+            raise UsageError(f"the names of inputs are texts, not {type(name).__name__}")
+    if declared is None:
+        return dict(given)
     for name in given:
         if name not in declared:
             near = nearest(name, declared)

@@ -193,7 +193,7 @@ class Names:
         if entry is None:
             if use.state.open:
                 return ANY
-            if not quiet and key not in use.reported:
+            if (not quiet or shown == "True") and key not in use.reported:
                 self._undefined(key, shown, use, start, end, called)
             use.reported.add(key)
             return OF_UNDEFINED if quiet else ANY

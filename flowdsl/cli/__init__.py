@@ -86,7 +86,10 @@ def _help() -> str:
 def _unknown(name: str) -> str:
     from flowdsl.nearest import nearest
 
-    near = nearest(name, COMMANDS) or next((command for command in COMMANDS if command.startswith(name[:3])), None)
+    if name.endswith((".yaml", ".yml")):
+        return f"flowdsl: there is no command `{name}`; did you mean `flowdsl run {name}`?\n"
+    near = nearest(name, (*COMMANDS, "--version", "--help"))
+    near = near or next((command for command in COMMANDS if command.startswith(name[:3])), None)
     hint = f"did you mean `flowdsl {near}`?" if near else f"there are {', '.join(COMMANDS)}"
     kind = "option" if name.startswith("-") else "command"
     return f"flowdsl: there is no {kind} `{name}`; {hint}\n"

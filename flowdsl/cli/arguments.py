@@ -30,7 +30,9 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             name = unknown[0].partition("=")[0]
-            near = nearest(name, self._option_string_actions) if name.startswith("-") else None
+            known = self._option_string_actions
+            near = nearest(name, known) if name.startswith("-") else f"-i {unknown[0]}" if "=" in unknown[0] else None
+            near = None if near is not None and near.partition(" ")[0] not in known else near
             self.error(f"unknown argument `{unknown[0]}`" + (f"; did you mean `{near}`?" if near else ""))
         return options
 
@@ -65,6 +67,13 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"`{text}` is not a time in seconds, such as 90")
     return value
+
+
+def port(text: str) -> int:
+    """A TCP port; 0 stands for a free one."""
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is not a port; write a number up to 65535, or 0 for a free one")
 
 
 def add_as_of(parser: Parser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from flowdsl.cli.arguments import Parser, add_as_of, pair
+from flowdsl.cli.arguments import Parser, add_as_of, pair, port
 
 EXAMPLES = (
     "flowdsl simulate --port 8080",
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
 
     parser = Parser("simulate", COMMANDS["simulate"], EXAMPLES)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=0, metavar="P", help="the port (default: a free one)")
+    parser.add_argument("--port", type=port, default=0, metavar="P", help="the port (default: a free one)")
     parser.add_argument("--key", metavar="K", help="the key to ask for (default: sk-simulated); empty: any")
     parser.add_argument(
         "--fault",

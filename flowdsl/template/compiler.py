@@ -281,18 +281,7 @@ class _Compiler:
             self.counting.add(counted)
             self.writer.line(f"{counted} = len({self.out})")
         place = len(self.writer.lines)
-        self.writer.indent += 1
-        self.writer.line(
-            f"if not (loops := loops + 1) & 15: {counted} = meter.tick(LIMITS, loops, {self.out}, {counted})"
-        )
-        first = len(self.writer.lines)
-        self.body(statement.body)
-        for local in own.values():
-            getter = self.scope.getters.pop(local, None)
-            if getter is not None:
-                code = f"{getter} = {local}.get if type({local}) is dict else getter({local})"
-                self.writer.lines.insert(first, (self.writer.indent, code, self.writer.origin))
-        self.writer.indent -= 1
+        self.one_pass(statement.body, list(own.values()), counted)
         if outermost:
             self.counting.remove(counted)
         targets = ", ".join(own.values()) + ("," if several else "")
@@ -308,6 +297,20 @@ class _Compiler:
             self.writer.line(f"if not {items}:")
             self.indented(statement.otherwise)
         self.scope.leave()
+
+    def one_pass(self, body: Body, own: list[str], counted: str) -> None:
+        """Write the inside of a loop."""
+        self.writer.indent += 1
+        tick = f"{counted} = meter.tick(LIMITS, loops, {self.out}, {counted})"
+        self.writer.line(f"if not (loops := loops + 1) & 15: {tick}")
+        first = len(self.writer.lines)
+        self.body(body)
+        for local in own:
+            getter = self.scope.getters.pop(local, None)
+            if getter is not None:
+                code = f"{getter} = {local}.get if type({local}) is dict else getter({local})"
+                self.writer.lines.insert(first, (self.writer.indent, code, self.writer.origin))
+        self.writer.indent -= 1
 
     def assignment(self, statement: Set) -> None:
         """Write `set`."""

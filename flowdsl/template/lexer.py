@@ -65,8 +65,7 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
         if group == _NAME:
             word = token[group]
             found.append(("NAME" if found and found[-1][0] == "." else _WORDS.get(word, "NAME"), word, start, end))
-            continue
-        if group == _OP:
+        elif group == _OP:
             sign = token[group]
             if sign == "{":
                 braces += 1
@@ -75,9 +74,7 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
                     return _closed(found, text, "}}", close, start, end + 1, opened)
                 braces = max(0, braces - 1)
             found.append((_WORDS.get(sign, sign), sign, start, end))
-            continue
-        kind = token.lastgroup or ""
-        if kind in _CONSTANTS:
+        elif (kind := token.lastgroup or "") in _CONSTANTS:
             found.append((kind, _CONSTANTS[kind](text, start, end), start, end))
         elif kind == "CLOSE" and close and not (text[start:end] == "-}}" and braces):
             return _closed(found, text, text[start:end], close, start, end, opened)

@@ -120,6 +120,7 @@ def test_a_text_where_a_map_is_declared_points_to_a_file_of_inputs() -> None:
         ({"overrides": {"openai": "https://x"}}, "Environment: overrides.openai must be a table of settings"),
         ({"env": "HOME"}, "env takes a list of names: env=['HOME']"),
         ({"limits": {"timeout_s": 3}}, "limits takes flowdsl.Limits(…), not dict"),
+        ({"images": 3}, "images takes the path of a folder, not int"),
         ({"variables": [1]}, "variables takes a dict, not list"),
         ({"as_of": "2026-01-01"}, "as_of takes a datetime.date, not str"),
         ({"secrets": {"A": "b"}}, "secrets takes a function from name to value, such as `values.get`, not dict"),
@@ -155,6 +156,13 @@ def test_a_flow_of_one_line_is_not_searched_among_the_files(flow: str) -> None:
 def test_inputs_that_are_no_map_are_refused() -> None:
     with pytest.raises(UsageError, match=r"^inputs takes a dict, not list$"):
         flowdsl.run("- step: SET\n  a: 1\n", ["a"])  # type: ignore[arg-type]  # the mistake
+
+
+def test_a_name_of_an_input_is_a_text_and_on_event_a_function() -> None:
+    with pytest.raises(UsageError, match=r"^the names of inputs are texts, not int$"):
+        flowdsl.run(TEXT, {1: 2})  # type: ignore[dict-item]  # the mistake
+    with pytest.raises(UsageError, match=r"^on_event takes a function, not list$"):
+        flowdsl.run(TEXT, on_event=[])  # type: ignore[arg-type]  # the mistake
 
 
 def test_an_attribute_that_is_not_exposed_says_how_to_expose_it() -> None:

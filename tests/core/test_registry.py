@@ -218,4 +218,13 @@ def test_an_unknown_class_argument_fails_at_class_creation() -> None:
         class Bad(Step, name="BAD", output=("text",)):
             """A step."""
 
-    assert str(raised.value) == "Bad: unknown class argument output"
+    assert str(raised.value) == "Bad: unknown class argument output, did you mean `outputs`?"
+
+
+def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
+    with pytest.raises(PluginError) as raised:
+
+        class Bad(Step, name="BAD", outputs="text"):
+            """A step."""
+
+    assert str(raised.value) == "Bad: outputs takes a tuple: outputs=('text',)"

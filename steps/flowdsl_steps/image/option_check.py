@@ -152,8 +152,8 @@ def _size(options: Options, model: Model) -> Iterator[Problem]:
         return
     fault = None if known(options, "output_format") == "gif" and parse_size(size) else model.sizes.fault(size)
     if fault:
-        nearest = model.sizes.nearest(size)
-        hint = f"{f'use {listed(nearest)}; ' if nearest else ''}supported: {model.sizes.describe()}"
+        closest = model.sizes.nearest(size)
+        hint = f"{f'use {listed(closest)}; ' if closest else ''}supported: {model.sizes.describe()}"
         message = f"{show(model.name)} does not take the size {show(size)}: {fault}"
         yield on(options, "size", "unsupported-value", message, hint=hint)
     elif model.sizes.is_experimental(size):

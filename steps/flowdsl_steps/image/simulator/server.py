@@ -174,7 +174,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = str(error).rstrip(".")
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise UsageError(f"The simulator cannot listen on {host}:{port}: {reason}. Port 0 takes a free one.") from None
     return listener
 
