@@ -92,7 +92,6 @@ _HOMES = {
     "flowdsl.error_value": ("ErrorValue",),
     "flowdsl.events": (
         "Emitted",
-        "ErrorValue",
         "Event",
         "FlowFinished",
         "Note",
