@@ -69,17 +69,6 @@ class Secrets:
                 self.notice(item)
 
 
-def hidden(value: Any) -> Any:
-    """The value with every secret text inside replaced by `***`."""
-    if isinstance(value, SecretText):
-        return HIDDEN
-    if type(value) is dict:
-        return {key: hidden(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return [hidden(item) for item in value]
-    return value
-
-
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
     """The environment variables that templates may read."""
     return {name: environ[name] for name in names if name in environ}

@@ -7,13 +7,14 @@ import inspect
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flowdsl.engine import Resources
 from flowdsl.events import Event
 from flowdsl.image import ImageStore
 from flowdsl.limits import Limits
 from flowdsl.services import Service
+from flowdsl.signals import Signal
 from flowdsl.step import Step, StepContext, spec_of
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ T = TypeVar("T")
 class StubContext:
     """A StepContext over plain values that remembers what the step said.
 
-    `flow_context` is what the step can read; `progressed`, `notes` and `spent` collect its calls.
+    `flow_context` is what the step can read; `progressed`, `notes`, `spent` and `emitted` collect its calls. `deferred`
+    holds the options that the step resolves itself: values, or functions of the names it gives. Blocks cannot be run.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class StubContext:
         outputs: tuple[str, ...] = (),
         limits: Limits | None = None,
         output: str = "flowdsl-output",
+        deferred: Mapping[str, Any] | None = None,
     ) -> None:
         self.step = "STEP"
         self.path = "flow[0]"
         self.id: str | None = None
-        self.flow_context: Mapping[str, Any] = dict(flow_context or {})
+        self.flow_context: dict[str, Any] = dict(flow_context or {})
+        self.deferred = dict(deferred or {})
         self.given: frozenset[str] = frozenset()
         self.templated: frozenset[str] = frozenset()
         self.inputs: tuple[str, ...] = ()
@@ -50,6 +54,7 @@ class StubContext:
         self.progressed: list[tuple[str, int | None, int | None]] = []
         self.notes: list[tuple[str, str, dict[str, Any] | None]] = []
         self.spent: list[float | None] = []
+        self.emitted: list[tuple[str, Any]] = []
         self.resources = Resources()
 
     def input(self, type: str) -> Any:
@@ -68,6 +73,19 @@ class StubContext:
         """Remembers the call."""
         self.spent.append(usd)
 
+    def emit(self, name: str, payload: Any) -> None:
+        """Remembers the call."""
+        self.emitted.append((name, payload))
+
+    def write(self, key: str, value: Any) -> None:
+        """Sets a key of `flow_context`."""
+        self.flow_context[key] = value
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The option of that name among `deferred`; None when it is not there."""
+        value = self.deferred.get(key)
+        return value(names or {}) if callable(value) else value
+
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """Opens a shared thing; `run_step` closes it."""
         return await self.resources.get(key, open)
@@ -77,17 +95,17 @@ def run_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:
     """What a step returns when it runs with a context, by output type; waits for an async `run`."""
     stub = context or StubContext()
     stub.step = spec_of(type(step)).name
-    stub.given = frozenset(step.model_fields_set)
+    stub.given = frozenset(step.model_fields_set) | frozenset(stub.deferred)
     return asyncio.run(_run(step, stub))
 
 
 async def _run(step: Step, stub: StubContext) -> dict[str, Any]:
-    context: StepContext = stub
+    context = cast(StepContext, stub)  # it runs no blocks and calls no flows
     async with stub.resources:
         written = step.run(context)
         if inspect.isawaitable(written):
             written = await written
-        return dict(written or {})
+        return {} if written is None or isinstance(written, Signal) else dict(written)
 
 
 class Recorder:
