@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import re
 import ssl
 import tempfile
 import urllib.parse
@@ -190,9 +191,11 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not trusted: {error.certificate_error}"
     cause = error.os_error
-    if cause.errno and (cause.strerror or "").startswith(("Connect call failed", "[Errno")):
-        return os.strerror(cause.errno)
-    return cause.strerror or str(cause) or str(error)
+    said = cause.strerror or str(cause)
+    if "Connect call failed" in said or said.startswith("[Errno"):
+        numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", said)] or [cause.errno or 0]
+        return ", ".join(dict.fromkeys(os.strerror(number) for number in numbers if number)) or "no connection"
+    return said or type(cause).__name__
 
 
 @contextlib.asynccontextmanager
