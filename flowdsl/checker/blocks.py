@@ -26,7 +26,9 @@ def check_blocks(node: Node | None, path: str, findings: Findings) -> BlockSet:
     if node is None or (node.kind == "scalar" and node.value is None):
         return blocks
     if node.kind != "map":
-        findings.add("wrong-type", f"`blocks` takes a map with constants, vars and flows, not {show(node.plain())}", node)
+        findings.add(
+            "wrong-type", f"`blocks` takes a map with constants, vars and flows, not {show(node.plain())}", node
+        )
         return blocks
     for name, value in node.value.items():
         if name == "scripts":
@@ -60,7 +62,9 @@ def _entries(kind: str, node: Node, blocks: BlockSet, path: str, findings: Findi
                 resolved_value(value, findings)
             else:
                 hint = "put it under `constants`"
-                findings.add("wrong-type", f"a var is a text with templates, not {show(value.plain())}", value, hint=hint)
+                findings.add(
+                    "wrong-type", f"a var is a text with templates, not {show(value.plain())}", value, hint=hint
+                )
         else:
             blocks.flows[name] = make_steps(value, f"{path}.flows.{name}", findings)
 
@@ -99,7 +103,9 @@ def _import_entry(item: Node, findings: Findings) -> tuple[Node, Node] | None:
         if name not in ("from", "as"):
             findings.unknown_key(item.keys[name], ("from", "as"), "an import")
     if alias is None or source is None or not isinstance(source.value, str):
-        findings.add("wrong-type", "an import is a map with `from` and `as`", item, hint="write `{from: ./x.module.yaml, as: x}`")
+        findings.add(
+            "wrong-type", "an import is a map with `from` and `as`", item, hint="write `{from: ./x.module.yaml, as: x}`"
+        )
         return None
     if not (isinstance(alias.value, str) and re.match(IDENTIFIER, alias.value)):
         findings.add("wrong-pattern", f"`as` is {show(alias.plain())}, and must be a plain name", alias)

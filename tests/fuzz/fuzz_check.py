@@ -184,8 +184,8 @@ TEXTS = (
 """Values that mean something in one place or another."""
 
 
-def documents() -> st.SearchStrategy[Any]:
-    """Documents of the words of the language, mostly in places that mean something."""
+def _flows() -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
+    """Lists of steps, and values of any kind."""
     steps = tuple(flowdsl.Environment().registry)
     scalars = st.one_of(
         st.sampled_from(TEXTS), st.integers(-2, 12), st.booleans(), st.none(), st.text(max_size=6), st.floats(-2, 2)
@@ -215,7 +215,12 @@ def documents() -> st.SearchStrategy[Any]:
         return found
 
     step: st.SearchStrategy[Any] = stepping()
-    flows = st.lists(step, min_size=1, max_size=4)
+    return st.lists(step, min_size=1, max_size=4), values
+
+
+def documents() -> st.SearchStrategy[Any]:
+    """Documents of the words of the language, mostly in places that mean something."""
+    flows, values = _flows()
     parts = {
         "blocks": st.fixed_dictionaries(
             {},
