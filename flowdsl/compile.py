@@ -177,6 +177,8 @@ class Compiler:
 
     def expression(self, node: Node) -> Resolver:
         """The resolver of a bare expression; undefined is None there."""
+        if not isinstance(node.value, str):
+            return constant(node.plain())
         compiled = compile_template(
             parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
         )

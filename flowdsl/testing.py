@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flowdsl.engine import Resources
 from flowdsl.errors import UsageError
@@ -24,8 +24,9 @@ T = TypeVar("T")
 class StubContext:
     """A StepContext over plain values that remembers what the step said.
 
-    `flow_context` is what the step can read, `deferred` the values of options it resolves itself; `progressed`,
-    `notes`, `spent` and `emitted` collect its calls. Steps that run blocks are tested in a flow.
+    `flow_context` is what the step can read; `progressed`, `notes`, `spent` and `emitted` collect its calls. `deferred`
+    holds the options that the step resolves itself: values, or functions of the names it gives. Steps that run blocks
+    are tested in a flow.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class StubContext:
         self.spent.append(usd)
 
     def write(self, key: str, value: Any) -> None:
-        """Sets a FlowContext value."""
+        """Sets a key of `flow_context`."""
         self.flow_context[key] = value
 
     def emit(self, name: str, payload: Any) -> None:
@@ -83,8 +84,9 @@ class StubContext:
         self.emitted.append((name, payload))
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
-        """The value given for a deferred option."""
-        return self.deferred.get(key)
+        """The option of that name among `deferred`; None when it is not there."""
+        value = self.deferred.get(key)
+        return value(names or {}) if callable(value) else value
 
     def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
         """Raises UsageError: blocks need an engine."""
@@ -107,12 +109,12 @@ def run_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:
     """What a step returns when it runs with a context, by output type; waits for an async `run`."""
     stub = context or StubContext()
     stub.step = spec_of(type(step)).name
-    stub.given = frozenset(step.model_fields_set)
+    stub.given = frozenset(step.model_fields_set) | frozenset(stub.deferred)
     return asyncio.run(_run(step, stub))
 
 
 async def _run(step: Step, stub: StubContext) -> dict[str, Any]:
-    context: StepContext = stub
+    context = cast(StepContext, stub)  # it runs no blocks and calls no flows
     async with stub.resources:
         written = step.run(context)
         if inspect.isawaitable(written):

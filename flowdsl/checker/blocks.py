@@ -7,6 +7,7 @@ from typing import Any
 
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.references import resolved_value
 from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
@@ -58,6 +59,7 @@ def _entries(kind: str, node: Node, blocks: BlockSet, path: str, findings: Findi
         elif kind == "vars":
             if isinstance(value.value, str):
                 blocks.vars[name] = value
+                resolved_value(value, findings)
             else:
                 hint = "put it under `constants`"
                 findings.add(

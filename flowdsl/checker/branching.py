@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 HERE = "standalone"
 """The block of PLATFORM that runs here."""
-OPEN_CHOICES = frozenset({"IF", "SWITCH", "PLATFORM"})
-"""The choices that take exactly one block when they have an `else` or a default."""
+MANY = 8
+"""So many ways out of one block are kept apart."""
 
 
 def choice(paths: Paths, step: StepNode, state: State) -> None:
@@ -96,7 +96,26 @@ def leave(frame: Frame, state: State, why: Unset) -> None:
         found = {key: entry for key in frame.wanted if (entry := state.get(key)) is not None}
     else:
         found = state.since(frame.base)
-    frame.exits.append((found, why))
+    if len(frame.exits) < MANY:
+        frame.exits.append((found, why))
+    else:
+        _fold(frame, found, why)
+    frame.last = found
+
+
+def _fold(frame: Frame, found: dict[str, Entry], why: Unset) -> None:
+    """Joins a further way out with the latest one: only what differs costs anything."""
+    base, last = frame.base, frame.last
+    known, reason = frame.exits[-1]
+    if known is last:
+        known = dict(known)
+    for key in [key for key, entry in found.items() if last.get(key) is not entry]:
+        before = known[key] if key in known else base.get(key)
+        known[key] = joined(base, key, [(before, reason), (found[key], why)])
+    for key in known.keys() - found.keys():
+        if known[key].always or base.get(key) is not None:
+            known[key] = joined(base, key, [(known[key], reason), (base.get(key), why)])
+    frame.exits[-1] = (known, reason)
 
 
 def way_out(base: State, changes: dict[str, Entry]) -> State:
@@ -147,21 +166,21 @@ def _anywhere(state: State, written: dict[str, Type], early: Unset) -> State:
         if known is None:
             found.changes[key] = Entry(ANY if state.open else type, None, state.open, early)
         else:
-            entry = Entry(join(known.type, type), known.where, known.always, known.unset, implied=known.implied)
+            before = type if known.supposed else known.type
+            entry = Entry(join(before, type), known.where, known.always, known.unset, implied=known.implied)
             found.changes[key] = entry
     return found
 
 
-def _finally(paths: Paths, step: StepNode, state: State, begin: State, left: list[tuple[Frame, int]]) -> None:
-    """Follows `finally` for its findings from wherever it may begin, then for the path that goes on."""
-    steps = step.blocks["finally"]
-    dead, state.dead = state.dead, None
+def _finally(paths: Paths, step: StepNode, after: State, begin: State, left: list[tuple[Frame, int]]) -> None:
+    """Follows `finally` from wherever it may begin; what it sets is set on every way on."""
     written: dict[str, Type] = {}
+    last = State(begin)
     paths.observers.append(written)
-    paths.steps(steps, begin)
+    paths.steps(step.blocks["finally"], last)
     paths.observers.pop()
     for frame, mark in left:
-        for index in range(mark, len(frame.exits)):
+        for index in range(min(mark, MANY - 1), len(frame.exits)):
             changes, why = frame.exits[index]
             changes = {
                 key: Entry(join(entry.type, written[key]), entry.where, entry.always, entry.unset)
@@ -170,12 +189,12 @@ def _finally(paths: Paths, step: StepNode, state: State, begin: State, left: lis
                 for key, entry in changes.items()
             }
             frame.exits[index] = (changes, why)
-    if dead is not None:
-        state.dead = dead
-        return
-    mark = len(paths.findings.diagnostics)
-    paths.steps(steps, state)
-    del paths.findings.diagnostics[mark:]
+    if after.dead is None:
+        after.dead = last.dead
+    for key, entry in last.changes.items():
+        if not entry.refined:
+            same = Unset("")
+            after.changes[key] = entry if entry.always else joined(after, key, [(after.get(key), same), (entry, same)])
 
 
 def parallel(paths: Paths, step: StepNode, state: State) -> None:

@@ -21,6 +21,8 @@ MAX_KNOWN = 8
 """So many outcomes of one flow are kept; with more the oldest goes."""
 MAX_DEPTH = 24
 """Calls inside calls are followed so deep."""
+MAX_FOLLOWED = 5_000
+"""So many calls of one document are followed; what further ones set is taken as any value."""
 
 
 class Outcome(NamedTuple):
@@ -53,7 +55,7 @@ def call(paths: Paths, step: StepNode, state: State) -> None:
         _unknown(paths, node, by_ref, state)
         return
     steps, inside = found
-    if id(steps) in paths.active or len(paths.active) >= MAX_DEPTH:
+    if id(steps) in paths.active or len(paths.active) >= MAX_DEPTH or paths.followed >= MAX_FOLLOWED:
         _havoc(paths, first_writes(steps), state)
         return
     _follow(paths, step, steps, inside, state)
@@ -101,10 +103,12 @@ def _havoc(paths: Paths, written: dict[str, Node], state: State) -> None:
 def _follow(paths: Paths, step: StepNode, steps: list[StepNode], inside: Module | None, state: State) -> None:
     document = paths.document
     key = (id(steps), id(inside))
-    keys = mentioned(steps, document, inside)
-    known = paths.memo.setdefault(key, [])
+    if key not in paths.memo:
+        paths.memo[key] = (mentioned(steps, document, inside), [])
+    keys, known = paths.memo[key]
+    paths.followed += 1
     entry: dict[str, tuple[Type, bool] | None] | None = None
-    if keys is not None and not paths.names.watched:
+    if keys is not None and (not paths.names.watched or len(paths.active) > 1):
         entry = {name: (found.type, found.always) if (found := state.get(name)) else None for name in keys}
         for outcome in known:
             if _same(outcome.entry, entry):

@@ -58,14 +58,15 @@ PROMPTS: Final = frozenset({"instruction", "prompt"})
 class Frame:
     """What a signal leaves to: the state it stands on, and what is known on each way out, as changes to that state.
 
-    `wanted` limits what is kept to some keys.
+    `wanted` limits what is kept to some keys. Where there are many ways out, `last` is what the latest one knew.
     """
 
-    __slots__ = ("base", "exits", "wanted")
+    __slots__ = ("base", "exits", "last", "wanted")
 
     def __init__(self, base: State, wanted: frozenset[str] | None = None) -> None:
         self.base = base
         self.exits: list[tuple[dict[str, Entry], Unset]] = []
+        self.last: dict[str, Entry] = {}
         self.wanted = wanted
 
 
@@ -84,9 +85,10 @@ class Paths:
         self.ends: list[Frame] = []
         self.heads: dict[int, dict[str, Entry]] = {}
         self.active: list[int] = []
-        self.memo: dict[tuple[int, int], list[Any]] = {}
+        self.memo: dict[tuple[int, int], tuple[frozenset[str] | None, list[Any]]] = {}
+        """For each called flow the keys it looks at, and what it came to from which state."""
+        self.followed = 0
         self.analysed: set[int] = set()
-        self.once: set[tuple[str, int]] = set()
 
     def steps(self, steps: list[StepNode], state: State) -> None:
         """Follows steps in order; what no path comes to is reported once."""
@@ -256,7 +258,7 @@ def variables(paths: Paths, step: StepNode, state: State) -> None:
     source = next((key for key in LEGACY_SOURCES if key in step.keys), None)
     node = step.keys.get("name")
     target = node.value if node is not None and isinstance(node.value, str) else "text"
-    if source == "steps":
+    if source == "steps" and source in step.blocks:
         paths.steps(step.blocks.get("steps", []), state)
         if state.dead is not None:
             return

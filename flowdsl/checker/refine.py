@@ -37,6 +37,7 @@ def refined(state: State, condition: Node, truth: bool) -> State:
         inner = inner or State(state)
         known = Entry(type, entry.where, always=True, refined=True, implied=entry.implied)
         known.rivals = entry.rivals
+        known.supposed = entry.supposed or state.get(key) is None
         inner.changes[key] = known
     return inner or state
 

@@ -26,10 +26,11 @@ class Entry:
     """One key: its type, whether every path sets it (`always`), where it is set, and why it may be unset.
 
     `refined`: not written here, only known better by a condition. `implied`: written by the language, as a loop
-    variable is, and no concern of conflicts. `rivals`: the loop whose passes write it side by side.
+    variable is, and no concern of conflicts. `supposed`: a condition says that it is set, though no path sets it.
+    `rivals`: the loop whose passes write it side by side.
     """
 
-    __slots__ = ("always", "implied", "refined", "rivals", "type", "unset", "where")
+    __slots__ = ("always", "implied", "refined", "rivals", "supposed", "type", "unset", "where")
 
     def __init__(
         self,
@@ -47,12 +48,7 @@ class Entry:
         self.refined = refined
         self.implied = implied
         self.rivals: Node | None = None
-
-    def maybe(self, unset: Unset) -> Entry:
-        """The entry where it may be unset."""
-        if not self.always:
-            return self
-        return Entry(self.type, self.where, always=False, unset=unset, implied=self.implied)
+        self.supposed = False
 
 
 class State:
@@ -116,7 +112,7 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
     type: Type | None = None
     always, implied, where, unset, rivals = True, True, None, None, None
     for entry, reason in entries:
-        if entry is not None and entry.refined and entry.where is None and base.get(key) is None:
+        if entry is not None and entry.supposed:
             continue  # only a caller that sets the key comes this way, and nothing is known of its value
         if entry is None:
             if base.open:
@@ -132,6 +128,7 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
             always, unset = False, unset or entry.unset
     found = Entry(type or ANY, where, always, unset, implied=implied)
     found.rivals = rivals
+    found.supposed = found.refined = type is None and unset is None
     return found
 
 

@@ -71,7 +71,9 @@ def _names_in(node: Node, step: StepNode, found: set[str]) -> bool:
     for template in templates:
         for reference in template.references:
             if reference.root in ("local", "section", "global", "imports"):
-                return False
+                if "constants" not in reference.path[:2]:
+                    return False
+                continue
             if reference.root == "flowContext":
                 if not reference.path:
                     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -292,4 +293,28 @@ def test_flows_that_call_each_other_twice_each_are_followed_once_for_each_state(
     text = f"blocks:\n  flows:\n{flows}{last}flow:\n  - {{step: CALL_FLOW, ref: local.flows.f0}}\n"
     began = process_time()
     assert flowdsl.check(text) == []
+    assert process_time() - began < 1
+
+
+def test_finally_inside_finally_is_followed_once() -> None:
+    from time import process_time
+
+    steps: object = [{"step": "SET", "last": 1}]
+    for n in range(25):
+        steps = [{"step": "TRY", "try": [{"step": "SET", f"a{n}": 1}], "finally": steps}]
+    began = process_time()
+    assert flowdsl.check(json.dumps(steps) + "\n") == []
+    assert process_time() - began < 1
+
+
+def test_a_thousand_ways_out_of_a_loop_check_in_less_than_a_second_of_cpu() -> None:
+    from time import process_time
+
+    body = "".join(
+        f"    - {{step: SET, k{n}: '{{{{ flowContext.i }}}}'}}\n"
+        f"    - {{step: BREAK, condition: '{{{{ flowContext.k{n} > 3 }}}}'}}\n"
+        for n in range(1_000)
+    )
+    began = process_time()
+    assert flowdsl.check(f"- step: FOR\n  var: i\n  start: 1\n  end: 5\n  do:\n{body}") == []
     assert process_time() - began < 1

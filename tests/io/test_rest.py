@@ -251,6 +251,14 @@ def test_a_request_that_cannot_be_sent_says_why(host: Any, options: str, code: s
     assert message in (None, found[0][1])
 
 
+def test_a_header_that_a_template_makes_is_judged_before_anything_is_sent(host: Any) -> None:
+    with Web(answer(b"ok")) as web:
+        flow = f"- step: REST\n  url: {web.url}\n  headers: {{X-A: '{{{{ flowContext.a }}}}'}}\n"
+        error = failure(host, flow, inputs={"a": "b\r\nHost: c"})
+        assert (error.code, str(error)) == ("invalid-header", "the header `X-A` holds a character that a header cannot")
+        assert web.seen == []
+
+
 def test_a_secret_in_a_query_stays_hidden_in_the_address_of_the_answer(host: Any) -> None:
     flow = (
         "- step: REST\n  url: {url}\n  parameters: {{key: \"{{{{ secret('K') }}}}\"}}\n"

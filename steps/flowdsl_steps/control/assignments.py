@@ -15,7 +15,7 @@ SOURCES = ("text", "raw_text", "expression", "steps")
 def check_set(options: Options) -> Iterator[Problem]:
     """The older form: `name` is an identifier, `convertTo` has something to convert, the expression is a text."""
     given = options.given
-    source = next((key for key in SOURCES if options.has(key)), None)
+    source = next((key for key in SOURCES if key in given), None)
     if source is not None and options.has("name"):
         name = given["name"]
         if not (isinstance(name, str) and re.match(IDENTIFIER, name)):

@@ -72,9 +72,9 @@ class Set(
             for one in assignments:
                 one(run)
 
-        if source != "steps":
+        block: Block | None = site.blocks("steps") if source == "steps" else None
+        if block is None:
             return assign
-        block: Block = site.blocks("steps")
 
         def run_steps(run: Run) -> Awaitable[Signal | None]:
             return _from_steps(run, block, target, assign)

@@ -57,6 +57,9 @@ async def fetch(
         except httpx.UnsupportedProtocol as error:
             problem = str(error)
             break
+        except httpx.InvalidURL:  # httpx reads a `location` even where it does not follow it
+            problem = "it redirects to something that is not a web address, which is not followed"
+            break
         except TimeoutError:
             problem = f"not complete within {timeout_s:g} s"
         except httpx.HTTPError as error:

@@ -14,7 +14,7 @@ from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
 from flowdsl_steps.io.file_name import file_name
 from flowdsl_steps.io.output_files import OutputFile, write_files
-from flowdsl_steps.io.save_images import check_output_names
+from flowdsl_steps.io.output_names import check_output_names
 
 
 class Download(

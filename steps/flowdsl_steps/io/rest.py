@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flowdsl import Conflicts, Port, ServiceError, Step, StepContext
 from flowdsl.template import SecretText, holds_secret
+from flowdsl_steps.io.rest_headers import check_headers
 
 if TYPE_CHECKING:
     from flowdsl_steps.http.exchange import Answer
@@ -28,6 +29,7 @@ class Rest(
     aliases=("SERVICE_REST",),
     category="Services",
     rules=(Conflicts("body", "formData"),),
+    check=check_headers,
     outputs=(
         Port("text", "The answer as text."),
         Port("json", "The answer read as JSON.", optional=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -13,12 +12,8 @@ import httpx
 from flowdsl import Blob, ConfigError, Image
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.http.exchange import Request
+from flowdsl_steps.io.rest_headers import header_lines
 
-_OWN_HEADERS = frozenset(
-    {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg"}
 
 
@@ -34,16 +29,13 @@ def request_of(
     """The request.
 
     Raises:
-        ConfigError: an address or a header that cannot be sent.
+        ConfigError: an address that cannot be.
     """
     content, content_type = _content(body, form)
     sent = {"accept": b"*/*", "accept-encoding": b"identity", "user-agent": b"flowdsl"}
     if content_type is not None:
         sent["content-type"] = content_type.encode("ascii", "replace")
-    for name, value in (headers or {}).items():
-        if value is not None:
-            sent[_header_name(name)] = _header_value(name, value)
-    return Request(method, _address(url, parameters), sent, content)
+    return Request(method, _address(url, parameters), {**sent, **header_lines(headers)}, content)
 
 
 def _address(url: str, parameters: Mapping[str, Any] | None) -> str:
@@ -75,24 +67,6 @@ def _pairs(values: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if item is not None:
                 yield str(name), item
-
-
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ConfigError(f"`headers` has the name {name!r}, which no header can have", code="invalid-header")
-    if name.lower() in _OWN_HEADERS:
-        raise ConfigError(f"`headers` has `{name}`, which REST sets itself", code="invalid-header", hint="leave it out")
-    return name.lower()
-
-
-def _header_value(name: str, value: Any) -> bytes:
-    text = to_text(value).strip()
-    try:
-        if not _CONTROL.search(text):
-            return text.encode("latin-1")
-    except UnicodeEncodeError:
-        pass  # reported below
-    raise ConfigError(f"the header `{name}` holds a character that a header cannot", code="invalid-header")
 
 
 def _content(body: Any, form: Mapping[str, Any] | None) -> tuple[bytes, str | None]:
