@@ -21,7 +21,7 @@ from flowdsl_steps.image.simulator import Simulator
 AS_OF = date(2026, 11, 21)
 """The day that scenarios judge life dates by."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
-KEYS |= {"cancel_after_ms", "source", "differs"}
+KEYS |= {"cancel_at", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
 EXPECTED |= {"cancelled", "headers", "hints"}
 
@@ -83,14 +83,18 @@ class Scenario:
             yield web
 
     def run(self, environment: flowdsl.Environment, path: Path, on_event: flowdsl.OnEvent) -> flowdsl.Result:
-        """Runs the flow; cancels it after a time when the scenario says so."""
+        """Runs the flow; cancels it at an event when the scenario says so."""
         inputs, action = self.values.get("inputs"), self.values.get("action")
-        if "cancel_after_ms" not in self.values:
+        if "cancel_at" not in self.values:
             return environment.run(path, inputs, action=action, on_event=on_event)
 
         async def cancelled() -> flowdsl.Result:
-            task = asyncio.ensure_future(environment.arun(path, inputs, action=action, on_event=on_event))
-            asyncio.get_running_loop().call_later(self.values["cancel_after_ms"] / 1000, task.cancel)
+            def watch(event: flowdsl.Event) -> None:
+                on_event(event)
+                if shown_event(event) == self.values["cancel_at"]:
+                    task.cancel()
+
+            task = asyncio.ensure_future(environment.arun(path, inputs, action=action, on_event=watch))
             return await task
 
         return asyncio.run(cancelled())
