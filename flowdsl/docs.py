@@ -93,8 +93,19 @@ def step_rules(spec: StepSpec) -> list[str]:
 
 
 def resolved(key: Key) -> bool:
-    """Whether templates in the key's value are resolved before the step runs."""
+    """Whether the key's value is resolved: its templates, or as an expression."""
     return not key.verbatim and key.type not in BLOCK_TYPES
+
+
+def how_resolved(key: Key) -> list[str]:
+    """What is special about the way a key is read: `condition`, `expression`, `when needed`, `as it stands`."""
+    if key.type in BLOCK_TYPES:
+        return ["its steps resolve their own options when they run"]
+    if key.verbatim:
+        return ["taken as it stands, no templates"]
+    facts = ["a condition: an undefined value is false"] if key.condition else []
+    facts += ["an expression without braces"] if key.expression else []
+    return [*facts, "resolved when the step needs it"] if key.deferred else facts
 
 
 def service_variables(spec: StepSpec) -> list[tuple[str, str]]:
@@ -122,7 +133,7 @@ def _keys_table(spec: StepSpec) -> str:
             _cell(_described(key)),
             NONE if key.default is None else f"`{_yaml(key.default)}`",
             _yes(key.required),
-            _yes(resolved(key)),
+            _cell("; ".join([_yes(resolved(key)), *how_resolved(key)])),
             _cell(_constraints(key)),
             _cell("; ".join(key_rules(spec, key.name)) or NONE),
         )

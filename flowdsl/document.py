@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from flowdsl.reader import Node
@@ -189,6 +190,18 @@ class Document:
         self.templates: dict[str, list[StepNode]] = {}
         self.on_error: list[StepNode] | None = None
 
+    def every_step(self) -> Iterator[StepNode]:
+        """Every step that a run can come to: those of the flow, of `onError`, and of all flows it can call."""
+        yield from _inside(self.steps)
+        yield from _inside(self.on_error or ())
+        for steps in self.templates.values():
+            yield from _inside(steps)
+        for blocks in self.scopes.values():
+            for steps in blocks.flows.values():
+                yield from _inside(steps)
+        for module in self.imports.values():
+            yield from _of_module(module)
+
     def flow_of(self, ref: str, module: Module | None = None) -> tuple[list[StepNode], Module | None] | None:
         """The steps a dot path names (`local.flows.x`, `imports.a.flows.x`), with the module they stand in.
 
@@ -211,3 +224,18 @@ class Document:
             *(f"{scope}.flows.{name}" for scope, blocks in self.scopes.items() for name in blocks.flows),
             *(f"imports.{alias}.flows.{name}" for alias, m in imports.items() for name in m.blocks.flows),
         ]
+
+
+def _of_module(module: Module) -> Iterator[StepNode]:
+    for steps in module.blocks.flows.values():
+        yield from _inside(steps)
+    for imported in module.imports.values():
+        yield from _of_module(imported)
+
+
+def _inside(steps: Iterable[StepNode]) -> Iterator[StepNode]:
+    """Steps and the steps inside them, in the order of the file."""
+    for step in steps:
+        yield step
+        for block in step.blocks.values():
+            yield from _inside(block)

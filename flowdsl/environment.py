@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker import Checked, CheckSettings
 from flowdsl.checker import check as check_flow
+from flowdsl.checker.actions import chosen
 from flowdsl.checker.inputs import input_values
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
@@ -174,7 +175,7 @@ class Environment:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, _chosen(checked, action), diagnostics, layers)
+        return Flow(self, chosen(checked, action), diagnostics, layers)
 
     def run(
         self,
@@ -365,32 +366,6 @@ class Flow:
             "kv": lambda name: kv.get(name, UNDEFINED),
             **environment.objects,
         }
-
-
-def _chosen(checked: Checked, action: str | None) -> Document:
-    """The flow of a checked file: its only one, or the action of a kit with that id or title.
-
-    Raises:
-        UsageError: there is no such action, or the file has no flow at all.
-    """
-    if checked.kind == "module":
-        raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
-    documents = checked.documents
-    if action is None and len(documents) == 1:
-        return documents[0]
-    names = [document.title or document.id or "(no title)" for document in documents]
-    if checked.kind == "flow":
-        raise UsageError("this file is one flow: it has no actions to choose from")
-    if action is None:
-        raise UsageError(f"this kit has {len(documents)} actions; name one: {', '.join(names) or 'it has none'}")
-    for document in documents:
-        if action in (document.id, document.title):
-            return document
-    from flowdsl.nearest import nearest
-
-    near = nearest(action, names)
-    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none'}"
-    raise UsageError(f"the kit has no action `{action}`: {hint}")
 
 
 def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:

@@ -13,6 +13,7 @@ __all__ = ["main"]
 COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
+    "explain": "Show the options of one step: their values, and where each comes from.",
     "steps": "List the steps there are, or explain one.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
 
 STANDARD_INPUT = "-"
-ENDINGS = (".flow.yaml", ".flow.yml")
+ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit") for ending in ("yaml", "yml"))
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 
 
 def flow_paths(paths: Iterable[str]) -> list[str]:
-    """The flow files that paths stand for, each once: files as they are, folders searched to the bottom, in order.
+    """The flows, modules and kits that paths stand for, each once: files as they are, folders searched to the bottom.
 
     Raises:
         UsageError: a path does not exist, or a folder holds no flow.
@@ -34,13 +34,15 @@ def flow_paths(paths: Iterable[str]) -> list[str]:
             continue
         inside = dict.fromkeys(_search(path))
         if not inside:
-            raise UsageError(f"the folder `{path}` holds no flow: no file in it ends in {' or '.join(ENDINGS)}")
+            raise UsageError(
+                f"the folder `{path}` holds no flow: no file in it ends in .flow.yaml, .module.yaml or .ai-kit.yaml"
+            )
         found.update(inside)
     return list(found)
 
 
 def _search(folder: str) -> Iterator[str]:
-    """Flow files below a folder; hidden folders, virtual environments and node_modules are left out."""
+    """Flows, modules and kits below a folder; hidden folders, virtual environments and node_modules are left out."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in _SKIPPED))
         if "pyvenv.cfg" in files:

@@ -8,24 +8,31 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
+from flowdsl.cli import told
 from flowdsl.cli.terminal import colors, is_terminal, width
-from flowdsl.events import Event, Note, Progress, StepFailed, StepFinished, StepStarted
+from flowdsl.events import Emitted, Event, Note, Progress, StepFailed, StepFinished, StepStarted
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 REDRAW_S = 0.1
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_GREEN, _RED, _YELLOW = "32", "31", "33"
+_GREEN, _RED, _YELLOW, _BLUE = "32", "31", "33", "34"
+_COLOURS = {"success": _GREEN, "error": _RED, "warning": _YELLOW}
 
 
 class PlainProgress:
-    """A line for each step that ends, and for what it tells meanwhile; notes among `told` are left out."""
+    """A line for each step that ends, and for what it tells meanwhile; notes among `known` are left out.
 
-    def __init__(self, stream: TextIO, told: Collection[str] = ()) -> None:
+    What a flow answers (SHOW_RESPONSE) goes to `answers`.
+    """
+
+    def __init__(self, stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> None:
         self.stream = stream
-        self.told = told
+        self.known = known
+        self.answers = answers or stream
         self.color = colors(stream)
+        self.bar: told.Bar | None = None
 
     async def __aenter__(self) -> PlainProgress:
         return self
@@ -37,10 +44,18 @@ class PlainProgress:
 
     def __call__(self, event: Event) -> None:
         """Tells about one event."""
+        if isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
+            self.answer(event)
+            return
         line = self.line(event)
         if line is not None:
             self.stream.write(f"{line}\n")
             self.stream.flush()
+
+    def answer(self, event: Emitted) -> None:
+        """Prints what the flow answers."""
+        self.answers.write(f"{told.answer(event.payload)}\n")
+        self.answers.flush()
 
     def line(self, event: Event) -> str | None:
         """The line that stays of an event; None when nothing does."""
@@ -48,13 +63,32 @@ class PlainProgress:
             return f"{self.paint(_GREEN, '✓')} {event.step} {event.elapsed_s:.1f} s"
         if isinstance(event, StepFailed):
             return f"{self.paint(_RED, '✗')} {event.step} {event.elapsed_s:.1f} s"
-        if isinstance(event, Note) and event.text not in self.told:
+        if isinstance(event, Note) and event.text not in self.known:
             return f"  {self.paint(_YELLOW, 'note')}: {event.text} [{event.code}]"
         if isinstance(event, Progress):
             return f"  {event.step}: {_progress(event)}"
         if isinstance(event, StepStarted) and event.label:
             return f"  {event.step}: {event.label}"
-        return None
+        return self.emitted(event) if isinstance(event, Emitted) else None
+
+    def emitted(self, event: Emitted) -> str | None:
+        """The lines that stay of what a flow tells people."""
+        kind = told.kind_of(event)
+        if kind in told.PROGRESS:
+            text = self.moved_bar(event).text()
+            return f"  {text}" if text and kind != "HIDE_PROGRESS" else None
+        if kind == "SHOW_NOTIFICATION":
+            meant, text = told.notification(event.payload)
+            return f"  {self.paint(_COLOURS.get(meant, _BLUE), meant)}: {text}"
+        if kind == "DEBUG":
+            return "\n".join(f"  {line}" for line in told.debug(event))
+        return f"  {told.own_event(event)}"
+
+    def moved_bar(self, event: Emitted) -> told.Bar:
+        """The progress bar after an event of it."""
+        self.bar = self.bar or told.Bar()
+        self.bar.take(event.name, event.payload)
+        return self.bar
 
     def paint(self, code: str, text: str) -> str:
         """The text in a colour, where colours are shown."""
@@ -64,8 +98,8 @@ class PlainProgress:
 class LiveProgress(PlainProgress):
     """A moving line for each step that runs, in whose place the lines that stay are written."""
 
-    def __init__(self, stream: TextIO, told: Collection[str] = ()) -> None:
-        super().__init__(stream, told)
+    def __init__(self, stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> None:
+        super().__init__(stream, known, answers)
         self.running: dict[str, tuple[str, float, str]] = {}
         self.drawn = 0
         self.frame = 0
@@ -83,18 +117,26 @@ class LiveProgress(PlainProgress):
             with suppress(asyncio.CancelledError):
                 await self.redrawing
         self.running.clear()
+        self.bar = None
         self._draw()
 
     def __call__(self, event: Event) -> None:
         """Tells about one event."""
+        line = None
         if isinstance(event, StepStarted):
             self.running[event.path] = (event.step, perf_counter(), event.label or "")
         elif isinstance(event, Progress):
             step, began, _ = self.running.get(event.path, (event.step, perf_counter(), ""))
             self.running[event.path] = (step, began, _progress(event))
-        elif isinstance(event, (StepFinished, StepFailed)):
-            self.running.pop(event.path, None)
-        line = None if isinstance(event, (StepStarted, Progress)) else self.line(event)
+        elif isinstance(event, Emitted) and told.kind_of(event) in told.PROGRESS:
+            self.moved_bar(event)
+        elif isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
+            self._erase()
+            self.answer(event)
+        else:
+            if isinstance(event, (StepFinished, StepFailed)):
+                self.running.pop(event.path, None)
+            line = self.line(event)
         self._draw(f"{line}\n" if line is not None else "")
 
     async def _redraw(self) -> None:
@@ -111,15 +153,25 @@ class LiveProgress(PlainProgress):
             f"{mark} {step} {now - began:.1f} s {text}".rstrip()[:columns] + "\n"
             for step, began, text in self.running.values()
         ]
-        erase = f"\x1b[{self.drawn}F\x1b[J" if self.drawn else ""
-        self.stream.write(f"{erase}{above}{''.join(lines)}")
+        if self.bar is not None and self.bar.shown:
+            lines.append(f"{self.bar.line()}"[:columns] + "\n")
+        self._erase(flush=False)
+        self.stream.write(f"{above}{''.join(lines)}")
         self.stream.flush()
         self.drawn = len(lines)
 
+    def _erase(self, *, flush: bool = True) -> None:
+        """Takes the moving lines away."""
+        if self.drawn:
+            self.stream.write(f"\x1b[{self.drawn}F\x1b[J")
+            self.drawn = 0
+            if flush:
+                self.stream.flush()
 
-def progress_on(stream: TextIO, told: Collection[str] = ()) -> PlainProgress:
-    """The progress that suits a stream; notes whose text is among `told` are left out."""
-    return LiveProgress(stream, told) if is_terminal(stream) else PlainProgress(stream, told)
+
+def progress_on(stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> PlainProgress:
+    """The progress that suits a stream; notes whose text is `known` are left out, answers go to `answers`."""
+    return (LiveProgress if is_terminal(stream) else PlainProgress)(stream, known, answers)
 
 
 def _progress(event: Progress) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TextIO
 
+from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import from_file, from_options
@@ -15,12 +16,14 @@ from flowdsl.cli.terminal import colors
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow, Result
+from flowdsl.events import Event
 from flowdsl.limits import Limits
 
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
     "flowdsl run skyline.flow.yaml -i city=Lisbon -i count=2 --out pictures",
     "flowdsl run skyline.flow.yaml --inputs inputs.yaml --json",
+    'flowdsl run studio.ai-kit.yaml --action "Event poster"',
 )
 
 
@@ -32,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     names = {**given, **dict(options.input)}
     with ExitStack() as stack:
         settings: dict[str, Any] = {
-            "images": options.out,
+            "images": options.out or "flowdsl-images",
+            "output": options.out or "flowdsl-output",
             "as_of": options.as_of,
             "limits": Limits(timeout_s=options.timeout),
         }
@@ -43,9 +47,9 @@ def main(arguments: Sequence[str]) -> int:
                 "secrets": simulated.placeholder_secret,
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
-            seen = Environment(**settings).load(source, declare=names)
+            seen = load(Environment(**settings), source, options.action, names)
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
-        flow = Environment(**settings).load(source, declare=names)
+        flow = load(Environment(**settings), source, options.action, names)
         if not options.quiet:
             _print_warnings(flow)
             for warning in unread_inputs(flow.document, names):
@@ -66,7 +70,8 @@ def _parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("run", COMMANDS["run"], EXAMPLES)
-    parser.add_argument("file", metavar="FILE", help="the flow; - for stdin")
+    parser.add_argument("file", metavar="FILE", help="the flow or kit; - for stdin")
+    parser.add_argument("--action", metavar="NAME", help="which action of a kit to run: its title or its id")
     parser.add_argument(
         "-i",
         dest="input",
@@ -78,7 +83,11 @@ def _parser() -> Parser:
     )
     parser.add_argument("--inputs", metavar="FILE", help="a YAML or JSON file of inputs")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
-    parser.add_argument("--out", default="flowdsl-images", metavar="DIR", help="where pictures are stored")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
+    )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
@@ -111,13 +120,30 @@ def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
         lines.result(result, simulated=options.simulate)
         return result
     if options.quiet:
-        return asyncio.run(flow.arun(inputs))
-    return asyncio.run(_run_with_progress(flow, inputs))
+        return asyncio.run(flow.arun(inputs, on_event=_quiet(options)))
+    return asyncio.run(_run_with_progress(flow, inputs, _answers(options)))
 
 
-async def _run_with_progress(flow: Flow, inputs: dict[str, Any]) -> Result:
+async def _run_with_progress(flow: Flow, inputs: dict[str, Any], answers: TextIO) -> Result:
     from flowdsl.cli.progress import progress_on
 
-    told = {diagnostic.message for diagnostic in _warnings(flow)}
-    async with progress_on(sys.stderr, told) as progress:
+    known = {diagnostic.message for diagnostic in _warnings(flow)}
+    async with progress_on(sys.stderr, known, answers) as progress:
         return await flow.arun(inputs, on_event=progress)
+
+
+def _answers(options: Namespace) -> TextIO:
+    """Where the answers of a flow go: to stdout, unless that is for JSON alone."""
+    return sys.stderr if options.json else sys.stdout
+
+
+def _quiet(options: Namespace) -> Callable[[Event], None]:
+    """What a quiet run shows: the answers of the flow, unless stdout is for JSON alone."""
+    from flowdsl.cli import told
+    from flowdsl.events import Emitted
+
+    def tell(event: Event) -> None:
+        if not options.json and isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
+            print(told.answer(event.payload), flush=True)
+
+    return tell

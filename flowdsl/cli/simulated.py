@@ -51,7 +51,7 @@ def running_simulator(flow: Flow) -> Iterator[dict[str, dict[str, Any]]]:
 def _services(flow: Flow) -> Iterator[tuple[StepNode, Any]]:
     """Each step that uses a service, with the service."""
     document = flow.document
-    for step in _steps(document.steps):
+    for step in document.every_step():
         if step.spec.service is None:
             continue
         name = step.service.value if step.service is not None else step.spec.service
@@ -63,13 +63,6 @@ def _services(flow: Flow) -> Iterator[tuple[StepNode, Any]]:
                 f"{step.spec.name} ({step.path}) uses {provider}, which the simulator does not speak; nothing was sent"
             )
         yield step, service
-
-
-def _steps(steps: list[StepNode]) -> Iterator[StepNode]:
-    for step in steps:
-        yield step
-        for block in step.blocks.values():
-            yield from _steps(block)
 
 
 def _deployments(services: list[tuple[StepNode, Any]]) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowdsl.cli.arguments import Parser, one_of
-from flowdsl.docs import by_category, key_rules, resolved, service_variables, step_rules
+from flowdsl.docs import by_category, how_resolved, key_rules, service_variables, step_rules
 from flowdsl.errors import UsageError
 from flowdsl.registry import Registry, installed
 from flowdsl.spec import Key, Port, StepSpec
@@ -94,8 +94,7 @@ def _key(spec: StepSpec, key: Key) -> str:
         facts.append(f"default {str(key.default).lower() if isinstance(key.default, bool) else key.default}")
     facts += [key.constraints()] if key.constraints() else []
     facts += key_rules(spec, key.name)
-    if not resolved(key) and key.type != "steps":
-        facts.append("taken as it stands, no templates")
+    facts += how_resolved(key)
     if key.deprecated:
         facts.append(f"deprecated: {key.deprecated}")
     return f"  {key.name}\n{_wrapped('; '.join(facts), '      ')}\n{_wrapped(key.summary, '      ')}"

@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
+    seen: set[tuple[str, ...]] = set()
     paths = flow_paths(options.paths)
     unreadable = 0
     with _few_collections():
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
             if found is None:
                 unreadable += 1
                 continue
+            found = [finding for finding in found if _place(finding) not in seen]
+            seen.update(map(_place, found))
             if found and options.format == "text":
                 print("\n" * bool(findings) + render(found, color=color))
             findings += found
@@ -54,7 +57,12 @@ def _parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("validate", COMMANDS["validate"], EXAMPLES)
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder of *.flow.yaml, or - for stdin")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml), or - for stdin",
+    )
     parser.add_argument(
         "--format",
         type=one_of("text", "json"),
@@ -80,6 +88,13 @@ def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
         sys.stderr.write(f"flowdsl: {path}: {error.strerror or error}\n")
         return None
     return findings or environment.check(source)
+
+
+def _place(finding: Diagnostic) -> tuple[str, ...]:
+    """What makes a finding the same as another: a module is checked alone and with each file that imports it."""
+    import os
+
+    return os.path.realpath(finding.span.path), str(finding.span), finding.code, finding.message
 
 
 @contextmanager

@@ -80,6 +80,29 @@ def test_progress_on_a_terminal_lives_and_leaves_one_line_for_each_step(tmp_path
     assert re.search(r"^flowdsl-images/\w+\.png  1024x1024  PNG\n", out)
 
 
+TELLING = """\
+- {step: SHOW_PROGRESS, status: Painting, autoHide: true}
+- {step: UPDATE_PROGRESS, percentage: 50, status: Half}
+- {step: SLEEP, delay: 300}
+- {step: SHOW_NOTIFICATION, notificationType: warning, message: Paper is low}
+- {step: SET, text: Ready}
+- {step: SHOW_RESPONSE}
+- {step: UPDATE_PROGRESS, percentage: 100}
+"""
+
+
+def test_a_progress_bar_moves_below_the_lines_that_stay_and_goes_away(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(TELLING, encoding="utf-8")
+    shown, out, code = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment(NO_COLOR="1"))
+    assert (code, out.splitlines()[0]) == (0, "Ready")
+    assert re.search(r"SLEEP \d\.\d s\n██████████░░░░░░░░░░ 50 % Half\n", shown)
+    assert "█" * 20 not in shown
+    steps = "SHOW_PROGRESS UPDATE_PROGRESS SLEEP SHOW_NOTIFICATION SET SHOW_RESPONSE UPDATE_PROGRESS".split()
+    expected = [f"✓ {step} 0.0 s" for step in steps]
+    expected.insert(3, "  warning: Paper is low")
+    assert re.sub(r"\d+\.\d s", "0.0 s", what_stays(shown)).splitlines() == expected
+
+
 def test_colours_are_for_terminals_that_do_not_ask_for_none(tmp_path: Path) -> None:
     (tmp_path / "a.flow.yaml").write_text("- step: SETT\n", encoding="utf-8")
     coloured, _, _ = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment())

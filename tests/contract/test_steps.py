@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from loopback_web import running_web
 from pydantic import ValidationError
 
 import flowdsl
@@ -22,10 +23,10 @@ from flowdsl.cli.simulated import overrides, placeholder_secret
 from flowdsl.docstrings import documented
 from flowdsl.reader import read
 from flowdsl.registry import installed
-from flowdsl.rules import Options
-from flowdsl.schema import flow_schema, step_schema
+from flowdsl.rules import Limit, Options
+from flowdsl.schema import flow_schema, kit_schema, module_schema, step_schema
 from flowdsl.source import Source
-from flowdsl.spec import Key, StepSpec, is_templated
+from flowdsl.spec import BLOCK_TYPES, Key, StepSpec, is_templated
 from flowdsl_steps.image.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -68,15 +69,22 @@ def test_an_example_checks_without_errors(name: str, example: str) -> None:
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_runs_on_the_simulator(name: str, example: str, tmp_path: Path) -> None:
-    with Simulator() as simulator:
+    events: list[flowdsl.Event] = []
+    with Simulator() as simulator, running_web({"/articles": [{"title": "Dawn"}]}) as web:
         environment = flowdsl.Environment(
             images=tmp_path,
+            output=tmp_path / "files",
             overrides=overrides(simulator.url, simulator.key),
             secrets=placeholder_secret,
+            limits=flowdsl.Limits(private_addresses=True),
             as_of=AS_OF,
         )
-        result = flowdsl.run(example, environment=environment)
-    assert result.steps == example.count("- step:")
+        text = example.replace("https://api.example.com", web.url)
+        result = environment.run(text, on_event=events.append)
+    finished = sum(isinstance(event, flowdsl.StepFinished) for event in events)
+    assert result.steps == finished > 0
+    assert isinstance(events[-1], flowdsl.FlowFinished)
+    assert events[-1].status == "done"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,6 +106,17 @@ def test_a_right_flow_fits_the_schema(path: Path) -> None:
     assert [error.message for error in Draft202012Validator(schema).iter_errors(root.plain())] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_file_fits_the_schema_of_its_kind(path: Path) -> None:
+    kind = path.name.split(".")[1]
+    schema = SCHEMAS[kind]([spec_of(name) for name in NAMES])
+    Draft202012Validator.check_schema(schema)
+    root, _ = read(Source(path.read_text(encoding="utf-8")))
+    assert root is not None
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(root.plain())] == []
+
+
+SCHEMAS = {"flow": flow_schema, "module": module_schema, "ai-kit": kit_schema}
 FAULTY = {
     "- step: SETT\n": "'SETT' is not one of",
     "- step: SET\n  1x: 1\n": "'1x' does not match",
@@ -108,6 +127,13 @@ FAULTY = {
     "- step: HUB_IMAGE_GENERATION\n  outputs: [{type: text, name: x}]\n": "'text' is not one of",
     "[]\n": "[] should be non-empty",
     "title: 1\n": "'flow' is a required property",
+    "- step: IF\n  condition: yes\n  then: [{step: SETT}]\n": "'SETT' is not one of",
+    "- step: SWITCH\n  condition: x\n  cases: {a: [{step: SLEEP, delay: long}]}\n": "is not valid under any",
+    "- step: PARALLEL\n  steps: [[{step: SET}], [{stp: SET}]]\n": "'step' is a required property",
+    "- step: PARALLEL\n  steps: [[{step: SET}]]\n": "is too short",
+    "onError: [{step: SETT}]\nflow: [{step: SET}]\n": "'SETT' is not one of",
+    "blocks: {flows: {a: [{step: SETT}]}}\nflow: [{step: SET}]\n": "'SETT' is not one of",
+    "imports: [{from: a}]\nflow: [{step: SET}]\n": "'as' is a required property",
 }
 
 
@@ -120,6 +146,24 @@ def test_a_wrong_flow_does_not_fit_the_schema(text: str, message: str) -> None:
     assert any(message in error for error in found), found
 
 
+FAULTY_ROOTS = {
+    "imports: []\n": (module_schema, "is not valid under any of the given schemas"),
+    "blocks: {flows: {a: [{step: SETT}]}}\n": (module_schema, "'SETT' is not one of"),
+    "AI_KIT: {SECTIONS: [{actions: [{title: A}]}]}\n": (kit_schema, "'flow' is a required property"),
+    "AI_KIT: {SECTIONS: [{actions: [{flow: [{step: SETT}]}]}]}\n": (kit_schema, "'SETT' is not one of"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items(), ids=list(FAULTY_ROOTS))
+def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[Any, str]) -> None:
+    schema, message = expected
+    root, _ = read(Source(text))
+    assert root is not None
+    validator = Draft202012Validator(schema([spec_of(name) for name in NAMES]))
+    found = [error.message for error in validator.iter_errors(root.plain())]
+    assert any(message in error for error in found), found
+
+
 def fitting(key: Key) -> Any:
     """A value that suits a key."""
     if key.choices:
@@ -127,6 +171,7 @@ def fitting(key: Key) -> Any:
     if key.type in ("integer", "number"):
         return int(key.minimum if key.minimum is not None else min(key.maximum or 1, 1))
     shapes: dict[str, Any] = {"boolean": True, "list": [1], "map": {"a": 1}, "any": "x"}
+    shapes |= {"steps": [], "cases": {"a": []}, "branches": [[], []]}
     return shapes.get(key.type, "abc")
 
 
@@ -146,7 +191,7 @@ def judged(spec: StepSpec, values: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_rules_and_schema_agree_on_every_subset_of_keys(name: str) -> None:
     spec, validator = spec_of(name), VALIDATORS[name]
-    keys = {key.name: fitting(key) for key in spec.keys.values() if key.type != "steps"}
+    keys = {key.name: fitting(key) for key in spec.keys.values()}
     disagreed = [
         chosen
         for chosen in subsets(list(keys))
@@ -162,6 +207,18 @@ def boundary_values(key: Key) -> list[Any]:
     texts = ["a" * length for length in lengths if length >= 0]
     texts += ["name\n", "größe", "_a1", "1a"] if key.pattern else []
     return [*key.choices, *bounds, *texts, None, "", "x", 0, 1, -1, 0.5, True, False, [1, "a"], [], {"a": 1}, {}]
+
+
+def keys_with_values(name: str) -> list[Key]:
+    """The keys of a step that hold a value, and no steps."""
+    return [key for key in spec_of(name).keys.values() if key.type not in BLOCK_TYPES]
+
+
+@cache
+def without_rules(name: str) -> StepSpec:
+    """The step with what it says of single keys, and without the rules between them."""
+    entry = spec_of(name).to_index()
+    return StepSpec.from_index({**entry, "rules": [rule for rule in entry["rules"] if rule[0] == Limit.__name__]})
 
 
 def any_value() -> st.SearchStrategy[Any]:
@@ -185,24 +242,24 @@ def model_accepts(name: str, key: Key, value: Any) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_model_schema_and_spec_agree_on_values_around_every_constraint(name: str) -> None:
     for key in spec_of(name).keys.values():
-        for value in boundary_values(key) if key.type != "steps" else ():
+        for value in boundary_values(key) if key.type not in BLOCK_TYPES else ():
             assert_agreement(name, key, value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if keys_with_values(name)])
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_model_schema_and_spec_agree_on_any_value(name: str, data: st.DataObject) -> None:
-    keys = [key for key in spec_of(name).keys.values() if key.type != "steps"]
-    assert_agreement(name, data.draw(st.sampled_from(keys)), data.draw(any_value()))
+    key = data.draw(st.sampled_from(keys_with_values(name)))
+    assert_agreement(name, key, data.draw(any_value()))
 
 
 def assert_agreement(name: str, key: Key, value: Any) -> None:
     """The spec's problems of one key, its schema, and the step's model say the same of a value."""
-    problems = [p for p in spec_of(name).problems(Options(name, {key.name: value}, {})) if p.key == key.name]
-    assert key_is_valid(name, key, value) == (not problems), (key.name, value, problems)
-    constraint = None if value is None else key.problem(value)
+    problems = [p for p in without_rules(name).problems(Options(name, {key.name: value}, {})) if p.key == key.name]
     missing = value is None and key.required
+    assert key_is_valid(name, key, value) == (not problems and not missing), (key.name, value, problems)
+    constraint = None if value is None else key.problem(value)
     assert model_accepts(name, key, value) == (constraint is None and not missing), (key.name, value, constraint)
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12): one for flow files, for editors, and one for the options of each step.
+"""The JSON Schema of a step: alone, and as it stands in a flow.
 
 They say what the check of one step says without knowing its service: constraints, rules, names. A key whose text holds
 a template is always allowed, and null is the same as absent.
@@ -6,13 +6,11 @@ a template is always allowed, and null is the same as absent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowdsl.docs import COMMON_KEYS
 from flowdsl.rules import Limit
-from flowdsl.services import SETTINGS
 from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, Port, StepSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,21 +25,12 @@ TEMPLATE: dict[str, Any] = {
 }
 _TYPES = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean", "list": "array"}
 _TYPES["map"] = "object"
-_NESTED: dict[str, Any] = {"type": ["array", "null"], "items": {"$ref": "#/$defs/step"}}
 _LENGTHS = {
     "list": ("minItems", "maxItems"),
     "map": ("minProperties", "maxProperties"),
     "cases": ("minProperties", "maxProperties"),
     "branches": ("minItems", "maxItems"),
 }
-
-
-def schema_files(specs: Iterable[StepSpec]) -> dict[str, str]:
-    """Relative path → text of every schema file: `flow.schema.json` and `steps/NAME.schema.json`."""
-    specs = list(specs)
-    files = {"flow.schema.json": flow_schema(specs)}
-    files.update({f"steps/{spec.name}.schema.json": step_schema(spec) for spec in specs})
-    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in files.items()}
 
 
 def step_schema(spec: StepSpec) -> dict[str, Any]:
@@ -53,56 +42,6 @@ def step_schema(spec: StepSpec) -> dict[str, Any]:
         "description": spec.summary,
         **_options(spec, {}, {"type": "object", "required": ["step"]}, spec.rules),
         "$defs": {"template": TEMPLATE},
-    }
-
-
-def flow_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
-    """The schema of a flow file: a list of steps, or a map with `flow`.
-
-    Rules that a service entry can lift are left to `flowdsl validate`, which knows the entry.
-    """
-    specs = list(specs)
-    return {
-        "$schema": DIALECT,
-        "$comment": f"{MARK}; do not edit.",
-        "title": "flowdsl flow",
-        "description": "A list of steps that run in order, or a map with the list under `flow`.",
-        "type": ["array", "object"],
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/step"},
-        "required": ["flow"],
-        "additionalProperties": False,
-        "properties": _root_keys(),
-        "$defs": {"template": TEMPLATE, "step": _any_step(specs), **{spec.name: _step(spec) for spec in specs}},
-    }
-
-
-def _root_keys() -> dict[str, Any]:
-    """The keys of a flow that is a map."""
-    return {
-        "id": {"description": "A name for the flow.", "type": "string"},
-        "title": {"description": "What people call the flow.", "type": "string"},
-        "description": {"description": "What the flow is for.", "type": "string"},
-        "inputs": _inputs(),
-        "outputs": {
-            "description": "Name → template; evaluated after the last step, and what the caller gets.",
-            "type": "object",
-        },
-        "services": _services(),
-        "undefined": {
-            "description": "What printing an undefined value is: an error, or nothing.",
-            "enum": ["strict", "lenient"],
-            "default": "strict",
-        },
-        "flow": {
-            "description": "The steps, in the order they run.",
-            "type": "array",
-            "minItems": 1,
-            "items": {"$ref": "#/$defs/step"},
-        },
-        "onError": {"description": "Steps to run when the flow fails.", **_NESTED},
-        "blocks": _blocks(),
-        "imports": _imports(),
     }
 
 
@@ -131,7 +70,7 @@ def _value(key: Key, block: Mapping[str, Any]) -> dict[str, Any]:
     kind = _TYPES.get(key.type)
     holds: dict[str, Any] = {}
     if key.type in BLOCK_TYPES:
-        kind, holds = _steps_schema(key.type, block)
+        kind, holds = _steps_inside(key.type, block)
     if kind is None:
         return {"not": {"type": "null"}} if key.required else {}
     least, most = _LENGTHS.get(key.type, ("minLength", "maxLength"))
@@ -146,9 +85,9 @@ def _value(key: Key, block: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": kind if key.required else [kind, "null"], **limits, **holds}
 
 
-def _steps_schema(kind: str, block: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The JSON type of a key that holds steps, and what stands inside."""
-    steps = {"type": "array", "items": dict(block)}
+def _steps_inside(kind: str, block: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The JSON type of a key that holds steps, and what stands in it."""
+    steps = {"type": ["array", "null"], "items": dict(block)}
     if kind == "cases":
         return "object", {"additionalProperties": steps}
     return "array", {"items": steps if kind == "branches" else dict(block)}
@@ -176,7 +115,7 @@ def _options(
     return {**schema, **({"allOf": constraints} if constraints else {})}
 
 
-def _step(spec: StepSpec) -> dict[str, Any]:
+def step_in_flow(spec: StepSpec) -> dict[str, Any]:
     """A step in a flow: its own keys and those all steps share.
 
     Keys may also stand under `options`, so a step that has them is judged by `flowdsl validate`, which sees both.
@@ -189,7 +128,7 @@ def _step(spec: StepSpec) -> dict[str, Any]:
     return {"description": spec.summary, **schema, **together}
 
 
-def _any_step(specs: list[StepSpec]) -> dict[str, Any]:
+def any_step(specs: list[StepSpec]) -> dict[str, Any]:
     """A step by its name: the name decides which keys there are."""
     return {
         "type": "object",
@@ -249,56 +188,3 @@ def _ports(description: str, ports: tuple[Port, ...], pattern: str) -> dict[str,
         "properties": {"type": types, "name": {"type": "string", "pattern": pattern}},
     }
     return {"description": description, "type": "array", "items": entry}
-
-
-def _services() -> dict[str, Any]:
-    settings = {name: key_schema(key, {}) for name, key in SETTINGS.items()}
-    entry = {"type": "object", "additionalProperties": False, "properties": settings}
-    return {
-        "description": "Service entries: where requests go, and with which settings.",
-        "type": ["object", "null"],
-        "additionalProperties": entry,
-    }
-
-
-def _blocks() -> dict[str, Any]:
-    kinds = {
-        "constants": ("Values of any type, taken as they stand.", {}),
-        "vars": ("Templates, resolved at each access.", {"type": "string"}),
-        "flows": ("Steps to call by name.", _NESTED),
-    }
-    return {
-        "description": "What the flow declares for reuse.",
-        "type": ["object", "null"],
-        "additionalProperties": False,
-        "properties": {
-            name: {"description": text, "type": ["object", "null"], "additionalProperties": schema}
-            for name, (text, schema) in kinds.items()
-        },
-    }
-
-
-def _imports() -> dict[str, Any]:
-    entry = {
-        "type": "object",
-        "required": ["from", "as"],
-        "additionalProperties": False,
-        "properties": {
-            "from": {"description": "The module's file.", "type": "string"},
-            "as": {"description": "The alias it is read by.", "type": "string", "pattern": IDENTIFIER},
-        },
-    }
-    return {"description": "Modules to read blocks from.", "type": ["array", "null"], "items": entry}
-
-
-def _inputs() -> dict[str, Any]:
-    declaration = {
-        "description": "A JSON Schema for the value, with a `default` where the caller may leave it out.",
-        "type": ["object", "null"],
-        "properties": {"type": {}, "description": {"type": "string"}, "default": {}, "enum": {"type": "array"}},
-    }
-    return {
-        "description": "What the caller gives: name → JSON Schema.",
-        "type": ["object", "null"],
-        "additionalProperties": declaration,
-    }

@@ -1,0 +1,50 @@
+"""Which flow of a checked file is meant: a kit has one for each of its actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.checker import Checked
+    from flowdsl.document import Document
+
+
+class ActionNeeded(UsageError):
+    """A kit was loaded without saying which of its actions is meant; `actions` holds the id and title of each."""
+
+    def __init__(self, message: str, actions: tuple[tuple[str | None, str | None], ...]) -> None:
+        super().__init__(message)
+        self.actions = actions
+
+
+def chosen(checked: Checked, action: str | None) -> Document:
+    """The flow of a checked file: its only one, or the action of a kit with that id or title.
+
+    Raises:
+        UsageError: there is no such action, or the file has no flow at all.
+    """
+    documents = checked.documents
+    if checked.kind == "module":
+        raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
+    if action is None and len(documents) == 1:
+        return documents[0]
+    if checked.kind == "flow":
+        raise UsageError("this file is one flow: it has no actions to choose from")
+    if not documents:
+        raise UsageError("this kit has no actions")
+    names = [document.title or document.id or "(no title)" for document in documents]
+    if action is None:
+        raise ActionNeeded(
+            f"this kit has {len(documents)} actions; name one: {', '.join(names)}",
+            tuple((document.id, document.title) for document in documents),
+        )
+    for document in documents:
+        if action in (document.id, document.title):
+            return document
+    from flowdsl.nearest import nearest
+
+    near = nearest(action, names)
+    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
+    raise UsageError(f"the kit has no action `{action}`: {hint}")

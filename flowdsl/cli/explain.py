@@ -1,0 +1,125 @@
+"""`flowdsl explain`: the options of one step, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.arguments import Parser, one_of
+from flowdsl.cli.flow_files import flow_source
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.cli.origins import Option
+    from flowdsl.document import StepNode
+    from flowdsl.environment import Flow
+    from flowdsl.services import Service
+
+EXAMPLES = (
+    "flowdsl explain skyline.flow.yaml:4",
+    "flowdsl explain studio.ai-kit.yaml:27 --action poster --format json",
+)
+_WIDEST = 60
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 when the file has mistakes, 2 when no step stands there."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("explain", COMMANDS["explain"], EXAMPLES)
+    parser.add_argument("place", metavar="FILE:LINE", help="the line of a step, or one inside it")
+    parser.add_argument("--action", metavar="NAME", help="for steps that several actions of a kit share: as which one")
+    parser.add_argument(
+        "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
+    )
+    options = parser.parse(arguments)
+    path, line = _place(options.place)
+    flow, step = _found(path, line, options.action)
+    from flowdsl.cli.origins import options_of, service_of, settings_of
+
+    service = service_of(step, flow.document, flow._layers)
+    given = list(options_of(step, service))
+    settings = list(settings_of(service)) if service is not None else []
+    if options.format == "json":
+        print(_json(step, given, service, settings))
+    else:
+        print(_text(step, given, service, settings))
+    return 0
+
+
+def _place(text: str) -> tuple[str, int]:
+    path, _, line = text.rpartition(":")
+    if not path or not line.isdecimal() or int(line) < 1:
+        raise UsageError(f"`{text}` is not FILE:LINE, such as skyline.flow.yaml:4")
+    return path, int(line)
+
+
+def _found(path: str, line: int, action: str | None) -> tuple[Flow, StepNode]:
+    """The step of a line, in the first flow of the file that can come to it."""
+    from flowdsl.checker.actions import ActionNeeded
+    from flowdsl.cli.actions import load
+    from flowdsl.cli.origins import step_at
+    from flowdsl.environment import Environment
+
+    environment, source = Environment(), flow_source(path)
+    names: list[str | None] = [action]
+    if action is None:
+        try:
+            environment.load(source)
+        except ActionNeeded as error:
+            names = [id or title for id, title in error.actions]
+    for name in names:
+        flow = load(environment, source, name)
+        step = step_at(flow.document, path, line)
+        if step is not None:
+            return flow, step
+    raise UsageError(f"no step stands at {path}:{line}")
+
+
+def _text(step: StepNode, given: Iterable[Option], service: Service | None, settings: Sequence[Option]) -> str:
+    parts = [f"{step.node.span.path}:{step.node.span.first.line} {step.spec.name} ({step.path})"]
+    parts.append(_table("options", given))
+    if service is not None:
+        parts.append(_table(f"service {service.name}", settings))
+    return "\n\n".join(parts)
+
+
+def _table(title: str, rows: Iterable[Option]) -> str:
+    shown = [(row.name, _short(row.value), row.origin) for row in rows]
+    names = max((len(name) for name, _, _ in shown), default=0)
+    values = max((len(value) for _, value, _ in shown), default=0)
+    lines = [f"  {name:{names}}  {value:{values}}  {origin}" for name, value, origin in shown]
+    return "\n".join([title, *(lines or ["  none"])])
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(_hidden(text).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _hidden(text: str) -> str:
+    """A text without the user name and password that an address may hold."""
+    import re
+
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+
+
+def _json(step: StepNode, given: Iterable[Option], service: Service | None, settings: Iterable[Option]) -> str:
+    first = step.node.span.first
+    found: dict[str, Any] = {
+        "file": step.node.span.path,
+        "line": first.line,
+        "step": step.spec.name,
+        "path": step.path,
+        "options": [_plain(row) for row in given],
+    }
+    if service is not None:
+        found |= {"service": service.name, "settings": [_plain(row) for row in settings]}
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _plain(row: Option) -> dict[str, Any]:
+    value = _hidden(row.value) if isinstance(row.value, str) else row.value
+    return {"name": row.name, "value": value, "origin": row.origin}
