@@ -97,7 +97,8 @@ def test_a_progress_bar_moves_below_the_lines_that_stay_and_goes_away(tmp_path: 
     assert (code, out.splitlines()[0]) == (0, "Ready")
     assert re.search(r"SLEEP \d\.\d s\n██████████░░░░░░░░░░ 50 % Half\n", shown)
     assert "█" * 20 not in shown
-    steps = "SHOW_PROGRESS UPDATE_PROGRESS SLEEP SHOW_NOTIFICATION SET SHOW_RESPONSE UPDATE_PROGRESS".split()
+    steps = ["SHOW_PROGRESS", "UPDATE_PROGRESS", "SLEEP", "SHOW_NOTIFICATION", "SET", "SHOW_RESPONSE"]
+    steps.append("UPDATE_PROGRESS")
     expected = [f"✓ {step} 0.0 s" for step in steps]
     expected.insert(3, "  warning: Paper is low")
     assert re.sub(r"\d+\.\d s", "0.0 s", what_stays(shown)).splitlines() == expected
