@@ -176,7 +176,7 @@ def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
     hint = "write \\\\ for a backslash, or put the text in single quotes"
     shown = source.text[start : start + 2]
     return Diagnostic(
-        "yaml-syntax", f"{shown} means nothing in double quotes", Span(source, start, start + 2), hint=hint
+        "yaml-syntax", f"{shown} means nothing in double quotes", Span(source, start, start + len(shown)), hint=hint
     )
 
 

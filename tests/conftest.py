@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("suite", derandomize=True, database=None)
+hypothesis.settings.load_profile("suite")  # the same cases on every run; long runs with other ones are started by hand
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

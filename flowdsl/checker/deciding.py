@@ -136,8 +136,9 @@ def _of_text(template: Template) -> tuple[bool, str, str | None] | None:
 
 def _calls(template: Template) -> bool:
     from flowdsl.template.nodes import Call, Filtered, Output
+    from flowdsl.template.parser import body_of
 
-    parts: list[object] = [part.expression for part in template.body or () if isinstance(part, Output)]
+    parts: list[object] = [part.expression for part in body_of(template) if isinstance(part, Output)]
     while parts:
         part = parts.pop()
         if isinstance(part, Call) or (isinstance(part, Filtered) and part.name == "random"):
@@ -162,7 +163,7 @@ def _of_type(
     paths: Paths, step: StepNode, state: State, key: str, template: Template, node: Node
 ) -> tuple[bool, str, str | None] | None:
     """A reference to something that is always true or false by its type."""
-    if template.body is not None or len(template.references) != 1:
+    if template.body is not None or template.outputs or len(template.references) != 1:
         return None
     mark = len(paths.findings.diagnostics)
     type: Type = paths.names.template(template, node, state, lax=True)

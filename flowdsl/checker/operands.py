@@ -45,7 +45,7 @@ def _add(
 
 
 def _shown(inference: Inference, node: Node) -> str:
-    text = inference.use.node.value
+    text = inference.use.text
     found = " ".join(text[node.start : node.end].split()) if isinstance(text, str) else ""
     return f"`{found}`" if found else "it"
 

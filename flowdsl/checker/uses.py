@@ -74,17 +74,30 @@ class Part(NamedTuple):
 class Use:
     """One template at its place: whose names are reported once, and whether undefined is harmless throughout."""
 
-    __slots__ = ("lax", "node", "reported", "state")
+    __slots__ = ("lax", "node", "reported", "shift", "state")
 
-    def __init__(self, node: Node, state: State, lax: bool) -> None:
+    def __init__(self, node: Node, state: State, lax: bool, shift: int = 0) -> None:
         self.node = node
         self.state = state
         self.lax = lax
+        self.shift = shift
+        """Where the template begins in the text of the node."""
         self.reported: set[str] = set()
+
+    @property
+    def text(self) -> str:
+        """The text that offsets of the template count in."""
+        return str(self.node.value)[self.shift :]
 
     def span(self, start: int, end: int) -> Span:
         """The characters of the template as they stand in the file."""
-        return span_in(self.node, start, end)
+        return span_in(self.node, start + self.shift, end + self.shift)
+
+    def at(self, shift: int, lax: bool) -> Use:
+        """The use of a part of the template."""
+        part = Use(self.node, self.state, lax, self.shift + shift)
+        part.reported = self.reported
+        return part
 
 
 class Names:
@@ -126,6 +139,8 @@ class Names:
             from flowdsl.checker.infer import Inference
 
             return Inference(self, use).template(template)
+        if template.outputs:
+            return self._outputs(template, use)
         found, secret = OF_TEXT, 0
         for reference in template.references:
             found = self.plain(reference, use)
@@ -137,6 +152,25 @@ class Names:
         if found.kinds & ALL == FUNCTION:
             self.printed(found, use, template.references[0].start, template.references[0].end)
         return found if template.references else ANY
+
+    def _outputs(self, template: Template, use: Use) -> Type:
+        """The type of a text with several outputs, each read as if it stood alone."""
+        from flowdsl.checker.infer import Inference
+
+        secret, found = 0, OF_TEXT
+        inside = [range(at, at + len(alone.text)) for at, alone in template.outputs]
+        for reference in template.references:
+            if not any(reference.start in places for places in inside):
+                secret |= self.plain(reference, use).kinds & SECRET
+        for at, alone in template.outputs:
+            part = use.at(at, use.lax and template.is_native)
+            found = Inference(self, part).template(alone)
+            secret |= found.kinds & SECRET
+            if not template.is_native:
+                self.printed(found, part, 2, len(alone.text) - 2)
+        if template.is_native:
+            return found
+        return with_secret(OF_TEXT) if secret else OF_TEXT
 
     def plain(self, reference: Reference, use: Use) -> Type:
         """The type of a reference of plain names."""
@@ -319,7 +353,7 @@ class Names:
         hint: str | None
         bare = shown == key
         later = self.later().get(key)
-        function = _UNQUOTED.search(use.node.value[:start]) if bare and isinstance(use.node.value, str) else None
+        function = _UNQUOTED.search(use.text[:start]) if bare else None
         if function is not None:
             message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
         elif bare and key in _PYTHON:

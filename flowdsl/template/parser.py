@@ -37,7 +37,7 @@ def _parse(text: str) -> Template:
         return Template(text, True, False, (), (), False, None)
     if "{%" in text or "{#" in text:
         return _parse_fully(text)
-    references, at = list[Reference](), tag.start()
+    references, outputs, at = list[Reference](), list[tuple[int, Template]](), tag.start()
     first, pieces, calls_secret = at, 0, False
     while tag is not None:
         at = tag.start()
@@ -47,6 +47,7 @@ def _parse(text: str) -> Template:
             if alone is None or pieces > 1000:
                 return _parse_fully(text)
             references += [one._replace(start=one.start + at, end=one.end + at) for one in alone.references]
+            outputs.append((at, alone))
             calls_secret = calls_secret or alone.calls_secret
             at += len(alone.text)
         else:
@@ -61,7 +62,7 @@ def _parse(text: str) -> Template:
         pieces += 1
         tag = _TAG.search(text, at)
     native = pieces == 1 and not text[:first].strip() and not text[at:].strip()
-    return Template(text, False, native, (), tuple(references), calls_secret, None)
+    return Template(text, False, native, (), tuple(references), calls_secret, None, False, tuple(outputs))
 
 
 def _output_alone(text: str, at: int) -> Template | None:

@@ -39,3 +39,6 @@ class Template(NamedTuple):
     calls_secret: bool
     body: Body | None
     is_expression: bool = False
+    outputs: tuple[tuple[int, Template], ...] = ()
+    """Where no tag but `{{ }}` stands: the outputs that are more than plain references, with their offsets in the
+    text."""
