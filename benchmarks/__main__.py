@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
+import sys
 from importlib import import_module
 
 NAMES = ("steps", "validate", "dataflow", "templates", "images")
@@ -18,11 +20,13 @@ def main() -> None:
     if unknown := [name for name in chosen if name not in NAMES]:
         parser.error(f"there is no benchmark `{unknown[0]}`: choose from {', '.join(NAMES)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every child process would compile its imports again
-    print(
-        f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs; ratios count, times orient"
-    )
-    for name in chosen:
-        import_module(f"benchmarks.{name}").main()
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
+    print(f"Python {platform.python_version()} on {machine}; ratios count, times orient", flush=True)
+    if len(chosen) == 1:
+        import_module(f"benchmarks.{chosen[0]}").main()
+        return
+    for name in chosen:  # each in a process of its own: a large parent would count into the peak memory of its children
+        subprocess.run([sys.executable, "-c", f"import benchmarks.{name} as b; b.main()"], check=True)
 
 
 if __name__ == "__main__":

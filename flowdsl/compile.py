@@ -125,8 +125,17 @@ class Site:
 class Compiler:
     """Makes the operations of one document."""
 
-    def __init__(self, document: Document, registry: Registry, limits: Limits, placeholders: Iterable[str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        registry: Registry,
+        limits: Limits,
+        placeholders: Iterable[str],
+        *,
+        autoescape: bool = False,
+    ) -> None:
         self.document = document
+        self.autoescape = autoescape
         self.registry = registry
         self.limits = limits
         self.placeholders = frozenset(placeholders)
@@ -172,6 +181,7 @@ class Compiler:
             native=True,
             taint=self.taint,
             placeholders=self.placeholders,
+            autoescape=self.autoescape,
             limits=self.limits.template,
         )
 

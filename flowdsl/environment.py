@@ -92,7 +92,8 @@ class Environment:
     variables); `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the
     day that life dates of models are judged by (default: today); `overrides` provider → settings that win over all
     others; `sink` is called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT);
-    `output` is the folder that steps such as SAVE_IMAGES write to, and no file outside it.
+    `output` is the folder that steps such as SAVE_IMAGES write to, and no file outside it; `autoescape` makes templates
+    escape for HTML what they print, except what `safe` marks.
 
     `async with Environment(...) as environment:` keeps connections open over several runs.
 
@@ -117,6 +118,7 @@ class Environment:
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         sink: Callable[[str, Any], None] | None = None,
         output: str | os.PathLike[str] = "flowdsl-output",
+        autoescape: bool = False,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -142,6 +144,7 @@ class Environment:
         self.overrides = checked_overrides(overrides or {})
         self.sink = sink
         self.output = os.fspath(output)
+        self.autoescape = autoescape
         self._registry: Registry | None = None
         self._resources: Resources | None = None
 
@@ -342,11 +345,13 @@ class Flow:
         if self._program is None:
             from flowdsl.compile import Compiler
 
-            names = [f"{{{name}}}" for name in self.environment.variables]
-            names += [f"{{{name}}}" for name in self.document.inputs or ()]
-            placeholders = [name[1:-1] for name in names]
+            placeholders = [*self.environment.variables, *(self.document.inputs or ())]
             self._program = Compiler(
-                self.document, self.environment.registry, self.environment.limits, placeholders
+                self.document,
+                self.environment.registry,
+                self.environment.limits,
+                placeholders,
+                autoescape=self.environment.autoescape,
             ).program()
         return self._program
 
