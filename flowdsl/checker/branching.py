@@ -80,8 +80,8 @@ def signal(paths: Paths, step: StepNode, state: State) -> None:
         leave(paths.returns[-1] if paths.returns else paths.ends[-1], ended, early)
     elif name in ("BREAK", "CONTINUE") and paths.loops:
         leave(paths.loops[-1][name == "CONTINUE"], ended, early)
-    elif name != "RAISE" and name not in ("BREAK", "CONTINUE"):
-        return
+    elif name != "RAISE":
+        return  # outside a loop it is a mistake of its own, and what follows is still looked at
     if deciding is None:
         words = {"END": "ends the run", "END_IF": "ends the flow", "RAISE": "fails"}
         verb = words.get(name, "leaves the loop" if name == "BREAK" else "ends the pass")
