@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowdsl.compile import Call, Site
     from flowdsl.diagnostics import Diagnostic, Related, render
     from flowdsl.engine import Run
-    from flowdsl.environment import Environment, Flow, FlowText, OnEvent, Result
+    from flowdsl.environment import Environment, Flow, FlowText, OnEvent
     from flowdsl.error_value import ErrorValue
     from flowdsl.errors import (
         ConfigError,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
     from flowdsl.image import Image, ImageStore
     from flowdsl.limits import Limits
+    from flowdsl.result import Result
     from flowdsl.rules import (
         AtLeastOne,
         AtMostOne,
@@ -70,7 +71,7 @@ _HOMES = {
     "flowdsl.compile": ("Call", "Site"),
     "flowdsl.engine": ("Run",),
     "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
-    "flowdsl.environment": ("Environment", "Flow", "FlowText", "OnEvent", "Result"),
+    "flowdsl.environment": ("Environment", "Flow", "FlowText", "OnEvent"),
     "flowdsl.errors": (
         "ConfigError",
         "ContentRefused",
@@ -102,6 +103,7 @@ _HOMES = {
     ),
     "flowdsl.image": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
+    "flowdsl.result": ("Result",),
     "flowdsl.rules": (
         "AtLeastOne",
         "AtMostOne",

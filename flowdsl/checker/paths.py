@@ -168,13 +168,13 @@ class Paths:
         if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
             return
         from flowdsl.checker.types import describe
-        from flowdsl.spec import _ARTICLES
+        from flowdsl.key import ARTICLES
 
         template = parse(node.value)
         if not template.is_native and not key.expression:
             return
         sure = not kinds & FITTING[key.type]
-        found, wanted = describe(without(type, UNDEFINED | NULL)), _ARTICLES[key.type]
+        found, wanted = describe(without(type, UNDEFINED | NULL)), ARTICLES[key.type]
         shown = _shown(template.text)
         message = f"`{key.name}` takes {wanted}, and {shown} {'is' if sure else 'may be'} {found}"
         hint = None

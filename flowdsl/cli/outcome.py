@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.environment import to_json
 from flowdsl.image import Image
+from flowdsl.result import to_json
 
 if TYPE_CHECKING:
-    from flowdsl.environment import Result
+    from flowdsl.result import Result
 
 _SHOWN = 100
 

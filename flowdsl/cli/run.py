@@ -15,9 +15,10 @@ from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
-from flowdsl.environment import Environment, Flow, Result
+from flowdsl.environment import Environment, Flow
 from flowdsl.events import Event
 from flowdsl.limits import Limits
+from flowdsl.result import Result
 
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",

@@ -22,8 +22,8 @@ from flowdsl import (
     TemplateError,
     UsageError,
 )
-from flowdsl.environment import to_json
 from flowdsl.image import ImageStore
+from flowdsl.result import to_json
 from flowdsl.template import SecretText
 
 PIXEL = bytes.fromhex(
