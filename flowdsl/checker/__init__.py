@@ -11,8 +11,8 @@ from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.structure import check_root
 from flowdsl.diagnostics import Diagnostic, sort_key
-from flowdsl.reader import read
 from flowdsl.source import Source
+from flowdsl.syntax.yaml_reader import read
 
 __all__ = ["CheckSettings", "Checked", "check"]
 

@@ -11,11 +11,11 @@ from flowdsl.checker.references import resolved_value
 from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
-from flowdsl.document import BlockSet, Document, Module
-from flowdsl.reader import Node, read
-from flowdsl.rules import show
+from flowdsl.document.document import BlockSet, Document, Module
 from flowdsl.source import Span
-from flowdsl.spec import IDENTIFIER, is_templated
+from flowdsl.step.rules import show
+from flowdsl.step.spec import IDENTIFIER, is_templated
+from flowdsl.syntax.yaml_reader import Node, read
 
 BLOCK_KEYS = ("constants", "vars", "flows", "scripts")
 

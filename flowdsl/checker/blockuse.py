@@ -12,7 +12,7 @@ from flowdsl.template import parse
 
 if TYPE_CHECKING:
     from flowdsl.checker.uses import Names, Part, Use
-    from flowdsl.document import BlockSet, Module
+    from flowdsl.document.document import BlockSet, Module
 
 KINDS = ("constants", "vars", "flows")
 

@@ -11,8 +11,8 @@ from flowdsl.checker.types import ANY, OF_ERROR, Type, join
 from flowdsl.diagnostics import Related
 
 if TYPE_CHECKING:
-    from flowdsl.document import StepNode
-    from flowdsl.reader import Node
+    from flowdsl.document.document import StepNode
+    from flowdsl.syntax.yaml_reader import Node
 
 HERE = "standalone"
 """The block of PLATFORM that runs here."""

@@ -10,12 +10,12 @@ from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, Type, within
 from flowdsl.checker.writes import first_writes, mentioned
 from flowdsl.nearest import nearest
-from flowdsl.spec import is_templated
+from flowdsl.step.spec import is_templated
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
-    from flowdsl.document import Module, StepNode
-    from flowdsl.reader import Node
+    from flowdsl.document.document import Module, StepNode
+    from flowdsl.syntax.yaml_reader import Node
 
 MAX_KNOWN = 8
 """So many outcomes of one flow are kept; with more the oldest goes."""

@@ -9,8 +9,8 @@ from flowdsl.checker.paths import Frame, Paths
 from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document import Document, Module, StepNode
-from flowdsl.reader import Node
+from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse
 
 _RANK = {"error": 0, "warning": 1, "note": 2}

@@ -11,8 +11,8 @@ from flowdsl.template import Template, parse, parse_expression
 if TYPE_CHECKING:
     from flowdsl.checker.paths import Paths
     from flowdsl.checker.state import State
-    from flowdsl.document import StepNode
-    from flowdsl.reader import Node
+    from flowdsl.document.document import StepNode
+    from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template.nodes import Node as Expression
 
 KEYS = ("condition", "test", "switch")

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic, Related, Severity
 from flowdsl.nearest import nearest
-from flowdsl.reader import Node
 from flowdsl.source import Span
+from flowdsl.syntax.yaml_reader import Node
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.registry import Registry
-    from flowdsl.services import Service, ServiceLayers
+    from flowdsl.services import ServiceLayers
+    from flowdsl.step.registry import Registry
+    from flowdsl.step.service import Service
 
 
 MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})

@@ -10,11 +10,11 @@ from flowdsl.checker.reuse import check_reusable
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
-from flowdsl.document import Document, StepNode
+from flowdsl.document.document import Document, StepNode
 from flowdsl.nearest import nearest
-from flowdsl.reader import Node
-from flowdsl.rules import show
 from flowdsl.source import Source
+from flowdsl.step.rules import show
+from flowdsl.syntax.yaml_reader import Node
 
 KIT_KEYS = ("SERVICES", "TEMPLATES", "BLOCKS", "SECTIONS")
 SECTION_KEYS = ("section", "actions", "blocks", "imports")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowdsl.checker.findings import Findings
 from flowdsl.diagnostics import Related
-from flowdsl.document import StepNode
+from flowdsl.document.document import StepNode
 
 JUMPS = ("BREAK", "CONTINUE")
 """The steps that need a loop around them."""

@@ -35,13 +35,13 @@ from flowdsl.checker.types import (
     without,
 )
 from flowdsl.checker.uses import Names
-from flowdsl.document import LEGACY_SOURCES, Document, StepNode
-from flowdsl.spec import BLOCK_TYPES, Key
+from flowdsl.document.document import LEGACY_SOURCES, Document, StepNode
+from flowdsl.step.spec import BLOCK_TYPES, Key
 from flowdsl.template import parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.reader import Node
+    from flowdsl.syntax.yaml_reader import Node
 
 FITTING: Final = {
     "text": TEXT,
@@ -168,7 +168,7 @@ class Paths:
         if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
             return
         from flowdsl.checker.types import describe
-        from flowdsl.key import ARTICLES
+        from flowdsl.step.key import ARTICLES
 
         template = parse(node.value)
         if not template.is_native and not key.expression:

@@ -13,7 +13,7 @@ from flowdsl.checker.types import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, j
 from flowdsl.diagnostics import Diagnostic, Related
 
 if TYPE_CHECKING:
-    from flowdsl.document import StepNode
+    from flowdsl.document.document import StepNode
 
 MAX_PASSES = 4
 """After so many rounds what still changes is taken as any value."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.steps import check_form
-from flowdsl.document import Document, Module, StepNode
+from flowdsl.document.document import Document, Module, StepNode
 
 
 def check_reusable(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:

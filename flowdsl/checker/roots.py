@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flowdsl.checker.findings import Findings
 from flowdsl.diagnostics import Related
-from flowdsl.document import Document
+from flowdsl.document.document import Document
 from flowdsl.nearest import nearest
-from flowdsl.reader import Node
+from flowdsl.syntax.yaml_reader import Node
 
 ROOT_KEYS = (
     "id", "title", "description", "flow", "inputs", "outputs", "services", "undefined", "onError", "imports", "blocks",

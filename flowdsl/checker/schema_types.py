@@ -18,7 +18,7 @@ from flowdsl.checker.types import (
     map_of,
     of_value,
 )
-from flowdsl.document import Document
+from flowdsl.document.document import Document
 
 _SIMPLE = {
     "string": OF_TEXT,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from flowdsl.checker.types import ANY, Type, join, within
-from flowdsl.reader import Node
+from flowdsl.syntax.yaml_reader import Node
 
 
 class Unset(NamedTuple):

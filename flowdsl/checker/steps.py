@@ -11,17 +11,17 @@ from flowdsl.checker.judgements import problems_of
 from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document import Document, PortName, StepNode
+from flowdsl.document.document import Document, PortName, StepNode
 from flowdsl.nearest import nearest
-from flowdsl.reader import Node
-from flowdsl.rules import UNKNOWN, Options, Problem, show
-from flowdsl.scalars import span_in
 from flowdsl.source import Span
-from flowdsl.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
+from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
+from flowdsl.syntax.scalars import span_in
+from flowdsl.syntax.yaml_reader import Node
 
 if TYPE_CHECKING:
-    from flowdsl.registry import Registry
-    from flowdsl.services import Service
+    from flowdsl.step.registry import Registry
+    from flowdsl.step.service import Service
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")

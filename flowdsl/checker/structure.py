@@ -13,10 +13,10 @@ from flowdsl.checker.references import resolved_value
 from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
 from flowdsl.checker.steps import check_form, make_steps
-from flowdsl.document import BlockSet, Document, StepNode
-from flowdsl.reader import Node
-from flowdsl.rules import show
+from flowdsl.document.document import BlockSet, Document, StepNode
 from flowdsl.source import Source
+from flowdsl.step.rules import show
+from flowdsl.syntax.yaml_reader import Node
 
 
 def check_root(source: Source, root: Node, findings: Findings, files: Files) -> Checked | None:

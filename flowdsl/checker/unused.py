@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
-from flowdsl.document import Document, StepNode
-from flowdsl.reader import Node
+from flowdsl.document.document import Document, StepNode
+from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse, parse_expression
 
 WHOLE = "*"

@@ -31,14 +31,14 @@ from flowdsl.checker.types import (
 )
 from flowdsl.diagnostics import Related, Severity
 from flowdsl.nearest import nearest
-from flowdsl.scalars import span_in
+from flowdsl.syntax.scalars import span_in
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.document import Document, Module
-    from flowdsl.reader import Node
+    from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
+    from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template import Reference, Template
 
 RESERVED_NAMES = frozenset({"flowContext", "inputs", "global", "section", "local", "imports", "env", "secret", "kv"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdsl.document import Document, Module, StepNode
-from flowdsl.reader import Node
-from flowdsl.spec import BLOCK_TYPES
+from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse, parse_expression
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
-    from flowdsl.document import Document, StepNode
-    from flowdsl.reader import Node
+    from flowdsl.document.document import Document, StepNode
+    from flowdsl.syntax.yaml_reader import Node
 
 
 def unread_inputs(document: Document, names: Iterable[str]) -> Iterator[str]:

@@ -20,13 +20,13 @@ from pydantic import ValidationError
 import flowdsl
 from flowdsl.cli import main
 from flowdsl.cli.simulated import overrides, placeholder_secret
-from flowdsl.docstrings import documented
-from flowdsl.reader import read
-from flowdsl.registry import installed
-from flowdsl.rules import Limit, Options
-from flowdsl.schema import flow_schema, kit_schema, module_schema, step_schema
+from flowdsl.reference.docstrings import documented
+from flowdsl.reference.schema import flow_schema, kit_schema, module_schema, step_schema
 from flowdsl.source import Source
-from flowdsl.spec import BLOCK_TYPES, Key, StepSpec, is_templated
+from flowdsl.step.registry import installed
+from flowdsl.step.rules import Limit, Options
+from flowdsl.step.spec import BLOCK_TYPES, Key, StepSpec, is_templated
+from flowdsl.syntax.yaml_reader import read
 from flowdsl_steps.image.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -284,6 +284,6 @@ def test_generated_files_are_up_to_date(
 
 def test_the_common_keys_are_described_and_no_others() -> None:
     from flowdsl.checker.steps import COMMON_KEYS as CHECKED
-    from flowdsl.docs import COMMON_KEYS as DESCRIBED
+    from flowdsl.reference.docs import COMMON_KEYS as DESCRIBED
 
     assert tuple(sorted(CHECKED)) == tuple(sorted(DESCRIBED))

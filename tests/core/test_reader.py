@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdsl.diagnostics import render
-from flowdsl.reader import MAX_DEPTH, Node, read, read_bytes
 from flowdsl.source import Position, Source
+from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")) | st.sampled_from("\n\t"))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS

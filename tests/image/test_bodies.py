@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_bench import Ground
 
-from flowdsl.rules import Options
-from flowdsl.services import Service
-from flowdsl.step import spec_of
+from flowdsl.step.rules import Options
+from flowdsl.step.service import Service
+from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
 from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from flowdsl.rules import UNKNOWN, Options, Problem
-from flowdsl.services import Service
+from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.service import Service
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.subject import host_of

@@ -10,7 +10,7 @@ from image_pictures import PICTURES
 from image_server import Answer, plain, tiny
 
 from flowdsl.errors import ServiceUnavailable
-from flowdsl.image import Image, ImageStore
+from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import is_private_host, is_public, open_fetcher
 from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.fetch import fetch

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl.image import ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl_steps.io.file_name import MAX_BYTES, file_name
 from flowdsl_steps.io.output_files import OutputFile, write_files
 

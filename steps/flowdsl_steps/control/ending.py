@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl import Options, Problem
 from flowdsl.nearest import nearest
-from flowdsl.rules import UNKNOWN
-from flowdsl.spec import Key
+from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.spec import Key
 from flowdsl_steps.control.conditions import holds
 
 if TYPE_CHECKING:

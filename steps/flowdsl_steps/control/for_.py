@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Signal, Step, StepContext, Together, Verbatim
-from flowdsl.spec import IDENTIFIER
+from flowdsl.step.spec import IDENTIFIER
 from flowdsl_steps.control.passes import BREATHER, check_for, counted, left_by
 from flowdsl_steps.control.settle import settle
 

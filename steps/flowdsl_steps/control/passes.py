@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from flowdsl import Options, Problem, Signal
-from flowdsl.rules import UNKNOWN
+from flowdsl.step.rules import UNKNOWN
 
 BREATHER = 1024
 """After so many passes the event loop gets a turn, so that a loop over nothing can be cancelled."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from flowdsl.diagnostics import Severity
 from flowdsl.nearest import nearest
-from flowdsl.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.subject import Subject

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from flowdsl.rules import Conflicts, Limit
-from flowdsl.spec import IDENTIFIER, Port, Verbatim
-from flowdsl.step import Step, StepContext, Written
+from flowdsl.step.rules import Conflicts, Limit
+from flowdsl.step.spec import IDENTIFIER, Port, Verbatim
+from flowdsl.step.step import Step, StepContext, Written
 
 
 class Sent:
@@ -110,7 +110,7 @@ def option(step: ImageOptions, ctx: StepContext, name: str) -> Any:
         ConfigError: the service entry's value breaks the option's own rule.
     """
     from flowdsl.errors import ConfigError
-    from flowdsl.step import spec_of
+    from flowdsl.step.step import spec_of
 
     own = getattr(step, name)
     key = type(step).model_fields[name].alias or name

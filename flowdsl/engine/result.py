@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowdsl.image import Image
+    from flowdsl.image.store import Image
 
 
 class Result:
@@ -53,7 +53,7 @@ class Result:
 
 
 def _collect_images(value: Any, found: dict[int, Image]) -> None:
-    from flowdsl.image import Image
+    from flowdsl.image.store import Image
 
     if isinstance(value, Image):
         found.setdefault(id(value), value)
@@ -67,7 +67,7 @@ def _collect_images(value: Any, found: dict[int, Image]) -> None:
 
 def to_json(value: Any) -> Any:
     """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`."""
-    from flowdsl.image import Image
+    from flowdsl.image.store import Image
     from flowdsl.template.taint import SecretText
 
     if value is None or isinstance(value, (bool, int)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.rules import Problem, show
+from flowdsl.step.rules import Problem, show
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 

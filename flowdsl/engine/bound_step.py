@@ -1,50 +1,59 @@
-"""The call of an ordinary step: resolve its options, judge them, run it, write what it returns."""
+"""An ordinary step, bound to its place: resolve its options, judge them, run it, write what it returns."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from flowdsl.compile import Call, Resolver, Site, is_constant
+from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Emitted, Note, Progress
 from flowdsl.nearest import nearest
-from flowdsl.rules import UNKNOWN, Options, Problem
-from flowdsl.signals import Signal
-from flowdsl.spec import BLOCK_TYPES, StepSpec
+from flowdsl.step.compiling import Resolver
+from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.signals import Signal
+from flowdsl.step.spec import BLOCK_TYPES, StepSpec
 from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowdsl.document import StepNode
-    from flowdsl.engine import Run
-    from flowdsl.image import ImageStore
+    from flowdsl.document.document import StepNode
+    from flowdsl.engine.execute import Run
+    from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits
-    from flowdsl.reader import Node
-    from flowdsl.services import Service
-    from flowdsl.step import Block, Step, Written
+    from flowdsl.step.block import Block
+    from flowdsl.step.service import Service
+    from flowdsl.step.step import Step, Written
+    from flowdsl.syntax.yaml_reader import Node
 
 T = TypeVar("T")
 
 
-def leaf_call(cls: type[Step], site: Site) -> Call:
-    """The call of a step without blocks."""
-    leaf = Leaf(cls, site)
-    return leaf.call
+class Placed(Protocol):
+    """What a step is bound to: its node, and the resolvers of its options."""
+
+    @property
+    def step(self) -> StepNode:
+        """The step at its place."""
+        ...
+
+    def resolver(self, name: str) -> Resolver:
+        """The resolver of an option that is present."""
+        ...
 
 
-class Leaf:
+class BoundStep:
     """An ordinary step at its place in a flow."""
 
-    def __init__(self, cls: type[Step], site: Site) -> None:
+    def __init__(self, cls: type[Step], placed: Placed) -> None:
         self.cls = cls
-        self.step: StepNode = site.step
-        self.spec: StepSpec = site.step.spec
+        self.step: StepNode = placed.step
+        self.spec: StepSpec = placed.step.spec
         self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
         self.outputs = tuple(port.type for port in self.step.outputs)
         self.inputs = tuple(port.type for port in self.step.inputs)
@@ -55,10 +64,10 @@ class Leaf:
         for name, node in self.step.keys.items():
             key = self.spec.keys.get(name)
             if key is not None and key.deferred:
-                self.deferred[name] = site.resolver(name)
+                self.deferred[name] = placed.resolver(name)
                 self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
             else:
-                self.resolvers[name] = site.resolver(name)
+                self.resolvers[name] = placed.resolver(name)
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
         self.ready: Step | None = None
         if not dynamic and self.spec.service is None:
@@ -71,7 +80,7 @@ class Leaf:
             return is_constant(node) and not (key is not None and key.expression)
         return True
 
-    def call(self, run: Run) -> Awaitable[Signal | None] | Signal | None:
+    def execute(self, run: Run) -> Awaitable[Signal | None] | Signal | None:
         """Runs the step; returns an awaitable when its `run` is async."""
         running = RunningStep(self, run)
         config = self.ready
@@ -96,7 +105,7 @@ class Leaf:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
         key = self.spec.keys.get(name)
         if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
-            from flowdsl.reader import plain_value
+            from flowdsl.syntax.yaml_reader import plain_value
 
             plain = plain_value(value.strip())
             return value if isinstance(plain, str) else plain  # a secret stays marked
@@ -208,19 +217,19 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
 class RunningStep:
     """What a step sees of its run: the `StepContext` of the engine."""
 
-    __slots__ = ("_leaf", "_run", "_service", "given", "id", "inputs", "outputs", "path", "step", "templated")
+    __slots__ = ("_bound", "_run", "_service", "given", "id", "inputs", "outputs", "path", "step", "templated")
 
-    def __init__(self, leaf: Leaf, run: Run) -> None:
-        self._leaf = leaf
+    def __init__(self, bound: BoundStep, run: Run) -> None:
+        self._bound = bound
         self._run = run
         self._service: Service | None = None
-        self.step = leaf.spec.name
-        self.path = leaf.step.path
-        self.id = leaf.step.id
-        self.given = leaf.given
-        self.outputs = leaf.outputs
-        self.inputs = leaf.inputs
-        self.templated = leaf.templated
+        self.step = bound.spec.name
+        self.path = bound.step.path
+        self.id = bound.step.id
+        self.given = bound.given
+        self.outputs = bound.outputs
+        self.inputs = bound.inputs
+        self.templated = bound.templated
 
     @property
     def flow_context(self) -> Mapping[str, Any]:
@@ -239,7 +248,7 @@ class RunningStep:
     def service(self) -> Service:
         """The service entry of the step, merged and resolved."""
         if self._service is None:
-            self._service = self._run.service(self._leaf.step)
+            self._service = self._run.service(self._bound.step)
         return self._service
 
     @property
@@ -256,7 +265,7 @@ class RunningStep:
 
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
-        value = self._leaf.input(self._run, type)
+        value = self._bound.input(self._run, type)
         if self._run.secrets.seen:
             self._run.secrets.notice(value)
         return value
@@ -284,11 +293,11 @@ class RunningStep:
 
     def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
-        return self._run.block(block.operations if block is not None else ())
+        return self._run.block(block.steps if block is not None else ())
 
     def branch(self) -> RunningBranch:
         """A copy of the FlowContext to run blocks on."""
-        return RunningBranch(self._leaf, self._run)
+        return RunningBranch(self._bound, self._run)
 
     def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
         """Runs a flow of a template's name or of a dot path.
@@ -316,16 +325,16 @@ class RunningStep:
         Raises:
             ConfigError: the value breaks a constraint of its key.
         """
-        leaf = self._leaf
-        resolve = leaf.deferred.get(key)
+        bound = self._bound
+        resolve = bound.deferred.get(key)
         if resolve is None:
             return None
         known = self._run.names if names is None else {**self._run.names, **names}
-        value = leaf.read_text(key, resolve(self._run.context, known))
-        constraints = leaf.spec.keys[key]  # those of an expression speak of its text, not of its value
+        value = bound.read_text(key, resolve(self._run.context, known))
+        constraints = bound.spec.keys[key]  # those of an expression speak of its text, not of its value
         problem = None if value is None or constraints.expression else constraints.problem(value)
         if problem is not None:
-            raise leaf.config_error(problem)
+            raise bound.config_error(problem)
         return value
 
     def emit(self, name: str, payload: Any) -> None:
@@ -343,10 +352,10 @@ class RunningBranch:
 
     __slots__ = ("_before", "_run", "context")
 
-    def __init__(self, leaf: Leaf, run: Run) -> None:
+    def __init__(self, bound: BoundStep, run: Run) -> None:
         self._before = dict(run.context)
         self._run = run.branched()
-        self.context = RunningStep(leaf, self._run)
+        self.context = RunningStep(bound, self._run)
 
     def changes(self) -> dict[str, Any]:
         """The keys that were set to something else than before."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from flowdsl.schema.file_schema import flow_schema, kit_schema, module_schema
-from flowdsl.schema.step_schema import MARK, step_schema
-from flowdsl.spec import StepSpec
+from flowdsl.reference.schema.file_schema import flow_schema, kit_schema, module_schema
+from flowdsl.reference.schema.step_schema import MARK, step_schema
+from flowdsl.step.spec import StepSpec
 
 __all__ = ["MARK", "flow_schema", "kit_schema", "module_schema", "schema_files", "step_schema"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from flowdsl.reader import Node, content_start
 from flowdsl.source import Span
+from flowdsl.syntax.yaml_reader import Node, content_start
 
 
 def span_in(node: Node, start: int, end: int) -> Span:

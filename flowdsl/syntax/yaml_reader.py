@@ -94,7 +94,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
         except _Stop:
             return None, diagnostics + found
         except (yaml.YAMLError, _Slip) as error:
-            from flowdsl.slips import mend, syntax_slip
+            from flowdsl.syntax.yaml_errors import mend, syntax_slip
 
             slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
             slip = slip._replace(span=slip.span._replace(source=source))
@@ -297,7 +297,7 @@ class _Composer:
         """Refuses a list or map where a key belongs: most often it is a template that is not quoted."""
         if key is not None or parent is None or parent.kind != "map" or node.kind == "scalar":
             return
-        from flowdsl.slips import unquoted_template
+        from flowdsl.syntax.yaml_errors import unquoted_template
 
         slip = unquoted_template(self.source, start)
         if slip is None:

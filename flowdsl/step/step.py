@@ -16,34 +16,22 @@ from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
-from flowdsl.rules import Check, Rule
-from flowdsl.signals import Signal
-from flowdsl.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
+from flowdsl.step.block import Block
+from flowdsl.step.rules import Check, Rule
+from flowdsl.step.signals import Signal
+from flowdsl.step.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowdsl.compile import Call, Operation, Site
-    from flowdsl.image import ImageStore
+    from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits
-    from flowdsl.services import Service
+    from flowdsl.step.compiling import Execute, StepCompiler
+    from flowdsl.step.service import Service
 
 T = TypeVar("T")
 Written = Mapping[str, Any] | Signal | None
 """What a step returns: output type → value, a signal, or nothing."""
-
-
-class Block:
-    """Steps that stand inside a step, ready to run: the type of the fields that hold them."""
-
-    __slots__ = ("operations", "path")
-
-    def __init__(self, operations: Sequence[Operation], path: str) -> None:
-        self.operations = operations
-        self.path = path
-
-    def __repr__(self) -> str:
-        return f"Block({self.path}, {len(self.operations)} steps)"
 
 
 class StepContext(Protocol):
@@ -186,8 +174,8 @@ class Step(BaseModel):
                 raise PluginError(f"{name}: {cls.__name__} has no `run`: define `def run(self, ctx): …`")
 
     @classmethod
-    def compile(cls, site: Site) -> Call | None:
-        """The call of this step at its place in a flow, for steps that resolve their options themselves.
+    def compile(cls, compiler: StepCompiler) -> Execute | None:
+        """What runs this step at its place in a flow, for steps that resolve their options themselves.
 
         None, the default, is right for every step that has a `run`: its options are resolved before.
         """

@@ -1,4 +1,4 @@
-"""The engine: runs the operations of a program over one FlowContext, and tells what happens."""
+"""The engine: runs the steps of a program over one FlowContext, and tells what happens."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flowdsl.compile import Operation, Program
+from flowdsl.engine.program import CompiledStep, Program
+from flowdsl.engine.secrets import Secrets
 from flowdsl.error_value import ErrorValue
 from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
 from flowdsl.events import Emitted, Event, FlowFinished, Note, StepFailed, StepFinished, StepStarted
-from flowdsl.secrets import Secrets
-from flowdsl.signals import Signal
 from flowdsl.source import Span
+from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
-    from flowdsl.document import Module, StepNode
-    from flowdsl.image import ImageStore
+    from flowdsl.document.document import Module, StepNode
+    from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits
-    from flowdsl.services import Service, ServiceLayers
+    from flowdsl.services import ServiceLayers
+    from flowdsl.step.block import Block
+    from flowdsl.step.service import Service
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]
@@ -128,7 +130,7 @@ class Run:
         self.output = output
         self.started = perf_counter()
         self.totals = Totals()
-        self.interrupted: Operation | None = None
+        self.interrupted: CompiledStep | None = None
         self.depth = 0
         self.evaluating: list[str] = []
         self.module: Module | None = None
@@ -194,9 +196,13 @@ class Run:
         if self.emit is not None:
             self.emit(Note(step.spec.name, step.path, self.now(), code, self.secrets.hide(text)))
 
-    def block(self, operations: Sequence[Operation]) -> Coroutine[Any, Any, Signal | None]:
-        """Runs the operations of a block; gives the signal that ended it early."""
-        return run_operations(operations, self)
+    def block(self, steps: Sequence[CompiledStep]) -> Coroutine[Any, Any, Signal | None]:
+        """Runs compiled steps; gives the signal that ended them early."""
+        return run_steps(steps, self)
+
+    def run_block(self, block: Block | None) -> Coroutine[Any, Any, Signal | None]:
+        """Runs the steps of a block; gives the signal that ended it early."""
+        return run_steps(block.steps if block is not None else (), self)
 
     def service(self, step: StepNode) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked.
@@ -204,7 +210,7 @@ class Run:
         Raises:
             ConfigError: the service is not configured.
         """
-        from flowdsl.services import SECRET_SETTINGS
+        from flowdsl.step.service import SECRET_SETTINGS
 
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
@@ -230,7 +236,7 @@ class Run:
 
 
 async def execute(run: Run) -> dict[str, Any]:
-    """The outputs of a program: runs its operations in order, within the deadline; tells about each step and the end.
+    """The outputs of a program: runs its steps in order, within the deadline; tells about each step and the end.
 
     Raises:
         RunError: the first step that fails, with `step`, `path` and `span` filled in.
@@ -241,7 +247,7 @@ async def execute(run: Run) -> dict[str, Any]:
     try:
         async with asyncio.timeout(run.limits.timeout_s):
             try:
-                await run_operations(run.program.operations, run)
+                await run_steps(run.program.steps, run)
             except LimitExceeded:
                 raise
             except RunError as error:
@@ -272,44 +278,44 @@ async def _handled(error: RunError, run: Run) -> bool:
     return await run.block(run.program.on_error) is Signal.END
 
 
-async def run_operations(operations: Sequence[Operation], run: Run) -> Signal | None:
-    """Runs operations in order, up to the first that gives a signal; gives that signal."""
+async def run_steps(steps: Sequence[CompiledStep], run: Run) -> Signal | None:
+    """Runs steps in order, up to the first that gives a signal; gives that signal."""
     totals = run.totals
     emit, started, max_steps, timeout_s = run.emit, run.started, run.limits.steps, run.limits.timeout_s
     event = tuple.__new__  # what making a named tuple comes down to, in half the time
-    for operation in operations:
+    for step in steps:
         if totals.steps >= max_steps:
-            raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", operation)
+            raise _limit(f"the run has more than {max_steps:,} steps", "too-many-steps", step)
         began = perf_counter() - started
         if timeout_s is not None and began > timeout_s:
-            raise _too_long(run, operation)  # not even a `finally` runs after the deadline
+            raise _too_long(run, step)  # not even a `finally` runs after the deadline
         if emit is not None:
-            label = None if operation.label is None else _label(operation, run)
-            emit(event(StepStarted, (operation.name, operation.path, began, label)))
+            label = None if step.label is None else _label(step, run)
+            emit(event(StepStarted, (step.name, step.path, began, label)))
         try:
-            signal = operation.call(run)
+            signal = step.execute(run)
             if signal is not None and signal.__class__ is not Signal:
                 signal = await cast("Awaitable[Signal | None]", signal)
         except RunError as error:
-            _failed(error, operation, run, began)
+            _failed(error, step, run, began)
             raise
         except asyncio.CancelledError:
-            run.interrupted = run.interrupted or operation
+            run.interrupted = run.interrupted or step
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
-            crash = StepError(f"{operation.name} failed: {type(error).__name__}: {error}", code="step-crashed")
+            crash = StepError(f"{step.name} failed: {type(error).__name__}: {error}", code="step-crashed")
             crash.__cause__ = error
-            _failed(crash, operation, run, began)
+            _failed(crash, step, run, began)
             raise crash from crash.__cause__  # which is gone when it would show a secret
-        totals.steps = steps = totals.steps + 1
+        totals.steps = count = totals.steps + 1
         now = perf_counter() - started
         if emit is not None:
-            emit(event(StepFinished, (operation.name, operation.path, now, now - began, operation.wrote)))
+            emit(event(StepFinished, (step.name, step.path, now, now - began, step.wrote)))
         if signal is not None:
             return signal
         if timeout_s is not None and now > timeout_s:
-            raise _too_long(run, operation)
-        if steps % BREATHER == 0:
+            raise _too_long(run, step)
+        if count % BREATHER == 0:
             await asyncio.sleep(0)
     return None
 
@@ -338,41 +344,41 @@ def _outputs(run: Run) -> dict[str, Any]:
     return marked
 
 
-def _limit(message: str, code: str, operation: Operation | None) -> LimitExceeded:
+def _limit(message: str, code: str, step: CompiledStep | None) -> LimitExceeded:
     error = LimitExceeded(message, code=code)
-    if operation is not None:
-        error.step, error.path, error.span = operation.name, operation.path, operation.span
+    if step is not None:
+        error.step, error.path, error.span = step.name, step.path, step.span
     return error
 
 
-def _too_long(run: Run, operation: Operation | None) -> LimitExceeded:
-    return _limit(f"the run took longer than {run.limits.timeout_s:g} s", "deadline", operation)
+def _too_long(run: Run, step: CompiledStep | None) -> LimitExceeded:
+    return _limit(f"the run took longer than {run.limits.timeout_s:g} s", "deadline", step)
 
 
-def _label(operation: Operation, run: Run) -> str | None:
+def _label(step: CompiledStep, run: Run) -> str | None:
     """The label of a step; None when it has none, or when it fails, which is noted: the run does not depend on it."""
-    if operation.label is None:
+    if step.label is None:
         return None
     from flowdsl.template.values import to_text
 
     try:
-        label = operation.label(run.context, run.names)
+        label = step.label(run.context, run.names)
     except TemplateError as error:
         if run.emit is not None:
             text = run.secrets.hide(f"the monitorLabel fails: {error.message}")
-            run.emit(Note(operation.name, operation.path, run.now(), "label-failed", text))
+            run.emit(Note(step.name, step.path, run.now(), "label-failed", text))
         return None
     run.secrets.notice(label)
     shown: str = run.secrets.hide_in(to_text(label))
     return shown
 
 
-def _failed(error: RunError, operation: Operation, run: Run, began: float) -> None:
+def _failed(error: RunError, step: CompiledStep, run: Run, began: float) -> None:
     """Completes an error with its place, hides secrets in it, and tells about it."""
-    _complete(error, operation.name, operation.path, operation.span, run)
+    _complete(error, step.name, step.path, step.span, run)
     if run.emit is not None:
         now = run.now()
-        run.emit(StepFailed(operation.name, operation.path, now, now - began, error))
+        run.emit(StepFailed(step.name, step.path, now, now - began, error))
 
 
 def _complete(error: RunError, step: str, path: str, span: Span | None, run: Run) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
-from flowdsl.image_format import EXTENSIONS, image_size, media_type
+from flowdsl.image.formats import EXTENSIONS, image_size, media_type
 
 try:
     import fcntl

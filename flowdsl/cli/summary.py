@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.image import Image
-from flowdsl.result import to_json
+from flowdsl.engine.result import to_json
+from flowdsl.image.store import Image
 
 if TYPE_CHECKING:
-    from flowdsl.result import Result
+    from flowdsl.engine.result import Result
 
 _SHOWN = 100
 

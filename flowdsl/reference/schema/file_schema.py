@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flowdsl.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow
+from flowdsl.reference.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow
 from flowdsl.services import SETTINGS
-from flowdsl.spec import IDENTIFIER, StepSpec
+from flowdsl.step.spec import IDENTIFIER, StepSpec
 
 _STEP: dict[str, Any] = {"$ref": "#/$defs/step"}
 _STEPS: dict[str, Any] = {"type": "array", "minItems": 1, "items": _STEP}

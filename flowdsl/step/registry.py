@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
-from flowdsl.spec import StepSpec
+from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
-    from flowdsl.step import Step
+    from flowdsl.step.step import Step
 
 T = TypeVar("T")
 GROUP = "flowdsl.steps"
@@ -41,7 +41,7 @@ class Registry:
             self._add(cls)
 
     def _add(self, cls: type[Step]) -> None:
-        from flowdsl.step import Step, spec_of
+        from flowdsl.step.step import Step, spec_of
 
         if not (isinstance(cls, type) and issubclass(cls, Step)):
             raise PluginError(f"{cls!r} is not a step: subclass flowdsl.Step")
@@ -105,7 +105,7 @@ def installed() -> Registry:
     for name, target in plugins:
         index = _index(name, target)
         if index is None:
-            from flowdsl.step import spec_of
+            from flowdsl.step.step import spec_of
 
             found = _classes(name, target)
             for cls in found:
@@ -144,7 +144,7 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
     """The step classes of a plugin without an index: the class it names, or every one its package defines."""
     from importlib import import_module
 
-    from flowdsl.step import Step
+    from flowdsl.step.step import Step
 
     package, _, attribute = target.partition(":")
 

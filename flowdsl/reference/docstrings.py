@@ -9,10 +9,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowdsl.step import Step, spec_of
+from flowdsl.step.step import Step, spec_of
 
 if TYPE_CHECKING:
-    from flowdsl.spec import StepSpec
+    from flowdsl.step.spec import StepSpec
 
 
 def field_docs(cls: type[Step]) -> dict[str, str]:

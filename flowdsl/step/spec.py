@@ -1,7 +1,7 @@
 """What a step is, as data: the form of a step class that checking, docs and schemas read.
 
-A `StepSpec` is derived from the step class (`flowdsl.step`), or read from an index that a steps package ships, so that
-checking a flow needs neither pydantic nor the code of a step.
+A `StepSpec` is derived from the step class (`flowdsl.step.step`), or read from an index that a steps package ships, so
+that checking a flow needs neither pydantic nor the code of a step.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
-from flowdsl.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule
+from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
+from flowdsl.step.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule
 
 __all__ = [
     "BLOCK_TYPES",

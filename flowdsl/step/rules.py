@@ -14,7 +14,7 @@ from flowdsl.diagnostics import Severity
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.services import Service
+    from flowdsl.step.service import Service
 
 
 class _Unknown:

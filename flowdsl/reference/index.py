@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from flowdsl.docstrings import documented
 from flowdsl.errors import PluginError
-from flowdsl.registry import discover
-from flowdsl.step import Step
+from flowdsl.reference.docstrings import documented
+from flowdsl.step.registry import discover
+from flowdsl.step.step import Step
 
 WIDTH = 120
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from flowdsl.reader import Node
 from flowdsl.source import Source, Span
-from flowdsl.spec import StepSpec
+from flowdsl.step.spec import StepSpec
+from flowdsl.syntax.yaml_reader import Node
 
 
 class PortName(NamedTuple):
