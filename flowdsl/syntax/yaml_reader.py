@@ -86,10 +86,9 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
         message = f"the character U+{ord(unreadable.group()):04X} is not allowed in YAML"
         return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
     for _ in range(min(MAX_SLIPS, 1 + MAX_REREAD // len(text))):
-        loader = yaml.CLoader(text)
         found: list[Diagnostic] = []
         try:
-            root = _Composer(source, loader, found, templates, include).document()
+            root = _composed(source, text, found, templates, include)
             return root, diagnostics + found
         except _Stop:
             return None, diagnostics + found
@@ -106,9 +105,29 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
             if slip.code == "unquoted-template":
                 templates.add(slip.span.start)
             text = mended
-        finally:
-            loader.dispose()
     return None, diagnostics
+
+
+def _composed(
+    source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None
+) -> Node | None:
+    """The root node of a text, which is the source's but for slips that were worked around.
+
+    From version 0.2.6 on libyaml has a limit of its own for brackets inside brackets. It reads ahead by up to a line,
+    so its error comes before the events that lead there. What stands before its limit is deeper than ours by far:
+    without the rest, the finding is ours and stands where ours is exceeded, whatever libyaml is installed.
+    """
+    loader = yaml.CLoader(text)
+    try:
+        return _Composer(source, loader, found, templates, include).document()
+    except yaml.MarkedYAMLError as error:
+        if error.problem != _NESTING_LIMIT or error.problem_mark is None:
+            raise
+        limit = error.problem_mark.index
+    finally:
+        loader.dispose()
+    found.clear()
+    return _composed(source, text[:limit], found, templates, include)
 
 
 def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
@@ -352,6 +371,7 @@ class _Composer:
             self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it")
 
 
+_NESTING_LIMIT = "exceeded maximum nesting depth"  # libyaml's words
 _NO_KEYS: dict[str, Node] = {}
 _COLLECTION_TAGS = ("!", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _TAG_TYPES: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
