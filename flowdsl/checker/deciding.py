@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template.nodes import Node as Expression
 
-FALSE_TEXTS = frozenset({"", "false", "null", "undefined", "none"})
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION
 
 
@@ -95,7 +95,7 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     if node.kind != "scalar":
         return True, "it is a list or map", None
     if isinstance(value, str):
-        truth = value.strip().lower() not in FALSE_TEXTS
+        truth = holds(value)
         looks = any(mark in value for mark in ("==", "!=", "<", ">", "flowContext", " and ", " or ", "&&", "||"))
         hint = f"write `{{{{ {value.strip()} }}}}` to compute it" if looks else None
         return truth, "it is a text without a template", hint
@@ -132,13 +132,12 @@ def _calls(template: Template) -> bool:
 def _evaluated(template: Template) -> bool | None:
     from flowdsl.errors import TemplateError
     from flowdsl.template import compile
-    from flowdsl.template.values import truthy
 
     try:
         value = compile(template, strict=False, native=True)({}, {})
     except TemplateError:
         return None
-    return value.strip().lower() not in FALSE_TEXTS if isinstance(value, str) else truthy(value)
+    return holds(value)
 
 
 def _of_type(

@@ -36,7 +36,7 @@ class Known:
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
         self.step, self.flow = step, flow
         self.what = OF_NUMBER if flow.numbers else ANY
-        self.least, self.most = 0, 2
+        self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
         named = {use.key for use in flow.uses()}
         deferred = [key.name for key in step.spec.keys.values() if key.deferred and key.name not in named]
@@ -156,8 +156,6 @@ def _pass(
     for named, type in ((step.item(), known.what), (step.index(), OF_INTEGER)):
         if named is not None:
             paths.write(body, named[0], type, named[1], implied=True)
-    for key in known.each_time:
-        paths.option(step, key, step.keys[key], body)
     outs, agains = Frame(head), Frame(head)
     paths.loops.append((outs, agains))
     read: dict[str, object] = {}
@@ -167,6 +165,8 @@ def _pass(
     paths.steps(step.block(known.flow.body), body)
     paths.ends = ends
     paths.loops.pop()
+    for key in known.each_time:  # at the end more is set than at the beginning: what is undefined here always is
+        paths.option(step, key, step.keys[key], body)
     backs = list(agains.exits)
     if body.dead is None:
         for key in known.flow.collect[:1]:

@@ -122,6 +122,7 @@ def _glance(spec: StepSpec) -> str:
             for name, setting in service_variables(spec)
         ]
         lines.append(("Service environment variables", ", ".join(variables) or NONE))
+    lines += [("Flow", sentence)] if (sentence := spec.flow.describe()) else []
     return "\n".join(f"- {title}: {text}" for title, text in lines)
 
 
