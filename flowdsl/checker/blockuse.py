@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import ANY, OPEN_MAP, Type, of_value
 from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
     from flowdsl.checker.uses import Names, Part, Use
     from flowdsl.document.document import BlockSet, Module
-
-KINDS = ("constants", "vars", "flows")
 
 
 class BlockUses:
@@ -65,8 +64,8 @@ class BlockUses:
         if len(parts) <= index or parts[index].key is None:
             return OPEN_MAP
         kind = parts[index].key
-        if kind not in KINDS:
-            names: Iterable[str] = KINDS
+        if kind not in BLOCK_KINDS:
+            names: Iterable[str] = BLOCK_KINDS
             self._unknown(f"`{shown}` has no", str(kind), f"{shown}.{kind}", names, parts[index], use, quiet)
             return ANY
         shown = f"{shown}.{kind}"
@@ -162,6 +161,6 @@ def _walk(
 def _target(root: str, path: tuple[str, ...]) -> tuple[str, str] | None:
     if root == "imports" and len(path) >= 3 and path[1] == "vars":
         return f"imports.{path[0]}", path[2]
-    if root in ("global", "section", "local") and len(path) >= 2 and path[0] == "vars":
+    if root in NAMESPACES and root != "imports" and len(path) >= 2 and path[0] == "vars":
         return root, path[1]
     return None

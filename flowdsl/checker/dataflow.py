@@ -13,6 +13,7 @@ from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
 from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.syntax.yaml_reader import Node
@@ -118,7 +119,7 @@ def _on_error(paths: Paths, steps: list[StepNode], state: State, written: dict[s
     for key, type in written.items():
         known = state.get(key)
         begin.changes[key] = Entry(type, None, known is not None and known.always, why)
-    paths.write(begin, "error", OF_ERROR, paths.document.root, implied=True)
+    paths.write(begin, ERROR, OF_ERROR, paths.document.root, implied=True)
     paths.steps(steps, begin)
 
 

@@ -226,7 +226,8 @@ class Paths:
         from flowdsl.nearest import nearest
 
         near = nearest(name, list(state.known_keys()))
-        hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
+        hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
+        hint = f"did you mean `{near}`?" if near else hint
         message = f"`{name}` is not set by any step before this one"
         self.findings.add("undefined-variable", message, node, hint=hint)
 

@@ -14,7 +14,8 @@ def refined(state: State, condition: Node, truth: bool) -> State:
     found: dict[str, int] = {}
     _collect(condition, truth, found)
     for index in later_pass(condition, truth):
-        for key in state.known_keys():
+        number = state.get(index)
+        for key in state.known_keys() if number is not None and number.implied else ():  # only a loop sets its index
             entry = state.get(key)
             if entry is not None and entry.unset is not None and entry.unset.later == index:
                 found.setdefault(key, 0)
@@ -139,5 +140,5 @@ def _index(node: Node) -> list[str]:
     """The key of a FlowContext value that may be a loop's index."""
     if isinstance(node, Member) and isinstance(node.target, Name) and node.target.name == "flowContext":
         key = node.key.value if isinstance(node.key, Literal) else None
-        return [key] if isinstance(key, str) and key.endswith("_index") else []
+        return [key] if isinstance(key, str) else []
     return []

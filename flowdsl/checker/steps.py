@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import MISSING, Findings
@@ -14,7 +14,8 @@ from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import BlockNode, Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
-from flowdsl.step.flow_shapes import Leaf
+from flowdsl.step.common_keys import COMMON_KEYS
+from flowdsl.step.flow_shapes import Choice, FlowShape, Leaf, Loop, Try
 from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 from flowdsl.syntax.scalars import span_in
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from flowdsl.step.service import Service
 
 _IDENTIFIER = re.compile(IDENTIFIER)
-COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
-"""The keys every step has; `service` and `options` only where a step uses a service."""
 
 
 def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
@@ -129,7 +128,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
     """Sorts the keys of a step into common and own ones; reports those it does not have."""
     spec, node = step.spec, step.node
     for name, value in node.value.items():
-        if name in spec.keys and name not in ("step",):
+        if name in spec.keys and name != "step":
             step.keys[name] = value
         elif name == "step":
             continue
@@ -160,7 +159,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                     node.keys[name],
                     hint="use letters, digits and _, and start with a letter or _",
                 )
-        elif (hint := _instead(name, spec, findings)) is not None:
+        elif (hint := _instead(name, findings)) is not None:
             findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", node.keys[name], hint=hint)
         else:
             names = [*spec.keys, *COMMON_KEYS]
@@ -168,26 +167,34 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
     _options(step, findings)
 
 
-def _instead(name: str, spec: StepSpec, findings: Findings) -> str | None:
+def _instead(name: str, findings: Findings) -> str | None:
     """What does the work of a key that other languages have and ours does not."""
-    what, step = _OTHERS.get(name, (None, ""))
-    if what is None:
+    if name not in _OTHERS:
         return None
-    hint = f"steps have no {what} of their own"
-    if findings.settings.registry.spec(step) is not None:
-        return f"{hint}: wrap the step in {step}"
-    if what == "retry" and "maxRetries" in spec.keys:
-        return f"{hint}; `maxRetries` says how often a refused request is sent again"
-    return hint
+    what, fits = _OTHERS[name]
+    hint, step = f"steps have no {what} of their own", findings.settings.registry.with_shape(fits)
+    return f"{hint}: wrap the step in {step}" if step is not None else hint
 
 
-_OTHERS = {
-    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", "IF")),
-    **dict.fromkeys(("retry", "retries"), ("retry", "TRY")),
-    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", "TRY")),
-    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", "FOR")),
+def _decides(flow: FlowShape) -> bool:
+    return isinstance(flow, Choice) and bool(flow.on)
+
+
+def _catches(flow: FlowShape) -> bool:
+    return isinstance(flow, Try)
+
+
+def _walks(flow: FlowShape) -> bool:
+    return isinstance(flow, Loop) and flow.items is not None
+
+
+_OTHERS: dict[str, tuple[str, Callable[[FlowShape], bool]]] = {
+    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _decides)),
+    **dict.fromkeys(("retry", "retries"), ("retry", _catches)),
+    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", _catches)),
+    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", _walks)),
 }
-"""Keys of steps in other languages: what they are for, and the step that does that here."""
+"""Keys of steps in other languages: what they are for, and the shape of the steps that do that here."""
 
 
 def _options(step: StepNode, findings: Findings) -> None:

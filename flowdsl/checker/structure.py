@@ -15,6 +15,7 @@ from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
 from flowdsl.checker.steps import check_form, make_steps
 from flowdsl.document.document import BlockSet, Document, StepNode
+from flowdsl.document.root_keys import KIT
 from flowdsl.source import Source
 from flowdsl.step.rules import show
 from flowdsl.syntax.yaml_reader import Node
@@ -23,7 +24,7 @@ from flowdsl.syntax.yaml_reader import Node
 def check_root(source: Source, root: Node, findings: Findings, files: Files) -> Checked | None:
     """What the root node of a file makes: a flow, a kit of flows, or a module; every mistake in it is reported."""
     keys = root.value if root.kind == "map" else {}
-    if "AI_KIT" in keys:
+    if KIT in keys:
         from flowdsl.checker.kit import check_kit
 
         return check_kit(source, root, findings, files)
@@ -58,7 +59,7 @@ def check_flow(
         return None
     document.steps = make_steps(steps, at, findings)
     if steps.kind == "list" and not steps.value:
-        findings.add("empty-flow", "the flow has no steps", steps, hint="a step looks like `- step: SET`")
+        findings.add("empty-flow", "the flow has no steps", steps, hint=findings.example_step)
     if root.kind == "map":
         misnested_keys(root, document, findings, presented=outer is not None)
     _unique_ids(document.steps, findings)
@@ -83,7 +84,7 @@ def _steps_node(root: Node, document: Document, findings: Findings, files: Files
     if root.kind != "map":
         found = show(root.value)
         message = f"a flow is a list of steps, or a map with `flow:`, not {found}"
-        findings.add("not-a-flow", message, root, hint="a step looks like `- step: SET`")
+        findings.add("not-a-flow", message, root, hint=findings.example_step)
         return None
     flow = root.value.get("flow")
     if flow is None:

@@ -30,6 +30,7 @@ from flowdsl.checker.types import (
     without,
 )
 from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import parse
@@ -41,11 +42,10 @@ if TYPE_CHECKING:
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template import Reference, Template
 
-RESERVED_NAMES = frozenset({"flowContext", "inputs", "global", "section", "local", "imports", "env", "secret", "kv"})
+RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})
 """The names every template can read."""
 BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
 """The functions and objects every template has."""
-BLOCK_SCOPES = frozenset({"global", "section", "local", "imports"})
 
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
@@ -207,7 +207,7 @@ class Names:
                 return OPEN_MAP
             found = self._input(parts[0].key, use, start, end, quiet)
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
-        if root in BLOCK_SCOPES:
+        if root in NAMESPACES:
             return self.blocks.type(root, parts, use, start, quiet)
         if root in self.names or root in BUILTIN_NAMES:
             return ANY
@@ -376,7 +376,8 @@ class Names:
                 if entry is not None and entry.where is not None:
                     related = (Related(entry.where.span, "set here"),)
             else:
-                hint = f"set it in a SET step, declare it under `inputs:`, or write `{shown} | default('')`"
+                more = f", declare it under `inputs:`, or write `{shown} | default('')`"
+                hint = self.findings.how_to_set(more)
         severity: Severity = "warning" if self.lenient and not called else "error"
         related += self.blocks.reading
         self.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related)

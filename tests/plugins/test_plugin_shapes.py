@@ -345,7 +345,7 @@ def test_a_block_that_no_shape_names_is_refused_at_class_creation() -> None:
         (Switch(cases="body"), "DO: `cases` of Switch takes a map from value to a list of steps, and the key `body`"),
         (Try(body="body", when="wen"), "DO: `when` of Try names the key `wen`, which the step does not have"),
         (Call(), "DO: Call names no key"),
-        (Exit("end"), "DO: `signal` of Exit takes a flowdsl.Signal, for example Exit(Signal.END)"),  # type: ignore[arg-type]
+        (Exit("end"), "DO: `signal` of Exit takes a flowdsl.Signal or None, not 'end'"),  # type: ignore[arg-type]
         (Exit(Signal.END), "DO: no shape says when the steps in `body` run"),
         (Assign(keys="all"), 'DO: `keys` of Assign is "others" or nothing'),  # type: ignore[arg-type]
     ],
