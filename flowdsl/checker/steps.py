@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import MISSING, Findings
+from flowdsl.checker.flow.jumps import check_jumps
 from flowdsl.checker.judgements import problems_of
-from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import BlockNode, Document, PortName, StepNode

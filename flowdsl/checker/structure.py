@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.checker.blocks import check_blocks, check_imports, module_of
-from flowdsl.checker.dataflow import check_paths
 from flowdsl.checker.declarations import check_inputs, check_services
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.flow.analysis import check_paths
 from flowdsl.checker.references import resolved_value
 from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowdsl.checker.branching import leave, way_out
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.state import Entry, State, Unset, merge
-from flowdsl.checker.types import ANY, Type, within
-from flowdsl.checker.writes import first_writes, mentioned
+from flowdsl.checker.flow.abstract_run import Frame, Paths, line
+from flowdsl.checker.flow.assigned_keys import first_writes, mentioned
+from flowdsl.checker.flow.branching import leave, way_out
+from flowdsl.checker.flow.state import Entry, State, Unset, merge
+from flowdsl.checker.types.kinds import ANY, Type, within
 from flowdsl.nearest import nearest
 from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import is_templated

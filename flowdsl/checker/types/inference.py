@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker import operands, results
-from flowdsl.checker.refine import refined
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.narrowing import refined
+from flowdsl.checker.types import operands, results
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     FUNCTION,
@@ -50,7 +50,7 @@ from flowdsl.template.nodes import (
 from flowdsl.template.values import property_key
 
 if TYPE_CHECKING:
-    from flowdsl.checker.uses import Names, Use
+    from flowdsl.checker.names.name_resolution import Names, Use
     from flowdsl.template import Template
 
 HARMLESS: Final = frozenset(
@@ -176,7 +176,7 @@ class Inference:
 
     def chain(self, node: Node, lax: bool, called: bool) -> Type:
         """A name with its members."""
-        from flowdsl.checker.uses import Part
+        from flowdsl.checker.names.name_resolution import Part
 
         parts: list[Part] = []
         end, target = node.end, node

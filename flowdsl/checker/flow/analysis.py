@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.checker.branching import attempt, choice, exit_, parallel, switch
-from flowdsl.checker.calling import call
 from flowdsl.checker.findings import Findings
-from flowdsl.checker.paths import Follow, Frame, Paths, assign, leaf, sequence
-from flowdsl.checker.repeating import loop
-from flowdsl.checker.state import Entry, State, Unset, merge
-from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
+from flowdsl.checker.flow.abstract_run import Follow, Frame, Paths, assign, leaf, sequence
+from flowdsl.checker.flow.branching import attempt, choice, exit_, parallel, switch
+from flowdsl.checker.flow.calling import call
+from flowdsl.checker.flow.repeating import loop
+from flowdsl.checker.flow.state import Entry, State, Unset, merge
+from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import Document, Module, StepNode
 from flowdsl.document.root_keys import ERROR
@@ -79,7 +79,7 @@ def check_paths(document: Document, findings: Findings) -> None:
         _rival(findings, entry, key, Related(span, "read here"))
     _blocks(paths)
     if document.root.kind == "map" and (document.imports or document.outputs or "local" in document.scopes):
-        from flowdsl.checker.unused import check_unused
+        from flowdsl.checker.flow.unused import check_unused
 
         check_unused(document, findings)
 
@@ -172,7 +172,7 @@ def _blocks(paths: Paths) -> None:
     blocks = document.scopes.get("local")
     imports: dict[str, Module] = document.imports
     if any(found.vars for found in document.scopes.values()):
-        from flowdsl.checker.blockuse import check_cycles
+        from flowdsl.checker.names.block_references import check_cycles
 
         check_cycles(document.scopes, imports, paths.names)
     if blocks is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.state import Entry, State
-from flowdsl.checker.types import ANY, INTEGER, LIST, NULL, NUMBER, TEXT, UNDEFINED, only, without
+from flowdsl.checker.flow.state import Entry, State
+from flowdsl.checker.types.kinds import ANY, INTEGER, LIST, NULL, NUMBER, TEXT, UNDEFINED, only, without
 from flowdsl.template.nodes import Binary, Chain, Filtered, Literal, Member, Name, Node, Tested, Unary
 
 _KINDS = {"string": TEXT, "number": INTEGER | NUMBER, "iterable": TEXT | LIST, "mapping": 0}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.types import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.checker.types.kinds import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
 from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
 
 if TYPE_CHECKING:
-    from flowdsl.checker.paths import Paths
-    from flowdsl.checker.state import State
+    from flowdsl.checker.flow.abstract_run import Paths
+    from flowdsl.checker.flow.state import State
     from flowdsl.document.document import StepNode
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template.nodes import Node as Expression
@@ -49,7 +49,7 @@ def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[boo
     expression = expression_of(step, key)
     if expression is None:
         return lambda holds: state
-    from flowdsl.checker.refine import refined
+    from flowdsl.checker.flow.narrowing import refined
 
     return lambda holds: state if holds is None else refined(state, expression, holds)
 

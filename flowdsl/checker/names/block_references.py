@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.types import ANY, OPEN_MAP, Type, of_value
+from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
 from flowdsl.diagnostics import Related, Severity
 from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
-    from flowdsl.checker.uses import Names, Part, Use
+    from flowdsl.checker.names.name_resolution import Names, Part, Use
     from flowdsl.document.document import BlockSet, Module
 
 

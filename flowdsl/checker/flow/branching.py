@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.deciding import constant_condition, truth_states
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.state import Entry, State, Unset, joined, merge
-from flowdsl.checker.types import ANY, OF_ERROR, Type, join
+from flowdsl.checker.flow.abstract_run import Frame, Paths, line
+from flowdsl.checker.flow.conditions import constant_condition, truth_states
+from flowdsl.checker.flow.state import Entry, State, Unset, joined, merge
+from flowdsl.checker.types.kinds import ANY, OF_ERROR, Type, join
 from flowdsl.diagnostics import Related
 from flowdsl.step.flow_shapes import EXIT_WORDS, Choice, Exit, Parallel, Switch, Try
 from flowdsl.step.signals import Signal

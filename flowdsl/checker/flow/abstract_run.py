@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker.state import Entry, State, Unset
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.state import Entry, State, Unset
+from flowdsl.checker.names.name_resolution import Names
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     BOOLEAN,
@@ -34,7 +35,6 @@ from flowdsl.checker.types import (
     of_value,
     without,
 )
-from flowdsl.checker.uses import Names
 from flowdsl.document.document import Document, StepNode
 from flowdsl.step.flow_shapes import Assign, FlowShape, Sequence
 from flowdsl.step.spec import BLOCK_TYPES, Key
@@ -182,7 +182,7 @@ class Paths:
         kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
         if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
             return
-        from flowdsl.checker.types import describe
+        from flowdsl.checker.types.kinds import describe
         from flowdsl.step.key import ARTICLES
 
         template = parse(node.value)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowdsl.checker.blockuse import BlockUses
-from flowdsl.checker.state import Entry, State
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.state import Entry, State
+from flowdsl.checker.names.block_references import BlockUses
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     FUNCTION,
@@ -125,7 +125,7 @@ class Names:
     def inputs(self) -> Mapping[str, Type]:
         """The types of the declared inputs."""
         if self._inputs is None:
-            from flowdsl.checker.schema_types import input_types
+            from flowdsl.checker.types.schema_types import input_types
 
             self._inputs = input_types(self.document)
         return self._inputs
@@ -136,7 +136,7 @@ class Names:
             return ANY
         use = Use(node, state, lax)
         if template.body is not None:
-            from flowdsl.checker.infer import Inference
+            from flowdsl.checker.types.inference import Inference
 
             return Inference(self, use).template(template)
         if template.outputs:
@@ -155,7 +155,7 @@ class Names:
 
     def _outputs(self, template: Template, use: Use) -> Type:
         """The type of a text with several outputs, each read as if it stood alone."""
-        from flowdsl.checker.infer import Inference
+        from flowdsl.checker.types.inference import Inference
 
         secret, found = 0, OF_TEXT
         inside = [range(at, at + len(alone.text)) for at, alone in template.outputs]
@@ -265,7 +265,7 @@ class Names:
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of further members; reports those a value does not have."""
-        from flowdsl.checker.results import may_lack, member
+        from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
             found = member(target, part.key)
@@ -283,7 +283,7 @@ class Names:
 
     def no_member(self, target: Type, found: Type, part: Part, shown: str, text: str, use: Use) -> None:
         """Reports a member that a value does not have, or may not have."""
-        from flowdsl.checker.results import member, member_names
+        from flowdsl.checker.types.results import member, member_names
 
         key = part.key or ""
         span = use.span(part.start, part.end)
@@ -342,7 +342,7 @@ class Names:
     def later(self) -> dict[str, Node]:
         """Every key that a step of the document sets, with the first place that does."""
         if self._later is None:
-            from flowdsl.checker.writes import first_writes
+            from flowdsl.checker.flow.assigned_keys import first_writes
 
             self._later = first_writes(self.document.steps)
         return self._later

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.branching import leave, way_out
-from flowdsl.checker.deciding import constant, constant_condition, truth_states
-from flowdsl.checker.loops import side_by_side
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.results import item_of
-from flowdsl.checker.state import Entry, State, Unset, covers, joined, merge, overlay
-from flowdsl.checker.types import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.flow.abstract_run import Frame, Paths, line
+from flowdsl.checker.flow.branching import leave, way_out
+from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
+from flowdsl.checker.flow.jumps import side_by_side
+from flowdsl.checker.flow.state import Entry, State, Unset, covers, joined, merge, overlay
+from flowdsl.checker.types.kinds import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.types.results import item_of
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.step.flow_shapes import Call, Exit, Loop
 from flowdsl.step.signals import Signal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdsl.checker import results
-from flowdsl.checker.types import (
+from flowdsl.checker.types import results
+from flowdsl.checker.types.kinds import (
     ALL,
     BOOLEAN,
     FUNCTION,
@@ -29,7 +29,7 @@ from flowdsl.diagnostics import Severity
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
-    from flowdsl.checker.infer import Inference
+    from flowdsl.checker.types.inference import Inference
 
 _WHOLE = LIST | MAP | IMAGE
 _ADDS = NUMERIC | BOOLEAN | NULL | UNDEFINED

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flowdsl.checker.types import ANY, Type, join, within
+from flowdsl.checker.types.kinds import ANY, Type, join, within
 from flowdsl.syntax.yaml_reader import Node
 
 
