@@ -53,7 +53,7 @@ FITTING: Final = {
     "map": MAP | IMAGE | ERROR | OTHER,
 }
 """The kinds that an option of a type takes; a text may spell a number or a boolean."""
-Follow = Callable[["Paths", "StepNode", State], None]
+Follow = Callable[["AbstractRun", "StepNode", State], None]
 """What a step of one shape does to a state."""
 
 
@@ -72,7 +72,7 @@ class Frame:
         self.wanted = wanted
 
 
-class Paths:
+class AbstractRun:
     """An abstract run of one document."""
 
     def __init__(self, document: Document, findings: Findings, follow: Mapping[type[FlowShape], Follow]) -> None:
@@ -255,23 +255,23 @@ def _shown(text: str) -> str:
     return f"`{inside}`"
 
 
-def leaf(paths: Paths, step: StepNode, state: State) -> None:
+def leaf(run: AbstractRun, step: StepNode, state: State) -> None:
     """Reads the options."""
-    paths.options(step, state)
+    run.options(step, state)
 
 
-def sequence(paths: Paths, step: StepNode, state: State) -> None:
+def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
     """Runs its blocks once, in order."""
     flow = step.spec.flow
     assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
-    paths.options(step, state)
+    run.options(step, state)
     for key in flow.blocks:
         for block in step.blocks:
             if block.key == key:
-                paths.steps(block.steps, state)
+                run.steps(block.steps, state)
 
 
-def assign(paths: Paths, step: StepNode, state: State) -> None:
+def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     """Sets each key in document order, so that later ones see earlier ones; a source sets the key that is named."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
@@ -280,22 +280,22 @@ def assign(paths: Paths, step: StepNode, state: State) -> None:
     target = named[0] if named is not None else flow.target
     block = source is not None and own[source].type in BLOCK_TYPES
     if block and any(found.key == source for found in step.blocks):
-        paths.steps(step.block(source), state)
+        run.steps(step.block(source), state)
         if state.dead is not None:
             return
         entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
+        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
     for name, value in step.keys.items():
         key = step.node.keys.get(name, value)
         if name == source:
             if not block:
-                type = paths.option(step, name, value, state)
-                paths.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
+                type = run.option(step, name, value, state)
+                run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
-            paths.write(state, name, paths.names.option(value, state), key)
+            run.write(state, name, run.names.option(value, state), key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
-            paths.option(step, name, value, state)
+            run.option(step, name, value, state)
 
 
 def _converted(type: Type) -> Type:

@@ -9,7 +9,7 @@ from flowdsl.template.nodes import Binary, Chain, Filtered, Literal, Member, Nam
 _KINDS = {"string": TEXT, "number": INTEGER | NUMBER, "iterable": TEXT | LIST, "mapping": 0}
 
 
-def refined(state: State, condition: Node, truth: bool) -> State:
+def narrowed(state: State, condition: Node, truth: bool) -> State:
     """A state over this one with what a condition that is true, or false, says."""
     found: dict[str, int] = {}
     _collect(condition, truth, found)
@@ -36,7 +36,7 @@ def refined(state: State, condition: Node, truth: bool) -> State:
         if entry.always and type is entry.type:
             continue
         inner = inner or State(state)
-        known = Entry(type, entry.where, always=True, refined=True, implied=entry.implied)
+        known = Entry(type, entry.where, always=True, narrowed=True, implied=entry.implied)
         known.rivals = entry.rivals
         known.supposed = entry.supposed or state.get(key) is None
         inner.changes[key] = known

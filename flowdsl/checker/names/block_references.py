@@ -12,14 +12,15 @@ from flowdsl.nearest import nearest
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
-    from flowdsl.checker.names.name_resolution import Names, Part, Use
+    from flowdsl.checker.findings import Findings
+    from flowdsl.checker.names.template_use import NameTable, Part, Use
     from flowdsl.document.document import BlockSet, Module
 
 
-class BlockUses:
+class BlockReferences:
     """What the namespaces of blocks hold; `reading` tells which var is being read, and from where."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: NameTable) -> None:
         self._names = names
         self._evaluating: list[tuple[int, str]] = []
         self.reading: tuple[Related, ...] = ()
@@ -117,13 +118,13 @@ class BlockUses:
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity)
 
 
-def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], names: Names) -> None:
+def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], findings: Findings) -> None:
     """Reports vars that read themselves, each cycle once."""
     spaces = {**scopes, **{f"imports.{alias}": module.blocks for alias, module in imports.items()}}
     done: set[tuple[str, str]] = set()
     for space, blocks in spaces.items():
         for name in blocks.vars:
-            _walk((space, name), [], spaces, done, names)
+            _walk((space, name), [], spaces, done, findings)
 
 
 def _walk(
@@ -131,14 +132,14 @@ def _walk(
     path: list[tuple[str, str]],
     spaces: dict[str, BlockSet],
     done: set[tuple[str, str]],
-    names: Names,
+    findings: Findings,
 ) -> None:
     if at in path:
         cycle = path[path.index(at) :]
         chain = " → ".join(name for _, name in (*cycle, at))
         first = min(cycle, key=lambda each: list(spaces).index(each[0]))
         blocks = spaces[first[0]]
-        names.findings.add(
+        findings.add(
             "vars-cycle",
             f"Circular vars reference detected: {chain}",
             blocks.vars[first[1]],
@@ -153,7 +154,7 @@ def _walk(
     for reference in parse(node.value).references:
         target = _target(reference.root, reference.path)
         if target is not None:
-            _walk(target, path, spaces, done, names)
+            _walk(target, path, spaces, done, findings)
     path.pop()
     done.add(at)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.state import Entry, State
-from flowdsl.checker.names.block_references import BlockUses
+from flowdsl.checker.names.block_references import BlockReferences
+from flowdsl.checker.names.template_use import Part, Use
 from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
@@ -32,7 +33,6 @@ from flowdsl.checker.types.kinds import (
 from flowdsl.diagnostics import Related, Severity
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
-from flowdsl.syntax.scalars import span_in
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
@@ -63,43 +63,6 @@ def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
-class Part(NamedTuple):
-    """One member name of a chain: `key` is None when it is computed."""
-
-    key: str | None
-    start: int
-    end: int
-
-
-class Use:
-    """One template at its place: whose names are reported once, and whether undefined is harmless throughout."""
-
-    __slots__ = ("lax", "node", "reported", "shift", "state")
-
-    def __init__(self, node: Node, state: State, lax: bool, shift: int = 0) -> None:
-        self.node = node
-        self.state = state
-        self.lax = lax
-        self.shift = shift
-        """Where the template begins in the text of the node."""
-        self.reported: set[str] = set()
-
-    @property
-    def text(self) -> str:
-        """The text that offsets of the template count in."""
-        return str(self.node.value)[self.shift :]
-
-    def span(self, start: int, end: int) -> Span:
-        """The characters of the template as they stand in the file."""
-        return span_in(self.node, start + self.shift, end + self.shift)
-
-    def at(self, shift: int, lax: bool) -> Use:
-        """The use of a part of the template."""
-        part = Use(self.node, self.state, lax, self.shift + shift)
-        part.reported = self.reported
-        return part
-
-
 class Names:
     """What names mean in one document, and the findings about reading them."""
 
@@ -113,7 +76,7 @@ class Names:
         self.module: Module | None = None
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
-        self.blocks = BlockUses(self)
+        self.blocks = BlockReferences(self)
         self.watched: list[tuple[dict[str, Span], State]] = []
         """For each concurrent loop around: the keys a pass reads before it sets them, and the state it starts from."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
@@ -247,7 +210,7 @@ class Names:
             state: State | None = use.state
             while state is not None and state is not head:
                 entry = state.changes.get(key)
-                if entry is not None and not entry.refined:
+                if entry is not None and not entry.narrowed:
                     break
                 state = state.base
             else:
