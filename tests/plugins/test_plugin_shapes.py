@@ -14,6 +14,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Assign, Block, Call, Choice, Exit, Loop, Parallel, Sequence, Signal, Step, Switch, Try
+from flowdsl.testing import Recorder
 
 PACKAGE = Path(__file__).parent.parent / "packages" / "plugin_steps"
 
@@ -144,6 +145,15 @@ def test_an_error_is_caught_under_the_key_of_the_shape() -> None:
     assert findings(GUARD) == []
     assert outputs(GUARD)["d"] == "broken done"
     assert codes(GUARD.replace("trouble.message", "error.message")) == [("undefined-variable", 9)]
+
+
+def test_an_option_that_a_step_resolves_after_its_blocks_reads_what_they_set() -> None:
+    flow = GUARD.replace("- step: SET\n  d", "  report: '{{ flowContext.c }}'\n- step: SET\n  d")
+    assert findings(flow) == []
+    recorder = Recorder()
+    ENVIRONMENT.run(flow, on_event=recorder)
+    assert [event.payload for event in recorder.events if isinstance(event, flowdsl.Emitted)] == ["done"]
+    assert codes(flow.replace("flowContext.c }}'", "flowContext.e }}'")) == [("undefined-variable", 13)]
 
 
 def test_what_a_body_sets_may_be_unset_where_its_error_is_caught() -> None:

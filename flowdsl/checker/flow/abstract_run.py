@@ -36,7 +36,7 @@ from flowdsl.checker.types.kinds import (
     without,
 )
 from flowdsl.document.document import Document, StepNode
-from flowdsl.step.flow_shapes import Assign, FlowShape, Sequence
+from flowdsl.step.flow_shapes import Assign, FlowShape, Loop, Sequence
 from flowdsl.step.spec import BLOCK_TYPES, Key
 from flowdsl.template import parse, parse_expression
 
@@ -107,6 +107,8 @@ class AbstractRun:
             if step.spec.service is not None:
                 self.text_input(step, state)
             self.follow[type(step.spec.flow)](self, step, state)
+            if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
+                self.late_options(step, state)
             if state.dead is None and (step.spec.outputs or step.outputs):
                 self.outputs(step, state)
 
@@ -201,6 +203,8 @@ class AbstractRun:
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step, without its blocks and those that are read elsewhere."""
+        if step.spec.resolved_late:
+            but = but.union(step.spec.resolved_late)
         for name, node in step.keys.items():
             if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
                 key = step.spec.keys.get(name)
@@ -209,6 +213,13 @@ class AbstractRun:
             key = step.spec.keys.get(name)
             if key is None or key.type not in BLOCK_TYPES:
                 self.option(step, name, node, state)
+
+    def late_options(self, step: StepNode, state: State) -> None:
+        """Reads the options that a step with blocks resolves when it likes. Nowhere is more set than after its blocks:
+        what is undefined there is undefined whenever it is read."""
+        for name in step.spec.resolved_late:
+            if name in step.keys:
+                self.option(step, name, step.keys[name], state)
 
     def _inputs(self, step: StepNode, state: State) -> None:
         for port in step.inputs:

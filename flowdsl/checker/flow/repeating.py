@@ -29,7 +29,7 @@ FAULTS = frozenset({"unknown-member", "wrong-type"})
 class Known:
     """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "each_time", "endless", "flow", "least", "most", "side_by_side", "step", "what")
+    __slots__ = ("deciding", "endless", "flow", "least", "most", "side_by_side", "step", "what")
 
     def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
         flow = step.spec.flow
@@ -38,11 +38,7 @@ class Known:
         self.what = OF_NUMBER if flow.numbers else ANY
         self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
-        named = {use.key for use in flow.uses()}
-        deferred = [key.name for key in step.spec.keys.values() if key.deferred and key.name not in named]
-        self.each_time = [key for key in deferred if key in step.keys]
-        """Options of the author's that the step resolves when it likes: at any iteration, for all we know."""
-        run.options(step, state, frozenset((*flow.on, *flow.collect[:1], *self.each_time)))
+        run.options(step, state, frozenset((*flow.on, *flow.collect[:1])))
         _of_numbers(self)
         items = step.keys.get(flow.items or "")
         if flow.items is not None and items is not None:
@@ -165,8 +161,7 @@ def _pass(
     run.steps(step.block(known.flow.body), body)
     run.ends = ends
     run.loops.pop()
-    for key in known.each_time:  # at the end more is set than at the beginning: what is undefined here always is
-        run.option(step, key, step.keys[key], body)
+    run.late_options(step, body)
     backs = list(agains.exits)
     if body.dead is None:
         for key in known.flow.collect[:1]:

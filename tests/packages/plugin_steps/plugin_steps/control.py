@@ -112,6 +112,8 @@ class Guard(Step, name="GUARD", flow=flowdsl.Try(body="risky", catch="rescue", f
     """Steps after an error."""
     tidy: Block | None = None
     """Steps at the end."""
+    report: Annotated[Any, Deferred()] = None
+    """What the host is told after all of them."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         try:
@@ -121,7 +123,10 @@ class Guard(Step, name="GUARD", flow=flowdsl.Try(body="risky", catch="rescue", f
         except RunError as error:
             ctx.write("trouble", ErrorValue(error))
             signal = await ctx.run_block(self.rescue)
-        return await ctx.run_block(self.tidy) or signal
+        signal = await ctx.run_block(self.tidy) or signal
+        if "report" in ctx.given:
+            ctx.emit("GUARD", ctx.evaluate("report"))
+        return signal
 
 
 class Both(Step, name="BOTH", outputs=("list",), flow=flowdsl.Parallel(blocks=("left", "right"))):
