@@ -1,4 +1,4 @@
-"""Loops: followed until another pass says nothing new."""
+"""Loops: followed until another round says nothing new. The package says why that ends, and what is widened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowdsl.syntax.yaml_reader import Node
 
 MAX_PASSES = 4
-"""After so many rounds what still changes is taken as any value."""
+"""The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one pass as for all."""
 
@@ -74,7 +74,8 @@ def _of_numbers(loop: Known) -> None:
 
 
 def loop(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Any number of passes."""
+    """A step that runs a block any number of times: the block is followed until another round says nothing new, from a
+    head that holds before each iteration; `state` goes on after none of them, the last one, or a BREAK."""
     known = Known(run, step, state)
     if known.most == 0:
         _never(run, known, state)
@@ -119,15 +120,14 @@ def _never(run: AbstractRun, known: Known, state: State) -> None:
             start, end, *by = (keys[key].value for key in known.flow.numbers if key in keys)
             message += f": from {start} there is no way to {end}"
             message += f" by {by[0]}" if by else ""
-        run.findings.add("loop-never-runs", message, _bound(known, -1), severity="warning")
+        node = _node_of(step, (known.flow.items, *reversed(known.flow.numbers[1:])))
+        run.findings.add("loop-never-runs", message, node, severity="warning")
     _collect(run, step, state, [])
 
 
-def _bound(known: Known, last: int) -> Node:
-    """The node of a loop's items, else of the last of its numbers down from an index."""
-    keys = known.step.keys
-    names = (known.flow.items or "", *reversed(known.flow.numbers[:last] if last > 0 else known.flow.numbers))
-    return next((keys[name] for name in names if name in keys), known.step.name_node)
+def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
+    """The node of the first of some options that is there, else of the step's name."""
+    return next((step.keys[key] for key in keys if key is not None and key in step.keys), step.name_node)
 
 
 def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
@@ -214,7 +214,8 @@ def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Un
     step = known.step
     if known.most == 1:
         message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
-        run.findings.add("loop-runs-once", message, _bound(known, 2), hint=hint, severity="warning")
+        node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
+        run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
         message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
