@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.syntax.yaml_reader import Node
 
-MAX_PASSES = 4
+MAX_ROUNDS = 4
 """The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one pass as for all."""
@@ -83,15 +83,15 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
     mark = len(run.findings.diagnostics)
     carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
-    for round in range(MAX_PASSES):
+    for round in range(MAX_ROUNDS):
         head = _head(state, carried, step)
-        breaks, backs, gone = _pass(run, known, head)
+        breaks, backs, gone = _iterate(run, known, head)
         back = _joined_back(head, backs)
         if known.side_by_side or covers(_seen(head, back), back):
             break
         dropped += run.findings.diagnostics[mark:]
         del run.findings.diagnostics[mark:]
-        carried = _wider(carried, back, widen=round >= MAX_PASSES - 2)
+        carried = _wider(carried, back, widen=round >= MAX_ROUNDS - 2)
     run.heads[id(step)] = carried
     _keep_faults(run, dropped, mark)
     _once(run, known, backs, gone)
@@ -141,10 +141,10 @@ def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
     return head
 
 
-def _pass(
+def _iterate(
     run: AbstractRun, known: Known, head: State
 ) -> tuple[list[tuple[dict[str, Entry], Unset]], list[tuple[dict[str, Entry], Unset]], Unset | None]:
-    """One pass: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
+    """One iteration: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
     step = known.step
     if known.deciding is not None:
         run.option(step, known.deciding, step.keys[known.deciding], head)
@@ -258,7 +258,7 @@ def _go_on(
         ways += [(_over(state, head, changes, why), why) for changes, why in backs]
     ways += [(_over(state, head, changes, why), why) for changes, why in breaks]
     if not ways:
-        if (known.endless and not backs) or known.endless:
+        if known.endless:
             state.dead = Unset(f"the {step.spec.name} at {line(step)} never ends", step.name_node, "this never ends")
         else:
             text = f"the {step.spec.name} at {line(step)} always ends what it stands in"
