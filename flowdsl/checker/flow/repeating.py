@@ -29,12 +29,13 @@ FAULTS = frozenset({"unknown-member", "wrong-type"})
 class Known:
     """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "endless", "flow", "least", "most", "side_by_side", "step", "what")
+    __slots__ = ("deciding", "endless", "flow", "index", "item", "least", "most", "side_by_side", "step", "what")
 
     def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
         flow = step.spec.flow
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
         self.step, self.flow = step, flow
+        self.item, self.index = step.item(), step.index()
         self.what = OF_NUMBER if flow.numbers else ANY
         self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
@@ -84,7 +85,7 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
     carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
     for round in range(MAX_ROUNDS):
-        head = _head(state, carried, step)
+        head = _head(state, carried, known)
         breaks, backs, gone = _iterate(run, known, head)
         back = _joined_back(head, backs)
         if known.side_by_side or covers(_seen(head, back), back):
@@ -130,10 +131,10 @@ def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
     return next((step.keys[key] for key in keys if key is not None and key in step.keys), step.name_node)
 
 
-def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
+def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where a pass begins: before the first, or after any other."""
     head = State(state)
-    index = step.index()
+    step, index = known.step, known.index
     why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
@@ -149,7 +150,7 @@ def _iterate(
     if known.deciding is not None:
         run.option(step, known.deciding, step.keys[known.deciding], head)
     body = State(truth_states(step, known.deciding, head)(True))
-    for named, type in ((step.item(), known.what), (step.index(), OF_INTEGER)):
+    for named, type in ((known.item, known.what), (known.index, OF_INTEGER)):
         if named is not None:
             run.write(body, named[0], type, named[1], implied=True)
     outs, agains = Frame(head), Frame(head)
@@ -161,7 +162,8 @@ def _iterate(
     run.steps(step.block(known.flow.body), body)
     run.ends = ends
     run.loops.pop()
-    run.late_options(step, body)
+    if step.spec.resolved_late:
+        run.late_options(step, body)
     backs = list(agains.exits)
     if body.dead is None:
         for key in known.flow.collect[:1]:
