@@ -100,6 +100,37 @@ def test_a_loop_can_be_left(loop: str, leave: str) -> None:
     assert outputs(flow)["thing"] == 2
 
 
+SPREAD = """\
+- step: SET
+  total: 0
+- step: SPREAD
+  over: [1, 2, 3]
+  task:
+    - step: SET
+      square: "{{ flowContext.it * flowContext.it }}"
+"""
+
+
+def test_iterations_side_by_side_run_on_copies_that_are_merged_in_order() -> None:
+    assert findings(SPREAD) == []
+    assert outputs(SPREAD) == {"total": 0, "it": 3, "square": 9}
+
+
+def test_iterations_side_by_side_lose_what_they_add_up() -> None:
+    added = SPREAD + "      total: '{{ flowContext.total + flowContext.square }}'\n"
+    assert codes(added) == [("parallel-write-conflict", 8)]
+    assert [found.hint for found in ENVIRONMENT.check(added)] == ["set `lanes: 1`"]
+    assert codes(added.replace("  over", "  lanes: 1\n  over")) == []
+
+
+def test_iterations_side_by_side_cannot_be_broken() -> None:
+    broken = SPREAD + "    - step: BREAK\n"
+    assert ("break-in-concurrent-loop", 8) in codes(broken)
+    assert [found.hint for found in ENVIRONMENT.check(broken) if found.code == "break-in-concurrent-loop"] == [
+        "set `lanes: 1`, or write CONTINUE to end this pass only"
+    ]
+
+
 def test_an_exit_of_a_plugin_needs_a_loop_around_it() -> None:
     assert codes("- step: LEAVE\n") == [("outside-loop", 1)]
 
@@ -203,6 +234,15 @@ def test_a_choice_without_its_other_block_leaves_a_key_unset() -> None:
     assert findings(COIN) == [("maybe-undefined", 9, message)]
     assert findings(COIN.replace("  - step: SET\n    text", "    tails: [{step: STOP}]\n  - step: SET\n    text")) == []
     assert ENVIRONMENT.run(COIN, {"side": "heads"}).outputs["text"] is True
+
+
+def test_a_choice_with_its_other_block_alone_may_run_nothing() -> None:
+    flow = COIN.replace("COIN", "IF").replace("shows:", "condition:").replace("heads:", "else:")
+    message = "`flowContext.won` may be unset: the IF at 3 has no `then`"
+    assert findings(flow) == [("maybe-undefined", 9, message)]
+    assert (
+        findings(flow.replace("- step: SET\n        won: true", "- step: STOP").replace("flowContext.won", "1")) == []
+    )
 
 
 PICK = """\

@@ -8,6 +8,7 @@ from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.abstract_run import AbstractRun, Follow, Frame, assign, leaf, sequence
 from flowdsl.checker.flow.branching import attempt, choice, exit_, parallel, switch
 from flowdsl.checker.flow.calling import call
+from flowdsl.checker.flow.jumps import one_at_a_time
 from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
@@ -163,7 +164,9 @@ def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
     if where is None or loop is None:
         return
     message = f"passes that run side by side all set `{key}`, and only the last one's is read"
-    hint = "keep what each pass gives with `collect`"
+    flow = loop.spec.flow
+    collects = isinstance(flow, shapes.Loop) and flow.collect
+    hint = f"keep what each pass gives with `{collects[0]}`" if collects else one_at_a_time(loop, "remove {}")
     findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
 
 

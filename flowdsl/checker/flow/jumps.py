@@ -38,7 +38,7 @@ def _check_jump(step: StepNode, signal: Signal, findings: Findings, around: tupl
         findings.add("outside-loop", message, step.name_node, hint=_hint(signal, findings), related=related)
     elif signal is Signal.BREAK and isinstance(barrier.spec.flow, Loop) and side_by_side(barrier):
         message = f"`{name}` cannot stop passes that run side by side"
-        hint = f"remove `{barrier.spec.flow.concurrent}`"
+        hint = one_at_a_time(barrier, "remove {}")
         for other in _exits(findings, Signal.CONTINUE):
             hint += f", or write {other} to end this pass only"
         findings.add("break-in-concurrent-loop", message, step.name_node, hint=hint, related=related)
@@ -52,6 +52,14 @@ def side_by_side(step: StepNode) -> bool:
     node = step.keys.get(flow.concurrent)
     value = node.value if node is not None else step.spec.defaults.get(flow.concurrent)
     return value is not None and value != 1
+
+
+def one_at_a_time(step: StepNode, without: str) -> str:
+    """What to do so that the iterations of a concurrent loop run in order; `without` says it of its key where that need
+    only not be there, as `remove {}`."""
+    flow = step.spec.flow
+    key = flow.concurrent if isinstance(flow, Loop) else None
+    return without.format(f"`{key}`") if step.spec.defaults.get(key or "", 1) == 1 else f"set `{key}: 1`"
 
 
 def _hint(signal: Signal, findings: Findings) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
 from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
-from flowdsl.checker.flow.jumps import side_by_side
+from flowdsl.checker.flow.jumps import one_at_a_time, side_by_side
 from flowdsl.checker.flow.state import Entry, State, Unset, covers, joined, merge, overlay
 from flowdsl.checker.types.kinds import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
 from flowdsl.checker.types.results import item_of
@@ -270,7 +270,7 @@ def _go_on(
     for changes, _ in backs:
         for key, entry in changes.items():
             if known.side_by_side and not entry.implied and not entry.narrowed and key in state.changes:
-                state.changes[key].rivals = step.name_node
+                state.changes[key].rivals = step
     _collect(run, step, state, collected)
 
 
@@ -311,7 +311,8 @@ def _lost_updates(
                 f"the passes of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
                 f"`{key}` anew: what the others set is lost"
             )
-            hint = "use `collect`, or leave `concurrency` out"
+            in_order = one_at_a_time(known.step, "leave {} out")
+            hint = "".join(f"use `{kept}`, or " for kept in known.flow.collect[:1]) + in_order
             run.findings.add(
                 "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
             )

@@ -6,10 +6,13 @@ A state is a layer of changes over the state it branched from, so that a branch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.checker.types.kinds import ANY, Type, join, within
 from flowdsl.syntax.yaml_reader import Node
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import StepNode
 
 
 class Unset(NamedTuple):
@@ -47,7 +50,7 @@ class Entry:
         self.unset = unset
         self.narrowed = narrowed
         self.implied = implied
-        self.rivals: Node | None = None
+        self.rivals: StepNode | None = None
         self.supposed = False
 
 

@@ -86,6 +86,26 @@ class Until(
         return signal.beyond_loop if signal is not None else None
 
 
+class Spread(Step, name="SPREAD", flow=Loop(body="task", items="over", item="call", concurrent="lanes")):
+    """Runs `task` for each item, several at a time."""
+
+    over: list[Any]
+    """The items."""
+    call: Annotated[str, Verbatim()] = "it"
+    """The FlowContext key of the item."""
+    lanes: int = 4
+    """How many at a time."""
+    task: Block
+    """Steps of one iteration."""
+
+    async def run(self, ctx: StepContext) -> Signal | None:
+        async def one(branch: StepContext, index: int) -> Signal | None:
+            branch.write(self.call, self.over[index])
+            return await branch.run_block(self.task)
+
+        return (await gather(ctx, len(self.over), one, concurrency=self.lanes, stop=True)).merge(ctx)
+
+
 class Stop(Step, name="STOP", flow=Exit(Signal.END)):
     """Ends the run."""
 
