@@ -31,8 +31,9 @@ def choice(run: AbstractRun, step: StepNode, state: State) -> None:
     constant_condition(run, step, state, deciding)
     truth = truth_states(step, deciding, state)
     ways = [_way(run, step, block, truth(block.key == flow.then), state) for block in step.blocks]
+    present = [block.key for block in step.blocks]
     for key, holds in ((flow.then, True), (flow.otherwise, False)):
-        if not any(block.key == key for block in step.blocks):
+        if key not in present:
             ways.append(_no_way(step, key, truth(holds), state))
     merge(state, ways)
 
