@@ -1,12 +1,15 @@
-"""Entry points of a group: which there are, and what they name. Steps, dialects and vendors of plugins are found here."""
+"""Entry points: how the steps, dialects and vendors of plugins are found."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from flowdsl.errors import PluginError
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=4)
@@ -63,18 +66,25 @@ def load(group: str, name: str, target: str) -> Any:
     """
     from importlib import import_module
 
-    module, _, attribute = target.partition(":")
-    try:
+    def read() -> Any:
+        module, _, attribute = target.partition(":")
         found: Any = import_module(module)
         for part in attribute.split(".") if attribute else ():
             found = getattr(found, part)
+        return found
+
+    return foreign(group, name, target, read)
+
+
+def foreign(group: str, name: str, target: str, read: Callable[[], T]) -> T:
+    """What a plugin's own code gives: the one edge to it while it is loaded.
+
+    Raises:
+        PluginError: it raises anything.
+    """
+    try:
+        return read()
     except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
-        raise broken(group, name, target, error) from error
-    return found
-
-
-def broken(group: str, name: str, target: str, error: Exception) -> PluginError:
-    """The error for a plugin that cannot be loaded, in the words of a host."""
-    kind = group.rpartition(".")[2].replace("_", " ")
-    reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
-    return PluginError(f"the {kind} plugin `{name}` cannot be loaded from {target}: {reason}")
+        kind = group.rpartition(".")[2].replace("_", " ")
+        reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
+        raise PluginError(f"the {kind} plugin `{name}` cannot be loaded from {target}: {reason}") from error

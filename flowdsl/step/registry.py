@@ -7,11 +7,11 @@ made by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from flowdsl.entry_points import broken, targets
+from flowdsl.entry_points import foreign, targets
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.spec import StepSpec
@@ -19,7 +19,6 @@ from flowdsl.step.spec import StepSpec
 if TYPE_CHECKING:
     from flowdsl.step.step import Step
 
-T = TypeVar("T")
 GROUP = "flowdsl.steps"
 
 
@@ -137,7 +136,7 @@ def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
                 return None
             raise
 
-    return _foreign(plugin, target, read)
+    return foreign(GROUP, plugin, target, read)
 
 
 def _classes(plugin: str, target: str) -> list[type[Step]]:
@@ -152,19 +151,11 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
         module = import_module(package)
         return [getattr(module, attribute)] if attribute else list(discover(module, Step))
 
-    found = _foreign(plugin, target, read)
+    found = foreign(GROUP, plugin, target, read)
     for value in found:
         if not (isinstance(value, type) and issubclass(value, Step)):
             raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
     return found
-
-
-def _foreign(plugin: str, target: str, read: Callable[[], T]) -> T:
-    """What a plugin's own code gives."""
-    try:
-        return read()
-    except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
-        raise broken(GROUP, plugin, target, error) from error
 
 
 def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
