@@ -139,14 +139,22 @@ def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
 def read_bytes(content: bytes, path: str) -> tuple[Source, list[Diagnostic]]:
     """The text of a file: UTF-8, with or without a byte order mark. Bytes that are no UTF-8 give a diagnostic."""
     try:
-        return Source(content.decode("utf-8-sig"), path), []
+        return Source(content.decode(), path), []
     except UnicodeDecodeError as error:
-        source = Source(content.decode("utf-8-sig", "replace"), path)
-        start = len(content[: error.start].decode("utf-8-sig", "replace"))
+        source = _undecodable(content, path)
+        start = len(content[: error.start].decode().lstrip("\ufeff"))
         encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else None
         found = f"it looks like {encoding}" if encoding else f"byte 0x{content[error.start]:02x} is not UTF-8"
         span = Span(source, start, start + 1)
         return source, [Diagnostic("not-utf8", f"the file is not UTF-8: {found}", span, hint="save the file as UTF-8")]
+
+
+def _undecodable(content: bytes, path: str) -> Source:
+    """A file with U+FFFD for every byte that is no part of a character."""
+    text = content.decode("utf-8", "surrogateescape")
+    marks = len(text) - len(text.lstrip("\ufeff"))
+    escaped = {at.start() - marks: at.group().encode("utf-8", "surrogateescape") for at in _ESCAPED.finditer(text)}
+    return Source(_ESCAPED.sub("\ufffd", text), path, escaped)
 
 
 class _Stop(Exception):
@@ -386,6 +394,7 @@ _CONSTANTS: dict[str, Any] = {
 _SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
 _BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -425,7 +434,7 @@ def _last_end(node: Node) -> int:
         return node.start
     if node.kind == "list":
         last = node.value[-1]
-        return int(last.end) if last.source is node.source else node.start + 1
+        return int(last.end) if last.source is node.source and last.end > node.start else node.start + 1
     name = next(reversed(node.value))
     value, key = node.value[name], node.keys[name]
     return max(int(value.end), key.end) if value.source is node.source else key.end
