@@ -108,7 +108,7 @@ def fault(content: bytes, random: Random) -> str | None:
         return "a scalar has no piece of its own"
     if not pieces:
         return None
-    chosen = random.choice(INSERTED)
+    chosen = random.choice(pieces)
     assert chosen.node is not None
     source = chosen.text.source
     start = source.marks * 3 + len(source.encode(0, chosen.text.start))
