@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 
 MAX_DEPTH = 64
@@ -96,7 +96,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
             from flowdsl.syntax.yaml_errors import mend, syntax_slip
 
             slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
-            slip = slip._replace(span=slip.span._replace(source=source))
+            slip = _in_source(slip, source)
             if not _follows(slip, diagnostics):
                 diagnostics.append(slip)
             mended = mend(text, slip)
@@ -128,6 +128,15 @@ def _composed(
         loader.dispose()
     found.clear()
     return _composed(source, text[:limit], found, templates, include)
+
+
+def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
+    """A slip found in a copy of the text, where every character has its place in the source."""
+    fixes = tuple(
+        fix._replace(edits=tuple(edit._replace(span=edit.span._replace(source=source)) for edit in fix.edits))
+        for fix in slip.fixes
+    )
+    return slip._replace(span=slip.span._replace(source=source), fixes=fixes)
 
 
 def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
@@ -205,9 +214,15 @@ class _Composer:
         return root
 
     def report(
-        self, code: str, message: str, span: Span, hint: str | None = None, related: tuple[Related, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+        fixes: tuple[Fix, ...] = (),
     ) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, hint=hint, related=related))
+        self.diagnostics.append(Diagnostic(code, message, span, hint=hint, related=related, fixes=fixes))
 
     def compose(self) -> Node:
         """The next node with everything below it."""
@@ -313,12 +328,28 @@ class _Composer:
             name = self.source.text[content_start(key) : key.end]
             key = Node("scalar", name, key.source, key.start, key.end, key.style)
         if name in parent.value:
-            hint = "start the next step with `- step:`" if name == "step" else "remove one of the two"
-            related = (Related(parent.keys[name].span, "first given here"),)
-            self.report("duplicate-key", f"`{name}` is given twice", key.span, hint, related)
+            self.duplicate(parent, key, node)
             return
         parent.value[name] = node
         parent.keys[name] = key
+
+    def duplicate(self, parent: Node, key: Node, node: Node) -> None:
+        """Reports a key that is given twice."""
+        from flowdsl.syntax.edits import indented, removed_lines
+
+        first, source = parent.keys[key.value], self.source
+        line, column = source.position(key.start)
+        alone = not source.line(line)[: column - 1].strip()
+        fixes: tuple[Fix, ...] = ()
+        if key.value == "step":
+            hint = "start the next step with `- step:`"
+            fixes = (indented(source, line, column - 3, title=hint, dash=True),) if alone and column > 2 else ()
+        else:
+            hint = "remove one of the two"
+            end = node.end if node.source is source and node.end > key.end else key.end
+            fixes = (removed_lines(source, key.start, end, title=f"remove this `{key.value}`"),) if alone else ()
+        related = (Related(first.span, "first given here"),)
+        self.report("duplicate-key", f"`{key.value}` is given twice", key.span, hint, related, fixes)
 
     def may_stand(self, parent: Node | None, key: Node | None, node: Node, start: int) -> None:
         """Refuses a list or map where a key belongs: most often it is a template that is not quoted."""
@@ -376,7 +407,8 @@ class _Composer:
         else:
             shown = "!!" + kind if kind != tag else tag
             span = Span(self.source, event.start_mark.index, event.start_mark.index + len(shown))
-            self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it")
+            fix = Fix("remove it", (Edit(span, ""),))
+            self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it", fixes=(fix,))
 
 
 _NESTING_LIMIT = "exceeded maximum nesting depth"  # libyaml's words
