@@ -1,48 +1,77 @@
-"""Paths that part and meet again: choices, TRY, PARALLEL, and the signals that leave a block early."""
+"""Paths that part and meet again: choices, errors that are caught, blocks side by side, and the signals that leave a
+block early."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.deciding import constant_condition, decided_by, truth_states
+from flowdsl.checker.deciding import constant_condition, truth_states
 from flowdsl.checker.paths import Frame, Paths, line
 from flowdsl.checker.state import Entry, State, Unset, joined, merge
 from flowdsl.checker.types import ANY, OF_ERROR, Type, join
 from flowdsl.diagnostics import Related
+from flowdsl.step.flow_shapes import EXIT_WORDS, Choice, Exit, Parallel, Switch, Try
+from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import StepNode
+    from flowdsl.document.document import BlockNode, StepNode
     from flowdsl.syntax.yaml_reader import Node
 
-HERE = "standalone"
-"""The block of PLATFORM that runs here."""
 MANY = 8
 """So many ways out of one block are kept apart."""
 
 
 def choice(paths: Paths, step: StepNode, state: State) -> None:
-    """One of the blocks, or none."""
-    deciding = decided_by(step)
+    """One of two blocks, or none."""
+    flow = step.spec.flow
+    assert isinstance(flow, Choice)  # noqa: S101  the table of shapes says so
+    deciding = step.given(flow.on)
     paths.options(step, state)
     constant_condition(paths, step, state, deciding)
-    blocks = step.blocks
-    if HERE in blocks:
-        blocks = {HERE: blocks[HERE]}
-    elif step.spec.name == "PLATFORM":
-        blocks = {"default": blocks["default"]} if "default" in blocks else {}
-    ways: list[tuple[State, Unset]] = []
-    complete = False
-    states = truth_states(step, deciding, state)
-    for name, steps in blocks.items():
-        way = State(states(name))
-        paths.steps(steps, way)
-        ways.append((_flat(way, state), Unset(*_not_set(step, name))))
-        complete = complete or name in ("else", "cases.default", "default", HERE)
-    if not complete:
-        word = "else" if "then" in blocks or "else" in blocks else "default"
-        text = f"the {step.spec.name} at {line(step)} has no `{word}`"
-        ways.append((_flat(State(states("else")), state), Unset(text, step.name_node, f"no `{word}` here")))
+    truth = truth_states(step, deciding, state)
+    ways = [_way(paths, step, block, truth(block.key == flow.then), state) for block in step.blocks]
+    for key, holds in ((flow.then, True), (flow.otherwise, False)):
+        if not any(block.key == key for block in step.blocks):
+            ways.append(_no_way(step, key, truth(holds), state))
     merge(state, ways)
+
+
+def switch(paths: Paths, step: StepNode, state: State) -> None:
+    """One of many blocks, or none."""
+    flow = step.spec.flow
+    assert isinstance(flow, Switch)  # noqa: S101  the table of shapes says so
+    deciding = step.given(flow.on)
+    paths.options(step, state)
+    constant_condition(paths, step, state, deciding)
+    truth = truth_states(step, deciding, state)
+    blocks = {str(block.name) if flow.cases is not None else block.key: block for block in step.blocks}
+    if flow.chosen is not None:
+        only = flow.chosen if flow.chosen in blocks else flow.default
+        blocks = {name: block for name, block in blocks.items() if name == only}
+    ways = []
+    for name, block in blocks.items():
+        fits = True if name and name != flow.default else None  # a value that is empty fits no name
+        ways.append(_way(paths, step, block, truth(fits), state))
+    if flow.default not in blocks and not (flow.chosen is not None and blocks):
+        ways.append(_no_way(step, flow.default, state, state))
+    merge(state, ways)
+
+
+def _way(paths: Paths, step: StepNode, block: BlockNode, begin: State, state: State) -> tuple[State, Unset]:
+    """The state after a block, and why it leaves a key unset: it does not set it."""
+    way = State(begin)
+    paths.steps(block.steps, way)
+    return _flat(way, state), Unset(*_not_set(step, block))
+
+
+def _no_way(step: StepNode, key: str | None, begin: State, state: State) -> tuple[State, Unset]:
+    """The state where the block of a key would run, and there is none."""
+    if key is None:
+        why = Unset(f"the {step.spec.name} at {line(step)} may run nothing", step.name_node, "it may run nothing")
+    else:
+        why = Unset(f"the {step.spec.name} at {line(step)} has no `{key}`", step.name_node, f"no `{key}` here")
+    return _flat(State(begin), state), why
 
 
 def _flat(way: State, state: State) -> State:
@@ -54,40 +83,44 @@ def _flat(way: State, state: State) -> State:
     return flat
 
 
-def _not_set(step: StepNode, name: str) -> tuple[str, Node, str]:
-    """Why a branch leaves a key unset: it does not set it."""
-    key, _, case = name.partition(".")
-    node = step.node.keys.get(key, step.name_node)
-    if case:
-        node = step.keys[key].keys.get(case, node)
-        return f"the case `{case}` at {node.span.first.line} does not set it", node, "this case does not set it"
-    return f"the {key} branch at {node.span.first.line} does not set it", node, "this branch does not set it"
+def _not_set(step: StepNode, block: BlockNode) -> tuple[str, Node, str]:
+    """Why a block leaves a key unset: it does not set it."""
+    node = step.node.keys.get(block.key, step.name_node)
+    if isinstance(block.name, str):
+        node = step.keys[block.key].keys.get(block.name, node)
+        return f"the case `{block.name}` at {node.span.first.line} does not set it", node, "this case does not set it"
+    return f"the {block.key} branch at {node.span.first.line} does not set it", node, "this branch does not set it"
 
 
-def signal(paths: Paths, step: StepNode, state: State) -> None:
-    """END, END_IF, BREAK, CONTINUE, RAISE; another step of this shape may end what it stands in."""
-    deciding = decided_by(step)
+def exit_(paths: Paths, step: StepNode, state: State) -> None:
+    """A signal, or an error, that ends what the step stands in."""
+    flow = step.spec.flow
+    assert isinstance(flow, Exit)  # noqa: S101  the table of shapes says so
+    deciding = step.given((flow.when,))
     paths.options(step, state)
-    name, at = step.spec.name, line(step)
-    if deciding is not None:
-        constant_condition(paths, step, state, deciding)
-    states = truth_states(step, deciding, state)
-    ended = _flat(State(states("then")), state) if deciding is not None else state
-    early = Unset(f"the {name} at {at} can come before it", step.name_node, "this can come before it")
-    if name == "END":
-        leave(paths.ends[-1], ended, early)
-    elif name == "END_IF":
-        leave(paths.returns[-1] if paths.returns else paths.ends[-1], ended, early)
-    elif name in ("BREAK", "CONTINUE") and paths.loops:
-        leave(paths.loops[-1][name == "CONTINUE"], ended, early)
-    elif name != "RAISE":
+    at = line(step)
+    constant_condition(paths, step, state, deciding)
+    truth = truth_states(step, deciding, state)
+    ended = _flat(State(truth(True)), state) if deciding is not None else state
+    early = Unset(f"the {step.spec.name} at {at} can come before it", step.name_node, "this can come before it")
+    if flow.signal in (Signal.BREAK, Signal.CONTINUE) and not paths.loops:
         return  # outside a loop it is a mistake of its own, and what follows is still looked at
+    if flow.signal is not None:
+        leave(_left_by(paths, flow.signal), ended, early)
     if deciding is None:
-        words = {"END": "ends the run", "END_IF": "ends the flow", "RAISE": "fails"}
-        verb = words.get(name, "leaves the loop" if name == "BREAK" else "ends the pass")
-        state.dead = Unset(f"the {name} at {at} {verb} before it", step.name_node, f"this {verb}")
+        verb = EXIT_WORDS[flow.signal]
+        state.dead = Unset(f"the {step.spec.name} at {at} {verb} before it", step.name_node, f"this {verb}")
     else:
-        merge(state, [(_flat(State(states("else")), state), early)])
+        merge(state, [(_flat(State(truth(False)), state), early)])
+
+
+def _left_by(paths: Paths, signal: Signal) -> Frame:
+    """What a signal leaves."""
+    if signal is Signal.END:
+        return paths.ends[-1]
+    if signal is Signal.RETURN:
+        return paths.returns[-1] if paths.returns else paths.ends[-1]
+    return paths.loops[-1][signal is Signal.CONTINUE]
 
 
 def leave(frame: Frame, state: State, why: Unset) -> None:
@@ -126,35 +159,40 @@ def way_out(base: State, changes: dict[str, Entry]) -> State:
 
 
 def attempt(paths: Paths, step: StepNode, state: State) -> None:
-    """TRY: `catch` may begin after any part of `try`; `finally` follows whatever happened."""
-    paths.options(step, state, frozenset({"when"}))
+    """`catch` may begin after any part of the body; `final` follows whatever happened."""
+    flow = step.spec.flow
+    assert isinstance(flow, Try)  # noqa: S101  the table of shapes says so
+    paths.options(step, state, frozenset({flow.when or ""}))
     first: dict[str, Type] = {}
     frames = [*paths.ends[-1:], *paths.returns[-1:], *(frame for pair in paths.loops[-1:] for frame in pair)]
     marks = [len(frame.exits) for frame in frames]
     paths.observers.append(first)
     tried = State(state)
-    paths.steps(step.blocks.get("try", []), tried)
+    paths.steps(step.block(flow.body), tried)
     paths.observers.pop()
-    early = Unset(f"the TRY at {line(step)} can fail before it sets it", step.name_node, "this can fail before")
+    early = Unset(
+        f"the {step.spec.name} at {line(step)} can fail before it sets it", step.name_node, "this can fail before"
+    )
     failing = _anywhere(state, first, early)
-    paths.write(failing, "error", OF_ERROR, step.name_node, implied=True)
-    if "when" in step.keys:
-        paths.option(step, "when", step.keys["when"], failing)
+    paths.write(failing, flow.error, OF_ERROR, step.name_node, implied=True)
+    if flow.when is not None and flow.when in step.keys:
+        paths.option(step, flow.when, step.keys[flow.when], failing)
     second: dict[str, Type] = {}
     paths.observers.append(second)
     caught = State(failing)
-    paths.steps(step.blocks.get("catch", []), caught)
+    paths.steps(step.block(flow.catch), caught)
     paths.observers.pop()
-    not_caught = early
-    if "catch" in step.blocks:
-        not_caught = Unset(*_not_set(step, "catch"))
-    not_tried = Unset(f"the TRY at {line(step)} sets it only in its catch", step.name_node, "only its catch sets it")
+    catch = next((block for block in step.blocks if block.key == flow.catch), None)
+    not_caught = early if catch is None else Unset(*_not_set(step, catch))
+    only = f"the {step.spec.name} at {line(step)} sets it only in its {flow.catch or 'catch'}"
+    not_tried = Unset(only, step.name_node, f"only its {flow.catch or 'catch'} sets it")
     after = State(state)
     merge(after, [(tried, not_tried), (_flat(caught, state), not_caught)])
-    if step.blocks.get("finally"):
-        for key, type in (*second.items(), ("error", OF_ERROR)):
+    final = step.block(flow.final)
+    if final:
+        for key, type in (*second.items(), (flow.error, OF_ERROR)):
             first[key] = join(first[key], type) if key in first else type
-        _finally(paths, step, after, _anywhere(state, first, early), list(zip(frames, marks, strict=True)))
+        _finally(paths, final, after, _anywhere(state, first, early), list(zip(frames, marks, strict=True)))
     merge(state, [(after, early)])
 
 
@@ -172,12 +210,14 @@ def _anywhere(state: State, written: dict[str, Type], early: Unset) -> State:
     return found
 
 
-def _finally(paths: Paths, step: StepNode, after: State, begin: State, left: list[tuple[Frame, int]]) -> None:
-    """Follows `finally` from wherever it may begin; what it sets is set on every way on."""
+def _finally(
+    paths: Paths, steps: Iterable[StepNode], after: State, begin: State, left: list[tuple[Frame, int]]
+) -> None:
+    """Follows the last block from wherever it may begin; what it sets is set on every way on."""
     written: dict[str, Type] = {}
     last = State(begin)
     paths.observers.append(written)
-    paths.steps(step.blocks["finally"], last)
+    paths.steps(steps, last)
     paths.observers.pop()
     for frame, mark in left:
         for index in range(min(mark, MANY - 1), len(frame.exits)):
@@ -199,18 +239,20 @@ def _finally(paths: Paths, step: StepNode, after: State, begin: State, left: lis
 
 def parallel(paths: Paths, step: StepNode, state: State) -> None:
     """All blocks, each on its own copy; what they change is merged."""
+    flow = step.spec.flow
+    assert isinstance(flow, Parallel)  # noqa: S101  the table of shapes says so
     paths.options(step, state)
     branches: list[State] = []
     ended: Unset | None = None
     may_end = False
-    for steps in step.blocks.values():
+    for block in sorted(step.blocks, key=lambda block: flow.blocks.index(block.key)):
         branch = State(state)
         frame = Frame(branch)
         loops, paths.loops = paths.loops, []
         paths.ends.append(frame)
         paths.returns.append(frame)
         inner = State(branch)
-        paths.steps(steps, inner)
+        paths.steps(block.steps, inner)
         paths.ends.pop()
         paths.returns.pop()
         paths.loops = loops
@@ -225,7 +267,9 @@ def parallel(paths: Paths, step: StepNode, state: State) -> None:
     _conflicts(paths, step, branches)
     _merge_branches(state, branches)
     if may_end:
-        early = Unset(f"the PARALLEL at {line(step)} can end the run before it", step.name_node, "it can end here")
+        early = Unset(
+            f"the {step.spec.name} at {line(step)} can end the run before it", step.name_node, "it can end here"
+        )
         leave(paths.ends[-1], state, early)
         if paths.returns:
             leave(paths.returns[-1], state, early)

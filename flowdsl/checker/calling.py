@@ -10,6 +10,7 @@ from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, Type, within
 from flowdsl.checker.writes import first_writes, mentioned
 from flowdsl.nearest import nearest
+from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import is_templated
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ class Outcome(NamedTuple):
 
 def call(paths: Paths, step: StepNode, state: State) -> None:
     """Follows the called flow."""
+    flow = step.spec.flow
+    assert isinstance(flow, Call)  # noqa: S101  the table of shapes says so
     paths.options(step, state)
-    node = step.keys.get("ref")
+    node = step.keys.get(flow.ref or "")
     by_ref = node is not None and node.value is not None
-    node = node if by_ref else step.keys.get("name")
+    node = node if by_ref else step.keys.get(flow.name or "")
     if node is None or not isinstance(node.value, str):
         return
     if is_templated(node.value):

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from flowdsl.checker.branching import attempt, choice, exit_, parallel, switch
+from flowdsl.checker.calling import call
 from flowdsl.checker.findings import Findings
-from flowdsl.checker.paths import Frame, Paths
+from flowdsl.checker.paths import Follow, Frame, Paths, assign, leaf, sequence
+from flowdsl.checker.repeating import loop
 from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.step import flow_shapes as shapes
+from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse
 
+FOLLOW: Mapping[type[FlowShape], Follow] = {
+    shapes.Leaf: leaf,
+    shapes.Sequence: sequence,
+    shapes.Choice: choice,
+    shapes.Switch: switch,
+    shapes.Loop: loop,
+    shapes.Try: attempt,
+    shapes.Parallel: parallel,
+    shapes.Call: call,
+    shapes.Exit: exit_,
+    shapes.Assign: assign,
+}
+"""What a step does to the state, by its shape: there is nothing else to know of it."""
 _RANK = {"error": 0, "warning": 1, "note": 2}
 CODES = frozenset(
     (
@@ -38,7 +56,7 @@ CODES = frozenset(
 
 def check_paths(document: Document, findings: Findings) -> None:
     """Follows every path through a document, and reports what goes wrong on one."""
-    paths = Paths(document, findings)
+    paths = Paths(document, findings, FOLLOW)
     state = _start(paths)
     failing: dict[str, Type] = {}
     if document.on_error is not None:
@@ -67,7 +85,7 @@ def check_paths(document: Document, findings: Findings) -> None:
 
 def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
     """Follows flows by themselves: whoever calls them may have set any key, and may have any blocks."""
-    paths = Paths(document, findings)
+    paths = Paths(document, findings, FOLLOW)
     paths.names.foreign = True
     for steps in flows:
         _open(paths, steps)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
 
 if TYPE_CHECKING:
@@ -15,18 +16,8 @@ if TYPE_CHECKING:
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template.nodes import Node as Expression
 
-KEYS = ("condition", "test", "switch")
 FALSE_TEXTS = frozenset({"", "false", "null", "undefined", "none"})
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION
-
-
-def decided_by(step: StepNode) -> str | None:
-    """The key that holds the condition of a step, if it has one."""
-    for key in KEYS:
-        node = step.keys.get(key)
-        if node is not None and not (node.kind == "scalar" and node.value is None):
-            return key
-    return None
 
 
 def template_of(step: StepNode, key: str) -> Template | None:
@@ -50,23 +41,17 @@ def expression_of(step: StepNode, key: str | None) -> Expression | None:
     return next((part.expression for part in body_of(template) if isinstance(part, Output)), None)
 
 
-def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[str], State]:
-    """For the name of a block the state it begins in: `then` where the condition is true, `else` where it is false."""
+def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[bool | None], State]:
+    """The state where the condition is true, and where it is false; None is where nothing is known of it.
+
+    The value that a Switch compares says something only where it fits a case.
+    """
     expression = expression_of(step, key)
     if expression is None:
-        return lambda name: state
+        return lambda holds: state
     from flowdsl.checker.refine import refined
 
-    def begin(name: str) -> State:
-        if name == "else":
-            return refined(state, expression, False) if "cases" not in step.keys else state
-        if name in ("then", "do"):
-            return refined(state, expression, True)
-        if name.startswith("cases.") and name not in ("cases.default", "cases."):
-            return refined(state, expression, True)
-        return state
-
-    return begin
+    return lambda holds: state if holds is None else refined(state, expression, holds)
 
 
 def constant_condition(paths: Paths, step: StepNode, state: State, key: str | None) -> bool | None:
@@ -79,8 +64,8 @@ def constant_condition(paths: Paths, step: StepNode, state: State, key: str | No
     truth, why, hint = found
     node = step.keys[key]
     message = f"this condition is always {'true' if truth else 'false'}: {why}"
-    if "cases" in step.keys:
-        message = f"this SWITCH always takes the same case: {why}"
+    if isinstance(step.spec.flow, Switch):
+        message = f"this {step.spec.name} always takes the same case: {why}"
     paths.findings.add("constant-condition", message, node, hint=hint, severity="warning")
     return truth
 
@@ -100,12 +85,9 @@ def constant(paths: Paths, step: StepNode, state: State, key: str) -> tuple[bool
     if not template.references and not _calls(template):
         value = _evaluated(template)
         return None if value is None else (value, "it reads nothing that changes", None)
-    if "cases" in step.keys or (step.spec.shape == "signal" and step.spec.name not in _SIGNALS):
+    if isinstance(step.spec.flow, Switch):
         return None
     return _of_type(paths, step, state, key, template, node)
-
-
-_SIGNALS = frozenset({"END", "END_IF", "BREAK", "CONTINUE"})
 
 
 def _of_literal(node: Node) -> tuple[bool, str, str | None]:

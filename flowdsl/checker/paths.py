@@ -1,12 +1,12 @@
 """Every path through a flow at once: an abstract run that knows of each FlowContext key its type and whether it is set.
 
-What a step does to the state follows from its shape; the parts of a shape with blocks are in `branching`, `repeating`
-and `calling`.
+What a step does to the state follows from its shape (`flowdsl.step.flow_shapes`), by the table that `dataflow` hands
+in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.checker.state import Entry, State, Unset
@@ -35,7 +35,8 @@ from flowdsl.checker.types import (
     without,
 )
 from flowdsl.checker.uses import Names
-from flowdsl.document.document import LEGACY_SOURCES, Document, StepNode
+from flowdsl.document.document import Document, StepNode
+from flowdsl.step.flow_shapes import Assign, FlowShape, Sequence
 from flowdsl.step.spec import BLOCK_TYPES, Key
 from flowdsl.template import parse, parse_expression
 
@@ -52,7 +53,8 @@ FITTING: Final = {
     "map": MAP | IMAGE | ERROR | OTHER,
 }
 """The kinds that an option of a type takes; a text may spell a number or a boolean."""
-PROMPTS: Final = frozenset({"instruction", "prompt"})
+Follow = Callable[["Paths", "StepNode", State], None]
+"""What a step of one shape does to a state."""
 
 
 class Frame:
@@ -73,9 +75,10 @@ class Frame:
 class Paths:
     """An abstract run of one document."""
 
-    def __init__(self, document: Document, findings: Findings) -> None:
+    def __init__(self, document: Document, findings: Findings, follow: Mapping[type[FlowShape], Follow]) -> None:
         self.document = document
         self.findings = findings
+        self.follow = follow
         self.names = Names(document, findings)
         self.observers: list[dict[str, Type]] = []
         """What is written while somebody looks: for each, every key with the types it had."""
@@ -90,7 +93,7 @@ class Paths:
         self.followed = 0
         self.analysed: set[int] = set()
 
-    def steps(self, steps: list[StepNode], state: State) -> None:
+    def steps(self, steps: Iterable[StepNode], state: State) -> None:
         """Follows steps in order; what no path comes to is reported once."""
         for step in steps:
             if state.dead is not None:
@@ -101,7 +104,19 @@ class Paths:
                 self.names.option(step.label, state)
             if step.inputs:
                 self._inputs(step, state)
-            SHAPES[step.spec.shape](self, step, state)
+            if step.spec.service is not None:
+                self.text_input(step, state)
+            self.follow[type(step.spec.flow)](self, step, state)
+            if state.dead is None and (step.spec.outputs or step.outputs):
+                self.outputs(step, state)
+
+    def outputs(self, step: StepNode, state: State) -> None:
+        """Writes the outputs of a step."""
+        ports = {port.name: port.type for port in step.outputs}
+        types = [port.type for port in step.spec.outputs if not port.optional]
+        for index, (key, node) in enumerate(step.written_outputs()):
+            port = ports.get(key) if step.outputs else types[index]
+            self.write(state, key, PORT_TYPES.get(port or "", ANY), node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
         """Reports a step that never runs."""
@@ -154,7 +169,7 @@ class Paths:
             type = self.names.option(node, state, key.condition)
         if key.type in FITTING and node.kind == "scalar":
             self._fits(key, node, type)
-        if type.kinds & SECRET and name in PROMPTS:
+        if key.prompt and type.kinds & SECRET:
             self.leaks(node, "the prompt")
         return type
 
@@ -216,22 +231,20 @@ class Paths:
         self.findings.add("undefined-variable", message, node, hint=hint)
 
     def text_input(self, step: StepNode, state: State) -> None:
-        """Looks at the `text` that a step reads when the author names no other source."""
-        spec = step.spec
-        if not any(port.type == "text" for port in spec.inputs) or any(port.type == "text" for port in step.inputs):
+        """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
+        port = next((port for port in step.spec.inputs if port.instead), None)
+        if port is None or any(named.type == port.type for named in step.inputs):
             return
-        if any(step.keys.get(key) is not None for key in ("instruction", "prompt", "in", "text", "message")):
+        if any(key in step.keys for key in port.instead):
             return
-        entry = state.get("text")
-        if spec.service is None:
-            return
+        entry = state.get(port.type)
         if entry is None:
             if not state.open:
                 from flowdsl.checker.steps import without_text
 
                 without_text(step, self.document, self.findings)
         elif not entry.always:
-            self.names.maybe("text", entry, step.name_node.span)
+            self.names.maybe(port.type, entry, step.name_node.span)
         elif entry.type.kinds & SECRET:
             self.leaks(step.name_node, "the prompt")
 
@@ -242,103 +255,50 @@ def _shown(text: str) -> str:
 
 
 def leaf(paths: Paths, step: StepNode, state: State) -> None:
-    """Reads the options, then writes the outputs."""
+    """Reads the options."""
     paths.options(step, state)
-    if step.spec.inputs:
-        paths.text_input(step, state)
-    ports = {port.name: port.type for port in step.outputs}
-    types = [port.type for port in step.spec.outputs if not port.optional]
-    for index, (key, node) in enumerate(step.writes()):
-        port = ports.get(key) if step.outputs else types[index]
-        paths.write(state, key, PORT_TYPES.get(port or "", ANY), node)
 
 
-def variables(paths: Paths, step: StepNode, state: State) -> None:
-    """SET: each key in document order; the older form sets one variable from one source."""
-    source = next((key for key in LEGACY_SOURCES if key in step.keys), None)
-    node = step.keys.get("name")
-    target = node.value if node is not None and isinstance(node.value, str) else "text"
-    if source == "steps" and source in step.blocks:
-        paths.steps(step.blocks.get("steps", []), state)
+def sequence(paths: Paths, step: StepNode, state: State) -> None:
+    """Runs its blocks once, in order."""
+    flow = step.spec.flow
+    assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
+    paths.options(step, state)
+    for key in flow.blocks:
+        for block in step.blocks:
+            if block.key == key:
+                paths.steps(block.steps, state)
+
+
+def assign(paths: Paths, step: StepNode, state: State) -> None:
+    """Sets each key in document order, so that later ones see earlier ones; a source sets the key that is named."""
+    flow, own = step.spec.flow, step.spec.keys
+    assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
+    source = next((key for key in flow.sources if key in step.keys), None)
+    named = step.named(flow.name)
+    target = named[0] if named is not None else flow.target
+    block = source is not None and own[source].type in BLOCK_TYPES
+    if block and any(found.key == source for found in step.blocks):
+        paths.steps(step.block(source), state)
         if state.dead is not None:
             return
-        entry = state.get("text")
+        entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys["steps"])
+        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
     for name, value in step.keys.items():
         key = step.node.keys.get(name, value)
         if name == source:
-            if name != "steps":
+            if not block:
                 type = paths.option(step, name, value, state)
-                paths.write(state, target, _converted(type) if "convertTo" in step.keys else type, key)
-        elif name != "convertTo" and not (name == "name" and source is not None):
+                paths.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
+        elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
             paths.write(state, name, paths.names.option(value, state), key)
+        elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
+            paths.option(step, name, value, state)
 
 
 def _converted(type: Type) -> Type:
     return join(type, OF_NUMBER) if type.kinds & TEXT else type
-
-
-def block(paths: Paths, step: StepNode, state: State) -> None:
-    """Runs its blocks once, in order."""
-    if step.spec.other_keys == "variables":
-        variables(paths, step, state)
-        return
-    paths.options(step, state)
-    for steps in step.blocks.values():
-        paths.steps(steps, state)
-    leaf_writes = step.writes()
-    for key, node in leaf_writes:
-        paths.write(state, key, ANY, node)
-
-
-def _choice(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import choice
-
-    choice(paths, step, state)
-
-
-def _try(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import attempt
-
-    attempt(paths, step, state)
-
-
-def _parallel(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import parallel
-
-    parallel(paths, step, state)
-
-
-def _loop(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.repeating import loop
-
-    loop(paths, step, state)
-
-
-def _call(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.calling import call
-
-    call(paths, step, state)
-
-
-def _signal(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import signal
-
-    signal(paths, step, state)
-
-
-SHAPES: Final[dict[str, Callable[[Paths, StepNode, State], None]]] = {
-    "leaf": leaf,
-    "block": block,
-    "choice": _choice,
-    "loop": _loop,
-    "try": _try,
-    "parallel": _parallel,
-    "call": _call,
-    "signal": _signal,
-}
-"""What a step does to the state, by its shape; those with blocks are imported when a flow has them."""
 
 
 def line(step: StepNode) -> int:

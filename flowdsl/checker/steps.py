@@ -11,9 +11,10 @@ from flowdsl.checker.judgements import problems_of
 from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document.document import Document, PortName, StepNode
+from flowdsl.document.document import BlockNode, Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
+from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 from flowdsl.syntax.scalars import span_in
@@ -72,7 +73,7 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
         )
     step = StepNode(spec, node, path)
     _sort_keys(step, findings)
-    if spec.shape != "leaf":
+    if not isinstance(spec.flow, Leaf):
         _make_blocks(step, findings)
     return step
 
@@ -150,7 +151,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
             continue
         elif name in spec.deprecated_keys:
             _deprecated_key(step, name, value, findings)
-        elif spec.other_keys == "variables":
+        elif spec.sets_other_keys:
             step.keys[name] = value
             if not _IDENTIFIER.match(name):
                 findings.add(
@@ -280,8 +281,8 @@ def check_form(steps: Iterable[StepNode], document: Document, findings: Findings
         _check_options(step, document, findings)
         if step.label is not None:
             resolved_value(step.label, findings)
-        for block in step.blocks.values():
-            check_form(block, document, findings)
+        for block in step.blocks:
+            check_form(block.steps, document, findings)
 
 
 def _check_options(step: StepNode, document: Document, findings: Findings) -> None:
@@ -336,15 +337,18 @@ def _make_blocks(step: StepNode, findings: Findings) -> None:
     for name, node in step.keys.items():
         kind = step.spec.keys[name].type if name in step.spec.keys else ""
         path = f"{step.path}.{name}"
-        if kind == "steps":
-            if node.kind != "scalar" or node.value is not None:
-                step.blocks[name] = _list_of_steps(node, path, findings)
+        if kind == "steps" and (node.kind != "scalar" or node.value is not None):
+            _add_block(step, name, None, path, node, findings)
         elif kind == "cases" and node.kind == "map":
             for case, steps in node.value.items():
-                step.blocks[f"{name}.{case}"] = _list_of_steps(steps, f"{path}.{case}", findings)
+                _add_block(step, name, case, f"{path}.{case}", steps, findings)
         elif kind == "branches" and node.kind == "list":
             for index, steps in enumerate(node.value):
-                step.blocks[f"{name}[{index}]"] = _list_of_steps(steps, f"{path}[{index}]", findings)
+                _add_block(step, name, index, f"{path}[{index}]", steps, findings)
+
+
+def _add_block(step: StepNode, key: str, name: str | int | None, path: str, node: Node, findings: Findings) -> None:
+    step.blocks.append(BlockNode(key, name, path, tuple(_list_of_steps(node, path, findings)), node))
 
 
 def _service_name(step: StepNode) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.checker.blocks import check_blocks, check_imports, module_of
@@ -138,7 +139,7 @@ def constant_names(scopes: dict[str, BlockSet]) -> dict[str, Any]:
     return {scope: {"constants": blocks.constants} for scope, blocks in scopes.items()}
 
 
-def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
+def _unique_ids(steps: Iterable[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
     from flowdsl.diagnostics import Related
 
     seen = {} if seen is None else seen
@@ -150,5 +151,5 @@ def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node]
                 message = f"two steps have the id `{step.id}`"
                 findings.add("duplicate-id", message, node, hint="give each its own", related=related)
             seen.setdefault(step.id, node)
-        for block in step.blocks.values():
-            _unique_ids(block, findings, seen)
+        for block in step.blocks:
+            _unique_ids(block.steps, findings, seen)

@@ -36,7 +36,7 @@ def step_page(spec: StepSpec) -> str:
     """The reference page of one step."""
     parts = [f"<!-- {MARK}; do not edit. -->", f"# {spec.name}", spec.summary, "## At a glance", _glance(spec)]
     parts += ["## Keys", _keys_table(spec)]
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         parts.append("Every other key is the name of a FlowContext variable and its value.")
     if spec.deprecated_keys:
         parts.append(

@@ -108,7 +108,7 @@ def _options(
     schema: dict[str, Any] = {"type": "object", "properties": {**common, **keys}}
     if required:
         schema["required"] = required
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         schema["propertyNames"] = {"pattern": IDENTIFIER}
     else:
         schema["additionalProperties"] = False

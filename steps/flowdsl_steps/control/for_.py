@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Signal, Step, StepContext, Together, Verbatim
+from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Loop, Signal, Step, StepContext, Together, Verbatim
 from flowdsl.step.spec import IDENTIFIER
 from flowdsl_steps.control.passes import BREATHER, check_for, counted, left_by
 from flowdsl_steps.control.settle import settle
@@ -26,7 +26,15 @@ class For(
         Together("collect", "collectKey"),
     ),
     check=check_for,
-    shape="loop",
+    flow=Loop(
+        body="do",
+        items="items",
+        numbers=("start", "end", "by"),
+        item="var",
+        index="{var}_index",
+        collect=("collect", "collectKey"),
+        concurrent="concurrency",
+    ),
     category="Control",
     examples=(
         """\

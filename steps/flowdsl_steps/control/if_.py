@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
+from flowdsl import Block, Choice, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
 from flowdsl_steps.control.conditions import answer, holds
 
 
@@ -15,7 +15,7 @@ class If(
     Step,
     name="IF",
     rules=(ExactlyOne("condition", "test"),),
-    shape="choice",
+    flow=Choice(on=("condition", "test"), then="then", otherwise="else"),
     category="Control",
     examples=(
         """\

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 
 from pydantic import Field
 
+import flowdsl
 from flowdsl import Block, Signal, Step, StepContext
 from flowdsl_steps.control.settle import settle
 
@@ -13,7 +14,7 @@ from flowdsl_steps.control.settle import settle
 class Parallel(
     Step,
     name="PARALLEL",
-    shape="parallel",
+    flow=flowdsl.Parallel(blocks=("steps",), concurrent="concurrency"),
     category="Control",
     examples=(
         """\

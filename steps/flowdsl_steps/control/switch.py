@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+import flowdsl
 from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
 from flowdsl.template import output_text
 from flowdsl_steps.control.conditions import answer
@@ -16,7 +17,7 @@ class Switch(
     Step,
     name="SWITCH",
     rules=(ExactlyOne("condition", "switch"),),
-    shape="choice",
+    flow=flowdsl.Switch(on=("condition", "switch"), cases="cases", default="default"),
     category="Control",
     examples=(
         """\

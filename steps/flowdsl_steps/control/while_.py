@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, LimitExceeded, Signal, Step, StepContext
+from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, LimitExceeded, Loop, Signal, Step, StepContext
 from flowdsl_steps.control.conditions import answer, holds
 from flowdsl_steps.control.passes import BREATHER, left_by
 
@@ -16,7 +16,7 @@ class While(
     Step,
     name="WHILE",
     rules=(ExactlyOne("condition", "test"),),
-    shape="loop",
+    flow=Loop(body="do", on=("condition", "test")),
     category="Control",
     examples=(
         """\
