@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import ANY, OPEN_MAP, Type, of_value
@@ -118,7 +118,7 @@ class BlockUses:
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity)
 
 
-def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], names: Names) -> None:
+def check_cycles(scopes: Mapping[str, BlockSet], imports: Mapping[str, Module], names: Names) -> None:
     """Reports vars that read themselves, each cycle once."""
     spaces = {**scopes, **{f"imports.{alias}": module.blocks for alias, module in imports.items()}}
     done: set[tuple[str, str]] = set()
@@ -130,7 +130,7 @@ def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], names:
 def _walk(
     at: tuple[str, str],
     path: list[tuple[str, str]],
-    spaces: dict[str, BlockSet],
+    spaces: Mapping[str, BlockSet],
     done: set[tuple[str, str]],
     names: Names,
 ) -> None:

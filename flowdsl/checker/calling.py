@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.checker.branching import leave, way_out
@@ -103,7 +104,7 @@ def _havoc(paths: Paths, written: dict[str, Node], state: State) -> None:
         paths.write(state, key, ANY, node)
 
 
-def _follow(paths: Paths, step: StepNode, steps: list[StepNode], inside: Module | None, state: State) -> None:
+def _follow(paths: Paths, step: StepNode, steps: Sequence[StepNode], inside: Module | None, state: State) -> None:
     document = paths.document
     key = (id(steps), id(inside))
     if key not in paths.memo:

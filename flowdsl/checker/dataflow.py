@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flowdsl.checker.branching import attempt, choice, exit_, parallel, switch
 from flowdsl.checker.calling import call
@@ -12,7 +12,7 @@ from flowdsl.checker.repeating import loop
 from flowdsl.checker.state import Entry, State, Unset, merge
 from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.document import Document, StepNode
 from flowdsl.step import flow_shapes as shapes
 from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.syntax.yaml_reader import Node
@@ -83,7 +83,7 @@ def check_paths(document: Document, findings: Findings) -> None:
         check_unused(document, findings)
 
 
-def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
+def check_open(flows: Iterable[Sequence[StepNode]], document: Document, findings: Findings) -> None:
     """Follows flows by themselves: whoever calls them may have set any key, and may have any blocks."""
     paths = Paths(document, findings, FOLLOW)
     paths.names.foreign = True
@@ -91,7 +91,7 @@ def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Fi
         _open(paths, steps)
 
 
-def _open(paths: Paths, steps: list[StepNode]) -> None:
+def _open(paths: Paths, steps: Sequence[StepNode]) -> None:
     state = State()
     state.open = True
     paths.ends, paths.returns, paths.loops = [Frame(state, frozenset())], [], []
@@ -111,7 +111,7 @@ def _start(paths: Paths) -> State:
     return state
 
 
-def _on_error(paths: Paths, steps: list[StepNode], state: State, written: dict[str, Type]) -> None:
+def _on_error(paths: Paths, steps: Sequence[StepNode], state: State, written: dict[str, Type]) -> None:
     """Follows `onError` from wherever the flow may fail."""
     begin = State(state)
     why = Unset("the flow can fail before it sets it")
@@ -169,7 +169,7 @@ def _blocks(paths: Paths) -> None:
     """Looks at the vars, and follows the flows of the document that nobody calls."""
     document = paths.document
     blocks = document.scopes.get("local")
-    imports: dict[str, Module] = document.imports
+    imports = document.imports
     if any(found.vars for found in document.scopes.values()):
         from flowdsl.checker.blockuse import check_cycles
 

@@ -240,7 +240,7 @@ class Paths:
         entry = state.get(port.type)
         if entry is None:
             if not state.open:
-                from flowdsl.checker.steps import without_text
+                from flowdsl.checker.options import without_text
 
                 without_text(step, self.document, self.findings)
         elif not entry.always:
@@ -284,9 +284,9 @@ def assign(paths: Paths, step: StepNode, state: State) -> None:
             return
         entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
+        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.key_nodes[source or ""])
     for name, value in step.keys.items():
-        key = step.node.keys.get(name, value)
+        key = step.key_nodes.get(name, value)
         if name == source:
             if not block:
                 type = paths.option(step, name, value, state)

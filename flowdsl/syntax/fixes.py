@@ -5,7 +5,6 @@ Mends that need no nodes are in `edits`.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -17,8 +16,10 @@ from flowdsl.syntax.yaml_reader import Node, content_start, plain_value
 _PLAIN = re.compile(r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )")
 
 
-def renamed(node: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix:
+def renamed(node: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """Another value, for example a name, in place of a scalar's; in quotes where the scalar has them or needs them."""
+    if not stands(node):
+        return None
     start = content_start(node)
     return replaced(
         Span(node.source, start, node.end), written(name, node.style), title=title or f"write `{name}`", safe=safe
@@ -27,6 +28,8 @@ def renamed(node: Node, name: str, *, title: str | None = None, safe: bool = Fal
 
 def written(value: Any, style: str | None = None) -> str:
     """A value as YAML of one line that reads back as it; a text keeps its kind of quotes."""
+    import json  # only a file with mistakes needs it
+
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if style == "'":
@@ -44,7 +47,7 @@ def unquoted(node: Node, text: str, *, title: str) -> Fix:
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map without one of its entries; None when it is the only one, or stands in another file."""
     key = parent.keys.get(name)
-    if key is None or key.source is not parent.source or len(parent.value) < 2:
+    if key is None or key.source is not parent.source or len(parent.value) < 2 or not stands(key):
         return None
     at = _entry(parent, name)
     return Fix(title or f"remove `{name}`", (Edit(at, ""),), safe)
@@ -67,7 +70,7 @@ def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = Fa
     """A map with one entry more, `key: value`, behind its first one."""
     source = parent.source
     first = next(iter(parent.keys.values()), None)
-    if first is None or first.source is not source:
+    if first is None or first.source is not source or not stands(first):
         return None
     value = parent.value[first.value]
     title = title or f"add `{entry}`"
@@ -110,3 +113,47 @@ def _between_commas(at: Span, is_first: bool) -> Span:
 def all_of(*fixes: Fix | None) -> tuple[Fix, ...]:
     """Those fixes that there are."""
     return tuple(fix for fix in fixes if fix is not None)
+
+
+def put_before(node: Node, text: str) -> Fix | None:
+    """Text in front of a node: a missing key, for example."""
+    start = Span(node.source, node.start, node.start)
+    return Fix(f"write `{text.strip()}` before it", (Edit(start, text),)) if stands(node) else None
+
+
+def enclosed(node: Node, before: str, after: str, *, title: str) -> Fix | None:
+    """A node with text before and behind it."""
+    if not stands(node):
+        return None
+    start, end = Span(node.source, node.start, node.start), Span(node.source, node.end, node.end)
+    return Fix(title, (Edit(start, before), Edit(end, after)))
+
+
+def undashed(node: Node, *, title: str) -> Fix | None:
+    """An item of a list in block style without its dash, so that it goes on with the item above."""
+    source = node.source
+    line_start = source.offset(source.position(node.start).line, 1)
+    dash = source.text.rfind("-", line_start, node.start)
+    return Fix(title, (Edit(Span(source, dash, dash + 1), " "),)) if dash >= 0 else None
+
+
+def lifted(node: Node, key: str, entry: str, *, title: str) -> Fix | None:
+    """The map below a key in block style moved up beside it, with `entry` where the key stands."""
+    source, name, value = node.source, node.keys[key], node.value[key]
+    if value.kind == "map" and (_in_brackets(value) or value.start < line_end(source.text, name.end)):
+        return None
+    colon = source.text.find(":", name.end)
+    edits = [Edit(Span(source, name.start, colon + 1), entry)]
+    if value.kind == "map":
+        shift = source.position(value.start).col - source.position(name.start).col
+        for number in range(source.position(value.start).line, source.position(value.end).line + 1):
+            start = source.offset(number, 1)
+            if source.line(number).strip():
+                edits.append(Edit(Span(source, start, start + shift), ""))
+    return Fix(title, tuple(edits))
+
+
+def stands(node: Node) -> bool:
+    """Whether a scalar is written in the file as its value; one that a dialect made of something else is not."""
+    text = node.source.text[content_start(node) : node.end]
+    return node.style is not None or plain_value(text.strip()) == node.value or text == node.value

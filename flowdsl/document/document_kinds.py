@@ -1,0 +1,108 @@
+"""What a file is, by the keys of its root, and what to say when it is nothing we know."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from flowdsl.diagnostics import Fix, Related
+from flowdsl.document.document import StepNode
+from flowdsl.document.findings import Findings
+from flowdsl.nearest import nearest
+from flowdsl.syntax import fixes
+from flowdsl.syntax.edits import indented
+from flowdsl.syntax.yaml_reader import Node
+
+
+class RootKey(NamedTuple):
+    """A key of a document's root: which kinds of files have it, and what is below it.
+
+    `kit` is the root that the AI_KIT dialect gives; `section` is an entry of its `sections`.
+    """
+
+    holds: str
+    kinds: frozenset[Literal["flow", "kit", "section", "module"]]
+
+
+def _key(holds: str, *kinds: Literal["flow", "kit", "section", "module"]) -> RootKey:
+    return RootKey(holds, frozenset(kinds))
+
+
+ROOT_KEYS = {
+    "id": _key("a name", "flow", "module"),
+    "title": _key("a text", "flow", "module"),
+    "description": _key("a text", "flow", "module"),
+    "flow": _key("steps", "flow"),
+    "inputs": _key("JSON Schemas by name", "flow"),
+    "outputs": _key("templates by name", "flow"),
+    "services": _key("settings by name", "flow", "kit"),
+    "undefined": _key("strict or lenient", "flow"),
+    "onError": _key("steps", "flow"),
+    "imports": _key("a list of files", "flow", "section", "module"),
+    "blocks": _key("constants, vars and flows", "flow", "kit", "section", "module"),
+    "templates": _key("steps by name", "kit"),
+    "sections": _key("a list of sections", "kit"),
+    "actions": _key("a list of flows", "section"),
+}
+"""Every key that the root of a document can have. No other place lists them."""
+OTHER_ROOTS = {"tests": "a file of flow tests"}
+
+
+def root_keys(kind: Literal["flow", "kit", "section", "module"]) -> list[str]:
+    """The keys that the root of one kind of file can have."""
+    return [name for name, key in ROOT_KEYS.items() if kind in key.kinds]
+
+
+def is_module(root: Node) -> bool:
+    """Whether a root is that of a module: it declares blocks, and no flow."""
+    return root.kind == "map" and ("blocks" in root.value or "BLOCKS" in root.value) and "flow" not in root.value
+
+
+def not_a_flow(root: Node, findings: Findings) -> None:
+    """Reports a map that has no `flow`, with what it looks like."""
+    keys = list(root.value)
+    kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
+    at = root.keys[keys[0]] if keys else root
+    if kind:
+        findings.add("not-a-flow", f"this is {kind}, and a flow is needed: a list of steps, or a map with `flow:`", at)
+    elif any(key.startswith("-") for key in keys):
+        hint = "write `- step: NAME`, with a space behind the dash"
+        findings.add("not-a-flow", "a flow is a list of steps, and this map is none", at, hint=hint)
+    elif "step" in keys:
+        message = "a flow is a list of steps, and this is one step without its dash"
+        fix = _dashed(root.keys["step"])
+        findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`", fixes=[fix])
+    else:
+        near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
+        hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
+        message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
+        mend = fixes.renamed(root.keys[near], "flow") if near else None
+        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[mend])
+
+
+def _dashed(key: Node) -> Fix:
+    line, column = key.source.position(key.start)
+    return indented(key.source, line, column - 1, title="write `- step: …`", dash=True)
+
+
+def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, presented: bool = False) -> None:
+    """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
+
+    `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
+    """
+    known = root_keys("flow")
+    for name, key in root.keys.items():
+        if name in known:
+            continue
+        if last is not None and name in last.spec.keys:
+            columns = last.name_node.source.position(last.node.start).col - 1
+            line = key.source.position(key.start).line
+            findings.add(
+                "misnested-key",
+                f"`{name}` belongs inside the step above, and its indentation puts it outside",
+                key,
+                hint=f"indent it by {columns} spaces",
+                related=(Related(last.name_node.span, "the step above"),),
+                fixes=[indented(key.source, line, columns)],
+            )
+        elif not presented or nearest(name, known):
+            findings.unknown_key(key, known, "a flow")
