@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from flowdsl.source import Position, Source, Span
     from flowdsl.step.block import Block
     from flowdsl.step.compiling import Execute, Frame, StepCompiler
+    from flowdsl.step.condition import holds
     from flowdsl.step.flow_shapes import (
         Assign,
         Call,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         Switch,
         Try,
     )
+    from flowdsl.step.gather import Gathered, gather
     from flowdsl.step.rules import (
         AtLeastOne,
         AtMostOne,
@@ -114,6 +116,8 @@ _HOMES = {
     "flowdsl.image.store": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
     "flowdsl.engine.result": ("Result",),
+    "flowdsl.step.condition": ("holds",),
+    "flowdsl.step.gather": ("Gathered", "gather"),
     "flowdsl.step.flow_shapes": (
         "Assign",
         "Call",
@@ -182,6 +186,9 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "FlowSyntaxError",
     "FlowText",
     "Frame",
+    "gather",
+    "Gathered",
+    "holds",
     "Image",
     "ImageStore",
     "Leaf",

@@ -1,15 +1,15 @@
 """The fourth stage: everything that is wrong with a flow, in one pass, before anything runs.
 
 In: a `FlowFile` as `build` makes it. Out: its diagnostics, those of its form included. Nothing is built here, and
-nothing is raised for a mistake in a file. Begin at `flow`.
+nothing is raised for a mistake in a file. Begin at `documents`.
 """
 
 from __future__ import annotations
 
-from flowdsl.checker.dataflow import without_repetitions
 from flowdsl.checker.declarations import check_services
+from flowdsl.checker.documents import check_document
 from flowdsl.checker.findings import CheckSettings, Findings
-from flowdsl.checker.flow import check_flow
+from flowdsl.checker.flow.analysis import without_repetitions
 from flowdsl.checker.templates import resolved_value
 from flowdsl.diagnostics import Diagnostic, sort_key
 from flowdsl.document.document import Document, FlowFile
@@ -27,7 +27,7 @@ def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
             resolved_value(node, findings)
     for part in file.parts:
         if isinstance(part, Document):
-            check_flow(part, findings)
+            check_document(part, findings)
         else:
             from flowdsl.checker.open_flows import check_open_flows
 

@@ -56,3 +56,8 @@ class Findings(FormFindings):
         """The merged service entries, by entry and step."""
         self.placeholders = set(settings.variables)
         """The names that `{name}` in a text stands for: host variables and declared inputs."""
+
+    def how_to_set(self, more: str) -> str:
+        """The start of a hint for a key that nothing sets, and what else can be done."""
+        step = self.settings.registry.assigning_step
+        return f"set it{f' in a {step} step' if step is not None else ''}{more}"

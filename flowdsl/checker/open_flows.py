@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdsl.checker.findings import Findings
-from flowdsl.checker.loops import check_jumps
+from flowdsl.checker.flow.jumps import check_jumps
 from flowdsl.checker.options import check_options
 from flowdsl.document.document import OpenFlows
 
@@ -14,6 +14,6 @@ def check_open_flows(part: OpenFlows, findings: Findings) -> None:
         check_jumps(steps, findings)
         check_options(steps, part.document, findings)
     if part.flows:
-        from flowdsl.checker.dataflow import check_open
+        from flowdsl.checker.flow.analysis import check_open
 
         check_open(part.flows, part.document, findings)

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockSet, Steps
+from flowdsl.document.root_keys import BLOCK_KINDS
 from flowdsl.document.steps import build_steps
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax.yaml_reader import Node
-
-BLOCK_KEYS = ("constants", "vars", "flows", "scripts")
 
 
 def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:
@@ -42,8 +41,8 @@ def _sort(node: Node, blocks: _Blocks, path: str, builder: Builder) -> None:
         if name == "scripts":
             hint = "write it as expressions in templates, or as a step of the host"
             findings.add("scripts-refused", "JavaScript in `scripts` is not run", node.keys[name], hint=hint)
-        elif name not in BLOCK_KEYS:
-            findings.unknown_key(node.keys[name], BLOCK_KEYS[:3], "blocks")
+        elif name not in BLOCK_KINDS:
+            findings.unknown_key(node.keys[name], BLOCK_KINDS, "blocks")
         elif value.kind == "map":
             _entries(name, value, blocks, path, builder)
         elif value.value is not None:

@@ -34,6 +34,11 @@ class Builder:
         self.modules: set[str] = set()
         """The modules whose flows stand among the parts: each does, once."""
 
+    @property
+    def example_step(self) -> str:
+        """The hint that shows what a step looks like."""
+        return f"a step looks like `- step: {self.registry.assigning_step or 'NAME'}`"
+
     def file(self, kind: Literal["flow", "kit", "module"], source: Source, documents: Iterable[Document]) -> FlowFile:
         """All that was made of a file."""
         parts, blocks, services = tuple(self.parts), tuple(self.blocks), tuple(self.services)

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.document import StepNode
 from flowdsl.document.findings import Findings
+from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
 from flowdsl.syntax.yaml_reader import Node
 
-
-class RootKey(NamedTuple):
-    """A key of a document's root: which kinds of files have it, and what is below it.
-
-    `kit` is the root that the AI_KIT dialect gives; `section` is an entry of its `sections`.
-    """
-
-    holds: str
-    kinds: frozenset[Literal["flow", "kit", "section", "module"]]
-
-
-def _key(holds: str, *kinds: Literal["flow", "kit", "section", "module"]) -> RootKey:
-    return RootKey(holds, frozenset(kinds))
-
-
-ROOT_KEYS = {
-    "id": _key("a name", "flow", "module"),
-    "title": _key("a text", "flow", "module"),
-    "description": _key("a text", "flow", "module"),
-    "flow": _key("steps", "flow"),
-    "inputs": _key("JSON Schemas by name", "flow"),
-    "outputs": _key("templates by name", "flow"),
-    "services": _key("settings by name", "flow", "kit"),
-    "undefined": _key("strict or lenient", "flow"),
-    "onError": _key("steps", "flow"),
-    "imports": _key("a list of files", "flow", "section", "module"),
-    "blocks": _key("constants, vars and flows", "flow", "kit", "section", "module"),
-    "templates": _key("steps by name", "kit"),
-    "sections": _key("a list of sections", "kit"),
-    "actions": _key("a list of flows", "section"),
-}
-"""Every key that the root of a document can have. No other place lists them."""
 OTHER_ROOTS = {"tests": "a file of flow tests"}
-
-
-def root_keys(kind: Literal["flow", "kit", "section", "module"]) -> list[str]:
-    """The keys that the root of one kind of file can have."""
-    return [name for name, key in ROOT_KEYS.items() if kind in key.kinds]
 
 
 def is_module(root: Node) -> bool:
@@ -89,9 +51,8 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
 
     `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
     """
-    known = root_keys("flow")
     for name, key in root.keys.items():
-        if name in known:
+        if name in ROOT_KEYS:
             continue
         if last is not None and name in last.spec.keys:
             columns = last.name_node.source.position(last.node.start).col - 1
@@ -104,5 +65,5 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
                 related=(Related(last.name_node.span, "the step above"),),
                 fixes=[indented(key.source, line, columns)],
             )
-        elif not presented or nearest(name, known):
-            findings.unknown_key(key, known, "a flow")
+        elif not presented or nearest(name, ROOT_KEYS):
+            findings.unknown_key(key, ROOT_KEYS, "a flow")

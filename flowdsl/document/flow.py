@@ -26,7 +26,7 @@ def build_flow(
     `around` is what an action of a kit takes over, `at` where its steps stand.
     """
     findings = builder.findings
-    steps = _steps_node(root, findings)
+    steps = _steps_node(root, builder)
     if steps is None:
         return None
     outer = around or Surroundings({}, {}, {}, {})
@@ -35,7 +35,7 @@ def build_flow(
         declared = {**_texts(root.value, findings), **_declarations(root.value, outer, builder)}
     made = build_steps(steps, at, builder)
     if steps.kind == "list" and not steps.value:
-        findings.add("empty-flow", "the flow has no steps", steps, hint="a step looks like `- step: SET`")
+        findings.add("empty-flow", "the flow has no steps", steps, hint=builder.example_step)
     if root.kind == "map":
         misnested_keys(root, made[-1] if made else None, findings, presented=around is not None)
     _unique_ids(made, findings)
@@ -44,14 +44,15 @@ def build_flow(
     return document
 
 
-def _steps_node(root: Node, findings: Findings) -> Node | None:
+def _steps_node(root: Node, builder: Builder) -> Node | None:
     """The node that holds the steps."""
+    findings = builder.findings
     if root.kind == "list":
         return root
     if root.kind != "map":
         found = show(root.value)
         message = f"a flow is a list of steps, or a map with `flow:`, not {found}"
-        findings.add("not-a-flow", message, root, hint="a step looks like `- step: SET`")
+        findings.add("not-a-flow", message, root, hint=builder.example_step)
         return None
     flow: Node | None = root.value.get("flow")
     if flow is None:

@@ -9,8 +9,8 @@ from flowdsl.diagnostics import Related
 from flowdsl.document.blocks import build_blocks, constant_names
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import Document, Module, OpenFlows
-from flowdsl.document.document_kinds import root_keys
 from flowdsl.document.findings import Findings
+from flowdsl.document.root_keys import MODULE_KEYS
 from flowdsl.source import Source, Span
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
@@ -115,9 +115,8 @@ def build_module(
         message = "this file is no module: a module is a map with `blocks:`"
         builder.findings.add("not-a-module", message, root.span._replace(end=min(root.end, root.start + 1)))
         return None
-    known = root_keys("module")
     for name, key in root.keys.items():
-        if name not in known and name != "BLOCKS":
+        if name not in MODULE_KEYS:
             builder.findings.unknown_key(key, ("blocks", "imports"), "a module")
     node = root.value.get("blocks", root.value.get("BLOCKS"))
     blocks = build_blocks(node, f"{builder.files.shown(real)}:blocks", builder)

@@ -10,14 +10,13 @@ from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
 
-COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
-"""The keys every step has; `service` and `options` only where a step uses a service."""
 _IDENTIFIER = re.compile(IDENTIFIER)
 _LETTERS = "use letters, digits and _, and start with a letter or _"
 
@@ -100,11 +99,7 @@ class StepKeys:
             return None
         what, fits = _OTHERS[name]
         hint, step = f"steps have no {what} of their own", self.builder.registry.with_shape(fits)
-        if step is not None:
-            return f"{hint}: wrap the step in {step}"
-        if what == "retry" and "maxRetries" in self.spec.keys:
-            return f"{hint}; `maxRetries` says how often a refused request is sent again"
-        return hint
+        return f"{hint}: wrap the step in {step}" if step is not None else hint
 
     def _options(self, node: Node) -> None:
         """The keys under `options`: like the step's own, and weaker than those."""
@@ -172,14 +167,22 @@ class StepKeys:
         return PortName(type.value, name.value, name)
 
 
-_Fits = Callable[[FlowShape], bool]
-_CHOICE: _Fits = lambda flow: isinstance(flow, Choice)  # noqa: E731  three predicates, named for the table below
-_TRY: _Fits = lambda flow: isinstance(flow, Try)  # noqa: E731
-_LOOP: _Fits = lambda flow: isinstance(flow, Loop) and flow.items is not None  # noqa: E731
-_OTHERS: dict[str, tuple[str, _Fits]] = {
-    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _CHOICE)),
-    **dict.fromkeys(("retry", "retries"), ("retry", _TRY)),
-    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", _TRY)),
-    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", _LOOP)),
+def _decides(flow: FlowShape) -> bool:
+    return isinstance(flow, Choice) and bool(flow.on)
+
+
+def _catches(flow: FlowShape) -> bool:
+    return isinstance(flow, Try)
+
+
+def _walks(flow: FlowShape) -> bool:
+    return isinstance(flow, Loop) and flow.items is not None
+
+
+_OTHERS: dict[str, tuple[str, Callable[[FlowShape], bool]]] = {
+    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _decides)),
+    **dict.fromkeys(("retry", "retries"), ("retry", _catches)),
+    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", _catches)),
+    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", _walks)),
 }
-"""Keys of steps in other languages: what they are for, and the shape of a step that does that here."""
+"""Keys of steps in other languages: what they are for, and the shape of the steps that do that here."""

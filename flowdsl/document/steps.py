@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockNode, StepNode, Steps
-from flowdsl.document.step_keys import COMMON_KEYS, StepKeys
+from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import show
 from flowdsl.step.spec import StepSpec

@@ -138,6 +138,8 @@ class Loop(NamedTuple):
     concurrent: str | None = None
     """The key that says how many iterations run at a time: 1 when it is absent. More run on copies of the FlowContext
     each, and cannot BREAK."""
+    least: int = 0
+    """How many iterations run at least, whatever the options say: 1 for a loop that asks only after its block."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.entry_points import foreign, targets
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
-from flowdsl.step.flow_shapes import FlowShape
+from flowdsl.step.flow_shapes import Assign, FlowShape
 from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class Registry:
     def with_shape(self, fits: Callable[[FlowShape], bool]) -> str | None:
         """The first step, by name, whose shape fits: what a hint can name. None when there is none."""
         return next((name for name, flow in self.shapes() if fits(flow)), None)
+
+    @property
+    def assigning_step(self) -> str | None:
+        """The name of a step that sets any FlowContext key, for hints that say how to set one."""
+        return self.with_shape(lambda flow: isinstance(flow, Assign) and flow.keys == "others")
 
     def step_class(self, name: str) -> type[Step]:
         """The class of a step that exists, imported on first use."""

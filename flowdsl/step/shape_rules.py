@@ -47,7 +47,10 @@ def _check_fields(step: str, shape: FlowShape) -> None:
                 raise PluginError(f'{step}: `{field}` of {name} takes a tuple of keys: {field}=("{example}",)')
         elif field == "signal":
             if value is not None and not isinstance(value, Signal):
-                raise PluginError(f"{step}: `signal` of {name} takes a flowdsl.Signal, for example Exit(Signal.END)")
+                raise PluginError(f"{step}: `signal` of {name} takes a flowdsl.Signal or None, not {value!r}")
+        elif field == "least":
+            if value not in (0, 1):
+                raise PluginError(f"{step}: `least` of {name} is 0 or 1, not {value!r}")
         elif value is not None and not isinstance(value, str):
             raise PluginError(f"{step}: `{field}` of {name} takes the name of a key, not {value!r}")
     _check_whole(step, shape)

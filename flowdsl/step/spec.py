@@ -123,6 +123,7 @@ class StepSpec:
         "outputs",
         "provider",
         "qualname",
+        "resolved_late",
         "rules",
         "service",
         "sets_other_keys",
@@ -170,6 +171,9 @@ class StepSpec:
         self.flow = flow
         self.sets_other_keys = isinstance(flow, Assign) and flow.keys == "others"
         """Whether a key that is not among `keys` is a FlowContext key that the step sets; else it is a mistake."""
+        self.resolved_late = _resolved_late(self.keys, flow)
+        """The options that a step with blocks resolves when it likes, before, between or after them: its shape does not
+        say when."""
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)
@@ -260,3 +264,10 @@ class StepSpec:
         fields["outputs"] = tuple(Port(*port) for port in fields["outputs"])
         fields["flow"] = from_plain(fields["flow"])
         return cls(fields.pop("name"), **fields)
+
+
+def _resolved_late(keys: Mapping[str, Key], flow: FlowShape) -> tuple[str, ...]:
+    named = {use.key for use in flow.uses()}
+    if not any(keys[name].type in BLOCK_TYPES for name in named if name in keys):
+        return ()
+    return tuple(key.name for key in keys.values() if key.deferred and key.name not in named)

@@ -222,11 +222,17 @@ def spec_of(cls: type[Step]) -> StepSpec:
             f'{cls.__name__}: a step needs an upper-case name, for example class {cls.__name__}(Step, name="MY_STEP")'
         )
     keys = {key.name: key for key in (_key(field, info) for field, info in cls.model_fields.items())}
+    for key in keys.values():
+        if key.deferred and key.required:
+            raise PluginError(
+                f"{name}: the field `{key.field}` is Deferred, and needs a default, because it is resolved only while "
+                f'the step runs; rules=(AtLeastOne("{key.name}"),) says that it must be given'
+            )
     rules: tuple[Rule, ...] = tuple(declared.get("rules", ()))
     for rule in rules:
-        for key in rule.keys:
-            if key not in keys:
-                raise PluginError(f"{name}: the rule {rule!r} names the key `{key}`, which the step does not have")
+        for named in rule.keys:
+            if named not in keys:
+                raise PluginError(f"{name}: the rule {rule!r} names the key `{named}`, which the step does not have")
     check: Check | None = declared.get("check")
     spec = StepSpec(
         name,

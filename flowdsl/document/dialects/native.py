@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.findings import Findings
+from flowdsl.document.root_keys import KIT, KIT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.source import Source
 from flowdsl.step.rules import show
@@ -26,10 +27,6 @@ class Native(Dialect):
         return root
 
 
-KIT_KEYS = {"SERVICES": "services", "TEMPLATES": "templates", "BLOCKS": "blocks", "SECTIONS": "sections"}
-"""The keys of a kit as AI_KIT documents write them, and as this language does."""
-
-
 class AiKit(Dialect):
     """A map with the single key `AI_KIT`: sections of actions, each a flow."""
 
@@ -37,21 +34,21 @@ class AiKit(Dialect):
 
     def recognises(self, source: Source, root: Node | None) -> bool:
         """A map with that key."""
-        return root is not None and root.kind == "map" and "AI_KIT" in root.value
+        return root is not None and root.kind == "map" and KIT in root.value
 
     def lower(self, root: Node, findings: Findings) -> Node:
         """The map below `AI_KIT`, with the keys of this language. Keys that say how a kit is shown are left out."""
         for name, key in root.keys.items():
-            if name != "AI_KIT":
-                message = f"a kit has the single key `AI_KIT`, and `{name}` stands beside it"
-                findings.add("unknown-key", message, key, hint="move it inside `AI_KIT`")
-        kit: Node = root.value["AI_KIT"]
+            if name != KIT:
+                message = f"a kit has the single key `{KIT}`, and `{name}` stands beside it"
+                findings.add("unknown-key", message, key, hint=f"move it inside `{KIT}`")
+        kit: Node = root.value[KIT]
         if kit.kind != "map":
-            findings.add("wrong-type", f"`AI_KIT` takes a map, not {show(kit.plain())}", kit)
+            findings.add("wrong-type", f"`{KIT}` takes a map, not {show(kit.plain())}", kit)
             return made({}, kit.span)
         for name, key in kit.keys.items():
             if name not in KIT_KEYS and nearest(name, KIT_KEYS) and name.isupper():
-                findings.unknown_key(key, KIT_KEYS, "AI_KIT")
+                findings.unknown_key(key, KIT_KEYS, KIT)
         node = made({KIT_KEYS[name]: value for name, value in kit.value.items() if name in KIT_KEYS}, kit.span)
         node.keys = {KIT_KEYS[name]: key for name, key in kit.keys.items() if name in KIT_KEYS}
         return node

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flowdsl.reference.docs import COMMON_KEYS
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.rules import Limit
 from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, Port, StepSpec
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from flowdsl import Condition, Deferred, Exit, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+from flowdsl import Condition, Deferred, Exit, Signal, Step, StepContext, holds
 
 
 class Continue(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flowdsl import Condition, Deferred, Exit, Signal, Step, StepContext
-from flowdsl_steps.control.ending import check_notification, ends
+from flowdsl_steps.control.exit import check_notification, ends
 
 
 class End(

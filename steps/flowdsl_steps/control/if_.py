@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Choice, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import answer, holds
+from flowdsl import Block, Choice, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext, holds
+from flowdsl_steps.control.conditions import first_given
 
 
 class If(
@@ -48,4 +48,4 @@ class If(
 
     def run(self, ctx: StepContext) -> Awaitable[Signal | None]:
         """Decides, and runs one block."""
-        return ctx.run_block(self.then if holds(answer(ctx, "condition", "test")) else self.else_)
+        return ctx.run_block(self.then if holds(first_given(ctx, "condition", "test")) else self.else_)

@@ -10,7 +10,7 @@ from pydantic import Field
 import flowdsl
 from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
 from flowdsl.template import output_text
-from flowdsl_steps.control.conditions import answer
+from flowdsl_steps.control.conditions import first_given
 
 
 class Switch(
@@ -52,5 +52,5 @@ class Switch(
 
     def run(self, ctx: StepContext) -> Awaitable[Signal | None]:
         """Finds the case, and runs it."""
-        value = output_text(answer(ctx, "condition", "switch")).strip()
+        value = output_text(first_given(ctx, "condition", "switch")).strip()
         return ctx.run_block(self.cases.get(value, self.cases.get("default")))

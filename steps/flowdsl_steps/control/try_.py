@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import flowdsl
-from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext, holds
 from flowdsl_steps.control.repeat import Repeat, check_repeat, is_safe
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker import operands, results
-from flowdsl.checker.refine import refined
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.narrowing import narrowed
+from flowdsl.checker.names.template_use import Part
+from flowdsl.checker.types import operands, results
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     FUNCTION,
@@ -50,7 +51,7 @@ from flowdsl.template.nodes import (
 from flowdsl.template.values import property_key
 
 if TYPE_CHECKING:
-    from flowdsl.checker.uses import Names, Use
+    from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.template import Template
 
 HARMLESS: Final = frozenset(
@@ -77,7 +78,7 @@ HARMLESS: Final = frozenset(
 class Inference:
     """One template in one state; `bound` are the names that its own tags set."""
 
-    def __init__(self, names: Names, use: Use) -> None:
+    def __init__(self, names: NameTable, use: Use) -> None:
         self.names = names
         self.use = use
         self.bound: dict[str, Type] = {}
@@ -130,13 +131,13 @@ class Inference:
             state = self.use.state
             if condition is not None:
                 self.expr(condition, True)
-                self.use.state = refined(state, condition, True)
+                self.use.state = narrowed(state, condition, True)
             self.bound = dict(before)
             secret |= self.body(inner)
             after.update(
                 {name: ANY for name in self.bound if name not in before or before[name] is not self.bound[name]}
             )
-            self.use.state = state if condition is None else refined(state, condition, False)
+            self.use.state = state if condition is None else narrowed(state, condition, False)
         self.use.state, self.bound = around, after
         return secret
 
@@ -176,8 +177,6 @@ class Inference:
 
     def chain(self, node: Node, lax: bool, called: bool) -> Type:
         """A name with its members."""
-        from flowdsl.checker.uses import Part
-
         parts: list[Part] = []
         end, target = node.end, node
         while isinstance(target, Member):
@@ -293,7 +292,7 @@ class Inference:
                 one = without(one, UNDEFINED | 2)
             found = one if found is None else join(found, one)
             if not last:
-                self.use.state = refined(self.use.state, operand, not is_or)
+                self.use.state = narrowed(self.use.state, operand, not is_or)
         self.use.state = around
         return found or ANY
 
@@ -301,11 +300,11 @@ class Inference:
         """The inline if."""
         around = self.use.state
         self.expr(node.condition, True)
-        self.use.state = refined(around, node.condition, True)
+        self.use.state = narrowed(around, node.condition, True)
         value = self.expr(node.value, lax)
         other = OF_TEXT
         if node.other is not None:
-            self.use.state = refined(around, node.condition, False)
+            self.use.state = narrowed(around, node.condition, False)
             other = self.expr(node.other, lax)
         self.use.state = around
         return join(value, other)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.dataflow import check_paths
 from flowdsl.checker.declarations import check_inputs
 from flowdsl.checker.findings import Findings
-from flowdsl.checker.loops import check_jumps
+from flowdsl.checker.flow.analysis import check_paths
+from flowdsl.checker.flow.jumps import check_jumps
 from flowdsl.checker.options import check_options
 from flowdsl.checker.templates import resolved_value
 from flowdsl.document.document import Document
 
 
-def check_flow(document: Document, findings: Findings) -> None:
+def check_document(document: Document, findings: Findings) -> None:
     """Reports what is wrong with a flow beyond its form."""
     check_inputs(document.inputs or {}, findings)
     findings.placeholders.update(document.inputs or ())

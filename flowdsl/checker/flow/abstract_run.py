@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker.state import Entry, State, Unset
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.state import Entry, State, Unset
+from flowdsl.checker.names.name_resolution import Names
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     BOOLEAN,
@@ -34,9 +35,8 @@ from flowdsl.checker.types import (
     of_value,
     without,
 )
-from flowdsl.checker.uses import Names
 from flowdsl.document.document import Document, StepNode
-from flowdsl.step.flow_shapes import Assign, FlowShape, Sequence
+from flowdsl.step.flow_shapes import Assign, FlowShape, Loop, Sequence
 from flowdsl.step.spec import BLOCK_TYPES, Key
 from flowdsl.template import parse, parse_expression
 
@@ -53,7 +53,7 @@ FITTING: Final = {
     "map": MAP | IMAGE | ERROR | OTHER,
 }
 """The kinds that an option of a type takes; a text may spell a number or a boolean."""
-Follow = Callable[["Paths", "StepNode", State], None]
+Follow = Callable[["AbstractRun", "StepNode", State], None]
 """What a step of one shape does to a state."""
 
 
@@ -72,7 +72,7 @@ class Frame:
         self.wanted = wanted
 
 
-class Paths:
+class AbstractRun:
     """An abstract run of one document."""
 
     def __init__(self, document: Document, findings: Findings, follow: Mapping[type[FlowShape], Follow]) -> None:
@@ -107,6 +107,8 @@ class Paths:
             if step.spec.service is not None:
                 self.text_input(step, state)
             self.follow[type(step.spec.flow)](self, step, state)
+            if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
+                self.late_options(step, state)
             if state.dead is None and (step.spec.outputs or step.outputs):
                 self.outputs(step, state)
 
@@ -182,7 +184,7 @@ class Paths:
         kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
         if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
             return
-        from flowdsl.checker.types import describe
+        from flowdsl.checker.types.kinds import describe
         from flowdsl.step.key import ARTICLES
 
         template = parse(node.value)
@@ -201,6 +203,8 @@ class Paths:
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step, without its blocks and those that are read elsewhere."""
+        if step.spec.resolved_late:
+            but = but.union(step.spec.resolved_late)
         for name, node in step.keys.items():
             if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
                 key = step.spec.keys.get(name)
@@ -209,6 +213,13 @@ class Paths:
             key = step.spec.keys.get(name)
             if key is None or key.type not in BLOCK_TYPES:
                 self.option(step, name, node, state)
+
+    def late_options(self, step: StepNode, state: State) -> None:
+        """Reads the options that a step with blocks resolves when it likes. Nowhere is more set than after its blocks:
+        what is undefined there is undefined whenever it is read."""
+        for name in step.spec.resolved_late:
+            if name in step.keys:
+                self.option(step, name, step.keys[name], state)
 
     def _inputs(self, step: StepNode, state: State) -> None:
         for port in step.inputs:
@@ -226,7 +237,8 @@ class Paths:
         from flowdsl.nearest import nearest
 
         near = nearest(name, list(state.known_keys()))
-        hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
+        hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
+        hint = f"did you mean `{near}`?" if near else hint
         message = f"`{name}` is not set by any step before this one"
         self.findings.add("undefined-variable", message, node, hint=hint)
 
@@ -254,23 +266,23 @@ def _shown(text: str) -> str:
     return f"`{inside}`"
 
 
-def leaf(paths: Paths, step: StepNode, state: State) -> None:
+def leaf(run: AbstractRun, step: StepNode, state: State) -> None:
     """Reads the options."""
-    paths.options(step, state)
+    run.options(step, state)
 
 
-def sequence(paths: Paths, step: StepNode, state: State) -> None:
+def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
     """Runs its blocks once, in order."""
     flow = step.spec.flow
     assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
-    paths.options(step, state)
+    run.options(step, state)
     for key in flow.blocks:
         for block in step.blocks:
             if block.key == key:
-                paths.steps(block.steps, state)
+                run.steps(block.steps, state)
 
 
-def assign(paths: Paths, step: StepNode, state: State) -> None:
+def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     """Sets each key in document order, so that later ones see earlier ones; a source sets the key that is named."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
@@ -279,22 +291,22 @@ def assign(paths: Paths, step: StepNode, state: State) -> None:
     target = named[0] if named is not None else flow.target
     block = source is not None and own[source].type in BLOCK_TYPES
     if block and any(found.key == source for found in step.blocks):
-        paths.steps(step.block(source), state)
+        run.steps(step.block(source), state)
         if state.dead is not None:
             return
         entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.key_nodes[source or ""])
+        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.key_nodes[source or ""])
     for name, value in step.keys.items():
         key = step.key_nodes.get(name, value)
         if name == source:
             if not block:
-                type = paths.option(step, name, value, state)
-                paths.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
+                type = run.option(step, name, value, state)
+                run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
-            paths.write(state, name, paths.names.option(value, state), key)
+            run.write(state, name, run.names.option(value, state), key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
-            paths.option(step, name, value, state)
+            run.option(step, name, value, state)
 
 
 def _converted(type: Type) -> Type:

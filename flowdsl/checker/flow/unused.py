@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
 from flowdsl.document.document import Document, StepNode
+from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.yaml_reader import Node
@@ -36,7 +37,7 @@ class Used:
     def _reference(self, root: str, path: tuple[str, ...]) -> None:
         if root == "flowContext":
             self.keys.add(path[0] if path else WHOLE)
-        elif root in ("local", "section", "global", "imports"):
+        elif root in NAMESPACES:
             self.blocks.add((root, *path))
         else:
             self.keys.add(root)

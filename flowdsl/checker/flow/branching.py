@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.deciding import constant_condition, truth_states
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.state import Entry, State, Unset, joined, merge
-from flowdsl.checker.types import ANY, OF_ERROR, Type, join
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
+from flowdsl.checker.flow.conditions import constant_condition, truth_states
+from flowdsl.checker.flow.state import Entry, State, Unset, joined, merge
+from flowdsl.checker.types.kinds import ANY, OF_ERROR, Type, join
 from flowdsl.diagnostics import Related
 from flowdsl.step.flow_shapes import EXIT_WORDS, Choice, Exit, Parallel, Switch, Try
 from flowdsl.step.signals import Signal
@@ -22,28 +22,28 @@ MANY = 8
 """So many ways out of one block are kept apart."""
 
 
-def choice(paths: Paths, step: StepNode, state: State) -> None:
+def choice(run: AbstractRun, step: StepNode, state: State) -> None:
     """One of two blocks, or none."""
     flow = step.spec.flow
     assert isinstance(flow, Choice)  # noqa: S101  the table of shapes says so
     deciding = step.given(flow.on)
-    paths.options(step, state)
-    constant_condition(paths, step, state, deciding)
+    run.options(step, state)
+    constant_condition(run, step, state, deciding)
     truth = truth_states(step, deciding, state)
-    ways = [_way(paths, step, block, truth(block.key == flow.then), state) for block in step.blocks]
+    ways = [_way(run, step, block, truth(block.key == flow.then), state) for block in step.blocks]
     for key, holds in ((flow.then, True), (flow.otherwise, False)):
         if not any(block.key == key for block in step.blocks):
             ways.append(_no_way(step, key, truth(holds), state))
     merge(state, ways)
 
 
-def switch(paths: Paths, step: StepNode, state: State) -> None:
+def switch(run: AbstractRun, step: StepNode, state: State) -> None:
     """One of many blocks, or none."""
     flow = step.spec.flow
     assert isinstance(flow, Switch)  # noqa: S101  the table of shapes says so
     deciding = step.given(flow.on)
-    paths.options(step, state)
-    constant_condition(paths, step, state, deciding)
+    run.options(step, state)
+    constant_condition(run, step, state, deciding)
     truth = truth_states(step, deciding, state)
     blocks = {str(block.name) if flow.cases is not None else block.key: block for block in step.blocks}
     if flow.chosen is not None:
@@ -52,16 +52,16 @@ def switch(paths: Paths, step: StepNode, state: State) -> None:
     ways = []
     for name, block in blocks.items():
         fits = True if name and name != flow.default else None  # a value that is empty fits no name
-        ways.append(_way(paths, step, block, truth(fits), state))
+        ways.append(_way(run, step, block, truth(fits), state))
     if flow.default not in blocks and not (flow.chosen is not None and blocks):
         ways.append(_no_way(step, flow.default, state, state))
     merge(state, ways)
 
 
-def _way(paths: Paths, step: StepNode, block: BlockNode, begin: State, state: State) -> tuple[State, Unset]:
+def _way(run: AbstractRun, step: StepNode, block: BlockNode, begin: State, state: State) -> tuple[State, Unset]:
     """The state after a block, and why it leaves a key unset: it does not set it."""
     way = State(begin)
-    paths.steps(block.steps, way)
+    run.steps(block.steps, way)
     return _flat(way, state), Unset(*_not_set(step, block))
 
 
@@ -92,21 +92,21 @@ def _not_set(step: StepNode, block: BlockNode) -> tuple[str, Node, str]:
     return f"the {block.key} branch at {node.span.first.line} does not set it", node, "this branch does not set it"
 
 
-def exit_(paths: Paths, step: StepNode, state: State) -> None:
+def exit_(run: AbstractRun, step: StepNode, state: State) -> None:
     """A signal, or an error, that ends what the step stands in."""
     flow = step.spec.flow
     assert isinstance(flow, Exit)  # noqa: S101  the table of shapes says so
     deciding = step.given((flow.when,))
-    paths.options(step, state)
+    run.options(step, state)
     at = line(step)
-    constant_condition(paths, step, state, deciding)
+    constant_condition(run, step, state, deciding)
     truth = truth_states(step, deciding, state)
     ended = _flat(State(truth(True)), state) if deciding is not None else state
     early = Unset(f"the {step.spec.name} at {at} can come before it", step.name_node, "this can come before it")
-    if flow.signal in (Signal.BREAK, Signal.CONTINUE) and not paths.loops:
+    if flow.signal in (Signal.BREAK, Signal.CONTINUE) and not run.loops:
         return  # outside a loop it is a mistake of its own, and what follows is still looked at
     if flow.signal is not None:
-        leave(_left_by(paths, flow.signal), ended, early)
+        leave(_left_by(run, flow.signal), ended, early)
     if deciding is None:
         verb = EXIT_WORDS[flow.signal]
         state.dead = Unset(f"the {step.spec.name} at {at} {verb} before it", step.name_node, f"this {verb}")
@@ -114,13 +114,13 @@ def exit_(paths: Paths, step: StepNode, state: State) -> None:
         merge(state, [(_flat(State(truth(False)), state), early)])
 
 
-def _left_by(paths: Paths, signal: Signal) -> Frame:
+def _left_by(run: AbstractRun, signal: Signal) -> Frame:
     """What a signal leaves."""
     if signal is Signal.END:
-        return paths.ends[-1]
+        return run.ends[-1]
     if signal is Signal.RETURN:
-        return paths.returns[-1] if paths.returns else paths.ends[-1]
-    return paths.loops[-1][signal is Signal.CONTINUE]
+        return run.returns[-1] if run.returns else run.ends[-1]
+    return run.loops[-1][signal is Signal.CONTINUE]
 
 
 def leave(frame: Frame, state: State, why: Unset) -> None:
@@ -158,30 +158,30 @@ def way_out(base: State, changes: dict[str, Entry]) -> State:
     return state
 
 
-def attempt(paths: Paths, step: StepNode, state: State) -> None:
+def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
     """`catch` may begin after any part of the body; `final` follows whatever happened."""
     flow = step.spec.flow
     assert isinstance(flow, Try)  # noqa: S101  the table of shapes says so
-    paths.options(step, state, frozenset({flow.when or ""}))
+    run.options(step, state, frozenset({flow.when or ""}))
     first: dict[str, Type] = {}
-    frames = [*paths.ends[-1:], *paths.returns[-1:], *(frame for pair in paths.loops[-1:] for frame in pair)]
+    frames = [*run.ends[-1:], *run.returns[-1:], *(frame for pair in run.loops[-1:] for frame in pair)]
     marks = [len(frame.exits) for frame in frames]
-    paths.observers.append(first)
+    run.observers.append(first)
     tried = State(state)
-    paths.steps(step.block(flow.body), tried)
-    paths.observers.pop()
+    run.steps(step.block(flow.body), tried)
+    run.observers.pop()
     early = Unset(
         f"the {step.spec.name} at {line(step)} can fail before it sets it", step.name_node, "this can fail before"
     )
     failing = _anywhere(state, first, early)
-    paths.write(failing, flow.error, OF_ERROR, step.name_node, implied=True)
+    run.write(failing, flow.error, OF_ERROR, step.name_node, implied=True)
     if flow.when is not None and flow.when in step.keys:
-        paths.option(step, flow.when, step.keys[flow.when], failing)
+        run.option(step, flow.when, step.keys[flow.when], failing)
     second: dict[str, Type] = {}
-    paths.observers.append(second)
+    run.observers.append(second)
     caught = State(failing)
-    paths.steps(step.block(flow.catch), caught)
-    paths.observers.pop()
+    run.steps(step.block(flow.catch), caught)
+    run.observers.pop()
     catch = next((block for block in step.blocks if block.key == flow.catch), None)
     not_caught = early if catch is None else Unset(*_not_set(step, catch))
     only = f"the {step.spec.name} at {line(step)} sets it only in its {flow.catch or 'catch'}"
@@ -192,7 +192,7 @@ def attempt(paths: Paths, step: StepNode, state: State) -> None:
     if final:
         for key, type in (*second.items(), (flow.error, OF_ERROR)):
             first[key] = join(first[key], type) if key in first else type
-        _finally(paths, final, after, _anywhere(state, first, early), list(zip(frames, marks, strict=True)))
+        _finally(run, final, after, _anywhere(state, first, early), list(zip(frames, marks, strict=True)))
     merge(state, [(after, early)])
 
 
@@ -211,14 +211,14 @@ def _anywhere(state: State, written: dict[str, Type], early: Unset) -> State:
 
 
 def _finally(
-    paths: Paths, steps: Iterable[StepNode], after: State, begin: State, left: list[tuple[Frame, int]]
+    run: AbstractRun, steps: Iterable[StepNode], after: State, begin: State, left: list[tuple[Frame, int]]
 ) -> None:
     """Follows the last block from wherever it may begin; what it sets is set on every way on."""
     written: dict[str, Type] = {}
     last = State(begin)
-    paths.observers.append(written)
-    paths.steps(steps, last)
-    paths.observers.pop()
+    run.observers.append(written)
+    run.steps(steps, last)
+    run.observers.pop()
     for frame, mark in left:
         for index in range(min(mark, MANY - 1), len(frame.exits)):
             changes, why = frame.exits[index]
@@ -232,30 +232,30 @@ def _finally(
     if after.dead is None:
         after.dead = last.dead
     for key, entry in last.changes.items():
-        if not entry.refined:
+        if not entry.narrowed:
             same = Unset("")
             after.changes[key] = entry if entry.always else joined(after, key, [(after.get(key), same), (entry, same)])
 
 
-def parallel(paths: Paths, step: StepNode, state: State) -> None:
+def parallel(run: AbstractRun, step: StepNode, state: State) -> None:
     """All blocks, each on its own copy; what they change is merged."""
     flow = step.spec.flow
     assert isinstance(flow, Parallel)  # noqa: S101  the table of shapes says so
-    paths.options(step, state)
+    run.options(step, state)
     branches: list[State] = []
     ended: Unset | None = None
     may_end = False
     for block in sorted(step.blocks, key=lambda block: flow.blocks.index(block.key)):
         branch = State(state)
         frame = Frame(branch)
-        loops, paths.loops = paths.loops, []
-        paths.ends.append(frame)
-        paths.returns.append(frame)
+        loops, run.loops = run.loops, []
+        run.ends.append(frame)
+        run.returns.append(frame)
         inner = State(branch)
-        paths.steps(block.steps, inner)
-        paths.ends.pop()
-        paths.returns.pop()
-        paths.loops = loops
+        run.steps(block.steps, inner)
+        run.ends.pop()
+        run.returns.pop()
+        run.loops = loops
         may_end = may_end or bool(frame.exits)
         ended = ended or inner.dead
         if inner.dead is not None and not frame.exits:
@@ -264,15 +264,15 @@ def parallel(paths: Paths, step: StepNode, state: State) -> None:
         merge(branch, ways)
         branch.dead = None
         branches.append(branch)
-    _conflicts(paths, step, branches)
+    _conflicts(run, step, branches)
     _merge_branches(state, branches)
     if may_end:
         early = Unset(
             f"the {step.spec.name} at {line(step)} can end the run before it", step.name_node, "it can end here"
         )
-        leave(paths.ends[-1], state, early)
-        if paths.returns:
-            leave(paths.returns[-1], state, early)
+        leave(run.ends[-1], state, early)
+        if run.returns:
+            leave(run.returns[-1], state, early)
     state.dead = ended
 
 
@@ -280,7 +280,7 @@ def _merge_branches(state: State, branches: list[State]) -> None:
     found: dict[str, Entry] = {}
     for branch in branches:
         for key, entry in branch.changes.items():
-            if entry.refined:
+            if entry.narrowed:
                 continue
             known = found.get(key)
             if known is None:
@@ -296,18 +296,18 @@ def _merge_branches(state: State, branches: list[State]) -> None:
     state.changes.update(found)
 
 
-def _conflicts(paths: Paths, step: StepNode, branches: list[State]) -> None:
+def _conflicts(run: AbstractRun, step: StepNode, branches: list[State]) -> None:
     """Reports keys that two branches write."""
     seen: dict[str, Entry] = {}
     for branch in branches:
         for key, entry in branch.changes.items():
-            if entry.refined or entry.implied or entry.where is None:
+            if entry.narrowed or entry.implied or entry.where is None:
                 continue
             first = seen.setdefault(key, entry)
             if first is not entry and first.where is not None and first.where is not entry.where:
                 related = (Related(first.where.span, "another branch sets it here"),)
                 message = f"two branches of the {step.spec.name} at {line(step)} set `{key}`: the later one wins"
                 hint = "give each branch its own key"
-                paths.findings.add(
+                run.findings.add(
                     "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
                 )

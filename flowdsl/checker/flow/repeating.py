@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.branching import leave, way_out
-from flowdsl.checker.deciding import constant, constant_condition, truth_states
-from flowdsl.checker.loops import side_by_side
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.results import item_of
-from flowdsl.checker.state import Entry, State, Unset, covers, joined, merge, overlay
-from flowdsl.checker.types import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
+from flowdsl.checker.flow.branching import leave, way_out
+from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
+from flowdsl.checker.flow.jumps import side_by_side
+from flowdsl.checker.flow.state import Entry, State, Unset, covers, joined, merge, overlay
+from flowdsl.checker.types.kinds import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.types.results import item_of
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.step.flow_shapes import Call, Exit, Loop
 from flowdsl.step.signals import Signal
@@ -29,33 +29,29 @@ FAULTS = frozenset({"unknown-member", "wrong-type"})
 class Known:
     """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "each_time", "endless", "flow", "least", "most", "side_by_side", "step", "what")
+    __slots__ = ("deciding", "endless", "flow", "least", "most", "side_by_side", "step", "what")
 
-    def __init__(self, paths: Paths, step: StepNode, state: State) -> None:
+    def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
         flow = step.spec.flow
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
         self.step, self.flow = step, flow
         self.what = OF_NUMBER if flow.numbers else ANY
-        self.least, self.most = 0, 2
+        self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
-        named = {use.key for use in flow.uses()}
-        deferred = [key.name for key in step.spec.keys.values() if key.deferred and key.name not in named]
-        self.each_time = [key for key in deferred if key in step.keys]
-        """Options of the author's that the step resolves when it likes: at any iteration, for all we know."""
-        paths.options(step, state, frozenset((*flow.on, *flow.collect[:1], *self.each_time)))
+        run.options(step, state, frozenset((*flow.on, *flow.collect[:1])))
         _of_numbers(self)
         items = step.keys.get(flow.items or "")
         if flow.items is not None and items is not None:
-            mark = len(paths.findings.diagnostics)
-            type = paths.option(step, flow.items, items, state)
-            del paths.findings.diagnostics[mark:]
+            mark = len(run.findings.diagnostics)
+            type = run.option(step, flow.items, items, state)
+            del run.findings.diagnostics[mark:]
             self.what = item_of(type) if type.kinds & LIST else ANY
             if type.fixed is not None and type.kinds & ALL == LIST:
                 self.least = min(len(type.fixed), 2)
                 self.most = self.least if items.kind == "list" else 2
         self.endless = False
         if self.deciding is not None:
-            found = constant(paths, step, state, self.deciding)
+            found = constant(run, step, state, self.deciding)
             self.endless = found is not None and found[0]
             if found is not None and not found[0]:
                 self.most = 0
@@ -77,33 +73,33 @@ def _of_numbers(loop: Known) -> None:
         loop.least = min(loop.most, 1)
 
 
-def loop(paths: Paths, step: StepNode, state: State) -> None:
+def loop(run: AbstractRun, step: StepNode, state: State) -> None:
     """Any number of passes."""
-    known = Known(paths, step, state)
+    known = Known(run, step, state)
     if known.most == 0:
-        _never(paths, known, state)
+        _never(run, known, state)
         return
-    mark = len(paths.findings.diagnostics)
-    carried = paths.heads.get(id(step), {})
+    mark = len(run.findings.diagnostics)
+    carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
     for round in range(MAX_PASSES):
         head = _head(state, carried, step)
-        breaks, backs, gone = _pass(paths, known, head)
+        breaks, backs, gone = _pass(run, known, head)
         back = _joined_back(head, backs)
         if known.side_by_side or covers(_seen(head, back), back):
             break
-        dropped += paths.findings.diagnostics[mark:]
-        del paths.findings.diagnostics[mark:]
+        dropped += run.findings.diagnostics[mark:]
+        del run.findings.diagnostics[mark:]
         carried = _wider(carried, back, widen=round >= MAX_PASSES - 2)
-    paths.heads[id(step)] = carried
-    _keep_faults(paths, dropped, mark)
-    _once(paths, known, backs, gone)
-    _go_on(paths, known, state, head, backs, breaks)
+    run.heads[id(step)] = carried
+    _keep_faults(run, dropped, mark)
+    _once(run, known, backs, gone)
+    _go_on(run, known, state, head, backs, breaks)
 
 
-def _keep_faults(paths: Paths, dropped: list[Diagnostic], mark: int) -> None:
+def _keep_faults(run: AbstractRun, dropped: list[Diagnostic], mark: int) -> None:
     """Keeps, as warnings, faults of a first pass that a later one does not show: what fails gives any value."""
-    found = paths.findings.diagnostics
+    found = run.findings.diagnostics
     places = {diagnostic.span for diagnostic in found[mark:]}
     for diagnostic in dropped:
         if diagnostic.code in FAULTS and diagnostic.span not in places:
@@ -111,10 +107,10 @@ def _keep_faults(paths: Paths, dropped: list[Diagnostic], mark: int) -> None:
             found.append(diagnostic._replace(severity="warning"))
 
 
-def _never(paths: Paths, known: Known, state: State) -> None:
+def _never(run: AbstractRun, known: Known, state: State) -> None:
     step, keys = known.step, known.step.keys
     if known.deciding is not None:
-        constant_condition(paths, step, state, known.deciding)
+        constant_condition(run, step, state, known.deciding)
     else:
         message = f"this {step.spec.name} never runs a pass"
         if known.flow.items in keys:
@@ -123,8 +119,8 @@ def _never(paths: Paths, known: Known, state: State) -> None:
             start, end, *by = (keys[key].value for key in known.flow.numbers if key in keys)
             message += f": from {start} there is no way to {end}"
             message += f" by {by[0]}" if by else ""
-        paths.findings.add("loop-never-runs", message, _bound(known, -1), severity="warning")
-    _collect(paths, step, state, [])
+        run.findings.add("loop-never-runs", message, _bound(known, -1), severity="warning")
+    _collect(run, step, state, [])
 
 
 def _bound(known: Known, last: int) -> Node:
@@ -146,40 +142,37 @@ def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
 
 
 def _pass(
-    paths: Paths, known: Known, head: State
+    run: AbstractRun, known: Known, head: State
 ) -> tuple[list[tuple[dict[str, Entry], Unset]], list[tuple[dict[str, Entry], Unset]], Unset | None]:
     """One pass: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
     step = known.step
     if known.deciding is not None:
-        paths.option(step, known.deciding, step.keys[known.deciding], head)
+        run.option(step, known.deciding, step.keys[known.deciding], head)
     body = State(truth_states(step, known.deciding, head)(True))
     for named, type in ((step.item(), known.what), (step.index(), OF_INTEGER)):
         if named is not None:
-            paths.write(body, named[0], type, named[1], implied=True)
-    for key in known.each_time:
-        paths.option(step, key, step.keys[key], body)
+            run.write(body, named[0], type, named[1], implied=True)
     outs, agains = Frame(head), Frame(head)
-    paths.loops.append((outs, agains))
+    run.loops.append((outs, agains))
     read: dict[str, object] = {}
     if known.side_by_side:
-        paths.names.watched.append((read, head))  # type: ignore[arg-type]  # spans, as the names put them in
-    ends = paths.ends
-    paths.steps(step.block(known.flow.body), body)
-    paths.ends = ends
-    paths.loops.pop()
+        run.names.watched.append((read, head))  # type: ignore[arg-type]  # spans, as the names put them in
+    ends = run.ends
+    run.steps(step.block(known.flow.body), body)
+    run.ends = ends
+    run.loops.pop()
+    run.late_options(step, body)
     backs = list(agains.exits)
     if body.dead is None:
         for key in known.flow.collect[:1]:
             if key in step.keys:
-                paths.write(
-                    body, _COLLECTED, paths.option(step, key, step.keys[key], body), step.keys[key], implied=True
-                )
+                run.write(body, _COLLECTED, run.option(step, key, step.keys[key], body), step.keys[key], implied=True)
         end = Frame(head)
         leave(end, body, Unset(f"the loop at {line(step)} may end before it", step.name_node, "it may end before"))
         backs += end.exits
     if known.side_by_side:
-        paths.names.watched.pop()
-        _lost_updates(paths, known, backs, read)
+        run.names.watched.pop()
+        _lost_updates(run, known, backs, read)
     return outs.exits, backs, body.dead
 
 
@@ -192,7 +185,7 @@ def _joined_back(head: State, backs: list[tuple[dict[str, Entry], Unset]]) -> di
     found = {}
     for key in changed:
         entries = [(changes.get(key) or head.get(key), why) for changes, why in backs]
-        if any(entry is not None and not entry.refined for entry, _ in entries):
+        if any(entry is not None and not entry.narrowed for entry, _ in entries):
             found[key] = joined(head, key, entries)
     return found
 
@@ -216,21 +209,21 @@ def _wider(carried: dict[str, Entry], back: dict[str, Entry], *, widen: bool) ->
     return found
 
 
-def _once(paths: Paths, known: Known, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
+def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
     """Reports a loop that cannot make a second pass."""
     step = known.step
     if known.most == 1:
         message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
-        paths.findings.add("loop-runs-once", message, _bound(known, 2), hint=hint, severity="warning")
+        run.findings.add("loop-runs-once", message, _bound(known, 2), hint=hint, severity="warning")
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
         message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
         hint = "give it a condition, or take its steps out of the loop"
-        paths.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
+        run.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
     if known.endless and not _can_leave(step.block(known.flow.body)):
         constant = known.deciding or ""
         message = "this condition is always true, and nothing in the loop leaves it"
-        paths.findings.add("constant-condition", message, step.keys[constant], severity="warning")
+        run.findings.add("constant-condition", message, step.keys[constant], severity="warning")
 
 
 def _can_leave(steps: Iterable[StepNode]) -> bool:
@@ -245,7 +238,7 @@ def _can_leave(steps: Iterable[StepNode]) -> bool:
 
 
 def _go_on(
-    paths: Paths,
+    run: AbstractRun,
     known: Known,
     state: State,
     head: State,
@@ -273,9 +266,9 @@ def _go_on(
     merge(state, ways)
     for changes, _ in backs:
         for key, entry in changes.items():
-            if known.side_by_side and not entry.implied and not entry.refined and key in state.changes:
+            if known.side_by_side and not entry.implied and not entry.narrowed and key in state.changes:
                 state.changes[key].rivals = step.name_node
-    _collect(paths, step, state, collected)
+    _collect(run, step, state, collected)
 
 
 def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> State:
@@ -288,7 +281,7 @@ def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> S
     return way_out(state, whole)
 
 
-def _collect(paths: Paths, step: StepNode, state: State, types: list[Type]) -> None:
+def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) -> None:
     """Sets the list of what each pass gave."""
     flow = step.spec.flow
     named = step.named(flow.collect[1]) if isinstance(flow, Loop) and flow.collect else None
@@ -297,17 +290,17 @@ def _collect(paths: Paths, step: StepNode, state: State, types: list[Type]) -> N
     item = types[0] if types else ANY
     for other in types[1:]:
         item = join(item, other)
-    paths.write(state, named[0], list_of(item), named[1])
+    run.write(state, named[0], list_of(item), named[1])
 
 
 def _lost_updates(
-    paths: Paths, known: Known, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
+    run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
 ) -> None:
     """Reports keys that passes side by side read before they set them: each pass loses what the others set."""
     seen = set()
     for changes, _ in backs:
         for key, entry in changes.items():
-            if key in seen or key not in read or entry.implied or entry.refined or entry.where is None:
+            if key in seen or key not in read or entry.implied or entry.narrowed or entry.where is None:
                 continue
             seen.add(key)
             related = (Related(read[key], "read here"),)  # type: ignore[arg-type]  # a span, as the names put it in
@@ -316,6 +309,6 @@ def _lost_updates(
                 f"`{key}` anew: what the others set is lost"
             )
             hint = "use `collect`, or leave `concurrency` out"
-            paths.findings.add(
+            run.findings.add(
                 "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.yaml_reader import Node
@@ -76,7 +77,7 @@ def _names_in(node: Node, step: StepNode, found: set[str]) -> bool:
         templates = [parse_expression(node.value)]
     for template in templates:
         for reference in template.references:
-            if reference.root in ("local", "section", "global", "imports"):
+            if reference.root in NAMESPACES:
                 if "constants" not in reference.path[:2]:
                     return False
                 continue

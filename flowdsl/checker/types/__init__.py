@@ -1,0 +1,1 @@
+"""Types of values and of template expressions."""
