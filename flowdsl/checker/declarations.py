@@ -8,13 +8,15 @@ from typing import Any
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
 from flowdsl.checker.templates import check_setting
+from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import SETTINGS, problem_of
-from flowdsl.step.rules import show
+from flowdsl.services import ADDRESS_START, SETTINGS, problem_of
+from flowdsl.step.rules import Problem, show
 from flowdsl.step.service import SECRET_SETTINGS
 from flowdsl.step.spec import is_templated, type_name
+from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
 
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
@@ -68,7 +70,8 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
         near = _OTHER_TYPES.get(value.lower()) or nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
-        findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint)
+        fix = fixes.renamed(at, near) if near else None
+        findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
     else:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", at)
 
@@ -112,6 +115,16 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 entry.keys[key],
                 hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
                 severity="warning",
+                fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
             )
         elif not templated and (problem := problem_of(key, value.plain())) is not None:
-            findings.add(problem.code, problem.message, value, hint=problem.hint)
+            fix = _setting_fix(problem, value)
+            findings.add(problem.code, problem.message, value, hint=problem.hint, fixes=[fix])
+
+
+def _setting_fix(problem: Problem, value: Node) -> Fix | None:
+    """The mend of a setting: another value, or the start that an address lacks."""
+    if problem.hint is not None and problem.hint.startswith(f"write `{ADDRESS_START}"):
+        return fixes.put_before(value, ADDRESS_START) if value.style is None else None
+    values = [new for change in problem.fixes for _, new in change.values]
+    return fixes.renamed(value, values[0]) if values else None

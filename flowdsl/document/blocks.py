@@ -42,7 +42,7 @@ def _sort(node: Node, blocks: _Blocks, path: str, builder: Builder) -> None:
             hint = "write it as expressions in templates, or as a step of the host"
             findings.add("scripts-refused", "JavaScript in `scripts` is not run", node.keys[name], hint=hint)
         elif name not in BLOCK_KINDS:
-            findings.unknown_key(node.keys[name], BLOCK_KINDS, "blocks")
+            findings.unknown_key(node.keys[name], BLOCK_KINDS, "blocks", beside=node.value)
         elif value.kind == "map":
             _entries(name, value, blocks, path, builder)
         elif value.value is not None:

@@ -58,6 +58,6 @@ def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:
         entries[name] = entry
         for key in entry.value:
             if key not in SETTINGS:
-                findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES)
+                findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES, beside=entry.value)
     builder.services.append(entries)
     return entries

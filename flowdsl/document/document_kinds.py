@@ -66,4 +66,4 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
                 fixes=[indented(key.source, line, columns)],
             )
         elif not presented or nearest(name, ROOT_KEYS):
-            findings.unknown_key(key, ROOT_KEYS, "a flow")
+            findings.unknown_key(key, ROOT_KEYS, "a flow", beside=root.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from flowdsl.diagnostics import Diagnostic, Fix, Related, Severity
 from flowdsl.nearest import nearest
@@ -52,15 +52,21 @@ class Findings:
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))
 
     def unknown_key(
-        self, key: Node, names: Iterable[str], where: str, renamed: Mapping[str, str] | None = None
+        self,
+        key: Node,
+        names: Iterable[str],
+        where: str,
+        renamed: Mapping[str, str] | None = None,
+        *,
+        beside: Container[str] = (),
     ) -> bool:
         """Records a key that does not exist, with the nearest of those that do; whether there is one.
 
-        `renamed` maps old names to present ones.
+        `renamed` maps old names to present ones; `beside` are the keys of the same map.
         """
         near = nearest(key.value, [*names, *(renamed or ())])
         near = (renamed or {}).get(near, near) if near else None
         hint = f"did you mean `{near}`?" if near else None
-        fix = fixes.renamed(key, near) if near else None
+        fix = fixes.renamed(key, near) if near and near not in beside else None
         self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint, fixes=[fix])
         return near is not None

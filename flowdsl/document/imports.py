@@ -50,7 +50,7 @@ def _import_entry(item: Node, findings: Findings) -> tuple[Node, Node] | None:
     alias, source = values.get("as"), values.get("from")
     for name in values:
         if name not in ("from", "as"):
-            findings.unknown_key(item.keys[name], ("from", "as"), "an import")
+            findings.unknown_key(item.keys[name], ("from", "as"), "an import", beside=values)
     if alias is None or source is None or not isinstance(source.value, str):
         findings.add(
             "wrong-type", "an import is a map with `from` and `as`", item, hint="write `{from: ./x.module.yaml, as: x}`"
@@ -117,7 +117,7 @@ def build_module(
         return None
     for name, key in root.keys.items():
         if name not in MODULE_KEYS:
-            builder.findings.unknown_key(key, ("blocks", "imports"), "a module")
+            builder.findings.unknown_key(key, ("blocks", "imports"), "a module", beside=root.value)
     node = root.value.get("blocks", root.value.get("BLOCKS"))
     blocks = build_blocks(node, f"{builder.files.shown(real)}:blocks", builder)
     import_nodes = root.value.get("imports")

@@ -91,7 +91,9 @@ class StepKeys:
             self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint)
         else:
             names = [*spec.keys, *COMMON_KEYS]
-            self.misspelt |= self.findings.unknown_key(key, names, spec.name, spec.deprecated_keys)
+            self.misspelt |= self.findings.unknown_key(
+                key, names, spec.name, spec.deprecated_keys, beside=self.node.value
+            )
 
     def _instead(self, name: str) -> str | None:
         """What does the work of a key that other languages have and ours does not."""
@@ -108,7 +110,8 @@ class StepKeys:
             return
         for name, value in node.value.items():
             if name not in self.spec.keys:
-                self.findings.unknown_key(node.keys[name], self.spec.keys, f"the options of {self.spec.name}")
+                where = f"the options of {self.spec.name}"
+                self.findings.unknown_key(node.keys[name], self.spec.keys, where, beside=node.value)
             elif name not in self.keys:
                 self.keys[name] = value
                 self.key_nodes = {**self.key_nodes, name: node.keys[name]}

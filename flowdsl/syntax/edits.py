@@ -22,6 +22,15 @@ def replaced(at: Span, text: str, *, title: str | None = None, safe: bool = Fals
     return Fix(title or f"write `{text}`", (Edit(at, text),), safe)
 
 
+def instead(at: Span, old: str, new: str, *, style: str | None = None, safe: bool = False) -> Fix | None:
+    """Other characters in place of known ones inside a scalar of some style.
+
+    None when the place holds others, as where an escape spells them, or when the new ones would need escapes there.
+    """
+    unfit = "\\" in new or (style is not None and style in new)
+    return replaced(at, new, safe=safe) if at.text == old and not unfit else None
+
+
 def quoted(at: Span, *, title: str = "put it in quotes") -> Fix | None:
     """Quotes around characters; None when both kinds of quotes stand in them, or a backslash."""
     text = at.text

@@ -16,9 +16,10 @@ from flowdsl.syntax.yaml_reader import Node, content_start, plain_value
 _PLAIN = re.compile(r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )")
 
 
-def renamed(node: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
-    """Another value, for example a name, in place of a scalar's; in quotes where the scalar has them or needs them."""
-    if not stands(node):
+def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
+    """Another value, for example a name, in place of a scalar's; a text in quotes where the scalar has them or it needs
+    them. None when the scalar does not stand in the file as its value."""
+    if node.kind != "scalar" or not stands(node):
         return None
     start = content_start(node)
     return replaced(

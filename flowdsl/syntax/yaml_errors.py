@@ -6,9 +6,9 @@ import re
 from itertools import islice
 from typing import Any
 
-from flowdsl.diagnostics import Diagnostic, Fix, Related
+from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
-from flowdsl.syntax.edits import indented, quoted, removed_lines, replaced, value_at
+from flowdsl.syntax.edits import indented, line_end, quoted, removed_lines, replaced, value_at
 
 _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
@@ -176,7 +176,9 @@ def _unquoted_sign(source: Source, error: Any, at: int) -> Diagnostic | None:
     sign, problem = source.text[at : at + 1], str(getattr(error, "problem", ""))
     if source.text.startswith("```", at):
         hint = "remove the line: it belongs to Markdown"
-        fix = removed_lines(source, at, at + 3, title="remove the line", safe=True)
+        fences = islice(re.finditer(r"^[ \t]*```", source.text, re.MULTILINE), _NEAR)
+        edits = (removed_lines(source, found.start(), found.end()).edits[0] for found in fences)
+        fix = Fix("remove the lines with ```", tuple(edits), safe=True)
         return Diagnostic("yaml-syntax", "``` is not YAML", Span(source, at, at + 3), hint=hint, fixes=(fix,))
     if "scanning an alias" in str(getattr(error, "context", "")):
         at, sign = error.context_mark.index, "*"
@@ -246,9 +248,17 @@ def _quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
         "quote-in-quotes",
         "this quote ends the text, and more follows",
         span,
-        fixes=(replaced(span, inside),),
+        fixes=_these(_inner_quotes(source, start, quote, inside)),
         hint=f"inside the text write {inside} for it, or put the whole text in {other} quotes",
     )
+
+
+def _inner_quotes(source: Source, start: int, quote: str, inside: str) -> Fix | None:
+    """Every quote from the one that ends the text too early to the last but one of the line, written as in a text."""
+    text = source.text[start : line_end(source.text, start)]
+    places = [start + found.start() for found in islice(re.finditer(quote, text), _NEAR)][:-1]
+    edits = tuple(Edit(Span(source, place, place + 1), inside) for place in places)
+    return Fix(f"write {inside} inside the text", edits) if edits else None
 
 
 def _unclosed_bracket(source: Source, error: Any, at: int) -> Diagnostic | None:

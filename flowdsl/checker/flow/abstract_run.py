@@ -240,7 +240,10 @@ class AbstractRun:
         hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
         hint = f"did you mean `{near}`?" if near else hint
         message = f"`{name}` is not set by any step before this one"
-        self.findings.add("undefined-variable", message, node, hint=hint)
+        from flowdsl.syntax.fixes import renamed
+
+        fix = renamed(node, near) if near else None
+        self.findings.add("undefined-variable", message, node, hint=hint, fixes=[fix])
 
     def text_input(self, step: StepNode, state: State) -> None:
         """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""

@@ -74,7 +74,10 @@ def _unknown(run: AbstractRun, node: Node, by_ref: bool, state: State) -> None:
     near = nearest(node.value, known)
     hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
     message = f"No flow found for ref '{node.value}'" if by_ref else f"No template found with name '{node.value}'"
-    run.findings.add("unknown-flow", message, node, hint=hint)
+    from flowdsl.syntax.fixes import renamed
+
+    fix = renamed(node, near) if near else None
+    run.findings.add("unknown-flow", message, node, hint=hint, fixes=[fix])
 
 
 def _is_own(run: AbstractRun, by_ref: bool, name: str) -> bool:

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from flowdsl.diagnostics import Diagnostic
-from flowdsl.document.dialects.dialect import Dialect
+from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import PluginError
 from flowdsl.source import Source
 from flowdsl.syntax.yaml_reader import Include, Node, read
+
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "lowered", "made"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()

@@ -48,7 +48,7 @@ class AiKit(Dialect):
             return made({}, kit.span)
         for name, key in kit.keys.items():
             if name not in KIT_KEYS and nearest(name, KIT_KEYS) and name.isupper():
-                findings.unknown_key(key, KIT_KEYS, KIT)
+                findings.unknown_key(key, KIT_KEYS, KIT, beside=kit.value)
         node = made({KIT_KEYS[name]: value for name, value in kit.value.items() if name in KIT_KEYS}, kit.span)
         node.keys = {KIT_KEYS[name]: key for name, key in kit.keys.items() if name in KIT_KEYS}
         return node
