@@ -98,7 +98,10 @@ class StepNode(_Frozen):
 
     def block(self, key: str | None) -> tuple[StepNode, ...]:
         """The steps of an option that holds one block; none when it is absent."""
-        return next((block.steps for block in self.blocks if block.key == key), ())
+        for block in self.blocks:
+            if block.key == key:
+                return block.steps
+        return ()
 
     def given(self, keys: Iterable[str | None]) -> str | None:
         """The first of some keys that has a value."""

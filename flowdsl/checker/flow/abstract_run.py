@@ -1,7 +1,7 @@
 """Every path through a flow at once: an abstract run that knows of each FlowContext key its type and whether it is set.
 
-What a step does to the state follows from its shape (`flowdsl.step.flow_shapes`), by the table that `dataflow` hands
-in.
+What a step does to the state follows from its shape (`flowdsl.step.flow_shapes`), by the table that `analysis` hands
+in. The package says how paths, loops and calls are followed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FITTING: Final = {
 }
 """The kinds that an option of a type takes; a text may spell a number or a boolean."""
 Follow = Callable[["AbstractRun", "StepNode", State], None]
-"""What a step of one shape does to a state."""
+"""What a step of one shape does: it reads the step's options and changes the state to what is known after it."""
 
 
 class Frame:
@@ -94,7 +94,10 @@ class AbstractRun:
         self.analysed: set[int] = set()
 
     def steps(self, steps: Iterable[StepNode], state: State) -> None:
-        """Follows steps in order; what no path comes to is reported once."""
+        """Follows steps in order, and changes `state` to what is known after them.
+
+        What no path comes to is reported once.
+        """
         for step in steps:
             if state.dead is not None:
                 self.unreachable(step, state.dead)
@@ -113,7 +116,7 @@ class AbstractRun:
                 self.outputs(step, state)
 
     def outputs(self, step: StepNode, state: State) -> None:
-        """Writes the outputs of a step."""
+        """Sets the FlowContext keys of a step's outputs in `state`."""
         ports = {port.name: port.type for port in step.outputs}
         types = [port.type for port in step.spec.outputs if not port.optional]
         for index, (key, node) in enumerate(step.written_outputs()):
@@ -121,7 +124,7 @@ class AbstractRun:
             self.write(state, key, PORT_TYPES.get(port or "", ANY), node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
-        """Reports a step that never runs."""
+        """Reports a step that never runs, and why."""
         from flowdsl.diagnostics import Related
 
         related = (Related(why.node.span, why.label),) if why.node is not None else ()
@@ -131,7 +134,10 @@ class AbstractRun:
     def write(
         self, state: State, key: str, type: Type, where: Node, *, always: bool = True, implied: bool = False
     ) -> None:
-        """Sets a key."""
+        """Sets a key in `state` to a value of a type; `where` is the node that says so.
+
+        `always`: whether every path here does; `implied`: whether the language does it and not the author.
+        """
         if type.kinds & UNDEFINED and not type.is_any:
             type = without(type, UNDEFINED)
             type = type if type.kinds & ALL else OF_TEXT
@@ -144,13 +150,16 @@ class AbstractRun:
             self.observe(key, type)
 
     def observe(self, key: str, type: Type) -> None:
-        """Tells those who look that a key is written."""
+        """Adds a type to those that a key was given, for all `observers`."""
         for seen in self.observers:
             known = seen.get(key)
             seen[key] = type if known is None else join(known, type)
 
     def option(self, step: StepNode, name: str, node: Node, state: State) -> Type:
-        """The type of an option at its place; reports a value that cannot fit its key."""
+        """The type of an option of a step in a state.
+
+        Reports what its templates read wrongly, and a value that cannot fit its key.
+        """
         key = step.spec.keys.get(name)
         if key is None:
             return self.names.option(node, state)
@@ -176,7 +185,7 @@ class AbstractRun:
         return type
 
     def leaks(self, node: Node, where: str) -> None:
-        """Reports a secret that can come to where it is shown."""
+        """Reports that a secret can come to `where`, a word such as `the prompt`."""
         hint = "a secret belongs into a service entry or a header"
         self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint, severity="warning")
 
@@ -202,7 +211,7 @@ class AbstractRun:
         self.findings.add("wrong-type", message, node, hint=hint, severity="error" if sure else "warning")
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
-        """Reads the options of a step, without its blocks and those that are read elsewhere."""
+        """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
         if step.spec.resolved_late:
             but = but.union(step.spec.resolved_late)
         for name, node in step.keys.items():
@@ -270,12 +279,12 @@ def _shown(text: str) -> str:
 
 
 def leaf(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Reads the options."""
+    """A step without blocks: reads its options."""
     run.options(step, state)
 
 
 def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Runs its blocks once, in order."""
+    """A step that runs its blocks once, in order: `state` goes through all of them."""
     flow = step.spec.flow
     assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
     run.options(step, state)
@@ -286,7 +295,8 @@ def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
 
 
 def assign(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Sets each key in document order, so that later ones see earlier ones; a source sets the key that is named."""
+    """A step that sets keys: each in document order, so that later ones see earlier ones; a source sets the key that is
+    named."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
     source = next((key for key in flow.sources if key in step.keys), None)

@@ -56,7 +56,7 @@ CODES = frozenset(
 
 
 def check_paths(document: Document, findings: Findings) -> None:
-    """Follows every path through a document, and reports what goes wrong on one."""
+    """Follows every path through a document; what goes wrong on one of them is added to `findings`."""
     run = AbstractRun(document, findings, FOLLOW)
     state = _start(run)
     failing: dict[str, Type] = {}
@@ -85,7 +85,8 @@ def check_paths(document: Document, findings: Findings) -> None:
 
 
 def check_open(flows: Iterable[Sequence[StepNode]], document: Document, findings: Findings) -> None:
-    """Follows flows by themselves: whoever calls them may have set any key, and may have any blocks."""
+    """Follows flows by themselves, and adds to `findings`: whoever calls them may have set any key, and have any
+    blocks."""
     run = AbstractRun(document, findings, FOLLOW)
     run.names.foreign = True
     for steps in flows:
@@ -182,7 +183,8 @@ def _blocks(run: AbstractRun) -> None:
 
 
 def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """Findings in the order of the file; of several about one name at one place the worst."""
+    """The findings in the order they came, of several about one name at one place only the worst: a step that is
+    reached more than once is looked at more than once."""
     best: dict[tuple[str, int, int, str], Diagnostic] = {}
     kept: list[Diagnostic] = []
     for found in diagnostics:

@@ -13,7 +13,7 @@ from flowdsl.template import parse, parse_expression
 
 
 def first_writes(steps: Iterable[StepNode], found: dict[str, Node] | None = None) -> dict[str, Node]:
-    """Every key that steps or steps inside them write, with the first place that does."""
+    """Every FlowContext key that steps, or steps inside them, write → the first place that does; added to `found`."""
     found = {} if found is None else found
     for step in steps:
         for name, node in step.writes():

@@ -23,7 +23,7 @@ MANY = 8
 
 
 def choice(run: AbstractRun, step: StepNode, state: State) -> None:
-    """One of two blocks, or none."""
+    """A step that runs one of two blocks: `state` goes on after either."""
     flow = step.spec.flow
     assert isinstance(flow, Choice)  # noqa: S101  the table of shapes says so
     deciding = step.given(flow.on)
@@ -31,14 +31,15 @@ def choice(run: AbstractRun, step: StepNode, state: State) -> None:
     constant_condition(run, step, state, deciding)
     truth = truth_states(step, deciding, state)
     ways = [_way(run, step, block, truth(block.key == flow.then), state) for block in step.blocks]
+    present = [block.key for block in step.blocks]
     for key, holds in ((flow.then, True), (flow.otherwise, False)):
-        if not any(block.key == key for block in step.blocks):
+        if key not in present:
             ways.append(_no_way(step, key, truth(holds), state))
     merge(state, ways)
 
 
 def switch(run: AbstractRun, step: StepNode, state: State) -> None:
-    """One of many blocks, or none."""
+    """A step that runs one of many blocks: `state` goes on after any of those that can run."""
     flow = step.spec.flow
     assert isinstance(flow, Switch)  # noqa: S101  the table of shapes says so
     deciding = step.given(flow.on)
@@ -93,7 +94,8 @@ def _not_set(step: StepNode, block: BlockNode) -> tuple[str, Node, str]:
 
 
 def exit_(run: AbstractRun, step: StepNode, state: State) -> None:
-    """A signal, or an error, that ends what the step stands in."""
+    """A step that ends what it stands in: what is known goes to the frame it leaves to, and `state` is dead, or goes on
+    where its condition is false."""
     flow = step.spec.flow
     assert isinstance(flow, Exit)  # noqa: S101  the table of shapes says so
     deciding = step.given((flow.when,))
@@ -124,7 +126,7 @@ def _left_by(run: AbstractRun, signal: Signal) -> Frame:
 
 
 def leave(frame: Frame, state: State, why: Unset) -> None:
-    """Keeps what is known where a signal leaves a block."""
+    """Adds to a frame what is known in `state`, where a signal leaves the block; `why` a key may be unset after it."""
     if frame.wanted is not None:
         found = {key: entry for key in frame.wanted if (entry := state.get(key)) is not None}
     else:
@@ -152,14 +154,14 @@ def _fold(frame: Frame, found: dict[str, Entry], why: Unset) -> None:
 
 
 def way_out(base: State, changes: dict[str, Entry]) -> State:
-    """A state over another with what is known on one way out of a block."""
+    """A state over another with the changes of one way out of a block."""
     state = State(base)
     state.changes = changes
     return state
 
 
 def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
-    """`catch` may begin after any part of the body; `final` follows whatever happened."""
+    """A step that catches errors: `catch` may begin after any part of the body; `final` follows whatever happened."""
     flow = step.spec.flow
     assert isinstance(flow, Try)  # noqa: S101  the table of shapes says so
     run.options(step, state, frozenset({flow.when or ""}))
@@ -238,7 +240,7 @@ def _finally(
 
 
 def parallel(run: AbstractRun, step: StepNode, state: State) -> None:
-    """All blocks, each on its own copy; what they change is merged."""
+    """A step that runs blocks side by side: each is followed from `state` as it is, then what they change is merged."""
     flow = step.spec.flow
     assert isinstance(flow, Parallel)  # noqa: S101  the table of shapes says so
     run.options(step, state)

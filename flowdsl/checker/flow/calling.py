@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 def call(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Follows the called flow."""
+    """A step that calls a flow: the flow is followed from `state`, unless it was from one that looked the same."""
     flow = step.spec.flow
     assert isinstance(flow, Call)  # noqa: S101  the table of shapes says so
     run.options(step, state)

@@ -56,7 +56,7 @@ def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[boo
 
 
 def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str | None) -> bool | None:
-    """The value of a condition that is always the same, which is reported; None when it is not."""
+    """The truth of the condition in an option, which is reported, if it is always the same; None when it is not."""
     if key is None:
         return None
     found = constant(run, step, state, key)

@@ -1,4 +1,4 @@
-"""Loops: followed until another pass says nothing new."""
+"""Loops: followed until another round says nothing new. The package says why that ends, and what is widened."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.syntax.yaml_reader import Node
 
-MAX_PASSES = 4
-"""After so many rounds what still changes is taken as any value."""
+MAX_ROUNDS = 4
+"""The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one pass as for all."""
 
@@ -29,12 +29,13 @@ FAULTS = frozenset({"unknown-member", "wrong-type"})
 class Known:
     """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "endless", "flow", "least", "most", "side_by_side", "step", "what")
+    __slots__ = ("deciding", "endless", "flow", "index", "item", "least", "most", "side_by_side", "step", "what")
 
     def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
         flow = step.spec.flow
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
         self.step, self.flow = step, flow
+        self.item, self.index = step.item(), step.index()
         self.what = OF_NUMBER if flow.numbers else ANY
         self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
@@ -74,7 +75,8 @@ def _of_numbers(loop: Known) -> None:
 
 
 def loop(run: AbstractRun, step: StepNode, state: State) -> None:
-    """Any number of passes."""
+    """A step that runs a block any number of times: the block is followed until another round says nothing new, from a
+    head that holds before each iteration; `state` goes on after none of them, the last one, or a BREAK."""
     known = Known(run, step, state)
     if known.most == 0:
         _never(run, known, state)
@@ -82,15 +84,15 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
     mark = len(run.findings.diagnostics)
     carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
-    for round in range(MAX_PASSES):
-        head = _head(state, carried, step)
-        breaks, backs, gone = _pass(run, known, head)
+    for round in range(MAX_ROUNDS):
+        head = _head(state, carried, known)
+        breaks, backs, gone = _iterate(run, known, head)
         back = _joined_back(head, backs)
         if known.side_by_side or covers(_seen(head, back), back):
             break
         dropped += run.findings.diagnostics[mark:]
         del run.findings.diagnostics[mark:]
-        carried = _wider(carried, back, widen=round >= MAX_PASSES - 2)
+        carried = _wider(carried, back, widen=round >= MAX_ROUNDS - 2)
     run.heads[id(step)] = carried
     _keep_faults(run, dropped, mark)
     _once(run, known, backs, gone)
@@ -119,21 +121,20 @@ def _never(run: AbstractRun, known: Known, state: State) -> None:
             start, end, *by = (keys[key].value for key in known.flow.numbers if key in keys)
             message += f": from {start} there is no way to {end}"
             message += f" by {by[0]}" if by else ""
-        run.findings.add("loop-never-runs", message, _bound(known, -1), severity="warning")
+        node = _node_of(step, (known.flow.items, *reversed(known.flow.numbers[1:])))
+        run.findings.add("loop-never-runs", message, node, severity="warning")
     _collect(run, step, state, [])
 
 
-def _bound(known: Known, last: int) -> Node:
-    """The node of a loop's items, else of the last of its numbers down from an index."""
-    keys = known.step.keys
-    names = (known.flow.items or "", *reversed(known.flow.numbers[:last] if last > 0 else known.flow.numbers))
-    return next((keys[name] for name in names if name in keys), known.step.name_node)
+def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
+    """The node of the first of some options that is there, else of the step's name."""
+    return next((step.keys[key] for key in keys if key is not None and key in step.keys), step.name_node)
 
 
-def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
+def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where a pass begins: before the first, or after any other."""
     head = State(state)
-    index = step.index()
+    step, index = known.step, known.index
     why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
@@ -141,15 +142,15 @@ def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
     return head
 
 
-def _pass(
+def _iterate(
     run: AbstractRun, known: Known, head: State
 ) -> tuple[list[tuple[dict[str, Entry], Unset]], list[tuple[dict[str, Entry], Unset]], Unset | None]:
-    """One pass: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
+    """One iteration: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
     step = known.step
     if known.deciding is not None:
         run.option(step, known.deciding, step.keys[known.deciding], head)
     body = State(truth_states(step, known.deciding, head)(True))
-    for named, type in ((step.item(), known.what), (step.index(), OF_INTEGER)):
+    for named, type in ((known.item, known.what), (known.index, OF_INTEGER)):
         if named is not None:
             run.write(body, named[0], type, named[1], implied=True)
     outs, agains = Frame(head), Frame(head)
@@ -161,7 +162,8 @@ def _pass(
     run.steps(step.block(known.flow.body), body)
     run.ends = ends
     run.loops.pop()
-    run.late_options(step, body)
+    if step.spec.resolved_late:
+        run.late_options(step, body)
     backs = list(agains.exits)
     if body.dead is None:
         for key in known.flow.collect[:1]:
@@ -214,7 +216,8 @@ def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Un
     step = known.step
     if known.most == 1:
         message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
-        run.findings.add("loop-runs-once", message, _bound(known, 2), hint=hint, severity="warning")
+        node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
+        run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
         message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
@@ -257,7 +260,7 @@ def _go_on(
         ways += [(_over(state, head, changes, why), why) for changes, why in backs]
     ways += [(_over(state, head, changes, why), why) for changes, why in breaks]
     if not ways:
-        if (known.endless and not backs) or known.endless:
+        if known.endless:
             state.dead = Unset(f"the {step.spec.name} at {line(step)} never ends", step.name_node, "this never ends")
         else:
             text = f"the {step.spec.name} at {line(step)} always ends what it stands in"

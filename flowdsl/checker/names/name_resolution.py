@@ -220,7 +220,7 @@ class Names:
     def maybe(
         self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = (), fix: Fix | None = None
     ) -> None:
-        """Reports a key that some path leaves unset."""
+        """Reports a key, as it is `shown` in the template, that some path leaves unset, and which."""
         unset = entry.unset
         message = f"`{shown}` may be unset" + (f": {unset.text}" if unset is not None else "")
         related = more
@@ -281,7 +281,7 @@ class Names:
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports a value whose text says nothing."""
+        """Reports, at the characters of a template, a value of a type whose text says nothing."""
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"

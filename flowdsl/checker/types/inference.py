@@ -76,7 +76,8 @@ HARMLESS: Final = frozenset(
 
 
 class Inference:
-    """One template in one state; `bound` are the names that its own tags set."""
+    """Walks one template in one state, and adds to the findings of its names; `bound` are the names that its own tags
+    set. Its methods take a part of the tree, and whether undefined is harmless there (`lax`), and give its type."""
 
     def __init__(self, names: NameTable, use: Use) -> None:
         self.names = names
@@ -124,7 +125,8 @@ class Inference:
         return secret
 
     def branches(self, statement: If) -> bool:
-        """Walks `if`: each body with what its condition says, and the conditions before it deny."""
+        """Walks `if`: each body with what its condition says, and the conditions before it deny; whether a secret is
+        printed in it."""
         around, before = self.use.state, dict(self.bound)
         secret, after = False, dict(self.bound)
         for condition, inner in statement.branches:
@@ -142,7 +144,7 @@ class Inference:
         return secret
 
     def loop(self, statement: For) -> bool:
-        """Walks `for`; what its body sets stays inside."""
+        """Walks `for`, whose body keeps what it sets; whether a secret is printed in it."""
         items = self.expr(statement.items, False)
         operands.check_items(self, statement.items, items)
         before = dict(self.bound)
@@ -156,7 +158,7 @@ class Inference:
         return secret or bool(items.kinds & SECRET)
 
     def switch(self, statement: Switch) -> bool:
-        """Walks `switch`."""
+        """Walks `switch`; whether a secret is printed in it."""
         self.expr(statement.subject, True)
         before, secret = dict(self.bound), False
         after = dict(self.bound)
@@ -176,7 +178,7 @@ class Inference:
         return _INFER[type(node)](self, node, lax)
 
     def chain(self, node: Node, lax: bool, called: bool) -> Type:
-        """A name with its members."""
+        """The type of a name with its members."""
         parts: list[Part] = []
         end, target = node.end, node
         while isinstance(target, Member):
@@ -198,7 +200,7 @@ class Inference:
         return self.names.members(found, parts, 0, shown, self.use, lax or self.use.lax)
 
     def call(self, node: Call, lax: bool) -> Type:
-        """A call."""
+        """The type of what a call gives."""
         target = node.target
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
         secret = any(type.kinds & SECRET for type in arguments)
@@ -222,7 +224,7 @@ class Inference:
         return ANY
 
     def filtered(self, node: Filtered, lax: bool) -> Type:
-        """A filter."""
+        """The type of what a filter gives."""
         fallback = node.name in ("default", "d")
         target = self.expr(node.target, lax or fallback)
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
@@ -238,14 +240,14 @@ class Inference:
         return with_secret(found) if secret else found
 
     def tested(self, node: Tested, lax: bool) -> Type:
-        """A test."""
+        """The type of a test: true or false."""
         self.expr(node.target, lax or node.name in HARMLESS)
         for part in node.arguments.parts():
             self.expr(part, False)
         return OF_BOOLEAN
 
     def unary(self, node: Unary, lax: bool) -> Type:
-        """`not`, signs, the floor of `//`."""
+        """The type of `not`, of signs, of the floor of `//`."""
         found = self.expr(node.operand, lax or node.operator == "not")
         if node.operator == "not":
             return OF_BOOLEAN
@@ -253,7 +255,7 @@ class Inference:
         return OF_NUMBER
 
     def binary(self, node: Binary, lax: bool) -> Type:
-        """Arithmetic, comparisons, `in`."""
+        """The type of arithmetic, comparisons, `in`."""
         with_none = any(isinstance(part, Literal) and part.value is None for part in (node.left, node.right))
         lax = lax or (with_none and node.operator[-1] == "=")
         left, right = self.expr(node.left, lax), self.expr(node.right, lax)
@@ -268,7 +270,7 @@ class Inference:
         return OF_BOOLEAN
 
     def sequence(self, node: Chain, lax: bool) -> Type:
-        """`and`, `or`, or `+ - ~` from left to right."""
+        """The type of `and`, `or`, or `+ - ~` from left to right."""
         if node.operators[0] in ("and", "or"):
             return self.logic(node, lax)
         found = self.expr(node.operands[0], lax)
@@ -297,7 +299,7 @@ class Inference:
         return found or ANY
 
     def choice(self, node: Choice, lax: bool) -> Type:
-        """The inline if."""
+        """The type of the inline if: that of either value."""
         around = self.use.state
         self.expr(node.condition, True)
         self.use.state = narrowed(around, node.condition, True)
@@ -310,15 +312,15 @@ class Inference:
         return join(value, other)
 
     def literal(self, node: Literal, lax: bool) -> Type:
-        """A constant."""
+        """The type of a constant."""
         return of_value(node.value)
 
     def list_of(self, node: ListOf, lax: bool) -> Type:
-        """`[a, b]`."""
+        """The type of `[a, b]`."""
         return joined_list([self.expr(item, lax) for item in node.items])
 
     def dict_of(self, node: DictOf, lax: bool) -> Type:
-        """`{a: b}`."""
+        """The type of `{a: b}`."""
         return map_of({pair.name: self.expr(pair.value, lax) for pair in node.pairs})
 
 

@@ -70,7 +70,7 @@ def _is(type: Type, kinds: int) -> bool:
 
 
 def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
-    """An operand of arithmetic that is no number, and has no text that is one."""
+    """Reports an operand of arithmetic, of this type, that is no number and has no text that is one."""
     if _is(type, _WHOLE | FUNCTION):
         hint = COUNTED[0] if _is(type, LIST) else None
         word = "//" if operator == "floor" else operator
@@ -86,7 +86,7 @@ def added(left: Type, right: Type) -> Type:
 
 
 def check_comparison(walk: Walk, node: Binary, left: Type, right: Type) -> None:
-    """A comparison of a list or map with a number or text."""
+    """Reports a comparison of a list or map with a number or text."""
     for one, other, at in ((left, right, node.left), (right, left, node.right)):
         if _is(one, _WHOLE) and _is(other, SCALAR):
             hint = COUNTED[1] if _is(one, LIST) else None
@@ -96,7 +96,7 @@ def check_comparison(walk: Walk, node: Binary, left: Type, right: Type) -> None:
 
 
 def check_container(walk: Walk, node: Node, type: Type) -> None:
-    """The right side of `in`."""
+    """Reports a right side of `in` into which nothing can look."""
     if _is(type, NUMERIC | BOOLEAN):
         _add(walk, node, f"{{}} is {describe(type)}, and `in` looks into a list, text or map")
     elif type.kinds & (NUMERIC | BOOLEAN) and not type.is_any:
@@ -106,13 +106,13 @@ def check_container(walk: Walk, node: Node, type: Type) -> None:
 
 
 def check_items(walk: Walk, node: Node, type: Type) -> None:
-    """What `{% for %}` walks."""
+    """Reports a value that `{% for %}` cannot walk."""
     if _is(type, NUMERIC | BOOLEAN | FUNCTION):
         _add(walk, node, f"{{}} is {describe(type)}, and `for` walks a list", severity="warning")
 
 
 def check_filter(walk: Walk, node: Filtered, type: Type) -> None:
-    """The value of a filter that raises for others."""
+    """Reports a value, of this type, for which a filter raises."""
     needs = results.FAILS.get(node.name)
     if needs is None or type.is_any or not type.kinds & ALL:
         return
@@ -125,13 +125,13 @@ def check_filter(walk: Walk, node: Filtered, type: Type) -> None:
 
 
 def check_callable(walk: Walk, node: Node, type: Type) -> None:
-    """What is called."""
+    """Reports a call of what is no function."""
     if type.kinds & ALL and not type.kinds & (FUNCTION | OTHER | UNDEFINED):
         _add(walk, node, f"{{}} is {describe(type)}, and cannot be called")
 
 
 def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, lax: bool) -> None:
-    """A method that the value it is called on may not have."""
+    """Reports a call of a method, of type `found`, that its owner does not have or may not have."""
     if found.is_any or _is(found, FUNCTION):
         return
     from flowdsl.nearest import nearest
