@@ -27,6 +27,7 @@ verify: $(VENV)/dev $(NUNJUCKS)
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 soak: $(VENV)/dev $(NUNJUCKS)
 	$(BIN)/python tests/fuzz/fuzz_check.py 20000
+	$(BIN)/python tests/fuzz/fuzz_lossless.py 5000
 	FLOWDSL_DIFFERENTIAL=10000 $(BIN)/python -m pytest tests/verify/test_template_differential.py
 	set -e; for seed in $(SEEDS); do \
 		$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile soak --hypothesis-seed $$seed; done

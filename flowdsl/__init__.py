@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowdsl.blob import Blob
-    from flowdsl.diagnostics import Diagnostic, Related, render
+    from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related, render
+    from flowdsl.document.dialects.dialect import Dialect
     from flowdsl.engine.result import Result
     from flowdsl.environment import Environment, Flow, FlowText, OnEvent
     from flowdsl.error_value import ErrorValue
@@ -82,7 +83,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "flowdsl.blob": ("Blob",),
-    "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
+    "flowdsl.diagnostics": ("Diagnostic", "Edit", "Fix", "Related", "render"),
+    "flowdsl.document.dialects.dialect": ("Dialect",),
     "flowdsl.environment": ("Environment", "Flow", "FlowText", "OnEvent"),
     "flowdsl.errors": (
         "ConfigError",
@@ -170,6 +172,8 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "ContentRefused",
     "Deferred",
     "Diagnostic",
+    "Dialect",
+    "Edit",
     "Emitted",
     "Environment",
     "ErrorValue",
@@ -179,6 +183,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "Execute",
     "Exit",
     "Expression",
+    "Fix",
     "Flow",
     "FlowCheckError",
     "FlowError",

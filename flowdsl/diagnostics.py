@@ -18,8 +18,36 @@ class Related(NamedTuple):
     message: str
 
 
+class Edit(NamedTuple):
+    """Characters of a file and the text to put in their place: an empty span inserts, an empty text removes."""
+
+    span: Span
+    text: str
+
+
+class Fix(NamedTuple):
+    """Edits that mend a finding, none of which touch each other.
+
+    A fix is `safe` when what it writes is what the file said all along, only spelt right: it can be applied unseen.
+    Others are a guess at what was meant, or take something away.
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fix as JSON values; each edit replaces the characters from `line`, `col` up to `end_line`, `end_col`."""
+        return {
+            "title": self.title,
+            "safe": self.safe,
+            "edits": [{"path": edit.span.path, **_place(edit.span), "text": edit.text} for edit in self.edits],
+        }
+
+
 class Diagnostic(NamedTuple):
-    """One finding: `code` is a stable kebab-case word, `span` the characters it is about."""
+    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what would mend it:
+    any one of them does."""
 
     code: str
     message: str
@@ -27,18 +55,14 @@ class Diagnostic(NamedTuple):
     severity: Severity = "error"
     hint: str | None = None
     related: tuple[Related, ...] = ()
+    fixes: tuple[Fix, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; lines and columns count from 1, `end_col` is the column after the last
         character."""
-        line, col = self.span.first
-        end_line, end_col = self.span.last
         return {
             "path": self.span.path,
-            "line": line,
-            "col": col,
-            "end_line": end_line,
-            "end_col": end_col,
+            **_place(self.span),
             "severity": self.severity,
             "code": self.code,
             "message": self.message,
@@ -47,7 +71,26 @@ class Diagnostic(NamedTuple):
                 {"path": r.span.path, "line": r.span.first.line, "col": r.span.first.col, "message": r.message}
                 for r in self.related
             ],
+            "fixes": [fix.to_dict() for fix in self.fixes],
         }
+
+
+def _place(span: Span) -> dict[str, int]:
+    line, col = span.first
+    end_line, end_col = span.last
+    return {"line": line, "col": col, "end_line": end_line, "end_col": end_col}
+
+
+def fixed(source: Source, fix: Fix) -> str:
+    """The text of a source with the edits of a fix that are about it."""
+    text = source.text
+    for edit in sorted((edit for edit in fix.edits if edit.span.source is source), key=_edit_place, reverse=True):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
+
+
+def _edit_place(edit: Edit) -> tuple[int, int]:
+    return edit.span.start, edit.span.end
 
 
 def sort_key(diagnostic: Diagnostic) -> tuple[str, int, int]:

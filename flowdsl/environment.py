@@ -6,11 +6,14 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.checker import Checked, CheckSettings
-from flowdsl.checker import check as check_flow
-from flowdsl.checker.actions import chosen
+from flowdsl.checker import CheckSettings, in_order
+from flowdsl.checker import check as check_file
 from flowdsl.checker.inputs import input_values
 from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.document.actions import chosen
+from flowdsl.document.build import build
+from flowdsl.document.dialects import lowered
+from flowdsl.document.files import Files
 from flowdsl.engine.result import Result
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.events import Event
@@ -29,7 +32,7 @@ from flowdsl.syntax.yaml_reader import read_bytes
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.document.document import Document
+    from flowdsl.document.document import Document, FlowFile
     from flowdsl.engine.execute import Resources
     from flowdsl.engine.program import Program
     from flowdsl.step.step import Step
@@ -130,12 +133,12 @@ class Environment:
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        checked, diagnostics, layers = self._check(flow, declare)
-        if checked is None:
+        file, diagnostics, layers = self._check(flow, declare)
+        if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, chosen(checked, action), diagnostics, layers)
+        return Flow(self, chosen(file, action), diagnostics, layers)
 
     def run(
         self,
@@ -174,11 +177,18 @@ class Environment:
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[Checked | None, list[Diagnostic], ServiceLayers]:
+    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[FlowFile | None, list[Diagnostic], ServiceLayers]:
         source, diagnostics = _source(flow)
         layers = self._layers(source)
         if diagnostics:
             return None, diagnostics, layers
+        files = Files(source)
+        nodes, slips = lowered(source, files.include)
+        if nodes is None:
+            return None, in_order(slips), layers
+        file = build(nodes, self.registry, files)
+        if file is None:
+            return None, in_order(nodes.findings.diagnostics), layers
         settings = CheckSettings(
             self.registry,
             services=layers,
@@ -187,7 +197,7 @@ class Environment:
             context=declare,
             as_of=self.as_of or _today(),
         )
-        return *check_flow(source, settings), layers
+        return file, check_file(file, settings), layers
 
     def _layers(self, source: Source) -> ServiceLayers:
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []

@@ -54,11 +54,14 @@ KEYS = frozenset({"apiKey", "authKey"})
 """Either is enough to be let in."""
 
 
+ADDRESS_START = "https://"
+
+
 def problem_of(key: str, value: Any) -> Problem | None:
     """What is wrong with the value of a setting, or None."""
     problem = None if value is None else SETTINGS[key].problem(value)
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
-        hint = f"write `https://{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
+        hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
     return problem
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -18,15 +18,18 @@ class Position(NamedTuple):
 class Source:
     """A text and the path it is known by.
 
-    Offsets are character indexes into `text`; line ends are `\\n`, `\\r\\n` or `\\r`. A byte order mark at the start is
-    left out.
+    Offsets are character indexes into `text`; line ends are `\\n`, `\\r\\n` or `\\r`. Byte order marks at the start are
+    left out of it, and so are bytes that are no UTF-8, where U+FFFD stands: `encode` gives both back.
     """
 
-    __slots__ = ("_starts", "path", "text")
+    __slots__ = ("_starts", "_undecoded", "marks", "path", "text")
 
-    def __init__(self, text: str, path: str = "<text>") -> None:
-        self.text = text.removeprefix("\ufeff")
+    def __init__(self, text: str, path: str = "<text>", undecoded: Mapping[int, bytes] | None = None) -> None:
+        self.text = text.lstrip("\ufeff")
         self.path = path
+        self.marks = len(text) - len(self.text)
+        """How many byte order marks stand at the start."""
+        self._undecoded = undecoded
         self._starts: Sequence[int] | None = None
 
     def __repr__(self) -> str:
@@ -52,6 +55,13 @@ class Source:
         starts = self._line_starts()
         line = max(1, min(line, len(starts)))
         return min(starts[line - 1] + max(col - 1, 0), starts[line - 1] + len(self.line(line)))
+
+    def encode(self, start: int, end: int) -> bytes:
+        """The bytes of the characters from `start` up to but not including `end`, as the file has them."""
+        if not self._undecoded:
+            return self.text[start:end].encode("utf-8", "surrogatepass")
+        undecoded = self._undecoded
+        return b"".join(undecoded.get(at) or self.text[at].encode() for at in range(start, end))
 
     def _line_starts(self) -> Sequence[int]:
         if self._starts is None:

@@ -92,8 +92,9 @@ EXPLAINED = {
     ("checker", "items"): "a word of JSON Schema",
     ("checker", "default"): "a word of JSON Schema, and a filter of templates",
     ("checker", "in"): "an operator of templates",
-    ("checker", "steps"): "what people write for the root key `flow`",
-    ("checker", "name"): "a key of an entry of `inputs` and `outputs`",
+    ("document", "default"): "a word of JSON Schema",
+    ("document", "steps"): "what people write for the root key `flow`",
+    ("document", "name"): "a key of an entry of `inputs` and `outputs`",
     ("engine", "message"): "a member of what EMIT_EVENT is given, not a key",
     ("engine", "code"): "a member of an error",
 }

@@ -1,27 +1,40 @@
-"""Checking: everything that is wrong with a flow, in one pass, before anything runs.
+"""The fourth stage: everything that is wrong with a flow, in one pass, before anything runs.
 
-`check(source, settings)` never raises for a mistake in the file: it reports it.
+In: a `FlowFile` as `build` makes it. Out: its diagnostics, those of its form included. Nothing is built here, and
+nothing is raised for a mistake in a file. Begin at `documents`.
 """
 
 from __future__ import annotations
 
-from flowdsl.checker.files import Files
+from flowdsl.checker.declarations import check_services
+from flowdsl.checker.documents import check_document
 from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.flow.analysis import without_repetitions
-from flowdsl.checker.roots import Checked
-from flowdsl.checker.structure import check_root
+from flowdsl.checker.templates import resolved_value
 from flowdsl.diagnostics import Diagnostic, sort_key
-from flowdsl.source import Source
-from flowdsl.syntax.yaml_reader import read
+from flowdsl.document.document import Document, FlowFile
 
-__all__ = ["CheckSettings", "Checked", "check"]
+__all__ = ["CheckSettings", "check"]
 
 
-def check(source: Source, settings: CheckSettings) -> tuple[Checked | None, list[Diagnostic]]:
-    """The document of a flow and its diagnostics in the order of the file; no document when nothing could be made of
-    it."""
-    files = Files(source)
-    root, slips = read(source, files.include)
-    findings = Findings(settings, slips)
-    checked = check_root(source, root, findings, files) if root is not None else None
-    return checked, sorted(without_repetitions(findings.diagnostics), key=sort_key)
+def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
+    """Every diagnostic of a file, in the order of the file."""
+    findings = Findings(settings, file.findings)
+    for entries in file.services:
+        check_services(entries, findings)
+    for blocks in file.blocks:
+        for node in blocks.vars.values():
+            resolved_value(node, findings)
+    for part in file.parts:
+        if isinstance(part, Document):
+            check_document(part, findings)
+        else:
+            from flowdsl.checker.open_flows import check_open_flows
+
+            check_open_flows(part, findings)
+    return in_order(findings.diagnostics)
+
+
+def in_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics in the order of the file, each once."""
+    return sorted(without_repetitions(diagnostics), key=sort_key)

@@ -1,58 +1,33 @@
-"""What a flow declares: inputs with their JSON Schemas, outputs, services."""
+"""What a flow declares: the JSON Schemas of its inputs, the settings of its services."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
-from flowdsl.checker.references import check_setting
+from flowdsl.checker.templates import check_setting
+from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import OTHER_NAMES, SETTINGS, problem_of
-from flowdsl.step.rules import show
+from flowdsl.services import ADDRESS_START, SETTINGS, problem_of
+from flowdsl.step.rules import Problem, show
 from flowdsl.step.service import SECRET_SETTINGS
 from flowdsl.step.spec import is_templated, type_name
+from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
 
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
 _PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "array": "list", "object": "map"}
 
 
-def check_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:
-    """The declared inputs by name; None when the flow has no `inputs`."""
-    if node is None:
-        return None
-    if node.kind != "map":
-        if node.value is not None:
-            findings.add(
-                "wrong-type",
-                f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}",
-                node,
-                hint="write `inputs: {topic: {type: string}}`",
-            )
-        return {}
-    declared = {}
-    for name, schema in node.value.items():
-        if schema.kind == "map":
-            values = schema.plain()
-            default = values.pop("default", None)
-            has_default = "default" in schema.value
-            declared[name] = InputDeclaration(name, values, has_default, default, schema)
-            _check_schema(name, schema, values, has_default, default, findings)
-        elif schema.value is None:
-            declared[name] = InputDeclaration(name, {}, False, None, schema)
-        else:
-            hint = f"write `{name}: {{type: {schema.value}}}`" if isinstance(schema.value, str) else None
-            findings.add(
-                "wrong-type",
-                f"an input is declared by a JSON Schema, a map, not {show(schema.plain())}",
-                schema,
-                hint=hint,
-            )
-            declared[name] = InputDeclaration(name, {}, False, None, schema)
-    return declared
+def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
+    """Reports input schemas that are none, and defaults that do not fit theirs."""
+    for name, (_, schema, has_default, default, node) in declared.items():
+        if node.kind == "map":
+            _check_schema(name, node, schema, has_default, default, findings)
 
 
 def _check_schema(
@@ -95,7 +70,8 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
         near = _OTHER_TYPES.get(value.lower()) or nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
-        findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint)
+        fix = fixes.renamed(at, near) if near else None
+        findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
     else:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", at)
 
@@ -120,27 +96,15 @@ def _at(node: Node, path: Any) -> Node:
     return node
 
 
-def check_services(node: Node | None, findings: Findings) -> dict[str, Node]:
-    """The service entries of a document by name."""
-    if node is None or (node.kind == "scalar" and node.value is None):
-        return {}
-    if node.kind != "map":
-        findings.add("wrong-type", f"`services` takes a map from name to settings, not {show(node.plain())}", node)
-        return {}
-    entries = {}
-    for name, entry in node.value.items():
-        if entry.kind != "map":
-            findings.add("wrong-type", f"a service entry is a map of settings, not {show(entry.plain())}", entry)
-            continue
-        entries[name] = entry
+def check_services(entries: Mapping[str, Node], findings: Findings) -> None:
+    """Reports settings of service entries with a wrong value, or with a secret in plain text."""
+    for entry in entries.values():
         _check_entry(entry, findings)
-    return entries
 
 
 def _check_entry(entry: Node, findings: Findings) -> None:
     for key, value in entry.value.items():
         if key not in SETTINGS:
-            findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES)
             continue
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
@@ -151,6 +115,16 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 entry.keys[key],
                 hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
                 severity="warning",
+                fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
             )
         elif not templated and (problem := problem_of(key, value.plain())) is not None:
-            findings.add(problem.code, problem.message, value, hint=problem.hint)
+            fix = _setting_fix(problem, value)
+            findings.add(problem.code, problem.message, value, hint=problem.hint, fixes=[fix])
+
+
+def _setting_fix(problem: Problem, value: Node) -> Fix | None:
+    """The mend of a setting: another value, or the start that an address lacks."""
+    if problem.hint is not None and problem.hint.startswith(f"write `{ADDRESS_START}"):
+        return fixes.put_before(value, ADDRESS_START) if value.style is None else None
+    values = [new for change in problem.fixes for _, new in change.values]
+    return fixes.renamed(value, values[0]) if values else None

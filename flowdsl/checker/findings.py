@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.diagnostics import Diagnostic, Related, Severity
-from flowdsl.nearest import nearest
-from flowdsl.source import Span
-from flowdsl.step.flow_shapes import Assign
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.document.findings import Findings as FormFindings
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,13 +13,6 @@ if TYPE_CHECKING:
     from flowdsl.services import ServiceLayers
     from flowdsl.step.registry import Registry
     from flowdsl.step.service import Service
-
-
-MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
-"""The codes of findings about what is not there."""
-
-FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-module", "include-cycle"})
-"""The codes of findings about another file."""
 
 
 class CheckSettings:
@@ -53,68 +42,22 @@ class CheckSettings:
         self.as_of = as_of
 
 
-class Findings:
-    """The diagnostics of one document."""
+class Findings(FormFindings):
+    """The diagnostics of one file: those of its form, and those of the checker."""
 
-    __slots__ = ("diagnostics", "maybe_written", "placeholders", "services", "settings", "slipped")
+    __slots__ = ("placeholders", "services", "settings")
 
-    def __init__(self, settings: CheckSettings, diagnostics: Iterable[Diagnostic] = ()) -> None:
+    def __init__(self, settings: CheckSettings, form: FormFindings | None = None) -> None:
+        super().__init__(form.diagnostics if form is not None else ())
+        if form is not None:
+            self.slipped, self.maybe_written = form.slipped, set(form.maybe_written)
         self.settings = settings
-        self.diagnostics = list(diagnostics)
-        self.slipped = any(slip.code in ("tab", "misnested-key", "indentation") for slip in self.diagnostics)
-        """Whether lines had to be left out to read the file: then nothing is reported as missing."""
-        self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
-        """FlowContext keys that a part of the file with a mistake of its own may set."""
         self.services: dict[tuple[str, str], Service] = {}
         """The merged service entries, by entry and step."""
         self.placeholders = set(settings.variables)
         """The names that `{name}` in a text stands for: host variables and declared inputs."""
 
-    @property
-    def failed_imports(self) -> bool:
-        """Whether a file could not be read that may hold what is missing."""
-        return any(found.code in FILE_CODES for found in self.diagnostics)
-
-    @property
-    def assigning_step(self) -> str | None:
-        """The name of a step that sets any FlowContext key, for hints that say how to set one."""
-        return self.settings.registry.with_shape(lambda flow: isinstance(flow, Assign) and flow.keys == "others")
-
     def how_to_set(self, more: str) -> str:
         """The start of a hint for a key that nothing sets, and what else can be done."""
-        step = self.assigning_step
+        step = self.settings.registry.assigning_step
         return f"set it{f' in a {step} step' if step is not None else ''}{more}"
-
-    @property
-    def example_step(self) -> str:
-        """The hint that shows what a step looks like."""
-        return f"a step looks like `- step: {self.assigning_step or 'NAME'}`"
-
-    def add(
-        self,
-        code: str,
-        message: str,
-        at: Node | Span,
-        *,
-        hint: str | None = None,
-        severity: Severity = "error",
-        related: tuple[Related, ...] = (),
-    ) -> None:
-        """Records a diagnostic."""
-        if self.slipped and code in MISSING:
-            return
-        span = at if isinstance(at, Span) else at.span
-        self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related))
-
-    def unknown_key(
-        self, key: Node, names: Iterable[str], where: str, renamed: Mapping[str, str] | None = None
-    ) -> bool:
-        """Records a key that does not exist, with the nearest of those that do; whether there is one.
-
-        `renamed` maps old names to present ones.
-        """
-        near = nearest(key.value, [*names, *(renamed or ())])
-        near = (renamed or {}).get(near, near) if near else None
-        hint = f"did you mean `{near}`?" if near else None
-        self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint)
-        return near is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdsl.checker.actions import ActionNeeded
+from flowdsl.document.actions import ActionNeeded
 from flowdsl.environment import Environment, Flow
 from flowdsl.errors import UsageError
 from flowdsl.source import Source

@@ -57,9 +57,9 @@ def _place(text: str) -> tuple[str, int]:
 
 def _found(path: str, line: int, action: str | None) -> tuple[Flow, StepNode]:
     """The step of a line, in the first flow of the file that can come to it."""
-    from flowdsl.checker.actions import ActionNeeded
     from flowdsl.cli.actions import load
     from flowdsl.cli.origins import step_at
+    from flowdsl.document.actions import ActionNeeded
     from flowdsl.environment import Environment
 
     environment, source = Environment(), flow_source(path)

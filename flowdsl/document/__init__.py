@@ -1,4 +1,5 @@
-"""A checked flow as data: its steps, and what it declares.
+"""Flows as data: nodes of any dialect are said in this language, and built into documents.
 
-The checker makes it, the compiler turns it into a program.
+In: a `Source`. `dialects.lowered` reads it and gives nodes of this language; `build.build` makes a `FlowFile` of those,
+with every mistake of form. Out: frozen documents, for the checker and the compiler. Begin at `document`.
 """

@@ -1,15 +1,21 @@
-"""A checked flow as data: what the checker makes of the nodes and the compiler turns into a program."""
+"""A flow as data: what `build` makes of nodes, the checker checks, and the compiler turns into a program."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.yaml_reader import Node
+
+if TYPE_CHECKING:
+    from flowdsl.document.findings import Findings
+
+Steps: TypeAlias = "tuple[StepNode, ...]"
+"""The steps of one flow or block."""
 
 
 class PortName(NamedTuple):
@@ -34,11 +40,26 @@ class BlockNode(NamedTuple):
     node: Node
 
 
-class StepNode:
+class _Frozen:
+    """Made once, by `build`, and never changed after."""
+
+    __slots__ = ()
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a {type(self).__name__} is frozen: `{name}` cannot be set")
+
+
+class StepNode(_Frozen):
     """One step of a document.
 
-    `keys` maps the step's own keys to their value nodes, in document order and under their present names.
-    `path` is the step's place (`flow[2]`), `blocks` are the steps inside it, in the order of the file.
+    `keys` maps the step's own keys to their value nodes, in document order and under their present names; `key_nodes`
+    maps them, and the common keys, to the nodes of the keys as the author wrote them. `path` is the step's place
+    (`flow[2]`), `blocks` are the steps inside it, in the order of the file. `misspelt` is whether a key that does not
+    exist is near one that does: then that one is not reported as missing.
     """
 
     __slots__ = (
@@ -46,6 +67,7 @@ class StepNode:
         "blocks",
         "id",
         "inputs",
+        "key_nodes",
         "keys",
         "label",
         "misspelt",
@@ -55,21 +77,19 @@ class StepNode:
         "service",
         "spec",
     )
-
-    def __init__(self, spec: StepSpec, node: Node, path: str) -> None:
-        self.spec = spec
-        self.node = node
-        self.path = path
-        self.keys: dict[str, Node] = {}
-        self.blocks: list[BlockNode] = []
-        self.id: str | None = None
-        self.label: Node | None = None
-        self.inputs: tuple[PortName, ...] = ()
-        self.outputs: tuple[PortName, ...] = ()
-        self.service: Node | None = None
-        self._writes: list[tuple[str, Node]] | None = None
-        self.misspelt = False
-        """Whether a key that does not exist is near one that does: then that one is not reported as missing."""
+    spec: StepSpec
+    node: Node
+    path: str
+    keys: Mapping[str, Node]
+    key_nodes: Mapping[str, Node]
+    blocks: tuple[BlockNode, ...]
+    id: str | None
+    label: Node | None
+    inputs: tuple[PortName, ...]
+    outputs: tuple[PortName, ...]
+    service: Node | None
+    misspelt: bool
+    _writes: list[tuple[str, Node]] | None
 
     @property
     def name_node(self) -> Node:
@@ -137,14 +157,15 @@ class StepNode:
                 written.append(collected)
             elif isinstance(flow, Assign):
                 written += self._assigned(flow)
-            self._writes = [*written, *self.written_outputs()]
+            object.__setattr__(self, "_writes", [*written, *self.written_outputs()])
+        assert self._writes is not None  # noqa: S101  made above
         return self._writes
 
     def written_outputs(self) -> list[tuple[str, Node]]:
         """The FlowContext keys of the step's outputs."""
         spec = self.spec
         if self.outputs:
-            node = self.node.keys["outputs"]
+            node = self.key_nodes["outputs"]
             return [(port.name, node) for port in self.outputs]
         written = []
         for index, port in enumerate(spec.outputs):
@@ -166,39 +187,34 @@ class StepNode:
         for key, node in self.keys.items():
             if key in flow.sources:
                 named = self.named(flow.name)
-                written.append((named[0] if named is not None else flow.target, self.node.keys.get(key, node)))
+                written.append((named[0] if named is not None else flow.target, self.key_nodes.get(key, node)))
             elif flow.keys == "others" and (key not in own or (key == flow.name and not sources)):
-                written.append((key, self.node.keys.get(key, node)))
+                written.append((key, self.key_nodes.get(key, node)))
         return written
 
 
 KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
 
 
-class BlockSet:
+class BlockSet(_Frozen):
     """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node."""
 
-    __slots__ = ("constants", "flows", "keys", "node", "vars")
-
-    def __init__(self, node: Node | None = None) -> None:
-        self.node = node
-        self.constants: dict[str, Any] = {}
-        self.vars: dict[str, Node] = {}
-        self.flows: dict[str, list[StepNode]] = {}
-        self.keys: dict[tuple[str, str], Node] = {}
+    __slots__ = ("constants", "flows", "keys", "vars")
+    constants: Mapping[str, Any]
+    vars: Mapping[str, Node]
+    flows: Mapping[str, Steps]
+    keys: Mapping[tuple[str, str], Node]
 
 
-class Module:
-    """An imported file: its blocks and what it imports itself. `at` is where it is imported."""
+class Module(_Frozen):
+    """An imported file: its blocks and what it imports itself. `at` is the alias it is imported under."""
 
     __slots__ = ("at", "blocks", "import_nodes", "imports", "path")
-
-    def __init__(self, path: str, at: Span, blocks: BlockSet) -> None:
-        self.path = path
-        self.at = at
-        self.blocks = blocks
-        self.imports: dict[str, Module] = {}
-        self.import_nodes: Node | None = None
+    path: str
+    at: Span
+    blocks: BlockSet
+    imports: Mapping[str, Module]
+    import_nodes: Node | None
 
 
 class InputDeclaration(NamedTuple):
@@ -211,8 +227,18 @@ class InputDeclaration(NamedTuple):
     node: Node
 
 
-class Document:
-    """A flow document: its steps, and what it declares."""
+class Surroundings(NamedTuple):
+    """What an action of a kit takes over from the kit and its section."""
+
+    services: Mapping[str, Node]
+    templates: Mapping[str, Steps]
+    scopes: Mapping[str, BlockSet]
+    imports: Mapping[str, Module]
+
+
+class Document(_Frozen):
+    """A flow document: its steps, and what it declares. `scopes` holds blocks by namespace: `global`, `section`,
+    `local`."""
 
     __slots__ = (
         "id",
@@ -229,22 +255,23 @@ class Document:
         "templates",
         "title",
     )
+    source: Source
+    root: Node
+    steps: Steps
+    inputs: Mapping[str, InputDeclaration] | None
+    outputs: Mapping[str, Node] | None
+    services: Mapping[str, Node]
+    lenient: bool
+    title: str | None
+    id: str | None
+    scopes: Mapping[str, BlockSet]
+    imports: Mapping[str, Module]
+    templates: Mapping[str, Steps]
+    on_error: Steps | None
 
-    def __init__(self, source: Source, root: Node) -> None:
-        self.source = source
-        self.root = root
-        self.steps: list[StepNode] = []
-        self.inputs: dict[str, InputDeclaration] | None = None
-        self.outputs: dict[str, Node] | None = None
-        self.services: dict[str, Node] = {}
-        self.lenient = False
-        self.title: str | None = None
-        self.id: str | None = None
-        self.scopes: dict[str, BlockSet] = {}
-        """Blocks by namespace: `global`, `section`, `local`."""
-        self.imports: dict[str, Module] = {}
-        self.templates: dict[str, list[StepNode]] = {}
-        self.on_error: list[StepNode] | None = None
+    def __init__(self, source: Source, root: Node, around: Surroundings | None = None, **fields: Any) -> None:
+        outer = around._asdict() if around is not None else _ALONE
+        super().__init__(source=source, root=root, **{**_NOTHING, **outer, **fields})
 
     def every_step(self) -> Iterator[StepNode]:
         """Every step that a run can come to: those of the flow, of `onError`, and of all flows it can call."""
@@ -258,7 +285,7 @@ class Document:
         for module in self.imports.values():
             yield from _of_module(module)
 
-    def flow_of(self, ref: str, module: Module | None = None) -> tuple[list[StepNode], Module | None] | None:
+    def flow_of(self, ref: str, module: Module | None = None) -> tuple[Steps, Module | None] | None:
         """The steps a dot path names (`local.flows.x`, `imports.a.flows.x`), with the module they stand in.
 
         Inside a module, `imports` are the module's own.
@@ -280,6 +307,45 @@ class Document:
             *(f"{scope}.flows.{name}" for scope, blocks in self.scopes.items() for name in blocks.flows),
             *(f"imports.{alias}.flows.{name}" for alias, m in imports.items() for name in m.blocks.flows),
         ]
+
+
+_NOTHING: Mapping[str, Any] = {
+    "steps": (),
+    "inputs": None,
+    "outputs": None,
+    "lenient": False,
+    "title": None,
+    "id": None,
+    "on_error": None,
+}
+
+
+_ALONE: Mapping[str, Any] = {"services": {}, "templates": {}, "scopes": {}, "imports": {}}
+
+
+class OpenFlows(NamedTuple):
+    """Flows that run when something else calls them, with the document whose names they see."""
+
+    document: Document
+    flows: tuple[Steps, ...]
+
+
+class FlowFile(NamedTuple):
+    """What `build` makes of a file: its kind, and the flows in it.
+
+    `documents` are the flow, or the actions of a kit. `parts` is all there is to check, in the order of the file:
+    documents and flows that others call, those of imported modules too. `blocks` and `services` are all sets of
+    blocks and of service entries, each once.
+    `findings` holds what is wrong with the form of the file.
+    """
+
+    kind: Literal["flow", "kit", "module"]
+    source: Source
+    documents: tuple[Document, ...]
+    parts: tuple[Document | OpenFlows, ...]
+    blocks: tuple[BlockSet, ...]
+    services: tuple[Mapping[str, Node], ...]
+    findings: Findings
 
 
 def _of_module(module: Module) -> Iterator[StepNode]:

@@ -8,7 +8,8 @@ ROOT_KEYS = (
 """The keys of a flow that is a map, and of an action of a kit."""
 KIT = "AI_KIT"
 """The only key of a kit, which holds `KIT_KEYS`."""
-KIT_KEYS = ("SERVICES", "TEMPLATES", "BLOCKS", "SECTIONS")
+KIT_KEYS = {"SERVICES": "services", "TEMPLATES": "templates", "BLOCKS": "blocks", "SECTIONS": "sections"}
+"""The keys of a kit as AI_KIT documents write them, and what this language calls them."""
 MODULE_KEYS = ("blocks", "BLOCKS", "imports", "id", "title", "description")
 BLOCK_KINDS = ("constants", "vars", "flows")
 """What `blocks` of any document hold."""

@@ -155,7 +155,7 @@ class Run:
         branch.names = self.program.names_for(branch, self.module)
         return branch
 
-    async def call(self, steps: list[StepNode], module: Module | None) -> Signal | None:
+    async def call(self, steps: Sequence[StepNode], module: Module | None) -> Signal | None:
         """Runs a reusable flow on the same FlowContext; only END leaves it.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.source import Span
@@ -42,7 +42,7 @@ class Program:
         on_error: tuple[CompiledStep, ...] | None,
         outputs: Mapping[str, Resolver] | None,
         namespaces: Namespaces | None,
-        compile: Callable[[list[StepNode]], tuple[CompiledStep, ...]],
+        compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
     ) -> None:
         self.document = document
         self.steps = steps
@@ -56,7 +56,7 @@ class Program:
         """The names of a run with its namespaces of blocks; inside a module `imports` are the module's."""
         return reading.names if self._namespaces is None else self._namespaces.names_for(reading, module)
 
-    def flow(self, steps: list[StepNode]) -> tuple[CompiledStep, ...]:
+    def flow(self, steps: Sequence[StepNode]) -> tuple[CompiledStep, ...]:
         """The compiled steps of a reusable flow."""
         found = self._flows.get(id(steps))
         if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.step.rules import Problem, show
+from flowdsl.step.rules import Change, Problem, show, use
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -77,24 +77,30 @@ class Key(NamedTuple):
             f"`{self.name}` is {show(value)}, which is not one of {', '.join(choices)}",
             key=self.name,
             hint=f"did you mean `{near}`?" if near else None,
+            fixes=use(self.name, next(choice for choice in self.choices if str(choice) == near)) if near else (),
         )
 
     def _wrong_type(self, value: Any) -> Problem:
         found = type_name(value)
-        hint = None
+        hint: str | None = None
+        fixes: tuple[Change, ...] = ()
         if isinstance(value, str) and self.type in ("integer", "number", "boolean"):
-            hint = "write it without quotes" if _unquoted_fits(value, self.type) else None
+            if _unquoted_fits(value, self.type):
+                hint, fixes = "write it without quotes", use(self.name, _unquoted(value, self.type), safe=True)
             if self.type == "boolean" and value.lower() in ("yes", "no", "on", "off"):
-                hint = f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
+                meant = value.lower() in ("yes", "on")
+                hint, fixes = f"write `{show(meant)}`", use(self.name, meant, safe=True)
         elif self.type == "text" and isinstance(value, (bool, int, float)):
-            hint = f'quote it: `{self.name}: "{show(value).strip("`")}"`'
+            text = show(value).strip("`")
+            hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
         elif self.type == "integer" and isinstance(value, float):
             hint = "write a whole number"
         elif self.type == "list" and not isinstance(value, (list, dict)):
-            hint = f"write a list: `{self.name}: [{show(value).strip('`')}]`"
+            hint, fixes = f"write a list: `{self.name}: [{show(value).strip('`')}]`", use(self.name, [value])
         shown = show(value)
         what = shown if isinstance(value, (Mapping, list)) or value is None else f"the {found} {shown}"
-        return Problem("wrong-type", f"`{self.name}` takes {ARTICLES[self.type]}, not {what}", key=self.name, hint=hint)
+        message = f"`{self.name}` takes {ARTICLES[self.type]}, not {what}"
+        return Problem("wrong-type", message, key=self.name, hint=hint, fixes=fixes)
 
     def _range_problem(self, value: float) -> Problem | None:
         low, high = self.minimum, self.maximum
@@ -110,6 +116,7 @@ class Key(NamedTuple):
             f"`{self.name}` is {value}, and must be {wanted}",
             key=self.name,
             hint=f"the nearest allowed value is {near:g}",
+            fixes=use(self.name, near),
         )
 
     def _text_problem(self, value: Any) -> Problem | None:
@@ -130,14 +137,18 @@ class Key(NamedTuple):
             # `$` is the very end, as in JSON Schema; Python's would let a line break through.
             ended = self.pattern.endswith("$") and not self.pattern.endswith("\\$")
             if not re.search(f"{self.pattern[:-1]}\\Z" if ended else self.pattern, value):
-                hint = None
+                hint: str | None = None
+                fixes: tuple[Change, ...] = ()
                 if self.pattern == IDENTIFIER:
-                    hint = "use letters, digits and _, and start with a letter or _" + _identifier_hint(value)
+                    hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
+                    if name:
+                        hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
                 return Problem(
                     "wrong-pattern",
                     f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
                     key=self.name,
                     hint=hint,
+                    fixes=fixes,
                 )
         return None
 
@@ -224,9 +235,16 @@ def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def _identifier_hint(value: str) -> str:
+def _identifier(value: str) -> str | None:
+    """The name that is most like a text, or None."""
     import re
 
     name = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
     name = f"_{name}" if name[:1].isdigit() else name
-    return f", for example `{name}`" if name and re.match(IDENTIFIER, name) else ""
+    return name if name and re.match(IDENTIFIER, name) else None
+
+
+def _unquoted(text: str, kind: str) -> bool | int | float:
+    """The value of a text that would be one without its quotes."""
+    text = text.strip()
+    return text == "true" if kind == "boolean" else float(text) if kind == "number" else int(text)

@@ -7,20 +7,19 @@ made by
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.entry_points import foreign, targets
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
-from flowdsl.step.flow_shapes import FlowShape
+from flowdsl.step.flow_shapes import Assign, FlowShape
 from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
     from flowdsl.step.step import Step
 
-T = TypeVar("T")
 GROUP = "flowdsl.steps"
 
 
@@ -78,6 +77,11 @@ class Registry:
         """The first step, by name, whose shape fits: what a hint can name. None when there is none."""
         return next((name for name, flow in self.shapes() if fits(flow)), None)
 
+    @property
+    def assigning_step(self) -> str | None:
+        """The name of a step that sets any FlowContext key, for hints that say how to set one."""
+        return self.with_shape(lambda flow: isinstance(flow, Assign) and flow.keys == "others")
+
     def step_class(self, name: str) -> type[Step]:
         """The class of a step that exists, imported on first use."""
         name = self._aliases.get(name, name)
@@ -109,7 +113,7 @@ def installed() -> Registry:
     entries: dict[str, Mapping[str, Any]] = {}
     classes: list[type[Step]] = []
     owners: dict[str, str] = {}
-    plugins = sorted(_entry_points())
+    plugins = sorted(targets(GROUP))
     if not plugins:
         raise PluginError(
             "no steps are installed, not even the standard ones: run `pip install -e .` (or reinstall flowdsl)"
@@ -149,7 +153,7 @@ def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
                 return None
             raise
 
-    return _foreign(plugin, target, read)
+    return foreign(GROUP, plugin, target, read)
 
 
 def _classes(plugin: str, target: str) -> list[type[Step]]:
@@ -164,24 +168,11 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
         module = import_module(package)
         return [getattr(module, attribute)] if attribute else list(discover(module, Step))
 
-    found = _foreign(plugin, target, read)
+    found = foreign(GROUP, plugin, target, read)
     for value in found:
         if not (isinstance(value, type) and issubclass(value, Step)):
             raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
     return found
-
-
-def _foreign(plugin: str, target: str, read: Callable[[], T]) -> T:
-    """What a plugin's own code gives."""
-    try:
-        return read()
-    except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
-        raise _broken(plugin, target, error) from error
-
-
-def _broken(plugin: str, target: str, error: Exception) -> PluginError:
-    reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
-    return PluginError(f"the steps plugin `{plugin}` cannot be loaded from {target}: {reason}")
 
 
 def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
@@ -199,43 +190,3 @@ def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
             defined_here = isinstance(value, type) and value.__module__ == module.__name__
             if defined_here and issubclass(value, base) and value.declared.get("name"):
                 yield value
-
-
-def _entry_points() -> set[tuple[str, str]]:
-    """Name and target of every entry point of the group.
-
-    The files are read directly, because importlib.metadata takes three times as long to import as this takes to run;
-    it is asked only when nothing is found on the path.
-    """
-    found: set[tuple[str, str]] = set()
-    for folder in sys.path:
-        found |= _in_folder(folder or ".")
-    if found:
-        return found
-    from importlib.metadata import entry_points
-
-    return {(point.name, point.value) for point in entry_points(group=GROUP)}
-
-
-def _in_folder(folder: str) -> set[tuple[str, str]]:
-    import os
-
-    found: set[tuple[str, str]] = set()
-    try:
-        with os.scandir(folder) as items:
-            names = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info"))]
-    except OSError:
-        return found
-    for path in names:
-        try:
-            with open(f"{path}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
-                text = file.read()
-        except OSError:
-            continue
-        _, present, section = text.partition(f"[{GROUP}]")
-        if present:
-            for line in section.partition("\n[")[0].splitlines():
-                name, equals, target = line.partition("=")
-                if equals:
-                    found.add((name.strip(), target.strip()))
-    return found

@@ -29,13 +29,40 @@ class _Unknown:
 UNKNOWN: Any = _Unknown()
 
 
+class Change(NamedTuple):
+    """Other options that mend a problem: `values` are keys with their new values, None for a key that goes.
+
+    `names` are keys that get another name. See `Fix` for what `safe` is.
+    """
+
+    title: str
+    values: tuple[tuple[str, Any], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    safe: bool = False
+
+
+def use(key: str, value: Any, *, safe: bool = False) -> tuple[Change, ...]:
+    """The change that gives a key another value."""
+    return (Change(f"write `{key}: {show(value, 200).strip('`')}`", ((key, value),), safe=safe),)
+
+
+def spelt(name: str, near: str | None) -> tuple[Change, ...]:
+    """The change that gives a key inside an option the name it most likely means; none when there is none."""
+    return (Change(f"write `{near}`", names=((name, near),)),) if near else ()
+
+
+def drop(*keys: str) -> tuple[Change, ...]:
+    """Changes that remove one of some keys each."""
+    return tuple(Change(f"remove `{key}`", ((key, None),)) for key in keys)
+
+
 class Problem(NamedTuple):
     """One mistake in the options of a step.
 
     `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
     under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
     that this problem
-    speaks for: no second problem is reported on them.
+    speaks for: no second problem is reported on them. Each of `fixes` mends it.
     """
 
     code: str
@@ -47,6 +74,7 @@ class Problem(NamedTuple):
     covers: tuple[str, ...] = ()
     inside: tuple[str | int, ...] = ()
     on_key: bool = False
+    fixes: tuple[Change, ...] = ()
 
 
 class Options:
@@ -154,6 +182,7 @@ class Conflicts(Rule):
                     related=((first, "conflicts with this"),),
                     covers=(first,),
                     on_key=True,
+                    fixes=drop(second, first),
                 )
 
     def schema(self) -> dict[str, Any]:
@@ -236,6 +265,7 @@ class _Counted(Rule):
             related=tuple((key, "and this") for key in present if key != present[1]),
             covers=tuple(present),
             on_key=True,
+            fixes=drop(*present[1:], present[0]) if len(present) == 2 else (),
         )
 
     def _missing(self, wanted: str) -> Problem:
@@ -323,6 +353,7 @@ class Together(_Counted):
                 hint=f"add {join_keys(missing, 'and')}, or remove {join_keys(present, 'and')}",
                 covers=tuple(present),
                 on_key=True,
+                fixes=drop(*present) if len(present) == 1 else (),
             )
 
     def schema(self) -> dict[str, Any]:
@@ -366,6 +397,7 @@ class Limit(Rule):
                 f"`{key}` is {value}, and the step takes at most {self.maximum:g}",
                 key=key,
                 hint=f"use {self.maximum:g} or less; `limits: {self.unless}` on the service entry lifts this",
+                fixes=use(key, int(self.maximum) if float(self.maximum).is_integer() else self.maximum),
             )
 
     def schema(self) -> dict[str, Any]:

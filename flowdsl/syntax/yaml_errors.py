@@ -6,8 +6,9 @@ import re
 from itertools import islice
 from typing import Any
 
-from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
+from flowdsl.syntax.edits import indented, line_end, quoted, removed_lines, replaced, value_at
 
 _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
@@ -76,13 +77,15 @@ def unquoted_template(source: Source, offset: int) -> Diagnostic | None:
             start = source.offset(position.line, 1) + at
             value = text[at:].rstrip()
             quote = '"' if '"' not in value else "'"
+            span = Span(source, start, start + len(value))
             return Diagnostic(
                 "unquoted-template",
                 "a value that starts with a template must be quoted",
-                Span(source, start, start + len(value)),
+                span,
                 hint=f"write {text[:at].strip()} {quote}{value}{quote}"
                 if quote not in value and len(text) <= _NEAR
                 else "put the value under a `|` line",
+                fixes=_these(quoted(span)),
             )
     return None
 
@@ -109,19 +112,27 @@ def _tab(source: Source, line: int) -> Diagnostic | None:
         indentation = text[: match.end(1)]
     start = source.offset(line, 1) + at
     end = start + len(indentation) - at
-    return Diagnostic("tab", "a tab cannot indent YAML", Span(source, start, end), hint="indent with spaces")
+    span = Span(source, start, end)
+    spaces = " " * (_keys_column(source, line) - at if not text[:at].strip() else 1)
+    fix = replaced(span, spaces or " ", title="indent with spaces")
+    return Diagnostic("tab", "a tab cannot indent YAML", span, hint="indent with spaces", fixes=(fix,))
+
+
+def _keys_column(source: Source, line: int) -> int:
+    """The column of the keys of the step above a line; 2 where there is none."""
+    above = _step_above(source, line)
+    return above[0] if above is not None else 2
 
 
 def _unclosed_quote(source: Source, error: Any) -> Diagnostic | None:
     if "quoted scalar" not in str(getattr(error, "context", "")) or error.context_mark is None:
         return None
     start = error.context_mark.index
-    return Diagnostic(
-        "yaml-syntax",
-        "this quote is never closed",
-        Span(source, start, start + 1),
-        hint=f"close it with {source.text[start : start + 1]}",
-    )
+    quote = source.text[start : start + 1]
+    span = Span(source, start, start + 1)
+    end = value_at(source, start)._replace(start=value_at(source, start).end)
+    fix = replaced(end, quote, title="close it at the end of the line")
+    return Diagnostic("yaml-syntax", "this quote is never closed", span, hint=f"close it with {quote}", fixes=(fix,))
 
 
 def _comment(source: Source, line: int) -> Diagnostic | None:
@@ -130,7 +141,9 @@ def _comment(source: Source, line: int) -> Diagnostic | None:
         text = source.line(number)
         if text.lstrip().startswith("//"):
             start = source.offset(number, 1) + text.index("//")
-            return Diagnostic("yaml-syntax", "a comment starts with #", Span(source, start, start + 2), hint="write #")
+            span = Span(source, start, start + 2)
+            fix = replaced(span, "#", safe=True)
+            return Diagnostic("yaml-syntax", "a comment starts with #", span, hint="write #", fixes=(fix,))
         if number < line and text.strip():
             return None
     return None
@@ -147,7 +160,11 @@ def _missing_space(source: Source, line: int) -> Diagnostic | None:
             behind = "the colon" if key.endswith(":") and value and not value.startswith(" ") else "the dash"
             what = f"a space is missing behind {behind}" if key.endswith(":") else "a colon is missing behind `step`"
             right = f"write `{dash.strip()} step: {value.strip()}`".replace(": `", ":`")
-            return Diagnostic("yaml-syntax", what, Span(source, start, end), hint=right)
+            value_start = source.offset(number, 1) + match.start(4)
+            fix = replaced(
+                Span(source, start, value_start), f"- step:{' ' * (value[:1] != ' ')}", title=right, safe=True
+            )
+            return Diagnostic("yaml-syntax", what, Span(source, start, end), hint=right, fixes=(fix,))
     return None
 
 
@@ -159,13 +176,23 @@ def _unquoted_sign(source: Source, error: Any, at: int) -> Diagnostic | None:
     sign, problem = source.text[at : at + 1], str(getattr(error, "problem", ""))
     if source.text.startswith("```", at):
         hint = "remove the line: it belongs to Markdown"
-        return Diagnostic("yaml-syntax", "``` is not YAML", Span(source, at, at + 3), hint=hint)
+        fences = islice(re.finditer(r"^[ \t]*```", source.text, re.MULTILINE), _NEAR)
+        edits = (removed_lines(source, found.start(), found.end()).edits[0] for found in fences)
+        fix = Fix("remove the lines with ```", tuple(edits), safe=True)
+        return Diagnostic("yaml-syntax", "``` is not YAML", Span(source, at, at + 3), hint=hint, fixes=(fix,))
     if "scanning an alias" in str(getattr(error, "context", "")):
         at, sign = error.context_mark.index, "*"
     elif "cannot start any token" not in problem or not sign.strip():
         return None
     hint = "put the whole value in quotes"
-    return Diagnostic("unquoted-sign", f"a text cannot start with {sign}", Span(source, at, at + 1), hint=hint)
+    fixes = _these(quoted(value_at(source, at)))
+    return Diagnostic(
+        "unquoted-sign", f"a text cannot start with {sign}", Span(source, at, at + 1), hint=hint, fixes=fixes
+    )
+
+
+def _these(fix: Fix | None) -> tuple[Fix, ...]:
+    return () if fix is None else (fix,)
 
 
 def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
@@ -175,9 +202,9 @@ def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
     start = source.text.rfind("\\", 0, at + 1)
     hint = "write \\\\ for a backslash, or put the text in single quotes"
     shown = source.text[start : start + 2]
-    return Diagnostic(
-        "yaml-syntax", f"{shown} means nothing in double quotes", Span(source, start, start + len(shown)), hint=hint
-    )
+    fix = replaced(Span(source, start, start), "\\", title="write \\\\ for the backslash", safe=True)
+    span = Span(source, start, start + len(shown))
+    return Diagnostic("yaml-syntax", f"{shown} means nothing in double quotes", span, hint=hint, fixes=(fix,))
 
 
 def _no_key(source: Source, error: Any) -> Diagnostic | None:
@@ -188,7 +215,8 @@ def _no_key(source: Source, error: Any) -> Diagnostic | None:
         sign = source.text[start : start + 1]
         message = f"the text of `{sign}` starts on the next line"
         hint = f"put a line break behind `{sign}` and indent the text, or put the whole value in quotes"
-        return Diagnostic("yaml-syntax", message, Span(source, start, start + 1), hint=hint)
+        fixes = _these(quoted(value_at(source, start), title="put the whole value in quotes"))
+        return Diagnostic("yaml-syntax", message, Span(source, start, start + 1), hint=hint, fixes=fixes)
     if "scanning a simple key" not in context or error.context_mark is None:
         return None
     start = error.context_mark.index
@@ -197,7 +225,10 @@ def _no_key(source: Source, error: Any) -> Diagnostic | None:
     glued = bool(colon and value and re.fullmatch(r"[\w.$-]+", key))
     hint = f"write `{key}: {value}`" if glued else "write `key: value`; the lines of a text below `|` are indented"
     message = "a space is missing behind the colon" if glued else "this line is no key with a value"
-    return Diagnostic("yaml-syntax", message, Span(source, start, start + len(text)), hint=hint)
+    behind = start + len(key) + 1
+    fix = replaced(Span(source, behind, behind), " ", title="put a space behind the colon", safe=True)
+    span = Span(source, start, start + len(text))
+    return Diagnostic("yaml-syntax", message, span, hint=hint, fixes=(fix,) if glued else ())
 
 
 def _quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
@@ -212,12 +243,22 @@ def _quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
     quote = before[-1]
     start = source.text.rfind(quote, line, at)
     inside, other = ("''", "double") if quote == "'" else ('\\"', "single")
+    span = Span(source, start, start + 1)
     return Diagnostic(
         "quote-in-quotes",
         "this quote ends the text, and more follows",
-        Span(source, start, start + 1),
+        span,
+        fixes=_these(_inner_quotes(source, start, quote, inside)),
         hint=f"inside the text write {inside} for it, or put the whole text in {other} quotes",
     )
+
+
+def _inner_quotes(source: Source, start: int, quote: str, inside: str) -> Fix | None:
+    """Every quote from the one that ends the text too early to the last but one of the line, written as in a text."""
+    text = source.text[start : line_end(source.text, start)]
+    places = [start + found.start() for found in islice(re.finditer(quote, text), _NEAR)][:-1]
+    edits = tuple(Edit(Span(source, place, place + 1), inside) for place in places)
+    return Fix(f"write {inside} inside the text", edits) if edits else None
 
 
 def _unclosed_bracket(source: Source, error: Any, at: int) -> Diagnostic | None:
@@ -233,6 +274,9 @@ def _unclosed_bracket(source: Source, error: Any, at: int) -> Diagnostic | None:
         Span(source, start, start + 1),
         hint=f"close it with `{closing}`; items are separated by `,`",
         related=related if at < len(source.text.rstrip()) else (),
+        fixes=(
+            replaced(value_at(source, start)._replace(start=value_at(source, start).end), closing, title="close it"),
+        ),
     )
 
 
@@ -252,7 +296,9 @@ def _indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
     span = Span(source, start, start + len(match.group(1)))
     above = _step_above(source, line)
     if match.group(1) == "step" and not text.lstrip().startswith("-"):
-        return Diagnostic("misnested-key", "a step starts with a dash", span, hint="write `- step:`")
+        columns = len(text) - len(text.lstrip())
+        fix = indented(source, line, columns, title="write `- step:`", dash=True)
+        return Diagnostic("misnested-key", "a step starts with a dash", span, hint="write `- step:`", fixes=(fix,))
     if above is None or text.lstrip().startswith("-"):
         return Diagnostic(
             "indentation",
@@ -267,6 +313,7 @@ def _indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         span,
         hint=f"indent it by {column} spaces",
         related=(related,),
+        fixes=(indented(source, line, column),),
     )
 
 
@@ -287,13 +334,20 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
             f"`{match.group(1)}` is indented too far: the line above already has its value",
             span,
             hint=f"indent it by {above_column} spaces",
+            fixes=(indented(source, line, above_column),),
         )
+    value = _VALUE.match(text)
+    fix = quoted(value_at(source, start + value.end()), title="put the whole value in quotes") if value else None
     return Diagnostic(
         "unquoted-colon",
         "a text with `: ` in it must be quoted",
         Span(source, at, at + 1),
         hint="put the whole value in quotes",
+        fixes=_these(fix),
     )
+
+
+_VALUE = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+\s*:\s+)")
 
 
 def _step_above(source: Source, line: int) -> tuple[int, Related] | None:

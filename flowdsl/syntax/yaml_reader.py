@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 
 MAX_DEPTH = 64
@@ -96,7 +96,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
             from flowdsl.syntax.yaml_errors import mend, syntax_slip
 
             slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
-            slip = slip._replace(span=slip.span._replace(source=source))
+            slip = _in_source(slip, source)
             if not _follows(slip, diagnostics):
                 diagnostics.append(slip)
             mended = mend(text, slip)
@@ -130,6 +130,15 @@ def _composed(
     return _composed(source, text[:limit], found, templates, include)
 
 
+def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
+    """A slip found in a copy of the text, where every character has its place in the source."""
+    fixes = tuple(
+        fix._replace(edits=tuple(edit._replace(span=edit.span._replace(source=source)) for edit in fix.edits))
+        for fix in slip.fixes
+    )
+    return slip._replace(span=slip.span._replace(source=source), fixes=fixes)
+
+
 def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
     """Whether a slip only follows from a tab or a quote on its line."""
     line = slip.span.first.line
@@ -139,14 +148,22 @@ def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
 def read_bytes(content: bytes, path: str) -> tuple[Source, list[Diagnostic]]:
     """The text of a file: UTF-8, with or without a byte order mark. Bytes that are no UTF-8 give a diagnostic."""
     try:
-        return Source(content.decode("utf-8-sig"), path), []
+        return Source(content.decode(), path), []
     except UnicodeDecodeError as error:
-        source = Source(content.decode("utf-8-sig", "replace"), path)
-        start = len(content[: error.start].decode("utf-8-sig", "replace"))
+        source = _undecodable(content, path)
+        start = len(content[: error.start].decode().lstrip("\ufeff"))
         encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else None
         found = f"it looks like {encoding}" if encoding else f"byte 0x{content[error.start]:02x} is not UTF-8"
         span = Span(source, start, start + 1)
         return source, [Diagnostic("not-utf8", f"the file is not UTF-8: {found}", span, hint="save the file as UTF-8")]
+
+
+def _undecodable(content: bytes, path: str) -> Source:
+    """A file with U+FFFD for every byte that is no part of a character."""
+    text = content.decode("utf-8", "surrogateescape")
+    marks = len(text) - len(text.lstrip("\ufeff"))
+    escaped = {at.start() - marks: at.group().encode("utf-8", "surrogateescape") for at in _ESCAPED.finditer(text)}
+    return Source(_ESCAPED.sub("\ufffd", text), path, escaped)
 
 
 class _Stop(Exception):
@@ -197,9 +214,15 @@ class _Composer:
         return root
 
     def report(
-        self, code: str, message: str, span: Span, hint: str | None = None, related: tuple[Related, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+        fixes: tuple[Fix, ...] = (),
     ) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, hint=hint, related=related))
+        self.diagnostics.append(Diagnostic(code, message, span, hint=hint, related=related, fixes=fixes))
 
     def compose(self) -> Node:
         """The next node with everything below it."""
@@ -305,12 +328,28 @@ class _Composer:
             name = self.source.text[content_start(key) : key.end]
             key = Node("scalar", name, key.source, key.start, key.end, key.style)
         if name in parent.value:
-            hint = "start the next step with `- step:`" if name == "step" else "remove one of the two"
-            related = (Related(parent.keys[name].span, "first given here"),)
-            self.report("duplicate-key", f"`{name}` is given twice", key.span, hint, related)
+            self.duplicate(parent, key, node)
             return
         parent.value[name] = node
         parent.keys[name] = key
+
+    def duplicate(self, parent: Node, key: Node, node: Node) -> None:
+        """Reports a key that is given twice."""
+        from flowdsl.syntax.edits import indented, removed_lines
+
+        first, source = parent.keys[key.value], self.source
+        line, column = source.position(key.start)
+        alone = not source.line(line)[: column - 1].strip()
+        fixes: tuple[Fix, ...] = ()
+        if key.value == "step":
+            hint = "start the next step with `- step:`"
+            fixes = (indented(source, line, column - 3, title=hint, dash=True),) if alone and column > 2 else ()
+        else:
+            hint = "remove one of the two"
+            end = node.end if node.source is source and node.end > key.end else key.end
+            fixes = (removed_lines(source, key.start, end, title=f"remove this `{key.value}`"),) if alone else ()
+        related = (Related(first.span, "first given here"),)
+        self.report("duplicate-key", f"`{key.value}` is given twice", key.span, hint, related, fixes)
 
     def may_stand(self, parent: Node | None, key: Node | None, node: Node, start: int) -> None:
         """Refuses a list or map where a key belongs: most often it is a template that is not quoted."""
@@ -368,7 +407,8 @@ class _Composer:
         else:
             shown = "!!" + kind if kind != tag else tag
             span = Span(self.source, event.start_mark.index, event.start_mark.index + len(shown))
-            self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it")
+            fix = Fix("remove it", (Edit(span, ""),))
+            self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it", fixes=(fix,))
 
 
 _NESTING_LIMIT = "exceeded maximum nesting depth"  # libyaml's words
@@ -386,6 +426,7 @@ _CONSTANTS: dict[str, Any] = {
 _SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
 _BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
@@ -425,7 +466,7 @@ def _last_end(node: Node) -> int:
         return node.start
     if node.kind == "list":
         last = node.value[-1]
-        return int(last.end) if last.source is node.source else node.start + 1
+        return int(last.end) if last.source is node.source and last.end > node.start else node.start + 1
     name = next(reversed(node.value))
     value, key = node.value[name], node.keys[name]
     return max(int(value.end), key.end) if value.source is node.source else key.end

@@ -6,13 +6,14 @@ from typing import Any, Final, NamedTuple
 
 
 class TemplateProblem(NamedTuple):
-    """A mistake in a template; `start` and `end` are offsets into its text."""
+    """A mistake in a template; `start` and `end` are offsets into its text, `instead` is what would be right there."""
 
     code: str
     message: str
     start: int
     end: int
     hint: str | None = None
+    instead: str | None = None
 
 
 class Mistake(Exception):

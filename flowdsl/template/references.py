@@ -204,9 +204,10 @@ class _Walk:
         near = other or nearest(name, names)
         if hint is None and near:
             hint = f"did you mean `{near}`?"
-        self.problems.append(
-            TemplateProblem(f"unknown-{kind}", f"there is no {kind} named `{name}`", at, at + len(name), hint)
-        )
+        else:
+            near = None
+        message = f"there is no {kind} named `{name}`"
+        self.problems.append(TemplateProblem(f"unknown-{kind}", message, at, at + len(name), hint, near))
 
 
 def _length(node: Node) -> int:

@@ -226,4 +226,5 @@ def test_findings_stand_in_the_order_of_the_file_and_are_counted() -> None:
         "message": "Step not found: NO",
         "hint": findings[0].hint,
         "related": [],
+        "fixes": [],
     }

@@ -249,7 +249,10 @@ class AbstractRun:
         hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
         hint = f"did you mean `{near}`?" if near else hint
         message = f"`{name}` is not set by any step before this one"
-        self.findings.add("undefined-variable", message, node, hint=hint)
+        from flowdsl.syntax.fixes import renamed
+
+        fix = renamed(node, near) if near else None
+        self.findings.add("undefined-variable", message, node, hint=hint, fixes=[fix])
 
     def text_input(self, step: StepNode, state: State) -> None:
         """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
@@ -261,7 +264,7 @@ class AbstractRun:
         entry = state.get(port.type)
         if entry is None:
             if not state.open:
-                from flowdsl.checker.steps import without_text
+                from flowdsl.checker.options import without_text
 
                 without_text(step, self.document, self.findings)
         elif not entry.always:
@@ -306,9 +309,9 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
             return
         entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
+        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.key_nodes[source or ""])
     for name, value in step.keys.items():
-        key = step.node.keys.get(name, value)
+        key = step.key_nodes.get(name, value)
         if name == source:
             if not block:
                 type = run.option(step, name, value, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.abstract_run import AbstractRun, Follow, Frame, assign, leaf, sequence
@@ -13,7 +13,7 @@ from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
 from flowdsl.step.flow_shapes import FlowShape
@@ -85,7 +85,7 @@ def check_paths(document: Document, findings: Findings) -> None:
         check_unused(document, findings)
 
 
-def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
+def check_open(flows: Iterable[Sequence[StepNode]], document: Document, findings: Findings) -> None:
     """Follows flows by themselves, and adds to `findings`: whoever calls them may have set any key, and have any
     blocks."""
     run = AbstractRun(document, findings, FOLLOW)
@@ -94,7 +94,7 @@ def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Fi
         _open(run, steps)
 
 
-def _open(run: AbstractRun, steps: list[StepNode]) -> None:
+def _open(run: AbstractRun, steps: Sequence[StepNode]) -> None:
     state = State()
     state.open = True
     run.ends, run.returns, run.loops = [Frame(state, frozenset())], [], []
@@ -114,7 +114,7 @@ def _start(run: AbstractRun) -> State:
     return state
 
 
-def _on_error(run: AbstractRun, steps: list[StepNode], state: State, written: dict[str, Type]) -> None:
+def _on_error(run: AbstractRun, steps: Sequence[StepNode], state: State, written: dict[str, Type]) -> None:
     """Follows `onError` from wherever the flow may fail."""
     begin = State(state)
     why = Unset("the flow can fail before it sets it")
@@ -174,7 +174,7 @@ def _blocks(run: AbstractRun) -> None:
     """Looks at the vars, and follows the flows of the document that nobody calls."""
     document = run.document
     blocks = document.scopes.get("local")
-    imports: dict[str, Module] = document.imports
+    imports = document.imports
     if any(found.vars for found in document.scopes.values()):
         from flowdsl.checker.names.block_references import check_cycles
 

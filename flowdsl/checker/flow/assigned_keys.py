@@ -57,7 +57,7 @@ def mentioned(
 
 def _called(
     step: StepNode, flow: Call, document: Document, module: Module | None
-) -> tuple[list[StepNode], Module | None] | None:
+) -> tuple[Sequence[StepNode], Module | None] | None:
     ref, name = step.keys.get(flow.ref or ""), step.keys.get(flow.name or "")
     if ref is not None and ref.value is not None:
         return document.flow_of(ref.value, module) if isinstance(ref.value, str) else None

@@ -86,7 +86,7 @@ def _flat(way: State, state: State) -> State:
 
 def _not_set(step: StepNode, block: BlockNode) -> tuple[str, Node, str]:
     """Why a block leaves a key unset: it does not set it."""
-    node = step.node.keys.get(block.key, step.name_node)
+    node = step.key_nodes.get(block.key, step.name_node)
     if isinstance(block.name, str):
         node = step.keys[block.key].keys.get(block.name, node)
         return f"the case `{block.name}` at {node.span.first.line} does not set it", node, "this case does not set it"

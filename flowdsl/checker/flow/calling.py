@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
@@ -73,7 +74,10 @@ def _unknown(run: AbstractRun, node: Node, by_ref: bool, state: State) -> None:
     near = nearest(node.value, known)
     hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
     message = f"No flow found for ref '{node.value}'" if by_ref else f"No template found with name '{node.value}'"
-    run.findings.add("unknown-flow", message, node, hint=hint)
+    from flowdsl.syntax.fixes import renamed
+
+    fix = renamed(node, near) if near else None
+    run.findings.add("unknown-flow", message, node, hint=hint, fixes=[fix])
 
 
 def _is_own(run: AbstractRun, by_ref: bool, name: str) -> bool:
@@ -103,7 +107,7 @@ def _havoc(run: AbstractRun, written: dict[str, Node], state: State) -> None:
         run.write(state, key, ANY, node)
 
 
-def _follow(run: AbstractRun, step: StepNode, steps: list[StepNode], inside: Module | None, state: State) -> None:
+def _follow(run: AbstractRun, step: StepNode, steps: Sequence[StepNode], inside: Module | None, state: State) -> None:
     document = run.document
     key = (id(steps), id(inside))
     if key not in run.memo:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.diagnostics import Fix
 from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
@@ -66,7 +67,8 @@ def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str 
     message = f"this condition is always {'true' if truth else 'false'}: {why}"
     if isinstance(step.spec.flow, Switch):
         message = f"this {step.spec.name} always takes the same case: {why}"
-    run.findings.add("constant-condition", message, node, hint=hint, severity="warning")
+    fix = _computed(node) if hint is not None and hint.endswith(TO_COMPUTE) else None
+    run.findings.add("constant-condition", message, node, hint=hint, severity="warning", fixes=[fix])
     return truth
 
 
@@ -90,6 +92,17 @@ def constant(run: AbstractRun, step: StepNode, state: State, key: str) -> tuple[
     return _of_type(run, step, state, key, template, node)
 
 
+TO_COMPUTE = " to compute it"
+
+
+def _computed(node: Node) -> Fix | None:
+    """A text that looks like an expression as a template of it."""
+    from flowdsl.syntax.fixes import enclosed
+
+    plain = node.style is None and '"' not in node.value
+    return enclosed(node, '"{{ ', ' }}"', title="compute it") if plain else None
+
+
 def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     value = node.value
     if node.kind != "scalar":
@@ -97,7 +110,7 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     if isinstance(value, str):
         truth = holds(value)
         looks = any(mark in value for mark in ("==", "!=", "<", ">", "flowContext", " and ", " or ", "&&", "||"))
-        hint = f"write `{{{{ {value.strip()} }}}}` to compute it" if looks else None
+        hint = f"write `{{{{ {value.strip()} }}}}`{TO_COMPUTE}" if looks else None
         return truth, "it is a text without a template", hint
     return bool(value), f"it is {'true' if value is True else 'false' if value is False else value}", None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
+from flowdsl.diagnostics import Fix
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.step.flow_shapes import Assign, Call
@@ -102,18 +103,44 @@ def check_unused(document: Document, findings: Findings) -> None:
     for alias, node in own_aliases.items():
         if alias in document.imports and not used.has("imports", alias):
             message = f"the import `{alias}` is not used"
-            findings.add("unused-import", message, node, hint="remove it", severity="note")
+            fix = _import_removed(own, alias) if own is not None else None
+            findings.add("unused-import", message, node, hint="remove it", severity="note", fixes=[fix])
     if blocks is not None and "blocks" in document.root.value:
         for (kind, name), node in blocks.keys.items():
             if not used.has("local", kind, name):
                 message = f"`local.{kind}.{name}` is not used"
-                findings.add("unused-block", message, node, hint="remove it", severity="note")
+                fix = _block_removed(document.root.value["blocks"], kind, name)
+                findings.add("unused-block", message, node, hint="remove it", severity="note", fixes=[fix])
     if document.outputs is not None and WHOLE not in used.keys:
         for key, node in _variables(document, {}).items():
             if key not in used.keys and not _calls_out(document):
                 hint = "remove it, or add it to `outputs`"
                 message = f"`{key}` is set, and nothing reads it"
                 findings.add("unused-variable", message, node, hint=hint, severity="note")
+
+
+def _import_removed(imports: Node, alias: str) -> Fix | None:
+    """The list of imports without one of them."""
+    from flowdsl.syntax.fixes import removed_item
+
+    named = (index for index, item in enumerate(imports.value) if _aliases_of(item) == alias)
+    index = next(named, None)
+    return removed_item(imports, index) if index is not None else None
+
+
+def _block_removed(blocks: Node, kind: str, name: str) -> Fix | None:
+    """The blocks without one of them, and without its kind where it is the only one."""
+    from flowdsl.syntax.fixes import removed
+
+    parent: Node | None = blocks.value.get(kind) if blocks.kind == "map" else None
+    if parent is None or parent.kind != "map":
+        return None
+    return removed(parent, name, title="remove it") or removed(blocks, kind, title="remove it")
+
+
+def _aliases_of(item: Node) -> str | None:
+    alias = item.value.get("as") if item.kind == "map" else None
+    return alias.value if alias is not None and isinstance(alias.value, str) else None
 
 
 def _aliases(node: Node) -> dict[str, Node]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
-from flowdsl.diagnostics import Related, Severity
+from flowdsl.diagnostics import Fix, Related, Severity
 from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -115,10 +115,19 @@ class BlockReferences:
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
         severity: Severity = "warning" if quiet or self._names.lenient else "error"
         span = use.span(part.start, part.end)
-        findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity)
+        fix = _renamed(use, part, name, near) if near else None
+        findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity, fixes=[fix])
 
 
-def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], findings: Findings) -> None:
+def _renamed(use: Use, part: Part, name: str, near: str) -> Fix | None:
+    """Another name in place of the last one of a part."""
+    from flowdsl.syntax.edits import instead
+
+    text = use.text[part.start : part.end]
+    return instead(use.span(part.start, part.end), text, text.replace(name, near), style=use.node.style)
+
+
+def check_cycles(scopes: Mapping[str, BlockSet], imports: Mapping[str, Module], findings: Findings) -> None:
     """Reports vars that read themselves, each cycle once."""
     spaces = {**scopes, **{f"imports.{alias}": module.blocks for alias, module in imports.items()}}
     done: set[tuple[str, str]] = set()
@@ -130,7 +139,7 @@ def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], findin
 def _walk(
     at: tuple[str, str],
     path: list[tuple[str, str]],
-    spaces: dict[str, BlockSet],
+    spaces: Mapping[str, BlockSet],
     done: set[tuple[str, str]],
     findings: Findings,
 ) -> None:

@@ -30,7 +30,7 @@ from flowdsl.checker.types.kinds import (
     with_secret,
     without,
 )
-from flowdsl.diagnostics import Related, Severity
+from flowdsl.diagnostics import Fix, Related, Severity
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -178,7 +178,8 @@ class Names:
             use.reported.add(root)
             message = f"`{root}` is read from the FlowContext by its bare name"
             hint = f"write `flowContext.{root}`"
-            self.findings.add("bare-name", message, use.span(start, end), hint=hint, severity="note")
+            fix = _instead(use, start, start + len(root), f"flowContext.{root}", safe=True)
+            self.findings.add("bare-name", message, use.span(start, end), hint=hint, severity="note", fixes=[fix])
         found = self.key(root, root, use, start, end, quiet, called)
         return self.members(found, parts, 0, root, use, quiet)
 
@@ -202,7 +203,7 @@ class Names:
             return join(entry.type, OF_UNDEFINED)
         if key not in use.reported:
             use.reported.add(key)
-            self.maybe(shown, entry, use.span(start, end), self.blocks.reading)
+            self.maybe(shown, entry, use.span(start, end), self.blocks.reading, _defaulted(use, end))
         return entry.type
 
     def _watch(self, key: str, use: Use, start: int, end: int) -> None:
@@ -216,7 +217,9 @@ class Names:
             else:
                 read.setdefault(key, use.span(start, end))
 
-    def maybe(self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = ()) -> None:
+    def maybe(
+        self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = (), fix: Fix | None = None
+    ) -> None:
         """Reports a key, as it is `shown` in the template, that some path leaves unset, and which."""
         unset = entry.unset
         message = f"`{shown}` may be unset" + (f": {unset.text}" if unset is not None else "")
@@ -224,7 +227,7 @@ class Names:
         if unset is not None and unset.node is not None:
             related = (Related(unset.node.span, unset.label), *more)
         hint = f"set it on every path, or write `{shown} | default('')`"
-        self.findings.add("maybe-undefined", message, span, hint=hint, severity="warning", related=related)
+        self.findings.add("maybe-undefined", message, span, hint=hint, severity="warning", related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of further members; reports those a value does not have."""
@@ -257,21 +260,25 @@ class Names:
         if not sure:
             other = f"write `{text} | default('')`"
             message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
-            self.findings.add("maybe-undefined", message, span, hint=other, severity="warning")
+            fix = _defaulted(use, part.end)
+            self.findings.add("maybe-undefined", message, span, hint=other, severity="warning", fixes=[fix])
             return
         names = member_names(target)
         near = nearest(key, names)
         hint: str | None = f"did you mean `{shown}.{near}`?" if near else None
+        new = f".{near}" if near else None
         item = target.item if not key.isdigit() else None
         if not near and item is not None and not item.is_any and member(item, key).kinds != UNDEFINED:
-            hint = f"did you mean `{shown}[0].{key}`?"
+            hint, new = f"did you mean `{shown}[0].{key}`?", f"[0].{key}"
         elif not near and key.isdigit() and target.fixed is not None:
             hint = f"it has {len(target.fixed)} item{'' if len(target.fixed) == 1 else 's'}, counted from 0"
         elif not near and target.keys:
             hint = f"it has {', '.join(names[:8])}"
         severity: Severity = "warning" if self.lenient else "error"
         message = f"`{shown}` is {describe(target)}, and has no `{key}`"
-        self.findings.add("unknown-member", message, span, hint=hint, severity=severity)
+        dotted = use.text[part.start - 1 : part.start] == "."
+        fix = _instead(use, part.start - 1, part.end, new) if new and dotted else None
+        self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
         """Reports, at the characters of a template, a value of a type whose text says nothing."""
@@ -281,9 +288,9 @@ class Names:
             message = f"this is {describe(type)}, and prints as [object Object]"
             self.findings.add("wrong-type", message, use.span(start, end), hint=hint, severity="warning")
         elif kinds == FUNCTION:
-            self.findings.add(
-                "wrong-type", "this is a function, which has no text", use.span(start, end), hint="call it: add `()`"
-            )
+            fix = _instead(use, start, end, f"{use.text[start:end]}()")
+            message = "this is a function, which has no text"
+            self.findings.add("wrong-type", message, use.span(start, end), hint="call it: add `()`", fixes=[fix])
 
     def _input(self, name: str, use: Use, start: int, end: int, quiet: bool) -> Type:
         known = self.inputs.get(name)
@@ -293,12 +300,15 @@ class Names:
             return ANY
         if name not in use.reported and not quiet:
             near = nearest(name, self.document.inputs or ())
+            fix = None
             if near:
                 hint = f"did you mean `inputs.{near}`?"
+                fix = _instead(use, end - len(name), end, near)
             else:
                 hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
+                fix = _declared(self.document.root, name)
             message = f"the flow declares no input `{name}`"
-            self.findings.add("undefined-input", message, use.span(start, end), hint=hint)
+            self.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
         use.reported.add(name)
         return ANY
 
@@ -314,13 +324,16 @@ class Names:
         span, state = use.span(start, end), use.state
         related: tuple[Related, ...] = ()
         hint: str | None
+        fix: Fix | None = None
         bare = shown == key
         later = self.later().get(key)
         function = _UNQUOTED.search(use.text[:start]) if bare else None
         if function is not None:
             message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
+            fix = _instead(use, start, end, f"'{key}'", safe=True)
         elif bare and key in _PYTHON:
             message, hint = f"`{key}` is undefined", f"write `{_PYTHON[key]}`"
+            fix = _instead(use, start, end, _PYTHON[key], safe=True)
         elif later is not None and later.source is span.source and later.start >= self.at:
             message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
             related = (Related(later.span, "set here, later"),)
@@ -335,15 +348,18 @@ class Names:
                 related = (Related(later.span, "set here, on another path"),)
             entry = state.get(near) if near else None
             if near:
-                hint = f"did you mean `{'flowContext.' if entry is not None else ''}{near}`?"
+                meant = f"{'flowContext.' if entry is not None else ''}{near}"
+                hint, fix = f"did you mean `{meant}`?", _instead(use, start, end, meant)
                 if entry is not None and entry.where is not None:
                     related = (Related(entry.where.span, "set here"),)
             else:
                 more = f", declare it under `inputs:`, or write `{shown} | default('')`"
-                hint = self.findings.how_to_set(more)
+                hint, fix = self.findings.how_to_set(more), _defaulted(use, end)
         severity: Severity = "warning" if self.lenient and not called else "error"
         related += self.blocks.reading
-        self.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related)
+        self.findings.add(
+            "undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix]
+        )
 
     def option(self, node: Node, state: State, lax: bool = False) -> Type:
         """The type of the value of a node with all templates in it."""
@@ -361,3 +377,29 @@ class Names:
 
 def _scalar(value: object) -> Type:
     return OF_TEXT if value.__class__ is str else of_value(value)
+
+
+def _instead(use: Use, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
+    """Other characters at a place in a template."""
+    from flowdsl.syntax.edits import instead
+
+    return instead(use.span(start, end), use.text[start:end], new, style=use.node.style, safe=safe)
+
+
+def _declared(root: Node, name: str) -> Fix | None:
+    """A declaration of an input: in the `inputs` of the flow, or in new ones."""
+    from flowdsl.syntax.fixes import added
+
+    if root.kind != "map":
+        return None
+    inputs = root.value.get("inputs")
+    entry, title = f"{name}: {{type: string}}", f"declare `{name}`"
+    return added(root, f"inputs: {{{entry}}}", title=title) if inputs is None else added(inputs, entry, title=title)
+
+
+def _defaulted(use: Use, end: int) -> Fix | None:
+    """An empty default behind what may be undefined; none where a member of it is read."""
+    text = use.text
+    if end < 1 or text[end : end + 1] in (".", "[", "("):
+        return None
+    return _instead(use, end - 1, end, f"{text[end - 1]} | default('')")

@@ -25,7 +25,7 @@ from flowdsl.checker.types.kinds import (
     join,
     only,
 )
-from flowdsl.diagnostics import Severity
+from flowdsl.diagnostics import Fix, Severity
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
@@ -39,7 +39,23 @@ def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, sever
     use = walk.use
     shown = _shown(walk, node)
     span = use.span(node.start, node.end)
-    walk.names.findings.add("wrong-type", message.replace("{}", shown), span, hint=hint, severity=severity)
+    fix = _counted(walk, node) if hint in COUNTED else None
+    walk.names.findings.add("wrong-type", message.replace("{}", shown), span, hint=hint, severity=severity, fixes=[fix])
+
+
+COUNTED = ("count its items with `| length`", "compare the number of its items: `| length`")
+"""The hints that say to count the items of a list."""
+
+
+def _counted(walk: Walk, node: Node) -> Fix | None:
+    """The number of a list's items in place of the list; only for a plain chain of names."""
+    from flowdsl.syntax.edits import instead
+
+    use = walk.use
+    text = use.text[node.start : node.end]
+    if not all(char.isalnum() or char in "._" for char in text):
+        return None
+    return instead(use.span(node.start, node.end), text, f"({text} | length)", style=use.node.style)
 
 
 def _shown(walk: Walk, node: Node) -> str:
@@ -56,7 +72,7 @@ def _is(type: Type, kinds: int) -> bool:
 def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
     """Reports an operand of arithmetic, of this type, that is no number and has no text that is one."""
     if _is(type, _WHOLE | FUNCTION):
-        hint = "count its items with `| length`" if _is(type, LIST) else None
+        hint = COUNTED[0] if _is(type, LIST) else None
         word = "//" if operator == "floor" else operator
         message = f"{{}} is {describe(type)}, and `{word}` takes numbers"
         _add(walk, node, message, hint=hint, severity="warning")
@@ -73,7 +89,7 @@ def check_comparison(walk: Walk, node: Binary, left: Type, right: Type) -> None:
     """Reports a comparison of a list or map with a number or text."""
     for one, other, at in ((left, right, node.left), (right, left, node.right)):
         if _is(one, _WHOLE) and _is(other, SCALAR):
-            hint = "compare the number of its items: `| length`" if _is(one, LIST) else None
+            hint = COUNTED[1] if _is(one, LIST) else None
             message = f"{{}} is {describe(one)}, and is compared with {describe(other)}"
             _add(walk, at, message, hint=hint, severity="warning")
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl import Options, Problem, holds
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.rules import UNKNOWN, spelt
 from flowdsl.step.spec import Key
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def check_notification(options: Options) -> Iterator[Problem]:
             near = nearest(name, _KEYS)
             hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
             message = f"`{name}` is not a key of `notification`"
-            yield Problem("unknown-key", message, key="notification", inside=(name,), hint=hint)
+            yield Problem(
+                "unknown-key", message, key="notification", inside=(name,), hint=hint, fixes=spelt(name, near)
+            )
         elif value is not None and (problem := key.problem(value)) is not None:
             yield problem._replace(key="notification", inside=(name,))
     if given.get("message") is None:

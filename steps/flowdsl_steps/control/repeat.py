@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flowdsl import Options, Problem, RunError, ServiceError
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.rules import UNKNOWN, spelt
 from flowdsl.step.spec import Key
 
 
@@ -64,6 +64,7 @@ def check_repeat(options: Options) -> Iterator[Problem]:
         if key is None:
             near = nearest(name, _KEYS)
             hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
-            yield Problem("unknown-key", f"`{name}` is not a key of `retry`", key="retry", inside=(name,), hint=hint)
+            message, fixes = f"`{name}` is not a key of `retry`", spelt(name, near)
+            yield Problem("unknown-key", message, key="retry", inside=(name,), hint=hint, fixes=fixes)
         elif value is not None and (problem := key.problem(value)) is not None:
             yield problem._replace(key="retry", inside=(name,))

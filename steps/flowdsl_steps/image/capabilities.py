@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused, model_problems
@@ -85,31 +85,38 @@ def _across(options: Options, subject: Subject) -> Iterator[Problem]:
     if known(options, "background") == "transparent" and form == "jpeg":
         fit = ["png"] if subject.provider == "azure" else ["png", "webp"]
         message = "`background: transparent` needs an `output_format` with transparency, and jpeg has none"
-        yield _conflict(options, "background", "output_format", message, f"use {listed(fit)} as `output_format`")
+        hint = f"use {listed(fit)} as `output_format`"
+        yield _conflict(options, "background", "output_format", message, hint, use("output_format", fit[0]))
     if known(options, "output_compression") is not None and given_form is not UNKNOWN and form not in ("jpeg", "webp"):
         fit = ["jpeg"] if subject.provider == "azure" else ["jpeg", "webp"]
         stands = f"it is {form}" if form else "it is png, the default"
         message = f"`output_compression` goes with `output_format` {listed(fit)}; here {stands}"
-        yield _conflict(options, "output_compression", "output_format", message, "remove it, or set `output_format`")
+        fixes = (*drop("output_compression"), *use("output_format", fit[0]))
+        hint = "remove it, or set `output_format`"
+        yield _conflict(options, "output_compression", "output_format", message, hint, fixes)
     if form in ("gif", "svg") and known(options, "stream") is True:
-        yield _conflict(
-            options, "stream", "output_format", f"`output_format: {form}` cannot be streamed", "remove `stream`"
-        )
+        message = f"`output_format: {form}` cannot be streamed"
+        yield _conflict(options, "stream", "output_format", message, "remove `stream`", drop("stream"))
     for name, wanted in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
         if known(options, name) is not None and given_form is not UNKNOWN and form != wanted:
             message = f"`{name}` goes only with `output_format: {wanted}`"
-            yield _conflict(options, name, "output_format", message, f"remove it, or set `output_format: {wanted}`")
+            hint = f"remove it, or set `output_format: {wanted}`"
+            fixes = (*drop(name), *use("output_format", wanted))
+            yield _conflict(options, name, "output_format", message, hint, fixes)
     if known(options, "partial_images") and options.value("stream") in (None, False):
         message = "`partial_images` has no effect without `stream: true`"
-        yield on(options, "partial_images", "no-effect", message, "add `stream: true`, or remove it", "warning")
+        fixes = (*use("stream", True), *drop("partial_images"))
+        yield on(options, "partial_images", "no-effect", message, "add `stream: true`, or remove it", "warning", fixes)
 
 
-def _conflict(options: Options, key: str, other: str, message: str, hint: str) -> Problem:
+def _conflict(
+    options: Options, key: str, other: str, message: str, hint: str, fixes: tuple[Change, ...] = ()
+) -> Problem:
     """A problem between two values, at whichever of the two stands later."""
     order = [name for name in options.given if name in (key, other) and options.has(name)]
     place = order[-1] if order else None
     related = tuple((name, "together with this") for name in order[:-1])
-    return Problem("conflicting-values", message, place, hint, related=related, covers=tuple(order))
+    return Problem("conflicting-values", message, place, hint, related=related, covers=tuple(order), fixes=fixes)
 
 
 def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
@@ -126,7 +133,8 @@ def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
     retries = known(options, "maxRetries")
     if isinstance(retries, int) and retries < 0:
         message = f"`maxRetries: {retries}` acts as 0"
-        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", "warning")
+        fixes = use("maxRetries", 0, safe=True)
+        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", "warning", fixes)
     for key in ("user", "safety_identifier"):
         value = known(options, key)
         if isinstance(value, str) and _is_email(value):
@@ -142,7 +150,7 @@ def _time(options: Options, subject: Subject) -> Iterator[Problem]:
     charged = "a request that is given up may still be charged"
     if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
         message = f"{show(subject.label)} can take up to two minutes, and {charged}"
-        yield Problem("short-timeout", message, "timeoutMs", hint, "note")
+        yield Problem("short-timeout", message, "timeoutMs", hint, "note", fixes=SAFE_TIMEOUT)
     if timeout is not None or (options.service is not None and options.service.option("timeoutMs") is not None):
         return
     default = options.defaults["timeoutMs"]
@@ -155,7 +163,11 @@ def _time(options: Options, subject: Subject) -> Iterator[Problem]:
     else:
         return
     message = f"{what} can take longer than the {default / 1000:g} s a request has by default, and {charged}"
-    yield Problem("short-timeout", message, key if key and options.has(key) else None, hint, "note")
+    at = key if key and options.has(key) else None
+    yield Problem("short-timeout", message, at, hint, "note", fixes=SAFE_TIMEOUT)
+
+
+SAFE_TIMEOUT = use("timeoutMs", 180_000)
 
 
 def _is_email(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, show, use
 from flowdsl_steps.image.catalogue import Life, Model, catalogue
 from flowdsl_steps.image.subject import Subject
 
@@ -62,14 +62,23 @@ def _retired(options: Options, subject: Subject, model: Model, life: Life) -> Pr
     message = f"{_named(options, subject)} was shut down by {catalogue().title(subject.provider)} on {life.shutdown}"
     advice = _advice(options, subject, life.replacement)
     if subject.own:
-        return Problem("retired-model", message, key=_key(subject), hint=advice)
+        fixes = _replacement(subject, life.replacement)
+        return Problem("retired-model", message, key=_key(subject), hint=advice, fixes=fixes)
     return Problem(
         "retired-model",
         f"{message}; this endpoint may still serve it",
         key=_key(subject),
         hint=f"if it does not, {advice}" if advice else None,
         severity="warning",
+        fixes=_replacement(subject, life.replacement),
     )
+
+
+def _replacement(subject: Subject, replacement: str | None) -> tuple[Change, ...]:
+    """The model that takes another's place, where it is the step that names it or nobody does."""
+    new = catalogue().find(replacement) if replacement else None
+    named_here = subject.origin in ("step", "default") and subject.provider != "azure"
+    return use("model", new.name) if new is not None and named_here else ()
 
 
 def _retiring(options: Options, subject: Subject, life: Life) -> Problem:
@@ -82,6 +91,7 @@ def _retiring(options: Options, subject: Subject, life: Life) -> Problem:
         key=_key(subject),
         hint=f"before that day, {advice}" if advice else None,
         severity="warning" if subject.own else "note",
+        fixes=_replacement(subject, life.replacement),
     )
 
 
@@ -130,7 +140,8 @@ def _unknown(options: Options, subject: Subject, label: str) -> Problem:
         alive = [show(model.name) for model in catalogue().alive(subject.provider, options.as_of)[:3]]
         hint = f"known and alive: {', '.join(alive)}" if subject.own else None
         hint = f"did you mean {show(nearest)}?" if nearest else hint
-    return Problem("unknown-model", message, key=_key(subject), hint=hint, severity="note")
+    fixes = use("model", nearest) if nearest and subject.origin == "step" else ()
+    return Problem("unknown-model", message, key=_key(subject), hint=hint, severity="note", fixes=fixes)
 
 
 def _api_version(options: Options, subject: Subject, model: Model) -> Iterator[Problem]:

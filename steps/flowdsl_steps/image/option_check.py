@@ -11,7 +11,7 @@ from typing import Any
 
 from flowdsl.diagnostics import Severity
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.subject import Subject
@@ -43,11 +43,17 @@ def known(options: Options, key: str) -> Any:
 
 
 def on(
-    options: Options, key: str, code: str, message: str, hint: str | None = None, severity: Severity = "error"
+    options: Options,
+    key: str,
+    code: str,
+    message: str,
+    hint: str | None = None,
+    severity: Severity = "error",
+    fixes: tuple[Change, ...] = (),
 ) -> Problem:
     """A problem at a key, or at the step when the value comes from its service."""
     if options.has(key):
-        return Problem(code, message, key, hint, severity)
+        return Problem(code, message, key, hint, severity, fixes=fixes)
     if options.service is not None and options.service.option(key) is not None:
         message = f"{message} (set by service {show(options.service.name)})"
     return Problem(code, message, None, hint, severity)
@@ -82,16 +88,19 @@ def _absent_parameter(options: Options, subject: Subject, model: Model, name: st
                 f"`response_format` is not sent: {show(model.name)} always answers with b64_json",
                 hint="remove it",
                 severity="warning",
+                fixes=drop(name),
             )
         message = f"{show(model.name)} cannot answer with a URL: it has no `response_format`"
-        return on(options, name, "unsupported-parameter", message, hint=IN_WORDS[name])
+        return on(options, name, "unsupported-parameter", message, hint=IN_WORDS[name], fixes=drop(name))
     others = [
         show(other.name) for other in catalogue().alive(subject.provider, options.as_of) if other.parameters[name].known
     ]
     hint = IN_WORDS.get(name) or (
         "remove it" + (f", or use a model that has it: {', '.join(others[:2])}" if others else "")
     )
-    return on(options, name, "unsupported-parameter", f"{show(model.name)} has no `{name}`", hint=hint)
+    return on(
+        options, name, "unsupported-parameter", f"{show(model.name)} has no `{name}`", hint=hint, fixes=drop(name)
+    )
 
 
 def _value(
@@ -103,7 +112,7 @@ def _value(
     if value in refused:
         title = catalogue().title(subject.provider)
         message, hint = f"{title} does not take {show(value)} as `{name}`", f"use {listed(values)}"
-        yield on(options, name, "unsupported-value", message, hint=hint)
+        yield on(options, name, "unsupported-value", message, hint=hint, fixes=use(name, values[0]) if values else ())
     elif value in parameter.maybe:
         yield _unverified(options, model, name, f"{show(value)} as `{name}`")
     elif value in values:
@@ -120,12 +129,14 @@ def _value(
         near = None if better_word else nearest(value, values)
         advice = f"use {show(better_word)}; " if better_word else f"did you mean {show(near)}? " if near else ""
         hint = f"{advice}supported: {listed(values)}"
+        better_word = better_word or near
         yield on(
             options,
             name,
             "unsupported-value",
             f"{show(model.name)} does not take {show(value)} as `{name}`",
             hint=hint,
+            fixes=use(name, better_word) if better_word else (),
         )
 
 
@@ -157,7 +168,8 @@ def _size(options: Options, model: Model) -> Iterator[Problem]:
         closest = model.sizes.nearest(size)
         hint = f"{f'use {listed(closest)}; ' if closest else ''}supported: {model.sizes.describe()}"
         message = f"{show(model.name)} does not take the size {show(size)}: {fault}"
-        yield on(options, "size", "unsupported-value", message, hint=hint)
+        fixes = tuple(change for closer in closest for change in use("size", closer))
+        yield on(options, "size", "unsupported-value", message, hint=hint, fixes=fixes)
     elif model.sizes.is_experimental(size):
         message = f"{show(size)} is above 2560x1440 pixels, which the vendor calls experimental"
         yield on(options, "size", "experimental-size", message, severity="note")
@@ -208,4 +220,5 @@ def _generic(options: Options) -> Iterator[Problem]:
         message = f"no known image model takes the size {show(size)}: it is neither WIDTHxHEIGHT nor auto"
         tidy = tidy_size(size)
         hint = f"write `{tidy}`" if tidy else None
-        yield on(options, "size", "unsupported-value", message, hint, severity="warning")
+        fixes = use("size", tidy) if tidy else ()
+        yield on(options, "size", "unsupported-value", message, hint, severity="warning", fixes=fixes)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.checker import Checked
-    from flowdsl.document.document import Document
+    from flowdsl.document.document import Document, FlowFile
 
 
 class ActionNeeded(UsageError):
@@ -19,18 +18,18 @@ class ActionNeeded(UsageError):
         self.actions = actions
 
 
-def chosen(checked: Checked, action: str | None) -> Document:
+def chosen(file: FlowFile, action: str | None) -> Document:
     """The flow of a checked file: its only one, or the action of a kit with that id or title.
 
     Raises:
         UsageError: there is no such action, or the file has no flow at all.
     """
-    documents = checked.documents
-    if checked.kind == "module":
+    documents = file.documents
+    if file.kind == "module":
         raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
     if action is None and len(documents) == 1:
         return documents[0]
-    if checked.kind == "flow":
+    if file.kind == "flow":
         raise UsageError("this file is one flow: it has no actions to choose from")
     if not documents:
         raise UsageError("this kit has no actions")

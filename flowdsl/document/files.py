@@ -31,8 +31,6 @@ class Files:
         self._own = os.path.realpath(source.path) if not source.path.startswith("<") else None
         folder = os.path.dirname(self._own) if self._own else os.getcwd()  # noqa: PTH109, PTH120
         self.root = root or project_root(folder)
-        self.checked: set[str] = set()
-        """The modules whose flows were checked: each is, once."""
         self._sources: dict[str, tuple[Source, list[Diagnostic]]] = {}
         self._including: list[str] = [self._own] if self._own else []
 

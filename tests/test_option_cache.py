@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdsl import Environment
-from flowdsl.checker import judgements
+from flowdsl.checker import option_cache
 
 STEP = "- step: OPENAI_IMAGE_GENERATION\n  instruction: a lighthouse\n  model: gpt-image-2\n  n: {n}\n"
 
@@ -31,6 +31,6 @@ def test_a_service_that_lifts_a_limit_is_judged_apart() -> None:
 
 
 def test_no_more_than_so_many_judgements_are_kept() -> None:
-    for number in range(judgements.MOST + 2):
+    for number in range(option_cache.MOST + 2):
         findings(STEP.format(n=1).replace("lighthouse", f"lighthouse {number}"))
-    assert len(judgements._known) <= judgements.MOST
+    assert len(option_cache._known) <= option_cache.MOST

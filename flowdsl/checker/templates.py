@@ -7,6 +7,7 @@ from typing import Any
 
 from flowdsl.checker.findings import Findings
 from flowdsl.step.rules import UNKNOWN
+from flowdsl.syntax.edits import instead
 from flowdsl.syntax.scalars import span_in
 from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import Template, parse, parse_expression
@@ -43,7 +44,10 @@ def resolved_value(node: Node, findings: Findings) -> Any:
 
 def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None:
     message, hint = f"`{found[0]}` stays as it is: a template has two braces", f"write `{{{{ {found[1]} }}}}`"
-    findings.add("single-braces", message, span_in(node, *found.span()), hint=hint, severity="warning")
+    span = span_in(node, *found.span())
+    starts = found.start() == 0 and node.style is None  # there two braces would be a map
+    fix = None if starts else instead(span, found[0], f"{{{{ {found[1]} }}}}", style=node.style, safe=True)
+    findings.add("single-braces", message, span, hint=hint, severity="warning", fixes=[fix])
 
 
 def check_expression(node: Node, findings: Findings) -> None:
@@ -55,7 +59,9 @@ def check_expression(node: Node, findings: Findings) -> None:
 def _check_template(template: Template, node: Node, findings: Findings) -> None:
     for problem in template.problems:
         span = span_in(node, problem.start, problem.end)
-        findings.add(problem.code, problem.message, span, hint=problem.hint)
+        old = node.value[problem.start : problem.end]
+        fix = instead(span, old, problem.instead, style=node.style) if problem.instead is not None else None
+        findings.add(problem.code, problem.message, span, hint=problem.hint, fixes=[fix])
 
 
 def check_setting(node: Node, findings: Findings) -> None:

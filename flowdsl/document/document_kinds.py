@@ -1,25 +1,22 @@
-"""What a file is, by its root, and what to say when it is nothing we know."""
+"""What a file is, by the keys of its root, and what to say when it is nothing we know."""
 
 from __future__ import annotations
 
-from flowdsl.checker.findings import Findings
-from flowdsl.diagnostics import Related
-from flowdsl.document.document import Document
+from flowdsl.diagnostics import Fix, Related
+from flowdsl.document.document import StepNode
+from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
+from flowdsl.syntax import fixes
+from flowdsl.syntax.edits import indented
 from flowdsl.syntax.yaml_reader import Node
 
 OTHER_ROOTS = {"tests": "a file of flow tests"}
 
 
-class Checked:
-    """A checked file: its kind (`flow`, `kit` or `module`) and the flows in it."""
-
-    __slots__ = ("documents", "kind")
-
-    def __init__(self, kind: str, documents: list[Document]) -> None:
-        self.kind = kind
-        self.documents = documents
+def is_module(root: Node) -> bool:
+    """Whether a root is that of a module: it declares blocks, and no flow."""
+    return root.kind == "map" and ("blocks" in root.value or "BLOCKS" in root.value) and "flow" not in root.value
 
 
 def not_a_flow(root: Node, findings: Findings) -> None:
@@ -34,30 +31,39 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         findings.add("not-a-flow", "a flow is a list of steps, and this map is none", at, hint=hint)
     elif "step" in keys:
         message = "a flow is a list of steps, and this is one step without its dash"
-        findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`")
+        fix = _dashed(root.keys["step"])
+        findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`", fixes=[fix])
     else:
         near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
         hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
         message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
-        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint)
+        mend = fixes.renamed(root.keys[near], "flow") if near else None
+        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[mend])
 
 
-def misnested_keys(root: Node, document: Document, findings: Findings, *, presented: bool = False) -> None:
+def _dashed(key: Node) -> Fix:
+    line, column = key.source.position(key.start)
+    return indented(key.source, line, column - 1, title="write `- step: …`", dash=True)
+
+
+def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, presented: bool = False) -> None:
     """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
 
     `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
     """
-    last = document.steps[-1] if document.steps else None
     for name, key in root.keys.items():
         if name in ROOT_KEYS:
             continue
         if last is not None and name in last.spec.keys:
+            columns = last.name_node.source.position(last.node.start).col - 1
+            line = key.source.position(key.start).line
             findings.add(
                 "misnested-key",
                 f"`{name}` belongs inside the step above, and its indentation puts it outside",
                 key,
-                hint=f"indent it by {last.name_node.source.position(last.node.start).col - 1} spaces",
+                hint=f"indent it by {columns} spaces",
                 related=(Related(last.name_node.span, "the step above"),),
+                fixes=[indented(key.source, line, columns)],
             )
         elif not presented or nearest(name, ROOT_KEYS):
-            findings.unknown_key(key, ROOT_KEYS, "a flow")
+            findings.unknown_key(key, ROOT_KEYS, "a flow", beside=root.value)

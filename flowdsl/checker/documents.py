@@ -1,0 +1,25 @@
+"""One flow: its declarations, the options of its steps, and every path through it."""
+
+from __future__ import annotations
+
+from flowdsl.checker.declarations import check_inputs
+from flowdsl.checker.findings import Findings
+from flowdsl.checker.flow.analysis import check_paths
+from flowdsl.checker.flow.jumps import check_jumps
+from flowdsl.checker.options import check_options
+from flowdsl.checker.templates import resolved_value
+from flowdsl.document.document import Document
+
+
+def check_document(document: Document, findings: Findings) -> None:
+    """Reports what is wrong with a flow beyond its form."""
+    check_inputs(document.inputs or {}, findings)
+    findings.placeholders.update(document.inputs or ())
+    blocks = document.scopes.get("local")
+    reusable = blocks.flows.values() if blocks is not None else ()
+    for steps in (document.steps, *reusable, document.on_error or ()):
+        check_jumps(steps, findings)
+        check_options(steps, document, findings)
+    for node in (document.outputs or {}).values():
+        resolved_value(node, findings)
+    check_paths(document, findings)

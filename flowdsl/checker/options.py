@@ -1,0 +1,189 @@
+"""The options of steps: what is wrong with their values, wherever the steps stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.checker.findings import Findings
+from flowdsl.checker.option_cache import problems_of
+from flowdsl.checker.templates import check_expression, resolved_value
+from flowdsl.diagnostics import Diagnostic, Fix, Related
+from flowdsl.document.document import Document, StepNode
+from flowdsl.document.findings import MISSING
+from flowdsl.nearest import nearest
+from flowdsl.source import Span
+from flowdsl.step.rules import UNKNOWN, Change, Options, Problem
+from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.scalars import span_in
+from flowdsl.syntax.yaml_reader import Node
+
+if TYPE_CHECKING:
+    from flowdsl.step.service import Service
+
+
+def check_options(steps: Iterable[StepNode], document: Document, findings: Findings) -> None:
+    """Checks the options of steps and of those inside them: what is wrong wherever the steps stand."""
+    for step in steps:
+        _check_options(step, document, findings)
+        if step.label is not None:
+            resolved_value(step.label, findings)
+        for block in step.blocks:
+            check_options(block.steps, document, findings)
+
+
+def _check_options(step: StepNode, document: Document, findings: Findings) -> None:
+    spec = step.spec
+    given = {name: _given(step, name, node, findings) for name, node in step.keys.items()}
+    if not (spec.rules or spec.service is not None or spec.keys):
+        return
+    options = Options(spec.name, given, spec.defaults)
+    if spec.service is not None:
+        options = _with_service(options, step, document, findings)
+    for problem in problems_of(spec, options):
+        if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
+            findings.diagnostics.append(_diagnostic(problem, step))
+
+
+def without_text(step: StepNode, document: Document, findings: Findings) -> None:
+    """Reports what is missing in a step because no path sets the `text` it would read."""
+    if step.misspelt or findings.slipped:
+        return
+    quiet = Findings(findings.settings)
+    given = {name: _given(step, name, node, quiet) for name, node in step.keys.items()}
+    options = Options(
+        step.spec.name,
+        given,
+        step.spec.defaults,
+        _service(step, document, findings),
+        findings.settings.as_of,
+        reads_text=False,
+    )
+    for problem in step.spec.problems(options):
+        if problem.code in MISSING and problem.code != "missing-key":
+            findings.diagnostics.append(_diagnostic(problem, step))
+
+
+def _given(step: StepNode, name: str, node: Node, findings: Findings) -> Any:
+    """The value of an option as far as it is known."""
+    key = step.spec.keys.get(name)
+    if key is None:
+        return resolved_value(node, findings)
+    if key.type in BLOCK_TYPES:
+        return node.value if key.type != "steps" or node.value is None else UNKNOWN
+    if key.expression:
+        check_expression(node, findings)
+        return UNKNOWN if isinstance(node.value, str) else node.plain()
+    if key.verbatim:
+        return node.plain()
+    return resolved_value(node, findings)
+
+
+def _service_name(step: StepNode) -> str:
+    name = step.service.value if step.service is not None and isinstance(step.service.value, str) else None
+    return str(name or step.spec.service)
+
+
+def _service(step: StepNode, document: Document, findings: Findings) -> Service:
+    """The service entry of a step as far as it is known before the run, merged once for a file."""
+    name, spec = _service_name(step), step.spec
+    service = findings.services.get((name, spec.name))
+    if service is None:
+        service = findings.settings.services.service(name, spec, document.services)
+        findings.services[name, spec.name] = service
+    return service
+
+
+def _with_service(options: Options, step: StepNode, document: Document, findings: Findings) -> Options:
+    """The options with their service entry, as far as it is known before the run, and the day."""
+    settings = findings.settings
+    name, service = _service_name(step), _service(step, document, findings)
+    if step.service is not None and not settings.services.has(name, document.services):
+        near = nearest(name, settings.services.names(document.services))
+        hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+        mend = _near(step.service, near) if near else None
+        message = f"no service entry is called `{name}`"
+        findings.add("unknown-service", message, step.service, hint=hint, severity="warning", fixes=[mend])
+    return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
+
+
+def _near(node: Node, name: str) -> Fix | None:
+    from flowdsl.syntax.fixes import renamed
+
+    return renamed(node, name)
+
+
+def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:
+    """A problem with its place in the file."""
+    related = tuple(Related(_key_node(step, key).span, text) for key, text in problem.related)
+    fixes = tuple(fix for change in problem.fixes if (fix := _fix(change, problem, step)) is not None)
+    place = _place(problem, step)
+    return Diagnostic(problem.code, problem.message, place, problem.severity, problem.hint, related, fixes)
+
+
+def _fix(change: Change, problem: Problem, step: StepNode) -> Fix | None:
+    """The edits of a change; None when one of them has no place in the file, as for what a dialect made."""
+    parts = [_edited(key, value, problem, step) for key, value in change.values]
+    parts += [_renamed(name, problem, step) for _, name in change.names]
+    edits = [edit for part in parts if part is not None for edit in part.edits]
+    return None if None in parts or not edits else Fix(change.title, tuple(edits), change.safe)
+
+
+def _edited(key: str, value: Any, problem: Problem, step: StepNode) -> Fix | None:
+    """An option with another value, with one that it had not, or without."""
+    from flowdsl.syntax import fixes
+
+    node, key_node = step.keys.get(key), step.key_nodes.get(key)
+    if value is None:
+        parent = next((map for map in _maps(step) if key_node in map.keys.values()), None)
+        return fixes.removed(parent, key_node.value) if parent is not None and key_node is not None else None
+    if problem.inside and key == problem.inside[-1]:
+        node = step.keys.get(problem.key or "")
+        return fixes.renamed(_inside(node, problem), value) if node is not None else None
+    if node is None:
+        return fixes.added(step.node, f"{key}: {fixes.written(value)}")
+    return fixes.renamed(_inside(node, problem) if key == problem.key else node, value)
+
+
+def _renamed(name: str, problem: Problem, step: StepNode) -> Fix | None:
+    """A key inside an option under another name."""
+    from flowdsl.syntax import fixes
+
+    node = step.keys.get(problem.key or "")
+    if node is None:
+        return None
+    parent = _inside(node, problem._replace(inside=problem.inside[:-1]))
+    key = parent.keys.get(str(problem.inside[-1]))
+    return fixes.renamed(key, name) if key is not None else None
+
+
+def _maps(step: StepNode) -> list[Node]:
+    """The maps that the options of a step can stand in."""
+    options = step.node.value.get("options")
+    return [step.node, *([options] if options is not None and options.kind == "map" else [])]
+
+
+def _place(problem: Problem, step: StepNode) -> Span:
+    if problem.key is None:
+        return step.name_node.span
+    node = step.keys.get(problem.key)
+    if problem.on_key or node is None:
+        return _key_node(step, problem.key).span
+    node = _inside(node, problem)
+    if node.kind == "scalar" and isinstance(node.value, str):
+        return span_in(node, 0, len(node.value)) if node.style in ("|", ">") else node.span
+    return node.span
+
+
+def _key_node(step: StepNode, key: str) -> Node:
+    return step.key_nodes.get(key, step.name_node)
+
+
+def _inside(node: Node, problem: Problem) -> Node:
+    """The place inside an option that a problem is about."""
+    for key in problem.inside:
+        if (node.kind == "map" and key in node.value) or (
+            node.kind == "list" and isinstance(key, int) and key < len(node.value)
+        ):
+            node = node.value[key]
+    return node

@@ -1,0 +1,36 @@
+"""The third stage: nodes of this language to documents, with every mistake of form. No value of an option is judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowdsl.document.builder import Builder
+from flowdsl.document.document import FlowFile
+from flowdsl.document.document_kinds import is_module
+from flowdsl.document.flow import build_flow
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects import Lowered
+    from flowdsl.document.files import Files
+    from flowdsl.step.registry import Registry
+
+
+def build(lowered: Lowered, registry: Registry, files: Files) -> FlowFile | None:
+    """What a file holds: a flow, the actions of a kit, or a module; None when nothing could be made of it.
+
+    In: nodes, and what was found on the way to them, to which the mistakes of form are added. Imported files are read
+    through `files`. Nothing is raised for a mistake in a file.
+    """
+    source, root = lowered.source, lowered.root
+    builder = Builder(registry, files, lowered.findings)
+    if lowered.form == "kit":
+        from flowdsl.document.kit import build_kit
+
+        return builder.file("kit", source, build_kit(source, root, builder))
+    if is_module(root):
+        from flowdsl.document.imports import build_module
+
+        build_module(source, root, source.path, root.span, builder)
+        return builder.file("module", source, [])
+    document = build_flow(source, root, builder)
+    return builder.file("flow", source, [document]) if document is not None else None

@@ -1,0 +1,63 @@
+"""What a flow declares: its inputs and its service entries, by name."""
+
+from __future__ import annotations
+
+from flowdsl.document.builder import Builder
+from flowdsl.document.document import InputDeclaration
+from flowdsl.document.findings import Findings
+from flowdsl.services import OTHER_NAMES, SETTINGS
+from flowdsl.step.rules import show
+from flowdsl.syntax import fixes
+from flowdsl.syntax.yaml_reader import Node
+
+
+def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:
+    """The declared inputs by name; None when the flow has no `inputs`."""
+    if node is None:
+        return None
+    if node.kind != "map":
+        if node.value is not None:
+            findings.add(
+                "wrong-type",
+                f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}",
+                node,
+                hint="write `inputs: {topic: {type: string}}`",
+            )
+        return {}
+    declared = {}
+    for name, schema in node.value.items():
+        if schema.kind == "map":
+            values = schema.plain()
+            default = values.pop("default", None)
+            has_default = "default" in schema.value
+            declared[name] = InputDeclaration(name, values, has_default, default, schema)
+        elif schema.value is None:
+            declared[name] = InputDeclaration(name, {}, False, None, schema)
+        else:
+            hint = f"write `{name}: {{type: {schema.value}}}`" if isinstance(schema.value, str) else None
+            fix = fixes.enclosed(schema, "{type: ", "}", title=hint) if hint else None
+            message = f"an input is declared by a JSON Schema, a map, not {show(schema.plain())}"
+            findings.add("wrong-type", message, schema, hint=hint, fixes=[fix])
+            declared[name] = InputDeclaration(name, {}, False, None, schema)
+    return declared
+
+
+def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:
+    """The service entries of a document by name."""
+    findings = builder.findings
+    if node is None or (node.kind == "scalar" and node.value is None):
+        return {}
+    if node.kind != "map":
+        findings.add("wrong-type", f"`services` takes a map from name to settings, not {show(node.plain())}", node)
+        return {}
+    entries = {}
+    for name, entry in node.value.items():
+        if entry.kind != "map":
+            findings.add("wrong-type", f"a service entry is a map of settings, not {show(entry.plain())}", entry)
+            continue
+        entries[name] = entry
+        for key in entry.value:
+            if key not in SETTINGS:
+                findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES, beside=entry.value)
+    builder.services.append(entries)
+    return entries

@@ -1,0 +1,82 @@
+"""The second stage: nodes of any form of a flow to nodes of this language, each with its place in the author's file.
+
+A dialect is another way to write flows: it recognises the content of a file and says it in this language. They are
+asked in a fixed order, and the first that recognises a content has it: the native form, AI_KIT, then those of plugins
+(entry points of the group `flowdsl.dialects`) by their names. A plugin's code is imported only for content that neither
+the native form nor AI_KIT recognises. What no dialect recognises is taken for a native flow with mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from flowdsl.diagnostics import Diagnostic
+from flowdsl.document.dialects.dialect import Dialect, made
+from flowdsl.document.dialects.native import AiKit, Native
+from flowdsl.document.findings import Findings
+from flowdsl.entry_points import load, targets
+from flowdsl.errors import PluginError
+from flowdsl.source import Source
+from flowdsl.syntax.yaml_reader import Include, Node, read
+
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "lowered", "made"]
+
+GROUP = "flowdsl.dialects"
+NATIVE = Native()
+BUILT_IN: tuple[Dialect, ...] = (NATIVE, AiKit())
+
+
+class Lowered(NamedTuple):
+    """A file in this language: its root node, what form that has, and what was found on the way."""
+
+    source: Source
+    root: Node
+    form: Literal["flow", "kit"]
+    findings: Findings
+
+
+def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | None, list[Diagnostic]]:
+    """Reads a file and says it in this language; None, with the reasons, when nothing can be made of it.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    root, slips = read(source, include)
+    dialect = _dialect_of(source, root)
+    if dialect.reads_text:
+        root, slips = _foreign(dialect, "read", source)
+    if root is None:
+        return None, slips
+    findings = Findings(slips)
+    node = root if dialect is NATIVE else _foreign(dialect, "lower", root, findings)
+    if node is None:
+        return None, findings.diagnostics
+    return Lowered(source, node, dialect.form, findings), []
+
+
+def _dialect_of(source: Source, root: Node | None) -> Dialect:
+    for dialect in BUILT_IN:
+        if dialect.recognises(source, root):
+            return dialect
+    found = (dialect for dialect in _of_plugins() if _foreign(dialect, "recognises", source, root))
+    return next(found, NATIVE)
+
+
+def _of_plugins() -> Iterator[Dialect]:
+    """The dialects of plugins by their names, each imported when it is asked for."""
+    for name, target in sorted(targets(GROUP)):
+        found = load(GROUP, name, target)
+        made = found() if isinstance(found, type) else found
+        if not isinstance(made, Dialect):
+            raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
+        yield made
+
+
+def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:
+    """What a dialect gives: the edge to its code."""
+    try:
+        return getattr(dialect, method)(*arguments)
+    except Exception as error:  # the edge to foreign code: a plugin may raise anything
+        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        raise PluginError(f"the dialect {type(dialect).__name__} fails in `{method}`: {reason}") from error

@@ -1,0 +1,53 @@
+"""What a dialect is: the class that plugins subclass, and how they make nodes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from flowdsl.diagnostics import Diagnostic
+from flowdsl.document.findings import Findings
+from flowdsl.source import Source, Span
+from flowdsl.syntax.yaml_reader import Node
+
+
+class Dialect:
+    """Another way to write flows. A package names its class as an entry point of the group `flowdsl.dialects`.
+
+    `form` is what `lower` gives: a flow (a list of steps, or a map with `flow:`), or a kit of flows. With `reads_text`
+    the file need not be YAML: then `read` makes the nodes.
+    """
+
+    form: ClassVar[Literal["flow", "kit"]] = "flow"
+    reads_text: ClassVar[bool] = False
+
+    def recognises(self, source: Source, root: Node | None) -> bool:
+        """Whether a file is of this dialect, by its content alone; `root` is None where the file is no YAML."""
+        raise NotImplementedError
+
+    def read(self, source: Source) -> tuple[Node | None, list[Diagnostic]]:
+        """The nodes of a file that is no YAML, each with its place, and the mistakes of its syntax."""
+        raise NotImplementedError
+
+    def lower(self, root: Node, findings: Findings) -> Node | None:
+        """The same in this language; None when nothing can be made of it.
+
+        Nodes that the author wrote are kept, and those that are made (see `made`) have the places of what they were
+        made from: what is found later then stands at the author's own words. Mistakes go to `findings.add`.
+        """
+        raise NotImplementedError
+
+
+def made(value: Any, at: Span) -> Node:
+    """A node for a value that the author did not write as such: `at` is the place of what it stands for.
+
+    In a list or dict, nodes stay as they are, so that they keep their own places.
+    """
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, dict):
+        node = Node("map", {name: made(item, at) for name, item in value.items()}, *at)
+        node.keys = {name: Node("scalar", name, *at) for name in value}
+        return node
+    if isinstance(value, (list, tuple)):
+        return Node("list", [made(item, at) for item in value], *at)
+    return Node("scalar", value, *at)

@@ -1,0 +1,72 @@
+"""The diagnostics of one file, as the stages find them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+
+from flowdsl.diagnostics import Diagnostic, Fix, Related, Severity
+from flowdsl.nearest import nearest
+from flowdsl.source import Span
+from flowdsl.syntax import fixes
+from flowdsl.syntax.yaml_reader import Node
+
+MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
+"""The codes of findings about what is not there."""
+FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-module", "include-cycle"})
+"""The codes of findings about another file."""
+
+
+class Findings:
+    """The diagnostics of one file, and what they say about the rest of it."""
+
+    __slots__ = ("diagnostics", "maybe_written", "slipped")
+
+    def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
+        self.diagnostics = list(diagnostics)
+        self.slipped = any(slip.code in ("tab", "misnested-key", "indentation") for slip in self.diagnostics)
+        """Whether lines had to be left out to read the file: then nothing is reported as missing."""
+        self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
+        """FlowContext keys that a part of the file with a mistake of its own may set."""
+
+    @property
+    def failed_imports(self) -> bool:
+        """Whether a file could not be read that may hold what is missing."""
+        return any(found.code in FILE_CODES for found in self.diagnostics)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        at: Node | Span,
+        *,
+        hint: str | None = None,
+        severity: Severity = "error",
+        related: tuple[Related, ...] = (),
+        fixes: Iterable[Fix | None] = (),
+    ) -> None:
+        """Records a diagnostic; of its `fixes` those that there are."""
+        if self.slipped and code in MISSING:
+            return
+        span = at if isinstance(at, Span) else at.span
+        made = tuple(fix for fix in fixes if fix is not None)
+        self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))
+
+    def unknown_key(
+        self,
+        key: Node,
+        names: Iterable[str],
+        where: str,
+        renamed: Mapping[str, str] | None = None,
+        *,
+        beside: Container[str] = (),
+    ) -> bool:
+        """Records a key that does not exist, with the nearest of those that do; whether there is one.
+
+        `renamed` maps old names to present ones; `beside` are the keys of the same map.
+        """
+        near = nearest(key.value, [*names, *(renamed or ())])
+        near = (renamed or {}).get(near, near) if near else None
+        hint = f"did you mean `{near}`?" if near else None
+        fix = fixes.renamed(key, near) if near and near not in beside else None
+        self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint, fixes=[fix])
+        return near is not None

@@ -1,0 +1,120 @@
+"""One flow: its root, what it declares, and its steps in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flowdsl.document.blocks import build_blocks, constant_names
+from flowdsl.document.builder import Builder
+from flowdsl.document.declarations import build_inputs, build_services
+from flowdsl.document.document import Document, StepNode, Surroundings
+from flowdsl.document.document_kinds import misnested_keys, not_a_flow
+from flowdsl.document.findings import Findings
+from flowdsl.document.imports import build_imports
+from flowdsl.document.steps import build_steps
+from flowdsl.source import Source
+from flowdsl.step.rules import show
+from flowdsl.syntax.yaml_reader import Node
+
+
+def build_flow(
+    source: Source, root: Node, builder: Builder, *, around: Surroundings | None = None, at: str = "flow"
+) -> Document | None:
+    """The document of one flow, a list of steps or a map with `flow:`; None when it is neither.
+
+    `around` is what an action of a kit takes over, `at` where its steps stand.
+    """
+    findings = builder.findings
+    steps = _steps_node(root, builder)
+    if steps is None:
+        return None
+    outer = around or Surroundings({}, {}, {}, {})
+    declared: dict[str, Any] = {}
+    if root.kind == "map":
+        declared = {**_texts(root.value, findings), **_declarations(root.value, outer, builder)}
+    made = build_steps(steps, at, builder)
+    if steps.kind == "list" and not steps.value:
+        findings.add("empty-flow", "the flow has no steps", steps, hint=builder.example_step)
+    if root.kind == "map":
+        misnested_keys(root, made[-1] if made else None, findings, presented=around is not None)
+    _unique_ids(made, findings)
+    document = Document(source, root, outer, steps=made, **declared)
+    builder.parts.append(document)
+    return document
+
+
+def _steps_node(root: Node, builder: Builder) -> Node | None:
+    """The node that holds the steps."""
+    findings = builder.findings
+    if root.kind == "list":
+        return root
+    if root.kind != "map":
+        found = show(root.value)
+        message = f"a flow is a list of steps, or a map with `flow:`, not {found}"
+        findings.add("not-a-flow", message, root, hint=builder.example_step)
+        return None
+    flow: Node | None = root.value.get("flow")
+    if flow is None:
+        not_a_flow(root, findings)
+    return flow
+
+
+def _texts(values: dict[str, Node], findings: Findings) -> dict[str, Any]:
+    """`id`, `title`, `description` and `undefined`."""
+    for key in ("id", "title", "description"):
+        node = values.get(key)
+        if node is not None and not isinstance(node.value, str):
+            findings.add("wrong-type", f"`{key}` takes a text, not {show(node.plain())}", node)
+    undefined = values.get("undefined")
+    if undefined is not None and undefined.value not in ("strict", "lenient"):
+        message = f"`undefined` is {show(undefined.plain())}, which is not one of strict, lenient"
+        findings.add("not-a-choice", message, undefined)
+    lenient = undefined is not None and undefined.value == "lenient"
+    return {"title": _text(values.get("title")), "id": _text(values.get("id")), "lenient": lenient}
+
+
+def _text(node: Node | None) -> str | None:
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _declarations(values: dict[str, Node], outer: Surroundings, builder: Builder) -> dict[str, Any]:
+    """What a mapping root declares beside its steps."""
+    findings = builder.findings
+    inputs = build_inputs(values.get("inputs"), findings)
+    services = {**outer.services, **build_services(values.get("services"), builder)}
+    scopes, imports = outer.scopes, outer.imports
+    if "blocks" in values:
+        scopes = {**scopes, "local": build_blocks(values["blocks"], "local", builder)}
+    if "imports" in values:
+        imports = {**imports, **build_imports(values["imports"], constant_names(scopes), builder)}
+    on_error = build_steps(values["onError"], "onError", builder) if "onError" in values else None
+    outputs = values.get("outputs")
+    if outputs is not None and outputs.kind != "map":
+        message = f"`outputs` takes a map from name to template, not {show(outputs.plain())}"
+        findings.add("wrong-type", message, outputs)
+        outputs = None
+    return {
+        "inputs": inputs,
+        "services": services,
+        "scopes": scopes,
+        "imports": imports,
+        "on_error": on_error,
+        "outputs": outputs.value if outputs is not None else None,
+    }
+
+
+def _unique_ids(steps: Iterable[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
+    from flowdsl.diagnostics import Related
+
+    seen = {} if seen is None else seen
+    for step in steps:
+        if step.id is not None:
+            node = step.node.value["id"]
+            if step.id in seen:
+                related = (Related(seen[step.id].span, "first used here"),)
+                message = f"two steps have the id `{step.id}`"
+                findings.add("duplicate-id", message, node, hint="give each its own", related=related)
+            seen.setdefault(step.id, node)
+        for block in step.blocks:
+            _unique_ids(block.steps, findings, seen)

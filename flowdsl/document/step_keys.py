@@ -1,0 +1,191 @@
+"""The keys of one step: which are common, which its own, and which it does not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flowdsl.diagnostics import Related
+from flowdsl.document.builder import Builder
+from flowdsl.document.document import PortName
+from flowdsl.nearest import nearest
+from flowdsl.step.common_keys import COMMON_KEYS
+from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
+from flowdsl.step.rules import show
+from flowdsl.step.spec import IDENTIFIER, StepSpec
+from flowdsl.syntax import fixes
+from flowdsl.syntax.yaml_reader import Node
+
+_IDENTIFIER = re.compile(IDENTIFIER)
+_LETTERS = "use letters, digits and _, and start with a letter or _"
+
+
+class StepKeys:
+    """Sorts the keys of a step into common and own ones, and reports those it does not have."""
+
+    def __init__(self, spec: StepSpec, node: Node, builder: Builder) -> None:
+        self.spec = spec
+        self.node = node
+        self.builder = builder
+        self.findings = builder.findings
+        self.keys: dict[str, Node] = {}
+        self.key_nodes = node.keys
+        self.id: str | None = None
+        self.label: Node | None = None
+        self.inputs: tuple[PortName, ...] = ()
+        self.outputs: tuple[PortName, ...] = ()
+        self.service: Node | None = None
+        self.misspelt = False
+        for name, value in node.value.items():
+            if name in spec.keys and name != "step":
+                self.keys[name] = value
+            elif name != "step" and not self._common(name, value):
+                self._other(name, value)
+        if spec.service is not None and (options := node.value.get("options")) is not None:
+            self._options(options)
+
+    def fields(self) -> dict[str, Any]:
+        """What a StepNode takes from its keys."""
+        return {
+            "keys": self.keys,
+            "key_nodes": self.key_nodes,
+            "id": self.id,
+            "label": self.label,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "service": self.service,
+            "misspelt": self.misspelt,
+            "_writes": None,
+        }
+
+    def _common(self, name: str, value: Node) -> bool:
+        """Takes a key that every step has; whether it is one."""
+        if name == "monitorLabel":
+            self.label = value
+        elif name == "id":
+            self.id = self._plain_name(value)
+        elif name == "inputs":
+            self.inputs = self._ports(value, name)
+        elif name == "outputs":
+            self.outputs = self._ports(value, name)
+        elif name == "service" and self.spec.service is not None:
+            self.service = value
+            if not isinstance(value.value, str):
+                message = f"`service` takes the name of a service entry, not {show(value.plain())}"
+                self.findings.add("wrong-type", message, value)
+        else:
+            return name == "options" and self.spec.service is not None
+        return True
+
+    def _other(self, name: str, value: Node) -> None:
+        """Takes a key that is neither common nor one of the step's present ones."""
+        spec, key = self.spec, self.node.keys[name]
+        if name in spec.deprecated_keys:
+            self._deprecated(name, value)
+        elif spec.sets_other_keys:
+            self.keys[name] = value
+            if not _IDENTIFIER.match(name):
+                self.findings.add("wrong-pattern", f"`{name}` cannot be the name of a variable", key, hint=_LETTERS)
+        elif (hint := self._instead(name)) is not None:
+            self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint)
+        else:
+            names = [*spec.keys, *COMMON_KEYS]
+            self.misspelt |= self.findings.unknown_key(
+                key, names, spec.name, spec.deprecated_keys, beside=self.node.value
+            )
+
+    def _instead(self, name: str) -> str | None:
+        """What does the work of a key that other languages have and ours does not."""
+        if name not in _OTHERS:
+            return None
+        what, fits = _OTHERS[name]
+        hint, step = f"steps have no {what} of their own", self.builder.registry.with_shape(fits)
+        return f"{hint}: wrap the step in {step}" if step is not None else hint
+
+    def _options(self, node: Node) -> None:
+        """The keys under `options`: like the step's own, and weaker than those."""
+        if node.kind != "map":
+            self.findings.add("wrong-type", f"`options` takes a map, not {show(node.plain())}", node)
+            return
+        for name, value in node.value.items():
+            if name not in self.spec.keys:
+                where = f"the options of {self.spec.name}"
+                self.findings.unknown_key(node.keys[name], self.spec.keys, where, beside=node.value)
+            elif name not in self.keys:
+                self.keys[name] = value
+                self.key_nodes = {**self.key_nodes, name: node.keys[name]}
+
+    def _deprecated(self, old: str, value: Node) -> None:
+        present, key = self.spec.deprecated_keys[old], self.node.keys[old]
+        if present in self.node.value:
+            related = (Related(self.node.keys[present].span, "conflicts with this"),)
+            message = f"`{old}` is the old name of `{present}`, and both are given"
+            fix = fixes.removed(self.node, old)
+            hint = f"keep `{present}`"
+            self.findings.add("conflicting-keys", message, key, hint=hint, related=related, fixes=[fix])
+            return
+        fix = fixes.renamed(key, present, safe=True)
+        message, hint = f"`{old}` is an old name", f"write `{present}`"
+        self.findings.add("deprecated-key", message, key, hint=hint, severity="warning", fixes=[fix])
+        self.keys[present] = value
+        self.key_nodes = {present: key, **self.key_nodes}
+
+    def _plain_name(self, node: Node) -> str | None:
+        if isinstance(node.value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", node.value):
+            return node.value
+        message = f"`id` is {show(node.plain())}, and must be a plain name"
+        self.findings.add("wrong-pattern", message, node, hint="use letters, digits, _, . and -")
+        return None
+
+    def _ports(self, node: Node, key: str) -> tuple[PortName, ...]:
+        """The entries of `inputs` or `outputs`: a list of maps with `type` and `name`."""
+        ports = self.spec.inputs if key == "inputs" else self.spec.outputs
+        offered = [port.type for port in ports]
+        if node.kind != "list":
+            message = f"`{key}` takes a list, not {show(node.plain())}"
+            hint = f"write `{key}: [{{type: {offered[0] if offered else 'text'}, name: my_key}}]`"
+            self.findings.add("wrong-type", message, node, hint=hint)
+            return ()
+        found = [self._port(item, key, offered) for item in node.value]
+        return tuple(port for port in found if port is not None)
+
+    def _port(self, item: Node, key: str, offered: list[str]) -> PortName | None:
+        values = item.plain()
+        is_port = isinstance(values, dict) and set(values) == {"type", "name"}
+        if not is_port or not all(isinstance(value, str) for value in values.values()):
+            self.findings.add("wrong-type", f"an entry of `{key}` is a map with `type` and `name`", item)
+            return None
+        type, name = item.value["type"], item.value["name"]
+        if type.value not in offered:
+            near = nearest(type.value, offered)
+            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(offered)}" if offered else None
+            fix = fixes.renamed(type, near) if near else None
+            message = f"{self.spec.name} has no {key[:-1]} of type `{type.value}`"
+            self.findings.add("unknown-port", message, type, hint=hint, fixes=[fix])
+        pattern = IDENTIFIER if key == "outputs" else r"^[A-Za-z_]\w*(\.\w+)*$"
+        if not re.match(pattern, name.value):
+            wanted = "a plain identifier" if key == "outputs" else "a FlowContext path such as `selected.title`"
+            self.findings.add("wrong-pattern", f"`name` is {show(name.value)}, and must be {wanted}", name)
+        return PortName(type.value, name.value, name)
+
+
+def _decides(flow: FlowShape) -> bool:
+    return isinstance(flow, Choice) and bool(flow.on)
+
+
+def _catches(flow: FlowShape) -> bool:
+    return isinstance(flow, Try)
+
+
+def _walks(flow: FlowShape) -> bool:
+    return isinstance(flow, Loop) and flow.items is not None
+
+
+_OTHERS: dict[str, tuple[str, Callable[[FlowShape], bool]]] = {
+    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _decides)),
+    **dict.fromkeys(("retry", "retries"), ("retry", _catches)),
+    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", _catches)),
+    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", _walks)),
+}
+"""Keys of steps in other languages: what they are for, and the shape of the steps that do that here."""

@@ -1,0 +1,156 @@
+"""The form of steps: their names, and the steps inside them. Nothing here judges the values of options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowdsl.diagnostics import Fix, Related
+from flowdsl.document.builder import Builder
+from flowdsl.document.document import BlockNode, StepNode, Steps
+from flowdsl.document.step_keys import StepKeys
+from flowdsl.nearest import nearest
+from flowdsl.step.common_keys import COMMON_KEYS
+from flowdsl.step.flow_shapes import Leaf
+from flowdsl.step.rules import show
+from flowdsl.step.spec import StepSpec
+from flowdsl.syntax import fixes
+from flowdsl.syntax.yaml_reader import Node
+
+if TYPE_CHECKING:
+    from flowdsl.step.registry import Registry
+
+
+def build_steps(node: Node, path: str, builder: Builder) -> Steps:
+    """The steps that a node holds, whose places begin with `path`; every mistake of their form is reported.
+
+    What is no step is left out.
+    """
+    steps: list[StepNode] = []
+    if node.kind != "list":
+        builder.findings.add(
+            "wrong-type",
+            f"a list of steps is needed here, not {show(node.plain())}",
+            node,
+            hint="start each step with `- step: NAME`",
+        )
+        return ()
+    for index, item in enumerate(node.value):
+        step = _step(item, f"{path}[{index}]", builder, steps[-1] if steps else None)
+        if step is not None:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _step(node: Node, path: str, builder: Builder, above: StepNode | None) -> StepNode | None:
+    if node.kind != "map":
+        _no_map(node, builder)
+        return None
+    name_node = node.value.get("step")
+    if name_node is None:
+        _without_name(node, builder, above)
+        return None
+    name = name_node.value
+    spec = builder.registry.spec(name) if isinstance(name, str) else None
+    if spec is None:
+        _unknown_step(node, name_node, builder)
+        return None
+    if name != spec.name:
+        hint, fix = f"write `{spec.name}`", fixes.renamed(name_node, spec.name, safe=True)
+        message = f"`{name}` is an old name"
+        builder.findings.add("deprecated-alias", message, name_node, hint=hint, severity="note", fixes=[fix])
+    keys = StepKeys(spec, node, builder)
+    blocks = () if isinstance(spec.flow, Leaf) else _blocks(spec, keys.keys, path, builder)
+    return StepNode(spec=spec, node=node, path=path, blocks=blocks, **keys.fields())
+
+
+def _blocks(spec: StepSpec, keys: dict[str, Node], path: str, builder: Builder) -> tuple[BlockNode, ...]:
+    """The steps that stand inside the options of a step."""
+    blocks: list[BlockNode] = []
+
+    def add(key: str, name: str | int | None, place: str, node: Node) -> None:
+        blocks.append(BlockNode(key, name, place, build_steps(node, place, builder), node))
+
+    for key, node in keys.items():
+        kind = spec.keys[key].type if key in spec.keys else ""
+        place = f"{path}.{key}"
+        if kind == "steps" and (node.kind != "scalar" or node.value is not None):
+            add(key, None, place, node)
+        elif kind == "cases" and node.kind == "map":
+            for case, steps in node.value.items():
+                add(key, case, f"{place}.{case}", steps)
+        elif kind == "branches" and node.kind == "list":
+            for index, steps in enumerate(node.value):
+                add(key, index, f"{place}[{index}]", steps)
+    return tuple(blocks)
+
+
+OUTPUT_TYPES = ("text", "object", "list", "imageList", "image", "blob", "error")
+"""What a step that is not known may write."""
+
+
+def _no_map(node: Node, builder: Builder) -> None:
+    """Reports a list item that is no map: most often the name of a step without its key."""
+    known = isinstance(node.value, str) and builder.registry.spec(node.value) is not None
+    name = node.value if known else "NAME"
+    fix = fixes.put_before(node, "step: ") if known else None
+    message = f"a step is a map, not {show(node.plain())}"
+    builder.findings.add("wrong-type", message, node, hint=f"write `- step: {name}`", fixes=[fix])
+
+
+def _unknown_step(node: Node, name_node: Node, builder: Builder) -> None:
+    """Reports a step that does not exist; what it may write is not reported as undefined."""
+    registry, name = builder.registry, name_node.value
+    near = registry.nearest(name) if isinstance(name, str) else None
+    some = ", ".join(list(registry)[:8])
+    hint = f"did you mean `{near}`?" if near else f"`flowdsl steps` lists them; there are {some}"
+    shown = name if isinstance(name, str) else show(name_node.plain())
+    fix = fixes.renamed(name_node, near) if near else None
+    builder.findings.add("unknown-step", f"Step not found: {shown}", name_node, hint=hint, fixes=[fix])
+    builder.findings.maybe_written.update(node.value, OUTPUT_TYPES)
+
+
+def _without_name(node: Node, builder: Builder, above: StepNode | None) -> None:
+    """A list item without `step`: keys that belong to the step above, a misspelt `step`, or nothing we know."""
+    keys, findings = list(node.value), builder.findings
+    near = next((key for key in keys if key != "step" and nearest(key, ("step",))), None)
+    if near:
+        fix = fixes.renamed(node.keys[near], "step")
+        message = f"`{near}` is not a key of a step"
+        findings.add("unknown-key", message, node.keys[near], hint="did you mean `step`?", fixes=[fix])
+    elif (
+        above is not None
+        and keys
+        and keys[0] in above.spec.keys
+        and all(key in above.spec.keys or key in COMMON_KEYS for key in keys)
+    ):
+        hint = "remove the dash and line it up with the keys of that step"
+        message = f"`{keys[0]}` belongs inside the step above, and its dash makes it a step of its own"
+        related = (Related(above.name_node.span, "the step above"),)
+        fix = fixes.undashed(node, title=hint)
+        findings.add("misnested-key", message, node.keys[keys[0]], hint=hint, related=related, fixes=[fix])
+    else:
+        _nameless(node, keys, builder)
+
+
+def _nameless(node: Node, keys: list[str], builder: Builder) -> None:
+    at = node.keys[keys[0]] if keys else node
+    meant = next(((key, name) for key in keys if (name := _named(key, builder.registry))), None)
+    hint, fix = "start it with `- step: NAME`", None
+    if meant is not None:
+        key, name = meant
+        hint, fix = f"write `- step: {name}`, and its keys below `step`", _named_first(node, key, name, builder)
+    message = "a step needs `step: NAME`, and this one has none"
+    builder.findings.add("missing-key", message, at, hint=hint, fixes=[fix])
+
+
+def _named_first(node: Node, key: str, name: str, builder: Builder) -> Fix | None:
+    """`SET:` with its keys below it, written as `step: SET` with its keys beside it."""
+    value = node.value[key]
+    if len(node.value) == 1 and (value.kind == "map" or (value.kind == "scalar" and value.value is None)):
+        return fixes.lifted(node, key, f"step: {name}", title=f"write `step: {name}`")
+    return None
+
+
+def _named(key: str, registry: Registry) -> str | None:
+    """The step whose name, perhaps misspelt, stands in place of a key."""
+    return key if registry.spec(key) else registry.nearest(key) if key.isupper() else None

@@ -1,0 +1,97 @@
+"""Edits of a text: the mends that need no nodes, as slips of syntax do.
+
+No edit copies a part of the file, so that a secret in the file shows in no fix; what they write is a name, a sign or a
+number that the hint tells as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flowdsl.diagnostics import Edit, Fix
+from flowdsl.source import Source, Span
+
+_INDENTATION = re.compile(r"[ \t]*")
+_COMMENT = re.compile(r"\s+#.*$")
+_MOST_LINES = 1_000
+"""How many lines move with the one they belong to, at most."""
+
+
+def replaced(at: Span, text: str, *, title: str | None = None, safe: bool = False) -> Fix:
+    """Other characters in place of those of a span."""
+    return Fix(title or f"write `{text}`", (Edit(at, text),), safe)
+
+
+def instead(at: Span, old: str, new: str, *, style: str | None = None, safe: bool = False) -> Fix | None:
+    """Other characters in place of known ones inside a scalar of some style.
+
+    None when the place holds others, as where an escape spells them, or when the new ones would need escapes there.
+    """
+    unfit = "\\" in new or (style is not None and style in new)
+    return replaced(at, new, safe=safe) if at.text == old and not unfit else None
+
+
+def quoted(at: Span, *, title: str = "put it in quotes") -> Fix | None:
+    """Quotes around characters; None when both kinds of quotes stand in them, or a backslash."""
+    text = at.text
+    quote = next((sign for sign in ('"', "'") if sign not in text), None)
+    if quote is None or "\n" in text or ("\\" in text and quote == '"' and "'" in text):
+        return None
+    if "\\" in text:
+        quote = "'"
+    ends = (Edit(at._replace(end=at.start), quote), Edit(at._replace(start=at.end), quote))
+    return Fix(title, ends, True)
+
+
+def value_at(source: Source, start: int) -> Span:
+    """The value that begins at a place and ends with its line, a comment left out."""
+    end = line_end(source.text, start)
+    return Span(source, start, start + len(_COMMENT.sub("", source.text[start:end].rstrip())))
+
+
+def removed_lines(source: Source, start: int, end: int, *, title: str = "remove it", safe: bool = False) -> Fix:
+    """The text without the lines that hold the characters from `start` to `end`."""
+    return Fix(title, (Edit(lines_of(source, start, end), ""),), safe)
+
+
+def indented(source: Source, line: int, columns: int, *, title: str | None = None, dash: bool = False) -> Fix:
+    """A line moved to another column, with the lines below that stand deeper; `dash` makes it the start of an item,
+    and moves with it the lines that stand as deep."""
+    first = source.line(line)
+    now = len(first) - len(first.lstrip())
+    edits = [Edit(_indentation(source, line), " " * columns + ("- " if dash else ""))]
+    for number in range(line + 1, line + _MOST_LINES):
+        if source.offset(number, 1) >= len(source.text) or number > source.position(len(source.text)).line:
+            break
+        text = source.line(number)
+        deep = len(text) - len(text.lstrip())
+        if text.strip() and (deep < now + (not dash) or (dash and deep == now and text.lstrip().startswith("- "))):
+            break
+        if text.strip():
+            edits.append(Edit(_indentation(source, number), " " * (deep - now + columns + 2 * dash)))
+    return Fix(title or f"indent it by {columns} spaces", tuple(edits))
+
+
+def line_break(source: Source) -> str:
+    """The line end that a text has."""
+    return "\r\n" if "\r\n" in source.text else "\n"
+
+
+def _indentation(source: Source, line: int) -> Span:
+    start = source.offset(line, 1)
+    found = _INDENTATION.match(source.text, start)
+    return Span(source, start, found.end() if found is not None else start)
+
+
+def line_end(text: str, at: int) -> int:
+    """Where the line of a place ends, its line end left out."""
+    ends = [end for end in (text.find("\n", at), text.find("\r", at)) if end >= 0]
+    return min(ends, default=len(text))
+
+
+def lines_of(source: Source, start: int, end: int) -> Span:
+    """The whole lines of some characters, with the last one's line end."""
+    text = source.text
+    first = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
+    last = line_end(text, end)
+    return Span(source, first, last + (2 if text.startswith("\r\n", last) else 1 if last < len(text) else 0))

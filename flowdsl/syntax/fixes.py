@@ -1,0 +1,160 @@
+"""Fixes: exact edits of a file, made where a hint is made. Each function here is one kind of mend.
+
+Mends that need no nodes are in `edits`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flowdsl.diagnostics import Edit, Fix
+from flowdsl.source import Span
+from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
+from flowdsl.syntax.yaml_reader import Node, content_start, plain_value
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )")
+
+
+def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
+    """Another value, for example a name, in place of a scalar's; a text in quotes where the scalar has them or it needs
+    them. None when the scalar does not stand in the file as its value."""
+    if node.kind != "scalar" or not stands(node):
+        return None
+    start = content_start(node)
+    return replaced(
+        Span(node.source, start, node.end), written(name, node.style), title=title or f"write `{name}`", safe=safe
+    )
+
+
+def written(value: Any, style: str | None = None) -> str:
+    """A value as YAML of one line that reads back as it; a text keeps its kind of quotes."""
+    import json  # only a file with mistakes needs it
+
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if style == "'":
+        return "'" + value.replace("'", "''") + "'"
+    if style is None and _PLAIN.fullmatch(value) and plain_value(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def unquoted(node: Node, text: str, *, title: str) -> Fix:
+    """A text as it stands, without quotes, in place of a scalar."""
+    return replaced(Span(node.source, content_start(node), node.end), text, title=title, safe=True)
+
+
+def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
+    """A map without one of its entries; None when it is the only one, or stands in another file."""
+    key = parent.keys.get(name)
+    if key is None or key.source is not parent.source or len(parent.value) < 2 or not stands(key):
+        return None
+    at = _entry(parent, name)
+    return Fix(title or f"remove `{name}`", (Edit(at, ""),), safe)
+
+
+def removed_item(parent: Node, index: int, *, title: str = "remove it") -> Fix | None:
+    """A list without one of its items; None when it is the only one."""
+    items = parent.value
+    item = items[index]
+    if len(items) < 2 or any(other.source is not parent.source for other in items):
+        return None
+    if _in_brackets(parent):
+        at = _between_commas(Span(parent.source, item.start, item.end), index == 0)
+    else:
+        at = lines_of(parent.source, parent.source.text.rfind("-", 0, item.start), item.end)
+    return Fix(title, (Edit(at, ""),), False)
+
+
+def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
+    """A map with one entry more, `key: value`, behind its first one."""
+    source = parent.source
+    first = next(iter(parent.keys.values()), None)
+    if first is None or first.source is not source or not stands(first):
+        return None
+    value = parent.value[first.value]
+    title = title or f"add `{entry}`"
+    if _in_brackets(parent):
+        end = max(value.end, first.end)
+        return Fix(title, (Edit(Span(source, end, end), f", {entry}"),), safe)
+    end = line_end(source.text, value.end if value.source is source and value.end > first.end else first.end)
+    text = line_break(source) + " " * (source.position(first.start).col - 1) + entry
+    return Fix(title, (Edit(Span(source, end, end), text),), safe)
+
+
+def _in_brackets(node: Node) -> bool:
+    return node.source.text.startswith(("{", "["), content_start(node))
+
+
+def _entry(parent: Node, name: str) -> Span:
+    """The characters of a map's entry that can go without a trace."""
+    source, key = parent.source, parent.keys[name]
+    value = parent.value[name]
+    end = max(value.end if value.source is source else 0, key.end)
+    names = list(parent.value)
+    if _in_brackets(parent):
+        return _between_commas(Span(source, key.start, end), names[0] == name)
+    first = source.text[source.offset(source.position(key.start).line, 1) : key.start]
+    if not first.strip():
+        return lines_of(source, key.start, end)
+    return Span(source, key.start, parent.keys[names[1]].start)  # behind the dash: the next entry moves up
+
+
+def _between_commas(at: Span, is_first: bool) -> Span:
+    text = at.source.text
+    pattern = re.compile(r"\s*,\s*")
+    if is_first:
+        following = pattern.match(text, at.end)
+        return at._replace(end=following.end()) if following is not None else at
+    comma = text.rfind(",", 0, at.start)
+    return at._replace(start=comma) if comma >= 0 else at
+
+
+def all_of(*fixes: Fix | None) -> tuple[Fix, ...]:
+    """Those fixes that there are."""
+    return tuple(fix for fix in fixes if fix is not None)
+
+
+def put_before(node: Node, text: str) -> Fix | None:
+    """Text in front of a node: a missing key, for example."""
+    start = Span(node.source, node.start, node.start)
+    return Fix(f"write `{text.strip()}` before it", (Edit(start, text),)) if stands(node) else None
+
+
+def enclosed(node: Node, before: str, after: str, *, title: str) -> Fix | None:
+    """A node with text before and behind it."""
+    if not stands(node):
+        return None
+    start, end = Span(node.source, node.start, node.start), Span(node.source, node.end, node.end)
+    return Fix(title, (Edit(start, before), Edit(end, after)))
+
+
+def undashed(node: Node, *, title: str) -> Fix | None:
+    """An item of a list in block style without its dash, so that it goes on with the item above."""
+    source = node.source
+    line_start = source.offset(source.position(node.start).line, 1)
+    dash = source.text.rfind("-", line_start, node.start)
+    return Fix(title, (Edit(Span(source, dash, dash + 1), " "),)) if dash >= 0 else None
+
+
+def lifted(node: Node, key: str, entry: str, *, title: str) -> Fix | None:
+    """The map below a key in block style moved up beside it, with `entry` where the key stands."""
+    source, name, value = node.source, node.keys[key], node.value[key]
+    if value.kind == "map" and (_in_brackets(value) or value.start < line_end(source.text, name.end)):
+        return None
+    colon = source.text.find(":", name.end)
+    edits = [Edit(Span(source, name.start, colon + 1), entry)]
+    if value.kind == "map":
+        shift = source.position(value.start).col - source.position(name.start).col
+        for number in range(source.position(value.start).line, source.position(value.end).line + 1):
+            start = source.offset(number, 1)
+            if source.line(number).strip():
+                edits.append(Edit(Span(source, start, start + shift), ""))
+    return Fix(title, tuple(edits))
+
+
+def stands(node: Node) -> bool:
+    """Whether a scalar is written in the file as its value; one that a dialect made of something else is not."""
+    text = node.source.text[content_start(node) : node.end]
+    return node.style is not None or plain_value(text.strip()) == node.value or text == node.value
