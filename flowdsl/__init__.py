@@ -17,7 +17,7 @@ _HOMES = {
     "blob": "Blob",
     "diagnostics": "Diagnostic Related render",
     "engine.result": "Result",
-    "environment": "Environment Flow FlowText OnEvent",
+    "environment": "Environment Flow FlowText OnEvent arun check load run",
     "error_value": "ErrorValue",
     "errors": (
         "ConfigError ContentRefused FlowCheckError FlowError FlowSyntaxError LimitExceeded PluginError RunError "
@@ -27,7 +27,6 @@ _HOMES = {
     "events": "Emitted Event FlowFinished Note Progress StepFailed StepFinished StepStarted",
     "image.store": "Image ImageStore",
     "limits": "Limits",
-    "shortcuts": "arun check load run",
     "source": "Position Source Span",
     "step.block": "Block",
     "step.compiling": "Execute Frame StepCompiler",

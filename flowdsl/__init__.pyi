@@ -9,6 +9,10 @@ from flowdsl.environment import Environment as Environment
 from flowdsl.environment import Flow as Flow
 from flowdsl.environment import FlowText as FlowText
 from flowdsl.environment import OnEvent as OnEvent
+from flowdsl.environment import arun as arun
+from flowdsl.environment import check as check
+from flowdsl.environment import load as load
+from flowdsl.environment import run as run
 from flowdsl.error_value import ErrorValue as ErrorValue
 from flowdsl.errors import ConfigError as ConfigError
 from flowdsl.errors import ContentRefused as ContentRefused
@@ -37,10 +41,6 @@ from flowdsl.events import StepStarted as StepStarted
 from flowdsl.image.store import Image as Image
 from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.limits import Limits as Limits
-from flowdsl.shortcuts import arun as arun
-from flowdsl.shortcuts import check as check
-from flowdsl.shortcuts import load as load
-from flowdsl.shortcuts import run as run
 from flowdsl.source import Position as Position
 from flowdsl.source import Source as Source
 from flowdsl.source import Span as Span
