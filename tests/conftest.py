@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -11,7 +12,10 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("suite", derandomize=True, database=None)
-hypothesis.settings.load_profile("suite")  # the same cases on every run; long runs with other ones are started by hand
+hypothesis.settings.register_profile("soak", derandomize=False, database=None)
+hypothesis.settings.load_profile("suite")  # the same cases on every run; `make soak` asks for others
+
+collect_ignore = ["cli/test_terminal.py"] if sys.platform == "win32" else []  # it has no pseudo-terminals
 
 MAX_ID_PART = 40
 """How long the words are that name one parameter of a test."""
@@ -47,6 +51,25 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, An
         if _NOT_PLAIN.search(name) or not name.strip() or len(name) > MAX_ID:
             raise collector.CollectError(f"{item.name!a}: a parameter id is plain words, at most {MAX_ID} letters")
     return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """With `CI=true` a test that is skipped has failed: what is missing must be installed."""
+    return _nothing_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """The same for a module that skips itself."""
+    return _nothing_skipped((yield))
+
+
+def _nothing_skipped(report: Any) -> Any:
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which fails with CI=true: {report.longrepr[-1]}"
+    return report
 
 
 @pytest.fixture
