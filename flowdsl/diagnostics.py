@@ -29,8 +29,7 @@ class Diagnostic(NamedTuple):
     related: tuple[Related, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON values; lines and columns count from 1, `end_col` is the column after the last
-        character."""
+        """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character."""
         line, col = self.span.first
         end_line, end_col = self.span.last
         return {

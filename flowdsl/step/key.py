@@ -52,8 +52,7 @@ class Key(NamedTuple):
         return None
 
     def constraints(self) -> str:
-        """The constraints in the words of the docs: `Range:1-4`, `Length:1-∞`, `Pattern: …`, `One of: …`; empty when
-        there are none."""
+        """The constraints in the words of the docs, empty without any: `Range:1-4`, `Pattern: …`, `One of: …`."""
         parts = []
         if self.choices:
             parts.append("One of: " + ", ".join(str(choice) for choice in self.choices))

@@ -96,8 +96,7 @@ class StepSpec:
     `other_keys` says what other keys are: `forbid` (a mistake) or `variables` (FlowContext keys the step writes).
     `check` is the capability check, or its address `module:function` that is imported when it is first needed.
     `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
-    variables
-    that fill settings of the entry (setting → names, the first that is set wins).
+    variables that fill settings of the entry (setting → names, the first that is set wins).
     `writes_to` names the key whose value is the FlowContext key of the first output (`outputKey`).
     """
 

@@ -78,8 +78,10 @@ class StepContext(Protocol):
         ...
 
     def input(self, type: str) -> Any:
-        """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
-        None when unset."""
+        """The value of an input: of the FlowContext path the author gave for its type, else of the key of that name.
+
+        None when it is unset.
+        """
         ...
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
@@ -140,8 +142,7 @@ class Step(BaseModel):
     """A step of the language: a frozen pydantic model of its options with a `run`.
 
     Subclass with `name="NAME"` and, where they apply, `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of
-    its
-    default service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
+    its default service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
     capability check), `other_keys="variables"`, `writes_to` (the field that names the output key),
     `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
 
