@@ -142,6 +142,10 @@ class Key(NamedTuple):
 
 IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 """What a name of a FlowContext key looks like."""
+CONTEXT_PATH = r"^[A-Za-z_]\w*(\.\w+)*$"
+"""What a path into the FlowContext looks like, `selected.title`."""
+PLAIN_NAME = r"^[A-Za-z_][\w.-]*$"
+"""What an id looks like."""
 
 
 BLOCK_TYPES = frozenset({"steps", "cases", "branches"})
