@@ -40,6 +40,7 @@ check: $(VENV)/dev
 	$(BIN)/flowdsl schema --check
 	$(BIN)/flowdsl schema --check --index flowdsl_steps
 	$(BIN)/flowdsl docs --check
+	$(BIN)/python scripts/public_names.py --check
 	$(BIN)/flowdsl validate examples --strict
 	$(BIN)/python scripts/check_wheel.py
 
@@ -51,6 +52,7 @@ generate: $(VENV)/dev
 	$(BIN)/flowdsl schema --index flowdsl_steps
 	$(BIN)/flowdsl schema
 	$(BIN)/flowdsl docs
+	$(BIN)/python scripts/public_names.py
 
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks

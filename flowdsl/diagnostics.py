@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from flowdsl.source import Source, Span
 
 Severity = Literal["error", "warning", "note"]
 """How bad a finding is; only an error keeps a flow from running."""
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""All of them, the gravest first."""
 
 
 class Related(NamedTuple):
@@ -58,8 +60,7 @@ class Diagnostic(NamedTuple):
     fixes: tuple[Fix, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON values; lines and columns count from 1, `end_col` is the column after the last
-        character."""
+        """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character."""
         return {
             "path": self.span.path,
             **_place(self.span),
@@ -106,7 +107,7 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 def counts(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`; empty when there is nothing to count."""
     parts = []
-    for severity in ("error", "warning", "note"):
+    for severity in SEVERITIES:
         number = sum(diagnostic.severity == severity for diagnostic in diagnostics)
         if number:
             parts.append(f"{number} {severity}{'' if number == 1 else 's'}")

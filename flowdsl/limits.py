@@ -13,8 +13,7 @@ class Limits(NamedTuple):
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
     `image_bytes` the size of one picture, `answer_bytes` the size of one answer of a service,
     `template` what one template may use, `private_addresses` whether steps such as REST may reach this machine and its
-    own
-    network.
+    own network.
     """
 
     timeout_s: float | None = None

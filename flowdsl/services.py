@@ -67,12 +67,10 @@ def problem_of(key: str, value: Any) -> Problem | None:
 
 
 class ServiceLayers:
-    """Where service settings come from, the strongest first: the document, then `layers` in their order, then the
-    environment.
+    """Where service settings come from, the strongest first: document, `layers` in their order, environment.
 
     `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
-    variables.
-    `overrides` maps a provider to settings that win over everything, for example those of a simulator.
+    variables. `overrides` maps a provider to settings that win over everything, for example those of a simulator.
     `private_addresses` is whether the settings file lets steps reach this machine and its own network.
     """
 
@@ -153,8 +151,7 @@ def _known(value: Any) -> Any:
 
 
 def settings_file(folder: str) -> tuple[str, dict[str, Any]] | None:
-    """The nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above it: its path and
-    content.
+    """Path and content of the nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above.
 
     Raises:
         UsageError: the file cannot be read, or is no TOML.

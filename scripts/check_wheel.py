@@ -1,6 +1,7 @@
 """Builds the wheel, installs it into a fresh environment outside the checkout, and runs a flow there.
 
-Run by `make check`. It finds files that a checkout has and a wheel lacks: the grammar, the catalogue, py.typed.
+Run by `make check`. It finds files that a checkout has and a wheel lacks: the grammar, the catalogue,
+the step index, the types.
 """
 
 from __future__ import annotations
@@ -38,9 +39,16 @@ def main() -> int:
         if len(pictures) != 2 or not all(path.read_bytes().startswith(b"\x89PNG") for path in pictures):
             print(f"the installed wheel made {pictures}, and two PNG files were expected", file=sys.stderr)
             return 1
-        typed = [name for name in ("flowdsl", "flowdsl_steps") if not list((work / "venv").rglob(f"{name}/py.typed"))]
-        if typed:
-            print(f"py.typed is missing in {', '.join(typed)}", file=sys.stderr)
+        untyped = [name for name in ("flowdsl", "flowdsl_steps") if not list((work / "venv").rglob(f"{name}/py.typed"))]
+        if untyped:
+            print(f"py.typed is missing in {', '.join(untyped)}", file=sys.stderr)
+            return 1
+        host = work / "host.py"
+        host.write_text("import flowdsl\n\nflowdsl.run('a.flow.yaml').images\nflowdsl.nosuch\n")
+        mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "--cache-dir", "cache"]
+        found = subprocess.run([*mypy, host.name], cwd=work, capture_output=True, text=True, check=False).stdout
+        if not found.startswith('host.py:4: error: Module has no attribute "nosuch"') or "Found 1 error" not in found:
+            print(f"mypy sees other types in the installed wheel than it should:\n{found}", file=sys.stderr)
             return 1
     print("the wheel works outside the checkout")
     return 0

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from web_server import Routes, Seen, Web, answer
 import flowdsl
 from flowdsl.syntax.yaml_reader import read
 from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.simulator.record import RecordedRequest
 
 AS_OF = date(2026, 11, 21)
 """The day that scenarios judge life dates by."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
 KEYS |= {"cancel_at", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
-EXPECTED |= {"cancelled", "headers", "hints"}
+EXPECTED |= {"cancelled", "headers", "hints", "sent"}
 
 
 class Scenario:
@@ -60,13 +62,29 @@ class Scenario:
         return dict(self.values.get("host", {}).get("environ", {}))
 
     @contextmanager
-    def services(self) -> Iterator[dict[str, Any]]:
-        """The image services of the host: a running simulator when the scenario asks for it."""
-        if not self.values.get("host", {}).get("simulator"):
-            yield {}
+    def simulator(self) -> Iterator[Simulator | None]:
+        """A running simulator, when the scenario asks for it."""
+        asked = self.values.get("host", {}).get("simulator")
+        if not asked:
+            yield None
             return
-        with Simulator(as_of=date(2026, 1, 1)) as simulator:
-            yield {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+        with Simulator(as_of=date(2026, 1, 1), faults=asked.get("faults", ()) if asked is not True else ()) as running:
+            yield running
+
+    def services(self, simulator: Simulator | None) -> dict[str, Any]:
+        """The service entries of the host: those of the scenario, else that of the step."""
+        if simulator is None:
+            return {}
+        asked = self.values["host"]["simulator"]
+        entries = {} if asked is True else asked.get("services", {})
+        return {
+            name: {"endpoint": self.endpoint(simulator, name), "apiKey": simulator.key, **settings}
+            for name, settings in (entries or {"OPENAI_IMAGE_GENERATION": {}}).items()
+        }
+
+    def endpoint(self, simulator: Simulator, service: str) -> str:
+        """The address of the simulator as the vendor of a service has it."""
+        return simulator.azure_endpoint if service.startswith("AZURE") else simulator.openai_base_url
 
     @contextmanager
     def web(self) -> Iterator[Web | None]:
@@ -126,8 +144,14 @@ class Scenario:
 
 def found(scenario: Scenario, folder: Path) -> dict[str, Any]:
     """What comes of a scenario, in the form of its `expect`; only what it speaks about."""
-    with scenario.services() as services, scenario.web() as web:
-        report = _found(scenario, folder, services, web)
+    with scenario.simulator() as simulator, scenario.web() as web:
+        report = _found(scenario, folder, scenario.services(simulator), web)
+        if "sent" in scenario.expected:
+            assert simulator is not None, "`sent` needs `host.simulator`"
+            report["sent"] = [
+                shown_sent(request, wanted)
+                for request, wanted in zip_longest(simulator.requests, scenario.expected["sent"], fillvalue=None)
+            ]
         if "requests" in scenario.expected:
             assert web is not None, "`requests` needs `host.web`"
             report["requests"] = [shown_request(seen) for seen in web.seen]
@@ -162,6 +186,21 @@ def shown_request(seen: Seen) -> str:
     if not seen.body:
         return shown
     return f"{shown} {seen.headers.get('content-type', '')}: {seen.body.decode('utf-8', 'replace')}"
+
+
+def shown_sent(request: RecordedRequest | None, wanted: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the simulator got of a request: of `address`, `headers`, `body` and `status` those that are wanted."""
+    if request is None:
+        return None
+    wanted = wanted or {"body": None}
+    query = "&".join(f"{name}={value}" for name, value in request.query.items())
+    facts = {
+        "address": request.path + (f"?{query}" if query else ""),
+        "headers": {name: request.headers.get(name) for name in wanted.get("headers", ())},
+        "body": request.json,
+        "status": request.status,
+    }
+    return {name: facts[name] for name in wanted}
 
 
 def shown_files(folder: Path) -> dict[str, str]:

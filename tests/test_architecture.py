@@ -64,22 +64,50 @@ def test_the_standard_steps_import_public_names_only() -> None:
 
 def test_every_public_name_is_listed_sorted_and_importable() -> None:
     assert list(flowdsl.__all__) == sorted(set(flowdsl.__all__), key=lambda name: (name.lower(), name))
-    homes = {name for names in flowdsl._HOMES.values() for name in names}
-    assert homes | {"arun", "check", "load", "run"} == set(flowdsl.__all__)
+    names = [name for names in flowdsl._HOMES.values() for name in names.split()]
+    assert sorted(names) == sorted(flowdsl.__all__)
     assert [name for name in flowdsl.__all__ if not hasattr(flowdsl, name)] == []
     assert dir(flowdsl) == sorted([*flowdsl.__all__, "__version__"])
 
 
 def test_type_checkers_see_every_public_name() -> None:
-    tree = ast.parse((ROOT / "flowdsl" / "__init__.py").read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    tree = ast.parse((ROOT / "flowdsl" / "__init__.pyi").read_text(encoding="utf-8"))
     typed = {
-        alias.name: node.module or ""
-        for node in block.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flowdsl.")
+        alias.asname: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == {name: module for module, names in flowdsl._HOMES.items() for name in names}
+    assert typed == {name: f"{module}.{name}" for name, module in flowdsl._HOME.items()}
+
+
+def test_type_checkers_report_a_name_that_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "host.py").write_text(
+        "import flowdsl\n\n"
+        "flowdsl.nosuch\n"
+        "flowdsl.run('a.flow.yaml').nosuch\n"
+        "flowdsl.run('a.flow.yaml').images[0].path\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "host.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        'host.py:3: error: Module has no attribute "nosuch"  [attr-defined]',
+        'host.py:4: error: "Result" has no attribute "nosuch"  [attr-defined]',
+        "Found 2 errors in 1 file (checked 1 source file)",
+    ]
+
+
+def test_importing_the_public_surface_imports_nothing_else() -> None:
+    program = "import sys; before = set(sys.modules); import flowdsl; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stderr, done.stdout.strip()) == ("", "['flowdsl']")
 
 
 def test_every_public_name_is_documented() -> None:

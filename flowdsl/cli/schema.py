@@ -44,6 +44,6 @@ def main(arguments: Sequence[str]) -> int:
 def _index(package: str, check: bool) -> int:
     from flowdsl.reference.index import index_path, index_text
 
-    path = Path(index_path(package))
+    path = index_path(package)
     again = f"flowdsl schema --index {package}"
     return write_or_check(path.parent, {path.name: index_text(package)}, mark=f"`{again}`", check=check, again=again)

@@ -53,8 +53,7 @@ class Key(NamedTuple):
         return None
 
     def constraints(self) -> str:
-        """The constraints in the words of the docs: `Range:1-4`, `Length:1-∞`, `Pattern: …`, `One of: …`; empty when
-        there are none."""
+        """The constraints in the words of the docs, empty without any: `Range:1-4`, `Pattern: …`, `One of: …`."""
         parts = []
         if self.choices:
             parts.append("One of: " + ", ".join(str(choice) for choice in self.choices))
@@ -155,6 +154,10 @@ class Key(NamedTuple):
 
 IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 """What a name of a FlowContext key looks like."""
+CONTEXT_PATH = r"^[A-Za-z_]\w*(\.\w+)*$"
+"""What a path into the FlowContext looks like, `selected.title`."""
+PLAIN_NAME = r"^[A-Za-z_][\w.-]*$"
+"""What an id looks like."""
 
 
 BLOCK_TYPES = frozenset({"steps", "cases", "branches"})

@@ -1,13 +1,12 @@
 """Which steps exist: those of the installed plugins and those a host adds.
 
-A plugin is a package named by an entry point of the group `flowdsl.steps`. It may ship an index (`<package>.index`,
-made by
+A plugin is a package named by an entry point of the group `flowdsl.steps`. It may ship an index (`index.json`, made by
 `flowdsl schema --index`), so that its steps can be checked without importing them; without one the package is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from flowdsl.entry_points import foreign, targets
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.flow_shapes import Assign, FlowShape
+from flowdsl.step.index import StepIndex, parse_entry, read_index
 from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
@@ -24,19 +24,17 @@ GROUP = "flowdsl.steps"
 
 
 class Registry:
-    """The steps that flows may use, by name; immutable.
+    """The steps that flows may use, by name; immutable: those of an index, and step classes.
 
     Raises:
-        PluginError: two plugins define the same name, or a plugin cannot be loaded.
+        PluginError: something else than a step class is given.
     """
 
-    def __init__(self, entries: Mapping[str, Mapping[str, Any]], classes: Iterable[type[Step]] = ()) -> None:
-        self._entries = dict(entries)
+    def __init__(self, index: StepIndex, classes: Iterable[type[Step]] = ()) -> None:
+        self._entries = dict(index.entries)
+        self._aliases = dict(index.aliases)
         self._classes: dict[str, type[Step]] = {}
         self._specs: dict[str, StepSpec] = {}
-        self._aliases: dict[str, str] = {
-            alias: name for name, entry in self._entries.items() for alias in entry["aliases"]
-        }
         for cls in classes:
             self._add(cls)
 
@@ -56,12 +54,16 @@ class Registry:
         return iter(sorted({*self._entries, *self._classes}))
 
     def spec(self, name: str) -> StepSpec | None:
-        """The spec of a step, by its name or an alias; None when there is no such step."""
+        """The spec of a step, by its name or an alias; None when there is no such step.
+
+        Raises:
+            PluginError: its entry in the index cannot be read.
+        """
         spec = self._specs.get(name)
         if spec is None:
             entry = self._entries.get(name)
             if entry is not None:
-                spec = self._specs[name] = StepSpec.from_index(entry)
+                spec = self._specs[name] = _indexed(name, entry)
             elif name in self._aliases:
                 spec = self.spec(self._aliases[name])
         return spec
@@ -89,7 +91,7 @@ class Registry:
         if cls is None:
             from importlib import import_module
 
-            module, _, qualname = str(self._entries[name]["qualname"]).partition(":")
+            module, _, qualname = _indexed(name, self._entries[name]).qualname.partition(":")
             cls = getattr(import_module(module), qualname)
             self._classes[name] = cls
         return cls
@@ -100,7 +102,7 @@ class Registry:
 
     def with_steps(self, classes: Iterable[type[Step]]) -> Registry:
         """A registry with these classes added; a class takes the place of an installed step of its name."""
-        return Registry(self._entries, (*self._classes.values(), *classes))
+        return Registry(StepIndex(self._entries, self._aliases), (*self._classes.values(), *classes))
 
 
 @lru_cache(maxsize=1)
@@ -110,7 +112,8 @@ def installed() -> Registry:
     Raises:
         PluginError: no plugin is installed (not even the standard steps), or one cannot be loaded.
     """
-    entries: dict[str, Mapping[str, Any]] = {}
+    entries: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     classes: list[type[Step]] = []
     owners: dict[str, str] = {}
     plugins = sorted(targets(GROUP))
@@ -128,10 +131,21 @@ def installed() -> Registry:
                 _claim(spec_of(cls).name, name, owners)
             classes += found
             continue
-        for entry in index:
-            _claim(entry["name"], name, owners)
-            entries[entry["name"]] = entry
-    return Registry(entries, classes)
+        for step in index.entries:
+            _claim(step, name, owners)
+        entries.update(index.entries)
+        aliases.update(index.aliases)
+    return Registry(StepIndex(entries, aliases), classes)
+
+
+def _indexed(name: str, entry: str) -> StepSpec:
+    try:
+        return StepSpec.from_index(parse_entry(entry))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PluginError(
+            f"the index entry of the step {name} cannot be read ({type(error).__name__}: {error}): write the index of "
+            "its package again with `flowdsl schema --index PACKAGE`"
+        ) from error
 
 
 def _claim(step: str, plugin: str, owners: dict[str, str]) -> None:
@@ -139,21 +153,9 @@ def _claim(step: str, plugin: str, owners: dict[str, str]) -> None:
         raise PluginError(f"the step {step} is defined by two plugins, `{owners[step]}` and `{plugin}`")
 
 
-def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
+def _index(plugin: str, target: str) -> StepIndex | None:
     """The index a plugin ships, or None."""
-    if ":" in target:
-        return None
-    from importlib import import_module
-
-    def read() -> Iterable[Mapping[str, Any]] | None:
-        try:
-            return tuple(import_module(f"{target}.index").STEPS)
-        except ModuleNotFoundError as error:
-            if error.name in (target, f"{target}.index"):
-                return None
-            raise
-
-    return foreign(GROUP, plugin, target, read)
+    return None if ":" in target else foreign(GROUP, plugin, target, lambda: read_index(target))
 
 
 def _classes(plugin: str, target: str) -> list[type[Step]]:
@@ -183,7 +185,7 @@ def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
     modules = [package]
     for found in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
         hidden = found.name.rpartition(".")[2].startswith("_")
-        if not hidden and found.name != f"{package.__name__}.index":  # made from the classes, and so perhaps outdated
+        if not hidden:
             modules.append(import_module(found.name))
     for module in modules:
         for value in list(vars(module).values()):

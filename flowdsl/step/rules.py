@@ -61,8 +61,7 @@ class Problem(NamedTuple):
 
     `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
     under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
-    that this problem
-    speaks for: no second problem is reported on them. Each of `fixes` mends it.
+    that this problem speaks for: no second problem is reported on them. Each of `fixes` mends it.
     """
 
     code: str
@@ -209,8 +208,7 @@ class ExclusivePair(Conflicts):
 
 
 class RequiredWhen(Rule):
-    """`RequiredWhen("file", "mode", "upload")`: the first key is required when the second is present with that
-    value."""
+    """`RequiredWhen("file", "mode", "upload")`: the first key is required when the second has that value."""
 
     __slots__ = ("equals",)
     equals: Any

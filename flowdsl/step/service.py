@@ -13,8 +13,8 @@ class Service:
     """One service entry, merged from the document, flowdsl.toml, the host and the environment.
 
     `settings` maps keys of `SETTINGS` to values; `origins` says for each key where it came from (`flow`,
-    `flowdsl.toml`,
-    `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are `flowdsl.step.rules.UNKNOWN`.
+    `flowdsl.toml`, `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are
+    `flowdsl.step.rules.UNKNOWN`.
     """
 
     __slots__ = ("_fingerprint", "name", "origins", "settings")

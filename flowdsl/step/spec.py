@@ -100,8 +100,7 @@ class StepSpec:
     `flow` is what the step means for the flow around it, see `flowdsl.step.flow_shapes`.
     `check` is the capability check, or its address `module:function` that is imported when it is first needed.
     `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
-    variables
-    that fill settings of the entry (setting → names, the first that is set wins).
+    variables that fill settings of the entry (setting → names, the first that is set wins).
     `writes_to` names the key whose value is the FlowContext key of the first output (`outputKey`).
     """
 

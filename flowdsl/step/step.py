@@ -80,8 +80,10 @@ class StepContext(Protocol):
         ...
 
     def input(self, type: str) -> Any:
-        """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
-        None when unset."""
+        """The value of an input: of the FlowContext path the author gave for its type, else of the key of that name.
+
+        None when it is unset.
+        """
         ...
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:

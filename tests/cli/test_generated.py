@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from flowdsl.cli.generated import write_atomically, write_or_check
 from flowdsl.errors import PluginError
 from flowdsl.reference.docs import step_page
 from flowdsl.reference.docstrings import documented, field_docs
-from flowdsl.reference.index import index_text, literal
+from flowdsl.reference.index import index_text, plain_json
+from flowdsl.step.index import parse_entry, parse_index
 from flowdsl.step.registry import Registry
 from flowdsl.step.rules import Conflicts, RequiredWhen
 from flowdsl.step.spec import StepSpec
@@ -124,43 +125,48 @@ def test_a_page_escapes_bars_and_shows_rules_from_the_side_of_each_key() -> None
     ) in page
 
 
-def test_an_index_holds_every_spec_and_imports_nothing() -> None:
+def test_an_index_holds_every_spec_one_on_each_line() -> None:
     text = index_text("flowdsl_steps")
-    tree = ast.parse(text)
-    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom, ast.Call))]
-    space: dict[str, list[dict[str, object]]] = {}
-    exec(text, space)  # noqa: S102  our own text, as Python will run it
-    registry = Registry({str(entry["name"]): entry for entry in space["STEPS"]})
+    index = parse_index(text)
+    registry = Registry(index)
+    assert len(text.splitlines()) == len(index.entries) + 2 > 20
+    assert set(json.loads(text)["steps"]) == set(index.entries) == set(registry)
     for name in registry:
         spec, expected = registry.spec(name), documented(registry.step_class(name))
         assert isinstance(spec, StepSpec)
         assert spec.to_index() == expected.to_index()
 
 
+@pytest.mark.parametrize("layout", ["indented", "one-line", "windows"])
+def test_an_index_that_a_formatter_laid_out_anew_says_the_same(layout: str) -> None:
+    text = index_text("flowdsl_steps")
+    other = {
+        "indented": json.dumps(json.loads(text), indent=2),
+        "one-line": json.dumps(json.loads(text)),
+        "windows": text.replace("\n", "\r\n"),
+    }[layout]
+    found, expected = parse_index(other), parse_index(text)
+    assert found.aliases == expected.aliases
+    assert {name: parse_entry(entry) for name, entry in found.entries.items()} == {
+        name: parse_entry(entry) for name, entry in expected.entries.items()
+    }
+
+
+def test_an_entry_is_read_with_tuples_and_a_default_as_it_was() -> None:
+    entry = parse_entry('{"aliases": ["A"], "keys": [{"name": "a", "default": ["x"], "choices": [1, [2]]}]}')
+    assert entry == {"aliases": ("A",), "keys": ({"name": "a", "default": ["x"], "choices": (1, (2,))},)}
+
+
 @pytest.mark.parametrize(
-    ("value", "source"),
+    ("value", "reason"),
     [
-        ("a 'b'", "\"a 'b'\""),
-        ('a "b"', "'a \"b\"'"),
-        ("a\n\\\t\x00é", '"a\\n\\\\\\t\\x00é"'),
-        (("a",), '("a",)'),
-        ({"a": [1, None, True, -0.5]}, '{"a": [1, None, True, -0.5]}'),
-        ((), "()"),
+        pytest.param([Verbatim()], "Verbatim() is a Verbatim", id="object"),
+        pytest.param({"a": (1, {2})}, "{2} is a set", id="set"),
+        pytest.param({1: 2}, "the key 1 is not a text", id="number as a key"),
+        pytest.param([float("inf")], "inf is not a finite number", id="infinite number"),
     ],
 )
-def test_a_literal_reads_back_as_itself(value: object, source: str) -> None:
-    assert literal(value, 0) == source
-    assert ast.literal_eval(source) == value
-
-
-def test_a_long_literal_takes_a_line_for_each_item() -> None:
-    value = {"names": ["x" * 60, "y" * 60], "n": 1}
-    text = literal(value, 4)
-    lines = ["{", '        "names": [', f'            "{"x" * 60}",', f'            "{"y" * 60}",', "        ],"]
-    assert text == "\n".join([*lines, '        "n": 1,', "    }"])
-    assert ast.literal_eval(text) == value
-
-
-def test_an_index_cannot_hold_an_object() -> None:
-    with pytest.raises(PluginError, match=r"an index holds plain values only, and Verbatim\(\) is a Verbatim"):
-        literal([Verbatim()], 0)
+def test_an_index_holds_plain_values_only(value: object, reason: str) -> None:
+    with pytest.raises(PluginError) as raised:
+        plain_json(value)
+    assert str(raised.value) == f"an index holds plain values only, and {reason}"

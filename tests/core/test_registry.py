@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +16,7 @@ from pydantic import Field
 
 import flowdsl
 from flowdsl import Conflicts, Environment, PluginError, Step, StepContext, Written
+from flowdsl.step.index import read_index
 
 STEP = '''
 from flowdsl import Step
@@ -47,6 +51,12 @@ def plugin(folder: Path, name: str, target: str, **modules: str) -> None:
     (package / "__init__.py").touch()
     for module, text in modules.items():
         (package / f"{module}.py").write_text(text, encoding="utf-8")
+
+
+def write_index(package: Path, *entries: Mapping[str, Any]) -> None:
+    """Gives a package an index of these entries."""
+    index = {"aliases": {}, "steps": {entry["name"]: entry for entry in entries}}
+    (package / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def printed(folder: Path, body: str) -> str:
@@ -87,12 +97,71 @@ def test_a_plugin_with_an_index_is_checked_without_its_code(tmp_path: Path) -> N
 
     entry = {**spec_of(Greet).to_index(), "qualname": "hello_steps.greet:Greet"}
     code = STEP.format(cls="Greet", name="GREET") + "    n: int = 1\n"
-    plugin(tmp_path, "hello", "hello_steps", greet=code, index=f"STEPS = ({entry!r},)\n")
+    plugin(tmp_path, "hello", "hello_steps", greet=code)
+    write_index(tmp_path / "hello_steps", entry)
     body = (
-        'print([f.message for f in flowdsl.check("- step: GREET\\n  n: 4\\n")], "hello_steps.greet" in sys.modules, '
+        'print([f.message for f in flowdsl.check("- step: GREET\\n  n: 4\\n")], "hello_steps" in sys.modules, '
         'flowdsl.run("- step: GREET\\n  n: 2\\n").outputs)'
     )
     assert printed(tmp_path, body) == "['`n` is 4, and must be at most 3'] False {'text': 'from Greet'}"
+
+
+def test_the_command_writes_the_index_of_a_package_and_the_check_reads_it(tmp_path: Path) -> None:
+    """The package lies below another one, and is found without importing either."""
+    text = STEP.format(cls="Greet", name="GREET").replace("outputs=", "aliases=('HELLO',), outputs=")
+    (tmp_path / "harbour").mkdir()
+    plugin(tmp_path, "hello", "harbour/steps", greet=text)
+    (tmp_path / "hello-1.0.dist-info" / "entry_points.txt").write_text("[flowdsl.steps]\nhello = harbour.steps\n")
+    body = 'print(flowdsl.cli.main(["schema", "--index", "harbour.steps"]), "harbour.steps.greet" in sys.modules)'
+    written, code = printed(tmp_path, f"import flowdsl.cli; {body}").splitlines()
+    assert (written, code) == (f"1 file in {tmp_path}/harbour/steps, 1 written, 0 removed", "0 True")
+    body = (
+        'print([(f.code, f.hint) for f in flowdsl.check("- step: HELLO\\n")], "harbour" in sys.modules, '
+        'flowdsl.run("- step: GREET\\n").outputs)'
+    )
+    assert printed(tmp_path, body) == "[('deprecated-alias', 'write `GREET`')] False {'text': 'from Greet'}"
+
+
+def test_a_package_in_an_archive_may_ship_an_index(tmp_path: Path) -> None:
+    plugin(tmp_path / "made", "hello", "hello_steps", greet=STEP.format(cls="Greet", name="GREET"))
+    with zipfile.ZipFile(tmp_path / "hello.zip", "w") as archive:
+        for name in ("__init__.py", "greet.py"):
+            archive.write(tmp_path / "made" / "hello_steps" / name, f"hello_steps/{name}")
+        archive.writestr("other_steps/__init__.py", "")
+        archive.writestr("other_steps/index.json", '{"aliases": {}, "steps": {"X": {}}}')
+    sys.path.insert(0, str(tmp_path / "hello.zip"))
+    try:
+        found = [read_index(name) for name in ("hello_steps", "other_steps", "no_steps")]
+    finally:
+        sys.path.remove(str(tmp_path / "hello.zip"))
+    assert [each and dict(each.entries) for each in found] == [None, {"X": "{}"}, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("", "ValueError: it is not JSON", id="empty"),
+        pytest.param("[]", "ValueError: it is not one JSON object", id="list"),
+        pytest.param("{}", "KeyError: 'steps'", id="no steps"),
+        pytest.param('{"steps": {}} {}', "ValueError: it is not one JSON object", id="two objects"),
+    ],
+)
+def test_an_index_that_is_none_is_told(tmp_path: Path, text: str, reason: str) -> None:
+    plugin(tmp_path, "bad", "bad_steps")
+    (tmp_path / "bad_steps" / "index.json").write_text(text, encoding="utf-8")
+    assert printed(tmp_path, "Environment().registry") == (
+        f"PluginError: the steps plugin `bad` cannot be loaded from bad_steps: {reason}"
+    )
+
+
+def test_an_entry_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    plugin(tmp_path, "old", "old_steps")
+    entry = {"keys": [], "rules": [], "inputs": [], "outputs": [], "flow": {"shape": "Leaf"}, "x": 1}
+    write_index(tmp_path / "old_steps", {"name": "GREET", **entry})
+    assert printed(tmp_path, 'flowdsl.check("- step: GREET\\n")') == (
+        "PluginError: the index entry of the step GREET cannot be read (TypeError: StepSpec.__init__() got an "
+        "unexpected keyword argument 'x'): write the index of its package again with `flowdsl schema --index PACKAGE`"
+    )
 
 
 def test_a_step_without_a_run_fails_at_class_creation() -> None:
@@ -111,7 +180,8 @@ def test_a_step_of_two_plugins_is_refused(tmp_path: Path, indexed: bool) -> None
         from flowdsl.step.spec import StepSpec
 
         entry = StepSpec("GREET", qualname="two_steps.greet:Greet", keys={}).to_index()
-        plugin(tmp_path, "two", "two_steps", index=f"STEPS = ({entry!r},)\n")
+        plugin(tmp_path, "two", "two_steps")
+        write_index(tmp_path / "two_steps", entry)
     else:
         plugin(tmp_path, "two", "two_steps", greet=STEP.format(cls="Greet", name="GREET"))
     assert printed(tmp_path, "Environment().registry") == (

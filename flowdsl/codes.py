@@ -1,0 +1,183 @@
+"""The codes of diagnostics, notes and errors: the one table of what flowdsl and its steps can say.
+
+`docs/checking.md` is made from it. A new finding begins with a row here. A step of somebody else uses codes of its
+own: nothing has to be listed here to be emitted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from flowdsl.diagnostics import Severity
+
+
+class Code(NamedTuple):
+    """What stands behind a code: how bad it is, one sentence on it, and the version that has it first.
+
+    `also` are the severities it has where less, or more, is known than usual.
+    """
+
+    name: str
+    severity: Severity
+    meaning: str
+    also: tuple[Severity, ...] = ()
+    since: str = "0.1.0"
+
+
+FINDINGS = (
+    Code("not-utf8", "error", "The file is not UTF-8 text."),
+    Code("empty-file", "error", "The file holds nothing, or only comments."),
+    Code("not-a-flow", "error", "The file is YAML, but neither a list of steps nor a map with `flow:`."),
+    Code("empty-flow", "error", "The flow has no steps."),
+    Code("yaml-syntax", "error", "The file is not YAML at this place."),
+    Code("tab", "error", "A tab indents a line; YAML takes spaces only."),
+    Code("indentation", "error", "The indentation of a line fits nothing above it."),
+    Code("second-document", "error", "A second YAML document begins in the file."),
+    Code("unquoted-template", "error", "A value that starts with a template is not quoted."),
+    Code("unquoted-colon", "error", "A text with `: ` in it is not quoted."),
+    Code("unquoted-sign", "error", "A text that starts with a sign of YAML is not quoted."),
+    Code("quote-in-quotes", "error", "A quote inside a quoted text ends it too early."),
+    Code("complex-key", "error", "A list or map stands where a key is needed."),
+    Code("duplicate-key", "error", "A map has the same key twice."),
+    Code("misnested-key", "error", "A key is indented, or has a dash, so that it stands outside its step."),
+    Code("unknown-tag", "error", "A YAML tag that means nothing in a flow."),
+    Code("unknown-alias", "error", "A YAML alias names no anchor above it."),
+    Code("alias-cycle", "error", "A YAML alias stands inside the value it names."),
+    Code("alias-bomb", "error", "The aliases of the file expand to too many values."),
+    Code("too-deep", "error", "Lists and maps stand too deep in each other."),
+    Code("json-syntax", "error", "A file given by `--inputs` is not JSON."),
+    Code("unknown-step", "error", "No step has this name."),
+    Code("unknown-key", "error", "The step, or the part of the file, has no such key."),
+    Code("unknown-port", "error", "The step has no input or output of this type."),
+    Code("unknown-service", "warning", "No service entry has this name."),
+    Code("unknown-flow", "error", "No flow that can be called has this name."),
+    Code("undefined-block", "error", "Nothing in blocks and imports has this name.", also=("warning",)),
+    Code("unknown-member", "error", "A value of a known type has no such member.", also=("warning",)),
+    Code("missing-file", "error", "A file that is included or imported is not there."),
+    Code("outside-root", "error", "A file that is included or imported lies outside the project."),
+    Code("include-cycle", "error", "A file includes itself, directly or through others."),
+    Code("import-cycle", "error", "A module imports itself, directly or through others."),
+    Code("import-collision", "error", "Two imports have the same alias."),
+    Code("not-a-module", "error", "A file that is imported is no module."),
+    Code("vars-cycle", "error", "Vars are defined by each other."),
+    Code("scripts-refused", "error", "A module holds JavaScript in `scripts`, which is not run."),
+    Code("template-in-constant", "warning", "A constant holds a template, which is not resolved."),
+    Code("outside-loop", "error", "BREAK or CONTINUE has no loop to act on."),
+    Code("break-in-concurrent-loop", "error", "BREAK stands in a loop whose iterations run side by side."),
+    Code("deprecated-key", "warning", "An old name of a key; the hint has the present one."),
+    Code("deprecated-alias", "note", "An old name of a step; the hint has the present one."),
+    Code("missing-key", "error", "A key that must be there is not."),
+    Code("missing-prompt", "error", "An image step has no prompt."),
+    Code("missing-input", "error", "An input that must be given is not, or a step has nothing to work on."),
+    Code("wrong-type", "error", "A value is of a type that cannot stand there.", also=("warning",)),
+    Code("wrong-pattern", "error", "A text does not have the form that its key needs."),
+    Code("wrong-length", "error", "A text or list is too short or too long for its key."),
+    Code("out-of-range", "error", "A number is smaller or larger than its key allows."),
+    Code("not-a-choice", "error", "A value is not one of those that its key allows."),
+    Code("conflicting-keys", "error", "Keys stand together that exclude each other."),
+    Code("conflicting-values", "error", "The values of two keys exclude each other."),
+    Code("duplicate-id", "error", "Two steps, or two kits, have the same id."),
+    Code("no-effect", "warning", "A key does nothing without another one."),
+    Code("template-syntax", "error", "A template cannot be read."),
+    Code("unknown-filter", "error", "A template uses a filter that does not exist."),
+    Code("unknown-test", "error", "A template uses a test that does not exist."),
+    Code("undefined-variable", "error", "A template reads a name that nothing sets.", also=("warning",)),
+    Code("undefined-input", "error", "A template reads, or the caller gives, an input that is not declared."),
+    Code("bare-name", "note", "A name of the FlowContext is written without `flowContext.`."),
+    Code("single-braces", "warning", "A name stands in single braces, which is no template."),
+    Code("maybe-undefined", "warning", "A template reads a name that some path to this step does not set."),
+    Code("constant-condition", "warning", "A condition always has the same result."),
+    Code("loop-never-runs", "warning", "A loop has nothing to go through."),
+    Code("loop-runs-once", "warning", "A loop always ends after its first iteration."),
+    Code("unreachable-step", "warning", "No path leads to this step."),
+    Code("parallel-write-conflict", "warning", "Two things that run side by side set the same key."),
+    Code("unused-import", "note", "Nothing uses this import."),
+    Code("unused-block", "note", "Nothing uses this entry of `blocks`."),
+    Code("unused-variable", "note", "Nothing reads this variable."),
+    Code("secret-leak", "warning", "A secret can reach a prompt or an output."),
+    Code("plain-secret", "warning", "A key of a service stands in the file in plain text."),
+    Code(
+        "key-for-foreign-host",
+        "warning",
+        "A key from the environment would be sent to a host that is not its vendor's.",
+    ),
+    Code("outside-output", "error", "A folder lies outside the output folder."),
+    Code("not-a-file-name", "error", "A text cannot be the name of a file, or not as it is meant.", also=("warning",)),
+    Code("invalid-header", "error", "A name or value cannot be an HTTP header, or is set by flowdsl itself."),
+    Code("invalid-schema", "error", "A JSON Schema is not one."),
+    Code("invalid-default", "error", "The default of an input does not fit its schema."),
+    Code("unknown-model", "note", "The catalogue does not know this model."),
+    Code("retired-model", "error", "The model has been shut down.", also=("warning",)),
+    Code("retiring-model", "warning", "The model will be shut down soon.", also=("note",)),
+    Code("unsupported-parameter", "error", "The model does not accept this key."),
+    Code("unsupported-value", "error", "The model does not accept this value.", also=("warning",)),
+    Code("dropped-parameter", "warning", "A key is not sent, because the model has only one way to do it."),
+    Code("too-long", "error", "The prompt is longer than the model accepts."),
+    Code("unverified-option", "note", "It is not known whether the model accepts this."),
+    Code("unstable-value", "warning", "The model accepts this value, but not reliably or not for long."),
+    Code("experimental-size", "note", "The vendor calls this size experimental."),
+    Code("old-api-version", "warning", "The `apiVersion` of the service is older than the model."),
+    Code("fan-out", "note", "The pictures are asked for in several requests."),
+    Code("seed-not-sent", "note", "`seed` is not sent to the service."),
+    Code("acts-as-zero", "warning", "A negative number of retries is the same as none."),
+    Code("short-timeout", "note", "The timeout is shorter than the model may need."),
+    Code("personal-identifier", "note", "`user` or `safety_identifier` looks like an e-mail address."),
+)
+"""What a check can find."""
+
+FAILURES = (
+    Code("invalid-input", "error", "An input does not fit its schema."),
+    Code("invalid-option", "error", "A resolved option does not fit its key."),
+    Code("service-not-configured", "error", "The service entry lacks something, such as its endpoint or key."),
+    Code("unknown-provider", "error", "The service entry names a provider that does not exist."),
+    Code("invalid-endpoint", "error", "The endpoint of the service is not one that can be used."),
+    Code("invalid-certificate", "error", "The certificate, or key, of the service entry cannot be used."),
+    Code("secret-not-set", "error", "A secret that is read is not set."),
+    Code("endpoint-changed", "note", "The endpoint of the service was corrected before the request."),
+    Code("label-failed", "note", "A `monitorLabel` could not be made."),
+    Code("service-refused", "error", "The service does not accept the request; sending it again does not help."),
+    Code("quota-exceeded", "error", "The account has no quota left."),
+    Code("content-refused", "error", "Moderation refused the prompt or the picture."),
+    Code("service-rate-limited", "error", "The service had too many requests."),
+    Code("service-unavailable", "error", "There was no connection, a broken one, or a failure of the server."),
+    Code("service-timeout", "error", "No response in time."),
+    Code("service-failed", "error", "The service did not deliver, for another reason."),
+    Code("retry", "note", "A request is sent again, or TRY runs again."),
+    Code("finally-failed", "note", "`finally` failed while the run was ending."),
+    Code("invalid-url", "error", "A `url` is not a web address that can be requested."),
+    Code("private-address", "error", "A request to an address of a private network is not sent."),
+    Code("redirect-refused", "error", "A redirect is not followed."),
+    Code("answer-too-large", "error", "A response has more bytes than `maxBytes`."),
+    Code("too-large", "error", "A value has more bytes than the limit."),
+    Code("binary-answer", "note", "A response that is not text was read as text."),
+    Code("not-json", "error", "A text is not JSON."),
+    Code("schema-misfit", "error", "A JSON value does not fit its schema."),
+    Code("not-base64", "error", "A text is not base64."),
+    Code("file-exists", "error", "A file, or a folder of its name, exists already."),
+    Code("same-file-name", "error", "Two pictures would get the same file name."),
+    Code("output-unwritable", "error", "The output folder cannot be written to."),
+    Code("missing-extra", "error", "The step needs a package that is not installed."),
+    Code("empty-answer", "error", "The response holds no picture."),
+    Code("broken-answer", "error", "The response cannot be read."),
+    Code("not-an-image", "error", "The bytes are no image."),
+    Code("image-not-fetched", "error", "A picture that was made could not be fetched from its address."),
+    Code("image-too-large", "error", "A picture has more bytes than the limit."),
+    Code("image-unwritable", "error", "A picture could not be stored."),
+    Code("image-unreadable", "error", "A stored picture cannot be read."),
+    Code("template-failed", "error", "A template failed while it was rendered."),
+    Code("template-limit", "error", "A template wanted more than it may use."),
+    Code("deadline", "error", "The run took longer than its limit."),
+    Code("too-many-steps", "error", "The run has more steps than its limit."),
+    Code("too-many-passes", "error", "WHILE has more iterations than its limit."),
+    Code("call-depth", "error", "Flows call each other too deep."),
+    Code("limit-exceeded", "error", "Another limit of the run was reached."),
+    Code("step-failed", "error", "A step could not do its work."),
+    Code("step-crashed", "error", "A step failed in a way it did not foresee, which is a bug in that step."),
+    Code("run-failed", "error", "The run failed, for another reason."),
+)
+"""What can go wrong, or be noted, only when the flow runs. Any finding of a check is possible then too, when a
+template decides the value."""
+
+CODES = {code.name: code for code in (*FINDINGS, *FAILURES)}
+"""Every code by its name."""
