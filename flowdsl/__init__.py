@@ -30,12 +30,15 @@ _HOMES = {
     "source": "Position Source Span",
     "step.block": "Block",
     "step.compiling": "Execute Frame StepCompiler",
+    "step.condition": "holds",
+    "step.flow_shapes": "Assign Call Choice Exit Leaf Loop Parallel Sequence Switch Try",
+    "step.gather": "Gathered gather",
     "step.rules": (
         "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options Problem RequiredWhen Rule Together"
     ),
     "step.service": "Service",
     "step.signals": "Signal",
-    "step.spec": "Condition Deferred Expression Port Verbatim",
+    "step.spec": "Condition Deferred Expression Port Prompt Verbatim",
     "step.step": "Branch Step StepContext Written",
 }
 """Module → its public names: the one list of what is public."""

@@ -48,6 +48,19 @@ from flowdsl.step.block import Block as Block
 from flowdsl.step.compiling import Execute as Execute
 from flowdsl.step.compiling import Frame as Frame
 from flowdsl.step.compiling import StepCompiler as StepCompiler
+from flowdsl.step.condition import holds as holds
+from flowdsl.step.flow_shapes import Assign as Assign
+from flowdsl.step.flow_shapes import Call as Call
+from flowdsl.step.flow_shapes import Choice as Choice
+from flowdsl.step.flow_shapes import Exit as Exit
+from flowdsl.step.flow_shapes import Leaf as Leaf
+from flowdsl.step.flow_shapes import Loop as Loop
+from flowdsl.step.flow_shapes import Parallel as Parallel
+from flowdsl.step.flow_shapes import Sequence as Sequence
+from flowdsl.step.flow_shapes import Switch as Switch
+from flowdsl.step.flow_shapes import Try as Try
+from flowdsl.step.gather import Gathered as Gathered
+from flowdsl.step.gather import gather as gather
 from flowdsl.step.rules import AtLeastOne as AtLeastOne
 from flowdsl.step.rules import AtMostOne as AtMostOne
 from flowdsl.step.rules import Conflicts as Conflicts
@@ -65,6 +78,7 @@ from flowdsl.step.spec import Condition as Condition
 from flowdsl.step.spec import Deferred as Deferred
 from flowdsl.step.spec import Expression as Expression
 from flowdsl.step.spec import Port as Port
+from flowdsl.step.spec import Prompt as Prompt
 from flowdsl.step.spec import Verbatim as Verbatim
 from flowdsl.step.step import Branch as Branch
 from flowdsl.step.step import Step as Step
