@@ -12,10 +12,7 @@ ROOT = Path(__file__).parent.parent
 NOT_YET: frozenset[str] = frozenset(
     {
         "severities by rank",
-        "older sources of SET",
-        "texts that are false",
         "built-in names of templates",
-        "keys of every step",
         "path into the FlowContext",
         "id of a step",
     }

@@ -17,6 +17,7 @@ from pydantic import Field
 import flowdsl
 from flowdsl import Conflicts, Environment, PluginError, Step, StepContext, Written
 from flowdsl.step.index import read_index
+from flowdsl.step.spec import StepSpec
 
 STEP = '''
 from flowdsl import Step
@@ -156,8 +157,7 @@ def test_an_index_that_is_none_is_told(tmp_path: Path, text: str, reason: str) -
 
 def test_an_entry_of_another_version_says_what_to_do(tmp_path: Path) -> None:
     plugin(tmp_path, "old", "old_steps")
-    entry = {"keys": [], "rules": [], "inputs": [], "outputs": [], "flow": {"shape": "Leaf"}, "x": 1}
-    write_index(tmp_path / "old_steps", {"name": "GREET", **entry})
+    write_index(tmp_path / "old_steps", {**StepSpec("GREET", qualname="old_steps:Greet", keys={}).to_index(), "x": 1})
     assert printed(tmp_path, 'flowdsl.check("- step: GREET\\n")') == (
         "PluginError: the index entry of the step GREET cannot be read (TypeError: StepSpec.__init__() got an "
         "unexpected keyword argument 'x'): write the index of its package again with `flowdsl schema --index PACKAGE`"
@@ -177,8 +177,6 @@ def test_a_step_without_a_run_fails_at_class_creation() -> None:
 def test_a_step_of_two_plugins_is_refused(tmp_path: Path, indexed: bool) -> None:
     plugin(tmp_path, "one", "one_steps", greet=STEP.format(cls="Greet", name="GREET"))
     if indexed:
-        from flowdsl.step.spec import StepSpec
-
         entry = StepSpec("GREET", qualname="two_steps.greet:Greet", keys={}).to_index()
         plugin(tmp_path, "two", "two_steps")
         write_index(tmp_path / "two_steps", entry)
