@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from flowdsl.blob import Blob
     from flowdsl.diagnostics import Diagnostic, Related, render
+    from flowdsl.engine.effects import Effect, Effects
     from flowdsl.engine.result import Result
     from flowdsl.environment import Environment, Flow, FlowText, OnEvent
     from flowdsl.error_value import ErrorValue
@@ -40,7 +41,18 @@ if TYPE_CHECKING:
         TemplateError,
         UsageError,
     )
-    from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+    from flowdsl.events import (
+        Emitted,
+        Event,
+        FlowFinished,
+        Invocation,
+        Note,
+        Progress,
+        StepFailed,
+        StepFinished,
+        StepStarted,
+    )
+    from flowdsl.host import Host, Storage
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits
     from flowdsl.source import Position, Source, Span
@@ -93,14 +105,17 @@ _HOMES = {
         "Emitted",
         "Event",
         "FlowFinished",
+        "Invocation",
         "Note",
         "Progress",
         "StepFailed",
         "StepFinished",
         "StepStarted",
     ),
+    "flowdsl.host": ("Host", "Storage"),
     "flowdsl.image.store": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
+    "flowdsl.engine.effects": ("Effect", "Effects"),
     "flowdsl.engine.result": ("Result",),
     "flowdsl.step.rules": (
         "AtLeastOne",
@@ -139,6 +154,8 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "ContentRefused",
     "Deferred",
     "Diagnostic",
+    "Effect",
+    "Effects",
     "Emitted",
     "Environment",
     "ErrorValue",
@@ -154,8 +171,10 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "FlowSyntaxError",
     "FlowText",
     "Frame",
+    "Host",
     "Image",
     "ImageStore",
+    "Invocation",
     "Limit",
     "LimitExceeded",
     "Limits",
@@ -191,6 +210,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "StepFailed",
     "StepFinished",
     "StepStarted",
+    "Storage",
     "TemplateError",
     "Together",
     "UsageError",
@@ -237,9 +257,10 @@ def run(
     environment: Environment | None = None,
     action: str | None = None,
     on_event: OnEvent | None = None,
+    effects: Effects | None = None,
 ) -> Result:
     """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
-    return _environment(environment).run(flow, inputs, action=action, on_event=on_event)
+    return _environment(environment).run(flow, inputs, action=action, on_event=on_event, effects=effects)
 
 
 async def arun(
@@ -249,9 +270,10 @@ async def arun(
     environment: Environment | None = None,
     action: str | None = None,
     on_event: OnEvent | None = None,
+    effects: Effects | None = None,
 ) -> Result:
     """`run` for a running event loop."""
-    return await _environment(environment).arun(flow, inputs, action=action, on_event=on_event)
+    return await _environment(environment).arun(flow, inputs, action=action, on_event=on_event, effects=effects)
 
 
 def _environment(environment: Environment | None) -> Environment:

@@ -34,16 +34,14 @@ class Studio:
         self.folder = folder
         self.told: list[tuple[str, Any]] = []
         self.environment = flowdsl.Environment(
-            images=folder / "images",
-            output=folder / "files",
             overrides={
                 "openai": overrides(openai.url, openai.key)["openai"],
                 "azure": overrides(azure.url, azure.key)["azure"],
             },
-            secrets=placeholder_secret,
             limits=flowdsl.Limits(private_addresses=True),
             as_of=date(2026, 11, 21),
-            sink=lambda name, payload: self.told.append((name, payload)),
+            host=flowdsl.Host(secrets=placeholder_secret, sink=lambda name, payload: self.told.append((name, payload))),
+            storage=flowdsl.Storage(images=folder / "images", output=folder / "files"),
         )
 
     def run(self, name: str, inputs: dict[str, Any] | None = None, action: str | None = None) -> flowdsl.Result:

@@ -89,11 +89,11 @@ class Try(
         repeat = Repeat.of(self.retry) if self.retry is not None else None
         for again in range(repeat.max if repeat is not None else 0):
             try:
-                return await ctx.run_block(self.try_)
+                return await ctx.run_block(self.try_, iteration=again)
             except RunError as error:
                 if repeat is None or not is_safe(error):
                     raise
                 delay_s = repeat.delay_s(again)
                 ctx.note("retry", f"try again in {delay_s:.3g} s ({again + 1} of {repeat.max}): {error.message}")
                 await asyncio.sleep(delay_s)
-        return await ctx.run_block(self.try_)
+        return await ctx.run_block(self.try_, iteration=None if repeat is None else repeat.max)
