@@ -251,7 +251,9 @@ class Flow:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.arun(inputs, on_event=on_event, effects=effects))
+            from flowdsl.engine.own_loop import run_in_own_loop
+
+            return run_in_own_loop(self.arun(inputs, on_event=on_event, effects=effects))
         raise UsageError("an event loop is running here: use `await flow.arun(...)`")
 
     async def arun(

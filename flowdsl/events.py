@@ -172,7 +172,11 @@ class _Invocation:
     __slots__ = ("id", "iteration", "parent", "path", "step")
 
     def __init__(self, id: int, parent: Invocation, step: str, path: str, iteration: int | None) -> None:
-        self.id, self.parent, self.step, self.path, self.iteration = id, parent, step, path, iteration
+        self.id = id
+        self.parent = parent
+        self.step = step
+        self.path = path
+        self.iteration = iteration
         self.__class__ = Invocation  # type: ignore[assignment]  # the same slots
 
 
@@ -180,7 +184,10 @@ class _StepStarted(_StepEvent):
     __slots__ = ("at_s", "invocation", "label", "run")
 
     def __init__(self, run: str, invocation: Invocation, at_s: float, label: str | None) -> None:
-        self.run, self.invocation, self.at_s, self.label = run, invocation, at_s, label
+        self.run = run
+        self.invocation = invocation
+        self.at_s = at_s
+        self.label = label
         self.__class__ = StepStarted  # type: ignore[assignment]  # the same slots
 
 
@@ -188,7 +195,11 @@ class _StepFinished(_StepEvent):
     __slots__ = ("at_s", "elapsed_s", "invocation", "run", "wrote")
 
     def __init__(self, run: str, invocation: Invocation, at_s: float, elapsed_s: float, wrote: tuple[str, ...]) -> None:
-        self.run, self.invocation, self.at_s, self.elapsed_s, self.wrote = run, invocation, at_s, elapsed_s, wrote
+        self.run = run
+        self.invocation = invocation
+        self.at_s = at_s
+        self.elapsed_s = elapsed_s
+        self.wrote = wrote
         self.__class__ = StepFinished  # type: ignore[assignment]  # the same slots
 
 

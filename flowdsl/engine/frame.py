@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
 from copy import copy
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.failures import completed, limit_exceeded, too_late
@@ -89,22 +90,21 @@ async def run_steps(
     `parent` is the invocation in whose block they stand, `iteration` the pass of that block.
     """
     run = frame.run
-    totals, emit, observed, now = run.totals, run.emit, run.observed, run.now
+    totals, emit, observed, started = run.totals, run.emit, run.observed, run.started
     max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
-    began = 0.0
+    invocation, began = parent, 0.0
     for step in steps:
         if totals.steps >= max_steps:
             raise limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
-        if timeout_s is not None and now() > timeout_s:
+        if timeout_s is not None and perf_counter() - started > timeout_s:
             raise too_late(timeout_s, step)  # not even a `finally` runs after the deadline
         if observed:
-            began = now()
-            totals.invocations += 1
-            frame.invocation = make_invocation(totals.invocations, parent, step.name, step.path, iteration)
+            began = perf_counter() - started
+            totals.invocations = id = totals.invocations + 1
+            frame.invocation = invocation = make_invocation(id, parent, step.name, step.path, iteration)
             if emit is not None:
                 label = None if step.label is None else _label(step, frame)
-                emit(make_step_started(run.id, frame.invocation, began, label))
-        invocation = frame.invocation
+                emit(make_step_started(run.id, invocation, began, label))
         try:
             signal = step.execute(frame)
             if signal is not None and signal.__class__ is not Signal:
@@ -124,11 +124,11 @@ async def run_steps(
             frame.invocation = parent
         totals.steps = count = totals.steps + 1
         if emit is not None:
-            ended = now()
+            ended = perf_counter() - started
             emit(make_step_finished(run.id, invocation, ended, ended - began, step.wrote))
         if signal is not None:
             return signal
-        if timeout_s is not None and now() > timeout_s:
+        if timeout_s is not None and perf_counter() - started > timeout_s:
             raise too_late(timeout_s, step)
         if count % BREATHER == 0:
             await asyncio.sleep(0)
