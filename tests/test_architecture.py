@@ -148,5 +148,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/cli/__init__.py",
         "flowdsl/engine/frame.py",
         "flowdsl/step/registry.py",
+        "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/image/workers.py",
     ]

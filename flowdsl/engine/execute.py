@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import os
+from random import Random
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.error_value import ErrorValue
 from flowdsl.errors import LimitExceeded, RunError
 from flowdsl.events import FlowFinished
 from flowdsl.step.signals import Signal
+from flowdsl.template.chance import GENERATOR
+
+if TYPE_CHECKING:
+    from flowdsl.engine.state import Run
 
 
 async def execute(frame: Frame) -> dict[str, Any]:
@@ -20,6 +27,24 @@ async def execute(frame: Frame) -> dict[str, Any]:
         RunError: the first step that fails, with `step`, `path` and `span` filled in.
         LimitExceeded: the run took too long or had too many steps.
     """
+    if frame.run.effects is None:
+        return await _executed(frame)
+    token = GENERATOR.set(_generator(frame.run, frame.run.effects))
+    try:
+        return await _executed(frame)
+    finally:
+        GENERATOR.reset(token)
+
+
+def _generator(run: Run, effects: Effects) -> Random:
+    """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
+    effect = Effect(
+        key="random", request=None, run=run.id, invocation=run.root, store=run.store, tell=lambda told: None
+    )
+    return Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6))))
+
+
+async def _executed(frame: Frame) -> dict[str, Any]:
     run = frame.run
     status = "failed"
     failure: RunError | None = None
