@@ -14,18 +14,18 @@ Names are imported on first use, so that `import flowdsl` costs nothing. Type ch
 __version__ = "0.1.0"
 
 _HOMES = {
-    "blob": "Blob",
     "diagnostics": "Diagnostic Edit Fix Related render",
     "document.dialects.dialect": "Dialect",
+    "engine.effects": "Effect Effects",
     "engine.result": "Result",
     "environment": "Environment Flow FlowText OnEvent arun check load run",
-    "error_value": "ErrorValue",
     "errors": (
         "ConfigError ContentRefused FlowCheckError FlowError FlowSyntaxError LimitExceeded PluginError RunError "
         "ServiceError ServiceRateLimited ServiceRefused ServiceTimeout ServiceUnavailable StepError TemplateError "
         "UsageError"
     ),
-    "events": "Emitted Event FlowFinished Note Progress StepFailed StepFinished StepStarted",
+    "events": "Emitted Event FlowFinished Invocation Note Progress StepFailed StepFinished StepStarted",
+    "host": "Host Storage",
     "image.store": "Image ImageStore",
     "limits": "Limits",
     "source": "Position Source Span",
@@ -41,6 +41,7 @@ _HOMES = {
     "step.signals": "Signal",
     "step.spec": "Condition Deferred Expression Port Prompt Verbatim",
     "step.step": "Branch Step StepContext Written",
+    "values": "Blob ErrorValue",
 }
 """Module → its public names: the one list of what is public."""
 _HOME = {name: f"flowdsl.{module}" for module, names in _HOMES.items() for name in names.split()}

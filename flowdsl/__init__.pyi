@@ -1,12 +1,13 @@
 # Made by `make generate` of the table in __init__.py; do not edit.
 
-from flowdsl.blob import Blob as Blob
 from flowdsl.diagnostics import Diagnostic as Diagnostic
 from flowdsl.diagnostics import Edit as Edit
 from flowdsl.diagnostics import Fix as Fix
 from flowdsl.diagnostics import Related as Related
 from flowdsl.diagnostics import render as render
 from flowdsl.document.dialects.dialect import Dialect as Dialect
+from flowdsl.engine.effects import Effect as Effect
+from flowdsl.engine.effects import Effects as Effects
 from flowdsl.engine.result import Result as Result
 from flowdsl.environment import Environment as Environment
 from flowdsl.environment import Flow as Flow
@@ -16,7 +17,6 @@ from flowdsl.environment import arun as arun
 from flowdsl.environment import check as check
 from flowdsl.environment import load as load
 from flowdsl.environment import run as run
-from flowdsl.error_value import ErrorValue as ErrorValue
 from flowdsl.errors import ConfigError as ConfigError
 from flowdsl.errors import ContentRefused as ContentRefused
 from flowdsl.errors import FlowCheckError as FlowCheckError
@@ -36,11 +36,14 @@ from flowdsl.errors import UsageError as UsageError
 from flowdsl.events import Emitted as Emitted
 from flowdsl.events import Event as Event
 from flowdsl.events import FlowFinished as FlowFinished
+from flowdsl.events import Invocation as Invocation
 from flowdsl.events import Note as Note
 from flowdsl.events import Progress as Progress
 from flowdsl.events import StepFailed as StepFailed
 from flowdsl.events import StepFinished as StepFinished
 from flowdsl.events import StepStarted as StepStarted
+from flowdsl.host import Host as Host
+from flowdsl.host import Storage as Storage
 from flowdsl.image.store import Image as Image
 from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.limits import Limits as Limits
@@ -87,5 +90,7 @@ from flowdsl.step.step import Branch as Branch
 from flowdsl.step.step import Step as Step
 from flowdsl.step.step import StepContext as StepContext
 from flowdsl.step.step import Written as Written
+from flowdsl.values import Blob as Blob
+from flowdsl.values import ErrorValue as ErrorValue
 
 __version__: str

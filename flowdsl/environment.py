@@ -1,4 +1,4 @@
-"""The host's side: an immutable Environment, the flows it loads, and the results of their runs."""
+"""The host's side: an Environment that never changes, the flows it loads, and the results of their runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
 from flowdsl.engine.result import Result
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
-from flowdsl.events import Event
+from flowdsl.host import Host, Storage, Unchanging, expect, frozen
 from flowdsl.limits import Limits
 from flowdsl.services import (
     ServiceLayers,
@@ -30,90 +30,95 @@ from flowdsl.step.registry import Registry, installed
 from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from datetime import date
 
     from flowdsl.document.document import Document, FlowFile
-    from flowdsl.engine.execute import Resources
+    from flowdsl.engine.effects import Effects
     from flowdsl.engine.program import Program
+    from flowdsl.engine.resources import Resources
+    from flowdsl.events import Event
     from flowdsl.step.step import Step
 
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
-OnEvent = Callable[[Event], None]
+OnEvent = Callable[["Event"], None]
 """Called with each event of a run as it happens, in the thread of the run."""
 
 
-class Environment:
-    """Everything a host adds to the language; immutable, and safe to share between runs.
+class Environment(Unchanging):
+    """Everything a host adds to the language; it never changes, and runs in any number of threads may share it.
 
-    `steps` are step classes beyond the installed ones; `services` entry name → settings; `variables` the host variables
-    of `{name}`; `objects` names in templates (values and functions); `limits` the limits of runs; `images` the folder
-    that pictures are stored in; `secrets` name → value or None for `secret('NAME')` (default: the environment
-    variables); `env` the environment variables that templates may read; `kv` the values of `kv('NAME')`; `as_of` the
-    day that life dates of models are judged by (default: today); `overrides` provider → settings that win over all
-    others; `sink` is called with name and payload of what flows tell people and programs (notifications, EMIT_EVENT);
-    `output` is the folder that steps such as SAVE_IMAGES write to, and no file outside it; `autoescape` makes templates
-    escape for HTML what they print, except what `safe` marks.
+    `steps` are step classes beyond the installed ones; `services` entry name → settings; `host` what templates may read
+    of the host, and its sink; `storage` the folders that pictures and files go to; `limits` the limits of runs; `as_of`
+    the day that life dates of models are judged by (default: today); `overrides` provider → settings that win over all
+    others; `autoescape` makes templates escape for HTML what they print, except what `safe` marks.
 
-    `async with Environment(...) as environment:` keeps connections open over several runs.
+    `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
+    loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
 
     Raises:
         PluginError: a class among `steps` is not a step.
         UsageError: an entry in `services` or `overrides` that cannot be, or an argument of the wrong kind.
     """
 
+    __slots__ = (
+        "_opened",
+        "_registry",
+        "as_of",
+        "autoescape",
+        "host",
+        "limits",
+        "overrides",
+        "services",
+        "steps",
+        "storage",
+    )
+
+    steps: tuple[type[Step], ...]
+    services: Mapping[str, Mapping[str, Any]]
+    host: Host
+    storage: Storage
+    limits: Limits
+    as_of: date | None
+    overrides: Mapping[str, Mapping[str, Any]]
+    autoescape: bool
+    _registry: Registry | None
+    _opened: dict[AbstractEventLoop, Resources]
+
     def __init__(
         self,
         *,
         steps: Iterable[type[Step]] = (),
         services: Mapping[str, Mapping[str, Any]] | None = None,
-        variables: Mapping[str, Any] | None = None,
-        objects: Mapping[str, Any] | None = None,
+        host: Host | None = None,
+        storage: Storage | None = None,
         limits: Limits | None = None,
-        images: str | os.PathLike[str] = "flowdsl-images",
-        secrets: Callable[[str], str | None] | None = None,
-        env: Iterable[str] = (),
-        kv: Mapping[str, Any] | None = None,
         as_of: date | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
-        sink: Callable[[str, Any], None] | None = None,
-        output: str | os.PathLike[str] = "flowdsl-output",
         autoescape: bool = False,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
-        for name, value in (("variables", variables), ("objects", objects), ("kv", kv), ("overrides", overrides)):
-            _expect(name, value, Mapping, "a dict")
-        _expect("images", images, (str, os.PathLike), "the path of a folder")
-        _expect("limits", limits, Limits, "flowdsl.Limits(…)")
-        _expect("secrets", secrets, Callable, "a function from name to value, such as `values.get`")
-        if isinstance(env, str):
-            raise UsageError(f"env takes a list of names: env=[{env!r}]")
+        expect("overrides", overrides, Mapping, "a dict")
+        expect("host", host, Host, "flowdsl.Host(…)")
+        expect("storage", storage, Storage, "flowdsl.Storage(…)")
+        expect("limits", limits, Limits, "flowdsl.Limits(…)")
         if isinstance(as_of, str):
             raise UsageError("as_of takes a datetime.date, not str")
-        self.steps = tuple(steps)
-        self.services = checked_entries("Environment", {"services": services or {}})
-        self.variables = dict(variables or {})
-        self.objects = dict(objects or {})
-        self.limits = limits or Limits()
-        self.images = os.fspath(images)
-        self.secrets = secrets
-        self.env = frozenset(env)
-        self.kv = dict(kv or {})
-        self.as_of = as_of
-        self.overrides = checked_overrides(overrides or {})
-        self.sink = sink
-        self.output = os.fspath(output)
-        self.autoescape = autoescape
-        self._registry: Registry | None = None
-        self._resources: Resources | None = None
+        self._set(steps=tuple(steps), host=host or Host(), storage=storage or Storage(), limits=limits or Limits())
+        self._set(services=_settings(checked_entries("Environment", {"services": services or {}})))
+        self._set(overrides=_settings(checked_overrides(overrides or {})))
+        self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={})
 
     @property
     def registry(self) -> Registry:
         """The steps that flows may use."""
-        if self._registry is None:
-            self._registry = installed().with_steps(self.steps) if self.steps else installed()
-        return self._registry
+        registry = self._registry
+        if registry is None:
+            registry = installed().with_steps(self.steps) if self.steps else installed()
+            self._set(_registry=registry)
+        return registry
 
     def check(self, flow: FlowText, *, declare: Iterable[str] = ()) -> list[Diagnostic]:
         """Every finding of a flow, in the order of the file; `declare` names FlowContext keys that the caller will set.
@@ -147,10 +152,11 @@ class Environment:
         *,
         action: str | None = None,
         on_event: OnEvent | None = None,
+        effects: Effects | None = None,
     ) -> Result:
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
-        _expect("inputs", inputs, Mapping, "a dict")
-        return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event)
+        expect("inputs", inputs, Mapping, "a dict")
+        return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event, effects=effects)
 
     async def arun(
         self,
@@ -159,21 +165,28 @@ class Environment:
         *,
         action: str | None = None,
         on_event: OnEvent | None = None,
+        effects: Effects | None = None,
     ) -> Result:
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
-        _expect("inputs", inputs, Mapping, "a dict")
-        return await self.load(flow, action=action, declare=inputs or ()).arun(inputs, on_event=on_event)
+        expect("inputs", inputs, Mapping, "a dict")
+        loaded = self.load(flow, action=action, declare=inputs or ())
+        return await loaded.arun(inputs, on_event=on_event, effects=effects)
 
     async def __aenter__(self) -> Environment:
-        from flowdsl.engine.execute import Resources
+        import asyncio
 
-        if self._resources is not None:
+        from flowdsl.engine.resources import Resources
+
+        loop = asyncio.get_running_loop()
+        if loop in self._opened:
             raise UsageError("this Environment is open already")
-        self._resources = Resources()
+        self._opened[loop] = Resources()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        resources, self._resources = self._resources, None
+        import asyncio
+
+        resources = self._opened.pop(asyncio.get_running_loop(), None)
         if resources is not None:
             await resources.__aexit__(*exc)
 
@@ -192,8 +205,8 @@ class Environment:
         settings = CheckSettings(
             self.registry,
             services=layers,
-            objects=self.objects,
-            variables=self.variables,
+            objects=self.host.objects,
+            variables=self.host.variables,
             context=declare,
             as_of=self.as_of or _today(),
         )
@@ -228,8 +241,15 @@ class Flow:
         """The flow's title."""
         return self.document.title
 
-    def run(self, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None) -> Result:
-        """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event.
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        effects: Effects | None = None,
+    ) -> Result:
+        """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event, `effects`
+        is the door that everything paid or written to the outside goes through (default: it is just done).
 
         Raises:
             ConfigError: an input that the flow does not declare, or that does not fit its schema.
@@ -241,20 +261,32 @@ class Flow:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.arun(inputs, on_event=on_event))
+            from flowdsl.engine.own_loop import run_in_own_loop
+
+            return run_in_own_loop(self.arun(inputs, on_event=on_event, effects=effects))
         raise UsageError("an event loop is running here: use `await flow.arun(...)`")
 
-    async def arun(self, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None) -> Result:
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        effects: Effects | None = None,
+    ) -> Result:
         """`run` for a running event loop. Cancelling it cancels the flow, and leaves nothing half-written."""
-        from flowdsl.engine.execute import Resources, execute
+        import asyncio
 
-        shared = self.environment._resources
+        from flowdsl.engine.resources import Resources
+
+        shared = self.environment._opened.get(asyncio.get_running_loop())
         if shared is not None:
-            return await self._arun(inputs, on_event, shared, execute)
+            return await self._arun(inputs, on_event, effects, shared)
         async with Resources() as resources:
-            return await self._arun(inputs, on_event, resources, execute)
+            return await self._arun(inputs, on_event, effects, resources)
 
-    async def stream(self, inputs: Mapping[str, Any] | None = None) -> AsyncGenerator[Event | Result, None]:
+    async def stream(
+        self, inputs: Mapping[str, Any] | None = None, *, effects: Effects | None = None
+    ) -> AsyncGenerator[Event | Result, None]:
         """The events of a run as they happen, and its Result as the last item.
 
         Raises:
@@ -263,7 +295,7 @@ class Flow:
         import asyncio
 
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        task = asyncio.create_task(self.arun(inputs, on_event=queue.put_nowait))
+        task = asyncio.create_task(self.arun(inputs, on_event=queue.put_nowait, effects=effects))
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (event := await queue.get()) is not None:
@@ -274,34 +306,41 @@ class Flow:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _arun(
-        self, inputs: Mapping[str, Any] | None, on_event: OnEvent | None, resources: Resources, execute: Any
+        self,
+        inputs: Mapping[str, Any] | None,
+        on_event: OnEvent | None,
+        effects: Effects | None,
+        resources: Resources,
     ) -> Result:
-        from flowdsl.engine.execute import Run
+        from flowdsl.engine.execute import execute
+        from flowdsl.engine.frame import Frame
         from flowdsl.engine.secrets import Secrets
+        from flowdsl.engine.state import Run
         from flowdsl.image.store import ImageStore
 
         environment = self.environment
-        _expect("inputs", inputs, Mapping, "a dict")
-        _expect("on_event", on_event, Callable, "a function")
+        expect("inputs", inputs, Mapping, "a dict")
+        expect("on_event", on_event, Callable, "a function")
         values = input_values(self.document.inputs, inputs or {})
-        secrets = Secrets(environment.secrets or self._layers.environ.get)
+        secrets = Secrets(environment.host.secrets or self._layers.environ.get)
         secrets.notice(values)
         run = Run(
             self._compiled(),
-            context=dict(values),
+            host=environment.host,
             names=self._names(values, secrets),
             secrets=secrets,
             layers=self._layers,
             limits=self._limits(),
-            store=ImageStore(environment.images),
+            store=ImageStore(environment.storage.images),
             resources=resources,
-            emit=on_event,
             as_of=environment.as_of or _today(),
-            sink=environment.sink,
-            output=environment.output,
+            output=environment.storage.output,
+            emit=on_event,
+            effects=effects,
         )
-        outputs = await execute(run)
-        return Result(outputs, run.context, run.cost, run.now(), run.steps, secrets.hide_in)
+        frame = Frame(run, dict(values))
+        outputs = await execute(frame)
+        return Result(outputs, frame.context, run.cost, run.now(), run.steps, secrets.hide_in, run=run.id)
 
     def _limits(self) -> Limits:
         """The host's limits; the settings file of the project may allow private addresses too."""
@@ -312,7 +351,7 @@ class Flow:
         if self._program is None:
             from flowdsl.engine.compile import Compiler
 
-            placeholders = [*self.environment.variables, *(self.document.inputs or ())]
+            placeholders = [*self.environment.host.variables, *(self.document.inputs or ())]
             self._program = Compiler(
                 self.document,
                 self.environment.registry,
@@ -327,16 +366,15 @@ class Flow:
         from flowdsl.engine.secrets import allowed
         from flowdsl.template import UNDEFINED
 
-        environment = self.environment
-        kv = environment.kv
+        host = self.environment.host
         return {
             **{f"{{{name}}}": value for name, value in values.items()},
-            **{f"{{{name}}}": value for name, value in environment.variables.items()},
+            **{f"{{{name}}}": value for name, value in host.variables.items()},
             "inputs": values,
-            "env": allowed(self._layers.environ, environment.env),
+            "env": allowed(self._layers.environ, host.env),
             "secret": secrets.secret,
-            "kv": lambda name: kv.get(name, UNDEFINED),
-            **environment.objects,
+            "kv": lambda name: host.kv.get(name, UNDEFINED),
+            **host.objects,
         }
 
 
@@ -366,9 +404,10 @@ def run(
     environment: Environment | None = None,
     action: str | None = None,
     on_event: OnEvent | None = None,
+    effects: Effects | None = None,
 ) -> Result:
     """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
-    return (environment or Environment()).run(flow, inputs, action=action, on_event=on_event)
+    return (environment or Environment()).run(flow, inputs, action=action, on_event=on_event, effects=effects)
 
 
 async def arun(
@@ -378,15 +417,14 @@ async def arun(
     environment: Environment | None = None,
     action: str | None = None,
     on_event: OnEvent | None = None,
+    effects: Effects | None = None,
 ) -> Result:
     """`run` for a running event loop."""
-    return await (environment or Environment()).arun(flow, inputs, action=action, on_event=on_event)
+    return await (environment or Environment()).arun(flow, inputs, action=action, on_event=on_event, effects=effects)
 
 
-def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:
-    """Raises UsageError for an argument that is given and of another kind."""
-    if value is not None and not isinstance(value, kind):
-        raise UsageError(f"{name} takes {wanted}, not {type(value).__name__}")
+def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    return frozen({name: frozen(entry) for name, entry in entries.items()})
 
 
 def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:

@@ -20,11 +20,15 @@ FlowError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.source import Span
+
+
+SERVICE_FACTS = ("service", "status", "vendor_code", "retryable", "charge_possible", "attempts", "request_id")
+"""What is known of the failure of a service, beside its details."""
 
 
 class FlowError(Exception):
@@ -80,6 +84,15 @@ class RunError(FlowError):
 
     def __str__(self) -> str:
         return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values: code, message, hint and place."""
+        found: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        found |= {"step": self.step, "path": self.path}
+        if self.span is not None:
+            line, col = self.span.first
+            found |= {"file": self.span.path, "line": line, "col": col}
+        return found
 
 
 class TemplateError(RunError):
@@ -156,6 +169,10 @@ class ServiceError(RunError):
         self.attempts = attempts
         self.request_id = request_id
         self.details = details or {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values, with what the service said."""
+        return super().to_dict() | {name: getattr(self, name) for name in SERVICE_FACTS}
 
 
 class ServiceTimeout(ServiceError):

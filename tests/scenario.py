@@ -122,22 +122,28 @@ class Scenario:
     ) -> flowdsl.Environment:
         """The host of the scenario: `host` gives the settings of its Environment."""
         settings = dict(self.values.get("host", {}))
+        given = {
+            name: settings.pop(name) for name in ("env", "kv", "objects", "secrets", "variables") if name in settings
+        }
         for own in ("environ", "simulator", "web"):
             settings.pop(own, None)
         if web is not None:
-            settings["variables"] = {"web": web.url, **settings.get("variables", {})}
-        settings["objects"] = {"repeat": repeat, **settings.get("objects", {})}
+            given["variables"] = {"web": web.url, **given.get("variables", {})}
+        given["objects"] = {"repeat": repeat, **given.get("objects", {})}
+        if "secrets" in given:
+            given["secrets"] = given["secrets"].get
         if "limits" in settings:
             settings["limits"] = flowdsl.Limits(**settings["limits"])
-        if "secrets" in settings:
-            settings["secrets"] = settings["secrets"].get
+
+        def sink(name: str, payload: Any) -> None:
+            emitted.append({"name": name, "payload": plain(payload)})
+
         return flowdsl.Environment(
             steps=STEPS,
             as_of=AS_OF,
-            images=folder / "images",
-            output=folder / "output",
             services=services,
-            sink=lambda name, payload: emitted.append({"name": name, "payload": plain(payload)}),
+            host=flowdsl.Host(sink=sink, **given),
+            storage=flowdsl.Storage(images=folder / "images", output=folder / "output"),
             **settings,
         )
 

@@ -175,7 +175,8 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
     assert found == [
         "flowdsl/cli/__init__.py",
         "flowdsl/document/dialects/__init__.py",
-        "flowdsl/engine/execute.py",
+        "flowdsl/engine/frame.py",
         "flowdsl/entry_points.py",
+        "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/image/workers.py",
     ]

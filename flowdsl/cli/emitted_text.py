@@ -86,7 +86,7 @@ def own_event(event: Emitted) -> str:
 
 def short(value: Any) -> str:
     """A value as JSON on one line, cut when it is long."""
-    from flowdsl.engine.result import to_json
+    from flowdsl.template.json_values import to_json
 
     text = harmless(json.dumps(to_json(value), ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

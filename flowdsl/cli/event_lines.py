@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.engine.result import to_json
-from flowdsl.errors import RunError, ServiceError
+from flowdsl.events import VERSION
 
 if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
-
-_SERVICE_FACTS = ("service", "status", "vendor_code", "retryable", "charge_possible", "attempts", "request_id")
 
 
 class EventLines:
@@ -23,8 +20,7 @@ class EventLines:
 
     def __call__(self, event: Event) -> None:
         """Prints one event."""
-        values = {name: _value(value) for name, value in event._asdict().items()}
-        self._print({"event": type(event).__name__, **values})
+        self._print(event.to_dict())
 
     def result(self, result: Result, *, simulated: bool) -> None:
         """Prints the result; `cost_usd` of a simulated run is what it would have cost.
@@ -32,8 +28,17 @@ class EventLines:
         Raises:
             BrokenPipeError: the reader left, now or earlier.
         """
-        facts = {"steps": result.steps, "elapsed_s": _value(result.elapsed_s), "cost_usd": result.cost_usd}
-        self._print({"event": "Result", "outputs": result.to_json(), **facts, "simulated": simulated})
+        facts = {"steps": result.steps, "elapsed_s": round(result.elapsed_s, 6), "cost_usd": result.cost_usd}
+        self._print(
+            {
+                "v": VERSION,
+                "event": "Result",
+                "run": result.run,
+                "outputs": result.to_json(),
+                **facts,
+                "simulated": simulated,
+            }
+        )
         if self.broken:
             raise BrokenPipeError
 
@@ -43,21 +48,3 @@ class EventLines:
                 print(json.dumps(line, ensure_ascii=False), flush=True)
             except BrokenPipeError:
                 self.broken = True
-
-
-def error_json(error: RunError) -> dict[str, Any]:
-    """An error as JSON values: code, message, hint and place, and for a service what it said."""
-    found: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
-    found |= {"step": error.step, "path": error.path}
-    if error.span is not None:
-        line, col = error.span.first
-        found |= {"file": error.span.path, "line": line, "col": col}
-    if isinstance(error, ServiceError):
-        found |= {name: getattr(error, name) for name in _SERVICE_FACTS}
-    return found
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6)
-    return error_json(value) if isinstance(value, RunError) else to_json(value)

@@ -100,7 +100,7 @@ class LiveProgress(PlainProgress):
 
     def __init__(self, stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> None:
         super().__init__(stream, known, answers)
-        self.running: dict[str, tuple[str, float, str]] = {}
+        self.running: dict[int, tuple[str, float, str]] = {}
         self.drawn = 0
         self.frame = 0
         self.redrawing: asyncio.Task[None] | None = None
@@ -124,10 +124,10 @@ class LiveProgress(PlainProgress):
         """Tells about one event."""
         line = None
         if isinstance(event, StepStarted):
-            self.running[event.path] = (event.step, perf_counter(), event.label or "")
+            self.running[event.invocation.id] = (event.step, perf_counter(), event.label or "")
         elif isinstance(event, Progress):
-            step, began, _ = self.running.get(event.path, (event.step, perf_counter(), ""))
-            self.running[event.path] = (step, began, _progress(event))
+            step, began, _ = self.running.get(event.invocation.id, (event.step, perf_counter(), ""))
+            self.running[event.invocation.id] = (step, began, _progress(event))
         elif isinstance(event, Emitted) and emitted_text.kind_of(event) in emitted_text.PROGRESS:
             self.moved_bar(event)
         elif isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
@@ -135,7 +135,7 @@ class LiveProgress(PlainProgress):
             self.answer(event)
         else:
             if isinstance(event, (StepFinished, StepFailed)):
-                self.running.pop(event.path, None)
+                self.running.pop(event.invocation.id, None)
             line = self.line(event)
         self._draw(f"{line}\n" if line is not None else "")
 

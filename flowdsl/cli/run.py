@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
@@ -17,8 +17,11 @@ from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.engine.result import Result
 from flowdsl.environment import Environment, Flow
-from flowdsl.events import Event
+from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
+
+if TYPE_CHECKING:
+    from flowdsl.events import Event
 
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
@@ -36,8 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     names = {**given, **dict(options.input)}
     with ExitStack() as stack:
         settings: dict[str, Any] = {
-            "images": options.out or "flowdsl-images",
-            "output": options.out or "flowdsl-output",
+            "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,
             "limits": Limits(timeout_s=options.timeout),
         }
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             from flowdsl.cli import simulated
 
             settings |= {
-                "secrets": simulated.placeholder_secret,
+                "host": Host(secrets=simulated.placeholder_secret),
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
             seen = load(Environment(**settings), source, options.action, names)

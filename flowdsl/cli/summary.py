@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.engine.result import to_json
 from flowdsl.image.store import Image
+from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
     from flowdsl.engine.result import Result

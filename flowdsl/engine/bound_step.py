@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Hashable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
+from flowdsl.engine.context import RunningStep
+from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.events import Emitted, Note, Progress
+from flowdsl.events import Invocation, Note
 from flowdsl.nearest import nearest
 from flowdsl.step.compiling import Resolver
 from flowdsl.step.rules import UNKNOWN, Options, Problem
@@ -20,18 +21,11 @@ from flowdsl.step.spec import BLOCK_TYPES, StepSpec
 from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from flowdsl.document.document import StepNode
-    from flowdsl.engine.execute import Run
-    from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
     from flowdsl.syntax.yaml_reader import Node
-
-T = TypeVar("T")
 
 
 class Placed(Protocol):
@@ -80,26 +74,43 @@ class BoundStep:
             return is_constant(node) and not (key is not None and key.expression)
         return True
 
-    def execute(self, run: Run) -> Awaitable[Signal | None] | Signal | None:
+    def execute(self, frame: Frame) -> Awaitable[Signal | None] | Signal | None:
         """Runs the step; returns an awaitable when its `run` is async."""
-        running = RunningStep(self, run)
+        running = FlowStep(self, frame)
         config = self.ready
         if config is None:
             values = {}
             for name, resolve in self.resolvers.items():
-                value = resolve(run.context, run.names)
+                value = resolve(frame.context, frame.names)
                 values[name] = self.read_text(name, value)
-            if run.secrets.seen:
-                run.secrets.notice(values)
-            config = self.config(values, running.service if self.spec.service is not None else None, run)
+            if frame.run.secrets.seen:
+                frame.run.secrets.notice(values)
+            config = self.config(values, running.service if self.spec.service is not None else None, frame)
         result = config.run(running)
         if inspect.isawaitable(result):
-            return self.finish(run, result)
-        return self.write(run, result)
+            return self.finish(frame, result)
+        return self.write(frame, result)
 
-    async def finish(self, run: Run, result: Awaitable[Written]) -> Signal | None:
+    async def finish(self, frame: Frame, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
-        return self.write(run, await result)
+        return self.write(frame, await result)
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
+        """The value of an option that the step resolves itself; None when it is absent.
+
+        Raises:
+            ConfigError: the value breaks a constraint of its key.
+        """
+        resolve = self.deferred.get(key)
+        if resolve is None:
+            return None
+        known = frame.names if names is None else {**frame.names, **names}
+        value = self.read_text(key, resolve(frame.context, known))
+        constraints = self.spec.keys[key]  # those of an expression speak of its text, not of its value
+        problem = None if value is None or constraints.expression else constraints.problem(value)
+        if problem is not None:
+            raise self.config_error(problem)
+        return value
 
     def read_text(self, name: str, value: Any) -> Any:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
@@ -117,7 +128,7 @@ class BoundStep:
             return to_text(value)
         return value
 
-    def config(self, values: dict[str, Any], service: Service | None, run: Run | None) -> Step:
+    def config(self, values: dict[str, Any], service: Service | None, frame: Frame | None) -> Step:
         """The options as the step's frozen model.
 
         Raises:
@@ -125,16 +136,16 @@ class BoundStep:
         """
         given = {**values, **self.deferred_given} if self.deferred else values
         options = Options(self.spec.name, given, self.spec.defaults, service)
-        if run is not None:
-            options.as_of = run.as_of
-            options.reads_text = self.input(run, "text") is not None
+        if frame is not None:
+            options.as_of = frame.run.as_of
+            options.reads_text = self.input(frame, "text") is not None
         for problem in self.spec.problems(options):
             if problem.severity == "error":
                 raise self.config_error(problem, holds_secret(values.get(problem.key or "")))
-            if run is not None and (
+            if frame is not None and (
                 problem.key is None or not is_constant(self.step.keys.get(problem.key, self.step.node))
             ):
-                run.emit_note(self.step, problem.code, problem.message)
+                _note(problem, frame)
         fields = {key.field: values[name] for name, key in self.spec.keys.items() if values.get(name) is not None}
         fields.update({name: value for name, value in values.items() if name not in self.spec.keys})
         try:
@@ -154,10 +165,10 @@ class BoundStep:
         error.span = node.span if node is not None else self.step.name_node.span
         return error
 
-    def input(self, run: Run, type: str) -> Any:
+    def input(self, frame: Frame, type: str) -> Any:
         """The value of an input type; None when unset."""
         path = next((port.name for port in self.step.inputs if port.type == type), type)
-        value: Any = run.context
+        value: Any = frame.context
         for part in path.split("."):
             if isinstance(value, Mapping):
                 value = value.get(part)
@@ -167,7 +178,7 @@ class BoundStep:
                 return None
         return value
 
-    def write(self, run: Run, result: Written) -> Signal | None:
+    def write(self, frame: Frame, result: Written) -> Signal | None:
         """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
         if isinstance(result, Signal):
             return result
@@ -175,7 +186,7 @@ class BoundStep:
             return None
         if not isinstance(result, Mapping):
             raise _no_map(self.spec, result)
-        written = run.secrets.marked(dict(result))
+        written = frame.run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
             if type not in declared:
@@ -186,11 +197,11 @@ class BoundStep:
         if self.step.outputs:
             for port in self.step.outputs:
                 if port.type in written:
-                    run.context[port.name] = written[port.type]
+                    frame.context[port.name] = written[port.type]
             return None
         for index, port_of_spec in enumerate(self.spec.outputs):
             if port_of_spec.type in written and not port_of_spec.optional:
-                run.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
+                frame.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
         return None
 
     def key_of(self, index: int, type: str) -> str:
@@ -199,6 +210,13 @@ class BoundStep:
             node = self.step.keys.get(self.spec.writes_to)
             return str(node.value if node is not None else self.spec.keys[self.spec.writes_to].default)
         return type
+
+
+def _note(problem: Problem, frame: Frame) -> None:
+    run = frame.run
+    if run.emit is not None:
+        text = run.secrets.hide(problem.message)
+        run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code=problem.code, text=text))
 
 
 def _is_null(node: Node) -> bool:
@@ -214,14 +232,14 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
     )
 
 
-class RunningStep:
-    """What a step sees of its run: the `StepContext` of the engine."""
+class FlowStep(RunningStep):
+    """What a step sees of its run in a flow: also its options, its service, and the blocks in it."""
 
-    __slots__ = ("_bound", "_run", "_service", "given", "id", "inputs", "outputs", "path", "step", "templated")
+    __slots__ = ("_bound", "_service")
 
-    def __init__(self, bound: BoundStep, run: Run) -> None:
+    def __init__(self, bound: BoundStep, frame: Frame) -> None:
+        super().__init__(frame)
         self._bound = bound
-        self._run = run
         self._service: Service | None = None
         self.step = bound.spec.name
         self.path = bound.step.path
@@ -232,72 +250,27 @@ class RunningStep:
         self.templated = bound.templated
 
     @property
-    def flow_context(self) -> Mapping[str, Any]:
-        """The FlowContext, to read."""
-        run = self._run
-        if run.secrets.seen:
-            run.secrets.notice(run.context)
-        return run.context
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of the environment."""
-        return self._run.limits
-
-    @property
     def service(self) -> Service:
         """The service entry of the step, merged and resolved."""
         if self._service is None:
-            self._service = self._run.service(self._bound.step)
+            self._service = self._frame.run.service(self._bound.step)
         return self._service
-
-    @property
-    def store(self) -> ImageStore:
-        """Where image bytes go."""
-        return self._run.store
-
-    @property
-    def output_folder(self) -> Path:
-        """The folder that the run's files are written to."""
-        from pathlib import Path
-
-        return Path(self._run.output).absolute()
 
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
-        value = self._bound.input(self._run, type)
-        if self._run.secrets.seen:
-            self._run.secrets.notice(value)
+        value = self._bound.input(self._frame, type)
+        secrets = self._frame.run.secrets
+        if secrets.seen:
+            secrets.notice(value)
         return value
 
-    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """Tells that something happens."""
-        run = self._run
-        if run.emit is not None:
-            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide_in(text), done, total))
-
-    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tells something the author should know."""
-        run = self._run
-        if run.emit is not None:
-            secrets = run.secrets
-            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide_in(text), secrets.hide_in(details)))
-
-    def spend(self, usd: float | None) -> None:
-        """Adds to the cost of the run."""
-        self._run.spend(usd)
-
-    def write(self, key: str, value: Any) -> None:
-        """Sets a FlowContext key while the step runs."""
-        self._run.context[key] = value
-
-    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+    def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
-        return self._run.block(block.steps if block is not None else ())
+        return run_steps(block.steps if block is not None else (), self._frame, self._invocation, iteration)
 
-    def branch(self) -> RunningBranch:
+    def branch(self) -> FlowBranch:
         """A copy of the FlowContext to run blocks on."""
-        return RunningBranch(self._bound, self._run)
+        return FlowBranch(self._bound, self._frame, self._invocation)
 
     def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
         """Runs a flow of a template's name or of a dot path.
@@ -305,7 +278,8 @@ class RunningStep:
         Raises:
             StepError: there is no such flow.
         """
-        document, module = self._run.program.document, self._run.module
+        frame = self._frame
+        document, module = frame.run.program.document, frame.module
         if ref is not None:
             found = document.flow_of(ref, module)
             message, known = f"No flow found for ref '{ref}'", document.flow_refs(module)
@@ -317,7 +291,7 @@ class RunningStep:
             near = nearest(ref or name or "", known)
             hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
             raise StepError(message, code="unknown-flow", hint=hint)
-        return self._run.call(*found)
+        return frame.call(*found, self._invocation)
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -325,39 +299,21 @@ class RunningStep:
         Raises:
             ConfigError: the value breaks a constraint of its key.
         """
-        bound = self._bound
-        resolve = bound.deferred.get(key)
-        if resolve is None:
-            return None
-        known = self._run.names if names is None else {**self._run.names, **names}
-        value = bound.read_text(key, resolve(self._run.context, known))
-        constraints = bound.spec.keys[key]  # those of an expression speak of its text, not of its value
-        problem = None if value is None or constraints.expression else constraints.problem(value)
-        if problem is not None:
-            raise bound.config_error(problem)
-        return value
-
-    def emit(self, name: str, payload: Any) -> None:
-        """Tells the host's sink something."""
-        run = self._run
-        run.tell(Emitted(self.step, self.path, run.now(), name, run.secrets.hide_in(payload)))
-
-    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-        """A shared thing, opened once."""
-        return await self._run.resources.get(key, open)
+        return self._bound.evaluate(key, names, self._frame)
 
 
-class RunningBranch:
+class FlowBranch:
     """A copy of the FlowContext with a step context over it."""
 
-    __slots__ = ("_before", "_run", "context")
+    __slots__ = ("_before", "_frame", "context")
 
-    def __init__(self, bound: BoundStep, run: Run) -> None:
-        self._before = dict(run.context)
-        self._run = run.branched()
-        self.context = RunningStep(bound, self._run)
+    def __init__(self, bound: BoundStep, frame: Frame, invocation: Invocation) -> None:
+        self._before = dict(frame.context)
+        self._frame = frame.branched()
+        self._frame.invocation = invocation
+        self.context = FlowStep(bound, self._frame)
 
     def changes(self) -> dict[str, Any]:
         """The keys that were set to something else than before."""
-        before = self._before
-        return {key: value for key, value in self._run.context.items() if key not in before or before[key] is not value}
+        before, context = self._before, self._frame.context
+        return {key: value for key, value in context.items() if key not in before or before[key] is not value}

@@ -1,9 +1,11 @@
-"""What a run gives back, and its values as JSON."""
+"""What a run gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
     from flowdsl.image.store import Image
@@ -14,10 +16,10 @@ class Result:
 
     `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
-    known; `elapsed_s` the time; `steps` how many steps ran.
+    known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run.
     """
 
-    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "steps")
+    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "run", "steps")
 
     def __init__(
         self,
@@ -27,7 +29,10 @@ class Result:
         elapsed_s: float,
         steps: int,
         hide: Callable[[Any], Any] | None = None,
+        *,
+        run: str = "",
     ) -> None:
+        self.run = run
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd
@@ -63,25 +68,3 @@ def _collect_images(value: Any, found: dict[int, Image]) -> None:
     elif isinstance(value, (list, tuple)):
         for item in value:
             _collect_images(item, found)
-
-
-def to_json(value: Any) -> Any:
-    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`."""
-    from flowdsl.image.store import Image
-    from flowdsl.template.taint import SecretText
-
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, SecretText):
-        return "***"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, Image):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {str(to_json(key)): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    return str(value)

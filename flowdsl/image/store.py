@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -141,8 +142,13 @@ class ImageStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder).absolute()
+        self._given = folder
         self._prepared = False
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder, absolute from its first use on."""
+        return Path(self._given).absolute()
 
     def prepare(self) -> None:
         """Make the folder and remove what killed processes left; done once, and before anything is paid for.

@@ -31,8 +31,8 @@ class Frame(Protocol):
         """What templates can read beside it."""
         ...
 
-    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
-        """Run the steps of a block; the signal that ended it early, if one did."""
+    def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
+        """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its passes."""
         ...
 
 

@@ -102,8 +102,9 @@ class StepContext(Protocol):
         """Set a FlowContext key while the step runs, for steps that run others."""
         ...
 
-    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
-        """Run the steps of a block; the signal that ended it early, if one did. None is an empty block."""
+    def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
+        """Run the steps of a block; the signal that ended it early, if one did. None is an empty block. A step that
+        repeats a block counts its iterations, from 0."""
         ...
 
     def branch(self) -> Branch:
@@ -120,6 +121,12 @@ class StepContext(Protocol):
 
     def emit(self, name: str, payload: Any) -> None:
         """Tell the host's sink something."""
+        ...
+
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+        """Do something that is paid, or written to the outside: `perform` does it, unless the host answers from a
+        recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
+        result is of JSON values, bytes, images and blobs; errors are RunErrors."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -145,7 +145,7 @@ blocks: {flows: {paint: [{step: SET, a: "{{ flowContext.anything }} {{ local.con
 
 @pytest.mark.parametrize("flow", SILENT.values(), ids=SILENT)
 def test_a_right_flow_is_told_nothing(flow: str) -> None:
-    assert told(flow, objects={"client": object()}, env=["A", "WHICH"]) == []
+    assert told(flow, host=flowdsl.Host(objects={"client": object()}, env=["A", "WHICH"])) == []
 
 
 TOLD = {
@@ -246,7 +246,7 @@ flow: [{step: SET, a: {b: 1}}, {step: SET, c: "{{ flowContext.a.x }}"}]
 
 @pytest.mark.parametrize(("flow", "expected"), TOLD.values(), ids=TOLD)
 def test_a_wrong_flow_is_told_once_and_where(flow: str, expected: list[str]) -> None:
-    assert told(flow, env=["A"]) == expected
+    assert told(flow, host=flowdsl.Host(env=["A"])) == expected
 
 
 def test_the_json_of_a_finding_carries_the_branch_that_leaves_a_key_unset() -> None:

@@ -20,6 +20,7 @@ NORMAL = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"img-[0-9a-f]{8,}"), "img-ID"),
+    (re.compile(r'("run": )"[0-9a-f-]{36}"'), r'\g<1>"RUN"'),
     (re.compile(r'("(?:at_s|elapsed_s)": )[\d.e-]+'), r"\g<1>0.0"),
 )
 

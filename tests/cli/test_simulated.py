@@ -52,9 +52,9 @@ def real_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_real_key_reaches_the_simulator(tmp_path: Path) -> None:
     with Simulator(key="pretend", deployments={"prod-images": "gpt-image-2"}) as simulator:
         environment = flowdsl.Environment(
-            images=tmp_path,
             overrides=simulated.overrides(simulator.url, simulator.key),
-            secrets=simulated.placeholder_secret,
+            host=flowdsl.Host(secrets=simulated.placeholder_secret),
+            storage=flowdsl.Storage(images=tmp_path),
         )
         flowdsl.run(FLOW, environment=environment)
         seen = [(request.path, dict(request.headers), request.json) for request in simulator.requests]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import pty
 import re
@@ -11,11 +13,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+import flowdsl
+from flowdsl.cli.progress import progress_on
 from flowdsl_steps.image.simulator import Simulator
 
+FRAMES = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 FLOW = """\
 - step: SET
   text: A harbour at dawn
@@ -85,6 +91,58 @@ TELLING = """\
 - {step: SHOW_RESPONSE}
 - {step: UPDATE_PROGRESS, percentage: 100}
 """
+
+
+CONCURRENT = """\
+- step: FOR
+  var: n
+  start: 1
+  end: 12
+  concurrency: 4
+  do:
+    - step: SLEEP
+      delay: "{{ flowContext.n % 5 * 7 }}"
+"""
+
+
+def test_the_lines_of_a_concurrent_loop_are_as_many_as_steps_run_at_each_moment() -> None:
+    """The screen is read back after each event, and compared with the invocations that are running then."""
+    leader, follower = pty.openpty()
+    os.set_blocking(leader, False)
+    screen = ""
+    counts: list[tuple[int, int]] = []
+
+    def read() -> str:
+        nonlocal screen
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(leader, 65536):
+                screen += chunk.decode().replace("\r\n", "\n")
+        return screen
+
+    async def run(stream: TextIO) -> None:
+        running: set[int] = set()
+        async with progress_on(stream) as progress:
+
+            def follow(event: flowdsl.Event) -> None:
+                progress(event)
+                if isinstance(event, flowdsl.StepStarted):
+                    running.add(event.invocation.id)
+                elif isinstance(event, flowdsl.StepFinished):
+                    running.remove(event.invocation.id)
+                moving = [line for line in what_stays(read()).splitlines() if line[:1] in FRAMES]
+                counts.append((len(moving), len(running)))
+
+            await flowdsl.load(CONCURRENT).arun(on_event=follow)
+
+    with os.fdopen(follower, "w", encoding="utf-8") as stream:
+        asyncio.run(run(stream))
+        stayed = what_stays(read())
+    os.close(leader)
+    assert [shown for shown, _ in counts] == [running for _, running in counts]
+    assert max(shown for shown, _ in counts) == 5  # the loop, and four of its passes
+    assert len(counts) == 27
+    assert [line for line in stayed.splitlines() if line[:1] in FRAMES] == []
+    assert stayed.count("SLEEP") == 12
 
 
 def test_a_progress_bar_moves_below_the_lines_that_stay_and_goes_away(tmp_path: Path) -> None:

@@ -72,12 +72,11 @@ def test_an_example_runs_on_the_simulator(name: str, example: str, tmp_path: Pat
     events: list[flowdsl.Event] = []
     with Simulator() as simulator, running_web({"/articles": [{"title": "Dawn"}]}) as web:
         environment = flowdsl.Environment(
-            images=tmp_path,
-            output=tmp_path / "files",
             overrides=overrides(simulator.url, simulator.key),
-            secrets=placeholder_secret,
             limits=flowdsl.Limits(private_addresses=True),
             as_of=AS_OF,
+            host=flowdsl.Host(secrets=placeholder_secret),
+            storage=flowdsl.Storage(images=tmp_path, output=tmp_path / "files"),
         )
         text = example.replace("https://api.example.com", web.url)
         result = environment.run(text, on_event=events.append)

@@ -18,7 +18,7 @@ def cancelled(
     """Runs a flow and cancels it once `when` holds; gives the names that were emitted, and the events."""
     emitted: list[str] = []
     recorder = Recorder()
-    environment = flowdsl.Environment(steps=steps, sink=lambda name, _: emitted.append(name))
+    environment = flowdsl.Environment(steps=steps, host=flowdsl.Host(sink=lambda name, _: emitted.append(name)))
     flow = environment.load(text)
 
     async def run() -> None:

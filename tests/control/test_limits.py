@@ -21,7 +21,7 @@ LOOPS = {
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
 def test_the_deadline_holds_inside(loop: str) -> None:
     emitted: list[str] = []
-    environment = flowdsl.Environment(limits=DEADLINE, sink=lambda name, _: emitted.append(name))
+    environment = flowdsl.Environment(limits=DEADLINE, host=flowdsl.Host(sink=lambda name, _: emitted.append(name)))
     text = f"""
 onError: [{{step: EMIT_EVENT, name: on-error}}]
 flow:
@@ -37,7 +37,7 @@ flow:
 
 def test_nothing_runs_after_the_deadline_not_even_finally() -> None:
     emitted: list[str] = []
-    environment = flowdsl.Environment(limits=DEADLINE, sink=lambda name, _: emitted.append(name))
+    environment = flowdsl.Environment(limits=DEADLINE, host=flowdsl.Host(sink=lambda name, _: emitted.append(name)))
     text = """
 - step: TRY
   try: [{step: SLEEP, delay: 9000}]

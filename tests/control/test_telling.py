@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 import flowdsl
@@ -20,9 +23,9 @@ FLOW = """
 """
 
 
-def host(**settings: object) -> flowdsl.Environment:
+def host(sink: Callable[[str, Any], None] | None = None) -> flowdsl.Environment:
     """A host with one secret."""
-    return flowdsl.Environment(secrets={"MY_KEY": "s3cr3t"}.get, **settings)  # type: ignore[arg-type]  # its own names
+    return flowdsl.Environment(host=flowdsl.Host(secrets={"MY_KEY": "s3cr3t"}.get, sink=sink))
 
 
 def test_without_a_host_it_is_printed_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

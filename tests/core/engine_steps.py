@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
 from flowdsl import (
     Environment,
+    Event,
+    FlowFinished,
     Port,
     Step,
     StepContext,
@@ -100,6 +103,11 @@ def environment(**options: Any) -> Environment:
     return Environment(steps=STEPS, **options)
 
 
-def untimed(event: Any) -> Any:
-    """An event without its times."""
-    return event._replace(at_s=0.0, **({"elapsed_s": 0.0} if hasattr(event, "elapsed_s") else {}))
+def shown(event: Event) -> tuple[Any, ...]:
+    """An event without run and times: its kind, place and facts."""
+    facts = [getattr(event, field.name) for field in fields(event) if field.name not in HIDDEN]
+    place = () if isinstance(event, FlowFinished) else (event.step, event.path)
+    return (type(event).__name__, *place, *facts)
+
+
+HIDDEN = ("run", "invocation", "at_s", "elapsed_s")

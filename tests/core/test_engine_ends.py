@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from engine_steps import LOG, environment, until_opened, untimed
+from engine_steps import LOG, environment, shown, until_opened
 
 from flowdsl import (
     FlowFinished,
@@ -36,9 +37,9 @@ def test_cancelling_reaches_the_step_closes_what_is_open_and_is_told() -> None:
             await task
         assert task.cancelled()
         assert LOG["cancelled"] == ["opened", "closed"]
-        assert [untimed(event) for event in events.events] == [
-            StepStarted("WAIT", "flow[0]", 0.0),
-            FlowFinished("cancelled", 0.0, 0, 0.0),
+        assert [shown(event) for event in events.events] == [
+            ("StepStarted", "WAIT", "flow[0]", None),
+            ("FlowFinished", "cancelled", 0, 0.0, None),
         ]
 
     asyncio.run(main())
@@ -177,3 +178,35 @@ def test_an_open_environment_keeps_things_open_between_runs() -> None:
         assert LOG["shared"] == ["opened", "closed", "opened", "closed"]
 
     asyncio.run(main())
+
+
+def test_an_open_environment_serves_runs_in_other_threads_too() -> None:
+    async def main() -> None:
+        async with environment() as shared:
+            flow = shared.load("- step: WAIT\n  seconds: 0.01\n  log: threads\n")
+            await flow.arun()
+            results = await asyncio.gather(*(asyncio.to_thread(flow.run) for _ in range(4)), flow.arun())
+            assert [result.outputs["text"] for result in results] == ["waited"] * 5
+            assert Counter(LOG["threads"]) == {"opened": 5, "closed": 4}  # one for the loop, one for each thread
+        assert Counter(LOG["threads"]) == {"opened": 5, "closed": 5}
+
+    asyncio.run(main())
+
+
+def test_an_environment_may_be_open_in_several_loops_at_once() -> None:
+    shared = environment()
+    flow = shared.load("- step: WAIT\n  log: loops\n")
+
+    async def twice() -> None:
+        async with shared:
+            await flow.arun()
+            await flow.arun()
+
+    async def main() -> None:
+        async with shared:
+            await flow.arun()
+            await asyncio.to_thread(asyncio.run, twice())
+            await flow.arun()
+
+    asyncio.run(main())
+    assert Counter(LOG["loops"]) == {"opened": 2, "closed": 2}

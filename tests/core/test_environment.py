@@ -15,16 +15,18 @@ from flowdsl import (
     Environment,
     FlowCheckError,
     FlowSyntaxError,
+    Host,
     PluginError,
     RunError,
     Source,
     Step,
+    Storage,
     TemplateError,
     UsageError,
 )
-from flowdsl.engine.result import to_json
 from flowdsl.image.store import ImageStore
 from flowdsl.template import SecretText
+from flowdsl.template.json_values import to_json
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -118,18 +120,53 @@ def test_a_text_where_a_map_is_declared_points_to_a_file_of_inputs() -> None:
             "Environment: overrides.openai: unknown setting `base_url`, did you mean `endpoint`?",
         ),
         ({"overrides": {"openai": "https://x"}}, "Environment: overrides.openai must be a table of settings"),
-        ({"env": "HOME"}, "env takes a list of names: env=['HOME']"),
         ({"limits": {"timeout_s": 3}}, "limits takes flowdsl.Limits(…), not dict"),
-        ({"images": 3}, "images takes the path of a folder, not int"),
-        ({"variables": [1]}, "variables takes a dict, not list"),
+        ({"host": {"env": ["HOME"]}}, "host takes flowdsl.Host(…), not dict"),
+        ({"storage": "pictures"}, "storage takes flowdsl.Storage(…), not str"),
         ({"as_of": "2026-01-01"}, "as_of takes a datetime.date, not str"),
-        ({"secrets": {"A": "b"}}, "secrets takes a function from name to value, such as `values.get`, not dict"),
     ],
 )
 def test_an_argument_of_the_wrong_kind_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as raised:
         Environment(**arguments)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"env": "HOME"}, "env takes a list of names: env=['HOME']"),
+        ({"variables": [1]}, "variables takes a dict, not list"),
+        ({"secrets": {"A": "b"}}, "secrets takes a function from name to value, such as `values.get`, not dict"),
+        ({"sink": []}, "sink takes a function of name and payload, not list"),
+    ],
+    ids=["env", "variables", "secrets", "sink"],
+)
+def test_a_host_of_the_wrong_kind_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Host(**arguments)
+    assert str(raised.value) == message
+
+
+def test_a_folder_that_is_no_path_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^images takes the path of a folder, not int$"):
+        Storage(images=3)  # type: ignore[arg-type]  # the mistake
+
+
+def test_an_environment_never_changes() -> None:
+    values, services = {"style": "calm"}, {"openai": {"model": "gpt-image-2"}}
+    environment = Environment(host=Host(kv=values), services=services)
+    values["style"] = services["openai"]["model"] = "wild"
+    assert (environment.host.kv["style"], environment.services["openai"]["model"]) == ("calm", "gpt-image-2")
+    with pytest.raises(AttributeError, match=r"^Environment does not change: make another one with another `limits`$"):
+        environment.limits = None  # type: ignore[misc, assignment]  # the mistake
+    with pytest.raises(AttributeError, match=r"^Host does not change$"):
+        del environment.host.kv
+    with pytest.raises(TypeError):
+        environment.host.kv["style"] = "wild"  # type: ignore[index]  # the mistake
+    with pytest.raises(TypeError):
+        environment.services["openai"]["model"] = "wild"  # type: ignore[index]  # the mistake
+    assert not hasattr(environment, "__dict__")
 
 
 def test_steps_that_are_no_list_are_refused() -> None:
@@ -169,7 +206,7 @@ def test_an_attribute_that_is_not_exposed_says_how_to_expose_it() -> None:
     class Client:
         name = "Ada"
 
-    environment = Environment(objects={"client": Client()})
+    environment = Environment(host=Host(objects={"client": Client()}))
     with pytest.raises(TemplateError) as raised:
         environment.run("- step: SET\n  a: '{{ client.name }}'\n")
     hint = "templates see only what the host exposes: flowdsl.template.exposed(client, 'name')"
@@ -204,12 +241,12 @@ def test_printing_what_is_undefined_is_an_error_when_strict_and_nothing_when_len
 
 def test_host_variables_and_inputs_fill_their_names_in_braces_and_nothing_else() -> None:
     text = "inputs: {topic: {type: string}}\nflow:\n- step: SET\n  a: '{user} {topic} {other} {\"json\": 1}'\n"
-    environment = Environment(variables={"user": "Ann"})
+    environment = Environment(host=Host(variables={"user": "Ann"}))
     assert environment.run(text, {"topic": "sea"}).context["a"] == 'Ann sea {other} {"json": 1}'
 
 
 def test_host_objects_and_functions_are_names_in_templates() -> None:
-    environment = Environment(objects={"client": {"name": "Ann"}, "twice": lambda x: x * 2})
+    environment = Environment(host=Host(objects={"client": {"name": "Ann"}, "twice": lambda x: x * 2}))
     assert environment.run("- step: SET\n  a: '{{ client.name }}'\n  b: '{{ twice(4) }}'\n").context == {
         "a": "Ann",
         "b": 8,
@@ -217,7 +254,7 @@ def test_host_objects_and_functions_are_names_in_templates() -> None:
 
 
 def test_stored_values_are_read_by_name() -> None:
-    environment = Environment(kv={"style": {"mood": "calm"}})
+    environment = Environment(host=Host(kv={"style": {"mood": "calm"}}))
     text = "undefined: lenient\nflow:\n- step: SET\n  a: \"{{ kv('style').mood }}\"\n  b: \"[{{ kv('other') }}]\"\n"
     assert environment.run(text).context == {"a": "calm", "b": "[]"}
 
@@ -226,7 +263,7 @@ def test_only_allowed_environment_variables_are_read(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OPEN_NAME", "open")
     monkeypatch.setenv("CLOSED_NAME", "closed")
     text = "undefined: lenient\nflow:\n- step: SET\n  a: '{{ env.OPEN_NAME }}'\n  b: '[{{ env.CLOSED_NAME }}]'\n"
-    assert Environment(env=["OPEN_NAME"]).run(text).context == {"a": "open", "b": "[]"}
+    assert Environment(host=Host(env=["OPEN_NAME"])).run(text).context == {"a": "open", "b": "[]"}
 
 
 def test_a_flow_is_a_path_a_text_or_a_source(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import Environment, Port, RunError, ServiceRefused, Step, StepContext, Written
+from flowdsl import Environment, Host, Port, RunError, ServiceRefused, Step, StepContext, Written
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.testing import Recorder
@@ -73,7 +73,7 @@ class Complain(Step, name="COMPLAIN"):
 
 
 def environment() -> Environment:
-    return Environment(steps=[Tell, Complain], secrets={"KEY": SECRET}.get)
+    return Environment(steps=[Tell, Complain], host=Host(secrets={"KEY": SECRET}.get))
 
 
 def nothing(name: str) -> None:
@@ -212,7 +212,7 @@ def test_a_short_secret_stays_hidden_and_garbles_no_other_text() -> None:
 
 def test_the_code_and_place_of_an_error_are_never_rewritten() -> None:
     text = "- step: COMPLAIN\n  how: run\n  say: \"{{ secret('KEY') }}\"\n"
-    shown = Environment(steps=[Tell, Complain], secrets={"KEY": "run-failed"}.get)
+    shown = Environment(steps=[Tell, Complain], host=Host(secrets={"KEY": "run-failed"}.get))
     with pytest.raises(RunError) as caught:
         shown.run(text)
     assert (caught.value.message, caught.value.code) == ("cannot say ***", "run-failed")

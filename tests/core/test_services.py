@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import ConfigError, Environment, Service, Step, StepContext, UsageError, Written
+from flowdsl import ConfigError, Environment, Host, Service, Step, StepContext, UsageError, Written
 from flowdsl.services import settings_file
 
 SEEN: dict[str, dict[str, Any]] = {}
@@ -110,8 +110,8 @@ def test_templates_in_settings_read_secrets_stored_values_and_allowed_variables(
         "apiKey: \"{{ secret('ASK') }}\", headers: {x-team: \"{{ kv('team') }}\"}, model: '{{ env.ACME_KEY }}', "
         "timeoutMs: 2000"
     )
-    options = {"secrets": {"ASK": "sk-host"}.get, "kv": {"team": "blue"}, "env": ["ACME_KEY"]}
-    found = asked("templates", folder, entry, **options)
+    host = Host(secrets={"ASK": "sk-host"}.get, kv={"team": "blue"}, env=["ACME_KEY"])
+    found = asked("templates", folder, entry, host=host)
     assert {key: found[key] for key in ("apiKey", "headers", "model", "timeoutMs")} == {
         "apiKey": "sk-host",
         "headers": {"x-team": "blue"},

@@ -18,7 +18,9 @@ PNG = base64.b64decode(
 
 def run(step: str, given: Any = None, folder: Path | None = None, **limits: Any) -> dict[str, Any]:
     """The FlowContext after one step; `given` is the key of that name."""
-    environment = flowdsl.Environment(images=folder or "images", limits=flowdsl.Limits(**limits))
+    environment = flowdsl.Environment(
+        limits=flowdsl.Limits(**limits), storage=flowdsl.Storage(images=folder or "images")
+    )
     return flowdsl.run(f"- step: {step}\n", {"given": given}, environment=environment).context
 
 

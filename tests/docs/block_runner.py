@@ -104,9 +104,9 @@ class PageRunner:
         }
         return flowdsl.Environment(
             overrides=overrides if simulated else None,
-            images=self.folder / "flowdsl-images",
-            secrets=lambda name: f"sk-{name}",
             as_of=DAY,
+            host=flowdsl.Host(secrets=lambda name: f"sk-{name}"),
+            storage=flowdsl.Storage(images=self.folder / "flowdsl-images"),
         )
 
     def _hooks(self, block: Block, content: Mapping[str, Any]) -> None:

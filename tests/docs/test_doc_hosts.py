@@ -52,13 +52,7 @@ def arguments(function: Callable[..., Any]) -> list[str]:
 
 
 def names_of_testing() -> set[str]:
-    found = vars(flowdsl.testing).items()
-    return {
-        name
-        for name, value in found
-        if getattr(value, "__module__", "") == "flowdsl.testing" and callable(value) and not name.startswith("_")
-        if isinstance(value, type) or inspect.isfunction(value)
-    }
+    return set(flowdsl.testing.__all__)
 
 
 def members(protocol: type) -> dict[str, list[str] | None]:

@@ -76,7 +76,11 @@ def test_a_block_that_is_not_run_says_why(page: Path) -> None:
 def test_the_picture_in_the_readme_is_what_its_flow_makes(tmp_path: Path, simulator: Simulator) -> None:
     flow = next(block for block in blocks(ROOT / "README.md") if block.file_name == "skyline.flow.yaml")
     overrides = {"openai": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
-    made = flowdsl.Environment(overrides=overrides, images=tmp_path).run(flow.text, {"hour": "dawn"}).images[0]
+    made = (
+        flowdsl.Environment(overrides=overrides, storage=flowdsl.Storage(images=tmp_path))
+        .run(flow.text, {"hour": "dawn"})
+        .images[0]
+    )
     with PIL.Image.open(made.path) as large, PIL.Image.open(ROOT / "docs" / "images" / "skyline.jpg") as shown:
         assert shown.size == (512, 512)
         pair = [picture.convert("RGB").resize((64, 64), PIL.Image.Resampling.BOX) for picture in (large, shown)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from io import BytesIO
 from itertools import takewhile
@@ -11,63 +11,17 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from loopback_web import Web, running_web
+from loopback_web import Web
 from PIL import Image as Picture
+from studio import EXAMPLES, Studio, png
 
 import flowdsl
-from flowdsl.cli.simulated import overrides, placeholder_secret
 from flowdsl_steps.image.simulator import Fault, Simulator
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted(EXAMPLES.rglob("*.yaml"))
 WITHOUT_COMMAND = ("azure.flow.yaml", "two-takes.flow.yaml", "house.module.yaml", "palette.module.yaml")
 """Examples whose header is one line on what they are."""
 ACTIONS = ("Event poster", "Menu picture", "Icon")
-
-
-class Studio:
-    """Two simulators, for OpenAI and for Azure, and an environment whose requests go there."""
-
-    def __init__(self, openai: Simulator, azure: Simulator, folder: Path) -> None:
-        self.openai = openai
-        self.azure = azure
-        self.folder = folder
-        self.told: list[tuple[str, Any]] = []
-        self.environment = flowdsl.Environment(
-            images=folder / "images",
-            output=folder / "files",
-            overrides={
-                "openai": overrides(openai.url, openai.key)["openai"],
-                "azure": overrides(azure.url, azure.key)["azure"],
-            },
-            secrets=placeholder_secret,
-            limits=flowdsl.Limits(private_addresses=True),
-            as_of=date(2026, 11, 21),
-            sink=lambda name, payload: self.told.append((name, payload)),
-        )
-
-    def run(self, name: str, inputs: dict[str, Any] | None = None, action: str | None = None) -> flowdsl.Result:
-        """Runs an example."""
-        return self.environment.run(EXAMPLES / name, inputs, action=action)
-
-    def saved(self) -> list[str]:
-        """The files of the output folder."""
-        root = self.folder / "files"
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    """A studio whose simulators run as long as the test."""
-    with Simulator() as openai, Simulator(deployments={"images": "gpt-image-2"}) as azure:
-        yield Studio(openai, azure, tmp_path)
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    """A web server that runs as long as the test."""
-    with running_web() as running:
-        yield running
 
 
 def bodies(simulator: Simulator) -> list[dict[str, Any]]:
@@ -83,13 +37,6 @@ def prompts(simulator: Simulator) -> list[str]:
 def sizes(pictures: Iterable[flowdsl.Image]) -> list[str]:
     """The sizes of pictures, as their files have them."""
     return ["{}x{}".format(*Picture.open(BytesIO(picture.read())).size) for picture in pictures]
-
-
-def png(colour: str) -> bytes:
-    """A small picture of one colour."""
-    out = BytesIO()
-    Picture.new("RGB", (40, 30), colour).save(out, "PNG")
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

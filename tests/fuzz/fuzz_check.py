@@ -70,7 +70,9 @@ class Fuzzer:
     def __init__(self) -> None:
         limits = flowdsl.Limits(steps=300, timeout_s=2)
         self.environment = flowdsl.Environment(
-            steps=[*stubs(), *STEPS], limits=limits, secrets=lambda name: "s", sink=lambda name, payload: None
+            steps=[*stubs(), *STEPS],
+            limits=limits,
+            host=flowdsl.Host(secrets=lambda name: "s", sink=lambda name, payload: None),
         )
         self.counts: Counter[str] = Counter()
         self.bugs: list[str] = []

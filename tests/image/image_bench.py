@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,9 @@ class Ground:
 
     def spend(self, usd: float | None) -> None:
         self.spent.append(usd)
+
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+        return await perform()
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         if key not in self.opened:

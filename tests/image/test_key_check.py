@@ -106,7 +106,7 @@ def test_the_run_warns_before_anything_is_sent(tmp_path: Path, monkeypatch: pyte
         "  instruction: a boat\n"
     )
     events = Recorder()
-    environment = flowdsl.Environment(env=["GATEWAY"], images=tmp_path)
+    environment = flowdsl.Environment(host=flowdsl.Host(env=["GATEWAY"]), storage=flowdsl.Storage(images=tmp_path))
     with pytest.raises(flowdsl.ConfigError) as raised:
         environment.run(text, on_event=events)
     assert raised.value.code == "invalid-certificate"  # it ends before a connection is made

@@ -26,8 +26,7 @@ def host(tmp_path: Path) -> Any:
         on_event = settings.pop("on_event", None)
         settings = {
             "limits": flowdsl.Limits(private_addresses=True),
-            "images": tmp_path / "images",
-            "output": tmp_path / "output",
+            "storage": flowdsl.Storage(images=tmp_path / "images", output=tmp_path / "output"),
             **settings,
         }
         return flowdsl.run(flow, inputs, environment=flowdsl.Environment(**settings), on_event=on_event)

@@ -265,6 +265,6 @@ def test_a_secret_in_a_query_stays_hidden_in_the_address_of_the_answer(host: Any
         "  outputs: [{{type: object, name: meta}}]\n"
     )
     with Web(answer(b"ok")) as web:
-        result = host(flow.format(url=web.url), secrets={"K": "topsecret"}.get)
+        result = host(flow.format(url=web.url), host=flowdsl.Host(secrets={"K": "topsecret"}.get))
     assert web.seen[0].target == "/?key=topsecret"
     assert "topsecret" not in json.dumps(result.to_json())

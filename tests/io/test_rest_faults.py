@@ -240,7 +240,8 @@ def test_no_cookie_is_kept_from_one_step_to_the_next(host: Any) -> None:
 def test_cancelling_a_run_ends_the_request_and_leaves_no_files(tmp_path: Path) -> None:
     async def run(url: str, web: Web) -> None:
         environment = flowdsl.Environment(
-            limits=flowdsl.Limits(private_addresses=True), images=tmp_path / "i", output=tmp_path / "o"
+            limits=flowdsl.Limits(private_addresses=True),
+            storage=flowdsl.Storage(images=tmp_path / "i", output=tmp_path / "o"),
         )
         flow = environment.load(
             rest(url, outputs="[{type: blob, name: b}]") + "- step: DOWNLOAD\n  filename: x\n  in: b\n"

@@ -38,7 +38,7 @@ TOLD: list[tuple[str, Any]] = [
 
 def test_the_sink_of_the_host_is_told_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[tuple[str, Any]] = []
-    environment = flowdsl.Environment(sink=lambda name, payload: told.append((name, payload)))
+    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: told.append((name, payload))))
     flowdsl.run(FLOW, {"count": 3}, environment=environment)
     assert told == TOLD
     assert capsys.readouterr() == ("", "")
@@ -75,9 +75,11 @@ def test_a_secret_in_a_message_reaches_nobody(capsys: pytest.CaptureFixture[str]
     flow = "- step: SHOW_NOTIFICATION\n  message: \"key {{ secret('K') }}\"\n"
     secrets = {"K": "topsecret"}.get
     recorder = Recorder()
-    environment = flowdsl.Environment(secrets=secrets, sink=lambda name, payload: told.append(payload))
+    environment = flowdsl.Environment(
+        host=flowdsl.Host(secrets=secrets, sink=lambda name, payload: told.append(payload))
+    )
     flowdsl.run(flow, environment=environment, on_event=recorder)
-    flowdsl.run(flow, environment=flowdsl.Environment(secrets=secrets))
+    flowdsl.run(flow, environment=flowdsl.Environment(host=flowdsl.Host(secrets=secrets)))
     seen = f"{told} {[e.payload for e in recorder.events if isinstance(e, flowdsl.Emitted)]} {capsys.readouterr().err}"
     assert "topsecret" not in seen
     assert "***" in seen
@@ -94,7 +96,7 @@ def test_a_signal_inside_a_response_goes_on_and_nothing_is_shown() -> None:
 - step: SET
   after: 1
 """
-    environment = flowdsl.Environment(sink=lambda name, payload: told.append(payload))
+    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: told.append(payload)))
     result = flowdsl.run(flow, environment=environment)
     assert (told, result.context) == ([], {"text": "never shown"})
 

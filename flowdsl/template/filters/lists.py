@@ -164,10 +164,10 @@ def rejectattr(value: Any, name: Any = UNDEFINED, test: Any = "truthy", *args: A
 
 def random_item(value: Any) -> Any:
     """One item, by chance."""
-    import random
+    from flowdsl.template.chance import choice
 
     items = items_of(value)
-    return random.choice(items) if items else UNDEFINED
+    return choice(items) if items else UNDEFINED
 
 
 def find(value: Any, key: Any = UNDEFINED, wanted: Any = UNDEFINED) -> Any:

@@ -103,7 +103,7 @@ class For(
         """The signal of one pass and what is collected from it."""
         ctx.write(self.var, value)
         ctx.write(f"{self.var}_index", index)
-        signal = await ctx.run_block(self.do)
+        signal = await ctx.run_block(self.do, iteration=index)
         if signal is not None or self.collectKey is None:
             return None if signal is Signal.CONTINUE else signal, _NOTHING
         return None, ctx.evaluate("collect")

@@ -27,4 +27,4 @@ class Sleep(
 
     async def run(self, ctx: StepContext) -> None:
         """Waits so long."""
-        await asyncio.sleep(self.delay / 1000)
+        await ctx.effect("sleep", {"ms": self.delay}, lambda: asyncio.sleep(self.delay / 1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -89,11 +90,16 @@ class Try(
         repeat = Repeat.of(self.retry) if self.retry is not None else None
         for again in range(repeat.max if repeat is not None else 0):
             try:
-                return await ctx.run_block(self.try_)
+                return await ctx.run_block(self.try_, iteration=again)
             except RunError as error:
                 if repeat is None or not is_safe(error):
                     raise
-                delay_s = repeat.delay_s(again)
-                ctx.note("retry", f"try again in {delay_s:.3g} s ({again + 1} of {repeat.max}): {error.message}")
-                await asyncio.sleep(delay_s)
-        return await ctx.run_block(self.try_)
+                await ctx.effect("sleep", {"retry": again + 1}, partial(_pause, repeat, again, error, ctx))
+        return await ctx.run_block(self.try_, iteration=None if repeat is None else repeat.max)
+
+
+async def _pause(repeat: Repeat, again: int, error: RunError, ctx: StepContext) -> None:
+    """Waits before `try` is repeated. The delay is drawn here: a replay tells the recorded one, and does not wait."""
+    delay_s = repeat.delay_s(again)
+    ctx.note("retry", f"try again in {delay_s:.3g} s ({again + 1} of {repeat.max}): {error.message}")
+    await asyncio.sleep(delay_s)

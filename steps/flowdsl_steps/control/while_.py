@@ -63,8 +63,8 @@ class While(
             if passes == self.max:
                 message = f"WHILE ran {passes:,} times and its condition still holds"
                 raise LimitExceeded(message, code="too-many-passes", hint="`max` says how many passes are allowed")
+            signal = await ctx.run_block(self.do, iteration=passes)
             passes += 1
-            signal = await ctx.run_block(self.do)
             if signal is not None and signal is not Signal.CONTINUE:
                 return signal.beyond_loop
             if passes % BREATHER == 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -51,6 +52,11 @@ class Request(NamedTuple):
         """Method and address for messages: without the query, which may hold a key."""
         parts = urlsplit(self.url)
         return f"{self.method} {parts.scheme}://{parts.netloc}{parts.path}"
+
+    def described(self) -> dict[str, Any]:
+        """The request as JSON values: of its header names and its body only what tells requests apart, no secret."""
+        digest = hashlib.sha256(self.content).hexdigest() if self.content else None
+        return {"method": self.method, "url": self.shown, "headers": sorted(self.headers), "bodySha256": digest}
 
     @property
     def repeatable(self) -> bool:

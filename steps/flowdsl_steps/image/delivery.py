@@ -95,8 +95,7 @@ class _Failed(Exception):
 class Courier:
     """Makes the requests of one step: the same destination, terms and ears for all of them.
 
-    `on_retry` is told before each pause, `on_partial` of each unfinished picture of a stream. `attempts` counts the
-    requests of all deliveries.
+    `on_retry` is told before each pause, `on_partial` of each unfinished picture of a stream.
     """
 
     def __init__(
@@ -114,7 +113,6 @@ class Courier:
         self._terms = terms
         self._on_retry = on_retry
         self._on_partial = on_partial
-        self.attempts = 0
 
     async def deliver(self, body: Mapping[str, Any]) -> Delivered:
         """The answer to a request, resent while that is safe and allowed.
@@ -127,7 +125,6 @@ class Courier:
         attempts, charged = 0, False
         while True:
             attempts += 1
-            self.attempts += 1
             try:
                 async with self._channel.turn():
                     answer, name = await self._attempt(content)

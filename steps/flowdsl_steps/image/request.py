@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from flowdsl.errors import ConfigError, ServiceError
@@ -11,9 +11,9 @@ from flowdsl.image.store import Image
 from flowdsl.step.service import Service
 from flowdsl.step.step import StepContext
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
-from flowdsl_steps.image.answer import LinkedImage
+from flowdsl_steps.image.answer import Answer, LinkedImage
 from flowdsl_steps.image.body import Order, named_model, order_of
-from flowdsl_steps.image.delivery import Channel, Courier, Terms, open_channel
+from flowdsl_steps.image.delivery import Channel, Courier, Delivered, Terms, open_channel
 from flowdsl_steps.image.destination import Destination
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.options import ImageOptions, option
@@ -113,23 +113,48 @@ class _Generation:
         for part in parts:
             self._ctx.spend(None if part.delivered.charged_before else usd_of(part, self._order))
         if failures:
-            raise self._failure(failures)
+            raise self._failure(failures, sum(part.delivered.attempts for part in parts))
         images = [image for part in parts for image in part.images]
-        return {"imageList": images, "object": described(parts, self._order, self._courier.attempts)}
+        return {
+            "imageList": images,
+            "object": described(parts, self._order, sum(part.delivered.attempts for part in parts)),
+        }
 
     async def _part(self, count: int) -> Part:
-        """One of the requests, its pictures fetched where the answer only links them."""
+        """One of the requests, by the door for what is paid."""
         body = {**self._order.body, "n": count} if count > 1 else self._order.body
-        delivered = await self._courier.deliver(body)
-        self._bought += [image for image in delivered.answer.images if isinstance(image, Image)]
-        images = [await self._fetched(i) if isinstance(i, LinkedImage) else i for i in delivered.answer.images]
+        request = {"service": self._destination.service, "url": self._destination.shown_url, "body": body}
+        came = await self._ctx.effect("image", request, lambda: self._delivered(body))
+        images: tuple[Image, ...] = tuple(came["images"])
+        self._bought += images
         self._ctx.progress("images ready", len(self._bought), sum(self._order.counts))
-        return Part(delivered, tuple(images), count)
+        answer = Answer(images, came["payload"])
+        return Part(Delivered(answer, came["attempts"], came["requestId"], came["chargedBefore"]), images, count)
+
+    async def _delivered(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request brought, its pictures fetched where the answer only links them."""
+        delivered = await self._courier.deliver(body)
+        images: list[Image] = []
+        try:
+            for image in delivered.answer.images:
+                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+        except ServiceError as error:
+            stored = [image for image in delivered.answer.images if isinstance(image, Image)]
+            error.details["images"] = list(dict.fromkeys([*stored, *images]))
+            error.attempts = delivered.attempts
+            raise
+        return {
+            "images": images,
+            "payload": dict(delivered.answer.payload),
+            "attempts": delivered.attempts,
+            "requestId": delivered.request_id,
+            "chargedBefore": delivered.charged_before,
+        }
 
     async def _fetched(self, link: LinkedImage) -> Image:
         allow = await is_private_host(self._destination.host_name)
         client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
-        image = await fetch(
+        return await fetch(
             client,
             link,
             self._ctx.store,
@@ -137,10 +162,8 @@ class _Generation:
             limit=self._ctx.limits.image_bytes,
             allow_private=allow,
         )
-        self._bought.append(image)
-        return image
 
-    def _failure(self, failures: Sequence[BaseException]) -> BaseException:
+    def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:
         """The first failure, with every picture that was bought nevertheless in its details."""
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
         if len(services) < len(failures):
@@ -148,7 +171,7 @@ class _Generation:
             return next(failure for failure in failures if not isinstance(failure, ServiceError))
         first = services[0]
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
-        first.attempts = self._courier.attempts
+        first.attempts = attempts + sum(failure.attempts for failure in services)
         first.charge_possible = any(failure.charge_possible for failure in services)
         if first.charge_possible:
             self._ctx.spend(None)

@@ -13,7 +13,7 @@ from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
 from flowdsl_steps.io.file_name import file_name
-from flowdsl_steps.io.output_files import OutputFile, write_files
+from flowdsl_steps.io.output_files import OutputFile, write_by_effect
 from flowdsl_steps.io.output_names import check_output_names
 
 
@@ -56,14 +56,14 @@ class Download(
     overwrite: bool = False
     """Whether a file of that name is replaced; otherwise it is an error."""
 
-    def run(self, ctx: StepContext) -> dict[str, Any]:
+    async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the file."""
         content, kind = _content(self._source(ctx))
         name = _name(self.filename, self.contentType or kind)
         file = OutputFile(name, content if callable(content) else partial(bytes, content))
-        paths = write_files(ctx.output_folder, self.directory, [file], overwrite=self.overwrite)
+        paths = await write_by_effect(ctx, self.directory, [file], overwrite=self.overwrite)
         ctx.progress(f"{name} written", 1, 1)
-        return {"path": str(paths[0])}
+        return {"path": paths[0]}
 
     def _source(self, ctx: StepContext) -> Any:
         wants_text = (self.contentType or "").startswith("text/") or ctx.inputs == ("text",)

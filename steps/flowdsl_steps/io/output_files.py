@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from flowdsl import StepError
+from flowdsl import StepContext, StepError
 from flowdsl_steps.io.file_name import file_name, same_file
 
 _PART = ".part"
@@ -19,6 +19,18 @@ class OutputFile(NamedTuple):
 
     name: str
     read: Callable[[], bytes]
+
+
+async def write_by_effect(
+    ctx: StepContext, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool
+) -> list[str]:
+    """The paths of files that were written into a directory of the output folder of the run, see `write_files`."""
+
+    async def perform() -> list[str]:
+        return [str(path) for path in write_files(ctx.output_folder, directory, files, overwrite=overwrite)]
+
+    request = {"directory": directory, "files": [file.name for file in files], "overwrite": overwrite}
+    return await ctx.effect("file", request, perform)
 
 
 def write_files(root: Path, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool) -> list[Path]:

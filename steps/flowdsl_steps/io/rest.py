@@ -74,7 +74,9 @@ class Rest(
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """The outputs that were asked for."""
-        from flowdsl_steps.http.exchange import Terms, exchange
+        import httpx
+
+        from flowdsl_steps.http.exchange import Answer, Terms, exchange
         from flowdsl_steps.http.public_network import open_fetcher
         from flowdsl_steps.io.rest_request import request_of
 
@@ -92,8 +94,14 @@ class Rest(
             max_bytes=min(self.maxBytes, ctx.limits.answer_bytes),
             allow_private=ctx.limits.private_addresses,
         )
-        client = await ctx.resource(("rest", terms.allow_private), lambda: open_fetcher(terms.allow_private))
-        answer = await exchange(client, request, terms, _on_retry(ctx))
+
+        async def perform() -> dict[str, Any]:
+            client = await ctx.resource(("rest", terms.allow_private), lambda: open_fetcher(terms.allow_private))
+            answer = await exchange(client, request, terms, _on_retry(ctx))
+            return {**answer._asdict(), "headers": answer.headers.multi_items()}
+
+        came = await ctx.effect("http", request.described(), perform)
+        answer = Answer(**{**came, "headers": httpx.Headers([tuple(pair) for pair in came["headers"]])})
         secret = holds_secret(self.url) or holds_secret(self.parameters)
         return _written(answer, ctx, request.shown, secret)
 

@@ -12,7 +12,7 @@ from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import to_text
 from flowdsl_steps.data.source import read_source, what_is
 from flowdsl_steps.io.file_name import file_name
-from flowdsl_steps.io.output_files import OutputFile, write_files
+from flowdsl_steps.io.output_files import OutputFile, write_by_effect
 from flowdsl_steps.io.output_names import check_output_names
 
 
@@ -53,13 +53,13 @@ class SaveImages(
     overwrite: bool = False
     """Whether a file of that name is replaced; otherwise it is an error."""
 
-    def run(self, ctx: StepContext) -> dict[str, Any]:
+    async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the files."""
         images = _images(read_source(self.in_, ctx, type="imageList"), ctx)
         files = [OutputFile(_name(ctx, image, index, len(images)), image.read) for index, image in enumerate(images, 1)]
-        paths = write_files(ctx.output_folder, self.directory, files, overwrite=self.overwrite)
+        paths = await write_by_effect(ctx, self.directory, files, overwrite=self.overwrite)
         ctx.progress("files written", len(paths), len(paths))
-        return {"list": [str(path) for path in paths]}
+        return {"list": paths}
 
 
 def _images(found: Any, ctx: StepContext) -> list[Image]:

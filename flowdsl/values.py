@@ -1,13 +1,42 @@
-"""An error as a value of the FlowContext: what `flowContext.error` is in a catch."""
+"""Values of the FlowContext that JSON has no form for, beside images: bytes, and an error that was caught."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdsl.errors import RunError, ServiceError
 
-KEYS = ("message", "name", "step", "code", "status", "retryable", "charge_possible")
+_BLOB_KEYS = ("contentType", "size", "sha256")
+_ERROR_KEYS = ("message", "name", "step", "code", "status", "retryable", "charge_possible")
+
+
+class Blob(Mapping[str, Any]):
+    """Bytes with a media type: a map with `contentType`, `size` (bytes) and `sha256`. The bytes are in `content`."""
+
+    __slots__ = ("_values", "content")
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self.content = content
+        digest = hashlib.sha256(content).hexdigest()
+        self._values = {"contentType": content_type, "size": len(content), "sha256": digest}
+
+    def to_json(self) -> dict[str, Any]:
+        """The map, without the bytes."""
+        return dict(self._values)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_BLOB_KEYS)
+
+    def __len__(self) -> int:
+        return len(_BLOB_KEYS)
+
+    def __repr__(self) -> str:
+        return f"<Blob {self._values['contentType']} {self._values['size']} bytes>"
 
 
 class ErrorValue(Mapping[str, Any]):
@@ -32,10 +61,10 @@ class ErrorValue(Mapping[str, Any]):
         return self._values[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(KEYS)
+        return iter(_ERROR_KEYS)
 
     def __len__(self) -> int:
-        return len(KEYS)
+        return len(_ERROR_KEYS)
 
     def __flow_text__(self) -> str:
         return str(self._values["message"])

@@ -1,0 +1,135 @@
+"""What every step sees of its run, in a flow or alone in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flowdsl.engine.effects import TELLING, Effect, Told
+from flowdsl.engine.frame import Frame
+from flowdsl.events import Emitted, Note, Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Limits
+
+T = TypeVar("T")
+
+
+class RunningStep:
+    """What every step sees of its run, in a flow or alone in a test: its frame, and the ways to tell and to do things.
+
+    `given` and `templated` hold keys as they stand in the file.
+    """
+
+    __slots__ = ("_frame", "_invocation", "given", "id", "inputs", "outputs", "path", "step", "templated")
+
+    step: str
+    path: str
+    id: str | None
+    given: frozenset[str]
+    templated: frozenset[str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._invocation = frame.invocation
+
+    @property
+    def flow_context(self) -> Mapping[str, Any]:
+        """The FlowContext, to read."""
+        frame = self._frame
+        if frame.run.secrets.seen:
+            frame.run.secrets.notice(frame.context)
+        return frame.context
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the environment."""
+        return self._frame.run.limits
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        return self._frame.run.store
+
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to."""
+        from pathlib import Path
+
+        return Path(self._frame.run.output).absolute()
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tells that something happens."""
+        self._keep("progress", text, done, total)
+        run = self._frame.run
+        if run.emit is not None:
+            run.emit(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tells something the author should know."""
+        self._keep("note", code, text, details)
+        run = self._frame.run
+        if run.emit is not None:
+            hide = run.secrets.hide_in
+            run.emit(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
+
+    def spend(self, usd: float | None) -> None:
+        """Adds to the cost of the run."""
+        self._keep("spend", usd)
+        self._frame.run.spend(usd)
+
+    def write(self, key: str, value: Any) -> None:
+        """Sets a FlowContext key while the step runs."""
+        self._frame.context[key] = value
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tells the host's sink something."""
+        run = self._frame.run
+        payload = run.secrets.hide_in(payload)
+        if run.effects is None:
+            run.tell_host(name, payload)
+        else:
+            effect = self._effect("emit", {"name": name, "payload": payload})
+            run.effects.perform_now(effect, lambda: run.tell_host(name, payload))
+        if run.emit is not None:
+            run.emit(Emitted(**self._now(), name=name, payload=payload))
+
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+        """Does something that is paid, or written to the outside, by the one door for it."""
+        effects = self._frame.run.effects
+        if effects is None:
+            return await perform()
+        return await effects.perform(self._effect(key, request), perform)
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A shared thing, opened once."""
+        return await self._frame.run.resources.get(key, open)
+
+    def _effect(self, key: str, request: Any) -> Effect:
+        run = self._frame.run
+        request = run.secrets.hide_in(request)
+        return Effect(
+            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, tell=self._tell
+        )
+
+    def _now(self) -> dict[str, Any]:
+        """What all events of this step say."""
+        run = self._frame.run
+        return {"run": run.id, "invocation": self._invocation, "at_s": run.now()}
+
+    def _keep(self, method: str, *arguments: Any) -> None:
+        """Keeps what is told while an effect is performed, for whoever records it."""
+        told = TELLING.get()
+        if told is not None:
+            told.append((method, arguments))
+
+    def _tell(self, told: Told) -> None:
+        """Repeats what was told while an effect was performed."""
+        method, arguments = told
+        getattr(self, method)(*arguments)

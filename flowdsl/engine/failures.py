@@ -1,0 +1,46 @@
+"""Errors of a run, completed with their place and freed of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.engine.program import CompiledStep
+from flowdsl.engine.secrets import Secrets
+from flowdsl.errors import LimitExceeded, RunError
+from flowdsl.source import Span
+
+
+def limit_exceeded(message: str, step: CompiledStep | None, *, code: str) -> LimitExceeded:
+    """The error of a limit, with the place of the step that met it."""
+    error = LimitExceeded(message, code=code)
+    if step is not None:
+        error.step, error.path, error.span = step.name, step.path, step.span
+    return error
+
+
+def too_late(timeout_s: float | None, step: CompiledStep | None) -> LimitExceeded:
+    """The error of a run that is not done by its deadline."""
+    return limit_exceeded(f"the run took longer than {timeout_s:g} s", step, code="deadline")
+
+
+def completed(
+    error: RunError, step: str, path: str, span: Span | None, secrets: Secrets, context: Mapping[str, Any]
+) -> None:
+    """Gives an error its place, unless a step inside gave it one, and takes every secret out of it."""
+    if error.step is None:
+        error.step, error.path = step, path
+    error.span = error.span or span
+    if not secrets.seen:
+        return
+    secrets.notice(context)
+    for name, value in vars(error).items():
+        if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
+            setattr(error, name, secrets.hide_in(value))
+    error.args = (error.message,)
+    cause = error.__cause__
+    while cause is not None:
+        if secrets.hide(str(cause)) != str(cause):
+            error.__cause__ = None
+            break
+        cause = cause.__cause__

@@ -1,0 +1,164 @@
+"""Steps in order over one FlowContext: the innermost loop of the engine.
+
+Who may write what: a `Run` belongs to all branches, and only its totals change. A `Frame` belongs to one branch, which
+runs one step at a time, and only that step writes its FlowContext; what runs side by side gets frames of its own, made
+by `branched`, whose changes the step that made them writes back when all have settled. Everything runs in one event
+loop, so a write is never half done; between two `await`s nobody else runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Sequence
+from copy import copy
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from flowdsl.engine.failures import completed, limit_exceeded, too_late
+from flowdsl.engine.program import CompiledStep
+from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
+from flowdsl.events import Invocation, Note, StepFailed, make_invocation, make_step_finished, make_step_started
+from flowdsl.step.signals import Signal
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import Module, StepNode
+    from flowdsl.engine.state import Run
+    from flowdsl.step.block import Block
+
+MAX_CALL_DEPTH = 64
+"""How deep called flows may call others."""
+FRESH_STACK = 4
+"""At every so many calls inside calls a new task begins."""
+BREATHER = 1024
+"""After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
+
+
+class Frame:
+    """The FlowContext and the names of one branch of a run.
+
+    `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
+    looked up, `evaluating` holds the vars that are being resolved.
+    """
+
+    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "run")
+
+    def __init__(self, run: Run, context: dict[str, Any]) -> None:
+        self.run = run
+        self.context = context
+        self.invocation: Invocation = run.root
+        self.depth = 0
+        self.evaluating: list[str] = []
+        self.module: Module | None = None
+        self.names = run.names
+        self.names = run.program.names_for(self)
+
+    def branched(self) -> Frame:
+        """A frame that shares everything but the FlowContext, of which it has a shallow copy."""
+        branch = copy(self)
+        branch.context = dict(self.context)
+        branch.evaluating = []
+        branch.names = self.run.program.names_for(branch, self.module)
+        return branch
+
+    def run_block(self, block: Block | None, *, iteration: int | None = None) -> Coroutine[Any, Any, Signal | None]:
+        """Runs the steps of a block; gives the signal that ended it early."""
+        return run_steps(block.steps if block is not None else (), self, self.invocation, iteration)
+
+    async def call(self, steps: Sequence[StepNode], module: Module | None, caller: Invocation) -> Signal | None:
+        """Runs a reusable flow on the same FlowContext; only END leaves it.
+
+        Raises:
+            LimitExceeded: calls stand more than 64 deep inside each other.
+        """
+        if self.depth >= MAX_CALL_DEPTH:
+            raise LimitExceeded(f"flows call each other more than {MAX_CALL_DEPTH} deep", code="call-depth")
+        called = copy(self)
+        called.depth += 1
+        called.module = module
+        called.names = self.run.program.names_for(called, module)
+        running = run_steps(self.run.program.flow(steps), called, caller)
+        # A task begins a new stack of Python's: calls inside calls would outgrow one.
+        signal = await (asyncio.create_task(running) if called.depth % FRESH_STACK == 0 else running)
+        return Signal.END if signal is Signal.END else None
+
+
+async def run_steps(
+    steps: Sequence[CompiledStep], frame: Frame, parent: Invocation, iteration: int | None = None
+) -> Signal | None:
+    """Runs steps in order, up to the first that gives a signal; gives that signal.
+
+    `parent` is the invocation in whose block they stand, `iteration` the pass of that block.
+    """
+    run = frame.run
+    totals, emit, observed, started = run.totals, run.emit, run.observed, run.started
+    max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
+    invocation, began = parent, 0.0
+    for step in steps:
+        if totals.steps >= max_steps:
+            raise limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
+        if timeout_s is not None and perf_counter() - started > timeout_s:
+            raise too_late(timeout_s, step)  # not even a `finally` runs after the deadline
+        if observed:
+            began = perf_counter() - started
+            totals.invocations = id = totals.invocations + 1
+            frame.invocation = invocation = make_invocation(id, parent, step.name, step.path, iteration)
+            if emit is not None:
+                label = None if step.label is None else _label(step, frame)
+                emit(make_step_started(run.id, invocation, began, label))
+        try:
+            signal = step.execute(frame)
+            if signal is not None and signal.__class__ is not Signal:
+                signal = await cast("Awaitable[Signal | None]", signal)
+        except RunError as error:
+            _failed(error, step, frame, invocation, began)
+            raise
+        except asyncio.CancelledError:
+            run.interrupted = run.interrupted or step
+            raise
+        except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
+            crash = StepError(f"{step.name} failed: {type(error).__name__}: {error}", code="step-crashed")
+            crash.__cause__ = error
+            _failed(crash, step, frame, invocation, began)
+            raise crash from crash.__cause__  # which is gone when it would show a secret
+        finally:
+            frame.invocation = parent
+        totals.steps = count = totals.steps + 1
+        if emit is not None:
+            ended = perf_counter() - started
+            emit(make_step_finished(run.id, invocation, ended, ended - began, step.wrote))
+        if signal is not None:
+            return signal
+        if timeout_s is not None and perf_counter() - started > timeout_s:
+            raise too_late(timeout_s, step)
+        if count % BREATHER == 0:
+            await asyncio.sleep(0)
+    return None
+
+
+def _label(step: CompiledStep, frame: Frame) -> str | None:
+    """The label of a step; None when it has none, or when it fails, which is noted: the run does not depend on it."""
+    if step.label is None:
+        return None
+    from flowdsl.template.values import to_text
+
+    run = frame.run
+    try:
+        label = step.label(frame.context, frame.names)
+    except TemplateError as error:
+        if run.emit is not None:
+            text = run.secrets.hide(f"the monitorLabel fails: {error.message}")
+            note = Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code="label-failed", text=text)
+            run.emit(note)
+        return None
+    run.secrets.notice(label)
+    shown: str = run.secrets.hide_in(to_text(label))
+    return shown
+
+
+def _failed(error: RunError, step: CompiledStep, frame: Frame, invocation: Invocation, began: float) -> None:
+    """Completes an error with its place, hides secrets in it, and emits it."""
+    run = frame.run
+    completed(error, step.name, step.path, step.span, run.secrets, frame.context)
+    if run.emit is not None:
+        now = run.now()
+        run.emit(StepFailed(run=run.id, invocation=invocation, at_s=now, elapsed_s=now - began, error=error))

@@ -1,0 +1,38 @@
+"""Things that the steps of runs share: connections, clients, threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Resources:
+    """Things that steps share: each is opened once, and all are closed together.
+
+    They belong to the event loop in which they were opened: no other loop may use them.
+    """
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._opened: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, asyncio.Lock] = {}
+
+    async def __aenter__(self) -> Resources:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._opened.clear()
+        self._locks.clear()
+        await self._stack.aclose()
+
+    async def get(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """The thing of that key, opened now if it is not open yet; when that fails, the next who asks tries again."""
+        if key not in self._opened:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                if key not in self._opened:
+                    self._opened[key] = await self._stack.enter_async_context(open())
+        return self._opened[key]  # type: ignore[no-any-return]  # what was opened for this key is a T

@@ -1,0 +1,185 @@
+"""The state of one run: what all its branches share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.events import Event, Invocation
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.document.document import StepNode
+    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.program import CompiledStep, Program
+    from flowdsl.engine.resources import Resources
+    from flowdsl.engine.secrets import Secrets
+    from flowdsl.host import Host
+    from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.services import ServiceLayers
+    from flowdsl.step.service import Service
+
+Emit = Callable[[Event], None]
+
+
+def new_run_id() -> str:
+    """The id of a run: ids sort by the time they were made. A UUID of version 7 (RFC 9562, 6.2 method 3)."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    milliseconds, rest = divmod(nanoseconds, 10**6)
+    moment = (seconds * 1000 + milliseconds) << 16 | 7 << 12 | rest * 4096 // 10**6
+    chance = int.from_bytes(os.urandom(8)) >> 2 | 1 << 63
+    text = f"{moment:016x}{chance:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class Totals:
+    """What a run and its branches add up: steps, invocations and cost."""
+
+    __slots__ = ("cost_known", "cost_usd", "invocations", "steps")
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.invocations = 0
+        self.cost_usd = 0.0
+        self.cost_known = True
+
+
+class Run:
+    """The state of one run, which all its branches share.
+
+    `names` is what templates read beside the FlowContext, without the namespaces of blocks. `root` is the invocation of
+    the flow itself; only a run that is `observed`, by a listener or by a door for effects, makes further ones.
+    """
+
+    __slots__ = (
+        "as_of",
+        "effects",
+        "emit",
+        "host",
+        "id",
+        "interrupted",
+        "layers",
+        "limits",
+        "names",
+        "observed",
+        "output",
+        "program",
+        "resources",
+        "root",
+        "secrets",
+        "started",
+        "store",
+        "totals",
+    )
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        host: Host,
+        names: Mapping[str, Any],
+        secrets: Secrets,
+        layers: ServiceLayers,
+        limits: Limits,
+        store: ImageStore,
+        resources: Resources,
+        as_of: date,
+        output: str,
+        emit: Emit | None = None,
+        effects: Effects | None = None,
+    ) -> None:
+        self.id = new_run_id()
+        self.program = program
+        self.host = host
+        self.names = names
+        self.secrets = secrets
+        self.layers = layers
+        self.limits = limits
+        self.store = store
+        self.resources = resources
+        self.as_of = as_of
+        self.output = output
+        self.emit = emit
+        self.effects = effects
+        self.observed = emit is not None or effects is not None
+        self.root = _ROOT
+        self.started = perf_counter()
+        self.totals = Totals()
+        self.interrupted: CompiledStep | None = None
+
+    @property
+    def steps(self) -> int:
+        """How many steps ran."""
+        return self.totals.steps
+
+    @property
+    def cost(self) -> float | None:
+        """What the run cost so far in USD, None when a part is not known."""
+        return self.totals.cost_usd if self.totals.cost_known else None
+
+    def now(self) -> float:
+        """Seconds since the run started."""
+        return perf_counter() - self.started
+
+    def spend(self, usd: float | None) -> None:
+        """Adds to the cost; None makes it unknown."""
+        if usd is None:
+            self.totals.cost_known = False
+        else:
+            self.totals.cost_usd += usd
+
+    def tell_host(self, name: str, payload: Any) -> None:
+        """Tells the host's sink; without a sink and without an event callback it is printed to standard error."""
+        if self.host.sink is not None:
+            self.host.sink(name, payload)
+        elif self.emit is None:
+            sys.stderr.write(f"{name}: {self.secrets.hide(_printed(payload))}\n")
+
+    def service(self, step: StepNode) -> Service:
+        """The service entry of a step, with its templates resolved and its secrets marked.
+
+        Raises:
+            ConfigError: the service is not configured.
+        """
+        from flowdsl.step.service import SECRET_SETTINGS
+
+        spec = step.spec
+        name = str(step.service.value if step.service is not None else spec.service)
+        services = self.program.document.services
+        service = self.layers.service(name, spec, services, self._resolve_setting)
+        self.layers.require(service, spec, services)
+        for key in SECRET_SETTINGS:
+            if isinstance(service.settings.get(key), str):
+                service.settings[key] = self.secrets.add(service.settings[key])
+        for value in service.settings.values():
+            self.secrets.notice(value)
+        return service
+
+    def _resolve_setting(self, value: Any) -> Any:
+        """A setting with its template resolved; it may read `env`, `secret` and `kv`, not the FlowContext."""
+        if isinstance(value, dict):
+            return {key: self._resolve_setting(item) for key, item in value.items()}
+        if not isinstance(value, str) or "{" not in value:
+            return value
+        from flowdsl.template import compile, parse
+
+        return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
+
+
+_ROOT = Invocation(id=0)
+
+
+def _printed(payload: Any) -> str:
+    """A payload for people: its message when it has one, else the payload as JSON; nothing in it steers a terminal."""
+    from flowdsl.template.json_text import stringify
+
+    if isinstance(payload, Mapping) and "message" in payload:
+        payload = payload["message"]
+    text = payload if isinstance(payload, str) else str(stringify(payload))
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

@@ -1,0 +1,102 @@
+"""What a host gives to the runs of its flows: values and functions for templates, a sink, folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from flowdsl.errors import UsageError
+
+
+class Unchanging:
+    """An object whose attributes are set while it is made, and never again."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} does not change: make another one with another `{name}`")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} does not change")
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+class Host(Unchanging):
+    """What templates may read of the host, and where flows tell it things.
+
+    `secrets` is a function from name to value or None for `secret('NAME')` (default: the environment variables); `env`
+    the environment variables that templates may read; `kv` the values of `kv('NAME')`; `objects` names in templates
+    (values and functions); `variables` the host variables of `{name}`; `sink` is called with name and payload of what
+    flows tell people and programs (notifications, EMIT_EVENT).
+
+    Raises:
+        UsageError: an argument of the wrong kind.
+    """
+
+    __slots__ = ("env", "kv", "objects", "secrets", "sink", "variables")
+
+    secrets: Callable[[str], str | None] | None
+    env: frozenset[str]
+    kv: Mapping[str, Any]
+    objects: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    sink: Callable[[str, Any], None] | None
+
+    def __init__(
+        self,
+        *,
+        secrets: Callable[[str], str | None] | None = None,
+        env: Iterable[str] = (),
+        kv: Mapping[str, Any] | None = None,
+        objects: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        sink: Callable[[str, Any], None] | None = None,
+    ) -> None:
+        for name, value in (("variables", variables), ("objects", objects), ("kv", kv)):
+            expect(name, value, Mapping, "a dict")
+        expect("secrets", secrets, Callable, "a function from name to value, such as `values.get`")
+        expect("sink", sink, Callable, "a function of name and payload")
+        if isinstance(env, str):
+            raise UsageError(f"env takes a list of names: env=[{env!r}]")
+        self._set(secrets=secrets, env=frozenset(env), sink=sink)
+        self._set(kv=frozen(kv), objects=frozen(objects), variables=frozen(variables))
+
+
+class Storage(Unchanging):
+    """The folders of runs: `images` is where pictures are stored, `output` where steps such as SAVE_IMAGES write, and
+    no file outside it.
+
+    Raises:
+        UsageError: an argument that is no path.
+    """
+
+    __slots__ = ("images", "output")
+
+    images: str
+    output: str
+
+    def __init__(
+        self,
+        *,
+        images: str | os.PathLike[str] = "flowdsl-images",
+        output: str | os.PathLike[str] = "flowdsl-output",
+    ) -> None:
+        for name, value in (("images", images), ("output", output)):
+            expect(name, value, (str, os.PathLike), "the path of a folder")
+        self._set(images=os.fspath(images), output=os.fspath(output))
+
+
+def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A copy of a map that cannot be changed."""
+    return MappingProxyType(dict(values or {}))
+
+
+def expect(name: str, value: Any, kind: Any, wanted: str) -> None:
+    """Raises UsageError for an argument that is given and of another kind."""
+    if value is not None and not isinstance(value, kind):
+        raise UsageError(f"{name} takes {wanted}, not {type(value).__name__}")

@@ -1,0 +1,78 @@
+"""The JSON Schema of events: what `flowdsl run --events` prints, and `Event.to_dict()` gives."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields
+from types import NoneType
+from typing import Any
+
+from flowdsl.errors import SERVICE_FACTS, RunError
+from flowdsl.events import VERSION, Event, FlowFinished, Invocation
+from flowdsl.reference.schema.step_schema import MARK
+
+_TYPES: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    NoneType: {"type": "null"},
+    Any: {},
+    RunError: {"$ref": "#/$defs/error"},
+    tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
+    dict[str, Any]: {"type": "object"},
+}
+_COUNT = {"type": "integer", "minimum": 0}
+
+
+def event_schema() -> dict[str, Any]:
+    """The schema of one event; its `oneOf` has a place for each kind."""
+    kinds: tuple[type, ...] = typing.get_args(Event)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": MARK,
+        "title": "An event of a flowdsl run",
+        "oneOf": [{"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds],
+        "$defs": {**{kind.__name__: _kind(kind) for kind in kinds}, "error": _error()},
+    }
+
+
+def _kind(kind: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    properties: dict[str, Any] = {"v": {"const": VERSION}, "event": {"const": kind.__name__}}
+    for field in fields(kind):
+        if hints[field.name] is Invocation:
+            properties |= _invocation(root=kind is FlowFinished)
+        else:
+            properties[field.name] = _type(hints[field.name])
+    return {
+        "description": " ".join(kind.__doc__.split()),
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _invocation(*, root: bool) -> dict[str, Any]:
+    """What an event says of its invocation; that of the flow itself has no step, and no parent."""
+    if root:
+        return {"invocation": {"const": 0}, "parent": {"type": "null"}, "iteration": {"type": "null"}}
+    nullable = {"anyOf": [_COUNT, {"type": "null"}]}
+    place = {"step": {"type": "string"}, "path": {"type": "string"}}
+    return {"invocation": {"type": "integer", "minimum": 1}, "parent": _COUNT, "iteration": nullable, **place}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    if hint in _TYPES:
+        return _TYPES[hint]
+    return {"anyOf": [_TYPES[member] for member in typing.get_args(hint)]}
+
+
+def _error() -> dict[str, Any]:
+    text, nullable = {"type": "string"}, {"type": ["string", "null"]}
+    said = {"type": ["string", "integer", "boolean", "null"]}
+    properties = {"code": text, "message": text, "hint": nullable, "step": nullable, "path": nullable}
+    required = list(properties)
+    properties |= {"file": text, "line": {"type": "integer"}, "col": {"type": "integer"}}
+    properties |= dict.fromkeys(SERVICE_FACTS, said)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

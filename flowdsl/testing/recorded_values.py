@@ -1,0 +1,89 @@
+"""Results of effects as JSON values and back: also images, blobs, bytes and errors."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl import errors
+from flowdsl.errors import RunError, StepError
+from flowdsl.image.store import Image, ImageStore
+from flowdsl.values import Blob
+
+_IMAGE_FACTS = ("url", "revised_prompt", "url_expires_at")
+_MARK = "$"
+
+
+def encoded(value: Any, blobs: dict[str, bytes]) -> Any:
+    """A value as JSON values; the bytes of pictures and blobs go to `blobs`, by their SHA-256.
+
+    Raises:
+        TypeError: a value of another kind.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Image):
+        facts = {name: getattr(value, name) for name in _IMAGE_FACTS}
+        return {"$image": _kept(value.read(), blobs), **facts}
+    if isinstance(value, Blob):
+        return {"$blob": _kept(value.content, blobs), "contentType": value["contentType"]}
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, (list, tuple)):
+        return [encoded(item, blobs) for item in value]
+    if isinstance(value, Mapping):
+        values = {str(key): encoded(item, blobs) for key, item in value.items()}
+        return {"$map": values} if any(key.startswith(_MARK) for key in values) else values
+    raise TypeError(
+        f"the result of an effect holds an `{type(value).__name__}`: give JSON values, bytes, images or blobs"
+    )
+
+
+def decoded(value: Any, blobs: Mapping[str, bytes], store: ImageStore) -> Any:
+    """The value again; its pictures are stored anew."""
+    if isinstance(value, list):
+        return [decoded(item, blobs, store) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$image" in value:
+        with store.writer() as writer:
+            writer.write(blobs[value["$image"]])
+            return writer.commit(**{name: value[name] for name in _IMAGE_FACTS})
+    if "$blob" in value:
+        return Blob(blobs[value["$blob"]], value["contentType"])
+    if "$bytes" in value:
+        return base64.b64decode(value["$bytes"])
+    return {key: decoded(item, blobs, store) for key, item in value.get("$map", value).items()}
+
+
+def encoded_error(error: Exception, step: str, blobs: dict[str, bytes]) -> dict[str, Any]:
+    """An error as JSON values; one that is no RunError becomes the StepError that the engine makes of it."""
+    if not isinstance(error, RunError):
+        error = StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+    facts = {name: value for name, value in vars(error).items() if name != "span"}
+    return {"name": _public_class(error).__name__, "code": error.code, "facts": encoded(facts, blobs)}
+
+
+def decoded_error(value: Mapping[str, Any], blobs: Mapping[str, bytes], store: ImageStore) -> RunError:
+    """The error again, of the same class."""
+    facts = decoded(value["facts"], blobs, store)
+    error: RunError = getattr(errors, value["name"])(facts["message"], code=value["code"])
+    for name, fact in facts.items():
+        setattr(error, name, fact)
+    return error
+
+
+def _public_class(error: RunError) -> type[RunError]:
+    """The nearest class of flowdsl.errors: a package of steps may have errors of its own."""
+    found: type[RunError] = next(kind for kind in type(error).__mro__ if getattr(errors, kind.__name__, None) is kind)
+    return found
+
+
+def _kept(content: bytes, blobs: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    blobs[digest] = content
+    return digest
