@@ -27,6 +27,7 @@ PICTURE_BYTES = 1_500_000
 CONCURRENCY = (1, 16, 64)
 CLIENTS = ("flowdsl", "httpx", "openai")
 BODY = {"model": "gpt-image-2", "prompt": "a lighthouse", "n": PICTURES}
+FLOW = f"- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: a lighthouse\n  n: {PICTURES}\n"
 SERIAL = b"flowdsl0"
 Request = Callable[[int], Awaitable[None]]
 
@@ -71,22 +72,18 @@ def serve() -> None:
 
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
-    """The image steps' own request path."""
-    from flowdsl.image.store import Image, ImageStore
-    from flowdsl.step.service import Service
-    from flowdsl_steps.image.delivery import Courier, Terms, open_channel
-    from flowdsl_steps.image.providers.openai import destination
+    """A whole run of a flow with one image step, in an open environment."""
+    import flowdsl
 
-    channel = await stack.enter_async_context(open_channel(None, None, None, None))
-    service = Service("BENCHMARK", {"endpoint": f"http://127.0.0.1:{port}", "apiKey": "none-needed"})
-    terms = Terms(60.0, 0, False, 1 << 30, 1 << 30)
-    courier = Courier(
-        channel, destination(service, "gpt-image-2"), ImageStore(folder), terms, lambda *_: None, lambda _: None
-    )
+    settings = {"openai": {"endpoint": f"http://127.0.0.1:{port}/v1", "apiKey": "none-needed"}}
+    environment = flowdsl.Environment(overrides=settings, storage=flowdsl.Storage(images=folder))
+    await stack.enter_async_context(environment)
+    flow = environment.load(FLOW)
 
     async def request(index: int) -> None:
-        for image in (await courier.deliver(BODY)).answer.images:
-            assert isinstance(image, Image)
+        images = (await flow.arun()).images
+        assert len(images) == PICTURES
+        for image in images:
             discard(image.path)
 
     return request

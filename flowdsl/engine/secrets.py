@@ -1,4 +1,15 @@
-"""Secrets of a run: where they come from, and how they stay out of everything that is shown."""
+"""Secrets of a run: where they come from, and how they stay out of everything that is shown.
+
+A secret is a `SecretText`, and templates keep that mark on whatever they make of one. Where a mark could be lost: (1)
+a step or a function of the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark
+again on what a step returns, where the text holds a known secret whole or in one of its forms. (2) Something is shown
+before the secret is known: `notice` is called on what a step is given, and on the whole FlowContext when one fails,
+before anything of it is told. (3) A template that mentions no secret is compiled without marks, which is faster; only
+a document whose text could spell the word `secret` nowhere is compiled so (`Compiler.taint`). (4) A part of a secret
+shorter than TELLING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
+`hide`, which searches for every form of every secret seen so far in all that leaves the run: events, errors, effects,
+results.
+"""
 
 from __future__ import annotations
 
