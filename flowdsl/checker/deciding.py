@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
-from flowdsl.template import Template, parse, parse_expression
+from flowdsl.template import Template, holds, parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.checker.paths import Paths
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from flowdsl.template.nodes import Node as Expression
 
 KEYS = ("condition", "test", "switch")
-FALSE_TEXTS = frozenset({"", "false", "null", "undefined", "none"})
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION
 
 
@@ -113,7 +112,7 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     if node.kind != "scalar":
         return True, "it is a list or map", None
     if isinstance(value, str):
-        truth = value.strip().lower() not in FALSE_TEXTS
+        truth = holds(value)
         looks = any(mark in value for mark in ("==", "!=", "<", ">", "flowContext", " and ", " or ", "&&", "||"))
         hint = f"write `{{{{ {value.strip()} }}}}` to compute it" if looks else None
         return truth, "it is a text without a template", hint
@@ -135,13 +134,14 @@ def _of_text(template: Template) -> tuple[bool, str, str | None] | None:
 
 
 def _calls(template: Template) -> bool:
+    from flowdsl.template.filters import FILTERS
     from flowdsl.template.nodes import Call, Filtered, Output
     from flowdsl.template.parser import body_of
 
     parts: list[object] = [part.expression for part in body_of(template) if isinstance(part, Output)]
     while parts:
         part = parts.pop()
-        if isinstance(part, Call) or (isinstance(part, Filtered) and part.name == "random"):
+        if isinstance(part, Call) or (isinstance(part, Filtered) and FILTERS[part.name].varies):
             return True
         parts += part.parts()  # type: ignore[attr-defined]  # every part of an expression is a node
     return False
@@ -150,13 +150,12 @@ def _calls(template: Template) -> bool:
 def _evaluated(template: Template) -> bool | None:
     from flowdsl.errors import TemplateError
     from flowdsl.template import compile
-    from flowdsl.template.values import truthy
 
     try:
         value = compile(template, strict=False, native=True)({}, {})
     except TemplateError:
         return None
-    return value.strip().lower() not in FALSE_TEXTS if isinstance(value, str) else truthy(value)
+    return holds(value)
 
 
 def _of_type(

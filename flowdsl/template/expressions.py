@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.template.filters import CHEAP, FILTERS, GIVES_TEXT, NEEDS_VALUE
+from flowdsl.template.filters import FILTERS
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -120,7 +120,7 @@ class Expressions:
         if isinstance(node, Choice):
             return self.is_text(node.value) and (node.other is None or self.is_text(node.other))
         if isinstance(node, Filtered):
-            return node.name in GIVES_TEXT
+            return FILTERS[node.name].gives == "text"
         return isinstance(node, Chain) and set(node.operators) == {"~"}
 
     def apart(self, write: Callable[[], T]) -> tuple[T, list[Line]]:
@@ -193,13 +193,13 @@ class Expressions:
 
     def filtered(self, node: Filtered) -> str:
         """A filter."""
-        if node.name in ("default", "d"):
-            return self.default(node)
         known = FILTERS[node.name]
-        target = self.sure(node.target, node.name in NEEDS_VALUE and not self.lax_filters)
+        if known.replaces_undefined:
+            return self.default(node)
+        target = self.sure(node.target, known.needs_value and not self.lax_filters)
         function = self.writer.constant(self.wrap(known.keeping if self.marks_safe else known.function))
         code = f"{function}({', '.join([target, *self.arguments(node.arguments, known.arguments)])})"
-        return code if node.name in CHEAP else f"meter.timed(LIMITS, {code})"
+        return code if known.quick else f"meter.timed(LIMITS, {code})"
 
     def default(self, node: Filtered) -> str:
         """The filter `default`: its fallback is computed first, as any argument is."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.cache import Cache
-from flowdsl.template.nodes import Body, Literal, Member, Name, Node, Output, Statement, Text
+from flowdsl.template.nodes import Body, Output, Statement, Text
+from flowdsl.template.plain import plain_output, reference
 from flowdsl.template.syntax import Reference, Template
 
-_PLAIN: Final = re.compile(r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII)
 _OUTPUT: Final = re.compile(r"\{\{[^{}'\"`\\%#]*\}\}")
 _TAG: Final = re.compile(r"\{[{%#]")
-_RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
-BUILTIN: Final = frozenset(("range", "cycler", "joiner", "JSON", "Math", "Object"))
 
 templates: Final[Cache[str, Template]] = Cache(8192)
 expressions: Final[Cache[str, Template]] = Cache(2048)
@@ -41,8 +40,8 @@ def _parse(text: str) -> Template:
     first, pieces, calls_secret = at, 0, False
     while tag is not None:
         at = tag.start()
-        plain = _PLAIN.match(text, at)
-        if plain is None or plain[1] in _RESERVED:
+        plain = plain_output(text, at)
+        if plain is None:
             alone = _output_alone(text, at)
             if alone is None or pieces > 1000:
                 return _parse_fully(text)
@@ -52,9 +51,9 @@ def _parse(text: str) -> Template:
             at += len(alone.text)
         else:
             root, path = plain.group(1, 2)
-            if len(path) > 200 or pieces > 1000:
+            if pieces > 1000:
                 return _parse_fully(text)  # it knows the limits
-            if root not in BUILTIN:
+            if root not in BUILTINS:
                 start = plain.start(1)
                 names = tuple(path[1:].split(".")) if path else ()
                 references.append(Reference(root, names, start, plain.end(2), False, False))
@@ -101,8 +100,8 @@ def body_of(template: Template) -> Body:
     text, body, at = template.text, list[Statement](), 0
     if not template.is_literal:
         for tag in _TAG.finditer(text):
-            plain = _PLAIN.match(text, tag.start())
-            if plain is None or plain[1] in _RESERVED:
+            plain = plain_output(text, tag.start())
+            if plain is None:
                 return _parse_fully(text).body or []
             if plain.start() > at:
                 body.append(Text(text[at : plain.start()]))
@@ -111,20 +110,3 @@ def body_of(template: Template) -> Body:
     if at < len(text):
         body.append(Text(text[at:]))
     return body
-
-
-def plain_reference(text: str, at: int) -> re.Match[str] | None:
-    """The match of an output that holds nothing but a name and its members."""
-    plain = _PLAIN.match(text, at)
-    return None if plain is None or plain[1] in _RESERVED or len(plain[2]) > 200 else plain
-
-
-def reference(plain: re.Match[str]) -> Node:
-    """The node of a plain reference."""
-    node: Node = Name(plain[1], *plain.span(1))
-    at = plain.end(1)
-    for name in plain[2].split(".")[1:]:
-        end = at + 1 + len(name)
-        node = Member(node, Literal(name, at + 1, end), end)
-        at = end
-    return node

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.nodes import (
     Binary,
     Body,
@@ -24,35 +23,9 @@ from flowdsl.template.nodes import (
     Tested,
     Unary,
 )
-from flowdsl.template.parser import BUILTIN
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 from flowdsl.template.values import property_key
-
-_HARMLESS: Final = frozenset(
-    ("defined", "undefined", "none", "null", "truthy", "falsy", "string", "number", "mapping", "callable", "eq", "ne")
-)
-OTHER_FILTERS: Final = {
-    "tojson": "json",
-    "map": "pluck",
-    "items": "entries",
-    "attr": "getAttr",
-    "count": "length",
-    "uppercase": "upper",
-    "lowercase": "lower",
-    "upcase": "upper",
-    "downcase": "lower",
-    "titlecase": "title",
-    "len": "length",
-    "size": "length",
-    "strip": "trim",
-    "str": "string",
-    "sorted": "sort",
-    "reversed": "reverse",
-    "dumps": "json",
-    "to_json": "json",
-}
-"""Names that other languages have for filters."""
 
 
 def examine(template: Template) -> Template:
@@ -153,21 +126,20 @@ class _Walk:
             node = node.target
         if not isinstance(node, Name):
             self.node(node, bound, guarded)
-        elif node.name not in bound and node.name not in BUILTIN:
+        elif node.name not in bound and node.name not in BUILTINS:
             whole = called and len(path) == _length(start_of_chain) and isinstance(start_of_chain, (Name, Member))
             self.references.append(
                 Reference(node.name, tuple(reversed(path)), node.start, start_of_chain.end, guarded, whole)
             )
 
     def filtered(self, node: Filtered, bound: frozenset[str], guarded: bool) -> None:
-        from flowdsl.template.filters import FILTERS
+        from flowdsl.template.filters import FILTERS, from_elsewhere
 
-        harmless = guarded or node.name in ("default", "d")
-        self.node(node.target, bound, harmless)
-        self.each(list(node.arguments.parts()), bound)
         known = FILTERS.get(node.name)
+        self.node(node.target, bound, guarded or (known is not None and known.replaces_undefined))
+        self.each(list(node.arguments.parts()), bound)
         if known is None:
-            self.unknown("filter", node.name, node.at, list(FILTERS), OTHER_FILTERS.get(node.name))
+            self.unknown("filter", node.name, node.at, list(FILTERS), from_elsewhere(node.name))
             return
         if known.arguments is not None:
             for keyword in node.arguments.named:
@@ -184,7 +156,9 @@ class _Walk:
                 self.test_name(first.value, first.start + 1)
 
     def tested(self, node: Tested, bound: frozenset[str]) -> None:
-        self.node(node.target, bound, guarded=node.name in _HARMLESS)
+        from flowdsl.template.tests import JUDGE_UNDEFINED
+
+        self.node(node.target, bound, guarded=node.name in JUDGE_UNDEFINED)
         self.each(list(node.arguments.parts()), bound)
         self.test_name(node.name, node.at)
 

@@ -22,7 +22,7 @@ from flowdsl.template.nodes import (
     Text,
 )
 from flowdsl.template.numbers import JS_SPACE
-from flowdsl.template.parser import plain_reference, reference
+from flowdsl.template.plain import plain_output, reference
 from flowdsl.template.problems import Mistake, TemplateProblem, spelled_choice
 from flowdsl.template.references import examine
 from flowdsl.template.syntax import Template
@@ -72,9 +72,10 @@ def parse_template(text: str) -> Template:
 
 def parse_bare(text: str) -> Template:
     """The template of a bare expression; mistakes are in its `problems`."""
+    if len(text) > MAX_TOKENS:
+        mistake = Mistake(f"the expression has more than {MAX_TOKENS:,} characters", 0, len(text))
+        return Template(text, False, True, (mistake.problem,), (), False, None, True)
     try:
-        if len(text) > MAX_TOKENS:
-            raise Mistake(f"the expression has more than {MAX_TOKENS:,} characters", 0, len(text))
         tokens, _end, _strip = lexer.tokens(text, 0, "")
         expression = lalr.parse("expression", tokens, text)
     except Mistake as mistake:
@@ -148,7 +149,7 @@ class _Parser:
 
     def output(self, start: int) -> Output:
         """Parse an output; a plain reference needs no expression parser."""
-        plain = plain_reference(self.text, start)
+        plain = plain_output(self.text, start)
         if plain is None:
             return Output(self.expression(self.read("}}")))
         self.at = plain.end()

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from flowdsl import ServiceUnavailable, StepError
-from flowdsl.template import UNDEFINED
-from flowdsl_steps.control.conditions import holds
+from flowdsl.template import UNDEFINED, holds
 from flowdsl_steps.control.passes import counted
 from flowdsl_steps.control.repeat import Repeat, is_safe
 

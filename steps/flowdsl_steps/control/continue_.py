@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flowdsl import Condition, Deferred, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+from flowdsl.template import holds
 
 
 class Continue(

@@ -9,7 +9,7 @@ from flowdsl import Options, Problem
 from flowdsl.nearest import nearest
 from flowdsl.rules import UNKNOWN
 from flowdsl.spec import Key
-from flowdsl_steps.control.conditions import holds
+from flowdsl.template import holds
 
 if TYPE_CHECKING:
     from flowdsl import StepContext

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+from flowdsl.template import holds
 from flowdsl_steps.control.repeat import Repeat, check_repeat, is_safe
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, LimitExceeded, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import answer, holds
+from flowdsl.template import holds
+from flowdsl_steps.control.conditions import answer
 from flowdsl_steps.control.passes import BREATHER, left_by
 
 
