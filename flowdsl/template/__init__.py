@@ -65,15 +65,7 @@ def compile(
     """
     from flowdsl.template import compiler
 
-    return compiler.compile(
-        template,
-        strict=strict,
-        native=native,
-        taint=taint,
-        placeholders=placeholders,
-        autoescape=autoescape,
-        limits=limits,
-    )
+    return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits))
 
 
 def render(text: str, context: Mapping[str, Any]) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import CodeType
-from typing import Any, Final
+from types import CodeType, FunctionType
+from typing import Any, Final, NamedTuple
 
 from flowdsl.errors import TemplateError
 from flowdsl.template.cache import Cache
+from flowdsl.template.closures import is_plain, plain_text, plain_value
 from flowdsl.template.expressions import Expressions
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.nodes import (
@@ -27,16 +28,19 @@ from flowdsl.template.nodes import (
     Text,
 )
 from flowdsl.template.parser import body_of
-from flowdsl.template.runtime import Places, namespace
+from flowdsl.template.runtime import Places, namespace, runtime
 from flowdsl.template.scope import Loop, Scope
 from flowdsl.template.syntax import Template
-from flowdsl.template.texts import FEW, Texts, is_plain
+from flowdsl.template.texts import FEW, Texts, placeholder
 from flowdsl.template.writer import Line, Piece, Writer
 
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
 # Python's compiler nests `elif`s.
 MAX_ELIFS: Final = 20
+
+# A function saves a few microseconds each time, and costs some hundred to make.
+HOT: Final = 100
 
 NOWHERE: Final = (0, 0)
 _CONSTANT: Final = re.compile(r"k\d+")
@@ -45,25 +49,23 @@ _compiled: Final[Cache[Any, Compiled]] = Cache(4096)
 _codes: Final[Cache[str, CodeType]] = Cache(1024)
 
 
-def compile(
-    template: Template,
-    *,
-    strict: bool,
-    native: bool = False,
-    taint: bool = False,
-    placeholders: frozenset[str] = frozenset(),
-    autoescape: bool = False,
-    limits: TemplateLimits = DEFAULT_LIMITS,
-) -> Compiled:
-    """The function `compiled(context, names)` of a template.
+class Kind(NamedTuple):
+    """How a template is compiled: see `compile`."""
 
-    `names` holds everything but the FlowContext and comes first; the name `flowContext` is the context itself.
-    With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
-    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable.
-    `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`.
+    strict: bool
+    native: bool = False
+    taint: bool = False
+    placeholders: frozenset[str] = frozenset()
+    autoescape: bool = False
+    limits: TemplateLimits = DEFAULT_LIMITS
+
+
+def compile(template: Template, kind: Kind) -> Compiled:
+    """The function `compiled(context, names)` of a template; what comes in and goes out stands in `flowdsl.template`.
+
     Raises: TemplateError when the template has problems.
     """
-    key = (template.text, template.is_expression, strict, native, taint, placeholders, autoescape, limits)
+    key = (template.text, template.is_expression, kind)
     known = _compiled.get(key)
     if known is None:
         if template.problems:
@@ -71,53 +73,113 @@ def compile(
             raise TemplateError(
                 problem.message, code=problem.code, hint=problem.hint, start=problem.start, end=problem.end
             )
-        known = _Compiler(template, strict, taint, placeholders, autoescape, limits).function(native)
+        known = _Young(template, kind).function
         _compiled.put(key, known)
     return known
 
 
-class _Compiler:
-    """Writes the function of one template."""
+def _begin(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    """The code that the function of a template begins with; `render` is a global of that function."""
+    return render(context, names)  # type: ignore[name-defined]  # noqa: F821
 
-    def __init__(
-        self,
-        template: Template,
-        strict: bool,
-        taint: bool,
-        placeholders: frozenset[str],
-        escaping: bool,
-        limits: TemplateLimits,
-    ) -> None:
+
+class _Young:
+    """A template whose function still has the code of `_begin`."""
+
+    def __init__(self, template: Template, kind: Kind) -> None:
         self.template = template
-        self.places = Places(template.text)
-        names, wrap = namespace(self.places, strict=strict, taint=taint, escaping=escaping, limits=limits)
-        self.writer = Writer(self.places, names)
+        self.kind = kind
+        self.left = HOT
+        self.body = body_of(template)
+        self.runtime = runtime(kind.strict, kind.taint, kind.autoescape, kind.limits)
+        self.plain = not (kind.taint or kind.autoescape or kind.placeholders) and is_plain(self.body)
+        if not self.plain and kind.limits.max_depth < DEFAULT_LIMITS.max_depth:
+            _Writing(self).written()  # it looks how deep the template is
+        self.function = FunctionType(_begin.__code__, {"render": self.counting()}, "render")
+
+    def counting(self) -> Compiled:
+        """What the function calls: it renders, and ends its own days when it has rendered often."""
+        rendering, left = self.rendering(), HOT
+
+        def render(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                self.grow()
+                return self.function(context, names)
+            return rendering(context, names)
+
+        return render
+
+    def rendering(self) -> Compiled:
+        """What renders until then."""
+        native = self.kind.native and self.template.is_native
+        if self.plain and native:
+            output = next(statement for statement in self.body if isinstance(statement, Output))
+            return plain_value(self.template.text, output.expression, self.runtime)
+        if self.plain:
+            return plain_text(self.template.text, self.body, self.runtime)
+        return self.walking(native)
+
+    def walking(self, native: bool) -> Compiled:
+        """What walks the tree, as long as no loop goes on for long."""
+        from flowdsl.template.interpreter import Program, Worthwhile
+
+        program = Program(self.template.text, self.body, native, placeholder(self.kind.placeholders), self.runtime)
+
+        def render(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+            try:
+                return program.render(context, names)
+            except Worthwhile:
+                self.grow()
+            return self.function(context, names)
+
+        return render
+
+    def grow(self) -> None:
+        """Give the function code of its own."""
+        code, names = _Writing(self).written()
+        self.function.__globals__.update(names)
+        self.function.__code__ = code
+
+
+class _Writing:
+    """Writes the code of one template."""
+
+    def __init__(self, young: _Young) -> None:
+        kind = young.kind
+        self.body_ = young.body
+        self.native_ = kind.native and young.template.is_native
+        self.plain = young.plain
+        self.places = Places(young.template.text)
+        self.writer = Writer(self.places, namespace(self.places, young.runtime))
         self.scope = Scope(self.writer)
-        self.expressions = Expressions(self.writer, self.scope, strict=strict, wrap=wrap, max_depth=limits.max_depth)
-        self.texts = Texts(self.writer, self.expressions, placeholders, escaping=escaping)
+        self.expressions = Expressions(
+            self.writer, self.scope, strict=kind.strict, wrap=young.runtime.wrap, max_depth=kind.limits.max_depth
+        )
+        self.texts = Texts(
+            self.writer, self.expressions, placeholder(kind.placeholders), escaping=young.runtime.escaping
+        )
         self.out = "out"
         self.loops = 0
         self.captures = 0
         self.counting: set[str] = set()
-        self.simple = not (taint or escaping)
-        self.limits = limits
 
-    def function(self, native: bool) -> Compiled:
-        """The compiled function."""
-        body = body_of(self.template)
-        self.scope.enter(body, {}, None)
-        if native and self.template.is_native:
-            self.native(next(s.expression for s in body if isinstance(s, Output)))
-        elif self.simple and len(body) <= FEW and all(is_plain(s) for s in body):
-            self.mixed(body)
-        elif not all(isinstance(s, (Text, Output, If)) for s in body) or not self.at_once(body):
+    def written(self) -> tuple[CodeType, dict[str, Any]]:
+        """The code and its globals."""
+        self.scope.enter(self.body_, {}, None)
+        if self.native_:
+            self.native(next(s.expression for s in self.body_ if isinstance(s, Output)))
+        elif self.plain and len(self.body_) <= FEW:
+            self.mixed(self.body_)
+        elif not all(isinstance(s, (Text, Output, If)) for s in self.body_) or not self.at_once(self.body_):
             self.start()
-            self.body(body)
+            self.body(self.body_)
             self.finish()
         return self.built()
 
-    def built(self) -> Compiled:
-        """The function of the lines written."""
+    def built(self) -> tuple[CodeType, dict[str, Any]]:
+        """The code of the lines written."""
         text = "\n".join(code for _indent, code, _origin in self.writer.lines)
         loads = self.scope.loads(text, brief=len(self.writer.lines) == 1)
         if "meter" in text:
@@ -125,16 +187,14 @@ class _Compiler:
         if "loops" in text:
             loads.append("loops = counted_out = 0")
         head, tail = ["def render(context, names):"], [""]
-        if self.expressions.fails:
+        if self.plain:
+            self.writer.outdent()
+        else:
             head.append("    try:")
             tail = ["    except Failures: fail()", ""]
-        else:
-            self.writer.outdent()
-        indent = "        " if self.expressions.fails else "    "
+        indent = "    " if self.plain else "        "
         source = self.writer.source(head + [indent + line for line in loads], tail)
-        exec(_code(source), self.writer.names)  # noqa: S102  the source is ours, texts are constants
-        found: Compiled = self.writer.names["render"]
-        return found
+        return _code(source), self.writer.names
 
     def native(self, expression: Node) -> None:
         """Write the function that gives a value."""
@@ -366,7 +426,8 @@ def _code(source: str) -> CodeType:
     if known is None:
         import builtins
 
-        known = builtins.compile(source, "<template>", "exec", dont_inherit=True)
+        module = builtins.compile(source, "<template>", "exec", dont_inherit=True)
+        known = next(part for part in module.co_consts if isinstance(part, CodeType))
         _codes.put(source, known)
     return known
 

@@ -46,7 +46,7 @@ _EQUALITY: Final = {
 class Expressions:
     """Writes expressions; `scope` knows the names.
 
-    `fails`: more was written than names and members. `often`: what is written now runs many times, so it is written for
+    `often`: what is written now runs many times, so it is written for
     speed; elsewhere for brevity, for Python compiles it each time.
     """
 
@@ -59,7 +59,6 @@ class Expressions:
         self.level = 0
         self.lax_filters = 0
         self.lax = 0
-        self.fails = False
         self.often = False
         self.marks_safe = _MARKS_SAFE.search(writer.places.text) is not None
 
@@ -74,10 +73,7 @@ class Expressions:
                 start=node.start,
                 end=node.end,
             )
-        kind = type(node)
-        if kind is not Name and kind is not Literal and kind is not Member:
-            self.fails = True
-        found = _WRITERS[kind](self, node)
+        found = _WRITERS[type(node)](self, node)
         self.level -= 1
         if level % HOIST == 0 and not found.isidentifier():
             found = self.writer.hoist(found)

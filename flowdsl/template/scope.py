@@ -38,7 +38,20 @@ def names_set(body: Body, in_loops: bool = False) -> set[str]:
     return found
 
 
-LOOP_PARTS: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+def loop_parts(index: int, length: int) -> dict[str, Any]:
+    """What `loop` holds in a pass of a loop."""
+    return {
+        "index": index + 1,
+        "index0": index,
+        "revindex": length - index,
+        "revindex0": length - index - 1,
+        "first": index == 0,
+        "last": index == length - 1,
+        "length": length,
+    }
+
+
+LOOP_PARTS: Final = frozenset(loop_parts(0, 0))
 
 
 class Loop:

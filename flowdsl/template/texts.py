@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from flowdsl.template.expressions import Expressions
-from flowdsl.template.nodes import If, Literal, Member, Name, Node, Output, Statement, Text
+from flowdsl.template.nodes import If, Literal, Node, Output, Statement, Text
 from flowdsl.template.writer import Line, Piece, Writer
 
 # More texts than these are collected in a list: Python's compiler nests arguments.
@@ -19,14 +20,12 @@ class Texts:
     """Writes the codes of printed texts."""
 
     def __init__(
-        self, writer: Writer, expressions: Expressions, placeholders: frozenset[str], *, escaping: bool
+        self, writer: Writer, expressions: Expressions, placeholder: re.Pattern[str] | None, *, escaping: bool
     ) -> None:
         self.writer = writer
         self.expressions = expressions
         self.escaping = escaping
-        self.placeholder = (
-            re.compile("|".join(re.escape("{" + name + "}") for name in sorted(placeholders))) if placeholders else None
-        )
+        self.placeholder = placeholder
 
     def origin(self, node: Node) -> None:
         """The lines that follow come from a node."""
@@ -100,11 +99,7 @@ class Texts:
         return f"({temp} if type({bound}) is str else spell({temp}, {site}))"
 
 
-def is_plain(statement: Statement) -> bool:
-    """Whether a statement is literal text, or an output of a name or of members with constant keys."""
-    if not isinstance(statement, Output):
-        return isinstance(statement, Text)
-    node = statement.expression
-    while isinstance(node, Member) and isinstance(node.key, Literal):
-        node = node.target
-    return isinstance(node, Name)
+@lru_cache(maxsize=64)
+def placeholder(names: frozenset[str]) -> re.Pattern[str] | None:
+    """What finds the `{name}` of these names in literal text; None when there are none."""
+    return re.compile("|".join(re.escape("{" + name + "}") for name in sorted(names))) if names else None

@@ -1,0 +1,20 @@
+"""Every test of templates runs twice: with the first renderings of a template, and with its function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from flowdsl.template import compiler
+
+
+@pytest.fixture(scope="module", autouse=True, params=["first renderings", "function"])
+def tier(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How templates are rendered in this module's tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "function":
+            patch.setattr(compiler, "HOT", 0)
+        compiler.forget()
+        yield request.param
+    compiler.forget()
