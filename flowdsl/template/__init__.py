@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.template.cache import Cache
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
@@ -73,7 +74,7 @@ def render(text: str, context: Mapping[str, Any]) -> str:
 
     Raises: TemplateError.
     """
-    found: str = compile(parse(text), strict=False)(context, _NO_NAMES)
+    found: str = _renders[text](context, _NO_NAMES)
     return found
 
 
@@ -82,7 +83,18 @@ def evaluate(text: str, context: Mapping[str, Any]) -> Any:
 
     Raises: TemplateError.
     """
-    return compile(parse(text), strict=False, native=True)(context, _NO_NAMES)
+    return _evaluates[text](context, _NO_NAMES)
+
+
+def _rendered(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    return compile(parse(text), strict=False)
+
+
+def _evaluated(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    return compile(parse(text), strict=False, native=True)
+
+
+_renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)
 
 
 _HOMES = {"exposed": "members", "stringify": "json_text", "SecretText": "taint", "holds_secret": "taint"}

@@ -27,7 +27,7 @@ from flowdsl.template.nodes import (
     Switch,
     Text,
 )
-from flowdsl.template.parser import body_of
+from flowdsl.template.parser import body_of, parse, parse_expression
 from flowdsl.template.runtime import Places, namespace, runtime
 from flowdsl.template.scope import Loop, Scope
 from flowdsl.template.syntax import Template
@@ -44,9 +44,6 @@ HOT: Final = 100
 
 NOWHERE: Final = (0, 0)
 _CONSTANT: Final = re.compile(r"k\d+")
-
-_compiled: Final[Cache[Any, Compiled]] = Cache(4096)
-_codes: Final[Cache[str, CodeType]] = Cache(1024)
 
 
 class Kind(NamedTuple):
@@ -65,17 +62,16 @@ def compile(template: Template, kind: Kind) -> Compiled:
 
     Raises: TemplateError when the template has problems.
     """
-    key = (template.text, template.is_expression, kind)
-    known = _compiled.get(key)
-    if known is None:
-        if template.problems:
-            problem = template.problems[0]
-            raise TemplateError(
-                problem.message, code=problem.code, hint=problem.hint, start=problem.start, end=problem.end
-            )
-        known = _Young(template, kind).function
-        _compiled.put(key, known)
-    return known
+    return _compiled[template.text, template.is_expression, kind]
+
+
+def _made(key: tuple[str, bool, Kind]) -> Compiled:
+    text, is_expression, kind = key
+    template = parse_expression(text) if is_expression else parse(text)
+    if template.problems:
+        problem = template.problems[0]
+        raise TemplateError(problem.message, code=problem.code, hint=problem.hint, start=problem.start, end=problem.end)
+    return _Young(template, kind).function
 
 
 def _begin(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
@@ -151,6 +147,7 @@ class _Writing:
         self.body_ = young.body
         self.native_ = kind.native and young.template.is_native
         self.plain = young.plain
+        self.tainting = kind.taint
         self.places = Places(young.template.text)
         self.writer = Writer(self.places, namespace(self.places, young.runtime))
         self.scope = Scope(self.writer)
@@ -181,7 +178,7 @@ class _Writing:
     def built(self) -> tuple[CodeType, dict[str, Any]]:
         """The code of the lines written."""
         text = "\n".join(code for _indent, code, _origin in self.writer.lines)
-        loads = self.scope.loads(text, brief=len(self.writer.lines) == 1)
+        loads = self.scope.loads(text)
         if "meter" in text:
             loads.append("meter = Meter()")
         if "loops" in text:
@@ -194,7 +191,7 @@ class _Writing:
             tail = ["    except Failures: fail()", ""]
         indent = "    " if self.plain else "        "
         source = self.writer.source(head + [indent + line for line in loads], tail)
-        return _code(source), self.writer.names
+        return _codes[source], self.writer.names
 
     def native(self, expression: Node) -> None:
         """Write the function that gives a value."""
@@ -218,7 +215,10 @@ class _Writing:
         if len(codes) == 1 and _CONSTANT.fullmatch(codes[0]):
             self.writer.line(f"return {codes[0]}")
         else:
-            self.writer.line(f"return mixed(({''.join(code + ', ' for code in codes)}))")
+            self.writer.line(f"parts = ({''.join(code + ', ' for code in codes)})")
+            self.writer.line("try: text = join(parts)")
+            self.writer.line("except TypeError: text = join([show(part, site) for site, part in enumerate(parts)])")
+            self.writer.line("return text if len(text) <= LONGEST else finish((text,))")
 
     def at_once(self, body: Body) -> bool:
         """Write the return of a body that needs no statements; whether it is one."""
@@ -230,7 +230,11 @@ class _Writing:
                 del self.writer.lines[before:]
                 return False
             pieces += found
-        self.writer.wrapped("return finish((", pieces, "))")
+        if self.tainting:
+            self.writer.wrapped("return finish((", pieces, "))")
+        else:
+            self.writer.wrapped("text = join((", pieces, "))")
+            self.writer.line("return text if len(text) <= LONGEST else finish((text,))")
         return True
 
     def start(self) -> None:
@@ -323,7 +327,6 @@ class _Writing:
         """Write `for`."""
         self.texts.origin(statement.items)
         self.loops += 1
-        self.expressions.often = True
         number = self.writer.temp()
         index, items, length = f"i{number}", f"l{number}", f"n{number}"
         loop = Loop(index, length)
@@ -350,7 +353,6 @@ class _Writing:
         lines = [f"{length} = len({items})", head] if loop.used else [head]
         self.writer.lines[place:place] = [(self.writer.indent, line, self.writer.origin) for line in lines]
         self.loops -= 1
-        self.expressions.often = self.loops > 0
         if statement.otherwise:
             frame.loop = None
             frame.fixed = set()
@@ -420,16 +422,16 @@ class _Writing:
         self.first_of(branches)
 
 
-def _code(source: str) -> CodeType:
-    """Python's code of a source; templates of the same shape share it, for their texts are constants beside it."""
-    known = _codes.get(source)
-    if known is None:
-        import builtins
+def _code_of(source: str) -> CodeType:
+    import builtins
 
-        module = builtins.compile(source, "<template>", "exec", dont_inherit=True)
-        known = next(part for part in module.co_consts if isinstance(part, CodeType))
-        _codes.put(source, known)
-    return known
+    module = builtins.compile(source, "<template>", "exec", dont_inherit=True)
+    return next(part for part in module.co_consts if isinstance(part, CodeType))
+
+
+_compiled: Final = Cache(4096, _made)
+_codes: Final = Cache(1024, _code_of)
+"""Python's code by its source; templates of the same shape share it, for their texts are constants beside it."""
 
 
 def forget(*, shapes: bool = True) -> None:

@@ -46,8 +46,7 @@ _EQUALITY: Final = {
 class Expressions:
     """Writes expressions; `scope` knows the names.
 
-    `often`: what is written now runs many times, so it is written for
-    speed; elsewhere for brevity, for Python compiles it each time.
+    What is most often the case is decided in the code itself; functions are called for the rest.
     """
 
     def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any], max_depth: int) -> None:
@@ -59,7 +58,6 @@ class Expressions:
         self.level = 0
         self.lax_filters = 0
         self.lax = 0
-        self.often = False
         self.marks_safe = _MARKS_SAFE.search(writer.places.text) is not None
 
     def code(self, node: Node) -> str:
@@ -161,10 +159,7 @@ class Expressions:
             getter = self.scope.getter(target)
             if getter is not None:
                 return f"{getter}({key}, U)"
-            if not self.often:
-                return f"member({target}, {key})"
-            temp = target if target.isidentifier() else self.writer.temp()
-            bound = target if temp == target else f"{temp} := {target}"
+            temp, bound = self.bound(target)
             return f"({temp}.get({key}, U) if type({bound}) is dict else member({temp}, {key}))"
         return f"member({target}, {self.code(node.key)})"
 
@@ -233,18 +228,25 @@ class Expressions:
         left, right = self.code(node.left), self.code(node.right)
         if node.operator in _ARITHMETIC:
             return f"{_ARITHMETIC[node.operator]}({left}, {right})"
-        if node.operator in _COMPARISONS and not self.often:
-            return f"compare({left}, {right}, {self.writer.constant(node.operator)})"
-        if node.operator in _EQUALITY and not self.often:
-            return f"({_EQUALITY[node.operator][1]}({left}, {right}))"
-        a, b = self.writer.temp(), self.writer.temp()
-        if node.operator in _COMPARISONS:
-            slow = f"compare({a}, {b}, {self.writer.constant(node.operator)})"
-            return f"({a} {node.operator} {b} if type({a} := {left}) is type({b} := {right}) is int else {slow})"
         if node.operator == "in":
             return f"contains({left}, {right})"
-        fast, slow = _EQUALITY[node.operator]
-        return f"({a} {fast} {b} if type({a} := {left}) is type({b} := {right}) is str else {slow}({a}, {b}))"
+        if node.operator in _COMPARISONS:
+            kind, fast, slow = "int", node.operator, f"compare({{}}, {{}}, {self.writer.constant(node.operator)})"
+        else:
+            fast, function = _EQUALITY[node.operator]
+            kind, slow = "str", f"{function}({{}}, {{}})"
+        a, a_bound = self.bound(left)
+        if isinstance(node.right, Literal) and type(node.right.value).__name__ == kind:
+            return f"({a} {fast} {right} if type({a_bound}) is {kind} else {slow.format(a, right)})"
+        b, b_bound = self.bound(right)
+        return f"({a} {fast} {b} if type({a_bound}) is type({b_bound}) is {kind} else {slow.format(a, b)})"
+
+    def bound(self, code: str) -> tuple[str, str]:
+        """A local that holds what code gives, and the code that sets it where it is first read."""
+        if code.isidentifier():
+            return code, code
+        temp = self.writer.temp()
+        return temp, f"{temp} := {code}"
 
     def chain(self, node: Chain) -> str:
         """`and`, `or`, or `+ - ~` from left to right."""
@@ -268,11 +270,15 @@ class Expressions:
 
     def plus(self, left: str, right: Node, first: Node | None) -> str:
         """`left + right`; joining undefined to text is an error when strict."""
-        if not self.strict or self.lax:
-            return f"add({left}, {self.code(right)})"
-        site = self.writer.places.site
-        sites = f"{-1 if first is None else site(first)}, {site(right)}"
-        return f"add_strict({left}, {self.code(right)}, {sites})"
+        a, a_bound = self.bound(left)
+        b, b_bound = self.bound(self.code(right))
+        slow = f"add({a}, {b})"
+        if self.strict and not self.lax:
+            site = self.writer.places.site
+            slow = f"add_strict({a}, {b}, {-1 if first is None else site(first)}, {site(right)})"
+        total = self.writer.temp()
+        fast = f"type({a_bound}) is type({b_bound}) is int and LEAST < ({total} := {a} + {b}) < MOST"
+        return f"({total} if {fast} else {slow})"
 
     def logic(self, node: Chain) -> str:
         """`and` and `or`: the operand that decides."""

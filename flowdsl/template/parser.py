@@ -17,17 +17,10 @@ from flowdsl.template.syntax import Reference, Template
 _OUTPUT: Final = re.compile(r"\{\{[^{}'\"`\\%#]*\}\}")
 _TAG: Final = re.compile(r"\{[{%#]")
 
-templates: Final[Cache[str, Template]] = Cache(8192)
-expressions: Final[Cache[str, Template]] = Cache(2048)
-
 
 def parse(text: str) -> Template:
     """The template of a text; mistakes are in its `problems`."""
-    known = templates.get(text)
-    if known is None:
-        known = _parse(text)
-        templates.put(text, known)
-    return known
+    return templates[text]
 
 
 def _parse(text: str) -> Template:
@@ -84,13 +77,13 @@ def _parse_fully(text: str) -> Template:
 
 def parse_expression(text: str) -> Template:
     """The template of a bare expression, without braces; statements are refused as problems."""
-    known = expressions.get(text)
-    if known is None:
-        from flowdsl.template.tags import parse_bare
+    return expressions[text]
 
-        known = parse_bare(text)
-        expressions.put(text, known)
-    return known
+
+def _parse_bare(text: str) -> Template:
+    from flowdsl.template.tags import parse_bare
+
+    return parse_bare(text)
 
 
 def body_of(template: Template) -> Body:
@@ -110,3 +103,8 @@ def body_of(template: Template) -> Body:
     if at < len(text):
         body.append(Text(text[at:]))
     return body
+
+
+templates: Final = Cache(8192, _parse)
+expressions: Final = Cache(2048, _parse_bare)
+"""Templates and bare expressions by their text."""

@@ -117,14 +117,6 @@ def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int
     return show
 
 
-def _speller(show: Callable[[Any, int], str]) -> Callable[[Any, int], str]:
-    def spell(value: Any, site: int) -> str:
-        """The text of what is probably a number."""
-        return repr(value) if type(value) is int and _LEAST < value < EXACT else show(value, site)
-
-    return spell
-
-
 def native_value(value: Any) -> Any:
     """What a template that is one output gives outside: undefined is empty text, and nothing of ours remains."""
     if value is UNDEFINED:
@@ -204,21 +196,6 @@ def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
     return finish
 
 
-def _mixer(limits: TemplateLimits, show: Callable[[Any, int], str]) -> Callable[[tuple[Any, ...]], str]:
-    join, most = "".join, limits.max_output
-
-    def mixed(parts: tuple[Any, ...]) -> str:
-        try:
-            text = join(parts)
-        except TypeError:  # most parts are texts; the site of another is its index
-            text = join([show(part, site) for site, part in enumerate(parts)])
-        if len(text) > most:
-            raise limit_error("too much text", f"{most:,} characters")
-        return text
-
-    return mixed
-
-
 def _marked_items(value: Any) -> Any:
     items = operators.characters_or_items(value)
     return [SecretText(char) for char in items] if isinstance(items, SecretText) else items
@@ -281,6 +258,7 @@ def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
     return dict(
         _FIXED,
         LIMITS=kind.limits,
+        LONGEST=kind.limits.max_output,
         add=kind.add,
         add_strict=_strict_adder(kind.add, places.undefined),
         call=kind.call,
@@ -290,12 +268,10 @@ def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
         getter=kind.getter,
         items=kind.items,
         member=kind.member,
-        mixed=_mixer(kind.limits, show),
         native=_native(places, kind.strict),
         placeholder=kind.placeholder,
         root=kind.root,
         show=show,
-        spell=_speller(show),
         concat=kind.concat,
         texts=kind.texts,
         undefined=places.undefined,
@@ -304,12 +280,15 @@ def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
 
 _FIXED: Mapping[str, Any] = {
     "Failures": FAILURES,
+    "LEAST": _LEAST,
     "Meter": Meter,
+    "MOST": EXACT,
     "U": UNDEFINED,
     "compare": values.compare,
     "contains": operators.contains,
     "divide": operators.divide,
     "floored": operators.floored,
+    "join": "".join,
     "loose_eq": values.loose_eq,
     "multiply": operators.multiply,
     "negate": operators.negate,

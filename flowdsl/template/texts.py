@@ -92,11 +92,11 @@ class Texts:
         if self.expressions.kind(node) == "int" and not self.escaping:
             return f'f"{{{code}}}"'
         site = self.writer.places.site(node)
-        if self.escaping or not self.expressions.often:
+        if self.escaping:
             return f"show({code}, {site})"
-        temp = code if code.isidentifier() else self.writer.temp()
-        bound = code if temp == code else f"{temp} := {code}"
-        return f"({temp} if type({bound}) is str else spell({temp}, {site}))"
+        temp, bound = self.expressions.bound(code)
+        whole = f"type({temp}) is int and LEAST < {temp} < MOST"
+        return f'({temp} if type({bound}) is str else f"{{{temp}}}" if {whole} else show({temp}, {site}))'
 
 
 @lru_cache(maxsize=64)

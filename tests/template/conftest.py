@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+import flowdsl.template
 from flowdsl.template import compiler
+
+
+def forget() -> None:
+    """Empties the caches, so that no template is rendered as in another module."""
+    compiler.forget()
+    flowdsl.template._renders.clear()
+    flowdsl.template._evaluates.clear()
 
 
 @pytest.fixture(scope="module", autouse=True, params=["first renderings", "function"])
@@ -15,6 +23,6 @@ def tier(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "function":
             patch.setattr(compiler, "HOT", 0)
-        compiler.forget()
+        forget()
         yield request.param
-    compiler.forget()
+    forget()
