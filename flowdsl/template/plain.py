@@ -10,7 +10,10 @@ from typing import Final
 
 from flowdsl.template.nodes import Literal, Member, Name, Node
 
-_PLAIN: Final = re.compile(r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII)
+_PLAIN_TEXT: Final = r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}"
+_PLAIN: Final = re.compile(_PLAIN_TEXT, re.ASCII)
+OPENING: Final = re.compile(_PLAIN_TEXT + r"|\{[{%#]-?", re.ASCII)
+"""Finds the next tag: a plain output whole, of any other its opening."""
 _RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
 
 
@@ -20,7 +23,13 @@ def plain_output(text: str, at: int) -> re.Match[str] | None:
     One with a very long path is none: the parser of expressions knows the limits.
     """
     found = _PLAIN.match(text, at)
-    return None if found is None or found[1] in _RESERVED or len(found[2]) > 200 else found
+    return found if found is not None and is_plain_output(found) else None
+
+
+def is_plain_output(found: re.Match[str]) -> bool:
+    """Whether what `OPENING` found is a plain output."""
+    name = found[1]
+    return name is not None and name not in _RESERVED and len(found[2]) <= 200
 
 
 def reference(plain: re.Match[str]) -> Node:

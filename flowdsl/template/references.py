@@ -116,9 +116,10 @@ class _Walk:
         """Record `root.path`; what stands in brackets is walked on its own."""
         path: list[str] = []
         start_of_chain = node
-        while isinstance(node, Member):
-            if isinstance(node.key, Literal):
-                path.append(property_key(node.key.value))
+        while type(node) is Member:
+            key = node.key
+            if type(key) is Literal:
+                path.append(property_key(key.value))
             else:
                 path.clear()
                 start_of_chain = node.target
