@@ -95,7 +95,11 @@ class Expressions:
             if not any(lines for _code, lines in pieces):
                 return f"({f' {node.operators[0]} '.join(code for code, _lines in pieces)})"
         code = self.code(node)
-        return code if self.kind(node) == "bool" else f"truthy({code})"
+        return code if self.kind(node) == "bool" else self.true(*self.bound(code))
+
+    def true(self, local: str, bound: str) -> str:
+        """Python code for the truth of what `bound` sets a local to."""
+        return f"({local} if type({bound}) is str else truthy({local}))"
 
     def kind(self, node: Node) -> str | None:
         """What is sure of a part of `loop`: "int" or "bool"."""
@@ -289,9 +293,9 @@ class Expressions:
             parts += [code for code, _lines in later]
             code = parts.pop()
             while parts:
-                temp, left = self.writer.temp(), parts.pop()
+                temp, bound = self.bound(parts.pop())
                 value, other = (temp, code) if is_or else (code, temp)
-                code = f"({value} if truthy({temp} := {left}) else {other})"
+                code = f"({value} if {self.true(temp, bound)} else {other})"
             return code
         temp = self.writer.hoist(parts[0])
         for code, lines in later:

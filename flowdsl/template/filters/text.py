@@ -28,7 +28,7 @@ def _count(value: Any, default: int) -> int:
 @filter_named("capitalize", gives="text", quick=True, needs_value=True, keeps_safe=True)
 def capitalize(value: Any) -> str:
     """The text with a capital first letter, the others small."""
-    text = text_of(value).lower()
+    text = (value if type(value) is str else text_of(value)).lower()
     return text[:1].upper() + text[1:]
 
 
@@ -66,7 +66,7 @@ def indent(value: Any, width: Any = UNDEFINED, first: Any = False) -> str:
 )
 def lower(value: Any) -> str:
     """The text in small letters."""
-    return text_of(value).lower()
+    return value.lower() if type(value) is str else text_of(value).lower()
 
 
 @filter_named(
@@ -81,7 +81,7 @@ def lower(value: Any) -> str:
 )
 def upper(value: Any) -> str:
     """The text in capitals."""
-    return text_of(value).upper()
+    return value.upper() if type(value) is str else text_of(value).upper()
 
 
 @filter_named("title", gives="text", quick=True, needs_value=True, keeps_safe=True, elsewhere=("titlecase",))
