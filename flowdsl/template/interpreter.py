@@ -124,7 +124,7 @@ class _Rendering:
         self.counted: int | None = 0
         self.hidden: dict[str, Any] = {}
         self.lax = self.lenient = self.loops = 0
-        self.levels = [_Level(None)]
+        self.levels: list[_Level] = []
         self.meter = Meter()
 
     def whole(self) -> str:
@@ -194,6 +194,7 @@ class _Rendering:
         names = statement.names
         items = self.runtime.items(source) if len(names) == 1 else operators.entries(source, len(names))
         level = _Level((0, len(items)))
+        self.level()
         self.levels.append(level)
         outermost = self.counted is None
         if outermost:
@@ -243,7 +244,7 @@ class _Rendering:
 
     def filter_block(self, statement: FilterBlock, out: list[str]) -> None:
         """`filter`."""
-        own = self.levels[-1].own
+        own = self.level().own
         text = self.captured(statement.body)
         own[""] = text
         out.append(self.printed(statement.filtered))
@@ -281,9 +282,15 @@ class _Rendering:
                 return found
         return self.hidden[name] if name in self.hidden else free(name, self.context, self.names)
 
+    def level(self) -> _Level:
+        """The innermost level; the template's own is made when something is set or walked."""
+        if not self.levels:
+            self.levels.append(_Level(None))
+        return self.levels[-1]
+
     def write(self, name: str, value: Any) -> None:
         """Set a name; see `scope` for the rules."""
-        current = self.levels[-1]
+        current = self.level()
         if len(self.levels) == 1:
             # the template's own level also hides the FlowContext's value, even by undefined
             self.hidden[name] = value
@@ -326,7 +333,7 @@ class _Rendering:
 
     def name(self, node: Name) -> Any:
         """A name."""
-        return self.read(node.name)
+        return self.read(node.name) if self.levels else free(node.name, self.context, self.names)
 
     def member(self, node: Member) -> Any:
         """A member."""
@@ -398,18 +405,18 @@ class _Rendering:
 
     def chain(self, node: Chain) -> Any:
         """`and`, `or`, or `+ - ~` from left to right."""
-        operators, operands, runtime = node.operators, node.operands, self.runtime
-        if operators[0] in ("and", "or"):
-            return self.logic(operands, operators[0] == "or")
-        if all(operator == "~" for operator in operators):
+        signs, operands, runtime = node.operators, node.operands, self.runtime
+        if signs[0] in ("and", "or"):
+            return self.logic(operands, signs[0] == "or")
+        if all(sign == "~" for sign in signs):
             return (runtime.concat if len(operands) == 2 else runtime.texts)(*[self.sure(part) for part in operands])
-        found = self.sure(operands[0], operators[0] == "~")
-        for index, operator in enumerate(operators):
+        found = self.sure(operands[0], signs[0] == "~")
+        for index, sign in enumerate(signs):
             right = operands[index + 1]
-            if operator == "~":
+            if sign == "~":
                 found = runtime.texts(found, self.sure(right))
-            elif operator == "-":
-                found = operators_subtract(found, self.value(right))
+            elif sign == "-":
+                found = operators.subtract(found, self.value(right))
             else:
                 found = self.plus(found, right, None if index else operands[0])
         return found
@@ -454,7 +461,6 @@ def free(name: str, context: Mapping[str, Any], names: Mapping[str, Any]) -> Any
     return context if name == "flowContext" else context.get(name, BUILTINS.get(name, UNDEFINED))
 
 
-operators_subtract = operators.subtract
 _SIGNS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "-": operators.negate,
     "+": to_number,

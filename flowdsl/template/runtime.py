@@ -213,6 +213,7 @@ class Runtime:
 
     def __init__(self, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> None:
         self.strict = strict
+        self.marking = taint
         self.escaping = escaping
         self.limits = limits
         self.wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = spreading if taint else _unchanged

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 from flowdsl.template.expressions import Expressions
@@ -97,9 +96,3 @@ class Texts:
         temp, bound = self.expressions.bound(code)
         whole = f"type({temp}) is int and LEAST < {temp} < MOST"
         return f'({temp} if type({bound}) is str else f"{{{temp}}}" if {whole} else show({temp}, {site}))'
-
-
-@lru_cache(maxsize=64)
-def placeholder(names: frozenset[str]) -> re.Pattern[str] | None:
-    """What finds the `{name}` of these names in literal text; None when there are none."""
-    return re.compile("|".join(re.escape("{" + name + "}") for name in sorted(names))) if names else None

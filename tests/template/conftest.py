@@ -23,6 +23,7 @@ def tier(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "function":
             patch.setattr(compiler, "HOT", 0)
+            patch.setattr(compiler, "HOT_PLAIN", 0)
         forget()
         yield request.param
     forget()
