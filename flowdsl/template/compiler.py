@@ -36,7 +36,7 @@ from flowdsl.template.syntax import Template
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
 # Making a function costs as much as so many renderings lose without it. Measured with `python -m benchmarks templates`.
-HOT: Final = 10
+HOT: Final = 20
 HOT_PLAIN: Final = 500
 
 

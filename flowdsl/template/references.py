@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.nodes import (
+    Arguments,
     Binary,
     Body,
     Call,
@@ -21,6 +22,7 @@ from flowdsl.template.nodes import (
     Set,
     Switch,
     Tested,
+    Text,
     Unary,
 )
 from flowdsl.template.problems import TemplateProblem
@@ -46,6 +48,8 @@ class _Walk:
     def body(self, body: Body, bound: frozenset[str]) -> frozenset[str]:
         """Walk statements; gives the names that are bound behind them."""
         for statement in body:
+            if type(statement) is Text:
+                continue
             if isinstance(statement, Output):
                 self.node(statement.expression, bound)
             elif isinstance(statement, If):
@@ -90,7 +94,7 @@ class _Walk:
             if isinstance(node.target, Name) and node.target.name == "secret":
                 self.calls_secret = True
             self.node(node.target, bound, guarded, called=True)
-            self.each(list(node.arguments.parts()), bound)
+            self.arguments(node.arguments, bound)
         elif isinstance(node, Filtered):
             self.filtered(node, bound, guarded)
         elif isinstance(node, Tested):
@@ -107,6 +111,10 @@ class _Walk:
         else:
             harmless = guarded or (isinstance(node, Unary) and node.operator == "not")
             self.each(list(node.parts()), bound, harmless)
+
+    def arguments(self, arguments: Arguments, bound: frozenset[str]) -> None:
+        if arguments.values or arguments.named:
+            self.each(list(arguments.parts()), bound)
 
     def each(self, nodes: list[Node], bound: frozenset[str], guarded: bool = False) -> None:
         for node in nodes:
@@ -138,7 +146,7 @@ class _Walk:
 
         known = FILTERS.get(node.name)
         self.node(node.target, bound, guarded or (known is not None and known.replaces_undefined))
-        self.each(list(node.arguments.parts()), bound)
+        self.arguments(node.arguments, bound)
         if known is None:
             self.unknown("filter", node.name, node.at, list(FILTERS), from_elsewhere(node.name))
             return
@@ -160,7 +168,7 @@ class _Walk:
         from flowdsl.template.tests import JUDGE_UNDEFINED
 
         self.node(node.target, bound, guarded=node.name in JUDGE_UNDEFINED)
-        self.each(list(node.arguments.parts()), bound)
+        self.arguments(node.arguments, bound)
         self.test_name(node.name, node.at)
 
     def test_name(self, name: str, at: int) -> None:
