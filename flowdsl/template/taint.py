@@ -10,12 +10,13 @@ Where a mark could be lost:
 - **In what is no text.** A length, a number, a truth made of a secret carries no mark. That is meant: `secret('k') |
   length` may be shown.
 - **In what a condition lets through.** `{% if secret('k') == 'x' %}yes{% endif %}` prints an unmarked `yes`.
-- **In the keys of a mapping.** `mark` and `holds_secret` look at values only; `groupby` and `JSON.parse` make keys of text.
+- **In the keys of a mapping.** `mark` and `holds_secret` look at values only; `groupby` and `JSON.parse` make keys of
+  text.
 - **Deeper than 20 levels**, and inside objects of the host: there nobody looks.
-- **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` and `kv` do.
-- **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such code
-  through `Runtime.wrap`.
-- **Without `taint`**, which a host may choose where no secret can come from: then nothing is marked at all.
+- **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` does.
+- **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such
+  code through `Runtime.wrap`.
+- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when its files name no secret.
 """
 
 from __future__ import annotations
