@@ -172,7 +172,7 @@ class _Rendering:
         """The text of an output."""
         self.at = (node.start, node.end)
         value = self.value(node)
-        if type(value) is str and (not self.runtime.escaping or type(node) is Literal):
+        if type(value) is str and not self.runtime.escaping:
             return value
         if value is UNDEFINED and self.strict:
             self.undefined(node)
