@@ -42,6 +42,11 @@ TAGS = [
 CONTEXT = {"s": "text", "l": [1, None, "<b>"], "m": {"a": "b", "a b": 2, 3: 4.5}, "t": SecretText("hidden")}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tier() -> None:
+    """Each test here renders both ways itself."""
+
+
 def function(value: Any = None, *_: Any, name: Any = "") -> Any:
     """A function of the host."""
     return value if not name else [value, name]
