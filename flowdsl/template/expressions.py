@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.template.filters import FILTERS
+from flowdsl.template.filters import FILTERS, marks_safe
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -32,7 +31,6 @@ T = TypeVar("T")
 
 # An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
 HOIST: Final = 12
-_MARKS_SAFE: Final = re.compile(r"\|\s*(?:e\b|escape|forceescape|safe)|filter\s+(?:e\b|escape|forceescape|safe)")
 _COMPARISONS: Final = {"<", ">", "<=", ">="}
 _ARITHMETIC: Final = {"*": "multiply", "/": "divide", "%": "remainder", "**": "power"}
 _EQUALITY: Final = {
@@ -58,7 +56,7 @@ class Expressions:
         self.level = 0
         self.lax_filters = 0
         self.lax = 0
-        self.marks_safe = _MARKS_SAFE.search(writer.places.text) is not None
+        self.marks_safe = marks_safe(writer.places.text)
 
     def code(self, node: Node) -> str:
         """Python code that computes a node; lines it needs before are written."""
