@@ -72,8 +72,8 @@ def serve() -> None:
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
     """The image steps' own request path."""
-    from flowdsl.image import Image, ImageStore
-    from flowdsl.services import Service
+    from flowdsl.image.store import Image, ImageStore
+    from flowdsl.step.service import Service
     from flowdsl_steps.image.delivery import Courier, Terms, open_channel
     from flowdsl_steps.image.providers.openai import destination
 

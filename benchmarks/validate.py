@@ -147,7 +147,7 @@ def _step(index: int, serial: int) -> str:
 def _commands(folder: Path) -> Commands:
     """The console scripts beside this interpreter, and the schema of the installed steps for the peer."""
     from flowdsl.environment import Environment
-    from flowdsl.schema import schema_files
+    from flowdsl.reference.schema import schema_files
 
     registry = Environment().registry
     schema = folder / "flow.schema.json"

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowdsl.blob import Blob
-    from flowdsl.compile import Call, Site
     from flowdsl.diagnostics import Diagnostic, Related, render
-    from flowdsl.engine import Run
+    from flowdsl.engine.result import Result
     from flowdsl.environment import Environment, Flow, FlowText, OnEvent
     from flowdsl.error_value import ErrorValue
     from flowdsl.errors import (
@@ -42,10 +41,26 @@ if TYPE_CHECKING:
         UsageError,
     )
     from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
-    from flowdsl.image import Image, ImageStore
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits
-    from flowdsl.result import Result
-    from flowdsl.rules import (
+    from flowdsl.source import Position, Source, Span
+    from flowdsl.step.block import Block
+    from flowdsl.step.compiling import Execute, Frame, StepCompiler
+    from flowdsl.step.condition import holds
+    from flowdsl.step.flow_shapes import (
+        Assign,
+        Call,
+        Choice,
+        Exit,
+        Leaf,
+        Loop,
+        Parallel,
+        Sequence,
+        Switch,
+        Try,
+    )
+    from flowdsl.step.gather import Gathered, gather
+    from flowdsl.step.rules import (
         AtLeastOne,
         AtMostOne,
         Conflicts,
@@ -58,18 +73,15 @@ if TYPE_CHECKING:
         Rule,
         Together,
     )
-    from flowdsl.services import Service
-    from flowdsl.signals import Signal
-    from flowdsl.source import Position, Source, Span
-    from flowdsl.spec import Condition, Deferred, Expression, Port, Verbatim
-    from flowdsl.step import Block, Branch, Step, StepContext, Written
+    from flowdsl.step.service import Service
+    from flowdsl.step.signals import Signal
+    from flowdsl.step.spec import Condition, Deferred, Expression, Port, Prompt, Verbatim
+    from flowdsl.step.step import Branch, Step, StepContext, Written
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "flowdsl.blob": ("Blob",),
-    "flowdsl.compile": ("Call", "Site"),
-    "flowdsl.engine": ("Run",),
     "flowdsl.diagnostics": ("Diagnostic", "Related", "render"),
     "flowdsl.environment": ("Environment", "Flow", "FlowText", "OnEvent"),
     "flowdsl.errors": (
@@ -101,10 +113,24 @@ _HOMES = {
         "StepFinished",
         "StepStarted",
     ),
-    "flowdsl.image": ("Image", "ImageStore"),
+    "flowdsl.image.store": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
-    "flowdsl.result": ("Result",),
-    "flowdsl.rules": (
+    "flowdsl.engine.result": ("Result",),
+    "flowdsl.step.condition": ("holds",),
+    "flowdsl.step.gather": ("Gathered", "gather"),
+    "flowdsl.step.flow_shapes": (
+        "Assign",
+        "Call",
+        "Choice",
+        "Exit",
+        "Leaf",
+        "Loop",
+        "Parallel",
+        "Sequence",
+        "Switch",
+        "Try",
+    ),
+    "flowdsl.step.rules": (
         "AtLeastOne",
         "AtMostOne",
         "Conflicts",
@@ -117,16 +143,19 @@ _HOMES = {
         "Rule",
         "Together",
     ),
-    "flowdsl.services": ("Service",),
-    "flowdsl.signals": ("Signal",),
+    "flowdsl.step.service": ("Service",),
+    "flowdsl.step.signals": ("Signal",),
     "flowdsl.source": ("Position", "Source", "Span"),
-    "flowdsl.spec": ("Condition", "Deferred", "Expression", "Port", "Verbatim"),
-    "flowdsl.step": ("Block", "Branch", "Step", "StepContext", "Written"),
+    "flowdsl.step.spec": ("Condition", "Deferred", "Expression", "Port", "Prompt", "Verbatim"),
+    "flowdsl.step.block": ("Block",),
+    "flowdsl.step.compiling": ("Execute", "Frame", "StepCompiler"),
+    "flowdsl.step.step": ("Branch", "Step", "StepContext", "Written"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names up
     "arun",
+    "Assign",
     "AtLeastOne",
     "AtMostOne",
     "Blob",
@@ -134,6 +163,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "Branch",
     "Call",
     "check",
+    "Choice",
     "Condition",
     "ConfigError",
     "Conflicts",
@@ -146,6 +176,8 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "Event",
     "ExactlyOne",
     "ExclusivePair",
+    "Execute",
+    "Exit",
     "Expression",
     "Flow",
     "FlowCheckError",
@@ -153,28 +185,36 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "FlowFinished",
     "FlowSyntaxError",
     "FlowText",
+    "Frame",
+    "gather",
+    "Gathered",
+    "holds",
     "Image",
     "ImageStore",
+    "Leaf",
     "Limit",
     "LimitExceeded",
     "Limits",
     "load",
+    "Loop",
     "Note",
     "OnEvent",
     "Options",
+    "Parallel",
     "PluginError",
     "Port",
     "Position",
     "Problem",
     "Progress",
+    "Prompt",
     "Related",
     "render",
     "RequiredWhen",
     "Result",
     "Rule",
-    "Run",
     "run",
     "RunError",
+    "Sequence",
     "Service",
     "ServiceError",
     "ServiceRateLimited",
@@ -182,17 +222,19 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "ServiceTimeout",
     "ServiceUnavailable",
     "Signal",
-    "Site",
     "Source",
     "Span",
     "Step",
+    "StepCompiler",
     "StepContext",
     "StepError",
     "StepFailed",
     "StepFinished",
     "StepStarted",
+    "Switch",
     "TemplateError",
     "Together",
+    "Try",
     "UsageError",
     "Verbatim",
     "Written",

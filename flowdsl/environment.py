@@ -11,12 +11,10 @@ from flowdsl.checker import check as check_flow
 from flowdsl.checker.actions import chosen
 from flowdsl.checker.inputs import input_values
 from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.engine.result import Result
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.events import Event
 from flowdsl.limits import Limits
-from flowdsl.reader import read_bytes
-from flowdsl.registry import Registry, installed
-from flowdsl.result import Result
 from flowdsl.services import (
     ServiceLayers,
     allows_private_addresses,
@@ -25,14 +23,16 @@ from flowdsl.services import (
     settings_file,
 )
 from flowdsl.source import Source
+from flowdsl.step.registry import Registry, installed
+from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.compile import Program
-    from flowdsl.document import Document
-    from flowdsl.engine import Resources
-    from flowdsl.step import Step
+    from flowdsl.document.document import Document
+    from flowdsl.engine.execute import Resources
+    from flowdsl.engine.program import Program
+    from flowdsl.step.step import Step
 
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
@@ -162,7 +162,7 @@ class Environment:
         return await self.load(flow, action=action, declare=inputs or ()).arun(inputs, on_event=on_event)
 
     async def __aenter__(self) -> Environment:
-        from flowdsl.engine import Resources
+        from flowdsl.engine.execute import Resources
 
         if self._resources is not None:
             raise UsageError("this Environment is open already")
@@ -236,7 +236,7 @@ class Flow:
 
     async def arun(self, inputs: Mapping[str, Any] | None = None, *, on_event: OnEvent | None = None) -> Result:
         """`run` for a running event loop. Cancelling it cancels the flow, and leaves nothing half-written."""
-        from flowdsl.engine import Resources, execute
+        from flowdsl.engine.execute import Resources, execute
 
         shared = self.environment._resources
         if shared is not None:
@@ -266,9 +266,9 @@ class Flow:
     async def _arun(
         self, inputs: Mapping[str, Any] | None, on_event: OnEvent | None, resources: Resources, execute: Any
     ) -> Result:
-        from flowdsl.engine import Run
-        from flowdsl.image import ImageStore
-        from flowdsl.secrets import Secrets
+        from flowdsl.engine.execute import Run
+        from flowdsl.engine.secrets import Secrets
+        from flowdsl.image.store import ImageStore
 
         environment = self.environment
         _expect("inputs", inputs, Mapping, "a dict")
@@ -300,7 +300,7 @@ class Flow:
 
     def _compiled(self) -> Program:
         if self._program is None:
-            from flowdsl.compile import Compiler
+            from flowdsl.engine.compile import Compiler
 
             placeholders = [*self.environment.variables, *(self.document.inputs or ())]
             self._program = Compiler(
@@ -314,7 +314,7 @@ class Flow:
 
     def _names(self, values: dict[str, Any], secrets: Any) -> dict[str, Any]:
         """What templates can read beside the FlowContext."""
-        from flowdsl.secrets import allowed
+        from flowdsl.engine.secrets import allowed
         from flowdsl.template import UNDEFINED
 
         environment = self.environment

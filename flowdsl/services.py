@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.rules import UNKNOWN, Problem, show
-from flowdsl.spec import Key, StepSpec, is_templated
+from flowdsl.step.rules import UNKNOWN, Problem, show
+from flowdsl.step.service import Service
+from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
-    from flowdsl.reader import Node
+    from flowdsl.syntax.yaml_reader import Node
 
 SETTINGS: dict[str, Key] = {
     key.name: key
@@ -49,71 +50,8 @@ SETTINGS: dict[str, Key] = {
 }
 """The keys a service entry may hold."""
 
-SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
-"""The keys whose values are never shown."""
 KEYS = frozenset({"apiKey", "authKey"})
 """Either is enough to be let in."""
-
-
-class Service:
-    """One service entry, merged from the document, flowdsl.toml, the host and the environment.
-
-    `settings` maps keys of `SETTINGS` to values; `origins` says for each key where it came from (`flow`,
-    `flowdsl.toml`,
-    `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are `flowdsl.rules.UNKNOWN`.
-    """
-
-    __slots__ = ("_fingerprint", "name", "origins", "settings")
-
-    def __init__(self, name: str, settings: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
-        self.name = name
-        self.settings = dict(settings)
-        self.origins = dict(origins or {})
-        self._fingerprint: str | None = None
-
-    def get(self, key: str) -> Any:
-        """The value of a setting, or None."""
-        return self.settings.get(key)
-
-    def option(self, key: str) -> Any:
-        """The value a step option takes from this entry: the setting of that name, else the one under `options`."""
-        value = self.settings.get(key)
-        if value is None:
-            options = self.settings.get("options")
-            value = options.get(key) if isinstance(options, Mapping) else None
-        return value
-
-    @property
-    def fingerprint(self) -> str:
-        """A text that is the same for entries that say the same; never shown, as it holds the secrets."""
-        if self._fingerprint is None:
-            self._fingerprint = repr((self.name, self.settings, self.origins))
-        return self._fingerprint
-
-    def over(self, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The defaults of a step with what this entry sets in their place: `option`, for all keys at once."""
-        options = self.settings.get("options")
-        layers = (options if isinstance(options, Mapping) else {}, self.settings)
-        return {**defaults, **{key: value for layer in layers for key, value in layer.items() if value is not None}}
-
-    @property
-    def provider(self) -> str | None:
-        """Which vendor's protocol the entry speaks: `openai`, `azure`, `hub`, or None when nothing says."""
-        return self.settings.get("provider")
-
-    @property
-    def endpoint(self) -> str | None:
-        """The address the requests go to, or None for the provider's own."""
-        return self.settings.get("endpoint")
-
-    def __repr__(self) -> str:
-        from flowdsl.template.taint import holds_secret
-
-        shown = {
-            key: "***" if key in SECRET_SETTINGS or key == "headers" or holds_secret(value) else value
-            for key, value in self.settings.items()
-        }
-        return f"Service({self.name!r}, {shown})"
 
 
 def problem_of(key: str, value: Any) -> Problem | None:

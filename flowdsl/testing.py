@@ -9,14 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from flowdsl.engine import Resources
+from flowdsl.engine.execute import Resources
 from flowdsl.errors import UsageError
 from flowdsl.events import Event
-from flowdsl.image import ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl.limits import Limits
-from flowdsl.services import Service
-from flowdsl.signals import Signal
-from flowdsl.step import Block, Branch, Step, StepContext, spec_of
+from flowdsl.step.block import Block
+from flowdsl.step.service import Service
+from flowdsl.step.signals import Signal
+from flowdsl.step.step import Branch, Step, StepContext, spec_of
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from scenario_steps import STEPS, repeat
 from web_server import Routes, Seen, Web, answer
 
 import flowdsl
-from flowdsl.reader import read
+from flowdsl.syntax.yaml_reader import read
 from flowdsl_steps.image.simulator import Simulator
 
 AS_OF = date(2026, 11, 21)

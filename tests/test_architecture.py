@@ -22,13 +22,14 @@ PUBLIC_MODULES = (
     "flowdsl.diagnostics",
     "flowdsl.errors",
     "flowdsl.events",
-    "flowdsl.image",
-    "flowdsl.image_format",
+    "flowdsl.image.store",
+    "flowdsl.image.formats",
     "flowdsl.nearest",
-    "flowdsl.rules",
     "flowdsl.services",
-    "flowdsl.spec",
-    "flowdsl.step",
+    "flowdsl.step.rules",
+    "flowdsl.step.service",
+    "flowdsl.step.spec",
+    "flowdsl.step.step",
 )
 """Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
 HEAVY = ("PIL", "aiohttp", "asyncio", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
@@ -83,10 +84,10 @@ def test_type_checkers_see_every_public_name() -> None:
 
 def test_every_public_name_is_documented() -> None:
     kinds = {name: value for name in flowdsl.__all__ if isinstance(value := getattr(flowdsl, name), type)}
-    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "load", "render", "run")}
+    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "gather", "holds", "load", "render", "run")}
     assert [name for name, value in {**kinds, **functions}.items() if not (value.__doc__ or "").strip()] == []
     aliases = set(flowdsl.__all__) - set(kinds) - set(functions)
-    assert aliases == {"Call", "Event", "FlowText", "OnEvent", "Written"}
+    assert aliases == {"Event", "Execute", "FlowText", "OnEvent", "Written"}
     assert [name for name in sorted(aliases) if not documented_alias(name)] == []
 
 
@@ -145,7 +146,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
     ]
     assert found == [
         "flowdsl/cli/__init__.py",
-        "flowdsl/engine.py",
-        "flowdsl/registry.py",
+        "flowdsl/engine/execute.py",
+        "flowdsl/step/registry.py",
         "steps/flowdsl_steps/image/workers.py",
     ]

@@ -8,7 +8,7 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.checker import Checked
-    from flowdsl.document import Document
+    from flowdsl.document.document import Document
 
 
 class ActionNeeded(UsageError):

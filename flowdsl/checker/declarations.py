@@ -7,13 +7,14 @@ from typing import Any
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
 from flowdsl.checker.references import check_setting
-from flowdsl.document import InputDeclaration
+from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.reader import Node
-from flowdsl.rules import show
-from flowdsl.services import OTHER_NAMES, SECRET_SETTINGS, SETTINGS, problem_of
-from flowdsl.spec import is_templated, type_name
+from flowdsl.services import OTHER_NAMES, SETTINGS, problem_of
+from flowdsl.step.rules import show
+from flowdsl.step.service import SECRET_SETTINGS
+from flowdsl.step.spec import is_templated, type_name
+from flowdsl.syntax.yaml_reader import Node
 
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
 _PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "array": "list", "object": "map"}

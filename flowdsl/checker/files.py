@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from flowdsl.diagnostics import Diagnostic
-from flowdsl.reader import Node, read, read_bytes
 from flowdsl.source import Source, Span
+from flowdsl.syntax.yaml_reader import Node, read, read_bytes
 
 ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
 """What marks the root of a project."""

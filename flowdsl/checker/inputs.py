@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flowdsl.document import InputDeclaration
+from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
-from flowdsl.rules import show
+from flowdsl.step.rules import show
 
 SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
 """What a schema that is valid as such can still end in."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdsl.rules import Options, Problem
-from flowdsl.spec import StepSpec
+from flowdsl.step.rules import Options, Problem
+from flowdsl.step.spec import StepSpec
 
 MOST = 1024
 """How many judgements are remembered; when there are more, all are forgotten."""

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from flowdsl.checker.findings import Findings
-from flowdsl.reader import Node
-from flowdsl.rules import UNKNOWN
-from flowdsl.scalars import span_in
+from flowdsl.step.rules import UNKNOWN
+from flowdsl.syntax.scalars import span_in
+from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import Template, parse, parse_expression
 
 SETTING_NAMES = frozenset({"env", "secret", "kv"})

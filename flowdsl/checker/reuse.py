@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.steps import check_form
-from flowdsl.document import Document, Module, StepNode
+from flowdsl.document.document import Document, Module, StepNode
 
 
 def check_reusable(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
@@ -15,7 +15,7 @@ def check_reusable(flows: Iterable[list[StepNode]], document: Document, findings
     for steps in flows:
         check_form(steps, document, findings)
     if flows:
-        from flowdsl.checker.dataflow import check_open
+        from flowdsl.checker.flow.analysis import check_open
 
         check_open(flows, document, findings)
 

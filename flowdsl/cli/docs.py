@@ -14,9 +14,9 @@ EXAMPLES = ("flowdsl docs", "flowdsl docs --out site/steps", "flowdsl docs --che
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when `--check` finds files that differ."""
     from flowdsl.cli import COMMANDS
-    from flowdsl.docs import MARK, doc_pages
-    from flowdsl.docstrings import documented
-    from flowdsl.registry import installed
+    from flowdsl.reference.docs import MARK, doc_pages
+    from flowdsl.reference.docstrings import documented
+    from flowdsl.step.registry import installed
 
     parser = Parser("docs", COMMANDS["docs"], EXAMPLES)
     parser.add_argument("--out", default="docs/steps", metavar="DIR", help="the folder (default: docs/steps)")

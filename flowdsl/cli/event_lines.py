@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.engine.result import to_json
 from flowdsl.errors import RunError, ServiceError
-from flowdsl.result import to_json
 
 if TYPE_CHECKING:
+    from flowdsl.engine.result import Result
     from flowdsl.events import Event
-    from flowdsl.result import Result
 
 _SERVICE_FACTS = ("service", "status", "vendor_code", "retryable", "charge_possible", "attempts", "request_id")
 

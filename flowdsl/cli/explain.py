@@ -12,9 +12,9 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.cli.origins import Option
-    from flowdsl.document import StepNode
+    from flowdsl.document.document import StepNode
     from flowdsl.environment import Flow
-    from flowdsl.services import Service
+    from flowdsl.step.service import Service
 
 EXAMPLES = (
     "flowdsl explain skyline.flow.yaml:4",

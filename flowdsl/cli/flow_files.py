@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flowdsl.errors import FlowSyntaxError, UsageError
-from flowdsl.reader import read_bytes
+from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowSyntaxError
-from flowdsl.reader import plain_value, read
-from flowdsl.rules import show
 from flowdsl.source import Source, Span
+from flowdsl.step.rules import show
+from flowdsl.syntax.yaml_reader import plain_value, read
 
 if TYPE_CHECKING:
-    from flowdsl.document import InputDeclaration
+    from flowdsl.document.document import InputDeclaration
 
 
 def from_file(path: str) -> dict[str, Any]:

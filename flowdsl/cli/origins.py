@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.document import Document, StepNode
-from flowdsl.services import SECRET_SETTINGS, SETTINGS, Service, ServiceLayers
-from flowdsl.spec import BLOCK_TYPES
+from flowdsl.document.document import Document, StepNode
+from flowdsl.services import SETTINGS, ServiceLayers
+from flowdsl.step.service import SECRET_SETTINGS, Service
+from flowdsl.step.spec import BLOCK_TYPES
 
 BUILT_IN = "built-in default"
 HIDDEN = "***"

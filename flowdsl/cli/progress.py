@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
-from flowdsl.cli import told
+from flowdsl.cli import emitted_text
 from flowdsl.cli.terminal import colors, is_terminal, width
 from flowdsl.events import Emitted, Event, Note, Progress, StepFailed, StepFinished, StepStarted
 
@@ -32,7 +32,7 @@ class PlainProgress:
         self.known = known
         self.answers = answers or stream
         self.color = colors(stream)
-        self.bar: told.Bar | None = None
+        self.bar: emitted_text.Bar | None = None
 
     async def __aenter__(self) -> PlainProgress:
         return self
@@ -44,7 +44,7 @@ class PlainProgress:
 
     def __call__(self, event: Event) -> None:
         """Tells about one event."""
-        if isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
+        if isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
             self.answer(event)
             return
         line = self.line(event)
@@ -54,7 +54,7 @@ class PlainProgress:
 
     def answer(self, event: Emitted) -> None:
         """Prints what the flow answers."""
-        self.answers.write(f"{told.answer(event.payload)}\n")
+        self.answers.write(f"{emitted_text.answer(event.payload)}\n")
         self.answers.flush()
 
     def line(self, event: Event) -> str | None:
@@ -73,20 +73,20 @@ class PlainProgress:
 
     def emitted(self, event: Emitted) -> str | None:
         """The lines that stay of what a flow tells people."""
-        kind = told.kind_of(event)
-        if kind in told.PROGRESS:
+        kind = emitted_text.kind_of(event)
+        if kind in emitted_text.PROGRESS:
             text = self.moved_bar(event).text()
             return f"  {text}" if text and kind != "HIDE_PROGRESS" else None
         if kind == "SHOW_NOTIFICATION":
-            meant, text = told.notification(event.payload)
+            meant, text = emitted_text.notification(event.payload)
             return f"  {self.paint(_COLOURS.get(meant, _BLUE), meant)}: {text}"
         if kind == "DEBUG":
-            return "\n".join(f"  {line}" for line in told.debug(event))
-        return f"  {told.own_event(event)}"
+            return "\n".join(f"  {line}" for line in emitted_text.debug(event))
+        return f"  {emitted_text.own_event(event)}"
 
-    def moved_bar(self, event: Emitted) -> told.Bar:
+    def moved_bar(self, event: Emitted) -> emitted_text.Bar:
         """The progress bar after an event of it."""
-        self.bar = self.bar or told.Bar()
+        self.bar = self.bar or emitted_text.Bar()
         self.bar.take(event.name, event.payload)
         return self.bar
 
@@ -128,9 +128,9 @@ class LiveProgress(PlainProgress):
         elif isinstance(event, Progress):
             step, began, _ = self.running.get(event.path, (event.step, perf_counter(), ""))
             self.running[event.path] = (step, began, _progress(event))
-        elif isinstance(event, Emitted) and told.kind_of(event) in told.PROGRESS:
+        elif isinstance(event, Emitted) and emitted_text.kind_of(event) in emitted_text.PROGRESS:
             self.moved_bar(event)
-        elif isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
+        elif isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
             self._erase()
             self.answer(event)
         else:

@@ -15,10 +15,10 @@ from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
+from flowdsl.engine.result import Result
 from flowdsl.environment import Environment, Flow
 from flowdsl.events import Event
 from flowdsl.limits import Limits
-from flowdsl.result import Result
 
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     elif not options.events:
-        from flowdsl.cli.outcome import summary
+        from flowdsl.cli.summary import summary
 
         print(summary(result, simulated=options.simulate))
     return 0
@@ -140,11 +140,11 @@ def _answers(options: Namespace) -> TextIO:
 
 def _quiet(options: Namespace) -> Callable[[Event], None]:
     """What a quiet run shows: the answers of the flow, unless stdout is for JSON alone."""
-    from flowdsl.cli import told
+    from flowdsl.cli import emitted_text
     from flowdsl.events import Emitted
 
     def tell(event: Event) -> None:
-        if not options.json and isinstance(event, Emitted) and told.kind_of(event) == told.ANSWER:
-            print(told.answer(event.payload), flush=True)
+        if not options.json and isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
+            print(emitted_text.answer(event.payload), flush=True)
 
     return tell

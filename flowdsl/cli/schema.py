@@ -31,9 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse(arguments)
     if options.index is not None:
         return _index(options.index, options.check)
-    from flowdsl.docstrings import documented
-    from flowdsl.registry import installed
-    from flowdsl.schema import MARK, schema_files
+    from flowdsl.reference.docstrings import documented
+    from flowdsl.reference.schema import MARK, schema_files
+    from flowdsl.step.registry import installed
 
     registry = installed()
     files = schema_files(documented(registry.step_class(name)) for name in registry)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _index(package: str, check: bool) -> int:
-    from flowdsl.index import index_path, index_text
+    from flowdsl.reference.index import index_path, index_text
 
     path = Path(index_path(package))
     again = f"flowdsl schema --index {package}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.document import StepNode
+    from flowdsl.document.document import StepNode
     from flowdsl.environment import Flow
 
 NOWHERE = "http://127.0.0.1:9"

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowdsl.cli.arguments import Parser, one_of
-from flowdsl.docs import by_category, how_resolved, key_rules, service_variables, step_rules
 from flowdsl.errors import UsageError
-from flowdsl.registry import Registry, installed
-from flowdsl.spec import Key, Port, StepSpec
+from flowdsl.reference.docs import by_category, how_resolved, key_rules, service_variables, step_rules
+from flowdsl.step.registry import Registry, installed
+from flowdsl.step.spec import Key, Port, StepSpec
 
 EXAMPLES = ("flowdsl steps", "flowdsl steps SET", "flowdsl steps --format json")
 _WIDTH = 100
@@ -44,7 +44,7 @@ def page(spec: StepSpec) -> str:
     parts = [f"{spec.name}\n{_wrapped(spec.summary, '')}", "\n".join(_facts(spec))]
     keys = "\n".join(_key(spec, key) for key in spec.keys.values())
     parts.append(f"keys\n{keys}" if keys else "keys\n  none")
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         parts[-1] += "\n  every other key is the name of a FlowContext variable"
     rules = step_rules(spec)
     if rules:
@@ -58,7 +58,7 @@ def _described(registry: Registry, name: str) -> StepSpec:
     """A step with a summary on each key: from the plugin's index, else from the source of its class."""
     spec = registry.spec(name)
     if spec is None or not all(key.summary for key in spec.keys.values()):
-        from flowdsl.docstrings import documented
+        from flowdsl.reference.docstrings import documented
 
         return documented(registry.step_class(name))
     return spec

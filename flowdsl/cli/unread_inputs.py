@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
-    from flowdsl.document import Document, StepNode
-    from flowdsl.reader import Node
+    from flowdsl.document.document import Document, StepNode
+    from flowdsl.syntax.yaml_reader import Node
 
 
 def unread_inputs(document: Document, names: Iterable[str]) -> Iterator[str]:
@@ -48,5 +48,5 @@ def _ports_read(steps: Iterable[StepNode]) -> Iterator[str]:
         named = {port.type for port in step.inputs}
         yield from (port.name.partition(".")[0] for port in step.inputs)
         yield from (port.type for port in step.spec.inputs if port.type not in named)
-        for block in step.blocks.values():
-            yield from _ports_read(block)
+        for block in step.blocks:
+            yield from _ports_read(block.steps)

@@ -13,7 +13,7 @@ from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.values import UNDEFINED, holds, output_text, to_text, truthy
+from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
 
 if TYPE_CHECKING:
     from flowdsl.template.json_text import stringify as stringify
@@ -32,7 +32,6 @@ __all__ = [
     "compile",
     "evaluate",
     "exposed",
-    "holds",
     "holds_secret",
     "output_text",
     "parse",

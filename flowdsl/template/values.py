@@ -31,7 +31,6 @@ class Undefined:
 
 
 UNDEFINED: Final = Undefined()
-_FALSE_TEXTS: Final = frozenset({"", "false", "null", "undefined", "none"})
 
 
 class SafeText(str):
@@ -70,14 +69,6 @@ def truthy(value: Any) -> bool:
     if isinstance(value, float):
         return value == value and value != 0.0
     return value is not None and value is not UNDEFINED
-
-
-def holds(value: Any) -> bool:
-    """Whether the value of a condition is true: a text is false when, trimmed, it is empty or says false, null,
-    undefined or none in any case; everything else is judged as JavaScript does."""
-    if isinstance(value, str):
-        return value.strip().lower() not in _FALSE_TEXTS
-    return truthy(value)
 
 
 def output_text(value: Any) -> str:

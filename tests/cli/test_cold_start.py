@@ -50,8 +50,8 @@ def test_validating_an_image_step_imports_the_catalogue_and_nothing_heavy(tmp_pa
 
 
 def test_help_and_version_import_no_command(tmp_path: Path) -> None:
-    assert imported(tmp_path, (*HEAVY, "argparse", "yaml", "flowdsl.reader"), "--version") == ""
-    assert imported(tmp_path, (*HEAVY, "argparse", "yaml", "flowdsl.reader"), "--help") == ""
+    assert imported(tmp_path, (*HEAVY, "argparse", "yaml", "flowdsl.syntax.yaml_reader"), "--version") == ""
+    assert imported(tmp_path, (*HEAVY, "argparse", "yaml", "flowdsl.syntax.yaml_reader"), "--help") == ""
 
 
 def test_the_list_of_steps_imports_no_step(tmp_path: Path) -> None:

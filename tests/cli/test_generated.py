@@ -9,14 +9,14 @@ import pytest
 
 from flowdsl import Step, StepContext, Verbatim, Written
 from flowdsl.cli.generated import write_atomically, write_or_check
-from flowdsl.docs import step_page
-from flowdsl.docstrings import documented, field_docs
 from flowdsl.errors import PluginError
-from flowdsl.index import index_text, literal
-from flowdsl.registry import Registry
-from flowdsl.rules import Conflicts, RequiredWhen
-from flowdsl.spec import StepSpec
-from flowdsl.step import spec_of
+from flowdsl.reference.docs import step_page
+from flowdsl.reference.docstrings import documented, field_docs
+from flowdsl.reference.index import index_text, literal
+from flowdsl.step.registry import Registry
+from flowdsl.step.rules import Conflicts, RequiredWhen
+from flowdsl.step.spec import StepSpec
+from flowdsl.step.step import spec_of
 
 FILES = {"a.md": "<!-- made by us -->\none\n", "sub/b.md": "<!-- made by us -->\ntwo\n"}
 

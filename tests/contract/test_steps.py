@@ -20,13 +20,13 @@ from pydantic import ValidationError
 import flowdsl
 from flowdsl.cli import main
 from flowdsl.cli.simulated import overrides, placeholder_secret
-from flowdsl.docstrings import documented
-from flowdsl.reader import read
-from flowdsl.registry import installed
-from flowdsl.rules import Limit, Options
-from flowdsl.schema import flow_schema, kit_schema, module_schema, step_schema
+from flowdsl.reference.docstrings import documented
+from flowdsl.reference.schema import flow_schema, kit_schema, module_schema, step_schema
 from flowdsl.source import Source
-from flowdsl.spec import BLOCK_TYPES, Key, StepSpec, is_templated
+from flowdsl.step.registry import installed
+from flowdsl.step.rules import Limit, Options
+from flowdsl.step.spec import BLOCK_TYPES, Key, StepSpec, is_templated
+from flowdsl.syntax.yaml_reader import read
 from flowdsl_steps.image.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +137,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.parametrize(("text", "message"), FAULTY.items(), ids=list(FAULTY.values()))
+@pytest.mark.parametrize(("text", "message"), FAULTY.items())
 def test_a_wrong_flow_does_not_fit_the_schema(text: str, message: str) -> None:
     schema = flow_schema([spec_of(name) for name in NAMES])
     root, _ = read(Source(text))
@@ -154,7 +154,7 @@ FAULTY_ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items(), ids=list(FAULTY_ROOTS))
+@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items())
 def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[Any, str]) -> None:
     schema, message = expected
     root, _ = read(Source(text))
@@ -280,10 +280,3 @@ def test_generated_files_are_up_to_date(
     monkeypatch.chdir(ROOT)
     code = main(command)
     assert (code, capsys.readouterr().err) == (0, "")
-
-
-def test_the_common_keys_are_described_and_no_others() -> None:
-    from flowdsl.checker.steps import COMMON_KEYS as CHECKED
-    from flowdsl.docs import COMMON_KEYS as DESCRIBED
-
-    assert tuple(sorted(CHECKED)) == tuple(sorted(DESCRIBED))

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl.compile import Compiler
+from flowdsl.engine.compile import Compiler
 
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of steps of each list that is compiled, as it happens."""
     counts: list[int] = []
-    operations = Compiler.operations
+    compile_steps = Compiler.steps
 
     def counted(self: Compiler, steps: Iterable[Any]) -> Any:
-        made = operations(self, steps)
+        made = compile_steps(self, steps)
         counts.append(len(made))
         return made
 
-    monkeypatch.setattr(Compiler, "operations", counted)
+    monkeypatch.setattr(Compiler, "steps", counted)
     return counts
 
 

@@ -22,8 +22,8 @@ from flowdsl import (
     TemplateError,
     UsageError,
 )
-from flowdsl.image import ImageStore
-from flowdsl.result import to_json
+from flowdsl.engine.result import to_json
+from flowdsl.image.store import ImageStore
 from flowdsl.template import SecretText
 
 PIXEL = bytes.fromhex(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdsl.diagnostics import render
-from flowdsl.reader import MAX_DEPTH, Node, read, read_bytes
 from flowdsl.source import Position, Source
+from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")) | st.sampled_from("\n\t"))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
@@ -213,9 +214,55 @@ def test_an_alias_bomb_is_refused_in_no_time() -> None:
     assert time.perf_counter() - began < 2
 
 
-def test_depth_is_limited_in_the_text() -> None:
+def indented(sign: str, levels: int) -> str:
+    return "".join(" " * level + sign + "\n" for level in range(levels))
+
+
+NESTED: dict[str, Callable[[int], str]] = {
+    "lists on one line": lambda depth: "[" * depth,
+    "lists on one line below a key": lambda depth: "a: 1\nb: " + "[" * (depth - 1),
+    "lists with anchors": lambda depth: "&a [" * depth,
+    "maps on one line": lambda depth: "{a: " * depth,
+    "maps and lists on one line": lambda depth: "[{a: " * (depth // 2) + "[" * (depth % 2),
+    "brackets on lines of their own": lambda depth: "[\n" * depth,
+    "dashes on one line": lambda depth: "- " * depth,
+    "lists by indentation": lambda depth: indented("-", depth),
+    "maps by indentation": lambda depth: indented("a:", depth),
+    "dashes and then brackets": lambda depth: "- " * min(depth, 30) + "[" * (depth - 30),
+    "maps by indentation and then brackets": lambda depth: indented("a:", 40) + " " * 40 + "[" * (depth - 40),
+}
+"""How a text begins whose lists and maps stand so deep inside each other."""
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 1000, 1001, 1200])  # from 0.2.6 on libyaml gives up at 1,000
+@pytest.mark.parametrize("nested", NESTED)
+def test_depth_is_limited_in_the_text_whatever_libyaml_allows(nested: str, depth: int) -> None:
+    text = NESTED[nested](depth)
+    before = NESTED[nested](MAX_DEPTH)
+    start = len(before) + len(text[len(before) :]) - len(text[len(before) :].lstrip())
+    (found,) = read(Source(text))[1]
+    assert (found.code, found.message) == ("too-deep", "lists and maps stand more than 64 deep here")
+    assert (found.span.start, found.span.end) == (start, start + 1)
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 3000])
+def test_depth_is_limited_in_an_included_file(depth: int) -> None:
+    inner = Source("- 1\n- " + "[" * depth, "inner.yaml")
+    root, (found,) = read(Source("a: !include inner.yaml\nb: 2\n"), lambda path, at: read(inner))
+    assert root is not None
+    assert root.plain() == {"a": None, "b": 2}
+    assert (found.code, str(found.span), found.span.start) == ("too-deep", "inner.yaml:2:66", 6 + MAX_DEPTH - 1)
+
+
+def test_as_deep_as_is_allowed_is_read() -> None:
     assert slips("[" * MAX_DEPTH + "]" * MAX_DEPTH) == []
-    assert slips("[" * 3000) == [("too-deep", "lists and maps stand more than 64 deep here", "[")]
+    assert slips("{a: " * MAX_DEPTH + "}" * MAX_DEPTH) == []
+    assert slips(indented("-", MAX_DEPTH)) == []
+
+
+def test_what_stands_before_the_depth_is_found_too_and_once() -> None:
+    text = "a: [!x y, *none]\nb: {{ c }}\nd: " + "[" * 3000
+    assert [code for code, _, _ in slips(text)] == ["unquoted-template", "unknown-tag", "unknown-alias", "too-deep"]
 
 
 def test_depth_is_limited_through_aliases() -> None:

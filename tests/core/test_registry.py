@@ -74,7 +74,7 @@ def test_one_class_may_be_named_by_the_entry_point(tmp_path: Path) -> None:
 
 
 def test_a_plugin_with_an_index_is_checked_without_its_code(tmp_path: Path) -> None:
-    from flowdsl.step import spec_of
+    from flowdsl.step.step import spec_of
 
     class Greet(Step, name="GREET", outputs=("text",)):
         """Say hello."""
@@ -108,7 +108,7 @@ def test_a_step_without_a_run_fails_at_class_creation() -> None:
 def test_a_step_of_two_plugins_is_refused(tmp_path: Path, indexed: bool) -> None:
     plugin(tmp_path, "one", "one_steps", greet=STEP.format(cls="Greet", name="GREET"))
     if indexed:
-        from flowdsl.spec import StepSpec
+        from flowdsl.step.spec import StepSpec
 
         entry = StepSpec("GREET", qualname="two_steps.greet:Greet", keys={}).to_index()
         plugin(tmp_path, "two", "two_steps", index=f"STEPS = ({entry!r},)\n")

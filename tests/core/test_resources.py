@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from flowdsl.engine import Resources
+from flowdsl.engine.execute import Resources
 
 
 class Door:

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowdsl.reader import Node, read
-from flowdsl.scalars import span_in
 from flowdsl.source import Source
+from flowdsl.syntax.scalars import span_in
+from flowdsl.syntax.yaml_reader import Node, read
 
 PIECES = st.sampled_from(
     [

@@ -12,7 +12,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, Port, RunError, ServiceRefused, Step, StepContext, Written
-from flowdsl.secrets import Secrets
+from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.testing import Recorder
 

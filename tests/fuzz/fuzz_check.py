@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import flowdsl
-from flowdsl.step import StepContext, Written, spec_of
+from flowdsl.step.step import StepContext, Written, spec_of
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests"))

@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowdsl.image import ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl.limits import Limits
-from flowdsl.services import Service
-from flowdsl.step import Step, Written
+from flowdsl.step.service import Service
+from flowdsl.step.step import Step, Written
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.options import ImageOptions
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_pictures import PICTURES
 
-from flowdsl.image import Image, ImageStore
+from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer, LinkedImage
 from flowdsl_steps.image.stream import StreamedAnswer
 

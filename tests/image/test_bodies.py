@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from image_bench import Ground
 
-from flowdsl.rules import Options
-from flowdsl.services import Service
-from flowdsl.step import spec_of
+from flowdsl.step.rules import Options
+from flowdsl.step.service import Service
+from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
 from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
@@ -55,6 +55,8 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 judged = {"accepted": 0, "refused": 0}
 
 
+@example("hub", "gpt-image-2.6-flare", {"size": "256x256", "output_format": "gif"})
+@example("openai", "gpt-image-2.6-flare", {"size": "2048x2048", "output_format": "gif", "frame_count": 16})
 @settings(max_examples=1500, deadline=None)
 @given(
     form=st.sampled_from(sorted(FORMS)),

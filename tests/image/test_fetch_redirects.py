@@ -7,7 +7,7 @@ import pytest
 from web_server import Web, answer
 
 from flowdsl.errors import ServiceUnavailable
-from flowdsl.image import ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.public_network import open_fetcher
 from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.fetch import fetch

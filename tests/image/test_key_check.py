@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl.rules import UNKNOWN, Options, Problem
-from flowdsl.services import Service
+from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.service import Service
 from flowdsl.testing import Recorder
 from flowdsl_steps.image.capabilities import check_image
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flowdsl.errors import ConfigError
-from flowdsl.services import Service
+from flowdsl.step.service import Service
 from flowdsl_steps.image.destination import Destination
 from flowdsl_steps.image.providers import provider
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from image_bench import Bench, Ground
 
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.image import Image
-from flowdsl.services import Service
-from flowdsl.step import spec_of
+from flowdsl.image.store import Image
+from flowdsl.step.service import Service
+from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
 from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
@@ -260,7 +260,7 @@ def test_a_disk_that_takes_no_more_ends_the_step_and_leaves_the_cost_unknown(
     def full(descriptor: int, content: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flowdsl.image.os.write", full)
+    monkeypatch.setattr("flowdsl.image.store.os.write", full)
     with pytest.raises(StepError) as caught:
         bench.run()
     assert str(caught.value) == f"the image cannot be stored in {bench.folder}: No space left on device"
@@ -270,7 +270,7 @@ def test_a_disk_that_takes_no_more_ends_the_step_and_leaves_the_cost_unknown(
 
 def test_checking_a_step_needs_no_http_library() -> None:
     program = (
-        "import sys, flowdsl.image, flowdsl_steps.image.openai_image_generation\n"
+        "import sys, flowdsl.image.store, flowdsl_steps.image.openai_image_generation\n"
         "print(sorted({'httpx', 'aiohttp', 'pybase64', 'asyncio', 'PIL'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -12,8 +12,8 @@ import pytest
 from image_pictures import PICTURES, drawn
 
 from flowdsl.errors import StepError
-from flowdsl.image import Image, ImageStore
-from flowdsl.image_format import image_size, media_type
+from flowdsl.image.formats import image_size, media_type
+from flowdsl.image.store import Image, ImageStore
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -92,7 +92,7 @@ def test_more_bytes_than_the_limit_are_refused(tmp_path: Path) -> None:
 
 def test_part_files_of_a_killed_process_are_removed_and_those_of_a_living_one_stay(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from flowdsl.image import ImageStore\n"
+        "import os, sys; from flowdsl.image.store import ImageStore\n"
         "writer = ImageStore(sys.argv[1]).writer(); writer.write(b'half'); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from flowdsl.image import ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl.testing import StubContext, run_step
 from flowdsl_steps.io.save_images import SaveImages
 from flowdsl_steps.io.show_notification import ShowNotification

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowdsl.rules import UNKNOWN, Options, Problem, show
-from flowdsl.spec import IDENTIFIER
+from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.spec import IDENTIFIER
 
 SOURCES = ("text", "raw_text", "expression", "steps")
 """The keys of the older form that give the value of one variable."""

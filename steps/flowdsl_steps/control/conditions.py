@@ -1,4 +1,4 @@
-"""What a condition says."""
+"""The condition that a step was given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flowdsl import StepContext
 
 
-def answer(ctx: StepContext, *keys: str) -> Any:
+def first_given(ctx: StepContext, *keys: str) -> Any:
     """The value, resolved now, of the first of these options that the author gave; None when none is there."""
     for key in keys:
         if key in ctx.given:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from flowdsl import Options, Problem, RunError, ServiceError
 from flowdsl.nearest import nearest
-from flowdsl.rules import UNKNOWN
-from flowdsl.spec import Key
+from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.spec import Key
 
 
 class Repeat(NamedTuple):

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
-from flowdsl import AtMostOne, Block, Call, Expression, Run, Signal, Site, Step, TemplateError, Verbatim
+from flowdsl import (
+    Assign,
+    AtMostOne,
+    Block,
+    Execute,
+    Expression,
+    Frame,
+    Signal,
+    Step,
+    StepCompiler,
+    TemplateError,
+    Verbatim,
+)
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
@@ -20,8 +32,7 @@ class Set(
     name="SET",
     rules=(AtMostOne(*SOURCES),),
     check=check_set,
-    other_keys="variables",
-    shape="block",
+    flow=Assign(keys="others", sources=SOURCES, name="name", convert="convertTo"),
     category="Control",
     examples=(
         """\
@@ -52,45 +63,45 @@ class Set(
     """`number` converts a numeric text. Deprecated."""
 
     @classmethod
-    def compile(cls, site: Site) -> Call:
+    def compile(cls, compiler: StepCompiler) -> Execute:
         """Assigns at once, key by key; only `steps` is awaited."""
-        keys = site.step.keys
+        keys = compiler.keys
         source = next((key for key in SOURCES if key in keys), None)
         target = keys["name"].value if source is not None and "name" in keys else "text"
         own = {"convertTo", *SOURCES, *(["name"] if source is not None else [])}
         assignments = []
         for key in keys:
             if key == source and key != "steps":
-                assignments.append(_assignment(site, key, target, _source(site, key, "convertTo" in keys)))
+                assignments.append(_assignment(compiler, key, target, _source(compiler, key, "convertTo" in keys)))
             elif key not in own:
-                assignments.append(_assignment(site, key, key, site.unplaced(key)))
+                assignments.append(_assignment(compiler, key, key, compiler.unplaced(key)))
 
         if len(assignments) == 1 and source != "steps":
             return assignments[0]
 
-        def assign(run: Run) -> None:
+        def assign(frame: Frame) -> None:
             for one in assignments:
-                one(run)
+                one(frame)
 
-        block: Block | None = site.blocks("steps") if source == "steps" else None
+        block: Block | None = compiler.blocks("steps") if source == "steps" else None
         if block is None:
             return assign
 
-        def run_steps(run: Run) -> Awaitable[Signal | None]:
-            return _from_steps(run, block, target, assign)
+        def run_steps(frame: Frame) -> Awaitable[Signal | None]:
+            return _from_steps(frame, block, target, assign)
 
         return run_steps
 
 
-def _assignment(site: Site, key: str, variable: str, resolve: Any) -> Callable[[Run], None]:
+def _assignment(compiler: StepCompiler, key: str, variable: str, resolve: Any) -> Callable[[Frame], None]:
     """The call that sets one variable to the value of a key."""
 
-    def assign(run: Run) -> None:
-        context = run.context
+    def assign(frame: Frame) -> None:
+        context = frame.context
         try:
-            value = resolve(context, run.names)
+            value = resolve(context, frame.names)
         except TemplateError as error:
-            site.locate(key, error, run.names)
+            compiler.locate(key, error, frame.names)
             raise
         if value is UNDEFINED:
             context.pop(variable, None)
@@ -100,15 +111,15 @@ def _assignment(site: Site, key: str, variable: str, resolve: Any) -> Callable[[
     return assign
 
 
-async def _from_steps(run: Run, block: Block, target: str, assign: Callable[[Run], None]) -> Signal | None:
-    signal = await run.block(block.operations)
-    run.context[target] = run.context.get("text")
-    assign(run)
+async def _from_steps(frame: Frame, block: Block, target: str, assign: Callable[[Frame], None]) -> Signal | None:
+    signal = await frame.run_block(block)
+    frame.context[target] = frame.context.get("text")
+    assign(frame)
     return signal
 
 
-def _source(site: Site, key: str, convert: bool) -> Any:
-    resolve = site.unplaced(key)
+def _source(compiler: StepCompiler, key: str, convert: bool) -> Any:
+    resolve = compiler.unplaced(key)
     if not convert:
         return resolve
     return lambda context, names: _number(resolve(context, names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdsl import Blob, Image, StepContext, StepError
-from flowdsl.image_format import media_type
+from flowdsl.image.formats import media_type
 
 ANY_BYTES = "application/octet-stream"
 _HEAD = 4096

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pybase64
 
 from flowdsl.errors import StepError
-from flowdsl.image import Image, ImageStore, ImageWriter
+from flowdsl.image.store import Image, ImageStore, ImageWriter
 
 URL_LIFETIME_S = 60 * 60
 """How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flowdsl.errors import StepError
-from flowdsl.step import StepContext
+from flowdsl.step.step import StepContext
 from flowdsl_steps.image.catalogue import Model, catalogue
 from flowdsl_steps.image.destination import Destination
 from flowdsl_steps.image.options import ImageOptions, option, sent_fields

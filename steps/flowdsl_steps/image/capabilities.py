@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused, model_problems

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from flowdsl.errors import ServiceError
-from flowdsl.image import Image, ImageStore
+from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.transport import Delivery, open_client
 from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from flowdsl.errors import ConfigError
-from flowdsl.services import Service
+from flowdsl.step.service import Service
 
 _SHORTEST_SECRET = 6
 

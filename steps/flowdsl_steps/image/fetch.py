@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from flowdsl.errors import ServiceUnavailable, StepError
-from flowdsl.image import Image, ImageStore
+from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import refusal
 from flowdsl_steps.image.answer import LinkedImage
 

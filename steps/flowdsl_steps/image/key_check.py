@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.rules import Options, Problem, show
+from flowdsl.step.rules import Options, Problem, show
 from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.subject import host_of, is_local
 

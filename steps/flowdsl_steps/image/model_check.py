@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl_steps.image.catalogue import Life, Model, catalogue
 from flowdsl_steps.image.subject import Subject
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from flowdsl.image import Image
+from flowdsl.image.store import Image
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.body import Order
 from flowdsl_steps.image.delivery import Delivered

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from flowdsl.errors import ConfigError, ServiceError
-from flowdsl.image import Image
-from flowdsl.services import Service
-from flowdsl.step import StepContext
+from flowdsl.image.store import Image
+from flowdsl.step.service import Service
+from flowdsl.step.step import StepContext
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
 from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.body import Order, named_model, order_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.image import Image, ImageStore
+from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, Document, LinkedImage, answer_of
 from flowdsl_steps.image.usage import added
 

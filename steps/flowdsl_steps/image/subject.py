@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from flowdsl.rules import UNKNOWN, Options
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.catalogue import Model, catalogue
 
 Origin = Literal["step", "service", "deployment", "default", "unknown"]

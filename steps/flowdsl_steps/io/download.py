@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from flowdsl import Blob, Image, Port, Step, StepContext, StepError
-from flowdsl.image_format import EXTENSIONS
+from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
 from flowdsl_steps.io.file_name import file_name

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flowdsl import Deferred, Image, Port, Step, StepContext, StepError
-from flowdsl.image_format import EXTENSIONS
+from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import to_text
 from flowdsl_steps.data.source import read_source, what_is
 from flowdsl_steps.io.file_name import file_name

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from flowdsl.errors import ConfigError
-from flowdsl.services import Service
+from flowdsl.step.service import Service
 from flowdsl_steps.image.destination import Destination
 
 PROVIDERS = ("azure", "hub", "openai")

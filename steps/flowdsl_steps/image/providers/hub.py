@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from flowdsl.services import Service
+from flowdsl.step.service import Service
 from flowdsl_steps.image.destination import Destination, extra_headers, key_source, missing, secrets_in, split_endpoint
 from flowdsl_steps.image.providers.openai import OPERATION, operation_url
 

@@ -9,7 +9,7 @@ import re
 from urllib.parse import SplitResult, urlunsplit
 
 from flowdsl.errors import ConfigError
-from flowdsl.services import Service
+from flowdsl.step.service import Service
 from flowdsl_steps.image.destination import Destination, extra_headers, key_source, missing, secrets_in, split_endpoint
 
 ENVIRONMENT = {"apiKey": "OPENAI_API_KEY", "endpoint": "OPENAI_BASE_URL"}

@@ -1,0 +1,60 @@
+"""The outcome of a run in a few lines: its pictures, its other outputs, its time and cost."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.engine.result import to_json
+from flowdsl.image.store import Image
+
+if TYPE_CHECKING:
+    from flowdsl.engine.result import Result
+
+_SHOWN = 100
+
+
+def summary(result: Result, *, simulated: bool) -> str:
+    """The outcome as text for people."""
+    lines = [_image(image) for image in result.images]
+    lines += [f"{name}: {_short(value)}" for name, value in result.outputs.items() if not _only_images(value)]
+    number = len(result.images)
+    made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
+    return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {_cost(result.cost_usd, simulated)}"])
+
+
+def _image(image: Image) -> str:
+    size = f"{image.width}x{image.height}" if image.width and image.height else "size unknown"
+    return f"{_near(image.path)}  {size}  {image.mime.partition('/')[2].partition('+')[0].upper()}"
+
+
+def _near(path: str) -> str:
+    """A path below the current folder in its short form, any other as it is."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if relative.startswith(os.pardir) else relative
+
+
+def _only_images(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(item, Image) for item in value)
+    return isinstance(value, Image)
+
+
+def _short(value: Any) -> str:
+    """A value on one line, cut when it is long, without secrets."""
+    plain = to_json(value)
+    if not isinstance(plain, str):
+        import json
+
+        plain = json.dumps(plain, ensure_ascii=False)
+    text = " ".join(plain.split())
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _cost(usd: float | None, simulated: bool) -> str:
+    if simulated:
+        return "simulated, nothing was charged"
+    return "cost unknown" if usd is None else f"cost ${usd:.4f}" if usd else "no cost"

@@ -1,0 +1,363 @@
+"""An ordinary step, bound to its place: resolve its options, judge them, run it, write what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from flowdsl.engine.resolvers import is_constant
+from flowdsl.errors import ConfigError, StepError
+from flowdsl.events import Emitted, Note, Progress
+from flowdsl.nearest import nearest
+from flowdsl.step.compiling import Resolver
+from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.signals import Signal
+from flowdsl.step.spec import BLOCK_TYPES, StepSpec
+from flowdsl.template.taint import holds_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowdsl.document.document import StepNode
+    from flowdsl.engine.execute import Run
+    from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.step.block import Block
+    from flowdsl.step.service import Service
+    from flowdsl.step.step import Step, Written
+    from flowdsl.syntax.yaml_reader import Node
+
+T = TypeVar("T")
+
+
+class Placed(Protocol):
+    """What a step is bound to: its node, and the resolvers of its options."""
+
+    @property
+    def step(self) -> StepNode:
+        """The step at its place."""
+        ...
+
+    def resolver(self, name: str) -> Resolver:
+        """The resolver of an option that is present."""
+        ...
+
+
+class BoundStep:
+    """An ordinary step at its place in a flow."""
+
+    def __init__(self, cls: type[Step], placed: Placed) -> None:
+        self.cls = cls
+        self.step: StepNode = placed.step
+        self.spec: StepSpec = placed.step.spec
+        self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
+        self.outputs = tuple(port.type for port in self.step.outputs)
+        self.inputs = tuple(port.type for port in self.step.inputs)
+        self.templated = frozenset(name for name, node in self.step.keys.items() if not is_constant(node))
+        self.resolvers: dict[str, Resolver] = {}
+        self.deferred: dict[str, Resolver] = {}
+        self.deferred_given: dict[str, Any] = {}
+        for name, node in self.step.keys.items():
+            key = self.spec.keys.get(name)
+            if key is not None and key.deferred:
+                self.deferred[name] = placed.resolver(name)
+                self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
+            else:
+                self.resolvers[name] = placed.resolver(name)
+        dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
+        self.ready: Step | None = None
+        if not dynamic and self.spec.service is None:
+            self.ready = self.config({name: resolve({}, {}) for name, resolve in self.resolvers.items()}, None, None)
+
+    def _is_fixed(self, name: str, node: Node) -> bool:
+        """Whether an option has the same value each time."""
+        key = self.spec.keys.get(name)
+        if key is None or not (key.verbatim or key.deferred or key.type in BLOCK_TYPES):
+            return is_constant(node) and not (key is not None and key.expression)
+        return True
+
+    def execute(self, run: Run) -> Awaitable[Signal | None] | Signal | None:
+        """Runs the step; returns an awaitable when its `run` is async."""
+        running = RunningStep(self, run)
+        config = self.ready
+        if config is None:
+            values = {}
+            for name, resolve in self.resolvers.items():
+                value = resolve(run.context, run.names)
+                values[name] = self.read_text(name, value)
+            if run.secrets.seen:
+                run.secrets.notice(values)
+            config = self.config(values, running.service if self.spec.service is not None else None, run)
+        result = config.run(running)
+        if inspect.isawaitable(result):
+            return self.finish(run, result)
+        return self.write(run, result)
+
+    async def finish(self, run: Run, result: Awaitable[Written]) -> Signal | None:
+        """Waits for an async `run` and writes what it returns."""
+        return self.write(run, await result)
+
+    def read_text(self, name: str, value: Any) -> Any:
+        """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
+        key = self.spec.keys.get(name)
+        if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
+            from flowdsl.syntax.yaml_reader import plain_value
+
+            plain = plain_value(value.strip())
+            return value if isinstance(plain, str) else plain  # a secret stays marked
+        if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
+            return int(value)
+        if key is not None and key.type == "text" and name in self.templated and isinstance(value, (bool, int, float)):
+            from flowdsl.template import to_text
+
+            return to_text(value)
+        return value
+
+    def config(self, values: dict[str, Any], service: Service | None, run: Run | None) -> Step:
+        """The options as the step's frozen model.
+
+        Raises:
+            ConfigError: an option that breaks a rule.
+        """
+        given = {**values, **self.deferred_given} if self.deferred else values
+        options = Options(self.spec.name, given, self.spec.defaults, service)
+        if run is not None:
+            options.as_of = run.as_of
+            options.reads_text = self.input(run, "text") is not None
+        for problem in self.spec.problems(options):
+            if problem.severity == "error":
+                raise self.config_error(problem, holds_secret(values.get(problem.key or "")))
+            if run is not None and (
+                problem.key is None or not is_constant(self.step.keys.get(problem.key, self.step.node))
+            ):
+                run.emit_note(self.step, problem.code, problem.message)
+        fields = {key.field: values[name] for name, key in self.spec.keys.items() if values.get(name) is not None}
+        fields.update({name: value for name, value in values.items() if name not in self.spec.keys})
+        try:
+            return self.cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise self.config_error(
+                Problem("invalid-option", f"`{place}`: {first['msg']}", key=place.partition(".")[0])
+            ) from None
+
+    def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
+        """The exception for a problem, with its place; no hint when it could tell a secret."""
+        error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
+        error.step, error.path = self.spec.name, self.step.path
+        node = self.step.keys.get(problem.key or "")
+        error.span = node.span if node is not None else self.step.name_node.span
+        return error
+
+    def input(self, run: Run, type: str) -> Any:
+        """The value of an input type; None when unset."""
+        path = next((port.name for port in self.step.inputs if port.type == type), type)
+        value: Any = run.context
+        for part in path.split("."):
+            if isinstance(value, Mapping):
+                value = value.get(part)
+            elif isinstance(value, (list, tuple)) and part.isdecimal():
+                value = value[int(part)] if int(part) < len(value) else None
+            else:
+                return None
+        return value
+
+    def write(self, run: Run, result: Written) -> Signal | None:
+        """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
+        if isinstance(result, Signal):
+            return result
+        if result is None:
+            return None
+        if not isinstance(result, Mapping):
+            raise _no_map(self.spec, result)
+        written = run.secrets.marked(dict(result))
+        declared = [port.type for port in self.spec.outputs]
+        for type in written:
+            if type not in declared:
+                raise StepError(
+                    f"{self.spec.name} returned `{type}`, which is not among its outputs",
+                    hint=f"declare it: outputs={(*declared, type)!r}",
+                )
+        if self.step.outputs:
+            for port in self.step.outputs:
+                if port.type in written:
+                    run.context[port.name] = written[port.type]
+            return None
+        for index, port_of_spec in enumerate(self.spec.outputs):
+            if port_of_spec.type in written and not port_of_spec.optional:
+                run.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
+        return None
+
+    def key_of(self, index: int, type: str) -> str:
+        """The FlowContext key of an output."""
+        if index == 0 and self.spec.writes_to is not None:
+            node = self.step.keys.get(self.spec.writes_to)
+            return str(node.value if node is not None else self.spec.keys[self.spec.writes_to].default)
+        return type
+
+
+def _is_null(node: Node) -> bool:
+    return node.kind == "scalar" and node.value is None
+
+
+def _no_map(spec: StepSpec, result: object) -> StepError:
+    kind = type(result).__name__
+    found = {"str": "a text", "list": "a list", "tuple": "a list"}.get(kind, f"a value of type {kind}")
+    example = next((port.type for port in spec.outputs), "text")
+    return StepError(
+        f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
+    )
+
+
+class RunningStep:
+    """What a step sees of its run: the `StepContext` of the engine."""
+
+    __slots__ = ("_bound", "_run", "_service", "given", "id", "inputs", "outputs", "path", "step", "templated")
+
+    def __init__(self, bound: BoundStep, run: Run) -> None:
+        self._bound = bound
+        self._run = run
+        self._service: Service | None = None
+        self.step = bound.spec.name
+        self.path = bound.step.path
+        self.id = bound.step.id
+        self.given = bound.given
+        self.outputs = bound.outputs
+        self.inputs = bound.inputs
+        self.templated = bound.templated
+
+    @property
+    def flow_context(self) -> Mapping[str, Any]:
+        """The FlowContext, to read."""
+        run = self._run
+        if run.secrets.seen:
+            run.secrets.notice(run.context)
+        return run.context
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the environment."""
+        return self._run.limits
+
+    @property
+    def service(self) -> Service:
+        """The service entry of the step, merged and resolved."""
+        if self._service is None:
+            self._service = self._run.service(self._bound.step)
+        return self._service
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        return self._run.store
+
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to."""
+        from pathlib import Path
+
+        return Path(self._run.output).absolute()
+
+    def input(self, type: str) -> Any:
+        """The value of an input type; None when unset."""
+        value = self._bound.input(self._run, type)
+        if self._run.secrets.seen:
+            self._run.secrets.notice(value)
+        return value
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tells that something happens."""
+        run = self._run
+        if run.emit is not None:
+            run.emit(Progress(self.step, self.path, run.now(), run.secrets.hide_in(text), done, total))
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tells something the author should know."""
+        run = self._run
+        if run.emit is not None:
+            secrets = run.secrets
+            run.emit(Note(self.step, self.path, run.now(), code, secrets.hide_in(text), secrets.hide_in(details)))
+
+    def spend(self, usd: float | None) -> None:
+        """Adds to the cost of the run."""
+        self._run.spend(usd)
+
+    def write(self, key: str, value: Any) -> None:
+        """Sets a FlowContext key while the step runs."""
+        self._run.context[key] = value
+
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+        """Runs the steps of a block."""
+        return self._run.block(block.steps if block is not None else ())
+
+    def branch(self) -> RunningBranch:
+        """A copy of the FlowContext to run blocks on."""
+        return RunningBranch(self._bound, self._run)
+
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
+        """Runs a flow of a template's name or of a dot path.
+
+        Raises:
+            StepError: there is no such flow.
+        """
+        document, module = self._run.program.document, self._run.module
+        if ref is not None:
+            found = document.flow_of(ref, module)
+            message, known = f"No flow found for ref '{ref}'", document.flow_refs(module)
+        else:
+            steps = document.templates.get(name or "")
+            found = None if steps is None else (steps, module)
+            message, known = f"No template found with name '{name}'", list(document.templates)
+        if found is None:
+            near = nearest(ref or name or "", known)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
+            raise StepError(message, code="unknown-flow", hint=hint)
+        return self._run.call(*found)
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an option that the step resolves itself; None when it is absent.
+
+        Raises:
+            ConfigError: the value breaks a constraint of its key.
+        """
+        bound = self._bound
+        resolve = bound.deferred.get(key)
+        if resolve is None:
+            return None
+        known = self._run.names if names is None else {**self._run.names, **names}
+        value = bound.read_text(key, resolve(self._run.context, known))
+        constraints = bound.spec.keys[key]  # those of an expression speak of its text, not of its value
+        problem = None if value is None or constraints.expression else constraints.problem(value)
+        if problem is not None:
+            raise bound.config_error(problem)
+        return value
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tells the host's sink something."""
+        run = self._run
+        run.tell(Emitted(self.step, self.path, run.now(), name, run.secrets.hide_in(payload)))
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A shared thing, opened once."""
+        return await self._run.resources.get(key, open)
+
+
+class RunningBranch:
+    """A copy of the FlowContext with a step context over it."""
+
+    __slots__ = ("_before", "_run", "context")
+
+    def __init__(self, bound: BoundStep, run: Run) -> None:
+        self._before = dict(run.context)
+        self._run = run.branched()
+        self.context = RunningStep(bound, self._run)
+
+    def changes(self) -> dict[str, Any]:
+        """The keys that were set to something else than before."""
+        before = self._before
+        return {key: value for key, value in self._run.context.items() if key not in before or before[key] is not value}

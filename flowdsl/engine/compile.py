@@ -1,0 +1,156 @@
+"""A checked document to a program: every step a function that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.document.document import Document, StepNode
+from flowdsl.engine.bound_step import BoundStep
+from flowdsl.engine.namespaces import Namespaces
+from flowdsl.engine.program import CompiledStep, Program
+from flowdsl.engine.resolvers import constant, is_constant, locate, located
+from flowdsl.errors import TemplateError
+from flowdsl.step.block import Block
+from flowdsl.step.compiling import Names, Resolver
+from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.yaml_reader import Node
+from flowdsl.template import compile as compile_template
+from flowdsl.template import parse, parse_expression
+
+if TYPE_CHECKING:
+    from flowdsl.limits import Limits
+    from flowdsl.step.registry import Registry
+
+
+class PlacedCompiler:
+    """The compiler at the place of one step: the `StepCompiler` of the engine."""
+
+    __slots__ = ("compiler", "keys", "step")
+
+    def __init__(self, step: StepNode, compiler: Compiler) -> None:
+        self.step = step
+        self.keys = step.keys
+        self.compiler = compiler
+
+    def resolver(self, name: str) -> Resolver:
+        """The resolver of an option that is present, by what kind of key it is."""
+        node, key = self.step.keys[name], self.step.spec.keys.get(name)
+        if key is None:
+            return self.compiler.resolver(node)
+        if key.type in BLOCK_TYPES:
+            return constant(self.blocks(name))
+        if key.expression:
+            return self.compiler.expression(node)
+        if key.verbatim:
+            return constant(node.plain())
+        return self.compiler.resolver(node, strict=False if key.condition else None)
+
+    def unplaced(self, name: str) -> Resolver:
+        """The resolver of an option whose TemplateErrors the caller hands to `locate`: one call less for each value."""
+        node, key = self.step.keys[name], self.step.spec.keys.get(name)
+        if node.kind != "scalar" or is_constant(node) or (key is not None and (key.verbatim or key.expression)):
+            return self.resolver(name)
+        return self.compiler.template(node)
+
+    def locate(self, key: str, error: TemplateError, names: Names) -> None:
+        """Completes an error of an option's template with its place in the file."""
+        locate(error, self.step.keys[key], names)
+
+    def blocks(self, name: str) -> Any:
+        """The blocks of an option that holds steps: one, a list or a map, as the option has them."""
+        step = self.step
+        made = {
+            block.name: Block(self.compiler.steps(block.steps), block.path)
+            for block in step.blocks
+            if block.key == name
+        }
+        kind = step.spec.keys[name].type
+        if kind == "branches":
+            return list(made.values())
+        return made if kind == "cases" else made.get(None)
+
+
+class Compiler:
+    """Makes the program of one document."""
+
+    def __init__(
+        self,
+        document: Document,
+        registry: Registry,
+        limits: Limits,
+        placeholders: Iterable[str],
+        *,
+        autoescape: bool = False,
+    ) -> None:
+        self.document = document
+        self.autoescape = autoescape
+        self.registry = registry
+        self.limits = limits
+        self.placeholders = frozenset(placeholders)
+        self.taint = _mentions_secrets(document)
+
+    def program(self) -> Program:
+        """The program of the document."""
+        document = self.document
+        outputs, on_error = document.outputs, document.on_error
+        return Program(
+            document,
+            self.steps(document.steps),
+            None if on_error is None else self.steps(on_error),
+            None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
+            Namespaces(document, self.resolver) if document.scopes or document.imports else None,
+            self.steps,
+        )
+
+    def steps(self, steps: Iterable[StepNode]) -> tuple[CompiledStep, ...]:
+        """A list of steps, compiled."""
+        return tuple(map(self._step, steps))
+
+    def _step(self, step: StepNode) -> CompiledStep:
+        cls = self.registry.step_class(step.spec.name)
+        placed = PlacedCompiler(step, self)
+        execute: Any = cls.compile(placed) or BoundStep(cls, placed).execute
+        return CompiledStep(step, execute, self.resolver(step.label) if step.label is not None else None)
+
+    def resolver(self, node: Node, *, strict: bool | None = None) -> Resolver:
+        """The resolver of a node; maps and lists are made anew each time."""
+        if node.kind == "list":
+            items = [self.resolver(item) for item in node.value]
+            return lambda context, names: [item(context, names) for item in items]
+        if node.kind == "map":
+            pairs = [(key, self.resolver(item)) for key, item in node.value.items()]
+            return lambda context, names: {key: item(context, names) for key, item in pairs}
+        value = node.value
+        if not isinstance(value, str) or "{" not in value:
+            return lambda context, names: value
+        return located(self.template(node, strict), node)
+
+    def template(self, node: Node, strict: bool | None = None) -> Resolver:
+        """The resolver of a scalar that holds a template; its errors know no place in the file."""
+        value = node.value
+        strict = not self.document.lenient if strict is None else strict
+        return compile_template(
+            parse(value),
+            strict=strict,
+            native=True,
+            taint=self.taint,
+            placeholders=self.placeholders,
+            autoescape=self.autoescape,
+            limits=self.limits.template,
+        )
+
+    def expression(self, node: Node) -> Resolver:
+        """The resolver of a bare expression; undefined is None there."""
+        if not isinstance(node.value, str):
+            return constant(node.plain())
+        compiled = compile_template(
+            parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
+        )
+        return located(compiled, node)
+
+
+def _mentions_secrets(document: Document) -> bool:
+    """Whether a secret can reach a template: only then values are tracked."""
+    text = document.source.text
+    return "secret" in text or "\\" in text  # an escape can spell the word otherwise

@@ -1,0 +1,64 @@
+"""A program: a checked document as functions that are ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flowdsl.source import Span
+from flowdsl.step.compiling import Execute, Names, Resolver
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import Document, Module, StepNode
+    from flowdsl.engine.namespaces import Namespaces, Reading
+
+
+class CompiledStep:
+    """One step, ready to run."""
+
+    __slots__ = ("execute", "label", "name", "path", "span", "wrote")
+
+    def __init__(self, step: StepNode, execute: Execute, label: Resolver | None) -> None:
+        self.name = step.spec.name
+        self.path = step.path
+        self.span: Span = step.name_node.span
+        self.execute = execute
+        self.label = label
+        self.wrote = tuple(dict.fromkeys(name for name, _ in step.writes()))
+
+
+class Program:
+    """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
+
+    `compile` makes the steps of a reusable flow, and is asked on the flow's first call.
+    """
+
+    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "steps")
+
+    def __init__(
+        self,
+        document: Document,
+        steps: tuple[CompiledStep, ...],
+        on_error: tuple[CompiledStep, ...] | None,
+        outputs: Mapping[str, Resolver] | None,
+        namespaces: Namespaces | None,
+        compile: Callable[[list[StepNode]], tuple[CompiledStep, ...]],
+    ) -> None:
+        self.document = document
+        self.steps = steps
+        self.on_error = on_error
+        self.outputs = outputs
+        self._namespaces = namespaces
+        self._compile = compile
+        self._flows: dict[int, tuple[CompiledStep, ...]] = {}
+
+    def names_for(self, reading: Reading, module: Module | None = None) -> Names:
+        """The names of a run with its namespaces of blocks; inside a module `imports` are the module's."""
+        return reading.names if self._namespaces is None else self._namespaces.names_for(reading, module)
+
+    def flow(self, steps: list[StepNode]) -> tuple[CompiledStep, ...]:
+        """The compiled steps of a reusable flow."""
+        found = self._flows.get(id(steps))
+        if found is None:
+            found = self._flows[id(steps)] = self._compile(steps)
+        return found

@@ -1,0 +1,87 @@
+"""What a run gives back, and its values as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowdsl.image.store import Image
+
+
+class Result:
+    """What a run gives back.
+
+    `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
+    `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
+    known; `elapsed_s` the time; `steps` how many steps ran.
+    """
+
+    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "steps")
+
+    def __init__(
+        self,
+        outputs: dict[str, Any],
+        context: dict[str, Any],
+        cost_usd: float | None,
+        elapsed_s: float,
+        steps: int,
+        hide: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.outputs = outputs
+        self.context = context
+        self.cost_usd = cost_usd
+        self.elapsed_s = elapsed_s
+        self.steps = steps
+        self._hide = hide
+
+    @property
+    def images(self) -> list[Image]:
+        """Every picture in the outputs, in order, each once."""
+        found: dict[int, Image] = {}
+        _collect_images(self.outputs, found)
+        return list(found.values())
+
+    def to_json(self) -> Any:
+        """The outputs as JSON values: pictures as maps with path, mime, width, height and sha256, secrets hidden."""
+        values = to_json(self.outputs)
+        return values if self._hide is None else self._hide(values)
+
+    def __repr__(self) -> str:
+        found = f"outputs={sorted(self.outputs)}, images={len(self.images)}"
+        return f"Result({found}, cost_usd={self.cost_usd}, elapsed_s={self.elapsed_s:.3f})"
+
+
+def _collect_images(value: Any, found: dict[int, Image]) -> None:
+    from flowdsl.image.store import Image
+
+    if isinstance(value, Image):
+        found.setdefault(id(value), value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect_images(item, found)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_images(item, found)
+
+
+def to_json(value: Any) -> Any:
+    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`."""
+    from flowdsl.image.store import Image
+    from flowdsl.template.taint import SecretText
+
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, SecretText):
+        return "***"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, Image):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {str(to_json(key)): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return str(value)

@@ -1,0 +1,4 @@
+"""Pictures: handles over stored bytes, the folder that stores them, and what their first bytes tell.
+
+Begin at `store`.
+"""

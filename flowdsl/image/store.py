@@ -1,0 +1,331 @@
+"""Images: handles over stored bytes, and the folder that stores them.
+
+A FlowContext holds an `Image`, never the bytes: it is a mapping over what is known of the image, and `b64_json` is
+computed from the file each time it is read. An `ImageStore` names files by the SHA-256 of their bytes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from flowdsl.errors import StepError
+from flowdsl.image.formats import EXTENSIONS, image_size, media_type
+
+try:
+    import fcntl
+except ImportError:  # Windows refuses to delete an open file, which is all the lock is for
+    fcntl = None  # type: ignore[assignment]  # the platform has no such module
+
+_KEYS = (
+    "url",
+    "b64_json",
+    "path",
+    "mime",
+    "width",
+    "height",
+    "bytes",
+    "sha256",
+    "revised_prompt",
+    "url_expires_at",
+)
+_JSON_KEYS = ("path", "mime", "width", "height", "sha256", "url", "revised_prompt")
+_HEAD_SIZE = 32 * 1024
+_LONG_HEAD_SIZE = 4 * 1024 * 1024
+_PART = ".part"
+
+
+class Image(Mapping[str, Any]):
+    """One generated image: a mapping over those of its keys that are known, which are its attributes too.
+
+    `path` is the absolute path of the stored file, `bytes` its size, `width` and `height` are pixels, `url` is the
+    vendor's address for it and `url_expires_at` the Unix time in seconds when that ends. Two images are equal when
+    their bytes and what is known of them are.
+    """
+
+    __slots__ = ("bytes", "height", "mime", "path", "revised_prompt", "sha256", "url", "url_expires_at", "width")
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        mime: str,
+        bytes: int,
+        sha256: str,
+        width: int | None = None,
+        height: int | None = None,
+        url: str | None = None,
+        revised_prompt: str | None = None,
+        url_expires_at: int | None = None,
+    ) -> None:
+        self.path: Final = path
+        self.mime: Final = mime
+        self.bytes: Final = bytes
+        self.sha256: Final = sha256
+        self.width: Final = width
+        self.height: Final = height
+        self.url: Final = url
+        self.revised_prompt: Final = revised_prompt
+        self.url_expires_at: Final = url_expires_at
+
+    @property
+    def b64_json(self) -> str:
+        """The bytes of the file in base64, computed at each reading.
+
+        Raises:
+            StepError: the file is gone.
+        """
+        import pybase64
+
+        return pybase64.b64encode(self.read()).decode("ascii")
+
+    def read(self) -> builtins.bytes:
+        """The bytes of the file.
+
+        Raises:
+            StepError: the file is gone.
+        """
+        try:
+            return Path(self.path).read_bytes()
+        except OSError as error:
+            raise StepError(
+                f"the image {self.path} cannot be read: {error.strerror or error}",
+                code="image-unreadable",
+                hint="the image store was moved or emptied after the image was made",
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints of it: path, mime, width, height, sha256 and, when known, url and revised_prompt."""
+        return {key: value for key in _JSON_KEYS if (value := getattr(self, key)) is not None}
+
+    def __getitem__(self, key: str) -> Any:
+        value = getattr(self, key) if key in _KEYS else None
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return key == "b64_json" or (key in _KEYS and getattr(self, str(key)) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in _KEYS if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _identity(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, key) for key in _KEYS if key != "b64_json")
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity() == other._identity() if isinstance(other, Image) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        size = "" if self.width is None else f" {self.width}x{self.height}"
+        return f"<Image {self.mime}{size} {self.bytes} bytes {self.path}>"
+
+
+class ImageStore:
+    """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
+
+    A file appears under its name complete or not at all. Part files that a killed process left are removed when the
+    folder is next opened; those of a living process are not.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder).absolute()
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make the folder and remove what killed processes left; done once, and before anything is paid for.
+
+        Raises:
+            StepError: the folder cannot be made or written to.
+        """
+        if not self._prepared:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._sweep()
+                ImageWriter(self.folder).abort()
+            except OSError as error:
+                raise _unwritable(self.folder, error) from error
+            self._prepared = True
+
+    def writer(self, limit: int | None = None) -> ImageWriter:
+        """A writer of one image; more than `limit` bytes are refused.
+
+        Raises:
+            StepError: the folder cannot be written to.
+        """
+        self.prepare()
+        try:
+            return ImageWriter(self.folder, limit)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    def add(self, content: builtins.bytes) -> Image:
+        """Store bytes that are at hand.
+
+        Raises:
+            StepError: they are not an image.
+        """
+        with self.writer() as writer:
+            writer.write(content)
+            return writer.commit()
+
+    def _sweep(self) -> None:
+        for part in self.folder.glob(f".*{_PART}"):
+            with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
+                descriptor = os.open(part, os.O_RDWR)
+                try:
+                    _lock(descriptor)
+                finally:
+                    os.close(descriptor)
+                part.unlink()
+
+
+class ImageWriter:
+    """Takes the bytes of one image as they arrive and makes an `Image` of them, or leaves nothing behind.
+
+    As a context manager it aborts unless it was committed.
+    """
+
+    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_part", "size")
+
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._part, self._descriptor = _open_part(folder)
+        self._hash = hashlib.sha256()
+        self._head = b""
+        self.size = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither committed nor aborted."""
+        return self._descriptor >= 0
+
+    def write(self, content: builtins.bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            StepError: the disk does not take them, or there are more than the limit.
+        """
+        self.size += len(content)
+        if self._limit is not None and self.size > self._limit:
+            raise StepError(f"the image is larger than the limit of {self._limit} bytes", code="image-too-large")
+        if len(self._head) < _HEAD_SIZE:
+            self._head += content[: _HEAD_SIZE - len(self._head)]
+        self._hash.update(content)
+        view = memoryview(content)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+
+    def commit(
+        self, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
+    ) -> Image:
+        """Give the file its name and return the handle.
+
+        Raises:
+            StepError: the bytes are not an image we know, or the disk does not take them.
+        """
+        mime = media_type(self._head)
+        if mime is None:
+            self.abort()
+            raise StepError(f"what came is not an image: {_describe(self._head, self.size)}", code="not-an-image")
+        size = image_size(mime, self._head) or image_size(mime, self._longer_head())
+        digest = self._hash.hexdigest()
+        path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
+        try:
+            self._close()
+            if not self._is_stored(path):
+                self._part.replace(path)
+        except OSError as error:
+            self.abort()
+            raise _unwritable(self._folder, error) from error
+        return Image(
+            path=str(path),
+            mime=mime,
+            bytes=self.size,
+            sha256=digest,
+            width=size and size.width,
+            height=size and size.height,
+            url=url,
+            revised_prompt=revised_prompt,
+            url_expires_at=url_expires_at,
+        )
+
+    def _is_stored(self, path: Path) -> bool:
+        """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
+        try:
+            stored = path.stat().st_size == self.size
+        except FileNotFoundError:
+            return False
+        if stored:
+            self._part.unlink()
+        return stored
+
+    def abort(self) -> None:
+        """Remove what was written; nothing happens after a commit or a second time."""
+        if self._descriptor >= 0:
+            self._close()
+        self._part.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+
+    def _longer_head(self) -> builtins.bytes:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.read(self._descriptor, _LONG_HEAD_SIZE)
+
+    def __enter__(self) -> ImageWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        self.abort()
+        return False
+
+
+def _unwritable(folder: Path, error: OSError) -> StepError:
+    return StepError(f"the image cannot be stored in {folder}: {error.strerror or error}", code="image-unwritable")
+
+
+def _open_part(folder: Path) -> tuple[Path, int]:
+    """A new part file, locked."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        part = folder / f".{os.urandom(8).hex()}{_PART}"
+        descriptor = os.open(part, flags, 0o644)
+        with contextlib.suppress(OSError):  # not every file system has locks; without them nothing is swept either
+            _lock(descriptor)
+        if os.name == "nt" or os.fstat(descriptor).st_nlink:
+            return part, descriptor
+        os.close(descriptor)  # swept by another process between the opening and the lock
+
+
+def _lock(descriptor: int) -> None:
+    """Hold the file as long as this process lives, so that a later opening knows it is not abandoned."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _describe(head: builtins.bytes, size: int) -> str:
+    if not size:
+        return "no bytes at all"
+    start = head[:24].decode("latin-1")
+    shown = start if start.isprintable() else head[:12].hex(" ")
+    return f"{size} bytes that begin with `{shown}`"

@@ -1,0 +1,25 @@
+"""JSON Schemas (draft 2020-12): one for each kind of file, for editors, and one for the options of each step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from flowdsl.reference.schema.file_schema import flow_schema, kit_schema, module_schema
+from flowdsl.reference.schema.step_schema import MARK, step_schema
+from flowdsl.step.spec import StepSpec
+
+__all__ = ["MARK", "flow_schema", "kit_schema", "module_schema", "schema_files", "step_schema"]
+
+
+def schema_files(specs: Iterable[StepSpec]) -> dict[str, str]:
+    """Relative path → text of every schema file: `flow`, `module` and `ai-kit` `.schema.json`, and
+    `steps/NAME.schema.json`."""
+    specs = list(specs)
+    files = {
+        "flow.schema.json": flow_schema(specs),
+        "module.schema.json": module_schema(specs),
+        "ai-kit.schema.json": kit_schema(specs),
+    }
+    files.update({f"steps/{spec.name}.schema.json": step_schema(spec) for spec in specs})
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in files.items()}

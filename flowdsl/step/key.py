@@ -1,0 +1,232 @@
+"""One key of a step, and the constraints on its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from flowdsl.step.rules import Problem, show
+
+TEMPLATE_MARKS = ("{{", "{%", "{#")
+
+
+class Key(NamedTuple):
+    """One key of a step and the constraints on its value.
+
+    `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
+    `names` are what a deferred template can read beside the names of every template.
+    """
+
+    name: str
+    type: str = "any"
+    summary: str = ""
+    field: str = ""
+    required: bool = False
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    choices: tuple[Any, ...] = ()
+    verbatim: bool = False
+    condition: bool = False
+    expression: bool = False
+    deferred: bool = False
+    prompt: bool = False
+    deprecated: str | None = None
+    names: tuple[str, ...] = ()
+
+    def problem(self, value: Any) -> Problem | None:
+        """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""
+        if self.choices:
+            return (
+                None if any(value == c and type(value) is type(c) for c in self.choices) else self._not_a_choice(value)
+            )
+        accepts = _TYPES.get(self.type)
+        if accepts is not None and not accepts(value):
+            return self._wrong_type(value)
+        if self.minimum is not None or self.maximum is not None:
+            return self._range_problem(value)
+        if self.min_length is not None or self.max_length is not None or self.pattern is not None:
+            return self._text_problem(value)
+        return None
+
+    def constraints(self) -> str:
+        """The constraints in the words of the docs: `Range:1-4`, `Length:1-∞`, `Pattern: …`, `One of: …`; empty when
+        there are none."""
+        parts = []
+        if self.choices:
+            parts.append("One of: " + ", ".join(str(choice) for choice in self.choices))
+        if self.minimum is not None or self.maximum is not None:
+            parts.append(f"Range:{_bound(self.minimum, '-∞')}-{_bound(self.maximum, '∞')}")
+        if self.pattern is not None:
+            parts.append(f"Pattern: {self.pattern}")
+        if self.min_length is not None or self.max_length is not None:
+            word = _LENGTHS.get(self.type, "Length")
+            parts.append(f"{word}:{_bound(self.min_length, '0')}-{_bound(self.max_length, '∞')}")
+        return "; ".join(parts)
+
+    def _not_a_choice(self, value: Any) -> Problem:
+        from flowdsl.nearest import nearest
+
+        choices = [str(choice) for choice in self.choices]
+        near = nearest(str(value), choices)
+        return Problem(
+            "not-a-choice",
+            f"`{self.name}` is {show(value)}, which is not one of {', '.join(choices)}",
+            key=self.name,
+            hint=f"did you mean `{near}`?" if near else None,
+        )
+
+    def _wrong_type(self, value: Any) -> Problem:
+        found = type_name(value)
+        hint = None
+        if isinstance(value, str) and self.type in ("integer", "number", "boolean"):
+            hint = "write it without quotes" if _unquoted_fits(value, self.type) else None
+            if self.type == "boolean" and value.lower() in ("yes", "no", "on", "off"):
+                hint = f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
+        elif self.type == "text" and isinstance(value, (bool, int, float)):
+            hint = f'quote it: `{self.name}: "{show(value).strip("`")}"`'
+        elif self.type == "integer" and isinstance(value, float):
+            hint = "write a whole number"
+        elif self.type == "list" and not isinstance(value, (list, dict)):
+            hint = f"write a list: `{self.name}: [{show(value).strip('`')}]`"
+        shown = show(value)
+        what = shown if isinstance(value, (Mapping, list)) or value is None else f"the {found} {shown}"
+        return Problem("wrong-type", f"`{self.name}` takes {ARTICLES[self.type]}, not {what}", key=self.name, hint=hint)
+
+    def _range_problem(self, value: float) -> Problem | None:
+        low, high = self.minimum, self.maximum
+        if (low is None or value >= low) and (high is None or value <= high):
+            return None
+        if low is not None and high is not None:
+            wanted = f"from {low:g} to {high:g}"
+        else:
+            wanted = f"at least {low:g}" if low is not None else f"at most {high:g}"
+        near = low if low is not None and value < low else high
+        return Problem(
+            "out-of-range",
+            f"`{self.name}` is {value}, and must be {wanted}",
+            key=self.name,
+            hint=f"the nearest allowed value is {near:g}",
+        )
+
+    def _text_problem(self, value: Any) -> Problem | None:
+        length, low, high = len(value), self.min_length, self.max_length
+        unit = _UNITS.get(self.type, "character")
+        if low is not None and length < low:
+            found = "is empty" if not length else f"has {_count(length, unit)}"
+            return Problem(
+                "wrong-length", f"`{self.name}` {found}, and needs at least {_count(low, unit)}", key=self.name
+            )
+        if high is not None and length > high:
+            return Problem(
+                "wrong-length", f"`{self.name}` has {_count(length, unit)}, and takes at most {high}", key=self.name
+            )
+        if self.pattern is not None:
+            import re
+
+            # `$` is the very end, as in JSON Schema; Python's would let a line break through.
+            ended = self.pattern.endswith("$") and not self.pattern.endswith("\\$")
+            if not re.search(f"{self.pattern[:-1]}\\Z" if ended else self.pattern, value):
+                hint = None
+                if self.pattern == IDENTIFIER:
+                    hint = "use letters, digits and _, and start with a letter or _" + _identifier_hint(value)
+                return Problem(
+                    "wrong-pattern",
+                    f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
+                    key=self.name,
+                    hint=hint,
+                )
+        return None
+
+
+IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+"""What a name of a FlowContext key looks like."""
+
+
+BLOCK_TYPES = frozenset({"steps", "cases", "branches"})
+"""Types of keys that hold steps: a list of steps, a map from value to steps, a list of lists of steps."""
+
+
+def type_name(value: object) -> str:
+    """What a value is, in the words of YAML."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, Mapping):
+        return "map"
+    return "list" if isinstance(value, (list, tuple)) else "null" if value is None else type(value).__name__
+
+
+def is_templated(text: str) -> bool:
+    """Whether a text holds a template tag."""
+    return "{" in text and any(mark in text for mark in TEMPLATE_MARKS)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_TYPES: dict[str, Callable[[object], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "integer": _is_integer,
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, (list, tuple)),
+    "map": lambda value: isinstance(value, Mapping),
+    "steps": lambda value: not isinstance(value, (str, int, float)),
+    "cases": lambda value: isinstance(value, Mapping),
+    "branches": lambda value: isinstance(value, (list, tuple)),
+}
+_UNITS = {"list": "item", "map": "key", "cases": "case", "branches": "list"}
+_LENGTHS = {"list": "Items", "map": "Property Count", "cases": "Property Count", "branches": "Items"}
+ARTICLES = {
+    "text": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "list": "a list",
+    "map": "a map",
+    "steps": "a list of steps",
+    "cases": "a map from value to a list of steps",
+    "branches": "a list of lists of steps",
+    "any": "a value",
+}
+
+
+def _unquoted_fits(text: str, kind: str) -> bool:
+    text = text.strip()
+    if kind == "boolean":
+        return text in ("true", "false")
+    try:
+        float(text) if kind == "number" else int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bound(value: float | None, none: str) -> str:
+    return none if value is None else f"{value:g}"
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _identifier_hint(value: str) -> str:
+    import re
+
+    name = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
+    name = f"_{name}" if name[:1].isdigit() else name
+    return f", for example `{name}`" if name and re.match(IDENTIFIER, name) else ""

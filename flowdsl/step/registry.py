@@ -1,0 +1,241 @@
+"""Which steps exist: those of the installed plugins and those a host adds.
+
+A plugin is a package named by an entry point of the group `flowdsl.steps`. It may ship an index (`<package>.index`,
+made by
+`flowdsl schema --index`), so that its steps can be checked without importing them; without one the package is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flowdsl.errors import PluginError
+from flowdsl.nearest import nearest
+from flowdsl.step.flow_shapes import FlowShape
+from flowdsl.step.spec import StepSpec
+
+if TYPE_CHECKING:
+    from flowdsl.step.step import Step
+
+T = TypeVar("T")
+GROUP = "flowdsl.steps"
+
+
+class Registry:
+    """The steps that flows may use, by name; immutable.
+
+    Raises:
+        PluginError: two plugins define the same name, or a plugin cannot be loaded.
+    """
+
+    def __init__(self, entries: Mapping[str, Mapping[str, Any]], classes: Iterable[type[Step]] = ()) -> None:
+        self._entries = dict(entries)
+        self._classes: dict[str, type[Step]] = {}
+        self._specs: dict[str, StepSpec] = {}
+        self._aliases: dict[str, str] = {
+            alias: name for name, entry in self._entries.items() for alias in entry["aliases"]
+        }
+        for cls in classes:
+            self._add(cls)
+
+    def _add(self, cls: type[Step]) -> None:
+        from flowdsl.step.step import Step, spec_of
+
+        if not (isinstance(cls, type) and issubclass(cls, Step)):
+            raise PluginError(f"{cls!r} is not a step: subclass flowdsl.Step")
+        spec = spec_of(cls)
+        self._entries.pop(spec.name, None)
+        self._classes[spec.name] = cls
+        self._specs[spec.name] = spec
+        self._aliases.update(dict.fromkeys(spec.aliases, spec.name))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all steps, sorted."""
+        return iter(sorted({*self._entries, *self._classes}))
+
+    def spec(self, name: str) -> StepSpec | None:
+        """The spec of a step, by its name or an alias; None when there is no such step."""
+        spec = self._specs.get(name)
+        if spec is None:
+            entry = self._entries.get(name)
+            if entry is not None:
+                spec = self._specs[name] = StepSpec.from_index(entry)
+            elif name in self._aliases:
+                spec = self.spec(self._aliases[name])
+        return spec
+
+    def shapes(self) -> Iterator[tuple[str, FlowShape]]:
+        """The name of each step, sorted, with what it means for the flow around it."""
+        for name in self:
+            spec = self.spec(name)
+            if spec is not None:
+                yield name, spec.flow
+
+    def with_shape(self, fits: Callable[[FlowShape], bool]) -> str | None:
+        """The first step, by name, whose shape fits: what a hint can name. None when there is none."""
+        return next((name for name, flow in self.shapes() if fits(flow)), None)
+
+    def step_class(self, name: str) -> type[Step]:
+        """The class of a step that exists, imported on first use."""
+        name = self._aliases.get(name, name)
+        cls = self._classes.get(name)
+        if cls is None:
+            from importlib import import_module
+
+            module, _, qualname = str(self._entries[name]["qualname"]).partition(":")
+            cls = getattr(import_module(module), qualname)
+            self._classes[name] = cls
+        return cls
+
+    def nearest(self, name: str) -> str | None:
+        """The step or alias that a misspelt name most likely means."""
+        return nearest(name, (*self, *self._aliases))
+
+    def with_steps(self, classes: Iterable[type[Step]]) -> Registry:
+        """A registry with these classes added; a class takes the place of an installed step of its name."""
+        return Registry(self._entries, (*self._classes.values(), *classes))
+
+
+@lru_cache(maxsize=1)
+def installed() -> Registry:
+    """The steps of all installed plugins.
+
+    Raises:
+        PluginError: no plugin is installed (not even the standard steps), or one cannot be loaded.
+    """
+    entries: dict[str, Mapping[str, Any]] = {}
+    classes: list[type[Step]] = []
+    owners: dict[str, str] = {}
+    plugins = sorted(_entry_points())
+    if not plugins:
+        raise PluginError(
+            "no steps are installed, not even the standard ones: run `pip install -e .` (or reinstall flowdsl)"
+        )
+    for name, target in plugins:
+        index = _index(name, target)
+        if index is None:
+            from flowdsl.step.step import spec_of
+
+            found = _classes(name, target)
+            for cls in found:
+                _claim(spec_of(cls).name, name, owners)
+            classes += found
+            continue
+        for entry in index:
+            _claim(entry["name"], name, owners)
+            entries[entry["name"]] = entry
+    return Registry(entries, classes)
+
+
+def _claim(step: str, plugin: str, owners: dict[str, str]) -> None:
+    if owners.setdefault(step, plugin) != plugin:
+        raise PluginError(f"the step {step} is defined by two plugins, `{owners[step]}` and `{plugin}`")
+
+
+def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
+    """The index a plugin ships, or None."""
+    if ":" in target:
+        return None
+    from importlib import import_module
+
+    def read() -> Iterable[Mapping[str, Any]] | None:
+        try:
+            return tuple(import_module(f"{target}.index").STEPS)
+        except ModuleNotFoundError as error:
+            if error.name in (target, f"{target}.index"):
+                return None
+            raise
+
+    return _foreign(plugin, target, read)
+
+
+def _classes(plugin: str, target: str) -> list[type[Step]]:
+    """The step classes of a plugin without an index: the class it names, or every one its package defines."""
+    from importlib import import_module
+
+    from flowdsl.step.step import Step
+
+    package, _, attribute = target.partition(":")
+
+    def read() -> list[Any]:
+        module = import_module(package)
+        return [getattr(module, attribute)] if attribute else list(discover(module, Step))
+
+    found = _foreign(plugin, target, read)
+    for value in found:
+        if not (isinstance(value, type) and issubclass(value, Step)):
+            raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
+    return found
+
+
+def _foreign(plugin: str, target: str, read: Callable[[], T]) -> T:
+    """What a plugin's own code gives."""
+    try:
+        return read()
+    except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
+        raise _broken(plugin, target, error) from error
+
+
+def _broken(plugin: str, target: str, error: Exception) -> PluginError:
+    reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
+    return PluginError(f"the steps plugin `{plugin}` cannot be loaded from {target}: {reason}")
+
+
+def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
+    """Every named step class that the modules of a package define, in the order of their modules."""
+    import pkgutil
+    from importlib import import_module
+
+    modules = [package]
+    for found in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
+        hidden = found.name.rpartition(".")[2].startswith("_")
+        if not hidden and found.name != f"{package.__name__}.index":  # made from the classes, and so perhaps outdated
+            modules.append(import_module(found.name))
+    for module in modules:
+        for value in list(vars(module).values()):
+            defined_here = isinstance(value, type) and value.__module__ == module.__name__
+            if defined_here and issubclass(value, base) and value.declared.get("name"):
+                yield value
+
+
+def _entry_points() -> set[tuple[str, str]]:
+    """Name and target of every entry point of the group.
+
+    The files are read directly, because importlib.metadata takes three times as long to import as this takes to run;
+    it is asked only when nothing is found on the path.
+    """
+    found: set[tuple[str, str]] = set()
+    for folder in sys.path:
+        found |= _in_folder(folder or ".")
+    if found:
+        return found
+    from importlib.metadata import entry_points
+
+    return {(point.name, point.value) for point in entry_points(group=GROUP)}
+
+
+def _in_folder(folder: str) -> set[tuple[str, str]]:
+    import os
+
+    found: set[tuple[str, str]] = set()
+    try:
+        with os.scandir(folder) as items:
+            names = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info"))]
+    except OSError:
+        return found
+    for path in names:
+        try:
+            with open(f"{path}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
+                text = file.read()
+        except OSError:
+            continue
+        _, present, section = text.partition(f"[{GROUP}]")
+        if present:
+            for line in section.partition("\n[")[0].splitlines():
+                name, equals, target = line.partition("=")
+                if equals:
+                    found.add((name.strip(), target.strip()))
+    return found

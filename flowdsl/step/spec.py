@@ -1,0 +1,273 @@
+"""What a step is, as data: the form of a step class that checking, docs and schemas read.
+
+A `StepSpec` is derived from the step class (`flowdsl.step.step`), or read from an index that a steps package ships, so
+that checking a flow needs neither pydantic nor the code of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
+from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
+from flowdsl.step.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule
+
+__all__ = [
+    "BLOCK_TYPES",
+    "IDENTIFIER",
+    "TEMPLATE_MARKS",
+    "Condition",
+    "Deferred",
+    "Expression",
+    "Key",
+    "Port",
+    "Prompt",
+    "StepSpec",
+    "Verbatim",
+    "is_templated",
+    "type_name",
+]
+
+
+class Verbatim:
+    """Marks a field whose text is taken as it stands: no template is looked for in it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Verbatim()"
+
+
+class Condition:
+    """Marks a field that is a condition: an undefined value is false there, not an error."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Condition()"
+
+
+class Expression:
+    """Marks a field that holds a bare expression, without braces; its value is resolved before the step runs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Expression()"
+
+
+class Deferred:
+    """Marks a field that the step itself resolves, as often as it needs: `ctx.evaluate(key, names)`.
+
+    `names` are what its template can read beside the names of every template.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __repr__(self) -> str:
+        return f"Deferred({', '.join(map(repr, self.names))})"
+
+
+class Prompt:
+    """Marks a field whose text is sent to a model or shown to people: a secret must not reach it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Prompt()"
+
+
+class Port(NamedTuple):
+    """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
+    it. `instead` names the keys that stand in for an input: when one is given, the input is not read."""
+
+    type: str
+    summary: str = ""
+    optional: bool = False
+    instead: tuple[str, ...] = ()
+
+
+LEAF = Leaf()
+
+
+class StepSpec:
+    """One step: its keys, the rules between them, what it reads and writes.
+
+    `flow` is what the step means for the flow around it, see `flowdsl.step.flow_shapes`.
+    `check` is the capability check, or its address `module:function` that is imported when it is first needed.
+    `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
+    variables
+    that fill settings of the entry (setting → names, the first that is set wins).
+    `writes_to` names the key whose value is the FlowContext key of the first output (`outputKey`).
+    """
+
+    __slots__ = (
+        "_between",
+        "_check",
+        "_limits",
+        "_required",
+        "aliases",
+        "category",
+        "defaults",
+        "deprecated_keys",
+        "environment",
+        "examples",
+        "flow",
+        "inputs",
+        "keys",
+        "name",
+        "outputs",
+        "provider",
+        "qualname",
+        "resolved_late",
+        "rules",
+        "service",
+        "sets_other_keys",
+        "summary",
+        "writes_to",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        qualname: str,
+        keys: Mapping[str, Key],
+        summary: str = "",
+        aliases: tuple[str, ...] = (),
+        rules: tuple[Rule, ...] = (),
+        inputs: tuple[Port, ...] = (),
+        outputs: tuple[Port, ...] = (),
+        service: str | None = None,
+        provider: str | None = None,
+        environment: Mapping[str, tuple[str, ...]] | None = None,
+        check: Check | str | None = None,
+        category: str = "Other",
+        deprecated_keys: Mapping[str, str] | None = None,
+        writes_to: str | None = None,
+        examples: tuple[str, ...] = (),
+        flow: FlowShape = LEAF,
+    ) -> None:
+        self.name = name
+        self.qualname = qualname
+        self.keys = dict(keys)
+        self.summary = summary
+        self.aliases = aliases
+        self.rules = rules
+        self.inputs = inputs
+        self.outputs = outputs
+        self.service = service
+        self.provider = provider
+        self.environment = {setting: tuple(names) for setting, names in (environment or {}).items()}
+        self._check = check
+        self.category = category
+        self.deprecated_keys = dict(deprecated_keys or {})
+        self.writes_to = writes_to
+        self.examples = examples
+        self.flow = flow
+        self.sets_other_keys = isinstance(flow, Assign) and flow.keys == "others"
+        """Whether a key that is not among `keys` is a FlowContext key that the step sets; else it is a mistake."""
+        self.resolved_late = _resolved_late(self.keys, flow)
+        """The options that a step with blocks resolves when it likes, before, between or after them: its shape does not
+        say when."""
+        self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
+        """The defaults of the keys that have one."""
+        self._required = tuple(key.name for key in self.keys.values() if key.required)
+        self._limits = tuple(rule for rule in rules if type(rule) is Limit)
+        self._between = tuple(rule for rule in rules if type(rule) is not Limit)
+
+    def capability_check(self) -> Check | None:
+        """The capability check, imported on first use."""
+        if isinstance(self._check, str):
+            from importlib import import_module
+
+            module, _, function = self._check.partition(":")
+            self._check = getattr(import_module(module), function)
+        return self._check  # type: ignore[return-value]  # the text form was replaced above
+
+    def problems(self, options: Options) -> Iterator[Problem]:
+        """Every problem of the options, keys first, then rules, then capabilities; at most one error for each key,
+        and no warning or note behind another problem of its key."""
+        reported: dict[str, bool] = {}
+        for problem in self._all_problems(options):
+            is_error = problem.severity == "error"
+            before = reported.get(problem.key) if problem.key is not None else None
+            if before or (before is not None and not is_error):
+                continue
+            for key in (problem.key, *problem.covers):
+                if key is not None:
+                    reported[key] = reported.get(key, False) or is_error
+            yield problem
+
+    def _all_problems(self, options: Options) -> Iterator[Problem]:
+        given, keys = options.given, self.keys
+        wrong = []
+        for limit in self._limits:
+            yield from limit.problems(options)
+        for name, value in given.items():
+            if value is None or value is UNKNOWN:
+                continue
+            key = keys.get(name)
+            if key is not None and (problem := key.problem(value)) is not None:
+                wrong.append(name)
+                yield problem
+        for name in self._required:
+            if given.get(name) is None:
+                yield Problem("missing-key", f"{self.name} needs `{name}`", key=name, hint=f"add `{name}:`")
+        if wrong:  # what is wrong in itself is not judged together with others
+            options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
+        for rule in self._between:
+            yield from rule.problems(options)
+        check = self.capability_check()
+        if check is not None:
+            yield from check(options)
+
+    def to_index(self) -> dict[str, Any]:
+        """The spec as plain values, for an index that a steps package ships."""
+        check = self._check
+        if callable(check):
+            check = f"{check.__module__}:{check.__qualname__}"
+        return {
+            "name": self.name,
+            "qualname": self.qualname,
+            "summary": self.summary,
+            "aliases": self.aliases,
+            "keys": [
+                {k: v for k, v in key._asdict().items() if v != Key._field_defaults.get(k)}
+                for key in self.keys.values()
+            ],
+            "rules": [(type(rule).__name__, *rule.arguments()) for rule in self.rules],
+            "inputs": [tuple(port) for port in self.inputs],
+            "outputs": [tuple(port) for port in self.outputs],
+            "service": self.service,
+            "provider": self.provider,
+            "environment": self.environment,
+            "check": check,
+            "category": self.category,
+            "deprecated_keys": self.deprecated_keys,
+            "writes_to": self.writes_to,
+            "examples": self.examples,
+            "flow": to_plain(self.flow),
+        }
+
+    @classmethod
+    def from_index(cls, entry: Mapping[str, Any]) -> StepSpec:
+        """The spec that `to_index` wrote."""
+        fields = dict(entry)
+        fields["keys"] = {key["name"]: Key(**key) for key in fields["keys"]}
+        fields["rules"] = tuple(KINDS[kind](*arguments) for kind, *arguments in fields["rules"])
+        fields["inputs"] = tuple(Port(*port) for port in fields["inputs"])
+        fields["outputs"] = tuple(Port(*port) for port in fields["outputs"])
+        fields["flow"] = from_plain(fields["flow"])
+        return cls(fields.pop("name"), **fields)
+
+
+def _resolved_late(keys: Mapping[str, Key], flow: FlowShape) -> tuple[str, ...]:
+    named = {use.key for use in flow.uses()}
+    if not any(keys[name].type in BLOCK_TYPES for name in named if name in keys):
+        return ()
+    return tuple(key.name for key in keys.values() if key.deferred and key.name not in named)

@@ -1,0 +1,336 @@
+"""Step: the class that is the one truth about a step."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from flowdsl.errors import PluginError
+from flowdsl.nearest import nearest
+from flowdsl.step.block import Block
+from flowdsl.step.flow_shapes import Leaf
+from flowdsl.step.rules import Check, Rule
+from flowdsl.step.shape_rules import fitting_shape
+from flowdsl.step.signals import Signal
+from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt, StepSpec, Verbatim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Limits
+    from flowdsl.step.compiling import Execute, StepCompiler
+    from flowdsl.step.service import Service
+
+T = TypeVar("T")
+Written = Mapping[str, Any] | Signal | None
+"""What a step returns: output type → value, a signal, or nothing."""
+
+
+class StepContext(Protocol):
+    """What a running step sees of its run."""
+
+    step: str
+    """The step's name."""
+    path: str
+    """The step's place in the flow, `flow[2]`."""
+    id: str | None
+    """The name the author gave the step."""
+    given: frozenset[str]
+    """The keys the author wrote, templated ones included."""
+    templated: frozenset[str]
+    """Those of them whose value a template makes."""
+    inputs: tuple[str, ...]
+    """The input types the author gave a name to; empty when `inputs` is absent."""
+    outputs: tuple[str, ...]
+    """The output types the author asked for; empty when `outputs` is absent."""
+
+    @property
+    def flow_context(self) -> Mapping[str, Any]:
+        """The FlowContext, to read. What a step returns is written by the engine."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the environment."""
+        ...
+
+    @property
+    def service(self) -> Service:
+        """The service entry of this step, merged and resolved."""
+        ...
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        ...
+
+    @property
+    def output_folder(self) -> Path:
+        """The folder that the run's files are written to; it need not exist yet."""
+        ...
+
+    def input(self, type: str) -> Any:
+        """The value of an input: the FlowContext path the author named for this type, else the key of the type's name;
+        None when unset."""
+        ...
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Tell that something happens: `done` of `total` units when they can be counted."""
+        ...
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Tell something the author should know; the run goes on."""
+        ...
+
+    def spend(self, usd: float | None) -> None:
+        """Add a cost in USD to the run's; None makes the run's cost unknown."""
+        ...
+
+    def write(self, key: str, value: Any) -> None:
+        """Set a FlowContext key while the step runs, for steps that run others."""
+        ...
+
+    def run_block(self, block: Block | None) -> Awaitable[Signal | None]:
+        """Run the steps of a block; the signal that ended it early, if one did. None is an empty block."""
+        ...
+
+    def branch(self) -> Branch:
+        """A copy of the FlowContext to run blocks on, for work that goes on side by side."""
+        ...
+
+    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
+        """Run a flow of a template's name or of a dot path such as `local.flows.cleanup`."""
+        ...
+
+    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
+        """The value of an option that is `Deferred`, resolved now; `names` are the values of the names it declares."""
+        ...
+
+    def emit(self, name: str, payload: Any) -> None:
+        """Tell the host's sink something."""
+        ...
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A thing that all steps share, opened once and closed at the end: an HTTP client, a connection."""
+        ...
+
+
+class Branch(Protocol):
+    """A copy of the FlowContext that blocks run on by themselves."""
+
+    @property
+    def context(self) -> StepContext:
+        """What a step sees of its run, over the copy."""
+        ...
+
+    def changes(self) -> dict[str, Any]:
+        """The FlowContext keys that were set to something else than before."""
+        ...
+
+
+class Step(BaseModel):
+    """A step of the language: a frozen pydantic model of its options with a `run`.
+
+    Subclass with `name="NAME"` and, where they apply, `flow` (what it means for the flow around it, for example
+    `Loop(body="do", items="items")`), `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of its default
+    service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
+    capability check), `writes_to` (the field that names the output key), `category`, `deprecated_keys` (old key → key)
+    and `examples` (YAML). A class without a name is abstract.
+
+    Raises:
+        PluginError: at class creation: the name is not upper case, a rule or `flow` names an unknown key, a field holds
+            steps and `flow` does not say when they run, or `run` is missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+    declared: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **declared: Any) -> None:
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, name: str | None = None, **declared: Any) -> None:
+        super().__pydantic_init_subclass__()
+        for argument in sorted(set(declared) - _DECLARABLE):
+            near = nearest(argument, sorted(_DECLARABLE))
+            hint = f", did you mean `{near}`?" if near else ""
+            raise PluginError(f"{cls.__name__}: unknown class argument {argument}{hint}")
+        for argument in ("aliases", "inputs", "outputs", "examples"):
+            if isinstance(declared.get(argument), str):
+                value = declared[argument]
+                raise PluginError(f"{cls.__name__}: {argument} takes a tuple: {argument}=({value!r},)")
+        inherited = {k: v for k, v in cls.declared.items() if k not in ("name", "aliases")}
+        cls.declared = {**inherited, **declared, "name": name}
+        if name is not None:
+            spec_of(cls)
+            if cls.run is Step.run and cls.compile.__func__ is Step.compile.__func__:  # type: ignore[attr-defined]  # a bound class method
+                raise PluginError(f"{name}: {cls.__name__} has no `run`: define `def run(self, ctx): …`")
+
+    @classmethod
+    def compile(cls, compiler: StepCompiler) -> Execute | None:
+        """What runs this step at its place in a flow, for steps that resolve their options themselves.
+
+        None, the default, is right for every step that has a `run`: its options are resolved before.
+        """
+        return None
+
+    def run(self, ctx: StepContext) -> Written | Awaitable[Written]:
+        """Do the work and return what to write, by output type. May be a plain or an async function."""
+        raise NotImplementedError
+
+
+_DECLARABLE = {
+    "aliases",
+    "rules",
+    "inputs",
+    "outputs",
+    "service",
+    "provider",
+    "environment",
+    "check",
+    "writes_to",
+    "category",
+    "deprecated_keys",
+    "examples",
+    "flow",
+}
+
+
+def spec_of(cls: type[Step]) -> StepSpec:
+    """The spec of a step class, made once for each class.
+
+    Raises:
+        PluginError: the class has no name or a bad one, a rule that names an unknown key, or a `flow` that does not
+            fit its keys.
+    """
+    if "_spec" in cls.__dict__:
+        return typing.cast(StepSpec, cls.__dict__["_spec"])
+    declared = cls.declared
+    name = declared.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+        raise PluginError(
+            f'{cls.__name__}: a step needs an upper-case name, for example class {cls.__name__}(Step, name="MY_STEP")'
+        )
+    keys = {key.name: key for key in (_key(field, info) for field, info in cls.model_fields.items())}
+    for key in keys.values():
+        if key.deferred and key.required:
+            raise PluginError(
+                f"{name}: the field `{key.field}` is Deferred, and needs a default, because it is resolved only while "
+                f'the step runs; rules=(AtLeastOne("{key.name}"),) says that it must be given'
+            )
+    rules: tuple[Rule, ...] = tuple(declared.get("rules", ()))
+    for rule in rules:
+        for named in rule.keys:
+            if named not in keys:
+                raise PluginError(f"{name}: the rule {rule!r} names the key `{named}`, which the step does not have")
+    check: Check | None = declared.get("check")
+    spec = StepSpec(
+        name,
+        qualname=f"{cls.__module__}:{cls.__qualname__}",
+        keys=keys,
+        summary=_first_paragraph(cls.__doc__),
+        aliases=tuple(declared.get("aliases", ())),
+        rules=rules,
+        inputs=_ports(declared.get("inputs", ())),
+        outputs=_ports(declared.get("outputs", ())),
+        service=declared.get("service"),
+        provider=declared.get("provider"),
+        environment=declared.get("environment"),
+        check=check,
+        category=declared.get("category", "Other"),
+        deprecated_keys=declared.get("deprecated_keys"),
+        writes_to=declared.get("writes_to"),
+        examples=tuple(declared.get("examples", ())),
+        flow=fitting_shape(name, declared.get("flow", Leaf()), keys),
+    )
+    type.__setattr__(cls, "_spec", spec)
+    return spec
+
+
+def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
+    return tuple(Port(port) if isinstance(port, str) else port for port in ports)
+
+
+def _key(field: str, info: FieldInfo) -> Key:
+    """A field as a key: its YAML name, type and constraints."""
+    kind, choices, marks = _kind(info.annotation)
+    marks = [*marks, *info.metadata]
+    bounds: dict[str, Any] = {}
+    for mark in marks:
+        for name, attribute in _BOUNDS:
+            if getattr(mark, attribute, None) is not None:
+                bounds[name] = getattr(mark, attribute)
+        if isinstance(mark, (annotated_types.Gt, annotated_types.Lt)):
+            raise PluginError(f"field `{field}`: use ge and le; bounds are inclusive in the language")
+    default = None if info.default is PydanticUndefined else info.default
+    return Key(
+        name=info.alias or field,
+        field=field,
+        type=kind,
+        choices=choices,
+        required=info.is_required(),
+        default=default,
+        summary=info.description or "",
+        verbatim=any(isinstance(mark, Verbatim) for mark in marks),
+        condition=any(isinstance(mark, Condition) for mark in marks),
+        expression=any(isinstance(mark, Expression) for mark in marks),
+        deferred=any(isinstance(mark, Deferred) for mark in marks),
+        prompt=any(isinstance(mark, Prompt) for mark in marks),
+        names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
+        deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
+        **bounds,
+    )
+
+
+_BOUNDS = (
+    ("minimum", "ge"),
+    ("maximum", "le"),
+    ("min_length", "min_length"),
+    ("max_length", "max_length"),
+    ("pattern", "pattern"),
+)
+_KINDS: dict[Any, str] = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "list",
+    dict: "map",
+    Any: "any",
+    Block: "steps",
+}
+
+
+def _kind(annotation: Any) -> tuple[str, tuple[Any, ...], list[Any]]:
+    """Key type, choices and annotated marks of a field's type; None is left out, because null means absent."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        kind, choices, marks = _kind(arguments[0])
+        return kind, choices, [*marks, *arguments[1:]]
+    if origin is typing.Literal:
+        return ("text" if all(isinstance(a, str) for a in arguments) else "any"), arguments, []
+    if origin in (typing.Union, types.UnionType):
+        members = [a for a in arguments if a is not type(None)]
+        if len(members) == 1:
+            return _kind(members[0])
+        kinds = {_kind(member)[0] for member in members}
+        return ("number" if kinds == {"integer", "number"} else "any"), (), []
+    if origin in (list, tuple, Sequence):
+        return ("branches" if Block in arguments else "list"), (), []
+    if origin in (dict, Mapping):
+        return ("cases" if Block in arguments else "map"), (), []
+    return _KINDS.get(annotation, "any"), (), []
+
+
+def _first_paragraph(doc: str | None) -> str:
+    return " ".join((doc or "").strip().split("\n\n")[0].split())

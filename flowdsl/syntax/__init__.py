@@ -1,0 +1,4 @@
+"""Text to nodes: YAML with the exact place of everything, read in one pass that goes on after a mistake.
+
+In: a `Source`. Out: `Node`s and the findings of syntax. Begin at `yaml_reader`.
+"""
