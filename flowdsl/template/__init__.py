@@ -1,6 +1,8 @@
 """Templates: `{{ expression }}` and `{% tag %}` with the semantics of Nunjucks 3.2.4.
 
-Parsing never raises for a mistake in a text; compiling makes one Python function of a template.
+A text comes in; `parse` gives its tree and never raises for a mistake in it, `compile` gives a function of context and
+names. To find your way: `parser` reads, `tags` and `lalr` build the tree of `nodes`, `references` lists what it reads,
+`compiler` says how it is rendered, `filters` and `tests` are what their names say.
 """
 
 from __future__ import annotations
