@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,12 @@ class Compiler:
         return located(compiled, node)
 
 
+_SECRET_MAY_COME = re.compile(r"secret|\\|import|!include", re.IGNORECASE)
+
+
 def _mentions_secrets(document: Document) -> bool:
-    """Whether a secret can reach a template: only then values are tracked."""
-    text = document.source.text
-    return "secret" in text or "\\" in text  # an escape can spell the word otherwise
+    """Whether a secret can reach a template: only then values are tracked.
+
+    An escape can spell the word otherwise, and another file that the document takes in can say it.
+    """
+    return _SECRET_MAY_COME.search(document.source.text) is not None

@@ -1,6 +1,8 @@
 """Templates: `{{ expression }}` and `{% tag %}` with the semantics of Nunjucks 3.2.4.
 
-Parsing never raises for a mistake in a text; compiling makes one Python function of a template.
+A text comes in; `parse` gives its tree and never raises for a mistake in it, `compile` gives a function of context and
+names. To find your way: `parser` reads, `tags` and `lalr` build the tree of `nodes`, `references` lists what it reads,
+`compiler` says how it is rendered, `filters` and `tests` are what their names say.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.template.cache import Cache
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
@@ -64,15 +67,7 @@ def compile(
     """
     from flowdsl.template import compiler
 
-    return compiler.compile(
-        template,
-        strict=strict,
-        native=native,
-        taint=taint,
-        placeholders=placeholders,
-        autoescape=autoescape,
-        limits=limits,
-    )
+    return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits))
 
 
 def render(text: str, context: Mapping[str, Any]) -> str:
@@ -80,7 +75,7 @@ def render(text: str, context: Mapping[str, Any]) -> str:
 
     Raises: TemplateError.
     """
-    found: str = compile(parse(text), strict=False)(context, _NO_NAMES)
+    found: str = _renders[text](context, _NO_NAMES)
     return found
 
 
@@ -89,7 +84,18 @@ def evaluate(text: str, context: Mapping[str, Any]) -> Any:
 
     Raises: TemplateError.
     """
-    return compile(parse(text), strict=False, native=True)(context, _NO_NAMES)
+    return _evaluates[text](context, _NO_NAMES)
+
+
+def _rendered(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    return compile(parse(text), strict=False)
+
+
+def _evaluated(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    return compile(parse(text), strict=False, native=True)
+
+
+_renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)
 
 
 _HOMES = {"exposed": "members", "stringify": "json_text", "SecretText": "taint", "holds_secret": "taint"}

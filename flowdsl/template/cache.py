@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Cache(Generic[K, V]):
-    """Values by key, at most `size`; when full, the older half goes."""
+class Cache(dict[K, V]):
+    """Values by key, read as `cache[key]` and made when they are missing; when `size` are kept, the older half goes.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._new: dict[K, V] = {}
-        self._old: dict[K, V] = {}
+    What is there is found as fast as in any dict.
+    """
 
-    def get(self, key: K) -> V | None:
-        """The value, or None."""
-        found = self._new.get(key)
-        if found is None:
-            found = self._old.get(key)
-            if found is not None:
-                self.put(key, found)
+    def __init__(self, size: int, make: Callable[[K], V]) -> None:
+        super().__init__()
+        self._half = size // 2
+        self._make = make
+        self._older: dict[K, V] = {}
+
+    def __missing__(self, key: K) -> V:
+        """The value from the older half, or a new one; raises what making it raises."""
+        found = self._older[key] if key in self._older else self._make(key)
+        if len(self) >= self._half:
+            self._older = dict(self)
+            super().clear()
+        self[key] = found
         return found
-
-    def put(self, key: K, value: V) -> None:
-        """Keep a value."""
-        if len(self._new) * 2 >= self._size:
-            self._old, self._new = self._new, {}
-        self._new[key] = value
 
     def clear(self) -> None:
         """Forget everything."""
-        self._new, self._old = {}, {}
+        super().clear()
+        self._older = {}

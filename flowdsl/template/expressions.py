@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.template.filters import CHEAP, FILTERS, GIVES_TEXT, NEEDS_VALUE
+from flowdsl.template.filters import FILTERS, marks_safe
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -32,7 +31,6 @@ T = TypeVar("T")
 
 # An expression this many levels deep gets a line of its own: Python refuses more than 200 nested parentheses.
 HOIST: Final = 12
-_MARKS_SAFE: Final = re.compile(r"\|\s*(?:e\b|escape|forceescape|safe)|filter\s+(?:e\b|escape|forceescape|safe)")
 _COMPARISONS: Final = {"<", ">", "<=", ">="}
 _ARITHMETIC: Final = {"*": "multiply", "/": "divide", "%": "remainder", "**": "power"}
 _EQUALITY: Final = {
@@ -46,8 +44,7 @@ _EQUALITY: Final = {
 class Expressions:
     """Writes expressions; `scope` knows the names.
 
-    `fails`: more was written than names and members. `often`: what is written now runs many times, so it is written for
-    speed; elsewhere for brevity, for Python compiles it each time.
+    What is most often the case is decided in the code itself; functions are called for the rest.
     """
 
     def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any], max_depth: int) -> None:
@@ -59,9 +56,7 @@ class Expressions:
         self.level = 0
         self.lax_filters = 0
         self.lax = 0
-        self.fails = False
-        self.often = False
-        self.marks_safe = _MARKS_SAFE.search(writer.places.text) is not None
+        self.marks_safe = marks_safe(writer.places.text)
 
     def code(self, node: Node) -> str:
         """Python code that computes a node; lines it needs before are written."""
@@ -74,10 +69,7 @@ class Expressions:
                 start=node.start,
                 end=node.end,
             )
-        kind = type(node)
-        if kind is not Name and kind is not Literal and kind is not Member:
-            self.fails = True
-        found = _WRITERS[kind](self, node)
+        found = _WRITERS[type(node)](self, node)
         self.level -= 1
         if level % HOIST == 0 and not found.isidentifier():
             found = self.writer.hoist(found)
@@ -101,7 +93,11 @@ class Expressions:
             if not any(lines for _code, lines in pieces):
                 return f"({f' {node.operators[0]} '.join(code for code, _lines in pieces)})"
         code = self.code(node)
-        return code if self.kind(node) == "bool" else f"truthy({code})"
+        return code if self.kind(node) == "bool" else self.true(*self.bound(code))
+
+    def true(self, local: str, bound: str) -> str:
+        """Python code for the truth of what `bound` sets a local to."""
+        return f"({local} if type({bound}) is str else truthy({local}))"
 
     def kind(self, node: Node) -> str | None:
         """What is sure of a part of `loop`: "int" or "bool"."""
@@ -120,7 +116,7 @@ class Expressions:
         if isinstance(node, Choice):
             return self.is_text(node.value) and (node.other is None or self.is_text(node.other))
         if isinstance(node, Filtered):
-            return node.name in GIVES_TEXT
+            return FILTERS[node.name].gives == "text"
         return isinstance(node, Chain) and set(node.operators) == {"~"}
 
     def apart(self, write: Callable[[], T]) -> tuple[T, list[Line]]:
@@ -165,10 +161,7 @@ class Expressions:
             getter = self.scope.getter(target)
             if getter is not None:
                 return f"{getter}({key}, U)"
-            if not self.often:
-                return f"member({target}, {key})"
-            temp = target if target.isidentifier() else self.writer.temp()
-            bound = target if temp == target else f"{temp} := {target}"
+            temp, bound = self.bound(target)
             return f"({temp}.get({key}, U) if type({bound}) is dict else member({temp}, {key}))"
         return f"member({target}, {self.code(node.key)})"
 
@@ -193,13 +186,13 @@ class Expressions:
 
     def filtered(self, node: Filtered) -> str:
         """A filter."""
-        if node.name in ("default", "d"):
-            return self.default(node)
         known = FILTERS[node.name]
-        target = self.sure(node.target, node.name in NEEDS_VALUE and not self.lax_filters)
+        if known.replaces_undefined:
+            return self.default(node)
+        target = self.sure(node.target, known.needs_value and not self.lax_filters)
         function = self.writer.constant(self.wrap(known.keeping if self.marks_safe else known.function))
         code = f"{function}({', '.join([target, *self.arguments(node.arguments, known.arguments)])})"
-        return code if node.name in CHEAP else f"meter.timed(LIMITS, {code})"
+        return code if known.quick else f"meter.timed(LIMITS, {code})"
 
     def default(self, node: Filtered) -> str:
         """The filter `default`: its fallback is computed first, as any argument is."""
@@ -237,18 +230,25 @@ class Expressions:
         left, right = self.code(node.left), self.code(node.right)
         if node.operator in _ARITHMETIC:
             return f"{_ARITHMETIC[node.operator]}({left}, {right})"
-        if node.operator in _COMPARISONS and not self.often:
-            return f"compare({left}, {right}, {self.writer.constant(node.operator)})"
-        if node.operator in _EQUALITY and not self.often:
-            return f"({_EQUALITY[node.operator][1]}({left}, {right}))"
-        a, b = self.writer.temp(), self.writer.temp()
-        if node.operator in _COMPARISONS:
-            slow = f"compare({a}, {b}, {self.writer.constant(node.operator)})"
-            return f"({a} {node.operator} {b} if type({a} := {left}) is type({b} := {right}) is int else {slow})"
         if node.operator == "in":
             return f"contains({left}, {right})"
-        fast, slow = _EQUALITY[node.operator]
-        return f"({a} {fast} {b} if type({a} := {left}) is type({b} := {right}) is str else {slow}({a}, {b}))"
+        if node.operator in _COMPARISONS:
+            kind, fast, slow = "int", node.operator, f"compare({{}}, {{}}, {self.writer.constant(node.operator)})"
+        else:
+            fast, function = _EQUALITY[node.operator]
+            kind, slow = "str", f"{function}({{}}, {{}})"
+        a, a_bound = self.bound(left)
+        if isinstance(node.right, Literal) and type(node.right.value).__name__ == kind:
+            return f"({a} {fast} {right} if type({a_bound}) is {kind} else {slow.format(a, right)})"
+        b, b_bound = self.bound(right)
+        return f"({a} {fast} {b} if type({a_bound}) is type({b_bound}) is {kind} else {slow.format(a, b)})"
+
+    def bound(self, code: str) -> tuple[str, str]:
+        """A local that holds what code gives, and the code that sets it where it is first read."""
+        if code.isidentifier():
+            return code, code
+        temp = self.writer.temp()
+        return temp, f"{temp} := {code}"
 
     def chain(self, node: Chain) -> str:
         """`and`, `or`, or `+ - ~` from left to right."""
@@ -272,11 +272,15 @@ class Expressions:
 
     def plus(self, left: str, right: Node, first: Node | None) -> str:
         """`left + right`; joining undefined to text is an error when strict."""
-        if not self.strict or self.lax:
-            return f"add({left}, {self.code(right)})"
-        site = self.writer.places.site
-        sites = f"{-1 if first is None else site(first)}, {site(right)}"
-        return f"add_strict({left}, {self.code(right)}, {sites})"
+        a, a_bound = self.bound(left)
+        b, b_bound = self.bound(self.code(right))
+        slow = f"add({a}, {b})"
+        if self.strict and not self.lax:
+            site = self.writer.places.site
+            slow = f"add_strict({a}, {b}, {-1 if first is None else site(first)}, {site(right)})"
+        total = self.writer.temp()
+        fast = f"type({a_bound}) is type({b_bound}) is int and LEAST < ({total} := {a} + {b}) < MOST"
+        return f"({total} if {fast} else {slow})"
 
     def logic(self, node: Chain) -> str:
         """`and` and `or`: the operand that decides."""
@@ -287,9 +291,9 @@ class Expressions:
             parts += [code for code, _lines in later]
             code = parts.pop()
             while parts:
-                temp, left = self.writer.temp(), parts.pop()
+                temp, bound = self.bound(parts.pop())
                 value, other = (temp, code) if is_or else (code, temp)
-                code = f"({value} if truthy({temp} := {left}) else {other})"
+                code = f"({value} if {self.true(temp, bound)} else {other})"
             return code
         temp = self.writer.hoist(parts[0])
         for code, lines in later:

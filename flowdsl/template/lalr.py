@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flowdsl.template.lexer import Token
+from flowdsl.template.lexer import Token, apart
 from flowdsl.template.limits import DEFAULT_LIMITS
-from flowdsl.template.nodes import Node
+from flowdsl.template.nodes import Literal, Member, Name, Node
 from flowdsl.template.problems import Mistake, unexpected
 from flowdsl.template.tables import ACTIONS, GOTOS, RULES, START
 from flowdsl.template.tree import BUILDERS
@@ -15,6 +15,7 @@ _RULES: Final = [(origin, size, BUILDERS[alias] if alias else None) for origin, 
 # Where the reductions of `a: b` rules lead: (state below, what was reduced, next token) -> (state, action)
 _jumps: dict[tuple[int, str, str], tuple[int, int]] = {}
 _MAX_STACK: Final = 1000
+_NAME: Final = BUILDERS["name"]
 
 
 def parse(kind: str, tokens: list[Token], text: str) -> Any:
@@ -22,37 +23,57 @@ def parse(kind: str, tokens: list[Token], text: str) -> Any:
 
     Raises: Mistake.
     """
-    states = [START[kind]]
-    values: list[Any] = []
-    for index, token in enumerate(tokens):
+    state = START[kind]
+    states, values, index = [state], list[Any](), 0
+    while True:
+        token = tokens[index]
         symbol = token[0]
-        action = ACTIONS[states[-1]].get(symbol)
-        while True:
-            if action is None:
-                raise unexpected(token, tokens[:index], text, _expected(kind, tokens[:index]))
-            if action >= 0:
-                break
+        action = ACTIONS[state].get(symbol)
+        while action is not None and action < 0:
             origin, size, build = _RULES[-1 - action]
             if size == 1:
-                states.pop()
-                if build is not None:
+                if build is _NAME:
+                    values[-1] = _named(values[-1], token)
+                    if symbol == "." and token[1] != ".":
+                        index += 1
+                        token = tokens[index]
+                        symbol = token[0]
+                elif build is not None:
                     values[-1] = build(values[-1:])
+                states.pop()
             elif size:
                 parts = values[-size:]
                 del states[-size:], values[-size:]
                 values.append(parts[0] if build is None else build(parts))
             else:
                 values.append(None if build is None else build([]))
-            below = states[-1]
-            state, action = _jumps.get((below, origin, symbol)) or _jump(below, origin, symbol)
+            state, action = _jumps.get((states[-1], origin, symbol)) or _jump(states[-1], origin, symbol)
             states.append(state)
+        if action is None:
+            parts = apart(tokens)
+            if len(parts) > len(tokens):
+                return parse(kind, parts, text)  # it says what is wrong, and where
+            raise unexpected(token, tokens[:index], text, _expected(kind, tokens[:index]))
         if symbol == "END":
             return _bounded(values[0], tokens)
-        states.append(action)
+        state = action
+        states.append(state)
         values.append(token)
+        index += 1
         if len(states) > _MAX_STACK:
             raise _too_deep(token)
-    raise AssertionError("the tokens end with END")
+
+
+def _named(token: Token, following: Token) -> Node:
+    """A name with the members behind it, which is most of what templates hold, in one go."""
+    node: Node = Name(token[1], token[2], token[3])
+    if following[0] == "." and following[1] != ".":
+        at = token[3]
+        for name in following[1][1:].split("."):
+            end = at + 1 + len(name)
+            node = Member(node, Literal(name, at + 1, end), end)
+            at = end
+    return node
 
 
 def _jump(below: int, origin: str, symbol: str) -> tuple[int, int | None]:
@@ -96,8 +117,8 @@ def _too_deep(token: Token) -> Mistake:
 def _bounded(found: Any, tokens: list[Token]) -> Any:
     """The result, when its tree is not too deep to be walked."""
     limit = DEFAULT_LIMITS.max_depth
-    if len(tokens) <= limit:
-        return found
+    if tokens[-1][2] - tokens[0][2] <= limit:
+        return found  # it has no more characters
     level = [found] if isinstance(found, Node) else list(found[1].parts())
     depth = 0
     while level:

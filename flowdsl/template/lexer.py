@@ -12,17 +12,19 @@ Token = tuple[str, Any, int, int]
 
 _TOKEN: Final = re.compile(
     r"""[ \n\t\r\xa0]*(?:
-    (?P<NAME>(?!r/)(?:[^\W\d]|\$)[\w$]*)
+    (?P<NAME>(?!r/)(?:[A-Za-z_$]|[^\W\d])[A-Za-z0-9_$]*[\w$]*)(?P<MEMBERS>(?:\.(?!r/)[A-Za-z_$][A-Za-z_$0-9]*(?![\w$]))+)?
+    |(?P<OP>[+*/~|.,:<>=!()\[\]{}](?![=*/&|])
+        |(?!-?%\}|-\}\})(?:===|!==|==|!=|<=|>=|\*\*|//|&&|\|\||[-+*/%~|.,:<>=!()\[\]{}]))
     |(?P<NUMBER>[0-9]+(?:\.[0-9]*)?)
-    |(?P<STRING>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    |(?P<STRING>"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')
     |(?P<REGEX>r/(?:[^/]|(?<=\\)/)*/[gimy]*)
     |(?P<CLOSE>-?%\}|-\}\})
-    |(?P<OP>===|!==|==|!=|<=|>=|\*\*|//|&&|\|\||[-+*/%~|.,:<>=!()\[\]{}])
     |(?P<END>\Z)
     |(?P<STRANGE>.))""",
     re.VERBOSE | re.DOTALL,
 )
 _NAME: Final = _TOKEN.groupindex["NAME"]
+_MEMBERS: Final = _TOKEN.groupindex["MEMBERS"]
 _OP: Final = _TOKEN.groupindex["OP"]
 _WORDS: Final = {
     "and": "and",
@@ -39,6 +41,7 @@ _WORDS: Final = {
     "&&": "and",
     "||": "or",
 }
+_DOT: Final = (".", ".")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
@@ -51,20 +54,26 @@ def unescaped(body: str) -> str:
 def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
     """The tokens from an offset up to the tag's end (`}}`, `%}`, or "" for the end of the text).
 
-    The last token is END. Also given: the offset after the tag, and whether it strips the white space that follows.
+    `.name.name` behind a name is one token of kind `.`, see `apart`. The last token is END. Also given: the offset
+    after the tag, and whether it strips the white space that follows.
     Raises: Mistake.
     """
     found: list[Token] = []
-    opened, braces, match = at, 0, _TOKEN.match
+    opened, braces, match, word_kind = at, 0, _TOKEN.match, _WORDS.get
     while True:
         token = match(text, at)
         assert token is not None  # noqa: S101  the last alternatives take anything
         group = token.lastindex or 0
-        start, end = token.span(group)
-        at = end
+        start, at = token.span(group)
+        end = at
         if group == _NAME:
             word = token[group]
-            found.append(("NAME" if found and found[-1][0] == "." else _WORDS.get(word, "NAME"), word, start, end))
+            found.append(("NAME" if found and found[-1][:2] == _DOT else word_kind(word, "NAME"), word, start, end))
+        elif group == _MEMBERS:
+            word, end = token[_NAME], start
+            start = end - len(word)
+            found.append(("NAME" if found and found[-1][:2] == _DOT else word_kind(word, "NAME"), word, start, end))
+            found.append((".", token[group], end, at))
         elif group == _OP:
             sign = token[group]
             if sign == "{":
@@ -88,6 +97,21 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
             at = start + 1
         else:
             raise strange(text, start)
+
+
+def apart(tokens: list[Token]) -> list[Token]:
+    """The tokens as the grammar has them: each `.name.name` in its parts."""
+    found: list[Token] = []
+    for token in tokens:
+        kind, value, start, _end = token
+        if kind != "." or value == ".":
+            found.append(token)
+            continue
+        for name in value[1:].split("."):
+            end = start + 1 + len(name)
+            found += ((".", ".", start, start + 1), ("NAME", name, start + 1, end))
+            start = end
+    return found
 
 
 def _string(text: str, start: int, end: int) -> str:

@@ -41,7 +41,10 @@ def _substr(text: str, start: Any = UNDEFINED, length: Any = UNDEFINED, *_: Any)
 
 
 def split(text: str, separator: Any = UNDEFINED, limit: Any = UNDEFINED, *_: Any) -> list[Any]:
-    """The parts of a text between separators."""
+    """The parts of a text between separators.
+
+    Raises: TemplateError when there would be too many.
+    """
     if separator is UNDEFINED:
         parts: list[Any] = [text]
     elif isinstance(separator, Pattern):
@@ -56,7 +59,10 @@ def split(text: str, separator: Any = UNDEFINED, limit: Any = UNDEFINED, *_: Any
 
 
 def replace(text: str, old: Any = UNDEFINED, new: Any = UNDEFINED, *_: Any, every: bool = False) -> str:
-    """The text with `old` replaced once, or everywhere; `$&` and `$$` count in `new`."""
+    """The text with `old` replaced once, or everywhere; `$&` and `$$` count in `new`.
+
+    Raises: TemplateError when a pattern without `g` is to be replaced everywhere, and from `regex`.
+    """
     from flowdsl.template import regex
 
     if not isinstance(old, Pattern):
@@ -78,7 +84,10 @@ def _match(text: str, pattern: Any = UNDEFINED, *_: Any) -> Any:
 
 
 def repeat(text: str, count: Any = UNDEFINED, *_: Any) -> str:
-    """The text so many times."""
+    """The text so many times.
+
+    Raises: TemplateError for a negative number, and when the text gets too long.
+    """
     times = _at(count, 0)
     if times < 0:
         raise TemplateError(f"a text cannot be repeated {times} times")
@@ -87,7 +96,10 @@ def repeat(text: str, count: Any = UNDEFINED, *_: Any) -> str:
 
 
 def pad(text: str, width: Any, filler: Any, *, before: bool) -> str:
-    """The text padded to a width."""
+    """The text padded to a width, before or after it.
+
+    Raises: TemplateError when the text gets too long.
+    """
     missing = _at(width, 0) - len(text)
     fill = " " if filler is UNDEFINED else to_text(filler)
     if missing <= 0 or not fill:

@@ -8,27 +8,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.cache import Cache
-from flowdsl.template.nodes import Body, Literal, Member, Name, Node, Output, Statement, Text
+from flowdsl.template.nodes import Body, Output, Statement, Text
+from flowdsl.template.plain import plain_output, reference
 from flowdsl.template.syntax import Reference, Template
 
-_PLAIN: Final = re.compile(r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}", re.ASCII)
 _OUTPUT: Final = re.compile(r"\{\{[^{}'\"`\\%#]*\}\}")
 _TAG: Final = re.compile(r"\{[{%#]")
-_RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
-BUILTIN: Final = frozenset(("range", "cycler", "joiner", "JSON", "Math", "Object"))
-
-templates: Final[Cache[str, Template]] = Cache(8192)
-expressions: Final[Cache[str, Template]] = Cache(2048)
 
 
 def parse(text: str) -> Template:
     """The template of a text; mistakes are in its `problems`."""
-    known = templates.get(text)
-    if known is None:
-        known = _parse(text)
-        templates.put(text, known)
-    return known
+    return templates[text]
 
 
 def _parse(text: str) -> Template:
@@ -41,8 +33,8 @@ def _parse(text: str) -> Template:
     first, pieces, calls_secret = at, 0, False
     while tag is not None:
         at = tag.start()
-        plain = _PLAIN.match(text, at)
-        if plain is None or plain[1] in _RESERVED:
+        plain = plain_output(text, at)
+        if plain is None:
             alone = _output_alone(text, at)
             if alone is None or pieces > 1000:
                 return _parse_fully(text)
@@ -52,9 +44,9 @@ def _parse(text: str) -> Template:
             at += len(alone.text)
         else:
             root, path = plain.group(1, 2)
-            if len(path) > 200 or pieces > 1000:
+            if pieces > 1000:
                 return _parse_fully(text)  # it knows the limits
-            if root not in BUILTIN:
+            if root not in BUILTINS:
                 start = plain.start(1)
                 names = tuple(path[1:].split(".")) if path else ()
                 references.append(Reference(root, names, start, plain.end(2), False, False))
@@ -85,13 +77,13 @@ def _parse_fully(text: str) -> Template:
 
 def parse_expression(text: str) -> Template:
     """The template of a bare expression, without braces; statements are refused as problems."""
-    known = expressions.get(text)
-    if known is None:
-        from flowdsl.template.tags import parse_bare
+    return expressions[text]
 
-        known = parse_bare(text)
-        expressions.put(text, known)
-    return known
+
+def _parse_bare(text: str) -> Template:
+    from flowdsl.template.tags import parse_bare
+
+    return parse_bare(text)
 
 
 def body_of(template: Template) -> Body:
@@ -101,8 +93,8 @@ def body_of(template: Template) -> Body:
     text, body, at = template.text, list[Statement](), 0
     if not template.is_literal:
         for tag in _TAG.finditer(text):
-            plain = _PLAIN.match(text, tag.start())
-            if plain is None or plain[1] in _RESERVED:
+            plain = plain_output(text, tag.start())
+            if plain is None:
                 return _parse_fully(text).body or []
             if plain.start() > at:
                 body.append(Text(text[at : plain.start()]))
@@ -113,18 +105,6 @@ def body_of(template: Template) -> Body:
     return body
 
 
-def plain_reference(text: str, at: int) -> re.Match[str] | None:
-    """The match of an output that holds nothing but a name and its members."""
-    plain = _PLAIN.match(text, at)
-    return None if plain is None or plain[1] in _RESERVED or len(plain[2]) > 200 else plain
-
-
-def reference(plain: re.Match[str]) -> Node:
-    """The node of a plain reference."""
-    node: Node = Name(plain[1], *plain.span(1))
-    at = plain.end(1)
-    for name in plain[2].split(".")[1:]:
-        end = at + 1 + len(name)
-        node = Member(node, Literal(name, at + 1, end), end)
-        at = end
-    return node
+templates: Final = Cache(8192, _parse)
+expressions: Final = Cache(2048, _parse_bare)
+"""Templates and bare expressions by their text."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.nodes import (
+    Arguments,
     Binary,
     Body,
     Call,
@@ -22,37 +22,12 @@ from flowdsl.template.nodes import (
     Set,
     Switch,
     Tested,
+    Text,
     Unary,
 )
-from flowdsl.template.parser import BUILTIN
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 from flowdsl.template.values import property_key
-
-_HARMLESS: Final = frozenset(
-    ("defined", "undefined", "none", "null", "truthy", "falsy", "string", "number", "mapping", "callable", "eq", "ne")
-)
-OTHER_FILTERS: Final = {
-    "tojson": "json",
-    "map": "pluck",
-    "items": "entries",
-    "attr": "getAttr",
-    "count": "length",
-    "uppercase": "upper",
-    "lowercase": "lower",
-    "upcase": "upper",
-    "downcase": "lower",
-    "titlecase": "title",
-    "len": "length",
-    "size": "length",
-    "strip": "trim",
-    "str": "string",
-    "sorted": "sort",
-    "reversed": "reverse",
-    "dumps": "json",
-    "to_json": "json",
-}
-"""Names that other languages have for filters."""
 
 
 def examine(template: Template) -> Template:
@@ -73,6 +48,8 @@ class _Walk:
     def body(self, body: Body, bound: frozenset[str]) -> frozenset[str]:
         """Walk statements; gives the names that are bound behind them."""
         for statement in body:
+            if type(statement) is Text:
+                continue
             if isinstance(statement, Output):
                 self.node(statement.expression, bound)
             elif isinstance(statement, If):
@@ -117,7 +94,7 @@ class _Walk:
             if isinstance(node.target, Name) and node.target.name == "secret":
                 self.calls_secret = True
             self.node(node.target, bound, guarded, called=True)
-            self.each(list(node.arguments.parts()), bound)
+            self.arguments(node.arguments, bound)
         elif isinstance(node, Filtered):
             self.filtered(node, bound, guarded)
         elif isinstance(node, Tested):
@@ -135,6 +112,10 @@ class _Walk:
             harmless = guarded or (isinstance(node, Unary) and node.operator == "not")
             self.each(list(node.parts()), bound, harmless)
 
+    def arguments(self, arguments: Arguments, bound: frozenset[str]) -> None:
+        if arguments.values or arguments.named:
+            self.each(list(arguments.parts()), bound)
+
     def each(self, nodes: list[Node], bound: frozenset[str], guarded: bool = False) -> None:
         for node in nodes:
             self.node(node, bound, guarded)
@@ -143,9 +124,10 @@ class _Walk:
         """Record `root.path`; what stands in brackets is walked on its own."""
         path: list[str] = []
         start_of_chain = node
-        while isinstance(node, Member):
-            if isinstance(node.key, Literal):
-                path.append(property_key(node.key.value))
+        while type(node) is Member:
+            key = node.key
+            if type(key) is Literal:
+                path.append(property_key(key.value))
             else:
                 path.clear()
                 start_of_chain = node.target
@@ -153,21 +135,20 @@ class _Walk:
             node = node.target
         if not isinstance(node, Name):
             self.node(node, bound, guarded)
-        elif node.name not in bound and node.name not in BUILTIN:
+        elif node.name not in bound and node.name not in BUILTINS:
             whole = called and len(path) == _length(start_of_chain) and isinstance(start_of_chain, (Name, Member))
             self.references.append(
                 Reference(node.name, tuple(reversed(path)), node.start, start_of_chain.end, guarded, whole)
             )
 
     def filtered(self, node: Filtered, bound: frozenset[str], guarded: bool) -> None:
-        from flowdsl.template.filters import FILTERS
+        from flowdsl.template.filters import FILTERS, from_elsewhere
 
-        harmless = guarded or node.name in ("default", "d")
-        self.node(node.target, bound, harmless)
-        self.each(list(node.arguments.parts()), bound)
         known = FILTERS.get(node.name)
+        self.node(node.target, bound, guarded or (known is not None and known.replaces_undefined))
+        self.arguments(node.arguments, bound)
         if known is None:
-            self.unknown("filter", node.name, node.at, list(FILTERS), OTHER_FILTERS.get(node.name))
+            self.unknown("filter", node.name, node.at, list(FILTERS), from_elsewhere(node.name))
             return
         if known.arguments is not None:
             for keyword in node.arguments.named:
@@ -184,8 +165,10 @@ class _Walk:
                 self.test_name(first.value, first.start + 1)
 
     def tested(self, node: Tested, bound: frozenset[str]) -> None:
-        self.node(node.target, bound, guarded=node.name in _HARMLESS)
-        self.each(list(node.arguments.parts()), bound)
+        from flowdsl.template.tests import JUDGE_UNDEFINED
+
+        self.node(node.target, bound, guarded=node.name in JUDGE_UNDEFINED)
+        self.arguments(node.arguments, bound)
         self.test_name(node.name, node.at)
 
     def test_name(self, name: str, at: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from flowdsl.errors import TemplateError
@@ -22,6 +23,35 @@ _LEAST: Final = -EXACT
 UNMEASURED: Final = 64
 
 
+FAILURES: Final = (TemplateError, RecursionError, MemoryError, OverflowError)
+"""What ends a rendering with a TemplateError."""
+
+
+def undefined(text: str, start: int, end: int) -> NoReturn:
+    """Refuse what is undefined at a place of a template's text.
+
+    Raises: TemplateError that names it.
+    """
+    shown = " ".join(text[start:end].split())
+    raise TemplateError(
+        f"`{shown}` is undefined",
+        code="undefined-variable",
+        hint=f"set it before, or write `{shown} | default(…)`",
+        start=start,
+        end=end,
+    )
+
+
+def failure(error: BaseException, place: Place | None) -> TemplateError:
+    """The TemplateError for one of `FAILURES`, with its place when it has none of its own."""
+    trace = error.__traceback__
+    if not isinstance(error, TemplateError):
+        error = limit_error(f"{type(error).__name__} in it", "what fits into memory and its nesting")
+    if error.start is None and place is not None:
+        error.start, error.end = place
+    return error.with_traceback(trace)
+
+
 class Places:
     """Where the parts of one generated function come from."""
 
@@ -37,26 +67,14 @@ class Places:
 
     def undefined(self, site: int) -> NoReturn:
         """Raises: TemplateError that names what is undefined."""
-        start, end = self.spans[site]
-        shown = " ".join(self.text[start:end].split())
-        raise TemplateError(
-            f"`{shown}` is undefined",
-            code="undefined-variable",
-            hint=f"set it before, or write `{shown} | default(…)`",
-            start=start,
-            end=end,
-        )
+        undefined(self.text, *self.spans[site])
 
     def fail(self) -> NoReturn:
         """Raises: TemplateError for the exception that the rendering has just caught, with its place."""
         error = sys.exception()
         assert error is not None  # noqa: S101  it is called by `except` alone
         trace = error.__traceback__
-        if not isinstance(error, TemplateError):
-            error = limit_error(f"{type(error).__name__} in it", "what fits into memory and its nesting")
-        if error.start is None and trace is not None:
-            error.start, error.end = self.lines.get(trace.tb_lineno, (None, None))
-        raise error.with_traceback(trace) from None
+        raise failure(error, None if trace is None else self.lines.get(trace.tb_lineno)) from None
 
 
 def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoReturn]) -> Callable[..., Any]:
@@ -70,13 +88,16 @@ def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoR
     return add_strict
 
 
-def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int], str]:
-    if escaping:
-        from flowdsl.template.filters.markup import escape
+def _text_of(escaping: bool) -> Callable[[Any], str]:
+    if not escaping:
+        return output_text
+    from flowdsl.template.filters.markup import escape
 
-        text: Callable[[Any], str] = escape
-    else:
-        text = output_text
+    return escape
+
+
+def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int], str]:
+    text = _text_of(escaping)
 
     def show(value: Any, site: int) -> str:
         kind = type(value)
@@ -96,29 +117,26 @@ def _printer(places: Places, strict: bool, escaping: bool) -> Callable[[Any, int
     return show
 
 
-def _speller(show: Callable[[Any, int], str]) -> Callable[[Any, int], str]:
-    def spell(value: Any, site: int) -> str:
-        """The text of what is probably a number."""
-        return repr(value) if type(value) is int and _LEAST < value < EXACT else show(value, site)
-
-    return spell
+def native_value(value: Any) -> Any:
+    """What a template that is one output gives outside: undefined is empty text, and nothing of ours remains."""
+    if value is UNDEFINED:
+        return ""
+    if isinstance(value, SafeText):
+        return str.__str__(value)
+    if type(value) is float and value == 0 and str(value)[0] == "-":
+        return 0  # JavaScript's negative zero is no use outside
+    if isinstance(value, Method):
+        return output_text(value)
+    if type(value) is list and any(item is UNDEFINED for item in value):
+        return [None if item is UNDEFINED else item for item in value]
+    if type(value) is dict and any(item is UNDEFINED for item in value.values()):
+        return {key: item for key, item in value.items() if item is not UNDEFINED}
+    return value
 
 
 def _native(places: Places, strict: bool) -> Callable[[Any, int], Any]:
     def native(value: Any, site: int) -> Any:
-        if value is UNDEFINED:
-            return places.undefined(site) if strict else ""
-        if isinstance(value, SafeText):
-            return str.__str__(value)
-        if type(value) is float and value == 0 and str(value)[0] == "-":
-            return 0  # JavaScript's negative zero is no use outside
-        if isinstance(value, Method):
-            return output_text(value)
-        if type(value) is list and any(item is UNDEFINED for item in value):
-            return [None if item is UNDEFINED else item for item in value]
-        if type(value) is dict and any(item is UNDEFINED for item in value.values()):
-            return {key: item for key, item in value.items() if item is not UNDEFINED}
-        return value
+        return places.undefined(site) if strict and value is UNDEFINED else native_value(value)
 
     return native
 
@@ -178,72 +196,100 @@ def _joiner(limits: TemplateLimits, taint: bool) -> Callable[[Any], str]:
     return finish
 
 
-def _mixer(limits: TemplateLimits, show: Callable[[Any, int], str]) -> Callable[[tuple[Any, ...]], str]:
-    join, most = "".join, limits.max_output
-
-    def mixed(parts: tuple[Any, ...]) -> str:
-        try:
-            text = join(parts)
-        except TypeError:  # most parts are texts; the site of another is its index
-            text = join([show(part, site) for site, part in enumerate(parts)])
-        if len(text) > most:
-            raise limit_error("too much text", f"{most:,} characters")
-        return text
-
-    return mixed
-
-
 def _marked_items(value: Any) -> Any:
     items = operators.characters_or_items(value)
     return [SecretText(char) for char in items] if isinstance(items, SecretText) else items
 
 
-def namespace(
-    places: Places, *, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits
-) -> tuple[dict[str, Any], Callable[[Callable[..., Any]], Callable[..., Any]]]:
-    """The globals of a generated function, and what wraps every other function it calls."""
+def _marked_member(target: Any, key: Any) -> Any:
+    return mark_member(member(target, key), target)
 
-    def unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
-        return function
 
-    wrap = spreading if taint else unchanged
-    add = wrap(operators.add)
-    finish = _joiner(limits, taint)
-    show = wrap(_printer(places, strict, escaping))
-    getter = _tainted_getter if taint else _getter
-    found = dict(_FIXED)
-    found.update(
-        LIMITS=limits,
-        add=add,
-        add_strict=_strict_adder(add, places.undefined),
-        call=wrap(operators.call),
+class Runtime:
+    """What renderings of one kind call, whichever the template: strict or not, marking secrets, escaping, in limits.
+
+    `wrap` is for every other function that is called: it keeps the marks of secrets.
+    """
+
+    def __init__(self, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> None:
+        self.strict = strict
+        self.marking = taint
+        self.escaping = escaping
+        self.limits = limits
+        self.wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = spreading if taint else _unchanged
+        self.add = self.wrap(operators.add)
+        self.call = self.wrap(operators.call)
+        self.concat = self.wrap(operators.concat)
+        self.texts = self.wrap(operators.texts)
+        self.text: Callable[[Any], str] = self.wrap(_text_of(escaping))
+        self.finish = _joiner(limits, taint)
+        self.items = _marked_items if taint else operators.characters_or_items
+        self.member = _marked_member if taint else member
+        self.getter = _tainted_getter if taint else _getter
+        self.root = _tainted_root if taint else _root
+        self.placeholder = _tainted_placeholder if taint else _placeholder
+        self.native = native_value
+
+    def printed(self, value: Any, place: Place) -> str:
+        """The text of an output's value.
+
+        Raises: TemplateError, placed, for a value that has no text.
+        """
+        if type(value) is int and _LEAST < value < EXACT:
+            return repr(value)
+        try:
+            return self.text(value)
+        except TemplateError as error:
+            raise failure(error, place) from None
+
+
+def _unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+@lru_cache(maxsize=64)
+def runtime(strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> Runtime:
+    """The runtime of a kind of rendering."""
+    return Runtime(strict, taint, escaping, limits)
+
+
+def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
+    """The globals of a generated function."""
+    show = kind.wrap(_printer(places, kind.strict, kind.escaping))
+    return dict(
+        _FIXED,
+        LIMITS=kind.limits,
+        LONGEST=kind.limits.max_output,
+        add=kind.add,
+        add_strict=_strict_adder(kind.add, places.undefined),
+        call=kind.call,
         entries=operators.entries,
         fail=places.fail,
-        finish=finish,
-        getter=getter,
-        items=_marked_items if taint else operators.characters_or_items,
-        member=(lambda target, key: mark_member(member(target, key), target)) if taint else member,
-        mixed=_mixer(limits, show),
-        native=_native(places, strict),
-        placeholder=_tainted_placeholder if taint else _placeholder,
-        root=_tainted_root if taint else _root,
+        finish=kind.finish,
+        getter=kind.getter,
+        items=kind.items,
+        member=kind.member,
+        native=_native(places, kind.strict),
+        placeholder=kind.placeholder,
+        root=kind.root,
         show=show,
-        spell=_speller(show),
-        concat=wrap(operators.concat),
-        texts=wrap(operators.texts),
+        concat=kind.concat,
+        texts=kind.texts,
         undefined=places.undefined,
     )
-    return found, wrap
 
 
 _FIXED: Mapping[str, Any] = {
-    "Failures": (TemplateError, RecursionError, MemoryError, OverflowError),
+    "Failures": FAILURES,
+    "LEAST": _LEAST,
     "Meter": Meter,
+    "MOST": EXACT,
     "U": UNDEFINED,
     "compare": values.compare,
     "contains": operators.contains,
     "divide": operators.divide,
     "floored": operators.floored,
+    "join": "".join,
     "loose_eq": values.loose_eq,
     "multiply": operators.multiply,
     "negate": operators.negate,

@@ -38,7 +38,20 @@ def names_set(body: Body, in_loops: bool = False) -> set[str]:
     return found
 
 
-LOOP_PARTS: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+def loop_parts(index: int, length: int) -> dict[str, Any]:
+    """What `loop` holds in a pass of a loop."""
+    return {
+        "index": index + 1,
+        "index0": index,
+        "revindex": length - index,
+        "revindex0": length - index - 1,
+        "first": index == 0,
+        "last": index == length - 1,
+        "length": length,
+    }
+
+
+LOOP_PARTS: Final = frozenset(loop_parts(0, 0))
 
 
 class Loop:
@@ -156,11 +169,8 @@ class Scope:
             return self.getters.setdefault(code, f"g{code[1:]}")
         return None
 
-    def loads(self, text: str, brief: bool) -> list[str]:
-        """The lines that look up the free names that the lines in `text` use.
-
-        In a `brief` template that look-up is much of the work, so it is written out.
-        """
+    def loads(self, text: str) -> list[str]:
+        """The lines that look up the free names that the lines in `text` use."""
         lines = []
         for name, local in self.free.items():
             key = self.writer.constant(name)
@@ -176,9 +186,9 @@ class Scope:
                 value = local
             if getter is not None:
                 only = name == "flowContext" and not bare
-                code = "root(context, names)" if only else f"getter({value})"
-                if only and brief:
-                    code = f"context.get if type(context) is dict and {key} not in names else {code}"
+                code = f"getter({value})"
+                if only:
+                    code = f"context.get if type(context) is dict and {key} not in names else root(context, names)"
                 lines.append(f"{getter} = {code}")
         return lines
 

@@ -22,12 +22,12 @@ from flowdsl.template.nodes import (
     Text,
 )
 from flowdsl.template.numbers import JS_SPACE
-from flowdsl.template.parser import plain_reference, reference
+from flowdsl.template.plain import OPENING, is_plain_output, reference
 from flowdsl.template.problems import Mistake, TemplateProblem, spelled_choice
 from flowdsl.template.references import examine
 from flowdsl.template.syntax import Template
 
-_OPENING: Final = re.compile(r"\{[{%#]-?")
+_BARE: Final = re.compile(r"[ \n\t\r]*([a-z]+)[ \n\t\r]*(-?%\})")
 _RAW: Final = re.compile(r"\{%-?\s*(end)?(raw|verbatim)\s*-?%\}")
 MAX_TAGS: Final = 40
 MAX_LOOPS: Final = 12
@@ -72,9 +72,10 @@ def parse_template(text: str) -> Template:
 
 def parse_bare(text: str) -> Template:
     """The template of a bare expression; mistakes are in its `problems`."""
+    if len(text) > MAX_TOKENS:
+        mistake = Mistake(f"the expression has more than {MAX_TOKENS:,} characters", 0, len(text))
+        return Template(text, False, True, (mistake.problem,), (), False, None, True)
     try:
-        if len(text) > MAX_TOKENS:
-            raise Mistake(f"the expression has more than {MAX_TOKENS:,} characters", 0, len(text))
         tokens, _end, _strip = lexer.tokens(text, 0, "")
         expression = lalr.parse("expression", tokens, text)
     except Mistake as mistake:
@@ -119,15 +120,17 @@ class _Parser:
         """Statements up to a tag that ends or continues the innermost open one, and that tag's name."""
         statements: list[Statement] = []
         while True:
-            opening = _OPENING.search(self.text, self.at)
+            opening = OPENING.search(self.text, self.at)
             self.literal(statements, opening)
             if opening is None:
                 if self.open:
                     raise self.unclosed()
                 return statements, ""
             self.at = opening.end()
-            if opening[0][1] == "{":
-                statements.append(self.output(opening.start()))
+            if opening[1] is not None:
+                statements.append(self.plain(opening))
+            elif opening[0][1] == "{":
+                statements.append(Output(self.expression(self.read("}}"))))
             elif opening[0][1] == "#":
                 self.comment(opening.start())
             else:
@@ -146,14 +149,13 @@ class _Parser:
         if written:
             statements.append(Text(text))  # even when nothing is left: a case with it does not fall through
 
-    def output(self, start: int) -> Output:
-        """Parse an output; a plain reference needs no expression parser."""
-        plain = plain_reference(self.text, start)
-        if plain is None:
+    def plain(self, found: re.Match[str]) -> Output:
+        """Take a plain output, which needs no expression parser; one that only looks like it gets it."""
+        if not is_plain_output(found):
+            self.at = found.start() + 2
             return Output(self.expression(self.read("}}")))
-        self.at = plain.end()
-        self.counted(2, start)
-        return Output(reference(plain))
+        self.counted(2, found.start())
+        return Output(reference(found))
 
     def comment(self, start: int) -> None:
         """Skip a comment."""
@@ -165,7 +167,13 @@ class _Parser:
     def read(self, close: str) -> list[lexer.Token]:
         """The tokens of the tag whose inside begins here."""
         start = self.at
-        tokens, self.at, self.strip = lexer.tokens(self.text, start, close)
+        bare = _BARE.match(self.text, start) if close == "%}" else None
+        if bare is not None:  # a tag of one word needs no lexer
+            name, end = bare.span(1), bare.start(2)
+            tokens: list[lexer.Token] = [(bare[1], bare[1], *name), ("END", None, end, end)]
+            self.at, self.strip = bare.end(), bare[2][0] == "-"
+        else:
+            tokens, self.at, self.strip = lexer.tokens(self.text, start, close)
         self.counted(len(tokens), start)
         return tokens
 
@@ -235,6 +243,7 @@ class _Parser:
     def names(self, tokens: list[lexer.Token], until: str) -> tuple[list[str], list[lexer.Token]]:
         """The names before `in` or `=`, and the tokens after it."""
         names, index = [], 0
+        tokens = lexer.apart(tokens)
         while True:
             kind, value, start, end = tokens[index]
             if kind != "NAME":

@@ -1,4 +1,24 @@
-"""Secrets in templates: text that came from a secret stays recognisable."""
+"""Secrets in templates: text that came from a secret stays recognisable.
+
+The mark is the type of the text, `SecretText`, so it goes wherever the object goes: into names, lists, mappings, the
+arguments of a function. What makes a new text of it makes an unmarked one. So with `taint` every function that a
+template calls is wrapped by `spreading`, members of text go through `mark_member`, loops over text through the
+runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates is taken.
+
+Where a mark could be lost:
+
+- **In what is no text.** A length, a number, a truth made of a secret carries no mark. That is meant: `secret('k') |
+  length` may be shown.
+- **In what a condition lets through.** `{% if secret('k') == 'x' %}yes{% endif %}` prints an unmarked `yes`.
+- **In the keys of a mapping.** `mark` and `holds_secret` look at values only; `groupby` and `JSON.parse` make keys of
+  text.
+- **Deeper than 20 levels**, and inside objects of the host: there nobody looks.
+- **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` does.
+- **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such
+  code through `Runtime.wrap`.
+- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when its file names no secret and
+  takes in no other file.
+"""
 
 from __future__ import annotations
 

@@ -80,3 +80,22 @@ TESTS: Final[Mapping[str, Test]] = {
     "undefined": lambda value, *_: value is UNDEFINED,
     "upper": lambda value, *_: isinstance(value, str) and to_text(value).upper() == value,
 }
+JUDGE_UNDEFINED: Final = frozenset(
+    (
+        "callable",
+        "defined",
+        "eq",
+        "equalto",
+        "falsy",
+        "mapping",
+        "ne",
+        "none",
+        "null",
+        "number",
+        "sameas",
+        "string",
+        "truthy",
+        "undefined",
+    )
+)
+"""The tests that say something sensible of undefined."""

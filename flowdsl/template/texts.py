@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flowdsl.template.expressions import Expressions
-from flowdsl.template.nodes import If, Literal, Member, Name, Node, Output, Statement, Text
+from flowdsl.template.nodes import If, Literal, Node, Output, Statement, Text
 from flowdsl.template.writer import Line, Piece, Writer
 
 # More texts than these are collected in a list: Python's compiler nests arguments.
@@ -19,14 +19,12 @@ class Texts:
     """Writes the codes of printed texts."""
 
     def __init__(
-        self, writer: Writer, expressions: Expressions, placeholders: frozenset[str], *, escaping: bool
+        self, writer: Writer, expressions: Expressions, placeholder: re.Pattern[str] | None, *, escaping: bool
     ) -> None:
         self.writer = writer
         self.expressions = expressions
         self.escaping = escaping
-        self.placeholder = (
-            re.compile("|".join(re.escape("{" + name + "}") for name in sorted(placeholders))) if placeholders else None
-        )
+        self.placeholder = placeholder
 
     def origin(self, node: Node) -> None:
         """The lines that follow come from a node."""
@@ -93,18 +91,8 @@ class Texts:
         if self.expressions.kind(node) == "int" and not self.escaping:
             return f'f"{{{code}}}"'
         site = self.writer.places.site(node)
-        if self.escaping or not self.expressions.often:
+        if self.escaping:
             return f"show({code}, {site})"
-        temp = code if code.isidentifier() else self.writer.temp()
-        bound = code if temp == code else f"{temp} := {code}"
-        return f"({temp} if type({bound}) is str else spell({temp}, {site}))"
-
-
-def is_plain(statement: Statement) -> bool:
-    """Whether a statement is literal text, or an output of a name or of members with constant keys."""
-    if not isinstance(statement, Output):
-        return isinstance(statement, Text)
-    node = statement.expression
-    while isinstance(node, Member) and isinstance(node.key, Literal):
-        node = node.target
-    return isinstance(node, Name)
+        temp, bound = self.expressions.bound(code)
+        whole = f"type({temp}) is int and LEAST < {temp} < MOST"
+        return f'({temp} if type({bound}) is str else f"{{{temp}}}" if {whole} else show({temp}, {site}))'

@@ -196,11 +196,6 @@ def compare(a: Any, b: Any, operator: str) -> bool:
     return bool(a <= b) if operator == "<=" else bool(a >= b)
 
 
-def less_than(a: Any, b: Any) -> bool:
-    """`a < b`."""
-    return compare(a, b, "<")
-
-
 def property_key(key: Any) -> str:
     """The text a member's key stands for: `1` is "1"."""
     return key if type(key) is str else to_text(key)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowdsl.checker.types.kinds import ANY, OF_IMAGE, OF_TEXT, UNDEFINED, describe, join, list_of, of_value, within
-from flowdsl.checker.types.results import FILTERS, member
+from flowdsl.checker.types.results import GIVES, TAKES, member
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),
@@ -68,24 +68,29 @@ def test_members_are_as_the_value_has_them() -> None:
     assert member(ANY, "foo").is_any
 
 
-def test_every_filter_with_a_known_result_exists() -> None:
-    from flowdsl.template.filters import FILTERS as REAL
+def test_every_word_for_what_filters_give_and_take_has_a_type() -> None:
+    from typing import get_args
 
-    assert set(FILTERS) <= set(REAL)
+    from flowdsl.template.filters import FILTERS
+    from flowdsl.template.filters.record import Gives
+
+    assert set(GIVES) == set(get_args(Gives)) == {record.gives for record in FILTERS.values()}
+    assert set(TAKES) == {record.takes for record in FILTERS.values()} - {""}
 
 
 @given(values)
 def test_what_filters_give_is_of_the_type_that_is_told(value: Any) -> None:
     from flowdsl.errors import TemplateError
-    from flowdsl.template.filters import FILTERS as REAL
+    from flowdsl.template.filters import FILTERS
     from flowdsl.template.values import UNDEFINED as NOTHING
 
-    for name, result in FILTERS.items():
+    for name, record in FILTERS.items():
         try:
-            found = REAL[name].function(value)
+            found = record.function(value)
         except TemplateError:
             continue
         if found is NOTHING:
             continue  # an empty list has no first item; that is not thought of
+        result = GIVES[record.gives]
         told = result if not callable(result) else result(of_value(value))
         assert within(of_value(found), told), (name, value, found, describe(told))

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,3 +236,17 @@ def test_a_secret_in_a_stream_stays_hidden() -> None:
         assert USED.pop("stream") == [SECRET]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("main", ["imports:\n  - {from: ./m.module.yaml, as: m}\n", "blocks: !include m.module.yaml\n"])
+def test_a_secret_that_only_another_file_names_stays_hidden(tmp_path: Path, main: str) -> None:
+    flows = "flows:\n  tell:\n    - {step: SET, shown: \"{{ secret('KEY') | upper | reverse }}\"}\n"
+    included = main.startswith("blocks")
+    module = flows if included else "blocks:\n" + "".join(f"  {line}\n" for line in flows.splitlines())
+    (tmp_path / "m.module.yaml").write_text(module, encoding="utf-8")
+    path = tmp_path / "main.flow.yaml"
+    ref = "local.flows.tell" if included else "imports.m.flows.tell"
+    path.write_text(f"{main}flow:\n  - {{step: CALL_FLOW, ref: {ref}}}\n", encoding="utf-8")
+    result = flowdsl.load(path, environment=Environment(secrets=lambda name: "abcdefgh12345")).run()
+    assert result.context["shown"] == "54321HGFEDCBA"
+    assert result.to_json() == {"shown": "***"}

@@ -130,13 +130,14 @@ def _of_text(template: Template) -> tuple[bool, str, str | None] | None:
 
 
 def _calls(template: Template) -> bool:
+    from flowdsl.template.filters import FILTERS
     from flowdsl.template.nodes import Call, Filtered, Output
     from flowdsl.template.parser import body_of
 
     parts: list[object] = [part.expression for part in body_of(template) if isinstance(part, Output)]
     while parts:
         part = parts.pop()
-        if isinstance(part, Call) or (isinstance(part, Filtered) and part.name == "random"):
+        if isinstance(part, Call) or (isinstance(part, Filtered) and FILTERS[part.name].varies):
             return True
         parts += part.parts()  # type: ignore[attr-defined]  # every part of an expression is a node
     return False

@@ -101,7 +101,7 @@ def _told(null: bool, equals: bool, strict: bool) -> int:
 
 def _set(node: Node, kinds: int, found: dict[str, int]) -> None:
     """Notes the FlowContext key that a name or its member reads."""
-    if isinstance(node, Filtered) and node.name in ("length", "trim", "first", "last", "string"):
+    if isinstance(node, Filtered) and _shows_value(node.name):
         node, kinds = node.target, 0
     deep = False
     while isinstance(node, Member) and not (isinstance(node.target, Name) and node.target.name == "flowContext"):
@@ -115,6 +115,12 @@ def _set(node: Node, kinds: int, found: dict[str, int]) -> None:
     kinds = -1 if deep else kinds
     known = found.get(key, 0)
     found[key] = -1 if -1 in (known, kinds) and not (known > 0 or kinds > 0) else max(known, kinds, key=abs)
+
+
+def _shows_value(name: str) -> bool:
+    from flowdsl.template.filters import FILTERS
+
+    return FILTERS[name].shows_value
 
 
 def later_pass(node: Node, truth: bool) -> list[str]:

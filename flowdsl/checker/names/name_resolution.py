@@ -34,6 +34,7 @@ from flowdsl.diagnostics import Fix, Related, Severity
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
+from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})
 """The names every template can read."""
-BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
-"""The functions and objects every template has."""
 
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
@@ -53,10 +52,9 @@ _UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
 
 
 def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
-    from flowdsl.template.filters import FILTERS
-    from flowdsl.template.references import OTHER_FILTERS
+    from flowdsl.template.filters import FILTERS, from_elsewhere
 
-    filter = name if name in FILTERS else OTHER_FILTERS.get(name)
+    filter = name if name in FILTERS else from_elsewhere(name)
     if filter is not None:
         return f"that is a filter: `value | {filter}`"
     near = nearest(name, names)
@@ -172,7 +170,7 @@ class Names:
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
         if root in NAMESPACES:
             return self.blocks.type(root, parts, use, start, quiet)
-        if root in self.names or root in BUILTIN_NAMES:
+        if root in self.names or root in BUILTINS:
             return ANY
         if use.state.get(root) is not None and root not in use.reported:
             use.reported.add(root)
@@ -338,7 +336,7 @@ class Names:
             message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
             related = (Related(later.span, "set here, later"),)
         elif called:
-            message, hint = f"there is no function `{key}`", _instead_of_function(key, self.names | BUILTIN_NAMES)
+            message, hint = f"there is no function `{key}`", _instead_of_function(key, self.names | BUILTINS.keys())
         else:
             names = list(state.known_keys())
             near = nearest(key, [*names, *self.names] if bare else names)

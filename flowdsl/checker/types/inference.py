@@ -54,26 +54,6 @@ if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.template import Template
 
-HARMLESS: Final = frozenset(
-    (
-        "defined",
-        "undefined",
-        "none",
-        "null",
-        "truthy",
-        "falsy",
-        "string",
-        "number",
-        "mapping",
-        "callable",
-        "eq",
-        "ne",
-        "equalto",
-        "sameas",
-    )
-)
-"""The tests that say something sensible of undefined."""
-
 
 class Inference:
     """Walks one template in one state, and adds to the findings of its names; `bound` are the names that its own tags
@@ -225,23 +205,27 @@ class Inference:
 
     def filtered(self, node: Filtered, lax: bool) -> Type:
         """The type of what a filter gives."""
-        fallback = node.name in ("default", "d")
-        target = self.expr(node.target, lax or fallback)
+        from flowdsl.template.filters import FILTERS
+
+        record = FILTERS[node.name]
+        target = self.expr(node.target, lax or record.replaces_undefined)
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
         secret = target.kinds & SECRET or any(type.kinds & SECRET for type in arguments)
-        if fallback:
+        if record.replaces_undefined:
             found = without(target, UNDEFINED)
             other = arguments[0] if arguments else OF_TEXT
             found = join(found, other) if found.kinds & ALL else other
         else:
-            operands.check_filter(self, node, target)
-            result = results.FILTERS.get(node.name, ANY)
+            operands.check_filter(self, node, record, target)
+            result = results.GIVES[record.gives]
             found = result if isinstance(result, Type) else result(target)
         return with_secret(found) if secret else found
 
     def tested(self, node: Tested, lax: bool) -> Type:
         """The type of a test: true or false."""
-        self.expr(node.target, lax or node.name in HARMLESS)
+        from flowdsl.template.tests import JUDGE_UNDEFINED
+
+        self.expr(node.target, lax or node.name in JUDGE_UNDEFINED)
         for part in node.arguments.parts():
             self.expr(part, False)
         return OF_BOOLEAN

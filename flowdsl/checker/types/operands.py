@@ -30,6 +30,7 @@ from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import Walk
+    from flowdsl.template.filters import Filter
 
 _WHOLE = LIST | MAP | IMAGE
 _ADDS = NUMERIC | BOOLEAN | NULL | UNDEFINED
@@ -111,16 +112,16 @@ def check_items(walk: Walk, node: Node, type: Type) -> None:
         _add(walk, node, f"{{}} is {describe(type)}, and `for` walks a list", severity="warning")
 
 
-def check_filter(walk: Walk, node: Filtered, type: Type) -> None:
+def check_filter(walk: Walk, node: Filtered, record: Filter, type: Type) -> None:
     """Reports a value, of this type, for which a filter raises."""
-    needs = results.FAILS.get(node.name)
-    if needs is None or type.is_any or not type.kinds & ALL:
+    if not record.takes or type.is_any or not type.kinds & ALL:
         return
-    if not type.kinds & needs[0]:
-        _add(walk, node.target, f"{{}} is {describe(type)}, and the filter `{node.name}` takes {needs[1]}")
-    elif type.kinds & ALL & ~needs[0]:
-        found = describe(only(type, ALL & ~needs[0]))
-        message = f"{{}} may be {found}, and the filter `{node.name}` takes {needs[1]}"
+    kinds = results.TAKES[record.takes]
+    if not type.kinds & kinds:
+        _add(walk, node.target, f"{{}} is {describe(type)}, and the filter `{node.name}` takes {record.takes}")
+    elif type.kinds & ALL & ~kinds:
+        found = describe(only(type, ALL & ~kinds))
+        message = f"{{}} may be {found}, and the filter `{node.name}` takes {record.takes}"
         _add(walk, node.target, message, severity="warning")
 
 

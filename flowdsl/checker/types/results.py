@@ -78,37 +78,32 @@ def _sum(type: Type) -> Type:
     return plain(TEXT | INTEGER | NUMBER) if item_of(type).kinds & ALL & ~adds else OF_NUMBER
 
 
-_TEXT: Final = """capitalize center e escape forceescape indent join lower nl2br padStart safe string striptags title
-trim truncate upper urlencode urlize json dump"""
-_BOOLEAN: Final = "contains endsWith includes isNull isNumber isObject isString startsWith"
-_SAME_ITEMS: Final = "compact list reject rejectattr select selectattr sort unique"
-
-FILTERS: Final[dict[str, Result]] = {
-    **dict.fromkeys(_TEXT.split(), OF_TEXT),
-    **dict.fromkeys(_BOOLEAN.split(), OF_BOOLEAN),
-    **dict.fromkeys(_SAME_ITEMS.split(), _items),
-    **dict.fromkeys(("abs", "float", "int", "round", "toFloat", "toInt"), OF_NUMBER),
-    **dict.fromkeys(("first", "last", "random"), item_of),
-    **dict.fromkeys(("batch", "chunk", "slice"), _rows),
-    **dict.fromkeys(("dictsort", "entries", "flatten", "pluck", "values"), ANY_LIST),
-    "keys": TEXT_LIST,
+GIVES: Final[dict[str, Result]] = {
+    "any": ANY,
+    "boolean": OF_BOOLEAN,
+    "integer": OF_INTEGER,
+    "item": item_of,
+    "items": _items,
+    "json": OF_TEXT,
+    "list": ANY_LIST,
+    "map": OPEN_MAP,
+    "number": OF_NUMBER,
+    "replaced": _replaced,
+    "reversed": _reversed,
+    "rows": _rows,
     "split": _split,
-    "length": OF_INTEGER,
-    "wordcount": plain(INTEGER | NULL),
-    "groupby": OPEN_MAP,
-    "pick": OPEN_MAP,
-    "replace": _replaced,
-    "reverse": _reversed,
     "sum": _sum,
+    "text": OF_TEXT,
+    "texts": TEXT_LIST,
+    "words": plain(INTEGER | NULL),
 }
-"""The filters whose result is known; every other gives any value."""
+"""What the record of a filter says it gives, as a type, or as a function of the type of its value."""
 
-FAILS: Final = {
-    "length": (LIST | TEXT | MAP | IMAGE | ERROR | NULL | UNDEFINED | OTHER, "a list, text or map"),
-    "dictsort": (MAP | IMAGE | ERROR | OTHER, "a map"),
-    "list": (LIST | TEXT | MAP | IMAGE | ERROR | NULL | UNDEFINED | OTHER, "a list, text or map"),
+TAKES: Final = {
+    "a list, text or map": LIST | TEXT | MAP | IMAGE | ERROR | NULL | UNDEFINED | OTHER,
+    "a map": MAP | IMAGE | ERROR | OTHER,
 }
-"""Filters that raise for values of other kinds than these, or give undefined."""
+"""What the record of a filter says it takes, as kinds."""
 
 _TEXT_METHODS: Final[dict[str, Type]] = {
     **dict.fromkeys(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from flowdsl.errors import TemplateError
+from flowdsl.template.filters.record import filter_named
 from flowdsl.template.filters.text import text_of
 from flowdsl.template.limits import check_items
 from flowdsl.template.members import member
@@ -40,6 +41,7 @@ def path_of(value: Any, path: Any) -> Any:
     return found
 
 
+@filter_named("batch", gives="rows")
 def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
     """The items in rows of `size`; the last row is filled up with `fill`."""
     width = to_number(size)
@@ -55,6 +57,7 @@ def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]
     return rows
 
 
+@filter_named("slice", gives="rows")
 def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
     """The items in so many columns; short ones are filled with `fill`."""
     items: Any = value if isinstance(value, str) else items_of(value)
@@ -74,16 +77,19 @@ def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[A
     return found
 
 
+@filter_named("first", gives="item", quick=True, shows_value=True)
 def first(value: Any) -> Any:
     """The first item or character, undefined when there is none."""
     return member(value, 0)
 
 
+@filter_named("last", gives="item", quick=True, shows_value=True)
 def last(value: Any) -> Any:
     """The last item or character, undefined when there is none."""
     return value[-1] if isinstance(value, (list, tuple, str)) and value else UNDEFINED
 
 
+@filter_named("join", gives="text", needs_value=True)
 def join(value: Any, separator: Any = "", attribute: Any = UNDEFINED) -> str:
     """The texts of the items, or of one attribute of each, between separators."""
     if not is_array(value):
@@ -92,6 +98,7 @@ def join(value: Any, separator: Any = "", attribute: Any = UNDEFINED) -> str:
     return join_texts(items, to_text(separator) if truthy(separator) else "")
 
 
+@filter_named("list", gives="items", takes="a list, text or map")
 def to_list(value: Any) -> Any:
     """The characters of a text, `{key, value}` of a mapping's entries, a list itself.
 
@@ -109,11 +116,13 @@ def to_list(value: Any) -> Any:
     raise TemplateError(f"the filter `list` takes a list, text or mapping, not {to_text(value)}")
 
 
+@filter_named("reverse", gives="reversed", keeps_safe=True, elsewhere=("reversed",))
 def reverse(value: Any) -> Any:
     """The list or text, last first."""
     return value[::-1] if isinstance(value, str) else items_of(value)[::-1]
 
 
+@filter_named("sum", gives="sum")
 def total(value: Any, attribute: Any = UNDEFINED, start: Any = 0) -> Any:
     """The sum of the items, or of one attribute of each, added to `start`."""
     result: Any = 0
@@ -132,11 +141,13 @@ def _tested(value: Any, test: Any, args: tuple[Any, ...], wanted: bool) -> list[
     return [item for item in items_of(value) if judge(item, *args) is wanted]
 
 
+@filter_named("select", gives="items")
 def select(value: Any, test: Any = "truthy", *args: Any) -> list[Any]:
     """The items that pass a test."""
     return _tested(value, test, args, wanted=True)
 
 
+@filter_named("reject", gives="items")
 def reject(value: Any, test: Any = "truthy", *args: Any) -> list[Any]:
     """The items that fail a test."""
     return _tested(value, test, args, wanted=False)
@@ -152,16 +163,19 @@ def _by_attribute(value: Any, name: Any, test: Any, args: tuple[Any, ...], wante
     return [item for item in items if judge(path_of(item, name), *args) is wanted]
 
 
+@filter_named("selectattr", gives="items")
 def selectattr(value: Any, name: Any = UNDEFINED, test: Any = "truthy", *args: Any) -> list[Any]:
     """The items whose attribute is true, or passes a test."""
     return _by_attribute(value, name, test, args, wanted=True)
 
 
+@filter_named("rejectattr", gives="items")
 def rejectattr(value: Any, name: Any = UNDEFINED, test: Any = "truthy", *args: Any) -> list[Any]:
     """The items whose attribute is false, or fails a test."""
     return _by_attribute(value, name, test, args, wanted=False)
 
 
+@filter_named("random", gives="item", varies=True)
 def random_item(value: Any) -> Any:
     """One item, by chance."""
     from flowdsl.template.chance import choice
@@ -170,21 +184,25 @@ def random_item(value: Any) -> Any:
     return choice(items) if items else UNDEFINED
 
 
+@filter_named("find")
 def find(value: Any, key: Any = UNDEFINED, wanted: Any = UNDEFINED) -> Any:
     """The first item whose member equals (`===`) a value, undefined when there is none."""
     return next((item for item in items_of(value) if strict_eq(path_of(item, key), wanted)), UNDEFINED)
 
 
+@filter_named("pluck", gives="list", elsewhere=("map",))
 def pluck(value: Any, path: Any = UNDEFINED) -> list[Any]:
     """One member of each item, by a dotted path."""
     return [path_of(item, path) for item in items_of(value)]
 
 
+@filter_named("compact", gives="items")
 def compact(value: Any) -> list[Any]:
     """The items that are true."""
     return [item for item in items_of(value) if truthy(item)]
 
 
+@filter_named("contains", "includes", gives="boolean")
 def includes(value: Any, wanted: Any = UNDEFINED) -> bool:
     """Whether a list holds an item, a text a part, a mapping a key."""
     if isinstance(value, str):
@@ -194,6 +212,7 @@ def includes(value: Any, wanted: Any = UNDEFINED) -> bool:
     return is_array(value) and list_includes(value, wanted)
 
 
+@filter_named("unique", gives="items")
 def unique(value: Any) -> list[Any]:
     """The items without repetitions (`===`)."""
     seen: set[Any] = set()
@@ -213,6 +232,7 @@ def unique(value: Any) -> list[Any]:
     return found
 
 
+@filter_named("flatten", gives="list")
 def flatten(value: Any) -> list[Any]:
     """The items, with one level of inner lists opened."""
     items = items_of(value)
@@ -220,35 +240,14 @@ def flatten(value: Any) -> list[Any]:
     return [inner for item in items for inner in (item if is_array(item) else (item,))]
 
 
+@filter_named("chunk", gives="rows")
 def chunk(value: Any, size: Any = 1) -> list[Any]:
-    """The items in rows of `size`."""
+    """The items in rows of `size`.
+
+    Raises: TemplateError when the size is below 1.
+    """
     width = to_integer(to_number(size))
     if width < 1:
         raise TemplateError(f"the filter `chunk` takes a size of at least 1, not {to_text(size)}")
     items = items_of(value)
     return [items[at : at + width] for at in range(0, len(items), width)]
-
-
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "batch": batch,
-    "chunk": chunk,
-    "compact": compact,
-    "contains": includes,
-    "find": find,
-    "first": first,
-    "flatten": flatten,
-    "includes": includes,
-    "join": join,
-    "last": last,
-    "list": to_list,
-    "pluck": pluck,
-    "random": random_item,
-    "reject": reject,
-    "rejectattr": rejectattr,
-    "reverse": reverse,
-    "select": select,
-    "selectattr": selectattr,
-    "slice": columns,
-    "sum": total,
-    "unique": unique,
-}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from flowdsl.template.filters.record import filter_named
 from flowdsl.template.filters.text import text_of
 from flowdsl.template.limits import check_items, check_size
 from flowdsl.template.members import member
@@ -21,11 +22,13 @@ def _pattern(source: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(source, flags)
 
 
+@filter_named("escape", "e", gives="text", quick=True, needs_value=True)
 def escape(value: Any) -> SafeText:
     """The text with `& " ' < > \\` as entities; safe text stays."""
     return value if isinstance(value, SafeText) else force_escape(value)
 
 
+@filter_named("forceescape", gives="text", needs_value=True)
 def force_escape(value: Any) -> SafeText:
     """The text with `& " ' < > \\` as entities."""
     text = "" if value is None or value is UNDEFINED else to_text(value)
@@ -33,11 +36,13 @@ def force_escape(value: Any) -> SafeText:
     return SafeText(text.translate(_ENTITIES))
 
 
+@filter_named("safe", gives="text", quick=True, needs_value=True)
 def safe(value: Any) -> SafeText:
     """The text, not to be escaped."""
     return SafeText("" if value is None or value is UNDEFINED else to_text(value))
 
 
+@filter_named("striptags", gives="text", needs_value=True, keeps_safe=True)
 def strip_tags(value: Any, keep_linebreaks: Any = False) -> str:
     """The text without tags and comments, white space squeezed."""
     text = text_of(value)
@@ -61,6 +66,7 @@ def _encode(value: Any) -> str:
     return quote(to_text(value), safe="!~*'()", errors="replace")
 
 
+@filter_named("urlencode", gives="text", needs_value=True)
 def urlencode(value: Any) -> str:
     """The text percent-encoded; a mapping, or list of pairs, as a query string."""
     if isinstance(value, str) or is_number(value):
@@ -74,6 +80,7 @@ def urlencode(value: Any) -> str:
     return "&".join([f"{_encode(key)}={_encode(item)}" for key, item in pairs])
 
 
+@filter_named("urlize", gives="text", needs_value=True)
 def urlize(value: Any, length: Any = UNDEFINED, nofollow: Any = False) -> str:
     """The text with links around URLs and e-mail addresses; `length` cuts what is shown."""
     text = text_of(value)
@@ -97,14 +104,3 @@ def _link(word: str, limit: int, rel: str) -> str:
     if _pattern(r"\.(?:org|net|com)(?::|/|\Z)").search(url):
         return f'<a href="http://{url}"{rel}>{url[:limit]}</a>'
     return word
-
-
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "e": escape,
-    "escape": escape,
-    "forceescape": force_escape,
-    "safe": safe,
-    "striptags": strip_tags,
-    "urlencode": urlencode,
-    "urlize": urlize,
-}

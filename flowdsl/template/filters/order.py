@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cmp_to_key
 from time import thread_time
-from typing import Any, Final
+from typing import Any
 
 from flowdsl.errors import TemplateError
 from flowdsl.template.filters.lists import items_of, path_of
+from flowdsl.template.filters.record import filter_named
 from flowdsl.template.limits import DEFAULT_LIMITS, limit_error
 from flowdsl.template.members import member
 from flowdsl.template.values import UNDEFINED, compare, is_array, own_keys, property_key, strict_eq, to_text, truthy
@@ -43,6 +44,7 @@ def _uniform(keys: list[Any]) -> bool:
     return kinds <= {int} or (kinds == {str} and all(map(str.isascii, keys)))
 
 
+@filter_named("sort", gives="items", elsewhere=("sorted",))
 def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = UNDEFINED) -> list[Any]:
     """The items in order, or by an attribute (dots allowed); equal ones keep their order."""
     clock, exact, up = _Clock(), truthy(case_sensitive), -1 if truthy(reverse) else 1
@@ -70,6 +72,7 @@ def sort(value: Any, reverse: Any = False, case_sensitive: Any = False, attribut
     return [item for _key, item in pairs] + [UNDEFINED] * (len(items) - len(pairs))
 
 
+@filter_named("dictsort", gives="list", takes="a map")
 def dictsort(value: Any, case_sensitive: Any = False, by: Any = "key") -> list[Any]:
     """The `[key, value]` pairs of a mapping in order of key or value.
 
@@ -92,6 +95,7 @@ def dictsort(value: Any, case_sensitive: Any = False, by: Any = "key") -> list[A
     return sorted(([property_key(key), value[key]] for key in own_keys(value)), key=_Clock().key(order))
 
 
+@filter_named("groupby", gives="map")
 def groupby(value: Any, attribute: Any = UNDEFINED) -> dict[str, list[Any]]:
     """The items by the text of an attribute (dots allowed)."""
     groups: dict[str, list[Any]] = {}
@@ -101,6 +105,7 @@ def groupby(value: Any, attribute: Any = UNDEFINED) -> dict[str, list[Any]]:
     return groups
 
 
+@filter_named("keys", gives="texts")
 def keys(value: Any) -> list[Any]:
     """The keys of a mapping, the indexes of a list."""
     if is_array(value):
@@ -108,6 +113,7 @@ def keys(value: Any) -> list[Any]:
     return [property_key(key) for key in own_keys(value)] if isinstance(value, Mapping) else []
 
 
+@filter_named("values", gives="list")
 def values(value: Any) -> list[Any]:
     """The values of a mapping or list."""
     if is_array(value):
@@ -115,11 +121,13 @@ def values(value: Any) -> list[Any]:
     return [value[key] for key in own_keys(value)] if isinstance(value, Mapping) else []
 
 
+@filter_named("entries", gives="list", elsewhere=("items",))
 def entries(value: Any) -> list[Any]:
     """The `[key, value]` pairs of a mapping or list."""
     return [[key, item] for key, item in zip(keys(value), values(value), strict=True)]
 
 
+@filter_named("pick", gives="map")
 def pick(value: Any, *names: Any) -> dict[str, Any]:
     """The mapping with these keys only; keys it does not have are left out."""
     wanted = [name for given in names for name in (given if is_array(given) else (given,))]
@@ -127,18 +135,7 @@ def pick(value: Any, *names: Any) -> dict[str, Any]:
     return {name: item for name, item in found.items() if item is not UNDEFINED}
 
 
+@filter_named("getAttr", elsewhere=("attr",))
 def get_attr(value: Any, key: Any = UNDEFINED) -> Any:
     """A member by its key or dotted path, undefined when there is none."""
     return path_of(value, key)
-
-
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "dictsort": dictsort,
-    "entries": entries,
-    "getAttr": get_attr,
-    "groupby": groupby,
-    "keys": keys,
-    "pick": pick,
-    "sort": sort,
-    "values": values,
-}

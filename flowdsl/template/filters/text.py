@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from flowdsl.template.filters.record import filter_named
 from flowdsl.template.limits import check_size
 from flowdsl.template.methods import pad, split
 from flowdsl.template.numbers import JS_SPACE, number_text, to_integer
@@ -25,12 +25,14 @@ def _count(value: Any, default: int) -> int:
     return to_integer(to_number(value)) if truthy(value) else default
 
 
+@filter_named("capitalize", gives="text", quick=True, needs_value=True, keeps_safe=True)
 def capitalize(value: Any) -> str:
     """The text with a capital first letter, the others small."""
-    text = text_of(value).lower()
+    text = (value if type(value) is str else text_of(value)).lower()
     return text[:1].upper() + text[1:]
 
 
+@filter_named("center", gives="text", needs_value=True, keeps_safe=True)
 def center(value: Any, width: Any = UNDEFINED) -> str:
     """The text in the middle of `width` characters."""
     text = text_of(value)
@@ -41,6 +43,7 @@ def center(value: Any, width: Any = UNDEFINED) -> str:
     return " " * math.ceil(spaces / 2 - spaces % 2) + text + " " * math.ceil(spaces / 2)
 
 
+@filter_named("indent", gives="text", needs_value=True, keeps_safe=True)
 def indent(value: Any, width: Any = UNDEFINED, first: Any = False) -> str:
     """The text with its lines, without or with the first, indented."""
     text = text_of(value)
@@ -51,26 +54,51 @@ def indent(value: Any, width: Any = UNDEFINED, first: Any = False) -> str:
     return spaces + indented if truthy(first) and text else indented
 
 
+@filter_named(
+    "lower",
+    gives="text",
+    quick=True,
+    needs_value=True,
+    elsewhere=(
+        "lowercase",
+        "downcase",
+    ),
+)
 def lower(value: Any) -> str:
     """The text in small letters."""
-    return text_of(value).lower()
+    return value.lower() if type(value) is str else text_of(value).lower()
 
 
+@filter_named(
+    "upper",
+    gives="text",
+    quick=True,
+    needs_value=True,
+    elsewhere=(
+        "uppercase",
+        "upcase",
+    ),
+)
 def upper(value: Any) -> str:
     """The text in capitals."""
-    return text_of(value).upper()
+    return value.upper() if type(value) is str else text_of(value).upper()
 
 
+@filter_named("title", gives="text", quick=True, needs_value=True, keeps_safe=True, elsewhere=("titlecase",))
 def title(value: Any) -> str:
     """The text with every word capitalized; words end at a space."""
     return " ".join([capitalize(word) for word in text_of(value).split(" ")])
 
 
+@filter_named(
+    "trim", gives="text", quick=True, needs_value=True, keeps_safe=True, shows_value=True, elsewhere=("strip",)
+)
 def trim(value: Any) -> str:
     """The text without white space at its ends."""
     return text_of(value).strip(JS_SPACE)
 
 
+@filter_named("nl2br", gives="text", needs_value=True, keeps_safe=True)
 def nl2br(value: Any) -> str:
     """The text with `<br />` before each line end."""
     text = "" if value is None or value is UNDEFINED else to_text(value)
@@ -78,6 +106,7 @@ def nl2br(value: Any) -> str:
     return text.replace("\r\n", "\n").replace("\n", "<br />\n")
 
 
+@filter_named("replace", gives="replaced", needs_value=True, keeps_safe=True)
 def replace(value: Any, old: Any = UNDEFINED, new: Any = UNDEFINED, count: Any = UNDEFINED) -> Any:
     """The text with `old` (text or pattern) replaced, all times or `count` times."""
     if isinstance(old, Pattern):
@@ -102,11 +131,15 @@ def replace(value: Any, old: Any = UNDEFINED, new: Any = UNDEFINED, count: Any =
     return value.replace(old, replacement, limit)
 
 
+@filter_named(
+    "string", gives="text", quick=True, needs_value=True, keeps_safe=True, shows_value=True, elsewhere=("str",)
+)
 def string(value: Any) -> str:
     """The text of the value."""
     return "" if value is None or value is UNDEFINED else to_text(value)
 
 
+@filter_named("truncate", gives="text", quick=True, needs_value=True, keeps_safe=True)
 def truncate(value: Any, length: Any = UNDEFINED, killwords: Any = False, end: Any = UNDEFINED) -> str:
     """The text cut to `length`, at a space unless `killwords`; `end` comes on top."""
     text = text_of(value)
@@ -118,6 +151,7 @@ def truncate(value: Any, length: Any = UNDEFINED, killwords: Any = False, end: A
     return text[: limit if cut < 0 else cut] + ("..." if end is UNDEFINED or end is None else to_text(end))
 
 
+@filter_named("wordcount", gives="words")
 def wordcount(value: Any) -> Any:
     """The number of words, null when there is none; letters are A to Z."""
     words, inside = 0, False
@@ -132,16 +166,19 @@ def wordcount(value: Any) -> Any:
     return words or None
 
 
+@filter_named("startsWith", gives="boolean", quick=True)
 def starts_with(value: Any, part: Any = UNDEFINED) -> bool:
     """Whether the text begins with a part."""
     return text_of(value).startswith(to_text(part))
 
 
+@filter_named("endsWith", gives="boolean", quick=True)
 def ends_with(value: Any, part: Any = UNDEFINED) -> bool:
     """Whether the text ends with a part."""
     return text_of(value).endswith(to_text(part))
 
 
+@filter_named("split", gives="split")
 def split_text(value: Any, separator: Any = UNDEFINED, limit: Any = UNDEFINED) -> Any:
     """The parts of the text between separators."""
     if is_array(value):
@@ -149,11 +186,13 @@ def split_text(value: Any, separator: Any = UNDEFINED, limit: Any = UNDEFINED) -
     return [] if value is None or value is UNDEFINED else split(text_of(value), separator, limit)
 
 
+@filter_named("padStart", gives="text", needs_value=True)
 def pad_start(value: Any, width: Any = 0, filler: Any = UNDEFINED) -> str:
     """The text padded at its start to a width."""
     return pad(text_of(value), to_number(width), filler, before=True)
 
 
+@filter_named("match")
 def match(value: Any, pattern: Any = UNDEFINED, flags: Any = "") -> Any:
     """The match of a pattern with its groups, all matches with flag `g`, null when there is none."""
     from flowdsl.template import regex
@@ -161,24 +200,3 @@ def match(value: Any, pattern: Any = UNDEFINED, flags: Any = "") -> Any:
     if not isinstance(pattern, Pattern):
         pattern = Pattern(to_text(pattern), to_text(flags) if truthy(flags) else "")
     return regex.find(text_of(value), pattern)
-
-
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "capitalize": capitalize,
-    "center": center,
-    "endsWith": ends_with,
-    "indent": indent,
-    "lower": lower,
-    "match": match,
-    "nl2br": nl2br,
-    "padStart": pad_start,
-    "replace": replace,
-    "split": split_text,
-    "startsWith": starts_with,
-    "string": string,
-    "title": title,
-    "trim": trim,
-    "truncate": truncate,
-    "upper": upper,
-    "wordcount": wordcount,
-}
