@@ -7,6 +7,7 @@ import os
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
@@ -98,7 +99,7 @@ async def _handled(error: RunError, frame: Frame) -> bool:
     run = frame.run
     if run.program.on_error is None:
         return False
-    frame.context["error"] = ErrorValue(error)
+    frame.context[ERROR] = ErrorValue(error)
     return await run_steps(run.program.on_error, frame, run.root) is Signal.END
 
 

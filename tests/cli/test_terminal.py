@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -19,11 +20,6 @@ import pytest
 import flowdsl
 from flowdsl.cli.progress import progress_on
 from flowdsl_steps.image.simulator import Simulator
-
-if sys.platform == "win32":
-    pytest.skip("no pseudo-terminals and no SIGINT for one process there", allow_module_level=True)
-
-import pty
 
 FRAMES = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 

@@ -136,7 +136,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.parametrize(("text", "message"), FAULTY.items(), ids=list(FAULTY.values()))
+@pytest.mark.parametrize(("text", "message"), FAULTY.items())
 def test_a_wrong_flow_does_not_fit_the_schema(text: str, message: str) -> None:
     schema = flow_schema([spec_of(name) for name in NAMES])
     root, _ = read(Source(text))
@@ -153,7 +153,7 @@ FAULTY_ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items(), ids=list(FAULTY_ROOTS))
+@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items())
 def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[Any, str]) -> None:
     schema, message = expected
     root, _ = read(Source(text))
@@ -279,10 +279,3 @@ def test_generated_files_are_up_to_date(
     monkeypatch.chdir(ROOT)
     code = main(command)
     assert (code, capsys.readouterr().err) == (0, "")
-
-
-def test_the_common_keys_are_described_and_no_others() -> None:
-    from flowdsl.checker.steps import COMMON_KEYS as CHECKED
-    from flowdsl.reference.docs import COMMON_KEYS as DESCRIBED
-
-    assert tuple(sorted(CHECKED)) == tuple(sorted(DESCRIBED))

@@ -484,6 +484,8 @@ def test_partial_images_need_a_stream() -> None:
 def test_gif_and_svg_have_their_own_rules() -> None:
     name = {"model": "gpt-image-2.6-flare"}
     assert problems({**name, "output_format": "gif", "frame_count": 4, "size": "512x512"}) == []
+    small = only(problems({**name, "output_format": "gif", "size": "256x256"}))
+    assert (small.severity, small.code, small.key) == ("note", "unverified-option", "size")
     assert told(problems({**name, "frame_count": 4})) == [("error", "conflicting-values", "frame_count")]
     found = problems({**name, "output_format": "svg", "svg": {"model": "x"}, "stream": True, "n": 2})
     assert [(each.code, each.key, each.message) for each in found] == [

@@ -150,8 +150,10 @@ def _size(options: Options, model: Model) -> Iterator[Problem]:
     size = known(options, "size")
     if not isinstance(size, str):
         return
-    fault = None if known(options, "output_format") == "gif" and parse_size(size) else model.sizes.fault(size)
-    if fault:
+    if known(options, "output_format") == "gif" and (frame := parse_size(size)):
+        if not _any_gif_has(*frame):
+            yield _unverified(options, model, "size", f"a GIF of {show(size)}")
+    elif fault := model.sizes.fault(size):
         closest = model.sizes.nearest(size)
         hint = f"{f'use {listed(closest)}; ' if closest else ''}supported: {model.sizes.describe()}"
         message = f"{show(model.name)} does not take the size {show(size)}: {fault}"
@@ -159,6 +161,16 @@ def _size(options: Options, model: Model) -> Iterator[Problem]:
     elif model.sizes.is_experimental(size):
         message = f"{show(size)} is above 2560x1440 pixels, which the vendor calls experimental"
         yield on(options, "size", "experimental-size", message, severity="note")
+
+
+def _any_gif_has(width: int, height: int) -> bool:
+    """Whether frames of this size are taken, as many as there are: the limits are of the sheet that holds them all.
+
+    Source: measured by third parties, the vendor says nothing of it. A sheet has two to four rows of three or four
+    frames and the limits of one picture: edges up to 3840, 655,360 to 8,294,400 pixels.
+    """
+    multiples = width % 16 == 0 and height % 16 == 0
+    return multiples and max(width, height) <= 960 and 81_920 <= width * height <= 518_400
 
 
 def _prompt_length(options: Options, model: Model) -> Iterator[Problem]:

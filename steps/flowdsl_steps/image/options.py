@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from flowdsl.step.rules import Conflicts, Limit
-from flowdsl.step.spec import IDENTIFIER, Port, Verbatim
+from flowdsl.step.spec import IDENTIFIER, Port, Prompt, Verbatim
 from flowdsl.step.step import Step, StepContext, Written
 
 
@@ -25,7 +25,7 @@ RULES = (
     Conflicts("response_format", "output_format", "background", "seed"),
     Limit("n", 4, "api"),
 )
-INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True),)
+INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True, instead=("instruction",)),)
 OUTPUTS = (
     Port("imageList", "The generated images, stored under `outputKey`."),
     Port(
@@ -46,7 +46,7 @@ class ImageOptions(Step):
 
     model: str = "dall-e-3"
     """The image model. On Azure the deployment decides, and this names the model behind it."""
-    instruction: str | None = Field(default=None, min_length=1)
+    instruction: Annotated[str | None, Prompt()] = Field(default=None, min_length=1)
     """The prompt; without it the input `text` is."""
     size: Annotated[str | None, Sent()] = None
     """`WIDTHxHEIGHT` or `auto`, as far as the model has it."""

@@ -1,0 +1,328 @@
+"""Every path through a flow at once: an abstract run that knows of each FlowContext key its type and whether it is set.
+
+What a step does to the state follows from its shape (`flowdsl.step.flow_shapes`), by the table that `analysis` hands
+in. The package says how paths, loops and calls are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from flowdsl.checker.flow.state import Entry, State, Unset
+from flowdsl.checker.names.name_resolution import Names
+from flowdsl.checker.types.kinds import (
+    ALL,
+    ANY,
+    BOOLEAN,
+    ERROR,
+    IMAGE,
+    INTEGER,
+    LIST,
+    MAP,
+    NULL,
+    NUMBER,
+    OF_NULL,
+    OF_NUMBER,
+    OF_TEXT,
+    OTHER,
+    PORT_TYPES,
+    SECRET,
+    TEXT,
+    UNDEFINED,
+    Type,
+    join,
+    of_value,
+    without,
+)
+from flowdsl.document.document import Document, StepNode
+from flowdsl.step.flow_shapes import Assign, FlowShape, Loop, Sequence
+from flowdsl.step.spec import BLOCK_TYPES, Key
+from flowdsl.template import parse, parse_expression
+
+if TYPE_CHECKING:
+    from flowdsl.checker.findings import Findings
+    from flowdsl.syntax.yaml_reader import Node
+
+FITTING: Final = {
+    "text": TEXT,
+    "integer": INTEGER | NUMBER | TEXT,
+    "number": INTEGER | NUMBER | TEXT,
+    "boolean": BOOLEAN | TEXT,
+    "list": LIST,
+    "map": MAP | IMAGE | ERROR | OTHER,
+}
+"""The kinds that an option of a type takes; a text may spell a number or a boolean."""
+Follow = Callable[["AbstractRun", "StepNode", State], None]
+"""What a step of one shape does: it reads the step's options and changes the state to what is known after it."""
+
+
+class Frame:
+    """What a signal leaves to: the state it stands on, and what is known on each way out, as changes to that state.
+
+    `wanted` limits what is kept to some keys. Where there are many ways out, `last` is what the latest one knew.
+    """
+
+    __slots__ = ("base", "exits", "last", "wanted")
+
+    def __init__(self, base: State, wanted: frozenset[str] | None = None) -> None:
+        self.base = base
+        self.exits: list[tuple[dict[str, Entry], Unset]] = []
+        self.last: dict[str, Entry] = {}
+        self.wanted = wanted
+
+
+class AbstractRun:
+    """An abstract run of one document."""
+
+    def __init__(self, document: Document, findings: Findings, follow: Mapping[type[FlowShape], Follow]) -> None:
+        self.document = document
+        self.findings = findings
+        self.follow = follow
+        self.names = Names(document, findings)
+        self.observers: list[dict[str, Type]] = []
+        """What is written while somebody looks: for each, every key with the types it had."""
+        self.loops: list[tuple[Frame, Frame]] = []
+        """The ways out of BREAK and of CONTINUE, for each loop around."""
+        self.returns: list[Frame] = []
+        self.ends: list[Frame] = []
+        self.heads: dict[int, dict[str, Entry]] = {}
+        self.active: list[int] = []
+        self.memo: dict[tuple[int, int], tuple[frozenset[str] | None, list[Any]]] = {}
+        """For each called flow the keys it looks at, and what it came to from which state."""
+        self.followed = 0
+        self.analysed: set[int] = set()
+
+    def steps(self, steps: Iterable[StepNode], state: State) -> None:
+        """Follows steps in order, and changes `state` to what is known after them.
+
+        What no path comes to is reported once.
+        """
+        for step in steps:
+            if state.dead is not None:
+                self.unreachable(step, state.dead)
+                return
+            self.names.at = step.node.start
+            if step.label is not None:
+                self.names.option(step.label, state)
+            if step.inputs:
+                self._inputs(step, state)
+            if step.spec.service is not None:
+                self.text_input(step, state)
+            self.follow[type(step.spec.flow)](self, step, state)
+            if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
+                self.late_options(step, state)
+            if state.dead is None and (step.spec.outputs or step.outputs):
+                self.outputs(step, state)
+
+    def outputs(self, step: StepNode, state: State) -> None:
+        """Sets the FlowContext keys of a step's outputs in `state`."""
+        ports = {port.name: port.type for port in step.outputs}
+        types = [port.type for port in step.spec.outputs if not port.optional]
+        for index, (key, node) in enumerate(step.written_outputs()):
+            port = ports.get(key) if step.outputs else types[index]
+            self.write(state, key, PORT_TYPES.get(port or "", ANY), node)
+
+    def unreachable(self, step: StepNode, why: Unset) -> None:
+        """Reports a step that never runs, and why."""
+        from flowdsl.diagnostics import Related
+
+        related = (Related(why.node.span, why.label),) if why.node is not None else ()
+        message = f"this {step.spec.name} never runs: {why.text}"
+        self.findings.add("unreachable-step", message, step.name_node, severity="warning", related=related)
+
+    def write(
+        self, state: State, key: str, type: Type, where: Node, *, always: bool = True, implied: bool = False
+    ) -> None:
+        """Sets a key in `state` to a value of a type; `where` is the node that says so.
+
+        `always`: whether every path here does; `implied`: whether the language does it and not the author.
+        """
+        if type.kinds & UNDEFINED and not type.is_any:
+            type = without(type, UNDEFINED)
+            type = type if type.kinds & ALL else OF_TEXT
+        entry = Entry(type, where, implied=implied)
+        if not always:
+            known = state.get(key)
+            entry.always = known is not None and known.always
+        state.changes[key] = entry
+        if self.observers:
+            self.observe(key, type)
+
+    def observe(self, key: str, type: Type) -> None:
+        """Adds a type to those that a key was given, for all `observers`."""
+        for seen in self.observers:
+            known = seen.get(key)
+            seen[key] = type if known is None else join(known, type)
+
+    def option(self, step: StepNode, name: str, node: Node, state: State) -> Type:
+        """The type of an option of a step in a state.
+
+        Reports what its templates read wrongly, and a value that cannot fit its key.
+        """
+        key = step.spec.keys.get(name)
+        if key is None:
+            return self.names.option(node, state)
+        if key.verbatim:
+            return of_value(node.plain())
+        if key.expression:
+            if not isinstance(node.value, str):
+                return ANY
+            return self.names.template(parse_expression(node.value), node, state, key.condition)
+        if node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value):
+            return OF_TEXT if node.value.__class__ is str else of_value(node.value)
+        if key.names:
+            outside = self.names.names
+            self.names.names = outside | frozenset(key.names)
+            type = self.names.option(node, state, key.condition)
+            self.names.names = outside
+        else:
+            type = self.names.option(node, state, key.condition)
+        if key.type in FITTING and node.kind == "scalar":
+            self._fits(key, node, type)
+        if key.prompt and type.kinds & SECRET:
+            self.leaks(node, "the prompt")
+        return type
+
+    def leaks(self, node: Node, where: str) -> None:
+        """Reports that a secret can come to `where`, a word such as `the prompt`."""
+        hint = "a secret belongs into a service entry or a header"
+        self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint, severity="warning")
+
+    def _fits(self, key: Key, node: Node, type: Type) -> None:
+        kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
+        if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
+            return
+        from flowdsl.checker.types.kinds import describe
+        from flowdsl.step.key import ARTICLES
+
+        template = parse(node.value)
+        if not template.is_native and not key.expression:
+            return
+        sure = not kinds & FITTING[key.type]
+        found, wanted = describe(without(type, UNDEFINED | NULL)), ARTICLES[key.type]
+        shown = _shown(template.text)
+        message = f"`{key.name}` takes {wanted}, and {shown} {'is' if sure else 'may be'} {found}"
+        hint = None
+        if key.type == "text":
+            hint = f"make it a text: `{{{{ {shown.strip('`')} | string }}}}`" if sure else None
+        elif key.type == "list" and kinds & TEXT:
+            hint = "split it into items, for example `| split(',')`"
+        self.findings.add("wrong-type", message, node, hint=hint, severity="error" if sure else "warning")
+
+    def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
+        """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
+        if step.spec.resolved_late:
+            but = but.union(step.spec.resolved_late)
+        for name, node in step.keys.items():
+            if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
+                key = step.spec.keys.get(name)
+                if key is None or not key.expression or name in but:
+                    continue
+            key = step.spec.keys.get(name)
+            if key is None or key.type not in BLOCK_TYPES:
+                self.option(step, name, node, state)
+
+    def late_options(self, step: StepNode, state: State) -> None:
+        """Reads the options that a step with blocks resolves when it likes. Nowhere is more set than after its blocks:
+        what is undefined there is undefined whenever it is read."""
+        for name in step.spec.resolved_late:
+            if name in step.keys:
+                self.option(step, name, step.keys[name], state)
+
+    def _inputs(self, step: StepNode, state: State) -> None:
+        for port in step.inputs:
+            first = port.name.partition(".")[0]
+            if first == "flowContext" and "." in port.name:
+                first = port.name.split(".")[1]
+            entry = state.get(first)
+            if entry is None:
+                if not state.open:
+                    self._no_input(port.name, port.node, state)
+            elif not entry.always:
+                self.names.maybe(port.name, entry, port.node.span)
+
+    def _no_input(self, name: str, node: Node, state: State) -> None:
+        from flowdsl.nearest import nearest
+
+        near = nearest(name, list(state.known_keys()))
+        hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
+        hint = f"did you mean `{near}`?" if near else hint
+        message = f"`{name}` is not set by any step before this one"
+        self.findings.add("undefined-variable", message, node, hint=hint)
+
+    def text_input(self, step: StepNode, state: State) -> None:
+        """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
+        port = next((port for port in step.spec.inputs if port.instead), None)
+        if port is None or any(named.type == port.type for named in step.inputs):
+            return
+        if any(key in step.keys for key in port.instead):
+            return
+        entry = state.get(port.type)
+        if entry is None:
+            if not state.open:
+                from flowdsl.checker.steps import without_text
+
+                without_text(step, self.document, self.findings)
+        elif not entry.always:
+            self.names.maybe(port.type, entry, step.name_node.span)
+        elif entry.type.kinds & SECRET:
+            self.leaks(step.name_node, "the prompt")
+
+
+def _shown(text: str) -> str:
+    inside = " ".join(text.strip().removeprefix("{{").removesuffix("}}").strip(" -").split())
+    return f"`{inside}`"
+
+
+def leaf(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step without blocks: reads its options."""
+    run.options(step, state)
+
+
+def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that runs its blocks once, in order: `state` goes through all of them."""
+    flow = step.spec.flow
+    assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
+    run.options(step, state)
+    for key in flow.blocks:
+        for block in step.blocks:
+            if block.key == key:
+                run.steps(block.steps, state)
+
+
+def assign(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that sets keys: each in document order, so that later ones see earlier ones; a source sets the key that is
+    named."""
+    flow, own = step.spec.flow, step.spec.keys
+    assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
+    source = next((key for key in flow.sources if key in step.keys), None)
+    named = step.named(flow.name)
+    target = named[0] if named is not None else flow.target
+    block = source is not None and own[source].type in BLOCK_TYPES
+    if block and any(found.key == source for found in step.blocks):
+        run.steps(step.block(source), state)
+        if state.dead is not None:
+            return
+        entry = state.get(flow.result)
+        type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
+        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
+    for name, value in step.keys.items():
+        key = step.node.keys.get(name, value)
+        if name == source:
+            if not block:
+                type = run.option(step, name, value, state)
+                run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
+        elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
+            run.write(state, name, run.names.option(value, state), key)
+        elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
+            run.option(step, name, value, state)
+
+
+def _converted(type: Type) -> Type:
+    return join(type, OF_NUMBER) if type.kinds & TEXT else type
+
+
+def line(step: StepNode) -> int:
+    """The line a step begins at."""
+    return step.name_node.span.first.line

@@ -1,0 +1,167 @@
+"""Uses of blocks in templates: `local.constants.x`, `imports.a.vars.y`, and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
+from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
+from flowdsl.nearest import nearest
+from flowdsl.template import parse
+
+if TYPE_CHECKING:
+    from flowdsl.checker.findings import Findings
+    from flowdsl.checker.names.template_use import NameTable, Part, Use
+    from flowdsl.document.document import BlockSet, Module
+
+
+class BlockReferences:
+    """What the namespaces of blocks hold; `reading` tells which var is being read, and from where."""
+
+    def __init__(self, names: NameTable) -> None:
+        self._names = names
+        self._evaluating: list[tuple[int, str]] = []
+        self.reading: tuple[Related, ...] = ()
+
+    def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
+        """The type of `root.kind.name…`; reports blocks that do not exist."""
+        names, index, shown = self._names, 0, root
+        module: Module | None = None
+        if root == "imports":
+            if not parts or parts[0].key is None:
+                return OPEN_MAP
+            alias = parts[0].key
+            modules = names.module.imports if names.module is not None else names.document.imports
+            if alias not in modules:
+                if not names.findings.failed_imports:
+                    self._unknown("no import has the alias", alias, alias, modules, parts[0], use, quiet)
+                return ANY
+            module, index, shown = modules[alias], 1, f"imports.{alias}"
+            blocks: BlockSet | None = module.blocks
+        else:
+            blocks = names.document.scopes.get(root)
+        if blocks is None:
+            if names.foreign:
+                return ANY
+            if not quiet:
+                hint = "declare `blocks:` next to `flow:`" if root == "local" else "only the actions of a kit have it"
+                message = f"`{root}` is undefined: this flow has no such blocks"
+                names.findings.add("undefined-block", message, use.span(start, start + len(root)), hint=hint)
+            return ANY
+        return self._of_blocks(blocks, module, parts, index, shown, use, quiet)
+
+    def _of_blocks(
+        self,
+        blocks: BlockSet,
+        module: Module | None,
+        parts: Sequence[Part],
+        index: int,
+        shown: str,
+        use: Use,
+        quiet: bool,
+    ) -> Type:
+        if len(parts) <= index or parts[index].key is None:
+            return OPEN_MAP
+        kind = parts[index].key
+        if kind not in BLOCK_KINDS:
+            names: Iterable[str] = BLOCK_KINDS
+            self._unknown(f"`{shown}` has no", str(kind), f"{shown}.{kind}", names, parts[index], use, quiet)
+            return ANY
+        shown = f"{shown}.{kind}"
+        found = {"constants": blocks.constants, "vars": blocks.vars, "flows": blocks.flows}[kind]
+        if len(parts) <= index + 1 or parts[index + 1].key is None:
+            return OPEN_MAP
+        part = parts[index + 1]
+        name = str(part.key)
+        if name not in found:
+            if self._names.foreign and module is None:
+                return ANY
+            self._unknown(f"`{shown}` has no", name, f"{shown}.{name}", found, part, use, quiet)
+            return ANY
+        if kind == "flows":
+            return ANY
+        shown = f"{shown}.{name}"
+        target = of_value(blocks.constants[name]) if kind == "constants" else self._var(blocks, name, module, use)
+        return self._names.members(target, parts, index + 2, shown, use, quiet)
+
+    def _var(self, blocks: BlockSet, name: str, module: Module | None, use: Use) -> Type:
+        """The type of a var, which is resolved where it is read."""
+        key = (id(blocks), name)
+        if key in self._evaluating or len(self._evaluating) > 16:
+            return ANY
+        names, node = self._names, blocks.vars[name]
+        kept, around = self.reading, names.module
+        if module is not None:
+            names.module = module
+        self.reading = kept or (Related(use.node.span, "read here"),)
+        self._evaluating.append(key)
+        try:
+            template = parse(node.value)
+            return names.template(template, node, use.state)
+        finally:
+            self._evaluating.pop()
+            self.reading, names.module = kept, around
+
+    def _unknown(
+        self, message: str, name: str, shown: str, names: Iterable[str], part: Part, use: Use, quiet: bool
+    ) -> None:
+        if shown in use.reported:
+            return
+        use.reported.add(shown)
+        findings, known = self._names.findings, list(names)
+        near = nearest(name, known)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
+        severity: Severity = "warning" if quiet or self._names.lenient else "error"
+        span = use.span(part.start, part.end)
+        findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity)
+
+
+def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], findings: Findings) -> None:
+    """Reports vars that read themselves, each cycle once."""
+    spaces = {**scopes, **{f"imports.{alias}": module.blocks for alias, module in imports.items()}}
+    done: set[tuple[str, str]] = set()
+    for space, blocks in spaces.items():
+        for name in blocks.vars:
+            _walk((space, name), [], spaces, done, findings)
+
+
+def _walk(
+    at: tuple[str, str],
+    path: list[tuple[str, str]],
+    spaces: dict[str, BlockSet],
+    done: set[tuple[str, str]],
+    findings: Findings,
+) -> None:
+    if at in path:
+        cycle = path[path.index(at) :]
+        chain = " → ".join(name for _, name in (*cycle, at))
+        first = min(cycle, key=lambda each: list(spaces).index(each[0]))
+        blocks = spaces[first[0]]
+        findings.add(
+            "vars-cycle",
+            f"Circular vars reference detected: {chain}",
+            blocks.vars[first[1]],
+            hint="a var is resolved each time it is read: let one of them stand without the others",
+        )
+        return
+    space, name = at
+    node = spaces[space].vars.get(name) if space in spaces else None
+    if at in done or node is None:
+        return
+    path.append(at)
+    for reference in parse(node.value).references:
+        target = _target(reference.root, reference.path)
+        if target is not None:
+            _walk(target, path, spaces, done, findings)
+    path.pop()
+    done.add(at)
+
+
+def _target(root: str, path: tuple[str, ...]) -> tuple[str, str] | None:
+    if root == "imports" and len(path) >= 3 and path[1] == "vars":
+        return f"imports.{path[0]}", path[2]
+    if root in NAMESPACES and root != "imports" and len(path) >= 2 and path[0] == "vars":
+        return root, path[1]
+    return None

@@ -1,0 +1,363 @@
+"""Uses of names: what a name in a template means at a point of a flow, and what is wrong with reading it there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from flowdsl.checker.flow.state import Entry, State
+from flowdsl.checker.names.block_references import BlockReferences
+from flowdsl.checker.names.template_use import Part, Use
+from flowdsl.checker.types.kinds import (
+    ALL,
+    ANY,
+    FUNCTION,
+    IMAGE,
+    MAP,
+    NULL,
+    OF_TEXT,
+    OF_UNDEFINED,
+    OPEN_MAP,
+    SECRET,
+    UNDEFINED,
+    Type,
+    describe,
+    join,
+    joined_list,
+    map_of,
+    of_value,
+    with_secret,
+    without,
+)
+from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import NAMESPACES
+from flowdsl.nearest import nearest
+from flowdsl.template import parse
+
+if TYPE_CHECKING:
+    from flowdsl.checker.findings import Findings
+    from flowdsl.document.document import Document, Module
+    from flowdsl.source import Span
+    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.template import Reference, Template
+
+RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})
+"""The names every template can read."""
+BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
+"""The functions and objects every template has."""
+
+
+_PYTHON = {"True": "true", "False": "false", "None": "none"}
+_UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
+
+
+def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
+    from flowdsl.template.filters import FILTERS
+    from flowdsl.template.references import OTHER_FILTERS
+
+    filter = name if name in FILTERS else OTHER_FILTERS.get(name)
+    if filter is not None:
+        return f"that is a filter: `value | {filter}`"
+    near = nearest(name, names)
+    return f"did you mean `{near}`?" if near else None
+
+
+class Names:
+    """What names mean in one document, and the findings about reading them."""
+
+    def __init__(self, document: Document, findings: Findings) -> None:
+        self.document = document
+        self.findings = findings
+        self.lenient = document.lenient
+        self.names = RESERVED_NAMES | findings.settings.objects
+        self.at = 0
+        """Where the step begins that is looked at."""
+        self.module: Module | None = None
+        self.foreign = False
+        """Whether the blocks of the caller are not known, as in a module."""
+        self.blocks = BlockReferences(self)
+        self.watched: list[tuple[dict[str, Span], State]] = []
+        """For each concurrent loop around: the keys a pass reads before it sets them, and the state it starts from."""
+        self.rivals: dict[int, tuple[Entry, str, Span]] = {}
+        """Keys that were read after passes side by side had set them, by the node that sets them."""
+        self._inputs: dict[str, Type] | None = None
+        self._later: dict[str, Node] | None = None
+
+    @property
+    def inputs(self) -> Mapping[str, Type]:
+        """The types of the declared inputs."""
+        if self._inputs is None:
+            from flowdsl.checker.types.schema_types import input_types
+
+            self._inputs = input_types(self.document)
+        return self._inputs
+
+    def template(self, template: Template, node: Node, state: State, lax: bool = False) -> Type:
+        """The type of what a template gives in a state; reports what it reads wrongly."""
+        if template.problems:
+            return ANY
+        use = Use(node, state, lax)
+        if template.body is not None:
+            from flowdsl.checker.types.inference import Inference
+
+            return Inference(self, use).template(template)
+        if template.outputs:
+            return self._outputs(template, use)
+        found, secret = OF_TEXT, 0
+        for reference in template.references:
+            found = self.plain(reference, use)
+            secret |= found.kinds & SECRET
+        if not template.is_native:
+            if len(template.references) == 1:
+                self.printed(found, use, template.references[0].start, template.references[0].end)
+            return with_secret(OF_TEXT) if secret else OF_TEXT
+        if found.kinds & ALL == FUNCTION:
+            self.printed(found, use, template.references[0].start, template.references[0].end)
+        return found if template.references else ANY
+
+    def _outputs(self, template: Template, use: Use) -> Type:
+        """The type of a text with several outputs, each read as if it stood alone."""
+        from flowdsl.checker.types.inference import Inference
+
+        secret, found = 0, OF_TEXT
+        inside = [range(at, at + len(alone.text)) for at, alone in template.outputs]
+        for reference in template.references:
+            if not any(reference.start in places for places in inside):
+                secret |= self.plain(reference, use).kinds & SECRET
+        for at, alone in template.outputs:
+            part = use.at(at, use.lax and template.is_native)
+            found = Inference(self, part).template(alone)
+            secret |= found.kinds & SECRET
+            if not template.is_native:
+                self.printed(found, part, 2, len(alone.text) - 2)
+        if template.is_native:
+            return found
+        return with_secret(OF_TEXT) if secret else OF_TEXT
+
+    def plain(self, reference: Reference, use: Use) -> Type:
+        """The type of a reference of plain names."""
+        path, at = reference.path, reference.start + len(reference.root) + 1
+        parts = []
+        for key in path:
+            parts.append(Part(key, at, at + len(key)))
+            at += len(key) + 1
+        return self.chain(reference.root, parts, use, reference.start, reference.end)
+
+    def chain(
+        self,
+        root: str,
+        parts: Sequence[Part],
+        use: Use,
+        start: int,
+        end: int,
+        *,
+        guarded: bool = False,
+        called: bool = False,
+    ) -> Type:
+        """The type of `root.a.b`, where `end` is where its plain names end."""
+        quiet = guarded or use.lax
+        if root == "flowContext":
+            if not parts:
+                return OPEN_MAP
+            key = parts[0].key
+            if key is None:
+                return ANY
+            found = self.key(key, f"flowContext.{key}", use, start, end, quiet, called)
+            return self.members(found, parts, 1, f"flowContext.{key}", use, quiet)
+        if root == "inputs":
+            if not parts or parts[0].key is None:
+                return OPEN_MAP
+            found = self._input(parts[0].key, use, start, end, quiet)
+            return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
+        if root in NAMESPACES:
+            return self.blocks.type(root, parts, use, start, quiet)
+        if root in self.names or root in BUILTIN_NAMES:
+            return ANY
+        if use.state.get(root) is not None and root not in use.reported:
+            use.reported.add(root)
+            message = f"`{root}` is read from the FlowContext by its bare name"
+            hint = f"write `flowContext.{root}`"
+            self.findings.add("bare-name", message, use.span(start, end), hint=hint, severity="note")
+        found = self.key(root, root, use, start, end, quiet, called)
+        return self.members(found, parts, 0, root, use, quiet)
+
+    def key(self, key: str, shown: str, use: Use, start: int, end: int, quiet: bool, called: bool = False) -> Type:
+        """The type of a FlowContext key; reports it when it is or may be unset."""
+        entry = use.state.get(key)
+        if self.watched:
+            self._watch(key, use, start, end)
+        if entry is None:
+            if use.state.open:
+                return ANY
+            if (not quiet or shown == "True") and key not in use.reported:
+                self._undefined(key, shown, use, start, end, called)
+            use.reported.add(key)
+            return OF_UNDEFINED if quiet else ANY
+        if entry.rivals is not None and entry.where is not None:
+            self.rivals.setdefault(id(entry.where), (entry, key, use.span(start, end)))
+        if entry.always:
+            return entry.type
+        if quiet:
+            return join(entry.type, OF_UNDEFINED)
+        if key not in use.reported:
+            use.reported.add(key)
+            self.maybe(shown, entry, use.span(start, end), self.blocks.reading)
+        return entry.type
+
+    def _watch(self, key: str, use: Use, start: int, end: int) -> None:
+        for read, head in self.watched:
+            state: State | None = use.state
+            while state is not None and state is not head:
+                entry = state.changes.get(key)
+                if entry is not None and not entry.narrowed:
+                    break
+                state = state.base
+            else:
+                read.setdefault(key, use.span(start, end))
+
+    def maybe(self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = ()) -> None:
+        """Reports a key, as it is `shown` in the template, that some path leaves unset, and which."""
+        unset = entry.unset
+        message = f"`{shown}` may be unset" + (f": {unset.text}" if unset is not None else "")
+        related = more
+        if unset is not None and unset.node is not None:
+            related = (Related(unset.node.span, unset.label), *more)
+        hint = f"set it on every path, or write `{shown} | default('')`"
+        self.findings.add("maybe-undefined", message, span, hint=hint, severity="warning", related=related)
+
+    def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
+        """The type of further members; reports those a value does not have."""
+        from flowdsl.checker.types.results import may_lack, member
+
+        for part in parts[index:]:
+            found = member(target, part.key)
+            text = f"{shown}.{part.key}" if part.key and not part.key.isdigit() else f"{shown}[{part.key or '…'}]"
+            lacking = found.kinds & UNDEFINED and (
+                not found.is_any or (not target.is_any and may_lack(target, part.key))
+            )
+            if lacking and not quiet and not target.kinds & UNDEFINED:
+                self.no_member(target, found, part, shown, text, use)
+                found = without(found, UNDEFINED)
+                if not found.kinds & ALL:
+                    return ANY
+            target, shown = found, text
+        return target
+
+    def no_member(self, target: Type, found: Type, part: Part, shown: str, text: str, use: Use) -> None:
+        """Reports a member that a value does not have, or may not have."""
+        from flowdsl.checker.types.results import member, member_names
+
+        key = part.key or ""
+        span = use.span(part.start, part.end)
+        sure = found.kinds & ALL == UNDEFINED
+        if target.kinds & ALL == NULL:
+            self.findings.add("unknown-member", f"`{shown}` is null, and null has no `{key}`", span)
+            return
+        if not sure:
+            other = f"write `{text} | default('')`"
+            message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
+            self.findings.add("maybe-undefined", message, span, hint=other, severity="warning")
+            return
+        names = member_names(target)
+        near = nearest(key, names)
+        hint: str | None = f"did you mean `{shown}.{near}`?" if near else None
+        item = target.item if not key.isdigit() else None
+        if not near and item is not None and not item.is_any and member(item, key).kinds != UNDEFINED:
+            hint = f"did you mean `{shown}[0].{key}`?"
+        elif not near and key.isdigit() and target.fixed is not None:
+            hint = f"it has {len(target.fixed)} item{'' if len(target.fixed) == 1 else 's'}, counted from 0"
+        elif not near and target.keys:
+            hint = f"it has {', '.join(names[:8])}"
+        severity: Severity = "warning" if self.lenient else "error"
+        message = f"`{shown}` is {describe(target)}, and has no `{key}`"
+        self.findings.add("unknown-member", message, span, hint=hint, severity=severity)
+
+    def printed(self, type: Type, use: Use, start: int, end: int) -> None:
+        """Reports, at the characters of a template, a value of a type whose text says nothing."""
+        kinds = type.kinds & ALL
+        if kinds and not kinds & ~(MAP | IMAGE):
+            hint = "name one of its members, or write `| json`"
+            message = f"this is {describe(type)}, and prints as [object Object]"
+            self.findings.add("wrong-type", message, use.span(start, end), hint=hint, severity="warning")
+        elif kinds == FUNCTION:
+            self.findings.add(
+                "wrong-type", "this is a function, which has no text", use.span(start, end), hint="call it: add `()`"
+            )
+
+    def _input(self, name: str, use: Use, start: int, end: int, quiet: bool) -> Type:
+        known = self.inputs.get(name)
+        if known is not None:
+            return known
+        if self.foreign:
+            return ANY
+        if name not in use.reported and not quiet:
+            near = nearest(name, self.document.inputs or ())
+            if near:
+                hint = f"did you mean `inputs.{near}`?"
+            else:
+                hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
+            message = f"the flow declares no input `{name}`"
+            self.findings.add("undefined-input", message, use.span(start, end), hint=hint)
+        use.reported.add(name)
+        return ANY
+
+    def later(self) -> dict[str, Node]:
+        """Every key that a step of the document sets, with the first place that does."""
+        if self._later is None:
+            from flowdsl.checker.flow.assigned_keys import first_writes
+
+            self._later = first_writes(self.document.steps)
+        return self._later
+
+    def _undefined(self, key: str, shown: str, use: Use, start: int, end: int, called: bool) -> None:
+        span, state = use.span(start, end), use.state
+        related: tuple[Related, ...] = ()
+        hint: str | None
+        bare = shown == key
+        later = self.later().get(key)
+        function = _UNQUOTED.search(use.text[:start]) if bare else None
+        if function is not None:
+            message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
+        elif bare and key in _PYTHON:
+            message, hint = f"`{key}` is undefined", f"write `{_PYTHON[key]}`"
+        elif later is not None and later.source is span.source and later.start >= self.at:
+            message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
+            related = (Related(later.span, "set here, later"),)
+        elif called:
+            message, hint = f"there is no function `{key}`", _instead_of_function(key, self.names | BUILTIN_NAMES)
+        else:
+            names = list(state.known_keys())
+            near = nearest(key, [*names, *self.names] if bare else names)
+            message = f"`{shown}` is undefined: no step before this one sets it, and no input declares it"
+            if later is not None:
+                message = f"`{shown}` is undefined: no path to this step sets it"
+                related = (Related(later.span, "set here, on another path"),)
+            entry = state.get(near) if near else None
+            if near:
+                hint = f"did you mean `{'flowContext.' if entry is not None else ''}{near}`?"
+                if entry is not None and entry.where is not None:
+                    related = (Related(entry.where.span, "set here"),)
+            else:
+                more = f", declare it under `inputs:`, or write `{shown} | default('')`"
+                hint = self.findings.how_to_set(more)
+        severity: Severity = "warning" if self.lenient and not called else "error"
+        related += self.blocks.reading
+        self.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related)
+
+    def option(self, node: Node, state: State, lax: bool = False) -> Type:
+        """The type of the value of a node with all templates in it."""
+        if node.kind == "scalar":
+            value = node.value
+            if value.__class__ is str and "{" in value:
+                template = parse(value)
+                if not template.is_literal or template.problems:
+                    return self.template(template, node, state, lax)
+            return _scalar(value)
+        if node.kind == "list":
+            return joined_list([self.option(item, state, lax) for item in node.value])
+        return map_of({key: self.option(item, state, lax) for key, item in node.value.items()})
+
+
+def _scalar(value: object) -> Type:
+    return OF_TEXT if value.__class__ is str else of_value(value)

@@ -1,0 +1,55 @@
+"""What END and END_IF share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl import Options, Problem, holds
+from flowdsl.nearest import nearest
+from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.spec import Key
+
+if TYPE_CHECKING:
+    from flowdsl import StepContext
+
+_KEYS = {
+    "message": Key("notification.message", "text", min_length=1),
+    "title": Key("notification.title", "text"),
+    "type": Key("notification.type", choices=("info", "warning", "error", "message", "task", "success")),
+}
+
+
+def ends(ctx: StepContext) -> bool:
+    """Whether the condition is true or absent; then the notification is told.
+
+    Raises:
+        ConfigError: a notification that is none, once its templates are resolved.
+    """
+    if "condition" in ctx.given and not holds(ctx.evaluate("condition")):
+        return False
+    notification: dict[str, Any] | None = ctx.evaluate("notification")
+    if notification is not None:
+        told = {"message": notification.get("message"), "notificationType": notification.get("type") or "info"}
+        if notification.get("title") is not None:
+            told["title"] = notification["title"]
+        ctx.emit("SHOW_NOTIFICATION", told)
+    return True
+
+
+def check_notification(options: Options) -> Iterator[Problem]:
+    """What is wrong in `notification`: keys it does not have, no message, a type that is not known."""
+    given = options.given.get("notification")
+    if given is UNKNOWN or not isinstance(given, Mapping):
+        return
+    for name, value in given.items():
+        key = _KEYS.get(name)
+        if key is None:
+            near = nearest(name, _KEYS)
+            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
+            message = f"`{name}` is not a key of `notification`"
+            yield Problem("unknown-key", message, key="notification", inside=(name,), hint=hint)
+        elif value is not None and (problem := key.problem(value)) is not None:
+            yield problem._replace(key="notification", inside=(name,))
+    if given.get("message") is None:
+        yield Problem("missing-key", "`notification` needs `message`", key="notification", hint="add `message:`")
