@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
 from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.garbage import few_collections
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.unread_inputs import unread_inputs
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
-    with ExitStack() as stack:
+    with few_collections(), ExitStack() as stack:
         settings: dict[str, Any] = {
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,

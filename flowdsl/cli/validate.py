@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
+from flowdsl.cli.garbage import few_collections
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
 
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     seen: set[tuple[str, ...]] = set()
     paths = flow_paths(options.paths)
     unreadable = 0
-    with _few_collections():
+    with few_collections():
         environment = Environment(as_of=options.as_of)
         for path in paths:
             found = _check(path, environment)
@@ -95,17 +94,6 @@ def _place(finding: Diagnostic) -> tuple[str, ...]:
     import os
 
     return os.path.realpath(finding.span.path), str(finding.span), finding.code, finding.message
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Collects garbage rarely: nodes live as long as their file, and looking through them again takes time."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _summary(files: int, findings: Sequence[Diagnostic]) -> str:

@@ -22,6 +22,7 @@ from flowdsl.cli.progress import progress_on
 from flowdsl_steps.image.simulator import Simulator
 
 FRAMES = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+
 FLOW = """\
 - step: SET
   text: A harbour at dawn
