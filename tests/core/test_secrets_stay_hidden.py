@@ -238,7 +238,11 @@ def test_a_secret_in_a_stream_stays_hidden() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("main", ["imports:\n  - {from: ./m.module.yaml, as: m}\n", "blocks: !include m.module.yaml\n"])
+@pytest.mark.parametrize(
+    "main",
+    ["imports:\n  - {from: ./m.module.yaml, as: m}\n", "blocks: !include m.module.yaml\n"],
+    ids=["imported", "included"],
+)
 def test_a_secret_that_only_another_file_names_stays_hidden(tmp_path: Path, main: str) -> None:
     flows = "flows:\n  tell:\n    - {step: SET, shown: \"{{ secret('KEY') | upper | reverse }}\"}\n"
     included = main.startswith("blocks")
