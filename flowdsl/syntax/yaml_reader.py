@@ -74,14 +74,14 @@ Include = Callable[[str, Span], tuple["Node | None", list[Diagnostic]]]
 def read(source: Source, include: Include | None = None) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
 
-    How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of no
-    use then. So the slip is told in our words, it is worked around in a copy of the text, and the copy is read from its
-    start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks. The
-    source stays as the author wrote it; the copy has each character at the place it has there, so that every span of a
-    node read from the copy is a span of the source, and what is found later, by build and check, stands where it
-    should. A copy and not the source, because the source is what people are shown and what fixes edit. Each round gets
-    past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so that a hostile file ends.
-    Where a slip cannot be worked around, there is no document: better no findings than wrong ones.
+    How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of
+    no use then. So the slip is told in our words, it is worked around in a copy of the text, and the copy is read from
+    its start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks.
+    Why in a copy: the source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy
+    has every other character at the place it has there, so that each span of a node read from the copy is a span of the
+    source. Each round gets past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so
+    that a hostile file ends. Where a slip cannot be worked around, there is no document: no findings are better than
+    wrong ones.
     """
     diagnostics: list[Diagnostic] = []
     if not source.text.strip():
