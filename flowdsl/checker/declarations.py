@@ -24,7 +24,7 @@ _PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "a
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
-    """Reports input schemas that are none, and defaults that do not fit theirs."""
+    """Adds to `findings` each input schema that is none, and each default that does not fit its own."""
     for name, (_, schema, has_default, default, node) in declared.items():
         if node.kind == "map":
             _check_schema(name, node, schema, has_default, default, findings)
@@ -97,7 +97,7 @@ def _at(node: Node, path: Any) -> Node:
 
 
 def check_services(entries: Mapping[str, Node], findings: Findings) -> None:
-    """Reports settings of service entries with a wrong value, or with a secret in plain text."""
+    """Adds to `findings` each setting of service entries with a wrong value, or with a secret in plain text."""
     for entry in entries.values():
         _check_entry(entry, findings)
 

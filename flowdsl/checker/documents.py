@@ -12,7 +12,7 @@ from flowdsl.document.document import Document
 
 
 def check_document(document: Document, findings: Findings) -> None:
-    """Reports what is wrong with a flow beyond its form."""
+    """Adds to `findings` what is wrong with a built flow beyond its form; nothing is raised."""
     check_inputs(document.inputs or {}, findings)
     findings.placeholders.update(document.inputs or ())
     blocks = document.scopes.get("local")

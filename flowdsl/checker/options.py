@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def check_options(steps: Iterable[StepNode], document: Document, findings: Findings) -> None:
-    """Checks the options of steps and of those inside them: what is wrong wherever the steps stand."""
+    """Judges the options of steps and of those inside them, as far as it does not matter where they stand.
+
+    In: built steps, and the document whose services they use. What is wrong is added to `findings`; nothing is raised.
+    """
     for step in steps:
         _check_options(step, document, findings)
         if step.label is not None:
@@ -46,7 +49,7 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
 
 
 def without_text(step: StepNode, document: Document, findings: Findings) -> None:
-    """Reports what is missing in a step because no path sets the `text` it would read."""
+    """Adds to `findings` what is missing in a step because no path sets the `text` it would read."""
     if step.misspelt or findings.slipped:
         return
     quiet = Findings(findings.settings)

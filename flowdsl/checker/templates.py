@@ -51,7 +51,7 @@ def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None
 
 
 def check_expression(node: Node, findings: Findings) -> None:
-    """Checks a bare expression, as the older keys `expression`, `test` and `switch` hold it."""
+    """Adds to `findings` what is wrong with a bare expression, as some older keys hold it."""
     if isinstance(node.value, str):
         _check_template(parse_expression(node.value), node, findings)
 
@@ -65,7 +65,7 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
 
 
 def check_setting(node: Node, findings: Findings) -> None:
-    """Checks the templates of a setting of a service entry, which is resolved without any FlowContext."""
+    """Adds to `findings` what is wrong with the templates of a service setting: no FlowContext is there to be read."""
     resolved_value(node, findings)
     if node.kind != "scalar":
         for child in node.value if node.kind == "list" else node.value.values():

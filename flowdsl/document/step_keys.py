@@ -12,6 +12,7 @@ from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
+from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
@@ -132,7 +133,7 @@ class StepKeys:
         self.key_nodes = {present: key, **self.key_nodes}
 
     def _plain_name(self, node: Node) -> str | None:
-        if isinstance(node.value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", node.value):
+        if isinstance(node.value, str) and re.fullmatch(PLAIN_NAME, node.value):
             return node.value
         message = f"`id` is {show(node.plain())}, and must be a plain name"
         self.findings.add("wrong-pattern", message, node, hint="use letters, digits, _, . and -")
@@ -163,7 +164,7 @@ class StepKeys:
             fix = fixes.renamed(type, near) if near else None
             message = f"{self.spec.name} has no {key[:-1]} of type `{type.value}`"
             self.findings.add("unknown-port", message, type, hint=hint, fixes=[fix])
-        pattern = IDENTIFIER if key == "outputs" else r"^[A-Za-z_]\w*(\.\w+)*$"
+        pattern = IDENTIFIER if key == "outputs" else CONTEXT_PATH
         if not re.match(pattern, name.value):
             wanted = "a plain identifier" if key == "outputs" else "a FlowContext path such as `selected.title`"
             self.findings.add("wrong-pattern", f"`name` is {show(name.value)}, and must be {wanted}", name)

@@ -11,8 +11,7 @@ import re
 from flowdsl.diagnostics import Edit, Fix
 from flowdsl.source import Source, Span
 
-_INDENTATION = re.compile(r"[ \t]*")
-_COMMENT = re.compile(r"\s+#.*$")
+_COMMENT = r"\s+#.*$"  # not compiled here: only a file with mistakes needs it
 _MOST_LINES = 1_000
 """How many lines move with the one they belong to, at most."""
 
@@ -46,7 +45,7 @@ def quoted(at: Span, *, title: str = "put it in quotes") -> Fix | None:
 def value_at(source: Source, start: int) -> Span:
     """The value that begins at a place and ends with its line, a comment left out."""
     end = line_end(source.text, start)
-    return Span(source, start, start + len(_COMMENT.sub("", source.text[start:end].rstrip())))
+    return Span(source, start, start + len(re.sub(_COMMENT, "", source.text[start:end].rstrip())))
 
 
 def removed_lines(source: Source, start: int, end: int, *, title: str = "remove it", safe: bool = False) -> Fix:
@@ -79,8 +78,8 @@ def line_break(source: Source) -> str:
 
 def _indentation(source: Source, line: int) -> Span:
     start = source.offset(line, 1)
-    found = _INDENTATION.match(source.text, start)
-    return Span(source, start, found.end() if found is not None else start)
+    text = source.line(line)
+    return Span(source, start, start + len(text) - len(text.lstrip(" \t")))
 
 
 def line_end(text: str, at: int) -> int:

@@ -13,7 +13,7 @@ from flowdsl.source import Span
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
 from flowdsl.syntax.yaml_reader import Node, content_start, plain_value
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )")
+_PLAIN = r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )"
 
 
 def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -35,7 +35,7 @@ def written(value: Any, style: str | None = None) -> str:
         return json.dumps(value, ensure_ascii=False)
     if style == "'":
         return "'" + value.replace("'", "''") + "'"
-    if style is None and _PLAIN.fullmatch(value) and plain_value(value) == value:
+    if style is None and re.fullmatch(_PLAIN, value) and plain_value(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)
 

@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-import yaml
-
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
+from flowdsl.syntax import libyaml
 
 MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""
@@ -73,7 +72,17 @@ Include = Callable[[str, Span], tuple["Node | None", list[Diagnostic]]]
 
 
 def read(source: Source, include: Include | None = None) -> tuple[Node | None, list[Diagnostic]]:
-    """The root node of a document, or None when there is none to work with, and the mistakes found on the way."""
+    """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
+
+    How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of
+    no use then. So the slip is told in our words, it is worked around in a copy of the text, and the copy is read from
+    its start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks.
+    Why in a copy: the source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy
+    has every other character at the place it has there, so that each span of a node read from the copy is a span of the
+    source. Each round gets past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so
+    that a hostile file ends. Where a slip cannot be worked around, there is no document: no findings are better than
+    wrong ones.
+    """
     diagnostics: list[Diagnostic] = []
     if not source.text.strip():
         span = Span(source, 0, len(source.text))
@@ -81,9 +90,11 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
             Diagnostic("empty-file", "the file is empty", span, hint="a flow is a list of steps: `- step: NAME`")
         ]
     text, templates = source.text, set[int]()
-    if (unreadable := _SURROGATE.search(text)) is not None:
-        span = Span(source, unreadable.start(), unreadable.end())
-        message = f"the character U+{ord(unreadable.group()):04X} is not allowed in YAML"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        span = Span(source, error.start, error.start + 1)
+        message = f"the character U+{ord(text[error.start]):04X} is not allowed in YAML"
         return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
     for _ in range(min(MAX_SLIPS, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
@@ -92,18 +103,18 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
             return root, diagnostics + found
         except _Stop:
             return None, diagnostics + found
-        except (yaml.YAMLError, _Slip) as error:
+        except (libyaml.YAMLError, _Slip) as error:
             from flowdsl.syntax.yaml_errors import mend, syntax_slip
 
             slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
             slip = _in_source(slip, source)
             if not _follows(slip, diagnostics):
                 diagnostics.append(slip)
-            mended = mend(text, slip)
+            mended = mend(text, slip)  # as long as the text, with every other character in its place
             if mended is None or mended == text:
                 return None, diagnostics
             if slip.code == "unquoted-template":
-                templates.add(slip.span.start)
+                templates.add(slip.span.start)  # its node gets the author's characters back: they are checked too
             text = mended
     return None, diagnostics
 
@@ -117,10 +128,10 @@ def _composed(
     so its error comes before the events that lead there. What stands before its limit is deeper than ours by far:
     without the rest, the finding is ours and stands where ours is exceeded, whatever libyaml is installed.
     """
-    loader = yaml.CLoader(text)
+    loader = libyaml.Parser(text)
     try:
         return _Composer(source, loader, found, templates, include).document()
-    except yaml.MarkedYAMLError as error:
+    except libyaml.MarkedYAMLError as error:
         if error.problem != _NESTING_LIMIT or error.problem_mark is None:
             raise
         limit = error.problem_mark.index
@@ -162,8 +173,9 @@ def _undecodable(content: bytes, path: str) -> Source:
     """A file with U+FFFD for every byte that is no part of a character."""
     text = content.decode("utf-8", "surrogateescape")
     marks = len(text) - len(text.lstrip("\ufeff"))
-    escaped = {at.start() - marks: at.group().encode("utf-8", "surrogateescape") for at in _ESCAPED.finditer(text)}
-    return Source(_ESCAPED.sub("\ufffd", text), path, escaped)
+    escaped = {at - marks: bytes([ord(char) - 0xDC00]) for at, char in enumerate(text) if "\udc80" <= char <= "\udcff"}
+    shown = "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
+    return Source(shown, path, escaped)
 
 
 class _Stop(Exception):
@@ -195,14 +207,14 @@ class _Composer:
         next_event = self.loader.get_event
         next_event()  # stream start
         start = next_event()
-        if not isinstance(start, yaml.DocumentStartEvent):
+        if not isinstance(start, libyaml.DocumentStartEvent):
             span = Span(self.source, 0, len(self.source.text))
             self.report("empty-file", "the file holds only comments", span, "a flow is a list of steps: `- step: NAME`")
             raise _Stop
         root = self.compose()
         next_event()  # document end
         another: Any = next_event()
-        if another.__class__ is yaml.DocumentStartEvent:
+        if another.__class__ is libyaml.DocumentStartEvent:
             mark: Any = another.start_mark
             at = mark.index
             self.report(
@@ -227,8 +239,8 @@ class _Composer:
     def compose(self) -> Node:
         """The next node with everything below it."""
         next_event = self.loader.get_event
-        scalar_event, alias_event = yaml.ScalarEvent, yaml.AliasEvent
-        starts = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+        scalar_event, alias_event = libyaml.ScalarEvent, libyaml.AliasEvent
+        starts = (libyaml.SequenceStartEvent, libyaml.MappingStartEvent)
         anchors = self.anchors
         parent: Node | None = None  # the list or map that is open
         key: Node | None = None  # in a map: the key that waits for its value
@@ -299,7 +311,7 @@ class _Composer:
 
     def opened(self, event: Any, depth: int) -> Node:
         """The node of a list or map that starts."""
-        is_map = event.__class__ is yaml.MappingStartEvent
+        is_map = event.__class__ is libyaml.MappingStartEvent
         node = Node(
             "map" if is_map else "list", {} if is_map else [], self.source, event.start_mark.index, event.end_mark.index
         )
@@ -426,8 +438,6 @@ _CONSTANTS: dict[str, Any] = {
 _SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
 _BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
-_ESCAPED = re.compile("[\udc80-\udcff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 

@@ -270,7 +270,15 @@ def test_the_json_of_a_finding_carries_the_branch_that_leaves_a_key_unset() -> N
         "message": "`flowContext.a` may be unset: the else branch at 4 does not set it",
         "hint": "set it on every path, or write `flowContext.a | default('')`",
         "related": [{"path": "<text>", "line": 4, "col": 3, "message": "this branch does not set it"}],
-        "fixes": [],
+        "fixes": [
+            {
+                "title": "write `a | default('')`",
+                "safe": False,
+                "edits": [
+                    {"path": "<text>", "line": 6, "col": 34, "end_line": 6, "end_col": 35, "text": "a | default('')"}
+                ],
+            }
+        ],
     }
 
 

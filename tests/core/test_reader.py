@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -331,3 +333,38 @@ def test_a_huge_file_does_not_hang(text: str) -> None:
     began = time.perf_counter()
     read(Source(text))
     assert time.perf_counter() - began < 8
+
+
+LIGHT = 'assert "yaml.constructor" not in sys.modules and "yaml.emitter" not in sys.modules'
+PROGRAM = f"""
+import sys
+import flowdsl.syntax.yaml_reader as reader
+from flowdsl.source import Source
+{LIGHT}
+root, slips = reader.read(Source("- a: [1, 'x']"))
+assert root.plain() == [{{"a": [1, "x"]}}] and slips == []
+assert [slip.message for slip in reader.read(Source("- a: \\x07"))[1]] == [
+    "the character U+0007 is not allowed in YAML"
+]
+import yaml
+assert yaml.safe_load("a: 1") == {{"a": 1}} and yaml.load("[1]", yaml.CSafeLoader) == [1]
+assert yaml.dump({{"a": 1}}, Dumper=yaml.CDumper) == "a: 1\\n" and yaml.__with_libyaml__
+from yaml.reader import ReaderError
+import yaml.scanner, yaml._yaml
+assert yaml._yaml.ReaderError is ReaderError is yaml.reader.ReaderError
+for wrong, error in (("\\x07", ReaderError), ("a: b: c", yaml.scanner.ScannerError)):
+    try:
+        yaml.load(wrong, yaml.CSafeLoader)
+    except error as found:
+        assert isinstance(found, yaml.YAMLError)
+    else:
+        raise AssertionError(wrong)
+assert reader.read(Source("- a: b: c"))[1] and reader.read(Source("- 1"))[0].plain() == [1]
+"""
+
+
+@pytest.mark.parametrize("before", ["", "import yaml\n"], ids=["before PyYAML", "after PyYAML"])
+def test_pyyaml_stays_whole_for_everybody_else(before: str) -> None:
+    program = PROGRAM if not before else before + PROGRAM.replace(LIGHT, "")
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stderr) == (0, "")

@@ -251,6 +251,6 @@ def test_a_secret_that_only_another_file_names_stays_hidden(tmp_path: Path, main
     path = tmp_path / "main.flow.yaml"
     ref = "local.flows.tell" if included else "imports.m.flows.tell"
     path.write_text(f"{main}flow:\n  - {{step: CALL_FLOW, ref: {ref}}}\n", encoding="utf-8")
-    result = flowdsl.load(path, environment=Environment(secrets=lambda name: "abcdefgh12345")).run()
+    result = flowdsl.load(path, environment=Environment(host=Host(secrets=lambda name: "abcdefgh12345"))).run()
     assert result.context["shown"] == "54321HGFEDCBA"
     assert result.to_json() == {"shown": "***"}

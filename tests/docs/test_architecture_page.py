@@ -44,7 +44,11 @@ def test_a_row_names_a_symbol_that_exists(question: str, path: str, symbol: str)
 
 def test_every_room_of_the_page_exists_and_every_room_is_on_the_page() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("## The rooms")[2].partition("\n## ")[0]
-    named = {name.rstrip("/") for line in table.splitlines() for name in _ROOM.findall(line.split("|")[1] if "|" in line else "")}
+    named = {
+        name.rstrip("/")
+        for line in table.splitlines()
+        for name in _ROOM.findall(line.split("|")[1] if "|" in line else "")
+    }
     folder = ROOT / "flowdsl"
     assert [name for name in named if not (folder / name).exists()] == []
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}

@@ -12,7 +12,7 @@ from flowdsl.checker.flow.jumps import one_at_a_time
 from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
-from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.diagnostics import SEVERITIES, Diagnostic, Related
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
@@ -33,7 +33,6 @@ FOLLOW: Mapping[type[FlowShape], Follow] = {
     shapes.Assign: assign,
 }
 """What a step does to the state, by its shape: there is nothing else to know of it."""
-_RANK = {"error": 0, "warning": 1, "note": 2}
 CODES = frozenset(
     (
         "undefined-variable",
@@ -200,6 +199,6 @@ def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         if known is None:
             best[key] = found
             kept.append(found)
-        elif _RANK[found.severity] < _RANK[known.severity]:
+        elif SEVERITIES.index(found.severity) < SEVERITIES.index(known.severity):
             kept[kept.index(known)] = best[key] = found
     return kept

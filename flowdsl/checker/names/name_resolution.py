@@ -297,7 +297,9 @@ class Names:
         if self.foreign:
             return ANY
         if name not in use.reported and not quiet:
-            near = nearest(name, self.document.inputs or ())
+            from flowdsl.document.symbols import symbols
+
+            near = nearest(name, symbols(self.document).defined("input"))
             fix = None
             if near:
                 hint = f"did you mean `inputs.{near}`?"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from flowdsl.diagnostics import SEVERITIES
 from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
@@ -25,8 +26,6 @@ SLOW_QUALITIES = ("high", "xhigh", "max")
 """Qualities that, when written, ask for a longer deadline than the default."""
 SLOW_PIXELS = 2560 * 1440
 """Sizes above this ask for it too. Source: OpenAI image generation guide, which calls them experimental."""
-
-_RANK = {"error": 0, "warning": 1, "note": 2}
 
 
 def check_image(options: Options) -> Iterator[Problem]:
@@ -53,7 +52,7 @@ def check_image(options: Options) -> Iterator[Problem]:
 def _one_per_key(problems: list[Problem]) -> Iterator[Problem]:
     spoken: set[str] = set()
     kept: list[int] = []
-    for index, problem in sorted(enumerate(problems), key=lambda pair: _RANK[pair[1].severity]):
+    for index, problem in sorted(enumerate(problems), key=lambda pair: SEVERITIES.index(pair[1].severity)):
         if problem.key is None or problem.key not in spoken:
             kept.append(index)
             spoken.update(key for key in (problem.key, *problem.covers) if key)
