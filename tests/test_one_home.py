@@ -32,6 +32,7 @@ def pattern(wanted: str) -> Callable[[ast.AST], bool]:
 
 def _texts(node: ast.AST) -> list[str]:
     items = node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else getattr(node, "keys", ())
+    items = [item for item in items if item is not None]  # what a dict takes over with ** has no key
     if not isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
         return []
     found = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
@@ -42,7 +43,7 @@ FACTS = {
     "severities by rank": texts("error", "warning", "note"),
     "older sources of SET": texts("text", "raw_text", "expression", "steps"),
     "texts that are false": at_least("false", "null", "undefined", "none"),
-    "built-in names of templates": at_least("range", "cycler", "joiner", "Math", "JSON", "Object"),
+    "built-in names of templates": at_least("JSON", "Math", "Object"),
     "keys of every step": at_least("step", "id", "monitorLabel", "inputs", "outputs", "service", "options"),
     "name of a FlowContext key": pattern("[a-zA-Z_][a-zA-Z0-9_]*"),
     "path into the FlowContext": pattern(r"[A-Za-z_]\w*(\.\w+)*"),
