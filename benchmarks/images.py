@@ -72,10 +72,11 @@ def serve() -> None:
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
     """The image steps' own request path."""
-    from flowdsl.image.store import Image, ImageStore
-    from flowdsl.step.service import Service
     from flowdsl_steps.image.delivery import Courier, Terms, open_channel
     from flowdsl_steps.image.providers.openai import destination
+
+    from flowdsl.image.store import Image, ImageStore
+    from flowdsl.step.service import Service
 
     channel = await stack.enter_async_context(open_channel(None, None, None, None))
     service = Service("BENCHMARK", {"endpoint": f"http://127.0.0.1:{port}", "apiKey": "none-needed"})

@@ -147,6 +147,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
     assert found == [
         "flowdsl/cli/__init__.py",
         "flowdsl/engine/execute.py",
-        "flowdsl/step/registry.py",
+        "flowdsl/entry_points.py",
         "steps/flowdsl_steps/image/workers.py",
     ]

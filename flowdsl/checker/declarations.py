@@ -10,9 +10,8 @@ from flowdsl.checker.references import check_setting
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import OTHER_NAMES, SETTINGS, problem_of
+from flowdsl.services import all_settings, is_secret, other_names, problem_of, setting
 from flowdsl.step.rules import show
-from flowdsl.step.service import SECRET_SETTINGS
 from flowdsl.step.spec import is_templated, type_name
 from flowdsl.syntax.yaml_reader import Node
 
@@ -138,13 +137,14 @@ def check_services(node: Node | None, findings: Findings) -> dict[str, Node]:
 
 
 def _check_entry(entry: Node, findings: Findings) -> None:
+    of = entry.value["provider"].value if "provider" in entry.value else None
     for key, value in entry.value.items():
-        if key not in SETTINGS:
-            findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES)
+        if setting(key, of) is None:
+            findings.unknown_key(entry.keys[key], all_settings(), "a service entry", other_names())
             continue
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
-        if key in SECRET_SETTINGS and isinstance(value.value, str) and value.value and not templated:
+        if is_secret(key) and isinstance(value.value, str) and value.value and not templated:
             findings.add(
                 "plain-secret",
                 f"`{key}` stands in the file, where everybody who has the file can read it",
@@ -152,5 +152,5 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
                 severity="warning",
             )
-        elif not templated and (problem := problem_of(key, value.plain())) is not None:
+        elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             findings.add(problem.code, problem.message, value, hint=problem.hint)

@@ -7,11 +7,11 @@ made by
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.entry_points import entry_points, foreign
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.spec import StepSpec
@@ -19,8 +19,8 @@ from flowdsl.step.spec import StepSpec
 if TYPE_CHECKING:
     from flowdsl.step.step import Step
 
-T = TypeVar("T")
 GROUP = "flowdsl.steps"
+_KIND = "steps plugin"
 
 
 class Registry:
@@ -97,7 +97,7 @@ def installed() -> Registry:
     entries: dict[str, Mapping[str, Any]] = {}
     classes: list[type[Step]] = []
     owners: dict[str, str] = {}
-    plugins = sorted(_entry_points())
+    plugins = entry_points(GROUP)
     if not plugins:
         raise PluginError(
             "no steps are installed, not even the standard ones: run `pip install -e .` (or reinstall flowdsl)"
@@ -137,7 +137,7 @@ def _index(plugin: str, target: str) -> Iterable[Mapping[str, Any]] | None:
                 return None
             raise
 
-    return _foreign(plugin, target, read)
+    return foreign(_KIND, plugin, target, read)
 
 
 def _classes(plugin: str, target: str) -> list[type[Step]]:
@@ -152,24 +152,11 @@ def _classes(plugin: str, target: str) -> list[type[Step]]:
         module = import_module(package)
         return [getattr(module, attribute)] if attribute else list(discover(module, Step))
 
-    found = _foreign(plugin, target, read)
+    found = foreign(_KIND, plugin, target, read)
     for value in found:
         if not (isinstance(value, type) and issubclass(value, Step)):
             raise PluginError(f"the steps plugin `{plugin}` names {target}, which is not a step class")
     return found
-
-
-def _foreign(plugin: str, target: str, read: Callable[[], T]) -> T:
-    """What a plugin's own code gives."""
-    try:
-        return read()
-    except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
-        raise _broken(plugin, target, error) from error
-
-
-def _broken(plugin: str, target: str, error: Exception) -> PluginError:
-    reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
-    return PluginError(f"the steps plugin `{plugin}` cannot be loaded from {target}: {reason}")
 
 
 def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
@@ -187,43 +174,3 @@ def discover(package: Any, base: type[Step]) -> Iterator[type[Step]]:
             defined_here = isinstance(value, type) and value.__module__ == module.__name__
             if defined_here and issubclass(value, base) and value.declared.get("name"):
                 yield value
-
-
-def _entry_points() -> set[tuple[str, str]]:
-    """Name and target of every entry point of the group.
-
-    The files are read directly, because importlib.metadata takes three times as long to import as this takes to run;
-    it is asked only when nothing is found on the path.
-    """
-    found: set[tuple[str, str]] = set()
-    for folder in sys.path:
-        found |= _in_folder(folder or ".")
-    if found:
-        return found
-    from importlib.metadata import entry_points
-
-    return {(point.name, point.value) for point in entry_points(group=GROUP)}
-
-
-def _in_folder(folder: str) -> set[tuple[str, str]]:
-    import os
-
-    found: set[tuple[str, str]] = set()
-    try:
-        with os.scandir(folder) as items:
-            names = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info"))]
-    except OSError:
-        return found
-    for path in names:
-        try:
-            with open(f"{path}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
-                text = file.read()
-        except OSError:
-            continue
-        _, present, section = text.partition(f"[{GROUP}]")
-        if present:
-            for line in section.partition("\n[")[0].splitlines():
-                name, equals, target = line.partition("=")
-                if equals:
-                    found.add((name.strip(), target.strip()))
-    return found

@@ -7,17 +7,15 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_bench import Ground
+from image_bench import Ground, built_for
 
 from flowdsl.step.rules import Options
 from flowdsl.step.service import Service
 from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
-from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.options import ImageOptions
-from flowdsl_steps.image.request import destination_of
 from flowdsl_steps.image.simulator.judge import judge
 from flowdsl_steps.image.simulator.models import find_model, model_names
 
@@ -75,14 +73,13 @@ def test_what_the_check_lets_pass_the_vendor_takes(form: str, model: str, option
     judged["accepted"] += 1
     step = cls.model_validate(given_options)
     ground = Ground(cls, Path("unused"), service, given_options)
-    order = order_of(step, ground, destination_of(step, ground))
-    assert "seed" not in order.body
-    assert sum(order.counts) == options.get("n", 1)
-    assert ("model" in order.body) is (form != "azure deployments")
+    built = built_for(step, ground)
+    assert "seed" not in built.body
+    assert sum(built.counts) == options.get("n", 1)
+    assert ("model" in built.body) is (form != "azure deployments")
     rules = find_model(model)
     assert rules is not None
-    for count in order.counts:
-        body = {**order.body, "n": count} if count > 1 else dict(order.body)
+    for body in built.bodies:
         judge(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
 
 

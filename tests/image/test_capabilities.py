@@ -9,7 +9,7 @@ from flowdsl.step.rules import UNKNOWN, Options, Problem
 from flowdsl.step.service import Service
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.subject import host_of
+from flowdsl_steps.image.resolved_model import host_of
 
 DAY = date(2026, 11, 21)
 DEFAULTS = {"model": "dall-e-3", "n": 1, "timeoutMs": 60000, "maxRetries": 2, "outputKey": "imageList"}
@@ -658,3 +658,21 @@ def test_no_combination_of_model_and_option_breaks_the_check_or_speaks_twice_of_
                         for step in ("OPENAI_IMAGE_GENERATION", "AZURE_OPENAI_IMAGE_GENERATION"):
                             keys = [each.key for each in problems(given, step=step) if each.key]
                             assert len(keys) == len(set(keys)), given
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "fault"),
+    [
+        ("256x256", None, "the sheet of its 9 frames has 589,824 pixels, 655,360 to 8,294,400 are taken"),
+        ("1024x1024", 6, "the sheet of its 6 frames has an edge above 3840"),
+        ("500x512", 4, "500 is no multiple of 16"),
+        ("512x512", 4, None),
+        ("512x512", 16, None),
+    ],
+    ids=["too small", "too wide", "no multiple", "few frames", "many frames"],
+)
+def test_the_frames_of_a_gif_fit_on_one_sheet(size: str, frames: int | None, fault: str | None) -> None:
+    given = {"model": "gpt-image-2.6-sunburst", "output_format": "gif", "size": size, "frame_count": frames}
+    found = problems({name: value for name, value in given.items() if value is not None})
+    message = f"`gpt-image-2.6-sunburst` does not take the size `{size}` for a GIF: {fault}"
+    assert [problem.message for problem in found] == ([message] if fault else [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowdsl_steps.image.catalogue import Life, Model, Sizes, catalogue, parse_size, sent_parameters
+from flowdsl_steps.image.catalogue import Life, Model, Sizes, catalogue, parse_size
 
 DAY = date(2026, 11, 21)
 PROVIDERS = ("openai", "azure")
@@ -198,17 +198,6 @@ def test_a_model_tells_which_parameters_it_accepts(
     name: str, provider: str, parameter: str, taken: bool | None
 ) -> None:
     assert model(name).accepts(parameter, provider) is taken
-
-
-def test_the_parameters_that_may_be_sent_leave_out_only_those_known_not_to_exist() -> None:
-    assert sent_parameters(model("dall-e-3"), "openai") == frozenset(
-        {"prompt", "model", "n", "size", "user", "quality", "style", "response_format", "safety_identifier"}
-    )
-    azure = sent_parameters(model("gpt-image-2"), "azure")
-    assert azure is not None
-    assert {"moderation", "complexity", "background"} <= azure
-    assert not {"seed", "style", "response_format"} & azure
-    assert sent_parameters(None, "openai") is None
 
 
 def test_an_absent_quality_means_something_else_on_azure() -> None:
