@@ -19,13 +19,14 @@ def main() -> int:
     """Exit status 0 when the installed wheel checks and runs the example."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        run([sys.executable, "-m", "build", "--wheel", "--outdir", str(work), str(ROOT)], work)
+        run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(work), str(ROOT)], work)
         (wheel,) = work.glob("*.whl")
         venv.create(work / "venv", with_pip=True)
         python = work / "venv" / "bin" / "python"
-        run(
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[simulator]"], work
-        )
+        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        run([*pip, "install", "--require-hashes", "--no-deps", "-r", str(ROOT / "lock" / "demo.txt")], work)
+        run([*pip, "install", "--no-deps", str(wheel)], work)
+        run([*pip, "check"], work)
         flow = work / "skyline.flow.yaml"
         flow.write_text((ROOT / "examples" / "skyline.flow.yaml").read_text())
         command = [str(work / "venv" / "bin" / "flowdsl")]

@@ -1,6 +1,6 @@
 // Answers what Nunjucks 3.2.4 makes of templates: one JSON request a line on stdin ({"template", "context"}),
 // one JSON answer a line on stdout ({"text"} or {"error"}). Used by record_templates.py and by the differential test.
-// The package is found in the folder FLOWDSL_NUNJUCKS names, or in scripts/node_modules (npm install --no-save nunjucks@3.2.4).
+// The package is found in the folder FLOWDSL_NUNJUCKS names, or in scripts/node_modules (npm ci).
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';

@@ -3,17 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("suite", derandomize=True, database=None)
-hypothesis.settings.load_profile("suite")  # the same cases on every run; long runs with other ones are started by hand
+hypothesis.settings.register_profile("soak", derandomize=False, database=None)
+hypothesis.settings.load_profile("suite")  # the same cases on every run; `make soak` asks for others
+
+collect_ignore = ["cli/test_terminal.py"] if sys.platform == "win32" else []  # it has no pseudo-terminals
+
+MAX_ID_PART = 40
+"""How long the words are that name one parameter of a test."""
+MAX_ID = 120
+"""How long the words are that name all parameters of a test."""
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:/'()=+-]")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing")
+
+
+def pytest_make_parametrize_id(val: Any, argname: str) -> str | None:
+    """Names a parameter with plain words, so that a test's name can be typed and is the same in every process.
+
+    Bytes are named after their argument, as pytest does with objects: they may hold a time, as those of gzip do.
+    """
+    if isinstance(val, bytes):
+        return argname
+    text = val.pattern if isinstance(val, re.Pattern) else val
+    if not isinstance(text, str):
+        return None  # numbers and names of functions are plain; an object is named after its argument
+    words = " ".join(_NOT_PLAIN.sub(" ", text).split())
+    return words[:MAX_ID_PART].rstrip() or (argname if text.strip() else "empty")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Refuses to collect a test with a parameter id that is not plain words."""
+    made = yield
+    for item in made if isinstance(made, list) else []:
+        name = item.callspec.id if hasattr(item, "callspec") else "plain"
+        if _NOT_PLAIN.search(name) or not name.strip() or len(name) > MAX_ID:
+            raise collector.CollectError(f"{item.name!a}: a parameter id is plain words, at most {MAX_ID} letters")
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """With `CI=true` a test that is skipped has failed: what is missing must be installed."""
+    return _nothing_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """The same for a module that skips itself."""
+    return _nothing_skipped((yield))
+
+
+def _nothing_skipped(report: Any) -> Any:
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which fails with CI=true: {report.longrepr[-1]}"
+    return report
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -14,11 +15,6 @@ from pathlib import Path
 import pytest
 
 from flowdsl_steps.image.simulator import Simulator
-
-if sys.platform == "win32":
-    pytest.skip("no pseudo-terminals and no SIGINT for one process there", allow_module_level=True)
-
-import pty
 
 FLOW = """\
 - step: SET

@@ -137,7 +137,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.parametrize(("text", "message"), FAULTY.items(), ids=list(FAULTY.values()))
+@pytest.mark.parametrize(("text", "message"), FAULTY.items())
 def test_a_wrong_flow_does_not_fit_the_schema(text: str, message: str) -> None:
     schema = flow_schema([spec_of(name) for name in NAMES])
     root, _ = read(Source(text))
@@ -154,7 +154,7 @@ FAULTY_ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items(), ids=list(FAULTY_ROOTS))
+@pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items())
 def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[Any, str]) -> None:
     schema, message = expected
     root, _ = read(Source(text))

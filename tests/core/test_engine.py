@@ -99,9 +99,7 @@ def test_an_output_that_was_not_declared_is_an_error() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("result", "found"), [("done", "a text"), (["done"], "a list"), (3, "a value of type int")], ids=str
-)
+@pytest.mark.parametrize(("result", "found"), [("done", "a text"), (["done"], "a list"), (3, "a value of type int")])
 def test_a_step_that_returns_no_map_is_told_what_to_return(result: Any, found: str) -> None:
     class Odd(Step, name="ODD", outputs=("object",)):
         """Return what it must not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from image_bench import Ground, built_for
 
@@ -53,6 +53,8 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 judged = {"accepted": 0, "refused": 0}
 
 
+@example("hub", "gpt-image-2.6-flare", {"size": "256x256", "output_format": "gif"})
+@example("openai", "gpt-image-2.6-flare", {"size": "2048x2048", "output_format": "gif", "frame_count": 16})
 @settings(max_examples=1500, deadline=None)
 @given(
     form=st.sampled_from(sorted(FORMS)),

@@ -484,6 +484,8 @@ def test_partial_images_need_a_stream() -> None:
 def test_gif_and_svg_have_their_own_rules() -> None:
     name = {"model": "gpt-image-2.6-flare"}
     assert problems({**name, "output_format": "gif", "frame_count": 4, "size": "512x512"}) == []
+    small = only(problems({**name, "output_format": "gif", "size": "256x256"}))
+    assert (small.severity, small.code, small.key) == ("note", "unverified-option", "size")
     assert told(problems({**name, "frame_count": 4})) == [("error", "conflicting-values", "frame_count")]
     found = problems({**name, "output_format": "svg", "svg": {"model": "x"}, "stream": True, "n": 2})
     assert [(each.code, each.key, each.message) for each in found] == [
@@ -658,21 +660,3 @@ def test_no_combination_of_model_and_option_breaks_the_check_or_speaks_twice_of_
                         for step in ("OPENAI_IMAGE_GENERATION", "AZURE_OPENAI_IMAGE_GENERATION"):
                             keys = [each.key for each in problems(given, step=step) if each.key]
                             assert len(keys) == len(set(keys)), given
-
-
-@pytest.mark.parametrize(
-    ("size", "frames", "fault"),
-    [
-        ("256x256", None, "the sheet of its 9 frames has 589,824 pixels, 655,360 to 8,294,400 are taken"),
-        ("1024x1024", 6, "the sheet of its 6 frames has an edge above 3840"),
-        ("500x512", 4, "500 is no multiple of 16"),
-        ("512x512", 4, None),
-        ("512x512", 16, None),
-    ],
-    ids=["too small", "too wide", "no multiple", "few frames", "many frames"],
-)
-def test_the_frames_of_a_gif_fit_on_one_sheet(size: str, frames: int | None, fault: str | None) -> None:
-    given = {"model": "gpt-image-2.6-sunburst", "output_format": "gif", "size": size, "frame_count": frames}
-    found = problems({name: value for name, value in given.items() if value is not None})
-    message = f"`gpt-image-2.6-sunburst` does not take the size `{size}` for a GIF: {fault}"
-    assert [problem.message for problem in found] == ([message] if fault else [])

@@ -139,12 +139,16 @@ def test_odd_spellings_of_this_machine_are_refused_after_resolving(spelling: str
         asyncio.run(fetched(f"http://{spelling}/x", tmp_path, False))
 
 
-def test_a_name_that_resolves_inside_is_refused_before_any_connection(tmp_path: Path) -> None:
-    name = socket.gethostname()
-    if not asyncio.run(is_private_host(name)):
-        pytest.skip("this machine's own name does not resolve to a private address")
+def test_a_name_that_resolves_inside_is_refused_before_any_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("10.0.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    assert asyncio.run(is_private_host("inside.example"))
     with pytest.raises(ServiceUnavailable, match="private address"):
-        asyncio.run(fetched(f"http://{name}/x", tmp_path, False))
+        asyncio.run(fetched("http://inside.example/x", tmp_path, False))
 
 
 def test_a_private_endpoint_is_known_by_its_address() -> None:

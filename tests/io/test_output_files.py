@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from privileges import permissions_respected
 
 import flowdsl
 from flowdsl.image.store import ImageStore
@@ -245,10 +245,10 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(host: Any, tmp_path: Path, 
     assert str(error) == f"`directory` cannot be {tmp_path}/output/a, which is a file"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_to_is_an_error(host: Any, tmp_path: Path, pictures: Any) -> None:
     (tmp_path / "output").mkdir(mode=0o500)
-    error = failure(host, "- step: SAVE_IMAGES\n", {"imageList": pictures})
+    with permissions_respected():
+        error = failure(host, "- step: SAVE_IMAGES\n", {"imageList": pictures})
     assert str(error) == f"the output folder {tmp_path}/output cannot be written to: Permission denied"
 
 

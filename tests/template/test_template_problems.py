@@ -14,20 +14,19 @@ from flowdsl.template import parse, parse_expression, render
 GOLDEN = json.loads((Path(__file__).parent / "problems.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", GOLDEN["templates"], ids=lambda case: case["text"])
-def test_a_mistake_is_told_with_its_place(case: dict[str, Any]) -> None:
-    template = parse(case["text"])
-    found = [[p.code, p.message, case["text"][p.start : p.end], p.start, p.hint] for p in template.problems]
-    assert found == case["problems"]
+def cases(kind: str) -> list[tuple[str, Any]]:
+    return [(case["text"], case["problems"]) for case in GOLDEN[kind]]
 
 
-@pytest.mark.parametrize("case", GOLDEN["expressions"], ids=lambda case: case["text"])
-def test_a_mistake_in_a_bare_expression_is_told(case: dict[str, Any]) -> None:
-    found = [
-        [p.code, p.message, case["text"][p.start : p.end], p.start, p.hint]
-        for p in parse_expression(case["text"]).problems
-    ]
-    assert found == case["problems"]
+@pytest.mark.parametrize(("text", "problems"), cases("templates"))
+def test_a_mistake_is_told_with_its_place(text: str, problems: Any) -> None:
+    assert [[p.code, p.message, text[p.start : p.end], p.start, p.hint] for p in parse(text).problems] == problems
+
+
+@pytest.mark.parametrize(("text", "problems"), cases("expressions"))
+def test_a_mistake_in_a_bare_expression_is_told(text: str, problems: Any) -> None:
+    found = [[p.code, p.message, text[p.start : p.end], p.start, p.hint] for p in parse_expression(text).problems]
+    assert found == problems
 
 
 def test_rendering_a_mistake_raises_it() -> None:

@@ -98,10 +98,22 @@ def refusal(url: str, allow_private: bool = False) -> str | None:
     if allow_private:
         return None
     for name in (host, connected):
+        address = _in_full(name)
         try:
-            public = is_public(name)
+            public = is_public(address)
         except ValueError:
             public = not (name == "localhost" or name.endswith(".localhost") or name in proxy_hosts())
         if not public:
-            return f"{name} is a private address"
+            return f"{name} is a private address" if name == address else f"{name} is the private address {address}"
     return None
+
+
+def _in_full(host: str) -> str:
+    """An IPv4 address that is written as the system's connect() takes it, such as 127.1, with all four numbers.
+
+    Not every aiohttp asks the resolver for such a host.
+    """
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return host

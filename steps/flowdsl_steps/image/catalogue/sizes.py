@@ -54,27 +54,6 @@ class Sizes:
         pair = parse_size(size)
         return self._beyond(*pair) if pair else "it is not WIDTHxHEIGHT"
 
-    def gif_fault(self, size: str, frames: int) -> str | None:
-        """Why the model does not take the size for a GIF, or None when it does. Its frames are drawn on one sheet.
-
-        Source: measured by third parties on gpt-image-2.6, a grid under the limits of one picture.
-        """
-        pair, limits = parse_size(size), self._limits
-        if pair is None or limits is None:
-            return self.fault(size)
-        columns, rows = (3, 3) if frames == 9 else (4, -(-max(frames, 8) // 4))
-        width, height = pair[0] * columns, pair[1] * rows
-        sheet = f"the sheet of its {frames} frames"
-        if pair[0] % limits["multiple_of"] or pair[1] % limits["multiple_of"]:
-            return self._beyond(*pair)
-        if max(width, height) > limits["max_edge"]:
-            return f"{sheet} has an edge above {limits['max_edge']}"
-        if not limits["min_pixels"] <= width * height <= limits["max_pixels"]:
-            return (
-                f"{sheet} has {width * height:,} pixels, {limits['min_pixels']:,} to {limits['max_pixels']:,} are taken"
-            )
-        return None
-
     def is_experimental(self, size: str) -> bool:
         """Whether the vendor calls a size of this many pixels experimental."""
         pair = parse_size(size)

@@ -18,9 +18,7 @@ def missing() -> str | None:
     if shutil.which("node") is None:
         return "node is not installed"
     if not (PACKAGE / "package.json").is_file():
-        return (
-            f"no nunjucks in {PACKAGE}: npm install --no-save --prefix scripts nunjucks@3.2.4, or set FLOWDSL_NUNJUCKS"
-        )
+        return f"no nunjucks in {PACKAGE}: npm ci --prefix scripts, or set FLOWDSL_NUNJUCKS"
     return None
 
 
