@@ -72,21 +72,21 @@ def serve() -> None:
 
 async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
     """The image steps' own request path."""
-    from flowdsl_steps.image.delivery import Courier, Terms, open_channel
-    from flowdsl_steps.image.providers.openai import destination
-
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.step.service import Service
+    from flowdsl_steps.image.request import ImageRequest
+    from flowdsl_steps.image.sender import RequestPolicy, Sender, open_connection
+    from flowdsl_steps.image.vendors import vendor_named
 
-    channel = await stack.enter_async_context(open_channel(None, None, None, None))
+    connection = await stack.enter_async_context(open_connection(None, None, None, None))
     service = Service("BENCHMARK", {"endpoint": f"http://127.0.0.1:{port}", "apiKey": "none-needed"})
-    terms = Terms(60.0, 0, False, 1 << 30, 1 << 30)
-    courier = Courier(
-        channel, destination(service, "gpt-image-2"), ImageStore(folder), terms, lambda *_: None, lambda _: None
-    )
+    vendor, asked = vendor_named("openai"), ImageRequest(prompt=BODY["prompt"], model=BODY["model"], n=PICTURES)
+    policy = RequestPolicy(60.0, 0, False, 1 << 30, 1 << 30)
+    endpoint = vendor.endpoint(service, asked)
+    sender = Sender(vendor, connection, endpoint, ImageStore(folder), policy, lambda *_: None, lambda _: None)
 
     async def request(index: int) -> None:
-        for image in (await courier.deliver(BODY)).answer.images:
+        for image in (await sender.perform(asked)).received.images:
             assert isinstance(image, Image)
             discard(image.path)
 

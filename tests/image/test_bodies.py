@@ -16,8 +16,8 @@ from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGe
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.options import ImageOptions
-from flowdsl_steps.image.simulator.judge import judge
 from flowdsl_steps.image.simulator.models import find_model, model_names
+from flowdsl_steps.image.simulator.validation import validated
 
 HOST = "http://127.0.0.1:9"
 FORMS: dict[str, tuple[type[ImageOptions], dict[str, Any]]] = {
@@ -82,7 +82,7 @@ def test_what_the_check_lets_pass_the_vendor_takes(form: str, model: str, option
     rules = find_model(model)
     assert rules is not None
     for body in built.bodies:
-        judge(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
+        validated(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
 
 
 def test_the_cases_above_are_of_both_kinds() -> None:

@@ -9,7 +9,7 @@ from flowdsl.step.rules import UNKNOWN, Options, Problem
 from flowdsl.step.service import Service
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.resolved_model import host_of
+from flowdsl_steps.image.hosts import host_of
 
 DAY = date(2026, 11, 21)
 DEFAULTS = {"model": "dall-e-3", "n": 1, "timeoutMs": 60000, "maxRetries": 2, "outputKey": "imageList"}

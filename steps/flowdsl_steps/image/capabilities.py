@@ -14,7 +14,8 @@ from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused
 from flowdsl_steps.image.request import OPTIONS, ImageRequest
-from flowdsl_steps.image.resolved_model import ResolvedModel, resolved_model
+from flowdsl_steps.image.resolve import resolve_model
+from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Vendor
 from flowdsl_steps.image.vendors import known_vendor, protocol_of, vendor_for, vendor_named
 
@@ -51,7 +52,7 @@ def check_image(options: Options) -> Iterator[Problem]:
     except ConfigError as error:
         vendor = vendor_named("openai")
         unknown.append(Problem(error.code, error.message, hint=error.hint, severity="warning"))
-    resolved = resolved_model(
+    resolved = resolve_model(
         vendor, options.service, options.given.get("model"), options.defaults.get("model"), options.as_of
     )
     rules = known_vendor(resolved.provider) or vendor

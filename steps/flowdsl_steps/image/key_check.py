@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdsl.step.rules import Options, Problem, show
-from flowdsl_steps.image.resolved_model import host_of, is_local
+from flowdsl_steps.image.hosts import host_of, is_local
 from flowdsl_steps.image.vendor import Vendor
 from flowdsl_steps.image.vendors import vendor_at
 
