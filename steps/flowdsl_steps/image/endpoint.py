@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
+from flowdsl_steps.image.request import ImageRequest
 
 _SHORTEST_SECRET = 6
 
@@ -32,6 +33,12 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             hint="put the key in `apiKey`",
         )
     return parts
+
+
+def named_model(request: ImageRequest, service: Service) -> str | None:
+    """The model that the request names, else the service entry."""
+    found = request.model or service.option("model")
+    return str(found) if found else None
 
 
 def missing(service: Service, key: str, variable: str | None) -> ConfigError:

@@ -14,7 +14,7 @@ from flowdsl.step.rules import Problem, show
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, secrets_in, split_endpoint
+from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint
@@ -64,7 +64,8 @@ class Azure(OpenAI):
             raise missing(service, "endpoint", self.environment["endpoint"][0])
         parts = split_endpoint(service, service.endpoint)
         pasted = _DEPLOYMENT.search(parts.path)
-        deployment = service.get("deploymentId") or (pasted and pasted[1]) or request.model
+        model = named_model(request, service)
+        deployment = service.get("deploymentId") or (pasted and pasted[1]) or model
         if not deployment:
             raise missing(service, "deploymentId", None)
         is_v1 = "/openai/v1" in parts.path
@@ -83,7 +84,7 @@ class Azure(OpenAI):
             service.name,
             urlunsplit(parts._replace(path=path, query=query, fragment="")),
             {**header, **extra},
-            request.model or str(deployment),
+            model or str(deployment),
             None if dated else str(deployment),
             key_source(service, setting, self.environment[setting][0]),
             f"check the deployment `{deployment}` and the api-version {version if dated else 'v1'}: "

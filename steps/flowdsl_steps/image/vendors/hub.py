@@ -11,7 +11,7 @@ from typing import Any
 
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
-from flowdsl_steps.image.endpoint import missing, split_endpoint
+from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.vendor import Endpoint
 from flowdsl_steps.image.vendors.openai import OPERATION, OpenAI, bearer_endpoint, operation_url
@@ -43,7 +43,7 @@ class Hub(OpenAI):
         if not _HAS_VERSION.search(path) and not path.endswith(OPERATION):
             parts = parts._replace(path=f"{path}/v1")
         url, notes = operation_url(parts, bare="/v1")
-        endpoint = bearer_endpoint(service, url, request.model or DEFAULT_MODEL, None, notes)
+        endpoint = bearer_endpoint(service, url, named_model(request, service) or DEFAULT_MODEL, None, notes)
         target = request.extra.get("target") or service.get("target")
         return endpoint._replace(headers={"x-target": str(target), **endpoint.headers}) if target else endpoint
 

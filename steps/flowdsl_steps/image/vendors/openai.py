@@ -17,7 +17,7 @@ from flowdsl.step.service import Service
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Model, catalogue
-from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, secrets_in, split_endpoint
+from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
 from flowdsl_steps.image.model_check import model_problems
 from flowdsl_steps.image.option_check import option_problems, unsent_problems
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
@@ -76,7 +76,9 @@ class OpenAI(Vendor):
         if not (service.get("apiKey") or service.get("authKey")) and parts.hostname == API_HOST:
             raise missing(service, "apiKey", self.environment["apiKey"][0])
         url, notes = operation_url(parts, bare="/v1")
-        return bearer_endpoint(service, url, request.model or DEFAULT_MODEL, self.environment.get("apiKey"), notes)
+        return bearer_endpoint(
+            service, url, named_model(request, service) or DEFAULT_MODEL, self.environment.get("apiKey"), notes
+        )
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
         """A JSON body of the options, without those that the model is known not to have."""
