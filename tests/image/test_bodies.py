@@ -54,6 +54,7 @@ judged = {"accepted": 0, "refused": 0}
 
 
 @example("hub", "gpt-image-2.6-flare", {"size": "256x256", "output_format": "gif"})
+@example("hub", "gpt-image-2.6-flare", {"output_format": "gif", "background": "transparent"})
 @example("openai", "gpt-image-2.6-flare", {"size": "2048x2048", "output_format": "gif", "frame_count": 16})
 @settings(max_examples=1500, deadline=None)
 @given(

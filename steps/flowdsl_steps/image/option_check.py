@@ -10,7 +10,7 @@ from functools import cache
 
 from flowdsl.nearest import nearest
 from flowdsl.step.rules import Problem, show
-from flowdsl_steps.image.catalogue import Model, Parameter, catalogue, parse_size, tidy_size
+from flowdsl_steps.image.catalogue import Catalogue, Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
@@ -138,10 +138,14 @@ def _unverified(model: Model, name: str, what: str) -> Problem:
     return Problem("unverified-option", message, name, severity="note")
 
 
-@cache
 def _words(name: str) -> frozenset[str]:
     """Every value that some model takes or may take."""
-    parameters = [model.parameters[name] for model in catalogue().models if name in model.parameters]
+    return _words_in(catalogue(), name)
+
+
+@cache
+def _words_in(known: Catalogue, name: str) -> frozenset[str]:
+    parameters = [model.parameters[name] for model in known.models if name in model.parameters]
     return frozenset(word for parameter in parameters for word in (*parameter.values, *parameter.maybe))
 
 
@@ -178,9 +182,11 @@ def _across(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]
     if model is not None and model.parameters["output_format"].known is False:
         return
     form, form_known = request.output_format, "output_format" not in request.unknown
-    if request.background == "transparent" and form == "jpeg":
+    if request.background == "transparent" and form not in (None, "png", "webp"):
         fit = _taken(resolved, "png", "webp")
-        message = "`background: transparent` needs an `output_format` with transparency, and jpeg has none"
+        message = f"`background: transparent` goes with `output_format` {listed(fit)}, and not with {form}"
+        if form == "jpeg":
+            message = "`background: transparent` needs an `output_format` with transparency, and jpeg has none"
         yield _conflict("background", "output_format", message, f"use {listed(fit)} as `output_format`")
     if request.output_compression is not None and form_known and form not in ("jpeg", "webp"):
         fit = _taken(resolved, "jpeg", "webp")
