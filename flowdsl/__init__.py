@@ -46,6 +46,20 @@ if TYPE_CHECKING:
     from flowdsl.source import Position, Source, Span
     from flowdsl.step.block import Block
     from flowdsl.step.compiling import Execute, Frame, StepCompiler
+    from flowdsl.step.condition import holds
+    from flowdsl.step.flow_shapes import (
+        Assign,
+        Call,
+        Choice,
+        Exit,
+        Leaf,
+        Loop,
+        Parallel,
+        Sequence,
+        Switch,
+        Try,
+    )
+    from flowdsl.step.gather import Gathered, gather
     from flowdsl.step.rules import (
         AtLeastOne,
         AtMostOne,
@@ -61,7 +75,7 @@ if TYPE_CHECKING:
     )
     from flowdsl.step.service import Service
     from flowdsl.step.signals import Signal
-    from flowdsl.step.spec import Condition, Deferred, Expression, Port, Verbatim
+    from flowdsl.step.spec import Condition, Deferred, Expression, Port, Prompt, Verbatim
     from flowdsl.step.step import Branch, Step, StepContext, Written
 
 __version__ = "0.1.0"
@@ -102,6 +116,20 @@ _HOMES = {
     "flowdsl.image.store": ("Image", "ImageStore"),
     "flowdsl.limits": ("Limits",),
     "flowdsl.engine.result": ("Result",),
+    "flowdsl.step.condition": ("holds",),
+    "flowdsl.step.gather": ("Gathered", "gather"),
+    "flowdsl.step.flow_shapes": (
+        "Assign",
+        "Call",
+        "Choice",
+        "Exit",
+        "Leaf",
+        "Loop",
+        "Parallel",
+        "Sequence",
+        "Switch",
+        "Try",
+    ),
     "flowdsl.step.rules": (
         "AtLeastOne",
         "AtMostOne",
@@ -118,7 +146,7 @@ _HOMES = {
     "flowdsl.step.service": ("Service",),
     "flowdsl.step.signals": ("Signal",),
     "flowdsl.source": ("Position", "Source", "Span"),
-    "flowdsl.step.spec": ("Condition", "Deferred", "Expression", "Port", "Verbatim"),
+    "flowdsl.step.spec": ("Condition", "Deferred", "Expression", "Port", "Prompt", "Verbatim"),
     "flowdsl.step.block": ("Block",),
     "flowdsl.step.compiling": ("Execute", "Frame", "StepCompiler"),
     "flowdsl.step.step": ("Branch", "Step", "StepContext", "Written"),
@@ -127,12 +155,15 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names up
     "arun",
+    "Assign",
     "AtLeastOne",
     "AtMostOne",
     "Blob",
     "Block",
     "Branch",
+    "Call",
     "check",
+    "Choice",
     "Condition",
     "ConfigError",
     "Conflicts",
@@ -146,6 +177,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "ExactlyOne",
     "ExclusivePair",
     "Execute",
+    "Exit",
     "Expression",
     "Flow",
     "FlowCheckError",
@@ -154,20 +186,27 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "FlowSyntaxError",
     "FlowText",
     "Frame",
+    "gather",
+    "Gathered",
+    "holds",
     "Image",
     "ImageStore",
+    "Leaf",
     "Limit",
     "LimitExceeded",
     "Limits",
     "load",
+    "Loop",
     "Note",
     "OnEvent",
     "Options",
+    "Parallel",
     "PluginError",
     "Port",
     "Position",
     "Problem",
     "Progress",
+    "Prompt",
     "Related",
     "render",
     "RequiredWhen",
@@ -175,6 +214,7 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "Rule",
     "run",
     "RunError",
+    "Sequence",
     "Service",
     "ServiceError",
     "ServiceRateLimited",
@@ -191,8 +231,10 @@ __all__ = [  # noqa: RUF022  sorted without regard to case, as people look names
     "StepFailed",
     "StepFinished",
     "StepStarted",
+    "Switch",
     "TemplateError",
     "Together",
+    "Try",
     "UsageError",
     "Verbatim",
     "Written",

@@ -26,6 +26,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.formats",
     "flowdsl.nearest",
     "flowdsl.services",
+    "flowdsl.step.common_keys",
     "flowdsl.step.rules",
     "flowdsl.step.service",
     "flowdsl.step.spec",
@@ -84,7 +85,7 @@ def test_type_checkers_see_every_public_name() -> None:
 
 def test_every_public_name_is_documented() -> None:
     kinds = {name: value for name in flowdsl.__all__ if isinstance(value := getattr(flowdsl, name), type)}
-    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "load", "render", "run")}
+    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "gather", "holds", "load", "render", "run")}
     assert [name for name, value in {**kinds, **functions}.items() if not (value.__doc__ or "").strip()] == []
     aliases = set(flowdsl.__all__) - set(kinds) - set(functions)
     assert aliases == {"Event", "Execute", "FlowText", "OnEvent", "Written"}

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.dataflow import without_repetitions
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import CheckSettings, Findings
+from flowdsl.checker.flow.analysis import without_repetitions
 from flowdsl.checker.roots import Checked
 from flowdsl.checker.structure import check_root
 from flowdsl.diagnostics import Diagnostic, sort_key

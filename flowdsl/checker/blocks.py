@@ -12,12 +12,11 @@ from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
 from flowdsl.document.document import BlockSet, Document, Module
+from flowdsl.document.root_keys import BLOCK_KINDS, MODULE_KEYS
 from flowdsl.source import Span
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax.yaml_reader import Node, read
-
-BLOCK_KEYS = ("constants", "vars", "flows", "scripts")
 
 
 def check_blocks(node: Node | None, path: str, findings: Findings) -> BlockSet:
@@ -34,8 +33,8 @@ def check_blocks(node: Node | None, path: str, findings: Findings) -> BlockSet:
         if name == "scripts":
             hint = "write it as expressions in templates, or as a step of the host"
             findings.add("scripts-refused", "JavaScript in `scripts` is not run", node.keys[name], hint=hint)
-        elif name not in BLOCK_KEYS:
-            findings.unknown_key(node.keys[name], BLOCK_KEYS[:3], "blocks")
+        elif name not in BLOCK_KINDS:
+            findings.unknown_key(node.keys[name], BLOCK_KINDS, "blocks")
         elif value.kind == "map":
             _entries(name, value, blocks, path, findings)
         elif value.value is not None:
@@ -172,7 +171,7 @@ def module_of(
         findings.add("not-a-module", message, root.span._replace(end=min(root.end, root.start + 1)))
         return None
     for name, key in root.keys.items():
-        if name not in ("blocks", "BLOCKS", "imports", "id", "title", "description"):
+        if name not in MODULE_KEYS:
             findings.unknown_key(key, ("blocks", "imports"), "a module")
     node = root.value.get("blocks", root.value.get("BLOCKS"))
     module = Module(real, at, check_blocks(node, f"{files.shown(real)}:blocks", findings))

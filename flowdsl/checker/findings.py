@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Diagnostic, Related, Severity
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
+from flowdsl.step.flow_shapes import Assign
 from flowdsl.syntax.yaml_reader import Node
 
 if TYPE_CHECKING:
@@ -73,6 +74,21 @@ class Findings:
     def failed_imports(self) -> bool:
         """Whether a file could not be read that may hold what is missing."""
         return any(found.code in FILE_CODES for found in self.diagnostics)
+
+    @property
+    def assigning_step(self) -> str | None:
+        """The name of a step that sets any FlowContext key, for hints that say how to set one."""
+        return self.settings.registry.with_shape(lambda flow: isinstance(flow, Assign) and flow.keys == "others")
+
+    def how_to_set(self, more: str) -> str:
+        """The start of a hint for a key that nothing sets, and what else can be done."""
+        step = self.assigning_step
+        return f"set it{f' in a {step} step' if step is not None else ''}{more}"
+
+    @property
+    def example_step(self) -> str:
+        """The hint that shows what a step looks like."""
+        return f"a step looks like `- step: {self.assigning_step or 'NAME'}`"
 
     def add(
         self,

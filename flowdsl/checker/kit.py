@@ -11,29 +11,27 @@ from flowdsl.checker.roots import Checked
 from flowdsl.checker.steps import make_steps
 from flowdsl.diagnostics import Related
 from flowdsl.document.document import Document, StepNode
+from flowdsl.document.root_keys import KIT, KIT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.source import Source
 from flowdsl.step.rules import show
 from flowdsl.syntax.yaml_reader import Node
 
-KIT_KEYS = ("SERVICES", "TEMPLATES", "BLOCKS", "SECTIONS")
-SECTION_KEYS = ("section", "actions", "blocks", "imports")
-
 
 def check_kit(source: Source, root: Node, findings: Findings, files: Files) -> Checked:
     """The actions of a kit as flows. Keys that only say how a kit is shown are accepted and ignored."""
     for name, key in root.keys.items():
-        if name != "AI_KIT":
-            message = f"a kit has the single key `AI_KIT`, and `{name}` stands beside it"
-            findings.add("unknown-key", message, key, hint="move it inside `AI_KIT`")
-    kit = root.value["AI_KIT"]
+        if name != KIT:
+            message = f"a kit has the single key `{KIT}`, and `{name}` stands beside it"
+            findings.add("unknown-key", message, key, hint=f"move it inside `{KIT}`")
+    kit = root.value[KIT]
     checked = Checked("kit", [])
     if kit.kind != "map":
-        findings.add("wrong-type", f"`AI_KIT` takes a map, not {show(kit.plain())}", kit)
+        findings.add("wrong-type", f"`{KIT}` takes a map, not {show(kit.plain())}", kit)
         return checked
     for name, key in kit.keys.items():
         if name not in KIT_KEYS and nearest(name, KIT_KEYS) and name.isupper():
-            findings.unknown_key(key, KIT_KEYS, "AI_KIT")
+            findings.unknown_key(key, KIT_KEYS, KIT)
     outer = Document(source, kit)
     outer.services = check_services(kit.value.get("SERVICES"), findings)
     outer.scopes["global"] = check_blocks(kit.value.get("BLOCKS"), "global", findings)

@@ -15,7 +15,7 @@ def check_reusable(flows: Iterable[list[StepNode]], document: Document, findings
     for steps in flows:
         check_form(steps, document, findings)
     if flows:
-        from flowdsl.checker.dataflow import check_open
+        from flowdsl.checker.flow.analysis import check_open
 
         check_open(flows, document, findings)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from flowdsl.checker.findings import Findings
 from flowdsl.diagnostics import Related
 from flowdsl.document.document import Document
+from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.syntax.yaml_reader import Node
 
-ROOT_KEYS = (
-    "id", "title", "description", "flow", "inputs", "outputs", "services", "undefined", "onError", "imports", "blocks",
-)  # fmt: skip
 OTHER_ROOTS = {"tests": "a file of flow tests"}
 
 

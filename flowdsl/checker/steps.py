@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import MISSING, Findings
+from flowdsl.checker.flow.jumps import check_jumps
 from flowdsl.checker.judgements import problems_of
-from flowdsl.checker.loops import check_jumps
 from flowdsl.checker.references import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Related
-from flowdsl.document.document import Document, PortName, StepNode
+from flowdsl.document.document import BlockNode, Document, PortName, StepNode
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
+from flowdsl.step.common_keys import COMMON_KEYS
+from flowdsl.step.flow_shapes import Choice, FlowShape, Leaf, Loop, Try
 from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, StepSpec
 from flowdsl.syntax.scalars import span_in
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from flowdsl.step.service import Service
 
 _IDENTIFIER = re.compile(IDENTIFIER)
-COMMON_KEYS = ("step", "id", "monitorLabel", "inputs", "outputs", "service", "options")
-"""The keys every step has; `service` and `options` only where a step uses a service."""
 
 
 def make_steps(node: Node, path: str, findings: Findings) -> list[StepNode]:
@@ -72,7 +72,7 @@ def _step(node: Node, path: str, findings: Findings, above: StepNode | None) -> 
         )
     step = StepNode(spec, node, path)
     _sort_keys(step, findings)
-    if spec.shape != "leaf":
+    if not isinstance(spec.flow, Leaf):
         _make_blocks(step, findings)
     return step
 
@@ -128,7 +128,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
     """Sorts the keys of a step into common and own ones; reports those it does not have."""
     spec, node = step.spec, step.node
     for name, value in node.value.items():
-        if name in spec.keys and name not in ("step",):
+        if name in spec.keys and name != "step":
             step.keys[name] = value
         elif name == "step":
             continue
@@ -150,7 +150,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
             continue
         elif name in spec.deprecated_keys:
             _deprecated_key(step, name, value, findings)
-        elif spec.other_keys == "variables":
+        elif spec.sets_other_keys:
             step.keys[name] = value
             if not _IDENTIFIER.match(name):
                 findings.add(
@@ -159,7 +159,7 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
                     node.keys[name],
                     hint="use letters, digits and _, and start with a letter or _",
                 )
-        elif (hint := _instead(name, spec, findings)) is not None:
+        elif (hint := _instead(name, findings)) is not None:
             findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", node.keys[name], hint=hint)
         else:
             names = [*spec.keys, *COMMON_KEYS]
@@ -167,26 +167,34 @@ def _sort_keys(step: StepNode, findings: Findings) -> None:
     _options(step, findings)
 
 
-def _instead(name: str, spec: StepSpec, findings: Findings) -> str | None:
+def _instead(name: str, findings: Findings) -> str | None:
     """What does the work of a key that other languages have and ours does not."""
-    what, step = _OTHERS.get(name, (None, ""))
-    if what is None:
+    if name not in _OTHERS:
         return None
-    hint = f"steps have no {what} of their own"
-    if findings.settings.registry.spec(step) is not None:
-        return f"{hint}: wrap the step in {step}"
-    if what == "retry" and "maxRetries" in spec.keys:
-        return f"{hint}; `maxRetries` says how often a refused request is sent again"
-    return hint
+    what, fits = _OTHERS[name]
+    hint, step = f"steps have no {what} of their own", findings.settings.registry.with_shape(fits)
+    return f"{hint}: wrap the step in {step}" if step is not None else hint
 
 
-_OTHERS = {
-    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", "IF")),
-    **dict.fromkeys(("retry", "retries"), ("retry", "TRY")),
-    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", "TRY")),
-    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", "FOR")),
+def _decides(flow: FlowShape) -> bool:
+    return isinstance(flow, Choice) and bool(flow.on)
+
+
+def _catches(flow: FlowShape) -> bool:
+    return isinstance(flow, Try)
+
+
+def _walks(flow: FlowShape) -> bool:
+    return isinstance(flow, Loop) and flow.items is not None
+
+
+_OTHERS: dict[str, tuple[str, Callable[[FlowShape], bool]]] = {
+    **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _decides)),
+    **dict.fromkeys(("retry", "retries"), ("retry", _catches)),
+    **dict.fromkeys(("catch", "onError", "on_error"), ("error handling", _catches)),
+    **dict.fromkeys(("for", "foreach", "loop", "with_items"), ("loop", _walks)),
 }
-"""Keys of steps in other languages: what they are for, and the step that does that here."""
+"""Keys of steps in other languages: what they are for, and the shape of the steps that do that here."""
 
 
 def _options(step: StepNode, findings: Findings) -> None:
@@ -280,8 +288,8 @@ def check_form(steps: Iterable[StepNode], document: Document, findings: Findings
         _check_options(step, document, findings)
         if step.label is not None:
             resolved_value(step.label, findings)
-        for block in step.blocks.values():
-            check_form(block, document, findings)
+        for block in step.blocks:
+            check_form(block.steps, document, findings)
 
 
 def _check_options(step: StepNode, document: Document, findings: Findings) -> None:
@@ -336,15 +344,18 @@ def _make_blocks(step: StepNode, findings: Findings) -> None:
     for name, node in step.keys.items():
         kind = step.spec.keys[name].type if name in step.spec.keys else ""
         path = f"{step.path}.{name}"
-        if kind == "steps":
-            if node.kind != "scalar" or node.value is not None:
-                step.blocks[name] = _list_of_steps(node, path, findings)
+        if kind == "steps" and (node.kind != "scalar" or node.value is not None):
+            _add_block(step, name, None, path, node, findings)
         elif kind == "cases" and node.kind == "map":
             for case, steps in node.value.items():
-                step.blocks[f"{name}.{case}"] = _list_of_steps(steps, f"{path}.{case}", findings)
+                _add_block(step, name, case, f"{path}.{case}", steps, findings)
         elif kind == "branches" and node.kind == "list":
             for index, steps in enumerate(node.value):
-                step.blocks[f"{name}[{index}]"] = _list_of_steps(steps, f"{path}[{index}]", findings)
+                _add_block(step, name, index, f"{path}[{index}]", steps, findings)
+
+
+def _add_block(step: StepNode, key: str, name: str | int | None, path: str, node: Node, findings: Findings) -> None:
+    step.blocks.append(BlockNode(key, name, path, tuple(_list_of_steps(node, path, findings)), node))
 
 
 def _service_name(step: StepNode) -> str:

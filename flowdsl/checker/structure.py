@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.checker.blocks import check_blocks, check_imports, module_of
-from flowdsl.checker.dataflow import check_paths
 from flowdsl.checker.declarations import check_inputs, check_services
 from flowdsl.checker.files import Files
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.flow.analysis import check_paths
 from flowdsl.checker.references import resolved_value
 from flowdsl.checker.reuse import check_module_flows
 from flowdsl.checker.roots import Checked, misnested_keys, not_a_flow
 from flowdsl.checker.steps import check_form, make_steps
 from flowdsl.document.document import BlockSet, Document, StepNode
+from flowdsl.document.root_keys import KIT
 from flowdsl.source import Source
 from flowdsl.step.rules import show
 from flowdsl.syntax.yaml_reader import Node
@@ -22,7 +24,7 @@ from flowdsl.syntax.yaml_reader import Node
 def check_root(source: Source, root: Node, findings: Findings, files: Files) -> Checked | None:
     """What the root node of a file makes: a flow, a kit of flows, or a module; every mistake in it is reported."""
     keys = root.value if root.kind == "map" else {}
-    if "AI_KIT" in keys:
+    if KIT in keys:
         from flowdsl.checker.kit import check_kit
 
         return check_kit(source, root, findings, files)
@@ -57,7 +59,7 @@ def check_flow(
         return None
     document.steps = make_steps(steps, at, findings)
     if steps.kind == "list" and not steps.value:
-        findings.add("empty-flow", "the flow has no steps", steps, hint="a step looks like `- step: SET`")
+        findings.add("empty-flow", "the flow has no steps", steps, hint=findings.example_step)
     if root.kind == "map":
         misnested_keys(root, document, findings, presented=outer is not None)
     _unique_ids(document.steps, findings)
@@ -82,7 +84,7 @@ def _steps_node(root: Node, document: Document, findings: Findings, files: Files
     if root.kind != "map":
         found = show(root.value)
         message = f"a flow is a list of steps, or a map with `flow:`, not {found}"
-        findings.add("not-a-flow", message, root, hint="a step looks like `- step: SET`")
+        findings.add("not-a-flow", message, root, hint=findings.example_step)
         return None
     flow = root.value.get("flow")
     if flow is None:
@@ -138,7 +140,7 @@ def constant_names(scopes: dict[str, BlockSet]) -> dict[str, Any]:
     return {scope: {"constants": blocks.constants} for scope, blocks in scopes.items()}
 
 
-def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
+def _unique_ids(steps: Iterable[StepNode], findings: Findings, seen: dict[str, Node] | None = None) -> None:
     from flowdsl.diagnostics import Related
 
     seen = {} if seen is None else seen
@@ -150,5 +152,5 @@ def _unique_ids(steps: list[StepNode], findings: Findings, seen: dict[str, Node]
                 message = f"two steps have the id `{step.id}`"
                 findings.add("duplicate-id", message, node, hint="give each its own", related=related)
             seen.setdefault(step.id, node)
-        for block in step.blocks.values():
-            _unique_ids(block, findings, seen)
+        for block in step.blocks:
+            _unique_ids(block.steps, findings, seen)

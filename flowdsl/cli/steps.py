@@ -44,7 +44,7 @@ def page(spec: StepSpec) -> str:
     parts = [f"{spec.name}\n{_wrapped(spec.summary, '')}", "\n".join(_facts(spec))]
     keys = "\n".join(_key(spec, key) for key in spec.keys.values())
     parts.append(f"keys\n{keys}" if keys else "keys\n  none")
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         parts[-1] += "\n  every other key is the name of a FlowContext variable"
     rules = step_rules(spec)
     if rules:

@@ -48,5 +48,5 @@ def _ports_read(steps: Iterable[StepNode]) -> Iterator[str]:
         named = {port.type for port in step.inputs}
         yield from (port.name.partition(".")[0] for port in step.inputs)
         yield from (port.type for port in step.spec.inputs if port.type not in named)
-        for block in step.blocks.values():
-            yield from _ports_read(block)
+        for block in step.blocks:
+            yield from _ports_read(block.steps)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from flowdsl.source import Source, Span
-from flowdsl.step.spec import StepSpec
+from flowdsl.step.flow_shapes import Assign, Loop, Try
+from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.yaml_reader import Node
 
 
@@ -19,11 +21,24 @@ class PortName(NamedTuple):
     node: Node
 
 
+class BlockNode(NamedTuple):
+    """Steps that stand inside a step: the key that holds them and, where it holds several, the case or the index.
+
+    `path` is their place (`flow[2].cases.red`), `node` the value they were made of.
+    """
+
+    key: str
+    name: str | int | None
+    path: str
+    steps: tuple[StepNode, ...]
+    node: Node
+
+
 class StepNode:
     """One step of a document.
 
     `keys` maps the step's own keys to their value nodes, in document order and under their present names.
-    `path` is the step's place (`flow[2]`), `blocks` maps keys that hold steps to those steps.
+    `path` is the step's place (`flow[2]`), `blocks` are the steps inside it, in the order of the file.
     """
 
     __slots__ = (
@@ -46,7 +61,7 @@ class StepNode:
         self.node = node
         self.path = path
         self.keys: dict[str, Node] = {}
-        self.blocks: dict[str, list[StepNode]] = {}
+        self.blocks: list[BlockNode] = []
         self.id: str | None = None
         self.label: Node | None = None
         self.inputs: tuple[PortName, ...] = ()
@@ -61,29 +76,73 @@ class StepNode:
         """The value of `step`."""
         return self.node.value["step"]  # type: ignore[no-any-return]  # a map's values are nodes
 
+    def block(self, key: str | None) -> tuple[StepNode, ...]:
+        """The steps of an option that holds one block; none when it is absent."""
+        for block in self.blocks:
+            if block.key == key:
+                return block.steps
+        return ()
+
+    def given(self, keys: Iterable[str | None]) -> str | None:
+        """The first of some keys that has a value."""
+        for key in keys:
+            node = self.keys.get(key) if key is not None else None
+            if node is not None and not (node.kind == "scalar" and node.value is None):
+                return key
+        return None
+
+    def named(self, key: str | None) -> tuple[str, Node] | None:
+        """The FlowContext key that the text of an option names, with the node to show for it.
+
+        None when the option is absent and has no default, or when a template makes its text.
+        """
+        if key is None:
+            return None
+        node = self.keys.get(key)
+        if node is None:
+            default = self.spec.defaults.get(key)
+            return (default, self.name_node) if isinstance(default, str) else None
+        fixed = isinstance(node.value, str) and (self.spec.keys[key].verbatim or not is_templated(node.value))
+        return (node.value, node) if fixed else None
+
+    def item(self) -> tuple[str, Node] | None:
+        """The FlowContext key of a loop's item, with the node that names it."""
+        flow = self.spec.flow
+        return self.named(flow.item) if isinstance(flow, Loop) else None
+
+    def index(self) -> tuple[str, Node] | None:
+        """The FlowContext key of the number of a loop's iteration."""
+        flow = self.spec.flow
+        if not isinstance(flow, Loop) or flow.index is None:
+            return None
+        named = {key: self.named(key) for key in KEYS_IN_BRACES.findall(flow.index)}
+        if None in named.values():
+            return None
+        node = next((found[1] for found in named.values() if found is not None), self.name_node)
+        return KEYS_IN_BRACES.sub(lambda key: found[0] if (found := named[key[1]]) else "", flow.index), node
+
     def sets_inside(self) -> list[tuple[str, Node]]:
-        """The FlowContext keys the step sets for the blocks inside it: a loop's variable and its index, a caught
-        error."""
-        if self.spec.shape == "try":
-            return [("error", self.name_node)]
-        node = self.keys.get("var") if self.spec.shape == "loop" else None
-        if node is None or not isinstance(node.value, str):
-            return []
-        return [(node.value, node), (f"{node.value}_index", node)]
+        """The FlowContext keys the step sets for the blocks inside it: a loop's item and its index, a caught error."""
+        flow = self.spec.flow
+        if isinstance(flow, Try):
+            return [(flow.error, self.name_node)]
+        return [found for found in (self.item(), self.index()) if found is not None]
 
     def writes(self) -> list[tuple[str, Node]]:
         """The FlowContext keys the step writes, each with the node to show for it; asked only of a complete step."""
         if self._writes is None:
-            self._writes = [*self.sets_inside(), *self._written()]
+            flow = self.spec.flow
+            written = self.sets_inside() if isinstance(flow, (Loop, Try)) else []
+            if isinstance(flow, Loop) and flow.collect and (collected := self.named(flow.collect[1])) is not None:
+                written.append(collected)
+            elif isinstance(flow, Assign):
+                written += self._assigned(flow)
+            self._writes = [*written, *self.written_outputs()]
         return self._writes
 
-    def _written(self) -> list[tuple[str, Node]]:
+    def written_outputs(self) -> list[tuple[str, Node]]:
+        """The FlowContext keys of the step's outputs."""
         spec = self.spec
-        collected = self.keys.get("collectKey") if spec.shape == "loop" else None
-        if collected is not None and isinstance(collected.value, str):
-            return [(collected.value, collected)]
-        if spec.other_keys == "variables":
-            return self._variables()
         if self.outputs:
             node = self.node.keys["outputs"]
             return [(port.name, node) for port in self.outputs]
@@ -99,24 +158,21 @@ class StepNode:
                 written.append((key, self.name_node))
         return written
 
-    def _variables(self) -> list[tuple[str, Node]]:
-        """The variables of a SET: every key that is not one of the step's own; a legacy source writes to `name`, else
-        `text`."""
+    def _assigned(self, flow: Assign) -> list[tuple[str, Node]]:
+        """The keys that an Assign step sets: those that are not among its own, and the target of its source."""
         own = self.spec.keys
-        sources = [key for key in LEGACY_SOURCES if key in self.keys]
-        target = self.keys.get("name")
+        sources = any(key in self.keys for key in flow.sources)
         written = []
         for key, node in self.keys.items():
-            if key in LEGACY_SOURCES:
-                name = target.value if target is not None and isinstance(target.value, str) else "text"
-                written.append((name, self.node.keys.get(key, node)))
-            elif key not in own or (key == "name" and not sources):
+            if key in flow.sources:
+                named = self.named(flow.name)
+                written.append((named[0] if named is not None else flow.target, self.node.keys.get(key, node)))
+            elif flow.keys == "others" and (key not in own or (key == flow.name and not sources)):
                 written.append((key, self.node.keys.get(key, node)))
         return written
 
 
-LEGACY_SOURCES = ("text", "raw_text", "expression", "steps")
-"""The keys of SET's older form that give the value of one variable."""
+KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
 
 
 class BlockSet:
@@ -237,5 +293,5 @@ def _inside(steps: Iterable[StepNode]) -> Iterator[StepNode]:
     """Steps and the steps inside them, in the order of the file."""
     for step in steps:
         yield step
-        for block in step.blocks.values():
-            yield from _inside(block)
+        for block in step.blocks:
+            yield from _inside(block.steps)

@@ -61,16 +61,14 @@ class PlacedCompiler:
         """The blocks of an option that holds steps: one, a list or a map, as the option has them."""
         step = self.step
         made = {
-            path: Block(self.compiler.steps(steps), f"{step.path}.{path}")
-            for path, steps in step.blocks.items()
-            if path == name or path.startswith((f"{name}.", f"{name}["))
+            block.name: Block(self.compiler.steps(block.steps), block.path)
+            for block in step.blocks
+            if block.key == name
         }
         kind = step.spec.keys[name].type
         if kind == "branches":
             return list(made.values())
-        if kind == "cases":
-            return {path.removeprefix(f"{name}."): block for path, block in made.items()}
-        return made.get(name)
+        return made if kind == "cases" else made.get(None)
 
 
 class Compiler:

@@ -11,6 +11,7 @@ from datetime import date
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.program import CompiledStep, Program
 from flowdsl.engine.secrets import Secrets
 from flowdsl.error_value import ErrorValue
@@ -272,7 +273,7 @@ async def _handled(error: RunError, run: Run) -> bool:
     """Runs the flow's `onError` with the error in the FlowContext; whether it ended the run successfully."""
     if run.program.on_error is None:
         return False
-    run.context["error"] = ErrorValue(error)
+    run.context[ERROR] = ErrorValue(error)
     return await run.block(run.program.on_error) is Signal.END
 
 

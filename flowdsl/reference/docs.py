@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flowdsl.services import is_secret
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.rules import Conflicts, Limit, RequiredWhen
 from flowdsl.step.spec import BLOCK_TYPES, Key, Port, StepSpec
 
@@ -36,7 +37,7 @@ def step_page(spec: StepSpec) -> str:
     """The reference page of one step."""
     parts = [f"<!-- {MARK}; do not edit. -->", f"# {spec.name}", spec.summary, "## At a glance", _glance(spec)]
     parts += ["## Keys", _keys_table(spec)]
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         parts.append("Every other key is the name of a FlowContext variable and its value.")
     if spec.deprecated_keys:
         parts.append(
@@ -51,18 +52,6 @@ def step_page(spec: StepSpec) -> str:
         parts.append("## Examples")
         parts += [f"```yaml\n{example.rstrip()}\n```" for example in spec.examples]
     return "\n\n".join(parts) + "\n"
-
-
-COMMON_KEYS = {
-    "step": "The step's name, in capitals. Required.",
-    "id": "A name for the step in journals, tests and reports.",
-    "monitorLabel": "A text, which may be a template, that is shown while the step runs.",
-    "inputs": "A list of `{type, name}`: reads the input `type` from the FlowContext path `name`.",
-    "outputs": "A list of `{type, name}`: stores the output `type` under `name`, and no output under its usual key.",
-    "service": "Which service entry to use, for steps that have one.",
-    "options": "The step's own keys once more, weaker than those beside it; for steps that have a service.",
-}
-"""The keys that every step has, and what they mean."""
 
 
 def by_category(specs: Iterable[StepSpec]) -> dict[str, list[StepSpec]]:
@@ -122,6 +111,7 @@ def _glance(spec: StepSpec) -> str:
             for name, setting in service_variables(spec)
         ]
         lines.append(("Service environment variables", ", ".join(variables) or NONE))
+    lines += [("Flow", sentence)] if (sentence := spec.flow.describe()) else []
     return "\n".join(f"- {title}: {text}" for title, text in lines)
 
 

@@ -34,6 +34,7 @@ class Key(NamedTuple):
     condition: bool = False
     expression: bool = False
     deferred: bool = False
+    prompt: bool = False
     deprecated: str | None = None
     names: tuple[str, ...] = ()
     secret: bool = False

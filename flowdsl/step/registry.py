@@ -7,13 +7,14 @@ made by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.entry_points import entry_points, foreign
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
+from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
@@ -65,6 +66,17 @@ class Registry:
             elif name in self._aliases:
                 spec = self.spec(self._aliases[name])
         return spec
+
+    def shapes(self) -> Iterator[tuple[str, FlowShape]]:
+        """The name of each step, sorted, with what it means for the flow around it."""
+        for name in self:
+            spec = self.spec(name)
+            if spec is not None:
+                yield name, spec.flow
+
+    def with_shape(self, fits: Callable[[FlowShape], bool]) -> str | None:
+        """The first step, by name, whose shape fits: what a hint can name. None when there is none."""
+        return next((name for name, flow in self.shapes() if fits(flow)), None)
 
     def step_class(self, name: str) -> type[Step]:
         """The class of a step that exists, imported on first use."""

@@ -16,3 +16,8 @@ class Signal(Enum):
     """Leave the innermost called flow."""
     END = "end"
     """End the run, successfully."""
+
+    @property
+    def beyond_loop(self) -> Signal | None:
+        """What a loop that ends with this signal returns itself: BREAK and CONTINUE stop at the loop."""
+        return None if self in (Signal.BREAK, Signal.CONTINUE) else self

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
 from flowdsl.step.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule
 
 __all__ = [
     "BLOCK_TYPES",
     "IDENTIFIER",
-    "SHAPES",
     "TEMPLATE_MARKS",
     "Condition",
     "Deferred",
     "Expression",
     "Key",
     "Port",
+    "Prompt",
     "StepSpec",
     "Verbatim",
     "is_templated",
@@ -71,29 +72,32 @@ class Deferred:
         return f"Deferred({', '.join(map(repr, self.names))})"
 
 
+class Prompt:
+    """Marks a field whose text is sent to a model or shown to people: a secret must not reach it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Prompt()"
+
+
 class Port(NamedTuple):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
-    it."""
+    it. `instead` names the keys that stand in for an input: when one is given, the input is not read."""
 
     type: str
     summary: str = ""
     optional: bool = False
+    instead: tuple[str, ...] = ()
 
 
-SHAPES = ("leaf", "choice", "loop", "try", "parallel", "call", "signal", "block")
-"""How the blocks of a step run, for those who follow a flow without running it.
-
-`choice`: one of its blocks, or none. `loop`: its block any number of times. `try`: its parts as TRY has them.
-`parallel`: all of them, each on a copy of the FlowContext. `call`: a flow named elsewhere. `signal`: what comes after
-it
-may not run. `block`: its block once. `leaf`: it has none.
-"""
+LEAF = Leaf()
 
 
 class StepSpec:
     """One step: its keys, the rules between them, what it reads and writes.
 
-    `other_keys` says what other keys are: `forbid` (a mistake) or `variables` (FlowContext keys the step writes).
+    `flow` is what the step means for the flow around it, see `flowdsl.step.flow_shapes`.
     `check` is the capability check, or its address `module:function` that is imported when it is first needed.
     `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
     variables
@@ -112,16 +116,17 @@ class StepSpec:
         "deprecated_keys",
         "environment",
         "examples",
+        "flow",
         "inputs",
         "keys",
         "name",
-        "other_keys",
         "outputs",
         "provider",
         "qualname",
+        "resolved_late",
         "rules",
         "service",
-        "shape",
+        "sets_other_keys",
         "summary",
         "writes_to",
     )
@@ -141,12 +146,11 @@ class StepSpec:
         provider: str | None = None,
         environment: Mapping[str, tuple[str, ...]] | None = None,
         check: Check | str | None = None,
-        other_keys: str = "forbid",
         category: str = "Other",
         deprecated_keys: Mapping[str, str] | None = None,
         writes_to: str | None = None,
         examples: tuple[str, ...] = (),
-        shape: str = "leaf",
+        flow: FlowShape = LEAF,
     ) -> None:
         self.name = name
         self.qualname = qualname
@@ -160,12 +164,16 @@ class StepSpec:
         self.provider = provider
         self.environment = {setting: tuple(names) for setting, names in (environment or {}).items()}
         self._check = check
-        self.other_keys = other_keys
         self.category = category
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
         self.examples = examples
-        self.shape = shape
+        self.flow = flow
+        self.sets_other_keys = isinstance(flow, Assign) and flow.keys == "others"
+        """Whether a key that is not among `keys` is a FlowContext key that the step sets; else it is a mistake."""
+        self.resolved_late = _resolved_late(self.keys, flow)
+        """The options that a step with blocks resolves when it likes, before, between or after them: its shape does not
+        say when."""
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)
@@ -239,12 +247,11 @@ class StepSpec:
             "provider": self.provider,
             "environment": self.environment,
             "check": check,
-            "other_keys": self.other_keys,
             "category": self.category,
             "deprecated_keys": self.deprecated_keys,
             "writes_to": self.writes_to,
             "examples": self.examples,
-            "shape": self.shape,
+            "flow": to_plain(self.flow),
         }
 
     @classmethod
@@ -255,4 +262,12 @@ class StepSpec:
         fields["rules"] = tuple(KINDS[kind](*arguments) for kind, *arguments in fields["rules"])
         fields["inputs"] = tuple(Port(*port) for port in fields["inputs"])
         fields["outputs"] = tuple(Port(*port) for port in fields["outputs"])
+        fields["flow"] = from_plain(fields["flow"])
         return cls(fields.pop("name"), **fields)
+
+
+def _resolved_late(keys: Mapping[str, Key], flow: FlowShape) -> tuple[str, ...]:
+    named = {use.key for use in flow.uses()}
+    if not any(keys[name].type in BLOCK_TYPES for name in named if name in keys):
+        return ()
+    return tuple(key.name for key in keys.values() if key.deferred and key.name not in named)

@@ -17,9 +17,11 @@ from pydantic_core import PydanticUndefined
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.block import Block
+from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import Check, Rule
+from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import SHAPES, Condition, Deferred, Expression, Key, Port, StepSpec, Verbatim
+from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt, StepSpec, Verbatim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,14 +141,15 @@ class Branch(Protocol):
 class Step(BaseModel):
     """A step of the language: a frozen pydantic model of its options with a `run`.
 
-    Subclass with `name="NAME"` and, where they apply, `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of
-    its
-    default service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
-    capability check), `other_keys="variables"`, `writes_to` (the field that names the output key),
-    `category`, `deprecated_keys` (old key → key) and `examples` (YAML). A class without a name is abstract.
+    Subclass with `name="NAME"` and, where they apply, `flow` (what it means for the flow around it, for example
+    `Loop(body="do", items="items")`), `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of its default
+    service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
+    capability check), `writes_to` (the field that names the output key), `category`, `deprecated_keys` (old key → key)
+    and `examples` (YAML). A class without a name is abstract.
 
     Raises:
-        PluginError: at class creation: the name is not upper case, a rule names an unknown key, or `run` is missing.
+        PluginError: at class creation: the name is not upper case, a rule or `flow` names an unknown key, a field holds
+            steps and `flow` does not say when they run, or `run` is missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
@@ -195,12 +198,11 @@ _DECLARABLE = {
     "provider",
     "environment",
     "check",
-    "other_keys",
     "writes_to",
     "category",
     "deprecated_keys",
     "examples",
-    "shape",
+    "flow",
 }
 
 
@@ -208,7 +210,8 @@ def spec_of(cls: type[Step]) -> StepSpec:
     """The spec of a step class, made once for each class.
 
     Raises:
-        PluginError: the class has no name, a bad one, or a rule that names an unknown key.
+        PluginError: the class has no name or a bad one, a rule that names an unknown key, or a `flow` that does not
+            fit its keys.
     """
     if "_spec" in cls.__dict__:
         return typing.cast(StepSpec, cls.__dict__["_spec"])
@@ -219,11 +222,17 @@ def spec_of(cls: type[Step]) -> StepSpec:
             f'{cls.__name__}: a step needs an upper-case name, for example class {cls.__name__}(Step, name="MY_STEP")'
         )
     keys = {key.name: key for key in (_key(field, info) for field, info in cls.model_fields.items())}
+    for key in keys.values():
+        if key.deferred and key.required:
+            raise PluginError(
+                f"{name}: the field `{key.field}` is Deferred, and needs a default, because it is resolved only while "
+                f'the step runs; rules=(AtLeastOne("{key.name}"),) says that it must be given'
+            )
     rules: tuple[Rule, ...] = tuple(declared.get("rules", ()))
     for rule in rules:
-        for key in rule.keys:
-            if key not in keys:
-                raise PluginError(f"{name}: the rule {rule!r} names the key `{key}`, which the step does not have")
+        for named in rule.keys:
+            if named not in keys:
+                raise PluginError(f"{name}: the rule {rule!r} names the key `{named}`, which the step does not have")
     check: Check | None = declared.get("check")
     spec = StepSpec(
         name,
@@ -238,21 +247,14 @@ def spec_of(cls: type[Step]) -> StepSpec:
         provider=declared.get("provider"),
         environment=declared.get("environment"),
         check=check,
-        other_keys=declared.get("other_keys", "forbid"),
         category=declared.get("category", "Other"),
         deprecated_keys=declared.get("deprecated_keys"),
         writes_to=declared.get("writes_to"),
         examples=tuple(declared.get("examples", ())),
-        shape=_shape(name, declared.get("shape", "leaf")),
+        flow=fitting_shape(name, declared.get("flow", Leaf()), keys),
     )
     type.__setattr__(cls, "_spec", spec)
     return spec
-
-
-def _shape(name: str, shape: str) -> str:
-    if shape not in SHAPES:
-        raise PluginError(f"{name}: the shape {shape!r} is not one of {', '.join(SHAPES)}")
-    return shape
 
 
 def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
@@ -283,6 +285,7 @@ def _key(field: str, info: FieldInfo) -> Key:
         condition=any(isinstance(mark, Condition) for mark in marks),
         expression=any(isinstance(mark, Expression) for mark in marks),
         deferred=any(isinstance(mark, Deferred) for mark in marks),
+        prompt=any(isinstance(mark, Prompt) for mark in marks),
         names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,

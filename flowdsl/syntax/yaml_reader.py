@@ -78,7 +78,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
     if not source.text.strip():
         span = Span(source, 0, len(source.text))
         return None, [
-            Diagnostic("empty-file", "the file is empty", span, hint="a flow is a list of steps: `- step: SET`")
+            Diagnostic("empty-file", "the file is empty", span, hint="a flow is a list of steps: `- step: NAME`")
         ]
     text, templates = source.text, set[int]()
     if (unreadable := _SURROGATE.search(text)) is not None:
@@ -180,7 +180,7 @@ class _Composer:
         start = next_event()
         if not isinstance(start, yaml.DocumentStartEvent):
             span = Span(self.source, 0, len(self.source.text))
-            self.report("empty-file", "the file holds only comments", span, "a flow is a list of steps: `- step: SET`")
+            self.report("empty-file", "the file holds only comments", span, "a flow is a list of steps: `- step: NAME`")
             raise _Stop
         root = self.compose()
         next_event()  # document end

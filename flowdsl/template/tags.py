@@ -41,13 +41,13 @@ _ENDS: Final = {
     "filter": ("endfilter",),
 }
 _REFUSED: Final = {
-    "include": "templates do not include others; use a block's `vars` or CALL_TEMPLATE",
+    "include": "templates do not include others; use a block's `vars`, or call a flow",
     "import": "templates do not import others; use the flow's `imports`",
     "from": "templates do not import others; use the flow's `imports`",
     "extends": "templates do not extend others",
     "block": "templates do not extend others, so there are no blocks",
     "macro": "there are no macros; use `{% set %}` or a block's `vars`",
-    "call": "there are no macros; use CALL_TEMPLATE",
+    "call": "there are no macros; call a flow",
     "do": "write `{% set name = value %}`, or call the function in `{{ }}`",
     "with": "write `{% set name = value %}`",
     "break": "filter the list instead, for example with `selectattr`",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdsl.checker.results import FILTERS, member
-from flowdsl.checker.types import ANY, OF_IMAGE, OF_TEXT, UNDEFINED, describe, join, list_of, of_value, within
+from flowdsl.checker.types.kinds import ANY, OF_IMAGE, OF_TEXT, UNDEFINED, describe, join, list_of, of_value, within
+from flowdsl.checker.types.results import FILTERS, member
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),

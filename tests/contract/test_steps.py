@@ -280,10 +280,3 @@ def test_generated_files_are_up_to_date(
     monkeypatch.chdir(ROOT)
     code = main(command)
     assert (code, capsys.readouterr().err) == (0, "")
-
-
-def test_the_common_keys_are_described_and_no_others() -> None:
-    from flowdsl.checker.steps import COMMON_KEYS as CHECKED
-    from flowdsl.reference.docs import COMMON_KEYS as DESCRIBED
-
-    assert tuple(sorted(CHECKED)) == tuple(sorted(DESCRIBED))

@@ -7,10 +7,9 @@ import sys
 
 import pytest
 
-from flowdsl import ServiceUnavailable, StepError
+from flowdsl import ServiceUnavailable, StepError, holds
 from flowdsl.template import UNDEFINED
-from flowdsl_steps.control.conditions import holds
-from flowdsl_steps.control.passes import counted
+from flowdsl_steps.control.iterations import counted
 from flowdsl_steps.control.repeat import Repeat, is_safe
 
 
@@ -79,7 +78,7 @@ def test_only_an_error_that_cost_nothing_and_may_pass_is_repeated() -> None:
     assert not is_safe(StepError("x"))
 
 
-@pytest.mark.parametrize("module", ["ending", "passes", "repeat"])
+@pytest.mark.parametrize("module", ["exit", "iterations", "repeat"])
 def test_checking_options_imports_neither_pydantic_nor_asyncio(module: str) -> None:
     code = f"import sys, flowdsl_steps.control.{module}; print({{'pydantic', 'asyncio'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

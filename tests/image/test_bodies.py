@@ -48,6 +48,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "complexity": st.sampled_from(["low", "medium", "high"]),
     "safety_identifier": st.just("s1"),
     "frame_count": st.integers(2, 16),
+    "svg": st.sampled_from([{"model": "writer"}, {"reasoning": "low"}, {"model": "writer", "depth": 1}]),
     "frame_duration_ms": st.integers(1, 999),
 }
 judged = {"accepted": 0, "refused": 0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flowdsl.document.root_keys import KIT
 from flowdsl.reference.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow
 from flowdsl.services import all_settings
 from flowdsl.step.spec import IDENTIFIER, StepSpec
@@ -51,7 +52,7 @@ def kit_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
         "properties": {
             "SERVICES": _services(),
             "TEMPLATES": {
-                "description": "Steps that CALL_TEMPLATE runs by name.",
+                "description": "Steps that a call runs by name.",
                 "type": ["object", "null"],
                 "additionalProperties": {"anyOf": [_SOME_STEPS, {"type": "object", "required": ["flow"]}]},
             },
@@ -62,9 +63,9 @@ def kit_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
     return {
         **_head("flowdsl kit", "Actions, each a flow, in sections, with what they share."),
         "type": "object",
-        "required": ["AI_KIT"],
+        "required": [KIT],
         "additionalProperties": False,
-        "properties": {"AI_KIT": kit},
+        "properties": {KIT: kit},
         "$defs": _definitions(specs),
     }
 
@@ -126,7 +127,7 @@ def _blocks() -> dict[str, Any]:
     kinds = {
         "constants": ("Values of any type, taken as they stand.", {}),
         "vars": ("Templates, evaluated each time they are read.", {"type": "string"}),
-        "flows": ("Steps that CALL_FLOW runs by name.", _SOME_STEPS),
+        "flows": ("Steps that a call runs by name.", _SOME_STEPS),
     }
     return {
         "description": "What is declared for reuse.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flowdsl.reference.docs import COMMON_KEYS
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.rules import Limit
 from flowdsl.step.spec import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, Port, StepSpec
 
@@ -108,7 +108,7 @@ def _options(
     schema: dict[str, Any] = {"type": "object", "properties": {**common, **keys}}
     if required:
         schema["required"] = required
-    if spec.other_keys == "variables":
+    if spec.sets_other_keys:
         schema["propertyNames"] = {"pattern": IDENTIFIER}
     else:
         schema["additionalProperties"] = False

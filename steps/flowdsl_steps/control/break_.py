@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from flowdsl import Condition, Deferred, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+from flowdsl import Condition, Deferred, Exit, Signal, Step, StepContext, holds
 
 
 class Break(
     Step,
     name="BREAK",
-    shape="signal",
+    flow=Exit(Signal.BREAK, when="condition"),
     category="Control",
     examples=(
         """\

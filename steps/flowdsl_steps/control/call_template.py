@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from flowdsl import AtLeastOne, Signal, Step, StepContext
+from flowdsl import AtLeastOne, Call, Signal, Step, StepContext
 
 
 class CallTemplate(
     Step,
     name="CALL_TEMPLATE",
     rules=(AtLeastOne("name", "ref"),),
-    shape="call",
+    flow=Call(ref="ref", name="name"),
     category="Control",
     examples=(
         """\

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from flowdsl import Condition, Deferred, Signal, Step, StepContext
-from flowdsl_steps.control.ending import check_notification, ends
+from flowdsl import Condition, Deferred, Exit, Signal, Step, StepContext
+from flowdsl_steps.control.exit import check_notification, ends
 
 
 class End(
     Step,
     name="END",
     check=check_notification,
-    shape="signal",
+    flow=Exit(Signal.END, when="condition"),
     category="Control",
     examples=(
         """\

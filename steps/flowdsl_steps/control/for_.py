@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Signal, Step, StepContext, Together, Verbatim
+from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Loop, Signal, Step, StepContext, Together, Verbatim, gather
 from flowdsl.step.spec import IDENTIFIER
-from flowdsl_steps.control.passes import BREATHER, check_for, counted, left_by
-from flowdsl_steps.control.settle import settle
+from flowdsl_steps.control.iterations import BREATHER, check_for, counted
 
 _NOTHING = object()
 
@@ -26,7 +25,15 @@ class For(
         Together("collect", "collectKey"),
     ),
     check=check_for,
-    shape="loop",
+    flow=Loop(
+        body="do",
+        items="items",
+        numbers=("start", "end", "by"),
+        item="var",
+        index="{var}_index",
+        collect=("collect", "collectKey"),
+        concurrent="concurrency",
+    ),
     category="Control",
     examples=(
         """\
@@ -108,7 +115,7 @@ class For(
         for index in range(size):
             signal, kept = await self._pass(ctx, index, value(index))
             if signal is not None:
-                return collected, left_by(signal)
+                return collected, signal.beyond_loop
             if kept is not _NOTHING:
                 collected.append(kept)
             if index % BREATHER == BREATHER - 1:
@@ -126,6 +133,6 @@ class For(
                 kept[index] = found
             return signal
 
-        settled = await settle(ctx, size, one, concurrency=self.concurrency, stop=True)
-        signal = settled.merge(ctx)
+        gathered = await gather(ctx, size, one, concurrency=self.concurrency, stop=True)
+        signal = gathered.merge(ctx)
         return [kept[index] for index in sorted(kept)], signal

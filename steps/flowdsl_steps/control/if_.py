@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import answer, holds
+from flowdsl import Block, Choice, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext, holds
+from flowdsl_steps.control.conditions import first_given
 
 
 class If(
     Step,
     name="IF",
     rules=(ExactlyOne("condition", "test"),),
-    shape="choice",
+    flow=Choice(on=("condition", "test"), then="then", otherwise="else"),
     category="Control",
     examples=(
         """\
@@ -48,4 +48,4 @@ class If(
 
     def run(self, ctx: StepContext) -> Awaitable[Signal | None]:
         """Decides, and runs one block."""
-        return ctx.run_block(self.then if holds(answer(ctx, "condition", "test")) else self.else_)
+        return ctx.run_block(self.then if holds(first_given(ctx, "condition", "test")) else self.else_)

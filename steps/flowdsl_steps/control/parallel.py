@@ -6,14 +6,14 @@ from collections.abc import Awaitable
 
 from pydantic import Field
 
-from flowdsl import Block, Signal, Step, StepContext
-from flowdsl_steps.control.settle import settle
+import flowdsl
+from flowdsl import Block, Signal, Step, StepContext, gather
 
 
 class Parallel(
     Step,
     name="PARALLEL",
-    shape="parallel",
+    flow=flowdsl.Parallel(blocks=("steps",), concurrent="concurrency"),
     category="Control",
     examples=(
         """\
@@ -45,5 +45,5 @@ class Parallel(
         def branch(context: StepContext, index: int) -> Awaitable[Signal | None]:
             return context.run_block(blocks[index])
 
-        settled = await settle(ctx, len(blocks), branch, concurrency=self.concurrency or len(blocks))
-        return settled.merge(ctx)
+        gathered = await gather(ctx, len(blocks), branch, concurrency=self.concurrency or len(blocks))
+        return gathered.merge(ctx)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from flowdsl import AtLeastOne, Block, Signal, Step, StepContext
+from flowdsl import AtLeastOne, Block, Signal, Step, StepContext, Switch
 
 
 class Platform(
     Step,
     name="PLATFORM",
     rules=(AtLeastOne("swing", "prime", "standalone", "default"),),
-    shape="choice",
+    flow=Switch(blocks=("swing", "prime", "standalone", "default"), chosen="standalone", default="default"),
     category="Control",
     examples=(
         """\

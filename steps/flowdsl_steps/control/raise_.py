@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from flowdsl import Step, StepContext, StepError
+from flowdsl import Exit, Step, StepContext, StepError
 
 
 class Raise(
     Step,
     name="RAISE",
-    shape="signal",
+    flow=Exit(None),
     category="Control",
     examples=(
         """\

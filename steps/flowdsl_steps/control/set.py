@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict
 
-from flowdsl import AtMostOne, Block, Execute, Expression, Frame, Signal, Step, StepCompiler, TemplateError, Verbatim
+from flowdsl import (
+    Assign,
+    AtMostOne,
+    Block,
+    Execute,
+    Expression,
+    Frame,
+    Signal,
+    Step,
+    StepCompiler,
+    TemplateError,
+    Verbatim,
+)
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
@@ -20,8 +32,7 @@ class Set(
     name="SET",
     rules=(AtMostOne(*SOURCES),),
     check=check_set,
-    other_keys="variables",
-    shape="block",
+    flow=Assign(keys="others", sources=SOURCES, name="name", convert="convertTo"),
     category="Control",
     examples=(
         """\

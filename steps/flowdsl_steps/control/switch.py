@@ -7,16 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+import flowdsl
 from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, Signal, Step, StepContext
 from flowdsl.template import output_text
-from flowdsl_steps.control.conditions import answer
+from flowdsl_steps.control.conditions import first_given
 
 
 class Switch(
     Step,
     name="SWITCH",
     rules=(ExactlyOne("condition", "switch"),),
-    shape="choice",
+    flow=flowdsl.Switch(on=("condition", "switch"), cases="cases", default="default"),
     category="Control",
     examples=(
         """\
@@ -51,5 +52,5 @@ class Switch(
 
     def run(self, ctx: StepContext) -> Awaitable[Signal | None]:
         """Finds the case, and runs it."""
-        value = output_text(answer(ctx, "condition", "switch")).strip()
+        value = output_text(first_given(ctx, "condition", "switch")).strip()
         return ctx.run_block(self.cases.get(value, self.cases.get("default")))

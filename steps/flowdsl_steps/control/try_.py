@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import holds
+import flowdsl
+from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext, holds
 from flowdsl_steps.control.repeat import Repeat, check_repeat, is_safe
 
 
@@ -16,7 +16,7 @@ class Try(
     Step,
     name="TRY",
     check=check_repeat,
-    shape="try",
+    flow=flowdsl.Try(body="try", catch="catch", final="finally", when="when", retry="retry"),
     category="Control",
     examples=(
         """\

@@ -7,16 +7,28 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Block, Condition, Deferred, ExactlyOne, Expression, LimitExceeded, Signal, Step, StepContext
-from flowdsl_steps.control.conditions import answer, holds
-from flowdsl_steps.control.passes import BREATHER, left_by
+from flowdsl import (
+    Block,
+    Condition,
+    Deferred,
+    ExactlyOne,
+    Expression,
+    LimitExceeded,
+    Loop,
+    Signal,
+    Step,
+    StepContext,
+    holds,
+)
+from flowdsl_steps.control.conditions import first_given
+from flowdsl_steps.control.iterations import BREATHER
 
 
 class While(
     Step,
     name="WHILE",
     rules=(ExactlyOne("condition", "test"),),
-    shape="loop",
+    flow=Loop(body="do", on=("condition", "test")),
     category="Control",
     examples=(
         """\
@@ -47,14 +59,14 @@ class While(
     async def run(self, ctx: StepContext) -> Signal | None:
         """Runs pass after pass."""
         passes = 0
-        while holds(answer(ctx, "condition", "test")):
+        while holds(first_given(ctx, "condition", "test")):
             if passes == self.max:
                 message = f"WHILE ran {passes:,} times and its condition still holds"
                 raise LimitExceeded(message, code="too-many-passes", hint="`max` says how many passes are allowed")
             passes += 1
             signal = await ctx.run_block(self.do)
             if signal is not None and signal is not Signal.CONTINUE:
-                return left_by(signal)
+                return signal.beyond_loop
             if passes % BREATHER == 0:
                 await asyncio.sleep(0)
         return None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from flowdsl.diagnostics import Severity
 from flowdsl.errors import ConfigError
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.rules import UNKNOWN, Options, Problem, show
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
@@ -33,9 +34,7 @@ SLOW_PIXELS = 2560 * 1440
 
 _RANK = {"error": 0, "warning": 1, "note": 2}
 _PROMPT_KEYS = ("instruction", "prompt")
-_NOT_ASKED = frozenset(
-    (*_PROMPT_KEYS, "model", "timeoutMs", "maxRetries", "outputKey", "inputs", "outputs", "id", "monitorLabel")
-)
+_NOT_ASKED = frozenset((*COMMON_KEYS, *_PROMPT_KEYS, "model", "timeoutMs", "maxRetries", "outputKey"))
 """Keys of an image step that are no option of the request."""
 
 

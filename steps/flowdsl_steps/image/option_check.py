@@ -5,7 +5,7 @@ Only support is judged here. Types, ranges and words that no model knows are the
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 
 from flowdsl.nearest import nearest
@@ -15,6 +15,8 @@ from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
 
+SVG_KEYS = ("model", "reasoning")
+"""What a map of `svg` may hold."""
 IN_WORDS = {
     "style": "describe the style in the prompt",
     "response_format": "remove it: the image is stored, its `path` and `b64_json` are always there",
@@ -199,9 +201,22 @@ def _across(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]
         if request.option(name) is not None and form_known and form != wanted:
             message = f"`{name}` goes only with `output_format: {wanted}`"
             yield _conflict(name, "output_format", message, f"remove it, or set `output_format: {wanted}`")
+    yield from _svg(request)
     if request.partial_images and not request.stream and "stream" not in request.unknown:
         message = "`partial_images` has no effect without `stream: true`"
         yield Problem("no-effect", message, "partial_images", "add `stream: true`, or remove it", "warning")
+
+
+def _svg(request: ImageRequest) -> Iterator[Problem]:
+    """What a map of `svg` holds. Source: openai-python 3.52, `Svg`."""
+    if not isinstance(request.svg, Mapping):
+        return
+    for key in request.svg:
+        if key not in SVG_KEYS:
+            message = f"{show(key)} is not a key of `svg`"
+            yield Problem("unknown-key", message, "svg", "there are `model` and `reasoning`", inside=(key,))
+    if request.svg.get("model") is None:
+        yield Problem("missing-key", "`svg` needs a `model`, which writes it", "svg", "add `model:` with a text model")
 
 
 def _taken(resolved: ResolvedModel, *formats: str) -> list[str]:

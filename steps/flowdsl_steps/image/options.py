@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.step.rules import Conflicts, Limit
-from flowdsl.step.spec import IDENTIFIER, Port, Verbatim
+from flowdsl.step.spec import IDENTIFIER, Port, Prompt, Verbatim
 from flowdsl.step.step import Step, StepContext, Written, spec_of
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.request import OPTIONS as REQUEST_OPTIONS
@@ -28,7 +28,7 @@ RULES = (
     Conflicts("response_format", "output_format", "background", "seed"),
     Limit("n", 4, "api"),
 )
-INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True),)
+INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True, instead=("instruction",)),)
 OUTPUTS = (
     Port("imageList", "The generated images, stored under `outputKey`."),
     Port(
@@ -49,7 +49,7 @@ class ImageOptions(Step):
 
     model: str = DEFAULT_MODEL
     """The image model. On Azure the deployment decides, and this names the model behind it."""
-    instruction: str | None = Field(default=None, min_length=1)
+    instruction: Annotated[str | None, Prompt()] = Field(default=None, min_length=1)
     """The prompt; without it the input `text` is."""
     size: Annotated[str | None, Sent()] = None
     """`WIDTHxHEIGHT` or `auto`, as far as the model has it."""
@@ -85,6 +85,8 @@ class ImageOptions(Step):
     """Frames of a GIF."""
     frame_duration_ms: Annotated[int | None, Sent()] = Field(default=None, ge=1)
     """How long a frame of a GIF is shown, in milliseconds."""
+    svg: Annotated[dict[str, Any] | None, Sent()] = None
+    """Who writes an SVG: its `model`, and how much that one thinks, `reasoning`."""
     timeout_ms: int = Field(default=60_000, alias="timeoutMs", ge=1000, le=900_000)
     """Deadline of one attempt in milliseconds, from the first byte sent to the last one received."""
     max_retries: int = Field(default=2, alias="maxRetries", le=20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flowdsl import Block, Port, Signal, Step, StepContext
+from flowdsl import Block, Port, Sequence, Signal, Step, StepContext
 from flowdsl_steps.data.source import as_text, read_source
 
 EXAMPLE = """\
@@ -20,7 +20,7 @@ class ShowResponse(
     name="SHOW_RESPONSE",
     aliases=("CTX_SHOW_RESPONSE",),
     category="Tell",
-    shape="block",
+    flow=Sequence(blocks=("inlineSteps",)),
     inputs=(Port("text", "What is shown.", optional=True),),
     examples=(EXAMPLE,),
 ):

@@ -1,65 +1,68 @@
-"""Loops: followed until another pass says nothing new."""
+"""Loops: followed until another round says nothing new. The package says why that ends, and what is widened."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.branching import leave, way_out
-from flowdsl.checker.deciding import constant, constant_condition, decided_by, truth_states
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.results import item_of
-from flowdsl.checker.state import Entry, State, Unset, covers, joined, merge, overlay
-from flowdsl.checker.types import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
+from flowdsl.checker.flow.branching import leave, way_out
+from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
+from flowdsl.checker.flow.jumps import side_by_side
+from flowdsl.checker.flow.state import Entry, State, Unset, covers, joined, merge, overlay
+from flowdsl.checker.types.kinds import ALL, ANY, LIST, OF_INTEGER, OF_NUMBER, Type, join, list_of
+from flowdsl.checker.types.results import item_of
 from flowdsl.diagnostics import Diagnostic, Related
+from flowdsl.step.flow_shapes import Call, Exit, Loop
+from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
+    from flowdsl.syntax.yaml_reader import Node
 
-MAX_PASSES = 4
-"""After so many rounds what still changes is taken as any value."""
+MAX_ROUNDS = 4
+"""The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one pass as for all."""
-LATER = frozenset({"collect", "condition", "test"})
-"""Options that are resolved at each pass."""
 
 
-class Loop:
-    """A loop at its place: what is known before it, and which passes it makes."""
+class Known:
+    """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "endless", "least", "most", "side_by_side", "step", "var", "what")
+    __slots__ = ("deciding", "endless", "flow", "index", "item", "least", "most", "side_by_side", "step", "what")
 
-    def __init__(self, paths: Paths, step: StepNode, state: State) -> None:
-        self.step = step
-        self.what = OF_NUMBER
-        self.least, self.most = 0, 2
-        self.deciding = decided_by(step)
-        node = step.keys.get("var")
-        self.var = node.value if node is not None and isinstance(node.value, str) else None
-        paths.options(step, state, LATER)
+    def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
+        flow = step.spec.flow
+        assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
+        self.step, self.flow = step, flow
+        self.item, self.index = step.item(), step.index()
+        self.what = OF_NUMBER if flow.numbers else ANY
+        self.least, self.most = flow.least, 2
+        self.deciding = step.given(flow.on)
+        run.options(step, state, frozenset((*flow.on, *flow.collect[:1])))
         _of_numbers(self)
-        items = step.keys.get("items")
-        if items is not None:
-            mark = len(paths.findings.diagnostics)
-            type = paths.option(step, "items", items, state)
-            del paths.findings.diagnostics[mark:]
+        items = step.keys.get(flow.items or "")
+        if flow.items is not None and items is not None:
+            mark = len(run.findings.diagnostics)
+            type = run.option(step, flow.items, items, state)
+            del run.findings.diagnostics[mark:]
             self.what = item_of(type) if type.kinds & LIST else ANY
             if type.fixed is not None and type.kinds & ALL == LIST:
                 self.least = min(len(type.fixed), 2)
                 self.most = self.least if items.kind == "list" else 2
         self.endless = False
         if self.deciding is not None:
-            found = constant(paths, step, state, self.deciding)
+            found = constant(run, step, state, self.deciding)
             self.endless = found is not None and found[0]
             if found is not None and not found[0]:
                 self.most = 0
-        node = step.keys.get("concurrency")
-        self.side_by_side = node is not None and node.value is not None and node.value != 1
+        self.side_by_side = side_by_side(step)
 
 
-def _of_numbers(loop: Loop) -> None:
-    """How many passes literal bounds make."""
+def _of_numbers(loop: Known) -> None:
+    """How many iterations literal bounds make."""
     keys = loop.step.keys
-    start, end, by = (keys[key].value if key in keys else None for key in ("start", "end", "by"))
+    start, end, by = (keys[key].value if key in keys else None for key in (*loop.flow.numbers, "", "", "")[:3])
     if isinstance(start, int) and isinstance(end, int) and isinstance(by, (int, type(None))):
         loop.what = OF_INTEGER
     if not isinstance(start, (int, float)) or not isinstance(end, (int, float)):
@@ -71,33 +74,34 @@ def _of_numbers(loop: Loop) -> None:
         loop.least = min(loop.most, 1)
 
 
-def loop(paths: Paths, step: StepNode, state: State) -> None:
-    """Any number of passes."""
-    known = Loop(paths, step, state)
+def loop(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that runs a block any number of times: the block is followed until another round says nothing new, from a
+    head that holds before each iteration; `state` goes on after none of them, the last one, or a BREAK."""
+    known = Known(run, step, state)
     if known.most == 0:
-        _never(paths, known, state)
+        _never(run, known, state)
         return
-    mark = len(paths.findings.diagnostics)
-    carried = paths.heads.get(id(step), {})
+    mark = len(run.findings.diagnostics)
+    carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
-    for round in range(MAX_PASSES):
-        head = _head(state, carried, step)
-        breaks, backs, gone = _pass(paths, known, head)
+    for round in range(MAX_ROUNDS):
+        head = _head(state, carried, known)
+        breaks, backs, gone = _iterate(run, known, head)
         back = _joined_back(head, backs)
         if known.side_by_side or covers(_seen(head, back), back):
             break
-        dropped += paths.findings.diagnostics[mark:]
-        del paths.findings.diagnostics[mark:]
-        carried = _wider(carried, back, widen=round >= MAX_PASSES - 2)
-    paths.heads[id(step)] = carried
-    _keep_faults(paths, dropped, mark)
-    _once(paths, known, backs, gone)
-    _go_on(paths, known, state, head, backs, breaks)
+        dropped += run.findings.diagnostics[mark:]
+        del run.findings.diagnostics[mark:]
+        carried = _wider(carried, back, widen=round >= MAX_ROUNDS - 2)
+    run.heads[id(step)] = carried
+    _keep_faults(run, dropped, mark)
+    _once(run, known, backs, gone)
+    _go_on(run, known, state, head, backs, breaks)
 
 
-def _keep_faults(paths: Paths, dropped: list[Diagnostic], mark: int) -> None:
+def _keep_faults(run: AbstractRun, dropped: list[Diagnostic], mark: int) -> None:
     """Keeps, as warnings, faults of a first pass that a later one does not show: what fails gives any value."""
-    found = paths.findings.diagnostics
+    found = run.findings.diagnostics
     places = {diagnostic.span for diagnostic in found[mark:]}
     for diagnostic in dropped:
         if diagnostic.code in FAULTS and diagnostic.span not in places:
@@ -105,67 +109,72 @@ def _keep_faults(paths: Paths, dropped: list[Diagnostic], mark: int) -> None:
             found.append(diagnostic._replace(severity="warning"))
 
 
-def _never(paths: Paths, loop: Loop, state: State) -> None:
-    step = loop.step
-    if loop.deciding is not None:
-        constant_condition(paths, step, state, loop.deciding)
+def _never(run: AbstractRun, known: Known, state: State) -> None:
+    step, keys = known.step, known.step.keys
+    if known.deciding is not None:
+        constant_condition(run, step, state, known.deciding)
     else:
-        keys = step.keys
-        node = keys.get("items") or keys.get("by") or keys.get("end") or step.name_node
         message = f"this {step.spec.name} never runs a pass"
-        if "items" in keys:
+        if known.flow.items in keys:
             message += ": it has no items"
         else:
-            message += f": from {keys['start'].value} there is no way to {keys['end'].value}"
-            message += f" by {keys['by'].value}" if "by" in keys else ""
-        paths.findings.add("loop-never-runs", message, node, severity="warning")
-    _collect(paths, step, state, [])
+            start, end, *by = (keys[key].value for key in known.flow.numbers if key in keys)
+            message += f": from {start} there is no way to {end}"
+            message += f" by {by[0]}" if by else ""
+        node = _node_of(step, (known.flow.items, *reversed(known.flow.numbers[1:])))
+        run.findings.add("loop-never-runs", message, node, severity="warning")
+    _collect(run, step, state, [])
 
 
-def _head(state: State, carried: dict[str, Entry], step: StepNode) -> State:
+def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
+    """The node of the first of some options that is there, else of the step's name."""
+    return next((step.keys[key] for key in keys if key is not None and key in step.keys), step.name_node)
+
+
+def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where a pass begins: before the first, or after any other."""
     head = State(state)
-    node = step.keys.get("var")
+    step, index = known.step, known.index
     why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
-    only_first = why._replace(later=f"{node.value}_index") if node is not None else why
+    only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
         head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
     return head
 
 
-def _pass(
-    paths: Paths, known: Loop, head: State
+def _iterate(
+    run: AbstractRun, known: Known, head: State
 ) -> tuple[list[tuple[dict[str, Entry], Unset]], list[tuple[dict[str, Entry], Unset]], Unset | None]:
-    """One pass: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
+    """One iteration: the ways BREAK leaves it, those it ends on, and why its end is never reached if it is not."""
     step = known.step
     if known.deciding is not None:
-        paths.option(step, known.deciding, step.keys[known.deciding], head)
-    begin = truth_states(step, known.deciding, head)("do")
-    body = State(begin)
-    if known.var is not None:
-        where = step.keys["var"]
-        paths.write(body, known.var, known.what, where, implied=True)
-        paths.write(body, f"{known.var}_index", OF_INTEGER, where, implied=True)
+        run.option(step, known.deciding, step.keys[known.deciding], head)
+    body = State(truth_states(step, known.deciding, head)(True))
+    for named, type in ((known.item, known.what), (known.index, OF_INTEGER)):
+        if named is not None:
+            run.write(body, named[0], type, named[1], implied=True)
     outs, agains = Frame(head), Frame(head)
-    paths.loops.append((outs, agains))
+    run.loops.append((outs, agains))
     read: dict[str, object] = {}
     if known.side_by_side:
-        paths.names.watched.append((read, head))  # type: ignore[arg-type]  # spans, as the names put them in
-    ends = paths.ends
-    paths.steps(step.blocks.get("do", []), body)
-    paths.ends = ends
-    paths.loops.pop()
+        run.names.watched.append((read, head))  # type: ignore[arg-type]  # spans, as the names put them in
+    ends = run.ends
+    run.steps(step.block(known.flow.body), body)
+    run.ends = ends
+    run.loops.pop()
+    if step.spec.resolved_late:
+        run.late_options(step, body)
     backs = list(agains.exits)
     if body.dead is None:
-        if "collect" in step.keys:
-            type = paths.option(step, "collect", step.keys["collect"], body)
-            paths.write(body, _COLLECTED, type, step.keys["collect"], implied=True)
+        for key in known.flow.collect[:1]:
+            if key in step.keys:
+                run.write(body, _COLLECTED, run.option(step, key, step.keys[key], body), step.keys[key], implied=True)
         end = Frame(head)
         leave(end, body, Unset(f"the loop at {line(step)} may end before it", step.name_node, "it may end before"))
         backs += end.exits
     if known.side_by_side:
-        paths.names.watched.pop()
-        _lost_updates(paths, known, backs, read)
+        run.names.watched.pop()
+        _lost_updates(run, known, backs, read)
     return outs.exits, backs, body.dead
 
 
@@ -178,7 +187,7 @@ def _joined_back(head: State, backs: list[tuple[dict[str, Entry], Unset]]) -> di
     found = {}
     for key in changed:
         entries = [(changes.get(key) or head.get(key), why) for changes, why in backs]
-        if any(entry is not None and not entry.refined for entry, _ in entries):
+        if any(entry is not None and not entry.narrowed for entry, _ in entries):
             found[key] = joined(head, key, entries)
     return found
 
@@ -202,38 +211,38 @@ def _wider(carried: dict[str, Entry], back: dict[str, Entry], *, widen: bool) ->
     return found
 
 
-def _once(paths: Paths, known: Loop, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
+def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
     """Reports a loop that cannot make a second pass."""
     step = known.step
     if known.most == 1:
-        keys = step.keys
-        node = keys.get("items") or keys.get("end") or step.name_node
-        message = f"this {step.spec.name} runs one pass only"
-        paths.findings.add("loop-runs-once", message, node, hint="take its steps out of the loop", severity="warning")
-    elif not backs and gone is not None and step.blocks.get("do"):
+        message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
+        node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
+        run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
+    elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
         message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
         hint = "give it a condition, or take its steps out of the loop"
-        paths.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
-    if known.endless and not _can_leave(step.blocks.get("do", [])):
+        run.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
+    if known.endless and not _can_leave(step.block(known.flow.body)):
         constant = known.deciding or ""
         message = "this condition is always true, and nothing in the loop leaves it"
-        paths.findings.add("constant-condition", message, step.keys[constant], severity="warning")
+        run.findings.add("constant-condition", message, step.keys[constant], severity="warning")
 
 
-def _can_leave(steps: list[StepNode]) -> bool:
+def _can_leave(steps: Iterable[StepNode]) -> bool:
     """Whether one of the steps, or of those inside them, can end a loop around it; a call can."""
     for step in steps:
-        if step.spec.shape in ("signal", "call") and step.spec.name != "CONTINUE":
+        flow = step.spec.flow
+        if isinstance(flow, Call) or (isinstance(flow, Exit) and flow.signal is not Signal.CONTINUE):
             return True
-        if any(_can_leave(block) for block in step.blocks.values()):
+        if any(_can_leave(block.steps) for block in step.blocks):
             return True
     return False
 
 
 def _go_on(
-    paths: Paths,
-    known: Loop,
+    run: AbstractRun,
+    known: Known,
     state: State,
     head: State,
     backs: list[tuple[dict[str, Entry], Unset]],
@@ -246,12 +255,12 @@ def _go_on(
     none = Unset(f"the loop at {line(step)} may run no pass", step.name_node, "it may run no pass")
     if not known.endless:
         if known.least == 0:
-            after = truth_states(step, known.deciding, head)("else")
+            after = truth_states(step, known.deciding, head)(False)
             ways.append((_over(state, State(), after.since(state), none), none))
         ways += [(_over(state, head, changes, why), why) for changes, why in backs]
     ways += [(_over(state, head, changes, why), why) for changes, why in breaks]
     if not ways:
-        if (known.endless and not backs) or known.endless:
+        if known.endless:
             state.dead = Unset(f"the {step.spec.name} at {line(step)} never ends", step.name_node, "this never ends")
         else:
             text = f"the {step.spec.name} at {line(step)} always ends what it stands in"
@@ -260,9 +269,9 @@ def _go_on(
     merge(state, ways)
     for changes, _ in backs:
         for key, entry in changes.items():
-            if known.side_by_side and not entry.implied and not entry.refined and key in state.changes:
+            if known.side_by_side and not entry.implied and not entry.narrowed and key in state.changes:
                 state.changes[key].rivals = step.name_node
-    _collect(paths, step, state, collected)
+    _collect(run, step, state, collected)
 
 
 def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> State:
@@ -275,25 +284,26 @@ def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> S
     return way_out(state, whole)
 
 
-def _collect(paths: Paths, step: StepNode, state: State, types: list[Type]) -> None:
+def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) -> None:
     """Sets the list of what each pass gave."""
-    key = step.keys.get("collectKey")
-    if key is None or not isinstance(key.value, str):
+    flow = step.spec.flow
+    named = step.named(flow.collect[1]) if isinstance(flow, Loop) and flow.collect else None
+    if named is None:
         return
     item = types[0] if types else ANY
     for other in types[1:]:
         item = join(item, other)
-    paths.write(state, key.value, list_of(item), key)
+    run.write(state, named[0], list_of(item), named[1])
 
 
 def _lost_updates(
-    paths: Paths, known: Loop, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
+    run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
 ) -> None:
     """Reports keys that passes side by side read before they set them: each pass loses what the others set."""
     seen = set()
     for changes, _ in backs:
         for key, entry in changes.items():
-            if key in seen or key not in read or entry.implied or entry.refined or entry.where is None:
+            if key in seen or key not in read or entry.implied or entry.narrowed or entry.where is None:
                 continue
             seen.add(key)
             related = (Related(read[key], "read here"),)  # type: ignore[arg-type]  # a span, as the names put it in
@@ -302,6 +312,6 @@ def _lost_updates(
                 f"`{key}` anew: what the others set is lost"
             )
             hint = "use `collect`, or leave `concurrency` out"
-            paths.findings.add(
+            run.findings.add(
                 "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
             )

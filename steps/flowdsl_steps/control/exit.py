@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Options, Problem
+from flowdsl import Options, Problem, holds
 from flowdsl.nearest import nearest
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.spec import Key
-from flowdsl_steps.control.conditions import holds
 
 if TYPE_CHECKING:
     from flowdsl import StepContext

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdsl.checker import results
-from flowdsl.checker.types import (
+from flowdsl.checker.types import results
+from flowdsl.checker.types.kinds import (
     ALL,
     BOOLEAN,
     FUNCTION,
@@ -29,23 +29,21 @@ from flowdsl.diagnostics import Severity
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
-    from flowdsl.checker.infer import Inference
+    from flowdsl.checker.names.template_use import Walk
 
 _WHOLE = LIST | MAP | IMAGE
 _ADDS = NUMERIC | BOOLEAN | NULL | UNDEFINED
 
 
-def _add(
-    inference: Inference, node: Node, message: str, *, hint: str | None = None, severity: Severity = "error"
-) -> None:
-    use = inference.use
-    shown = _shown(inference, node)
+def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, severity: Severity = "error") -> None:
+    use = walk.use
+    shown = _shown(walk, node)
     span = use.span(node.start, node.end)
-    inference.names.findings.add("wrong-type", message.replace("{}", shown), span, hint=hint, severity=severity)
+    walk.names.findings.add("wrong-type", message.replace("{}", shown), span, hint=hint, severity=severity)
 
 
-def _shown(inference: Inference, node: Node) -> str:
-    text = inference.use.text
+def _shown(walk: Walk, node: Node) -> str:
+    text = walk.use.text
     found = " ".join(text[node.start : node.end].split()) if isinstance(text, str) else ""
     return f"`{found}`" if found else "it"
 
@@ -55,13 +53,13 @@ def _is(type: Type, kinds: int) -> bool:
     return bool(type.kinds & ALL) and not type.kinds & ALL & ~kinds
 
 
-def check_arithmetic(inference: Inference, operator: str, node: Node, type: Type) -> None:
-    """An operand of arithmetic that is no number, and has no text that is one."""
+def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
+    """Reports an operand of arithmetic, of this type, that is no number and has no text that is one."""
     if _is(type, _WHOLE | FUNCTION):
         hint = "count its items with `| length`" if _is(type, LIST) else None
         word = "//" if operator == "floor" else operator
         message = f"{{}} is {describe(type)}, and `{word}` takes numbers"
-        _add(inference, node, message, hint=hint, severity="warning")
+        _add(walk, node, message, hint=hint, severity="warning")
 
 
 def added(left: Type, right: Type) -> Type:
@@ -71,53 +69,53 @@ def added(left: Type, right: Type) -> Type:
     return OF_TEXT if not (left.kinds & _ADDS and right.kinds & _ADDS) else join(OF_TEXT, OF_NUMBER)
 
 
-def check_comparison(inference: Inference, node: Binary, left: Type, right: Type) -> None:
-    """A comparison of a list or map with a number or text."""
+def check_comparison(walk: Walk, node: Binary, left: Type, right: Type) -> None:
+    """Reports a comparison of a list or map with a number or text."""
     for one, other, at in ((left, right, node.left), (right, left, node.right)):
         if _is(one, _WHOLE) and _is(other, SCALAR):
             hint = "compare the number of its items: `| length`" if _is(one, LIST) else None
             message = f"{{}} is {describe(one)}, and is compared with {describe(other)}"
-            _add(inference, at, message, hint=hint, severity="warning")
+            _add(walk, at, message, hint=hint, severity="warning")
             return
 
 
-def check_container(inference: Inference, node: Node, type: Type) -> None:
-    """The right side of `in`."""
+def check_container(walk: Walk, node: Node, type: Type) -> None:
+    """Reports a right side of `in` into which nothing can look."""
     if _is(type, NUMERIC | BOOLEAN):
-        _add(inference, node, f"{{}} is {describe(type)}, and `in` looks into a list, text or map")
+        _add(walk, node, f"{{}} is {describe(type)}, and `in` looks into a list, text or map")
     elif type.kinds & (NUMERIC | BOOLEAN) and not type.is_any:
         found = describe(only(type, NUMERIC | BOOLEAN))
         message = f"{{}} may be {found}, and `in` looks into a list, text or map"
-        _add(inference, node, message, severity="warning")
+        _add(walk, node, message, severity="warning")
 
 
-def check_items(inference: Inference, node: Node, type: Type) -> None:
-    """What `{% for %}` walks."""
+def check_items(walk: Walk, node: Node, type: Type) -> None:
+    """Reports a value that `{% for %}` cannot walk."""
     if _is(type, NUMERIC | BOOLEAN | FUNCTION):
-        _add(inference, node, f"{{}} is {describe(type)}, and `for` walks a list", severity="warning")
+        _add(walk, node, f"{{}} is {describe(type)}, and `for` walks a list", severity="warning")
 
 
-def check_filter(inference: Inference, node: Filtered, type: Type) -> None:
-    """The value of a filter that raises for others."""
+def check_filter(walk: Walk, node: Filtered, type: Type) -> None:
+    """Reports a value, of this type, for which a filter raises."""
     needs = results.FAILS.get(node.name)
     if needs is None or type.is_any or not type.kinds & ALL:
         return
     if not type.kinds & needs[0]:
-        _add(inference, node.target, f"{{}} is {describe(type)}, and the filter `{node.name}` takes {needs[1]}")
+        _add(walk, node.target, f"{{}} is {describe(type)}, and the filter `{node.name}` takes {needs[1]}")
     elif type.kinds & ALL & ~needs[0]:
         found = describe(only(type, ALL & ~needs[0]))
         message = f"{{}} may be {found}, and the filter `{node.name}` takes {needs[1]}"
-        _add(inference, node.target, message, severity="warning")
+        _add(walk, node.target, message, severity="warning")
 
 
-def check_callable(inference: Inference, node: Node, type: Type) -> None:
-    """What is called."""
+def check_callable(walk: Walk, node: Node, type: Type) -> None:
+    """Reports a call of what is no function."""
     if type.kinds & ALL and not type.kinds & (FUNCTION | OTHER | UNDEFINED):
-        _add(inference, node, f"{{}} is {describe(type)}, and cannot be called")
+        _add(walk, node, f"{{}} is {describe(type)}, and cannot be called")
 
 
-def check_call(inference: Inference, node: Member, owner: Type, found: Type, name: str, lax: bool) -> None:
-    """A method that the value it is called on may not have."""
+def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, lax: bool) -> None:
+    """Reports a call of a method, of type `found`, that its owner does not have or may not have."""
     if found.is_any or _is(found, FUNCTION):
         return
     from flowdsl.nearest import nearest
@@ -128,13 +126,13 @@ def check_call(inference: Inference, node: Member, owner: Type, found: Type, nam
             names = results.member_names(owner)
             near = nearest(name, names) or next((each for each in names if each.startswith(name)), None)
             hint = f"did you mean `{near}`?" if near else _elsewhere(owner)
-            message = f"{_shown(inference, node.target)} is {describe(owner)}, and has no function `{name}`"
-            _add(inference, node, message.replace("{}", ""), hint=hint)
+            message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
+            _add(walk, node, message.replace("{}", ""), hint=hint)
         else:
-            _add(inference, node, f"{{}} is {describe(found)}, and cannot be called")
+            _add(walk, node, f"{{}} is {describe(found)}, and cannot be called")
     elif not lax:
-        message = f"{_shown(inference, node.target)} may be {describe(owner)}, and not all of it has `{name}`"
-        _add(inference, node, message.replace("{}", ""), severity="warning")
+        message = f"{_shown(walk, node.target)} may be {describe(owner)}, and not all of it has `{name}`"
+        _add(walk, node, message.replace("{}", ""), severity="warning")
 
 
 def _elsewhere(owner: Type) -> str | None:

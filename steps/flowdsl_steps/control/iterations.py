@@ -1,4 +1,4 @@
-"""The passes of a loop: what their signals mean, and which numbers they count."""
+"""The iterations of a loop: which numbers they count, and when others get a turn."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flowdsl import Options, Problem, Signal
+from flowdsl import Options, Problem
 from flowdsl.step.rules import UNKNOWN
 
 BREATHER = 1024
-"""After so many passes the event loop gets a turn, so that a loop over nothing can be cancelled."""
-
-
-def left_by(signal: Signal) -> Signal | None:
-    """What a loop passes on of a signal that ends it: BREAK stops here."""
-    return None if signal is Signal.BREAK else signal
+"""After so many iterations the event loop gets a turn, so that a loop over nothing can be cancelled."""
 
 
 def counted(start: float, end: float, by: float | None) -> tuple[int, Callable[[int], Any]]:

@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.root_keys import NAMESPACES
+from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse, parse_expression
 
 
 def first_writes(steps: Iterable[StepNode], found: dict[str, Node] | None = None) -> dict[str, Node]:
-    """Every key that steps or steps inside them write, with the first place that does."""
+    """Every FlowContext key that steps, or steps inside them, write → the first place that does; added to `found`."""
     found = {} if found is None else found
     for step in steps:
         for name, node in step.writes():
             found.setdefault(name, node)
-        for block in step.blocks.values():
-            first_writes(block, found)
+        for block in step.blocks:
+            first_writes(block.steps, found)
     return found
 
 
 def mentioned(
-    steps: list[StepNode], document: Document, module: Module | None, seen: set[int] | None = None
+    steps: Sequence[StepNode], document: Document, module: Module | None, seen: set[int] | None = None
 ) -> frozenset[str] | None:
     """Every FlowContext key that steps and the flows they call read or write; None when that cannot be told."""
     seen = set() if seen is None else seen
     if id(steps) in seen:
         return frozenset()
     seen.add(id(steps))
-    found: set[str] = set(first_writes(steps)) | {"text", "error"}
+    found: set[str] = set(first_writes(steps))
     for step in steps:
+        flow = step.spec.flow
+        found.update(port.type for port in step.spec.inputs)
+        if isinstance(flow, Assign):
+            found.add(flow.result)
         found.update(port.name.partition(".")[0] for port in step.inputs)
         for node in (*step.keys.values(), *([step.label] if step.label is not None else [])):
             if not _names_in(node, step, found):
                 return None
-        below = list(step.blocks.values())
-        inner: Module | None = module
-        if step.spec.shape == "call":
-            called = _called(step, document, module)
+        below: list[tuple[Sequence[StepNode], Module | None]] = [(block.steps, module) for block in step.blocks]
+        if isinstance(flow, Call):
+            called = _called(step, flow, document, module)
             if called is None:
                 return None
-            below, inner = [called[0]], called[1]
-        for block in below:
+            below.append(called)
+        for block, inner in below:
             keys = mentioned(block, document, inner, seen)
             if keys is None:
                 return None
@@ -50,8 +55,10 @@ def mentioned(
     return frozenset(found)
 
 
-def _called(step: StepNode, document: Document, module: Module | None) -> tuple[list[StepNode], Module | None] | None:
-    ref, name = step.keys.get("ref"), step.keys.get("name")
+def _called(
+    step: StepNode, flow: Call, document: Document, module: Module | None
+) -> tuple[list[StepNode], Module | None] | None:
+    ref, name = step.keys.get(flow.ref or ""), step.keys.get(flow.name or "")
     if ref is not None and ref.value is not None:
         return document.flow_of(ref.value, module) if isinstance(ref.value, str) else None
     found = document.templates.get(name.value) if name is not None and isinstance(name.value, str) else None
@@ -70,7 +77,7 @@ def _names_in(node: Node, step: StepNode, found: set[str]) -> bool:
         templates = [parse_expression(node.value)]
     for template in templates:
         for reference in template.references:
-            if reference.root in ("local", "section", "global", "imports"):
+            if reference.root in NAMESPACES:
                 if "constants" not in reference.path[:2]:
                     return False
                 continue

@@ -1,16 +1,17 @@
 """Every path through a flow at once: an abstract run that knows of each FlowContext key its type and whether it is set.
 
-What a step does to the state follows from its shape; the parts of a shape with blocks are in `branching`, `repeating`
-and `calling`.
+What a step does to the state follows from its shape (`flowdsl.step.flow_shapes`), by the table that `analysis` hands
+in. The package says how paths, loops and calls are followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker.state import Entry, State, Unset
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.state import Entry, State, Unset
+from flowdsl.checker.names.name_resolution import Names
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     BOOLEAN,
@@ -34,8 +35,8 @@ from flowdsl.checker.types import (
     of_value,
     without,
 )
-from flowdsl.checker.uses import Names
-from flowdsl.document.document import LEGACY_SOURCES, Document, StepNode
+from flowdsl.document.document import Document, StepNode
+from flowdsl.step.flow_shapes import Assign, FlowShape, Loop, Sequence
 from flowdsl.step.spec import BLOCK_TYPES, Key
 from flowdsl.template import parse, parse_expression
 
@@ -52,7 +53,8 @@ FITTING: Final = {
     "map": MAP | IMAGE | ERROR | OTHER,
 }
 """The kinds that an option of a type takes; a text may spell a number or a boolean."""
-PROMPTS: Final = frozenset({"instruction", "prompt"})
+Follow = Callable[["AbstractRun", "StepNode", State], None]
+"""What a step of one shape does: it reads the step's options and changes the state to what is known after it."""
 
 
 class Frame:
@@ -70,12 +72,13 @@ class Frame:
         self.wanted = wanted
 
 
-class Paths:
+class AbstractRun:
     """An abstract run of one document."""
 
-    def __init__(self, document: Document, findings: Findings) -> None:
+    def __init__(self, document: Document, findings: Findings, follow: Mapping[type[FlowShape], Follow]) -> None:
         self.document = document
         self.findings = findings
+        self.follow = follow
         self.names = Names(document, findings)
         self.observers: list[dict[str, Type]] = []
         """What is written while somebody looks: for each, every key with the types it had."""
@@ -90,8 +93,11 @@ class Paths:
         self.followed = 0
         self.analysed: set[int] = set()
 
-    def steps(self, steps: list[StepNode], state: State) -> None:
-        """Follows steps in order; what no path comes to is reported once."""
+    def steps(self, steps: Iterable[StepNode], state: State) -> None:
+        """Follows steps in order, and changes `state` to what is known after them.
+
+        What no path comes to is reported once.
+        """
         for step in steps:
             if state.dead is not None:
                 self.unreachable(step, state.dead)
@@ -101,10 +107,24 @@ class Paths:
                 self.names.option(step.label, state)
             if step.inputs:
                 self._inputs(step, state)
-            SHAPES[step.spec.shape](self, step, state)
+            if step.spec.service is not None:
+                self.text_input(step, state)
+            self.follow[type(step.spec.flow)](self, step, state)
+            if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
+                self.late_options(step, state)
+            if state.dead is None and (step.spec.outputs or step.outputs):
+                self.outputs(step, state)
+
+    def outputs(self, step: StepNode, state: State) -> None:
+        """Sets the FlowContext keys of a step's outputs in `state`."""
+        ports = {port.name: port.type for port in step.outputs}
+        types = [port.type for port in step.spec.outputs if not port.optional]
+        for index, (key, node) in enumerate(step.written_outputs()):
+            port = ports.get(key) if step.outputs else types[index]
+            self.write(state, key, PORT_TYPES.get(port or "", ANY), node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
-        """Reports a step that never runs."""
+        """Reports a step that never runs, and why."""
         from flowdsl.diagnostics import Related
 
         related = (Related(why.node.span, why.label),) if why.node is not None else ()
@@ -114,7 +134,10 @@ class Paths:
     def write(
         self, state: State, key: str, type: Type, where: Node, *, always: bool = True, implied: bool = False
     ) -> None:
-        """Sets a key."""
+        """Sets a key in `state` to a value of a type; `where` is the node that says so.
+
+        `always`: whether every path here does; `implied`: whether the language does it and not the author.
+        """
         if type.kinds & UNDEFINED and not type.is_any:
             type = without(type, UNDEFINED)
             type = type if type.kinds & ALL else OF_TEXT
@@ -127,13 +150,16 @@ class Paths:
             self.observe(key, type)
 
     def observe(self, key: str, type: Type) -> None:
-        """Tells those who look that a key is written."""
+        """Adds a type to those that a key was given, for all `observers`."""
         for seen in self.observers:
             known = seen.get(key)
             seen[key] = type if known is None else join(known, type)
 
     def option(self, step: StepNode, name: str, node: Node, state: State) -> Type:
-        """The type of an option at its place; reports a value that cannot fit its key."""
+        """The type of an option of a step in a state.
+
+        Reports what its templates read wrongly, and a value that cannot fit its key.
+        """
         key = step.spec.keys.get(name)
         if key is None:
             return self.names.option(node, state)
@@ -154,12 +180,12 @@ class Paths:
             type = self.names.option(node, state, key.condition)
         if key.type in FITTING and node.kind == "scalar":
             self._fits(key, node, type)
-        if type.kinds & SECRET and name in PROMPTS:
+        if key.prompt and type.kinds & SECRET:
             self.leaks(node, "the prompt")
         return type
 
     def leaks(self, node: Node, where: str) -> None:
-        """Reports a secret that can come to where it is shown."""
+        """Reports that a secret can come to `where`, a word such as `the prompt`."""
         hint = "a secret belongs into a service entry or a header"
         self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint, severity="warning")
 
@@ -167,7 +193,7 @@ class Paths:
         kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
         if type.is_any or not kinds or not kinds & ~FITTING[key.type]:
             return
-        from flowdsl.checker.types import describe
+        from flowdsl.checker.types.kinds import describe
         from flowdsl.step.key import ARTICLES
 
         template = parse(node.value)
@@ -185,7 +211,9 @@ class Paths:
         self.findings.add("wrong-type", message, node, hint=hint, severity="error" if sure else "warning")
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
-        """Reads the options of a step, without its blocks and those that are read elsewhere."""
+        """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
+        if step.spec.resolved_late:
+            but = but.union(step.spec.resolved_late)
         for name, node in step.keys.items():
             if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
                 key = step.spec.keys.get(name)
@@ -194,6 +222,13 @@ class Paths:
             key = step.spec.keys.get(name)
             if key is None or key.type not in BLOCK_TYPES:
                 self.option(step, name, node, state)
+
+    def late_options(self, step: StepNode, state: State) -> None:
+        """Reads the options that a step with blocks resolves when it likes. Nowhere is more set than after its blocks:
+        what is undefined there is undefined whenever it is read."""
+        for name in step.spec.resolved_late:
+            if name in step.keys:
+                self.option(step, name, step.keys[name], state)
 
     def _inputs(self, step: StepNode, state: State) -> None:
         for port in step.inputs:
@@ -211,27 +246,26 @@ class Paths:
         from flowdsl.nearest import nearest
 
         near = nearest(name, list(state.known_keys()))
-        hint = f"did you mean `{near}`?" if near else "set it in a SET step before, or declare it under `inputs:`"
+        hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
+        hint = f"did you mean `{near}`?" if near else hint
         message = f"`{name}` is not set by any step before this one"
         self.findings.add("undefined-variable", message, node, hint=hint)
 
     def text_input(self, step: StepNode, state: State) -> None:
-        """Looks at the `text` that a step reads when the author names no other source."""
-        spec = step.spec
-        if not any(port.type == "text" for port in spec.inputs) or any(port.type == "text" for port in step.inputs):
+        """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
+        port = next((port for port in step.spec.inputs if port.instead), None)
+        if port is None or any(named.type == port.type for named in step.inputs):
             return
-        if any(step.keys.get(key) is not None for key in ("instruction", "prompt", "in", "text", "message")):
+        if any(key in step.keys for key in port.instead):
             return
-        entry = state.get("text")
-        if spec.service is None:
-            return
+        entry = state.get(port.type)
         if entry is None:
             if not state.open:
                 from flowdsl.checker.steps import without_text
 
                 without_text(step, self.document, self.findings)
         elif not entry.always:
-            self.names.maybe("text", entry, step.name_node.span)
+            self.names.maybe(port.type, entry, step.name_node.span)
         elif entry.type.kinds & SECRET:
             self.leaks(step.name_node, "the prompt")
 
@@ -241,104 +275,52 @@ def _shown(text: str) -> str:
     return f"`{inside}`"
 
 
-def leaf(paths: Paths, step: StepNode, state: State) -> None:
-    """Reads the options, then writes the outputs."""
-    paths.options(step, state)
-    if step.spec.inputs:
-        paths.text_input(step, state)
-    ports = {port.name: port.type for port in step.outputs}
-    types = [port.type for port in step.spec.outputs if not port.optional]
-    for index, (key, node) in enumerate(step.writes()):
-        port = ports.get(key) if step.outputs else types[index]
-        paths.write(state, key, PORT_TYPES.get(port or "", ANY), node)
+def leaf(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step without blocks: reads its options."""
+    run.options(step, state)
 
 
-def variables(paths: Paths, step: StepNode, state: State) -> None:
-    """SET: each key in document order; the older form sets one variable from one source."""
-    source = next((key for key in LEGACY_SOURCES if key in step.keys), None)
-    node = step.keys.get("name")
-    target = node.value if node is not None and isinstance(node.value, str) else "text"
-    if source == "steps" and source in step.blocks:
-        paths.steps(step.blocks.get("steps", []), state)
+def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that runs its blocks once, in order: `state` goes through all of them."""
+    flow = step.spec.flow
+    assert isinstance(flow, Sequence)  # noqa: S101  the table of shapes says so
+    run.options(step, state)
+    for key in flow.blocks:
+        for block in step.blocks:
+            if block.key == key:
+                run.steps(block.steps, state)
+
+
+def assign(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that sets keys: each in document order, so that later ones see earlier ones; a source sets the key that is
+    named."""
+    flow, own = step.spec.flow, step.spec.keys
+    assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
+    source = next((key for key in flow.sources if key in step.keys), None)
+    named = step.named(flow.name)
+    target = named[0] if named is not None else flow.target
+    block = source is not None and own[source].type in BLOCK_TYPES
+    if block and any(found.key == source for found in step.blocks):
+        run.steps(step.block(source), state)
         if state.dead is not None:
             return
-        entry = state.get("text")
+        entry = state.get(flow.result)
         type = ANY if entry is None else entry.type if entry.always else join(entry.type, OF_NULL)
-        paths.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys["steps"])
+        run.write(state, target, OF_NULL if entry is None and not state.open else type, step.node.keys[source or ""])
     for name, value in step.keys.items():
         key = step.node.keys.get(name, value)
         if name == source:
-            if name != "steps":
-                type = paths.option(step, name, value, state)
-                paths.write(state, target, _converted(type) if "convertTo" in step.keys else type, key)
-        elif name != "convertTo" and not (name == "name" and source is not None):
-            paths.write(state, name, paths.names.option(value, state), key)
+            if not block:
+                type = run.option(step, name, value, state)
+                run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
+        elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
+            run.write(state, name, run.names.option(value, state), key)
+        elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
+            run.option(step, name, value, state)
 
 
 def _converted(type: Type) -> Type:
     return join(type, OF_NUMBER) if type.kinds & TEXT else type
-
-
-def block(paths: Paths, step: StepNode, state: State) -> None:
-    """Runs its blocks once, in order."""
-    if step.spec.other_keys == "variables":
-        variables(paths, step, state)
-        return
-    paths.options(step, state)
-    for steps in step.blocks.values():
-        paths.steps(steps, state)
-    leaf_writes = step.writes()
-    for key, node in leaf_writes:
-        paths.write(state, key, ANY, node)
-
-
-def _choice(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import choice
-
-    choice(paths, step, state)
-
-
-def _try(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import attempt
-
-    attempt(paths, step, state)
-
-
-def _parallel(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import parallel
-
-    parallel(paths, step, state)
-
-
-def _loop(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.repeating import loop
-
-    loop(paths, step, state)
-
-
-def _call(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.calling import call
-
-    call(paths, step, state)
-
-
-def _signal(paths: Paths, step: StepNode, state: State) -> None:
-    from flowdsl.checker.branching import signal
-
-    signal(paths, step, state)
-
-
-SHAPES: Final[dict[str, Callable[[Paths, StepNode, State], None]]] = {
-    "leaf": leaf,
-    "block": block,
-    "choice": _choice,
-    "loop": _loop,
-    "try": _try,
-    "parallel": _parallel,
-    "call": _call,
-    "signal": _signal,
-}
-"""What a step does to the state, by its shape; those with blocks are imported when a flow has them."""
 
 
 def line(step: StepNode) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.checker import operands, results
-from flowdsl.checker.refine import refined
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.narrowing import narrowed
+from flowdsl.checker.names.template_use import Part
+from flowdsl.checker.types import operands, results
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     FUNCTION,
@@ -50,7 +51,7 @@ from flowdsl.template.nodes import (
 from flowdsl.template.values import property_key
 
 if TYPE_CHECKING:
-    from flowdsl.checker.uses import Names, Use
+    from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.template import Template
 
 HARMLESS: Final = frozenset(
@@ -75,9 +76,10 @@ HARMLESS: Final = frozenset(
 
 
 class Inference:
-    """One template in one state; `bound` are the names that its own tags set."""
+    """Walks one template in one state, and adds to the findings of its names; `bound` are the names that its own tags
+    set. Its methods take a part of the tree, and whether undefined is harmless there (`lax`), and give its type."""
 
-    def __init__(self, names: Names, use: Use) -> None:
+    def __init__(self, names: NameTable, use: Use) -> None:
         self.names = names
         self.use = use
         self.bound: dict[str, Type] = {}
@@ -123,25 +125,26 @@ class Inference:
         return secret
 
     def branches(self, statement: If) -> bool:
-        """Walks `if`: each body with what its condition says, and the conditions before it deny."""
+        """Walks `if`: each body with what its condition says, and the conditions before it deny; whether a secret is
+        printed in it."""
         around, before = self.use.state, dict(self.bound)
         secret, after = False, dict(self.bound)
         for condition, inner in statement.branches:
             state = self.use.state
             if condition is not None:
                 self.expr(condition, True)
-                self.use.state = refined(state, condition, True)
+                self.use.state = narrowed(state, condition, True)
             self.bound = dict(before)
             secret |= self.body(inner)
             after.update(
                 {name: ANY for name in self.bound if name not in before or before[name] is not self.bound[name]}
             )
-            self.use.state = state if condition is None else refined(state, condition, False)
+            self.use.state = state if condition is None else narrowed(state, condition, False)
         self.use.state, self.bound = around, after
         return secret
 
     def loop(self, statement: For) -> bool:
-        """Walks `for`; what its body sets stays inside."""
+        """Walks `for`, whose body keeps what it sets; whether a secret is printed in it."""
         items = self.expr(statement.items, False)
         operands.check_items(self, statement.items, items)
         before = dict(self.bound)
@@ -155,7 +158,7 @@ class Inference:
         return secret or bool(items.kinds & SECRET)
 
     def switch(self, statement: Switch) -> bool:
-        """Walks `switch`."""
+        """Walks `switch`; whether a secret is printed in it."""
         self.expr(statement.subject, True)
         before, secret = dict(self.bound), False
         after = dict(self.bound)
@@ -175,9 +178,7 @@ class Inference:
         return _INFER[type(node)](self, node, lax)
 
     def chain(self, node: Node, lax: bool, called: bool) -> Type:
-        """A name with its members."""
-        from flowdsl.checker.uses import Part
-
+        """The type of a name with its members."""
         parts: list[Part] = []
         end, target = node.end, node
         while isinstance(target, Member):
@@ -199,7 +200,7 @@ class Inference:
         return self.names.members(found, parts, 0, shown, self.use, lax or self.use.lax)
 
     def call(self, node: Call, lax: bool) -> Type:
-        """A call."""
+        """The type of what a call gives."""
         target = node.target
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
         secret = any(type.kinds & SECRET for type in arguments)
@@ -223,7 +224,7 @@ class Inference:
         return ANY
 
     def filtered(self, node: Filtered, lax: bool) -> Type:
-        """A filter."""
+        """The type of what a filter gives."""
         fallback = node.name in ("default", "d")
         target = self.expr(node.target, lax or fallback)
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
@@ -239,14 +240,14 @@ class Inference:
         return with_secret(found) if secret else found
 
     def tested(self, node: Tested, lax: bool) -> Type:
-        """A test."""
+        """The type of a test: true or false."""
         self.expr(node.target, lax or node.name in HARMLESS)
         for part in node.arguments.parts():
             self.expr(part, False)
         return OF_BOOLEAN
 
     def unary(self, node: Unary, lax: bool) -> Type:
-        """`not`, signs, the floor of `//`."""
+        """The type of `not`, of signs, of the floor of `//`."""
         found = self.expr(node.operand, lax or node.operator == "not")
         if node.operator == "not":
             return OF_BOOLEAN
@@ -254,7 +255,7 @@ class Inference:
         return OF_NUMBER
 
     def binary(self, node: Binary, lax: bool) -> Type:
-        """Arithmetic, comparisons, `in`."""
+        """The type of arithmetic, comparisons, `in`."""
         with_none = any(isinstance(part, Literal) and part.value is None for part in (node.left, node.right))
         lax = lax or (with_none and node.operator[-1] == "=")
         left, right = self.expr(node.left, lax), self.expr(node.right, lax)
@@ -269,7 +270,7 @@ class Inference:
         return OF_BOOLEAN
 
     def sequence(self, node: Chain, lax: bool) -> Type:
-        """`and`, `or`, or `+ - ~` from left to right."""
+        """The type of `and`, `or`, or `+ - ~` from left to right."""
         if node.operators[0] in ("and", "or"):
             return self.logic(node, lax)
         found = self.expr(node.operands[0], lax)
@@ -293,33 +294,33 @@ class Inference:
                 one = without(one, UNDEFINED | 2)
             found = one if found is None else join(found, one)
             if not last:
-                self.use.state = refined(self.use.state, operand, not is_or)
+                self.use.state = narrowed(self.use.state, operand, not is_or)
         self.use.state = around
         return found or ANY
 
     def choice(self, node: Choice, lax: bool) -> Type:
-        """The inline if."""
+        """The type of the inline if: that of either value."""
         around = self.use.state
         self.expr(node.condition, True)
-        self.use.state = refined(around, node.condition, True)
+        self.use.state = narrowed(around, node.condition, True)
         value = self.expr(node.value, lax)
         other = OF_TEXT
         if node.other is not None:
-            self.use.state = refined(around, node.condition, False)
+            self.use.state = narrowed(around, node.condition, False)
             other = self.expr(node.other, lax)
         self.use.state = around
         return join(value, other)
 
     def literal(self, node: Literal, lax: bool) -> Type:
-        """A constant."""
+        """The type of a constant."""
         return of_value(node.value)
 
     def list_of(self, node: ListOf, lax: bool) -> Type:
-        """`[a, b]`."""
+        """The type of `[a, b]`."""
         return joined_list([self.expr(item, lax) for item in node.items])
 
     def dict_of(self, node: DictOf, lax: bool) -> Type:
-        """`{a: b}`."""
+        """The type of `{a: b}`."""
         return map_of({pair.name: self.expr(pair.value, lax) for pair in node.pairs})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flowdsl.checker.types import (
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     ANY_LIST,

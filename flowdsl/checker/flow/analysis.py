@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from flowdsl.checker.findings import Findings
-from flowdsl.checker.paths import Frame, Paths
-from flowdsl.checker.state import Entry, State, Unset, merge
-from flowdsl.checker.types import ANY, OF_ERROR, SECRET, Type
+from flowdsl.checker.flow.abstract_run import AbstractRun, Follow, Frame, assign, leaf, sequence
+from flowdsl.checker.flow.branching import attempt, choice, exit_, parallel, switch
+from flowdsl.checker.flow.calling import call
+from flowdsl.checker.flow.repeating import loop
+from flowdsl.checker.flow.state import Entry, State, Unset, merge
+from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related
 from flowdsl.document.document import Document, Module, StepNode
+from flowdsl.document.root_keys import ERROR
+from flowdsl.step import flow_shapes as shapes
+from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse
 
+FOLLOW: Mapping[type[FlowShape], Follow] = {
+    shapes.Leaf: leaf,
+    shapes.Sequence: sequence,
+    shapes.Choice: choice,
+    shapes.Switch: switch,
+    shapes.Loop: loop,
+    shapes.Try: attempt,
+    shapes.Parallel: parallel,
+    shapes.Call: call,
+    shapes.Exit: exit_,
+    shapes.Assign: assign,
+}
+"""What a step does to the state, by its shape: there is nothing else to know of it."""
 _RANK = {"error": 0, "warning": 1, "note": 2}
 CODES = frozenset(
     (
@@ -37,71 +56,72 @@ CODES = frozenset(
 
 
 def check_paths(document: Document, findings: Findings) -> None:
-    """Follows every path through a document, and reports what goes wrong on one."""
-    paths = Paths(document, findings)
-    state = _start(paths)
+    """Follows every path through a document; what goes wrong on one of them is added to `findings`."""
+    run = AbstractRun(document, findings, FOLLOW)
+    state = _start(run)
     failing: dict[str, Type] = {}
     if document.on_error is not None:
-        paths.observers.append(failing)
+        run.observers.append(failing)
     end = Frame(state, _wanted(document))
-    paths.ends.append(end)
+    run.ends.append(end)
     whole = State(state)
-    paths.steps(document.steps, whole)
-    paths.observers.clear()
+    run.steps(document.steps, whole)
+    run.observers.clear()
     if document.on_error is not None:
-        _on_error(paths, document.on_error, state, failing)
+        _on_error(run, document.on_error, state, failing)
     if document.outputs is not None:
         after = _after(state, whole, end)
         if after.dead is None:
             for node in document.outputs.values():
-                if paths.names.option(node, after).kinds & SECRET:
-                    paths.leaks(node, "the outputs")
-    for entry, key, span in paths.names.rivals.values():
+                if run.names.option(node, after).kinds & SECRET:
+                    run.leaks(node, "the outputs")
+    for entry, key, span in run.names.rivals.values():
         _rival(findings, entry, key, Related(span, "read here"))
-    _blocks(paths)
+    _blocks(run)
     if document.root.kind == "map" and (document.imports or document.outputs or "local" in document.scopes):
-        from flowdsl.checker.unused import check_unused
+        from flowdsl.checker.flow.unused import check_unused
 
         check_unused(document, findings)
 
 
 def check_open(flows: Iterable[list[StepNode]], document: Document, findings: Findings) -> None:
-    """Follows flows by themselves: whoever calls them may have set any key, and may have any blocks."""
-    paths = Paths(document, findings)
-    paths.names.foreign = True
+    """Follows flows by themselves, and adds to `findings`: whoever calls them may have set any key, and have any
+    blocks."""
+    run = AbstractRun(document, findings, FOLLOW)
+    run.names.foreign = True
     for steps in flows:
-        _open(paths, steps)
+        _open(run, steps)
 
 
-def _open(paths: Paths, steps: list[StepNode]) -> None:
+def _open(run: AbstractRun, steps: list[StepNode]) -> None:
     state = State()
     state.open = True
-    paths.ends, paths.returns, paths.loops = [Frame(state, frozenset())], [], []
-    paths.steps(steps, State(state))
+    run.ends, run.returns, run.loops = [Frame(state, frozenset())], [], []
+    run.steps(steps, State(state))
 
 
-def _start(paths: Paths) -> State:
+def _start(run: AbstractRun) -> State:
     """The FlowContext before the first step: the inputs, and what the caller sets."""
     state = State()
-    document, findings = paths.document, paths.findings
+    document, findings = run.document, run.findings
     for name in findings.settings.context:
         state.changes[name] = Entry(ANY, None)
     for name, declaration in (document.inputs or {}).items():
-        state.changes[name] = Entry(paths.names.inputs[name], declaration.node)
+        state.changes[name] = Entry(run.names.inputs[name], declaration.node)
     for name in findings.maybe_written:
         state.changes[name] = Entry(ANY, None)
     return state
 
 
-def _on_error(paths: Paths, steps: list[StepNode], state: State, written: dict[str, Type]) -> None:
+def _on_error(run: AbstractRun, steps: list[StepNode], state: State, written: dict[str, Type]) -> None:
     """Follows `onError` from wherever the flow may fail."""
     begin = State(state)
     why = Unset("the flow can fail before it sets it")
     for key, type in written.items():
         known = state.get(key)
         begin.changes[key] = Entry(type, None, known is not None and known.always, why)
-    paths.write(begin, "error", OF_ERROR, paths.document.root, implied=True)
-    paths.steps(steps, begin)
+    run.write(begin, ERROR, OF_ERROR, run.document.root, implied=True)
+    run.steps(steps, begin)
 
 
 def _after(state: State, whole: State, end: Frame) -> State:
@@ -147,23 +167,24 @@ def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
     findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
 
 
-def _blocks(paths: Paths) -> None:
+def _blocks(run: AbstractRun) -> None:
     """Looks at the vars, and follows the flows of the document that nobody calls."""
-    document = paths.document
+    document = run.document
     blocks = document.scopes.get("local")
     imports: dict[str, Module] = document.imports
     if any(found.vars for found in document.scopes.values()):
-        from flowdsl.checker.blockuse import check_cycles
+        from flowdsl.checker.names.block_references import check_cycles
 
-        check_cycles(document.scopes, imports, paths.names)
+        check_cycles(document.scopes, imports, run.findings)
     if blocks is not None:
         for steps in blocks.flows.values():
-            if id(steps) not in paths.analysed:
-                _open(paths, steps)
+            if id(steps) not in run.analysed:
+                _open(run, steps)
 
 
 def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """Findings in the order of the file; of several about one name at one place the worst."""
+    """The findings in the order they came, of several about one name at one place only the worst: a step that is
+    reached more than once is looked at more than once."""
     best: dict[tuple[str, int, int, str], Diagnostic] = {}
     kept: list[Diagnostic] = []
     for found in diagnostics:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flowdsl.checker.types import ANY, Type, join, within
+from flowdsl.checker.types.kinds import ANY, Type, join, within
 from flowdsl.syntax.yaml_reader import Node
 
 
@@ -25,12 +25,12 @@ class Unset(NamedTuple):
 class Entry:
     """One key: its type, whether every path sets it (`always`), where it is set, and why it may be unset.
 
-    `refined`: not written here, only known better by a condition. `implied`: written by the language, as a loop
+    `narrowed`: not written here, only known better by a condition. `implied`: written by the language, as a loop
     variable is, and no concern of conflicts. `supposed`: a condition says that it is set, though no path sets it.
     `rivals`: the loop whose passes write it side by side.
     """
 
-    __slots__ = ("always", "implied", "refined", "rivals", "supposed", "type", "unset", "where")
+    __slots__ = ("always", "implied", "narrowed", "rivals", "supposed", "type", "unset", "where")
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Entry:
         where: Node | None,
         always: bool = True,
         unset: Unset | None = None,
-        refined: bool = False,
+        narrowed: bool = False,
         implied: bool = False,
     ) -> None:
         self.type = type
         self.where = where
         self.always = always
         self.unset = unset
-        self.refined = refined
+        self.narrowed = narrowed
         self.implied = implied
         self.rivals: Node | None = None
         self.supposed = False
@@ -102,7 +102,7 @@ def overlay(changes: dict[str, Entry], later: dict[str, Entry]) -> None:
     """Adds later changes; what was written stays written when it is only known better."""
     for key, entry in later.items():
         known = changes.get(key)
-        if entry.refined and known is not None and not known.refined:
+        if entry.narrowed and known is not None and not known.narrowed:
             entry = Entry(entry.type, entry.where, entry.always, entry.unset, implied=entry.implied)
         changes[key] = entry
 
@@ -128,7 +128,7 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
             always, unset = False, unset or entry.unset
     found = Entry(type or ANY, where, always, unset, implied=implied)
     found.rivals = rivals
-    found.supposed = found.refined = type is None and unset is None
+    found.supposed = found.narrowed = type is None and unset is None
     return found
 
 
@@ -150,7 +150,7 @@ def merge(base: State, paths: list[tuple[State, Unset]]) -> None:
             entry = state.changes.get(key)
             if entry is None:
                 entry = known
-            written = written or (entry is not None and entry is not known and not entry.refined)
+            written = written or (entry is not None and entry is not known and not entry.narrowed)
             entries.append((entry, reason))
         if written:
             base.changes[key] = joined(base, key, entries)

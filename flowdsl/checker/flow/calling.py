@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowdsl.checker.branching import leave, way_out
-from flowdsl.checker.paths import Frame, Paths, line
-from flowdsl.checker.state import Entry, State, Unset, merge
-from flowdsl.checker.types import ANY, Type, within
-from flowdsl.checker.writes import first_writes, mentioned
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
+from flowdsl.checker.flow.assigned_keys import first_writes, mentioned
+from flowdsl.checker.flow.branching import leave, way_out
+from flowdsl.checker.flow.state import Entry, State, Unset, merge
+from flowdsl.checker.types.kinds import ANY, Type, within
 from flowdsl.nearest import nearest
+from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import is_templated
 
 if TYPE_CHECKING:
@@ -36,103 +37,105 @@ class Outcome(NamedTuple):
     findings: list[Diagnostic]
 
 
-def call(paths: Paths, step: StepNode, state: State) -> None:
-    """Follows the called flow."""
-    paths.options(step, state)
-    node = step.keys.get("ref")
+def call(run: AbstractRun, step: StepNode, state: State) -> None:
+    """A step that calls a flow: the flow is followed from `state`, unless it was from one that looked the same."""
+    flow = step.spec.flow
+    assert isinstance(flow, Call)  # noqa: S101  the table of shapes says so
+    run.options(step, state)
+    node = step.keys.get(flow.ref or "")
     by_ref = node is not None and node.value is not None
-    node = node if by_ref else step.keys.get("name")
+    node = node if by_ref else step.keys.get(flow.name or "")
     if node is None or not isinstance(node.value, str):
         return
     if is_templated(node.value):
-        _any_flow(paths, state, node)
+        _any_flow(run, state, node)
         return
-    document, module = paths.document, paths.names.module
+    document, module = run.document, run.names.module
     found = document.flow_of(node.value, module) if by_ref else None
     if not by_ref and node.value in document.templates:
         found = document.templates[node.value], module
     if found is None:
-        _unknown(paths, node, by_ref, state)
+        _unknown(run, node, by_ref, state)
         return
     steps, inside = found
-    if id(steps) in paths.active or len(paths.active) >= MAX_DEPTH or paths.followed >= MAX_FOLLOWED:
-        _havoc(paths, first_writes(steps), state)
+    if id(steps) in run.active or len(run.active) >= MAX_DEPTH or run.followed >= MAX_FOLLOWED:
+        _havoc(run, first_writes(steps), state)
         return
-    _follow(paths, step, steps, inside, state)
+    _follow(run, step, steps, inside, state)
 
 
-def _unknown(paths: Paths, node: Node, by_ref: bool, state: State) -> None:
-    document, module = paths.document, paths.names.module
+def _unknown(run: AbstractRun, node: Node, by_ref: bool, state: State) -> None:
+    document, module = run.document, run.names.module
     state.open = True
-    if paths.names.foreign and not _is_own(paths, by_ref, node.value):
+    if run.names.foreign and not _is_own(run, by_ref, node.value):
         return
     known = document.flow_refs(module) if by_ref else list(document.templates)
     near = nearest(node.value, known)
     hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
     message = f"No flow found for ref '{node.value}'" if by_ref else f"No template found with name '{node.value}'"
-    paths.findings.add("unknown-flow", message, node, hint=hint)
+    run.findings.add("unknown-flow", message, node, hint=hint)
 
 
-def _is_own(paths: Paths, by_ref: bool, name: str) -> bool:
+def _is_own(run: AbstractRun, by_ref: bool, name: str) -> bool:
     """Whether a document has the namespace that a name is looked up in; else it is the one of its caller."""
-    document = paths.document
+    document = run.document
     if not by_ref:
         return bool(document.templates)
     namespace = name.partition(".")[0]
     return bool(document.imports) if namespace == "imports" else namespace in document.scopes
 
 
-def _any_flow(paths: Paths, state: State, node: Node) -> None:
+def _any_flow(run: AbstractRun, state: State, node: Node) -> None:
     """A call whose flow is chosen at run time: any key may be set to anything."""
-    document = paths.document
+    document = run.document
     for steps in (
         *(flow for blocks in document.scopes.values() for flow in blocks.flows.values()),
         *(flow for module in document.imports.values() for flow in module.blocks.flows.values()),
         *document.templates.values(),
     ):
-        paths.analysed.discard(id(steps))
-        _havoc(paths, first_writes(steps), state)
+        run.analysed.discard(id(steps))
+        _havoc(run, first_writes(steps), state)
     state.open = True
 
 
-def _havoc(paths: Paths, written: dict[str, Node], state: State) -> None:
+def _havoc(run: AbstractRun, written: dict[str, Node], state: State) -> None:
     for key, node in written.items():
-        paths.write(state, key, ANY, node)
+        run.write(state, key, ANY, node)
 
 
-def _follow(paths: Paths, step: StepNode, steps: list[StepNode], inside: Module | None, state: State) -> None:
-    document = paths.document
+def _follow(run: AbstractRun, step: StepNode, steps: list[StepNode], inside: Module | None, state: State) -> None:
+    document = run.document
     key = (id(steps), id(inside))
-    if key not in paths.memo:
-        paths.memo[key] = (mentioned(steps, document, inside), [])
-    keys, known = paths.memo[key]
-    paths.followed += 1
+    if key not in run.memo:
+        run.memo[key] = (mentioned(steps, document, inside), [])
+    keys, known = run.memo[key]
+    run.followed += 1
     entry: dict[str, tuple[Type, bool] | None] | None = None
-    if keys is not None and (not paths.names.watched or len(paths.active) > 1):
+    if keys is not None and (not run.names.watched or len(run.active) > 1):
         entry = {name: (found.type, found.always) if (found := state.get(name)) else None for name in keys}
         for outcome in known:
             if _same(outcome.entry, entry):
-                _apply(paths, outcome, state)
+                _apply(run, outcome, state)
                 return
     frame, inner = Frame(state), State(state)
-    outer, around, loops = paths.ends, paths.names.module, paths.loops
+    outer, around, loops = run.ends, run.names.module, run.loops
     end_frame = Frame(state)
-    paths.ends, paths.loops, paths.names.module = [*outer, end_frame], [], inside
-    mark = len(paths.findings.diagnostics)
-    paths.returns.append(frame)
-    paths.active.append(id(steps))
-    paths.analysed.add(id(steps))
-    paths.steps(steps, inner)
-    paths.active.pop()
-    paths.returns.pop()
-    paths.ends, paths.loops, paths.names.module = outer, loops, around
+    run.ends, run.loops, run.names.module = [*outer, end_frame], [], inside
+    mark = len(run.findings.diagnostics)
+    run.returns.append(frame)
+    run.active.append(id(steps))
+    run.analysed.add(id(steps))
+    run.steps(steps, inner)
+    run.active.pop()
+    run.returns.pop()
+    run.ends, run.loops, run.names.module = outer, loops, around
     for changes, why in end_frame.exits:
         leave(outer[-1], way_out(state, changes), why)
     result = State(state)
     merge(result, [(inner, Unset("")), *((way_out(state, changes), why) for changes, why in frame.exits)])
     if entry is not None:
         ended = end_frame.exits[0][1] if end_frame.exits else None
-        known.append(Outcome(entry, result.changes, result.dead, ended, paths.findings.diagnostics[mark:]))
+        known.append(Outcome(entry, result.changes, result.dead, ended, run.findings.diagnostics[mark:]))
         del known[:-MAX_KNOWN]
     merge(state, [(result, Unset(""))])
     if result.dead is not None:
@@ -153,13 +156,13 @@ def _same(a: dict[str, tuple[Type, bool] | None], b: dict[str, tuple[Type, bool]
     return True
 
 
-def _apply(paths: Paths, outcome: Outcome, state: State) -> None:
+def _apply(run: AbstractRun, outcome: Outcome, state: State) -> None:
     """Does to a state what a flow did to one that looked the same to it."""
     if outcome.ended is not None:
-        leave(paths.ends[-1], state, outcome.ended)
-    paths.findings.diagnostics += outcome.findings
+        leave(run.ends[-1], state, outcome.ended)
+    run.findings.diagnostics += outcome.findings
     state.changes.update(outcome.changes)
     for key, entry in outcome.changes.items():
-        paths.observe(key, entry.type)
+        run.observe(key, entry.type)
     if outcome.dead is not None:
         state.dead = outcome.dead

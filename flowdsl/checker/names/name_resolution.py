@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from flowdsl.checker.blockuse import BlockUses
-from flowdsl.checker.state import Entry, State
-from flowdsl.checker.types import (
+from flowdsl.checker.flow.state import Entry, State
+from flowdsl.checker.names.block_references import BlockReferences
+from flowdsl.checker.names.template_use import Part, Use
+from flowdsl.checker.types.kinds import (
     ALL,
     ANY,
     FUNCTION,
@@ -30,8 +31,8 @@ from flowdsl.checker.types import (
     without,
 )
 from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
-from flowdsl.syntax.scalars import span_in
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
@@ -41,11 +42,10 @@ if TYPE_CHECKING:
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template import Reference, Template
 
-RESERVED_NAMES = frozenset({"flowContext", "inputs", "global", "section", "local", "imports", "env", "secret", "kv"})
+RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})
 """The names every template can read."""
 BUILTIN_NAMES = frozenset({"range", "cycler", "joiner", "JSON", "Object", "Math"})
 """The functions and objects every template has."""
-BLOCK_SCOPES = frozenset({"global", "section", "local", "imports"})
 
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
@@ -63,43 +63,6 @@ def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
-class Part(NamedTuple):
-    """One member name of a chain: `key` is None when it is computed."""
-
-    key: str | None
-    start: int
-    end: int
-
-
-class Use:
-    """One template at its place: whose names are reported once, and whether undefined is harmless throughout."""
-
-    __slots__ = ("lax", "node", "reported", "shift", "state")
-
-    def __init__(self, node: Node, state: State, lax: bool, shift: int = 0) -> None:
-        self.node = node
-        self.state = state
-        self.lax = lax
-        self.shift = shift
-        """Where the template begins in the text of the node."""
-        self.reported: set[str] = set()
-
-    @property
-    def text(self) -> str:
-        """The text that offsets of the template count in."""
-        return str(self.node.value)[self.shift :]
-
-    def span(self, start: int, end: int) -> Span:
-        """The characters of the template as they stand in the file."""
-        return span_in(self.node, start + self.shift, end + self.shift)
-
-    def at(self, shift: int, lax: bool) -> Use:
-        """The use of a part of the template."""
-        part = Use(self.node, self.state, lax, self.shift + shift)
-        part.reported = self.reported
-        return part
-
-
 class Names:
     """What names mean in one document, and the findings about reading them."""
 
@@ -113,7 +76,7 @@ class Names:
         self.module: Module | None = None
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
-        self.blocks = BlockUses(self)
+        self.blocks = BlockReferences(self)
         self.watched: list[tuple[dict[str, Span], State]] = []
         """For each concurrent loop around: the keys a pass reads before it sets them, and the state it starts from."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
@@ -125,7 +88,7 @@ class Names:
     def inputs(self) -> Mapping[str, Type]:
         """The types of the declared inputs."""
         if self._inputs is None:
-            from flowdsl.checker.schema_types import input_types
+            from flowdsl.checker.types.schema_types import input_types
 
             self._inputs = input_types(self.document)
         return self._inputs
@@ -136,7 +99,7 @@ class Names:
             return ANY
         use = Use(node, state, lax)
         if template.body is not None:
-            from flowdsl.checker.infer import Inference
+            from flowdsl.checker.types.inference import Inference
 
             return Inference(self, use).template(template)
         if template.outputs:
@@ -155,7 +118,7 @@ class Names:
 
     def _outputs(self, template: Template, use: Use) -> Type:
         """The type of a text with several outputs, each read as if it stood alone."""
-        from flowdsl.checker.infer import Inference
+        from flowdsl.checker.types.inference import Inference
 
         secret, found = 0, OF_TEXT
         inside = [range(at, at + len(alone.text)) for at, alone in template.outputs]
@@ -207,7 +170,7 @@ class Names:
                 return OPEN_MAP
             found = self._input(parts[0].key, use, start, end, quiet)
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
-        if root in BLOCK_SCOPES:
+        if root in NAMESPACES:
             return self.blocks.type(root, parts, use, start, quiet)
         if root in self.names or root in BUILTIN_NAMES:
             return ANY
@@ -247,14 +210,14 @@ class Names:
             state: State | None = use.state
             while state is not None and state is not head:
                 entry = state.changes.get(key)
-                if entry is not None and not entry.refined:
+                if entry is not None and not entry.narrowed:
                     break
                 state = state.base
             else:
                 read.setdefault(key, use.span(start, end))
 
     def maybe(self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = ()) -> None:
-        """Reports a key that some path leaves unset."""
+        """Reports a key, as it is `shown` in the template, that some path leaves unset, and which."""
         unset = entry.unset
         message = f"`{shown}` may be unset" + (f": {unset.text}" if unset is not None else "")
         related = more
@@ -265,7 +228,7 @@ class Names:
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of further members; reports those a value does not have."""
-        from flowdsl.checker.results import may_lack, member
+        from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
             found = member(target, part.key)
@@ -283,7 +246,7 @@ class Names:
 
     def no_member(self, target: Type, found: Type, part: Part, shown: str, text: str, use: Use) -> None:
         """Reports a member that a value does not have, or may not have."""
-        from flowdsl.checker.results import member, member_names
+        from flowdsl.checker.types.results import member, member_names
 
         key = part.key or ""
         span = use.span(part.start, part.end)
@@ -311,7 +274,7 @@ class Names:
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity)
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports a value whose text says nothing."""
+        """Reports, at the characters of a template, a value of a type whose text says nothing."""
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"
@@ -342,7 +305,7 @@ class Names:
     def later(self) -> dict[str, Node]:
         """Every key that a step of the document sets, with the first place that does."""
         if self._later is None:
-            from flowdsl.checker.writes import first_writes
+            from flowdsl.checker.flow.assigned_keys import first_writes
 
             self._later = first_writes(self.document.steps)
         return self._later
@@ -376,7 +339,8 @@ class Names:
                 if entry is not None and entry.where is not None:
                     related = (Related(entry.where.span, "set here"),)
             else:
-                hint = f"set it in a SET step, declare it under `inputs:`, or write `{shown} | default('')`"
+                more = f", declare it under `inputs:`, or write `{shown} | default('')`"
+                hint = self.findings.how_to_set(more)
         severity: Severity = "warning" if self.lenient and not called else "error"
         related += self.blocks.reading
         self.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related)

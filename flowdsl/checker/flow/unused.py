@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
 from flowdsl.document.document import Document, StepNode
+from flowdsl.document.root_keys import NAMESPACES
+from flowdsl.step.flow_shapes import Assign, Call
+from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse, parse_expression
 
@@ -34,7 +37,7 @@ class Used:
     def _reference(self, root: str, path: tuple[str, ...]) -> None:
         if root == "flowContext":
             self.keys.add(path[0] if path else WHOLE)
-        elif root in ("local", "section", "global", "imports"):
+        elif root in NAMESPACES:
             self.blocks.add((root, *path))
         else:
             self.keys.add(root)
@@ -53,20 +56,21 @@ class Used:
             named = {port.type for port in step.inputs}
             self.keys.update(port.name.partition(".")[0] for port in step.inputs)
             self.keys.update(port.type for port in step.spec.inputs if port.type not in named)
-            self.keys.update(step.spec.defaults[key] for key in ("in",) if key in step.spec.defaults)
             if step.label is not None:
                 self.node(step.label)
             for name, node in step.keys.items():
                 key = step.spec.keys.get(name)
                 if key is not None and key.expression and isinstance(node.value, str):
                     self.text(node.value, expression=True)
-                elif not any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in step.blocks):
+                elif key is None or key.type not in BLOCK_TYPES:
                     self._option(step, name, node)
-            for block in step.blocks.values():
-                self.steps(block)
+            for block in step.blocks:
+                self.steps(block.steps)
 
     def _option(self, step: StepNode, name: str, node: Node) -> None:
-        if step.spec.shape == "call" and name in ("ref", "name") and isinstance(node.value, str) and "{" in node.value:
+        flow = step.spec.flow
+        called = isinstance(flow, Call) and name in (flow.ref, flow.name)
+        if called and isinstance(node.value, str) and "{" in node.value:
             self.blocks.add((WHOLE,))
             self.keys.add(WHOLE)
         self.node(node)
@@ -123,25 +127,26 @@ def _aliases(node: Node) -> dict[str, Node]:
 
 
 def _variables(document: Document, found: dict[str, Node]) -> dict[str, Node]:
-    """The variables that SET steps of the document set, with the first place that does."""
-    flows = [document.steps]
+    """The variables that the steps of the document assign, with the first place that does."""
+    flows: list[Iterable[StepNode]] = [document.steps]
     while flows:
         for step in flows.pop():
-            if step.spec.other_keys == "variables":
+            if isinstance(step.spec.flow, Assign):
                 for key, node in step.writes():
                     found.setdefault(key, node)
-            flows += step.blocks.values()
+            flows += [block.steps for block in step.blocks]
     return found
 
 
 def _calls_out(document: Document) -> bool:
     """Whether a flow of another file is called, which may read any variable."""
-    flows = [document.steps]
+    flows: list[Iterable[StepNode]] = [document.steps]
     while flows:
         for step in flows.pop():
-            if step.spec.shape == "call":
-                node = step.keys.get("ref")
+            flow = step.spec.flow
+            if isinstance(flow, Call):
+                node = step.keys.get(flow.ref or "")
                 if node is None or not isinstance(node.value, str) or not node.value.startswith("local."):
                     return True
-            flows += step.blocks.values()
+            flows += [block.steps for block in step.blocks]
     return False

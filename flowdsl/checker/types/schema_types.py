@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowdsl.checker.types import (
+from flowdsl.checker.types.kinds import (
     ANY,
     OF_BOOLEAN,
     OF_INTEGER,

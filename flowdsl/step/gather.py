@@ -1,22 +1,33 @@
-"""Work side by side that always settles: nothing is cancelled because something else failed."""
+"""Work side by side that always settles: nothing is cancelled because something else failed.
+
+Who may write what: each piece of work has its own shallow copy of the FlowContext (`StepContext.branch`), made when it
+starts, and writes only there; nobody reads what another one writes. So it makes no difference when each of them gets a
+turn. The one FlowContext they came from is written by `Gathered.merge` alone, after all of them have ended, in the
+order of their indexes: where two set the same key, the later one wins, however fast it was. Values are shared, not
+copied: a list or a map that stood in the FlowContext before is the same in all copies, and steps do not change one in
+place.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowdsl import RunError, Signal, StepContext
+from flowdsl.errors import RunError
+from flowdsl.step.signals import Signal
 
-Outcome = RunError | Signal | None
+if TYPE_CHECKING:
+    from flowdsl.step.step import StepContext
 
 
-class Settled:
-    """What work side by side came to: by index its outcome, and the FlowContext keys it changed."""
+class Gathered:
+    """What work side by side came to: by index its outcome, an error or a signal, and the FlowContext keys it
+    changed."""
 
     def __init__(self) -> None:
         self.changes: dict[int, dict[str, Any]] = {}
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, RunError | Signal] = {}
 
     def merge(self, ctx: StepContext) -> Signal | None:
         """Writes what was changed without failing, in order; gives the signal that wins: END before RETURN.
@@ -35,39 +46,40 @@ class Settled:
         return next((signal for signal in (Signal.END, Signal.RETURN) if signal in signals), None)
 
 
-async def settle(
+async def gather(
     ctx: StepContext,
     size: int,
     work: Callable[[StepContext, int], Awaitable[Signal | None]],
     *,
     concurrency: int,
     stop: bool = False,
-) -> Settled:
+) -> Gathered:
     """Runs `work(context, index)` for each index below `size`, at most `concurrency` at a time, each on its own copy of
-    the FlowContext as it is now. With `stop`, none is started after one that failed or gave a signal.
+    the FlowContext as it is now; `merge` of the result brings the copies together.
 
-    Cancelling it cancels all that runs, and waits for it.
+    With `stop`, none is started after one that failed or gave a signal. Cancelling it cancels all that runs, and waits
+    for it.
     """
-    settled, indexes = Settled(), iter(range(size))
+    gathered, indexes = Gathered(), iter(range(size))
 
     async def worker() -> None:
         for index in indexes:
-            if stop and settled.outcomes:
+            if stop and gathered.outcomes:
                 return
             branch = ctx.branch()
             try:
-                outcome: Outcome = await work(branch.context, index)
+                outcome: RunError | Signal | None = await work(branch.context, index)
             except RunError as error:
                 outcome = error
             else:
-                settled.changes[index] = branch.changes()
+                gathered.changes[index] = branch.changes()
             if outcome is not None:
-                settled.outcomes[index] = outcome
+                gathered.outcomes[index] = outcome
 
     workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, size))]
     if workers:
         await _all(workers)
-    return settled
+    return gathered
 
 
 async def _all(workers: list[asyncio.Task[None]]) -> None:

@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.types import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.checker.types.kinds import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, NULL, UNDEFINED, Type, describe
+from flowdsl.step.condition import holds
+from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
 
 if TYPE_CHECKING:
-    from flowdsl.checker.paths import Paths
-    from flowdsl.checker.state import State
+    from flowdsl.checker.flow.abstract_run import AbstractRun
+    from flowdsl.checker.flow.state import State
     from flowdsl.document.document import StepNode
     from flowdsl.syntax.yaml_reader import Node
     from flowdsl.template.nodes import Node as Expression
 
-KEYS = ("condition", "test", "switch")
-FALSE_TEXTS = frozenset({"", "false", "null", "undefined", "none"})
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION
-
-
-def decided_by(step: StepNode) -> str | None:
-    """The key that holds the condition of a step, if it has one."""
-    for key in KEYS:
-        node = step.keys.get(key)
-        if node is not None and not (node.kind == "scalar" and node.value is None):
-            return key
-    return None
 
 
 def template_of(step: StepNode, key: str) -> Template | None:
@@ -50,42 +41,36 @@ def expression_of(step: StepNode, key: str | None) -> Expression | None:
     return next((part.expression for part in body_of(template) if isinstance(part, Output)), None)
 
 
-def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[str], State]:
-    """For the name of a block the state it begins in: `then` where the condition is true, `else` where it is false."""
+def truth_states(step: StepNode, key: str | None, state: State) -> Callable[[bool | None], State]:
+    """The state where the condition is true, and where it is false; None is where nothing is known of it.
+
+    The value that a Switch compares says something only where it fits a case.
+    """
     expression = expression_of(step, key)
     if expression is None:
-        return lambda name: state
-    from flowdsl.checker.refine import refined
+        return lambda holds: state
+    from flowdsl.checker.flow.narrowing import narrowed
 
-    def begin(name: str) -> State:
-        if name == "else":
-            return refined(state, expression, False) if "cases" not in step.keys else state
-        if name in ("then", "do"):
-            return refined(state, expression, True)
-        if name.startswith("cases.") and name not in ("cases.default", "cases."):
-            return refined(state, expression, True)
-        return state
-
-    return begin
+    return lambda holds: state if holds is None else narrowed(state, expression, holds)
 
 
-def constant_condition(paths: Paths, step: StepNode, state: State, key: str | None) -> bool | None:
-    """The value of a condition that is always the same, which is reported; None when it is not."""
+def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str | None) -> bool | None:
+    """The truth of the condition in an option, which is reported, if it is always the same; None when it is not."""
     if key is None:
         return None
-    found = constant(paths, step, state, key)
+    found = constant(run, step, state, key)
     if found is None:
         return None
     truth, why, hint = found
     node = step.keys[key]
     message = f"this condition is always {'true' if truth else 'false'}: {why}"
-    if "cases" in step.keys:
-        message = f"this SWITCH always takes the same case: {why}"
-    paths.findings.add("constant-condition", message, node, hint=hint, severity="warning")
+    if isinstance(step.spec.flow, Switch):
+        message = f"this {step.spec.name} always takes the same case: {why}"
+    run.findings.add("constant-condition", message, node, hint=hint, severity="warning")
     return truth
 
 
-def constant(paths: Paths, step: StepNode, state: State, key: str) -> tuple[bool, str, str | None] | None:
+def constant(run: AbstractRun, step: StepNode, state: State, key: str) -> tuple[bool, str, str | None] | None:
     """The truth of a condition that never changes, why that is, and what to write instead."""
     node, template = step.keys[key], template_of(step, key)
     if template is None or template.is_literal:
@@ -100,12 +85,9 @@ def constant(paths: Paths, step: StepNode, state: State, key: str) -> tuple[bool
     if not template.references and not _calls(template):
         value = _evaluated(template)
         return None if value is None else (value, "it reads nothing that changes", None)
-    if "cases" in step.keys or (step.spec.shape == "signal" and step.spec.name not in _SIGNALS):
+    if isinstance(step.spec.flow, Switch):
         return None
-    return _of_type(paths, step, state, key, template, node)
-
-
-_SIGNALS = frozenset({"END", "END_IF", "BREAK", "CONTINUE"})
+    return _of_type(run, step, state, key, template, node)
 
 
 def _of_literal(node: Node) -> tuple[bool, str, str | None]:
@@ -113,7 +95,7 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     if node.kind != "scalar":
         return True, "it is a list or map", None
     if isinstance(value, str):
-        truth = value.strip().lower() not in FALSE_TEXTS
+        truth = holds(value)
         looks = any(mark in value for mark in ("==", "!=", "<", ">", "flowContext", " and ", " or ", "&&", "||"))
         hint = f"write `{{{{ {value.strip()} }}}}` to compute it" if looks else None
         return truth, "it is a text without a template", hint
@@ -150,24 +132,23 @@ def _calls(template: Template) -> bool:
 def _evaluated(template: Template) -> bool | None:
     from flowdsl.errors import TemplateError
     from flowdsl.template import compile
-    from flowdsl.template.values import truthy
 
     try:
         value = compile(template, strict=False, native=True)({}, {})
     except TemplateError:
         return None
-    return value.strip().lower() not in FALSE_TEXTS if isinstance(value, str) else truthy(value)
+    return holds(value)
 
 
 def _of_type(
-    paths: Paths, step: StepNode, state: State, key: str, template: Template, node: Node
+    run: AbstractRun, step: StepNode, state: State, key: str, template: Template, node: Node
 ) -> tuple[bool, str, str | None] | None:
     """A reference to something that is always true or false by its type."""
     if template.body is not None or template.outputs or len(template.references) != 1:
         return None
-    mark = len(paths.findings.diagnostics)
-    type: Type = paths.names.template(template, node, state, lax=True)
-    del paths.findings.diagnostics[mark:]
+    mark = len(run.findings.diagnostics)
+    type: Type = run.names.template(template, node, state, lax=True)
+    del run.findings.diagnostics[mark:]
     kinds = type.kinds & ALL
     shown = ".".join((template.references[0].root, *template.references[0].path))
     if kinds == NULL:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.state import Entry, State
-from flowdsl.checker.types import ANY, INTEGER, LIST, NULL, NUMBER, TEXT, UNDEFINED, only, without
+from flowdsl.checker.flow.state import Entry, State
+from flowdsl.checker.types.kinds import ANY, INTEGER, LIST, NULL, NUMBER, TEXT, UNDEFINED, only, without
 from flowdsl.template.nodes import Binary, Chain, Filtered, Literal, Member, Name, Node, Tested, Unary
 
 _KINDS = {"string": TEXT, "number": INTEGER | NUMBER, "iterable": TEXT | LIST, "mapping": 0}
 
 
-def refined(state: State, condition: Node, truth: bool) -> State:
+def narrowed(state: State, condition: Node, truth: bool) -> State:
     """A state over this one with what a condition that is true, or false, says."""
     found: dict[str, int] = {}
     _collect(condition, truth, found)
     for index in later_pass(condition, truth):
-        for key in state.known_keys():
+        number = state.get(index)
+        for key in state.known_keys() if number is not None and number.implied else ():  # only a loop sets its index
             entry = state.get(key)
             if entry is not None and entry.unset is not None and entry.unset.later == index:
                 found.setdefault(key, 0)
@@ -35,7 +36,7 @@ def refined(state: State, condition: Node, truth: bool) -> State:
         if entry.always and type is entry.type:
             continue
         inner = inner or State(state)
-        known = Entry(type, entry.where, always=True, refined=True, implied=entry.implied)
+        known = Entry(type, entry.where, always=True, narrowed=True, implied=entry.implied)
         known.rivals = entry.rivals
         known.supposed = entry.supposed or state.get(key) is None
         inner.changes[key] = known
@@ -139,5 +140,5 @@ def _index(node: Node) -> list[str]:
     """The key of a FlowContext value that may be a loop's index."""
     if isinstance(node, Member) and isinstance(node.target, Name) and node.target.name == "flowContext":
         key = node.key.value if isinstance(node.key, Literal) else None
-        return [key] if isinstance(key, str) and key.endswith("_index") else []
+        return [key] if isinstance(key, str) else []
     return []

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.types import ANY, OPEN_MAP, Type, of_value
+from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
 from flowdsl.diagnostics import Related, Severity
+from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
 
 if TYPE_CHECKING:
-    from flowdsl.checker.uses import Names, Part, Use
+    from flowdsl.checker.findings import Findings
+    from flowdsl.checker.names.template_use import NameTable, Part, Use
     from flowdsl.document.document import BlockSet, Module
 
-KINDS = ("constants", "vars", "flows")
 
-
-class BlockUses:
+class BlockReferences:
     """What the namespaces of blocks hold; `reading` tells which var is being read, and from where."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: NameTable) -> None:
         self._names = names
         self._evaluating: list[tuple[int, str]] = []
         self.reading: tuple[Related, ...] = ()
@@ -65,8 +65,8 @@ class BlockUses:
         if len(parts) <= index or parts[index].key is None:
             return OPEN_MAP
         kind = parts[index].key
-        if kind not in KINDS:
-            names: Iterable[str] = KINDS
+        if kind not in BLOCK_KINDS:
+            names: Iterable[str] = BLOCK_KINDS
             self._unknown(f"`{shown}` has no", str(kind), f"{shown}.{kind}", names, parts[index], use, quiet)
             return ANY
         shown = f"{shown}.{kind}"
@@ -118,13 +118,13 @@ class BlockUses:
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity)
 
 
-def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], names: Names) -> None:
+def check_cycles(scopes: dict[str, BlockSet], imports: dict[str, Module], findings: Findings) -> None:
     """Reports vars that read themselves, each cycle once."""
     spaces = {**scopes, **{f"imports.{alias}": module.blocks for alias, module in imports.items()}}
     done: set[tuple[str, str]] = set()
     for space, blocks in spaces.items():
         for name in blocks.vars:
-            _walk((space, name), [], spaces, done, names)
+            _walk((space, name), [], spaces, done, findings)
 
 
 def _walk(
@@ -132,14 +132,14 @@ def _walk(
     path: list[tuple[str, str]],
     spaces: dict[str, BlockSet],
     done: set[tuple[str, str]],
-    names: Names,
+    findings: Findings,
 ) -> None:
     if at in path:
         cycle = path[path.index(at) :]
         chain = " → ".join(name for _, name in (*cycle, at))
         first = min(cycle, key=lambda each: list(spaces).index(each[0]))
         blocks = spaces[first[0]]
-        names.findings.add(
+        findings.add(
             "vars-cycle",
             f"Circular vars reference detected: {chain}",
             blocks.vars[first[1]],
@@ -154,7 +154,7 @@ def _walk(
     for reference in parse(node.value).references:
         target = _target(reference.root, reference.path)
         if target is not None:
-            _walk(target, path, spaces, done, names)
+            _walk(target, path, spaces, done, findings)
     path.pop()
     done.add(at)
 
@@ -162,6 +162,6 @@ def _walk(
 def _target(root: str, path: tuple[str, ...]) -> tuple[str, str] | None:
     if root == "imports" and len(path) >= 3 and path[1] == "vars":
         return f"imports.{path[0]}", path[2]
-    if root in ("global", "section", "local") and len(path) >= 2 and path[0] == "vars":
+    if root in NAMESPACES and root != "imports" and len(path) >= 2 and path[0] == "vars":
         return root, path[1]
     return None

@@ -1,0 +1,1 @@
+"""Control steps of a third party, one for each shape: they use what `flowdsl` makes public and nothing else."""
