@@ -98,7 +98,8 @@ def test_it_submits_polls_and_stores_over_the_command_line(tmp_path: Path, serve
     assert [(image["width"], image["height"]) for image in outputs["imageList"]] == [(61, 43)] * 3
     about = outputs["object"]
     assert about["usage"] == {"input_tokens": 6, "output_tokens": 30}
-    assert (about["cost"], about["requestId"], about["attemptCount"]) == (pytest.approx(0.06), "op-1", 2)
+    assert (about["cost"], about["attemptCount"]) == (pytest.approx(0.06), 2)
+    assert about["requestId"] in ("op-1", "op-2")
     counts = sorted(order["parameters"].pop("sampleCount") for order in server.orders)
     assert counts == [1, 2]
     assert (
