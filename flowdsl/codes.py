@@ -119,7 +119,7 @@ FINDINGS = (
     Code("unverified-option", "note", "It is not known whether the model accepts this."),
     Code("unstable-value", "warning", "The model accepts this value, but not reliably or not for long."),
     Code("experimental-size", "note", "The vendor calls this size experimental."),
-    Code("old-api-version", "warning", "The `apiVersion` of the service is older than the model."),
+    Code("old-api-version", "warning", "The API version of the service is older than the model."),
     Code("fan-out", "note", "The pictures are asked for in several requests."),
     Code("seed-not-sent", "note", "`seed` is not sent to the service."),
     Code("acts-as-zero", "warning", "A negative number of retries is the same as none."),

@@ -1,15 +1,21 @@
-"""Service entries: where the requests of a step go, and with which settings."""
+"""Service entries: where the requests of a step go, and with which settings.
+
+The common settings stand here. What else an entry may hold, and which environment variables give it, the vendor says
+that `provider` names: an entry point of the group `flowdsl.image_vendors`, whose name is the provider's.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
-from flowdsl.errors import ConfigError, UsageError
+from flowdsl.entry_points import load, targets
+from flowdsl.errors import ConfigError, PluginError, UsageError
 from flowdsl.step.rules import UNKNOWN, Problem, show
-from flowdsl.step.service import Service
+from flowdsl.step.service import SECRET_SETTINGS, Service
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ SETTINGS: dict[str, Key] = {
     key.name: key
     for key in (
         Key("provider", "text", "Which vendor's protocol the service speaks."),
+        Key("protocol", "text", "Another vendor's protocol, where the endpoint speaks that one."),
         Key(
             "endpoint",
             "text",
@@ -28,9 +35,6 @@ SETTINGS: dict[str, Key] = {
         Key("apiKey", "text", "The key, as the vendor's own key header carries it."),
         Key("authKey", "text", "A bearer token, sent as `Authorization: Bearer`."),
         Key("model", "text", "The model when the step names none."),
-        Key("deploymentId", "text", "The Azure deployment."),
-        Key("apiVersion", "text", "The Azure api-version; absent or `v1` means the v1 API."),
-        Key("target", "text", "The HUB's target, sent as `x-target`."),
         Key("options", "map", "Defaults for the options of the steps that use this entry."),
         Key("timeoutMs", "integer", "Deadline of one attempt in milliseconds.", minimum=1000, maximum=900_000),
         Key("maxRetries", "integer", "How often a refused request is sent again.", maximum=20),
@@ -48,8 +52,10 @@ SETTINGS: dict[str, Key] = {
         ),
     )
 }
-"""The keys a service entry may hold."""
+"""The settings that every service entry may hold."""
 
+VENDORS = "flowdsl.image_vendors"
+"""The group of entry points that name the vendors."""
 KEYS = frozenset({"apiKey", "authKey"})
 """Either is enough to be let in."""
 
@@ -57,9 +63,87 @@ KEYS = frozenset({"apiKey", "authKey"})
 ADDRESS_START = "https://"
 
 
-def problem_of(key: str, value: Any) -> Problem | None:
-    """What is wrong with the value of a setting, or None."""
-    problem = None if value is None else SETTINGS[key].problem(value)
+class Provider(Protocol):
+    """What is asked of a vendor here; the plugin that brings it asks more."""
+
+    @property
+    def settings(self) -> tuple[Key, ...]:
+        """Settings of an entry beyond the common ones."""
+
+    @property
+    def other_names(self) -> Mapping[str, str]:
+        """Names that others have for them → the setting."""
+
+    @property
+    def environment(self) -> Mapping[str, tuple[str, ...]]:
+        """Setting → the environment variables that give it, the first one set."""
+
+
+@lru_cache(maxsize=1)
+def provider_names() -> tuple[str, ...]:
+    """What `provider` may be: the names of all installed vendors, sorted.
+
+    Raises:
+        PluginError: two packages bring a vendor of the same name.
+    """
+    names = [name for name, _ in sorted(targets(VENDORS))]
+    for name in names:
+        if names.count(name) > 1:
+            given = " and ".join(target for other, target in sorted(targets(VENDORS)) if other == name)
+            raise PluginError(f"the image vendor {name} is defined twice, by {given}")
+    return tuple(names)
+
+
+@lru_cache(maxsize=64)
+def provider(name: str) -> Any:
+    """The vendor of a name, imported on first use; None when there is none. It fits `Provider`.
+
+    Raises:
+        PluginError: it cannot be loaded.
+    """
+    if name not in provider_names():
+        return None
+    return load(VENDORS, name, dict(targets(VENDORS))[name])
+
+
+def providers() -> dict[str, Provider]:
+    """All installed vendors by name.
+
+    Raises:
+        PluginError: one cannot be loaded.
+    """
+    return {name: provider(name) for name in provider_names()}
+
+
+def all_settings(first: object = None) -> dict[str, Key]:
+    """Every setting that an entry may hold: the common ones and those of all vendors; where two vendors have one of
+    the same name, the vendor called `first` decides."""
+    own = [key for vendor in providers().values() for key in vendor.settings]
+    if isinstance(first, str) and (vendor := provider(first)) is not None:
+        own += vendor.settings
+    return {**SETTINGS, **{key.name: key for key in own}, **SETTINGS}
+
+
+def setting(name: str, provider_name: object = None) -> Key | None:
+    """The setting of a name, or None. Vendors are only imported for a name that is none of the common ones."""
+    return SETTINGS.get(name) or all_settings(provider_name).get(name)
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of a setting is never shown."""
+    key = None if name in SETTINGS else setting(name)
+    return name in SECRET_SETTINGS or (key is not None and key.secret)
+
+
+def other_names() -> dict[str, str]:
+    """Names that others have for the settings → the setting."""
+    return {**OTHER_NAMES, **{old: new for vendor in providers().values() for old, new in vendor.other_names.items()}}
+
+
+def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | None:
+    """What is wrong with the value of a setting that exists, or None."""
+    known = setting(key, provider_name)
+    problem = None if value is None or known is None else known.problem(value)
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
         hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
@@ -114,18 +198,21 @@ class ServiceLayers:
                 if value is not None and key not in settings:
                     settings[key] = _known(value) if resolve is None else resolve(value)
                     origins[key] = origin
-        self._from_environment(spec, settings, origins)
+        self._from_environment(_environment(spec, settings.get("provider")), settings, origins)
         if spec.provider is not None and "provider" not in settings:
             settings["provider"] = spec.provider
         for key, value in self.overrides.get(settings.get("provider", ""), {}).items():
             settings[key], origins[key] = value, "override"
             if value is None:
                 del settings[key]
-        return Service(name, settings, origins)
+        own_secrets = {key for key in settings if key not in SETTINGS and is_secret(key)}
+        return Service(name, settings, origins, SECRET_SETTINGS | own_secrets)
 
-    def _from_environment(self, spec: StepSpec, settings: dict[str, Any], origins: dict[str, str]) -> None:
+    def _from_environment(
+        self, environment: Mapping[str, tuple[str, ...]], settings: dict[str, Any], origins: dict[str, str]
+    ) -> None:
         keyed = any(settings.get(key) for key in KEYS)
-        for key, variables in spec.environment.items():
+        for key, variables in environment.items():
             if key in settings or (keyed and key in KEYS):
                 continue
             for variable in variables:
@@ -144,6 +231,14 @@ class ServiceLayers:
             hint=f"set {' or '.join(variables) or 'its settings'}, or add an entry `{service.name}` under `services:`; "
             "`flowdsl run --simulate` needs neither",
         )
+
+
+def _environment(spec: StepSpec, provider_name: object) -> Mapping[str, tuple[str, ...]]:
+    """The variables that count for an entry: its own vendor's, so that no key goes to somebody it was not made for."""
+    if not isinstance(provider_name, str) or provider_name == spec.provider:
+        return spec.environment
+    vendor = provider(provider_name)
+    return {} if vendor is None else vendor.environment
 
 
 def _known(value: Any) -> Any:
@@ -222,9 +317,8 @@ OTHER_NAMES = {
     **dict.fromkeys(("key", "secret"), "apiKey"),
     **dict.fromkeys(("token", "bearer"), "authKey"),
     **dict.fromkeys(("timeout", "timeout_s"), "timeoutMs"),
-    **dict.fromkeys(("deployment", "deployment_name"), "deploymentId"),
 }
-"""Names that others have for the settings."""
+"""Names that others have for the common settings."""
 
 
 def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
@@ -235,11 +329,14 @@ def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
     for name, entry in entries.items():
         if not isinstance(entry, Mapping):
             raise UsageError(f"{where}.{name} must be a table of settings")
+        of = entry.get("provider")
         for key, value in entry.items():
-            if key not in SETTINGS:
-                near = OTHER_NAMES.get(key) or nearest(str(key), SETTINGS)
+            if setting(key) is None:
+                near = other_names().get(key) or nearest(str(key), all_settings())
                 hint = f", did you mean `{near}`?" if near else ""
                 raise UsageError(f"{where}.{name}: unknown setting `{key}`{hint}")
-            problem = None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value)
+            problem = (
+                None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value, of)
+            )
             if problem is not None:
                 raise UsageError(f"{where}.{name}: {problem.message}")

@@ -6,14 +6,19 @@ import os
 import re
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+from flowdsl_steps.image.catalogue import use_catalogue
+
 hypothesis.settings.register_profile("suite", derandomize=True, database=None)
 hypothesis.settings.register_profile("soak", derandomize=False, database=None)
 hypothesis.settings.load_profile("suite")  # the same cases on every run; `make soak` asks for others
+
+use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests name models, and new ones come
 
 collect_ignore = ["cli/test_terminal.py"] if sys.platform == "win32" else []  # it has no pseudo-terminals
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.formats",
     "flowdsl.nearest",
     "flowdsl.services",
+    "flowdsl.step.common_keys",
     "flowdsl.step.rules",
     "flowdsl.step.service",
     "flowdsl.step.spec",
@@ -180,3 +182,17 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/image/workers.py",
     ]
+
+
+def test_the_interpreter_names_no_vendor_and_no_setting_of_one() -> None:
+    from flowdsl.services import SETTINGS, all_settings
+
+    words = {"openai", "azure", "hub", *(name.lower() for name in all_settings().keys() - SETTINGS.keys())}
+    found = [
+        (path.relative_to(ROOT).as_posix(), word)
+        for path in sorted((ROOT / "flowdsl").rglob("*.py"))
+        if path.relative_to(ROOT / "flowdsl").parts[0] != "cli"
+        for word in words & set(re.findall(r"[a-z_]+", path.read_text(encoding="utf-8").lower()))
+        if word != "target"  # an ordinary word, too
+    ]
+    assert found == []

@@ -12,9 +12,8 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import ADDRESS_START, SETTINGS, problem_of
+from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
 from flowdsl.step.rules import Problem, show
-from flowdsl.step.service import SECRET_SETTINGS
 from flowdsl.step.spec import is_templated, type_name
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
@@ -103,12 +102,13 @@ def check_services(entries: Mapping[str, Node], findings: Findings) -> None:
 
 
 def _check_entry(entry: Node, findings: Findings) -> None:
+    of = entry.value["provider"].value if "provider" in entry.value else None
     for key, value in entry.value.items():
-        if key not in SETTINGS:
+        if setting(key, of) is None:
             continue
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
-        if key in SECRET_SETTINGS and isinstance(value.value, str) and value.value and not templated:
+        if is_secret(key) and isinstance(value.value, str) and value.value and not templated:
             findings.add(
                 "plain-secret",
                 f"`{key}` stands in the file, where everybody who has the file can read it",
@@ -117,7 +117,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 severity="warning",
                 fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
             )
-        elif not templated and (problem := problem_of(key, value.plain())) is not None:
+        elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)
             findings.add(problem.code, problem.message, value, hint=problem.hint, fixes=[fix])
 

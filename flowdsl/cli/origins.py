@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.document.document import Document, StepNode
 from flowdsl.services import SETTINGS, ServiceLayers
-from flowdsl.step.service import SECRET_SETTINGS, Service
+from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
 BUILT_IN = "built-in default"
@@ -39,10 +39,10 @@ def options_of(step: StepNode, service: Service | None) -> Iterator[Option]:
 
 def settings_of(service: Service) -> Iterator[Option]:
     """The settings of a service entry in force, without those under `options`; secrets hidden."""
-    for name in SETTINGS:
+    for name in (*SETTINGS, *sorted(service.settings.keys() - SETTINGS.keys())):
         value = service.get(name)
         if value is not None and name != "options":
-            hidden = name in SECRET_SETTINGS or name == "headers"
+            hidden = name in service.secret or name == "headers"
             yield Option(name, HIDDEN if hidden else value, service.origins.get(name, BUILT_IN))
 
 

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse(arguments)
     from flowdsl_steps.image.simulator import Simulator, serve_forever
-    from flowdsl_steps.image.simulator.app import DEFAULT_KEY
+    from flowdsl_steps.image.simulator.state import DEFAULT_KEY
 
     simulator = Simulator(
         options.port,

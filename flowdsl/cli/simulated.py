@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import StepNode
     from flowdsl.environment import Flow
+    from flowdsl.step.service import Service
 
 NOWHERE = "http://127.0.0.1:9"
 """An address on this machine where nobody listens: for looking at a flow before its simulator runs."""
 _SECRET = "simulated-secret"  # noqa: S105  the point is that it is none
-_DROPPED = dict.fromkeys(("authKey", "headers", "caPem", "clientPem"))
-"""Settings that may hold keys, or are of no use on this machine."""
 
 
 def overrides(url: str, key: str) -> dict[str, dict[str, Any]]:
     """The settings, by provider, that send all requests to a simulator with its key and with nothing else."""
-    common = {"apiKey": key, **_DROPPED}
-    return {
-        "openai": {"endpoint": f"{url}/v1", **common},
-        "azure": {"endpoint": url, **common},
-        "hub": {"endpoint": url, **common},
-    }
+    from flowdsl_steps.image.simulator import stand_in
+
+    return stand_in.overrides(url, key)
 
 
 def placeholder_secret(name: str) -> str:
@@ -36,45 +31,31 @@ def placeholder_secret(name: str) -> str:
 
 @contextmanager
 def running_simulator(flow: Flow) -> Iterator[dict[str, dict[str, Any]]]:
-    """The overrides for a simulator that runs as long as the context and knows the flow's Azure deployments.
+    """The overrides for a simulator that runs as long as the context and knows the flow's deployments.
 
     Raises:
         UsageError: a step's service is none that can be simulated, or the extra is not installed.
     """
     services = list(_services(flow))
     from flowdsl_steps.image.simulator import Simulator
+    from flowdsl_steps.image.simulator.stand_in import deployments
 
-    with Simulator(deployments=_deployments(services)) as simulator:
+    with Simulator(deployments=deployments(services)) as simulator:
         yield overrides(simulator.url, simulator.key)
 
 
-def _services(flow: Flow) -> Iterator[tuple[StepNode, Any]]:
-    """Each step that uses a service, with the service."""
-    document = flow.document
+def _services(flow: Flow) -> Iterator[tuple[Any, Service]]:
+    """The model that each step names which uses a service, with the service."""
+    document, known = flow.document, overrides("", "")
     for step in document.every_step():
         if step.spec.service is None:
             continue
         name = step.service.value if step.service is not None else step.spec.service
         service = flow._layers.service(name, step.spec, document.services)
-        if service.provider not in overrides("", ""):
-            known = isinstance(service.provider, str)
-            provider = f"the provider `{service.provider}`" if known else "a provider that only the run decides"
+        if service.provider not in known:
+            named = isinstance(service.provider, str)
+            provider = f"the provider `{service.provider}`" if named else "a provider that only the run decides"
             raise UsageError(
                 f"{step.spec.name} ({step.path}) uses {provider}, which the simulator does not speak; nothing was sent"
             )
-        yield step, service
-
-
-def _deployments(services: list[tuple[StepNode, Any]]) -> Mapping[str, str]:
-    """Azure deployment → model: the model named beside it, else the one the simulator takes for its own."""
-    from flowdsl_steps.image.simulator.models import model_names
-
-    known = model_names()
-    found: dict[str, str] = {}
-    for step, service in services:
-        if service.provider == "azure":
-            own = step.keys["model"].value if "model" in step.keys else None
-            names = [own, service.option("model"), service.get("deploymentId")]
-            model = next((name for name in names if name in known), "gpt-image-2")
-            found.update({name: model for name in names if isinstance(name, str) and name not in known})
-    return found
+        yield step.keys["model"].value if "model" in step.keys else None, service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
-from flowdsl.services import OTHER_NAMES, SETTINGS
+from flowdsl.services import all_settings, other_names, setting
 from flowdsl.step.rules import show
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
@@ -56,8 +56,10 @@ def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:
             findings.add("wrong-type", f"a service entry is a map of settings, not {show(entry.plain())}", entry)
             continue
         entries[name] = entry
+        of = entry.value["provider"].value if "provider" in entry.value else None
         for key in entry.value:
-            if key not in SETTINGS:
-                findings.unknown_key(entry.keys[key], SETTINGS, "a service entry", OTHER_NAMES, beside=entry.value)
+            if setting(key, of) is None:
+                known = all_settings()
+                findings.unknown_key(entry.keys[key], known, "a service entry", other_names(), beside=entry.value)
     builder.services.append(entries)
     return entries

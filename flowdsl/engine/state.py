@@ -147,14 +147,12 @@ class Run:
         Raises:
             ConfigError: the service is not configured.
         """
-        from flowdsl.step.service import SECRET_SETTINGS
-
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
         service = self.layers.service(name, spec, services, self._resolve_setting)
         self.layers.require(service, spec, services)
-        for key in SECRET_SETTINGS:
+        for key in service.secret:
             if isinstance(service.settings.get(key), str):
                 service.settings[key] = self.secrets.add(service.settings[key])
         for value in service.settings.values():

@@ -14,7 +14,8 @@ class Key(NamedTuple):
     """One key of a step and the constraints on its value.
 
     `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
-    `names` are what a deferred template can read beside the names of every template.
+    `names` are what a deferred template can read beside the names of every template. `secret` marks a setting of a
+    service entry whose value is never shown.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Key(NamedTuple):
     prompt: bool = False
     deprecated: str | None = None
     names: tuple[str, ...] = ()
+    secret: bool = False
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""

@@ -6,23 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
-"""The keys whose values are never shown."""
+"""The common keys whose values are never shown; a vendor marks its own as `secret`."""
 
 
 class Service:
     """One service entry, merged from the document, flowdsl.toml, the host and the environment.
 
-    `settings` maps keys of `SETTINGS` to values; `origins` says for each key where it came from (`flow`,
-    `flowdsl.toml`, `environment OPENAI_API_KEY`, …). Values the check cannot know (templates) are
+    `settings` maps setting names to values; `origins` says for each where it came from (`flow`, `flowdsl.toml`,
+    `environment NAME`, …); `secret` names those that are never shown. Values the check cannot know (templates) are
     `flowdsl.step.rules.UNKNOWN`.
     """
 
-    __slots__ = ("_fingerprint", "name", "origins", "settings")
+    __slots__ = ("_fingerprint", "name", "origins", "secret", "settings")
 
-    def __init__(self, name: str, settings: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        origins: Mapping[str, str] | None = None,
+        secret: frozenset[str] = SECRET_SETTINGS,
+    ) -> None:
         self.name = name
         self.settings = dict(settings)
         self.origins = dict(origins or {})
+        self.secret = secret
         self._fingerprint: str | None = None
 
     def get(self, key: str) -> Any:
@@ -52,7 +59,7 @@ class Service:
 
     @property
     def provider(self) -> str | None:
-        """Which vendor's protocol the entry speaks: `openai`, `azure`, `hub`, or None when nothing says."""
+        """The name of the vendor whose protocol the entry speaks, or None when nothing says."""
         return self.settings.get("provider")
 
     @property
@@ -64,7 +71,7 @@ class Service:
         from flowdsl.template.taint import holds_secret
 
         shown = {
-            key: "***" if key in SECRET_SETTINGS or key == "headers" or holds_secret(value) else value
+            key: "***" if key in self.secret or key == "headers" or holds_secret(value) else value
             for key, value in self.settings.items()
         }
         return f"Service({self.name!r}, {shown})"

@@ -9,7 +9,7 @@ import pytest
 from doc_blocks import ROOT, table
 
 from flowdsl.codes import FAILURES, FINDINGS, Code
-from flowdsl.services import SETTINGS
+from flowdsl.services import all_settings
 from flowdsl.template.filters import FILTERS
 from flowdsl.template.limits import DEFAULT_LIMITS
 from flowdsl.template.methods import METHODS
@@ -95,7 +95,7 @@ def test_every_template_test_is_listed() -> None:
 
 def test_every_service_setting_is_listed() -> None:
     listed = [name for row in table(DOCS / "services.md", "Settings") for name in _split(row[0])]
-    assert sorted(listed) == sorted(SETTINGS)
+    assert sorted(listed) == sorted(all_settings())
 
 
 def test_every_fault_of_the_simulator_is_listed() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.image.store import ImageStore
 from flowdsl.limits import Limits
 from flowdsl.step.service import Service
 from flowdsl.step.step import Step, Written
+from flowdsl_steps.image.generate import split
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
-from flowdsl_steps.image.options import ImageOptions
+from flowdsl_steps.image.options import ImageOptions, request_of
+from flowdsl_steps.image.vendor import Endpoint
+from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 T = TypeVar("T")
 
@@ -55,6 +59,32 @@ class Ground:
         if key not in self.opened:
             self.opened[key] = await self.stack.enter_async_context(open())
         return self.opened[key]  # type: ignore[no-any-return]  # what was opened under this key
+
+
+class Built(NamedTuple):
+    """What would be sent for a step: where to, and the body of each request."""
+
+    endpoint: Endpoint
+    bodies: list[dict[str, Any]]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The first body, without how many pictures it asks for."""
+        return {key: value for key, value in self.bodies[0].items() if key != "n"}
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many pictures each request asks for."""
+        return tuple(body.get("n", 1) for body in self.bodies)
+
+
+def built_for(step: ImageOptions, ground: Ground) -> Built:
+    """What the step would send, made and not sent."""
+    request, protocol = request_of(step, ground), protocol_of(ground.service)
+    endpoint = protocol.endpoint(ground.service, request)
+    parts = split(request, vendor_of(ground.service), endpoint)
+    contents = [protocol.encode(part, endpoint).content for part in parts]
+    return Built(endpoint, [json.loads(content) for content in contents if isinstance(content, bytes)])
 
 
 class Bench:

@@ -7,19 +7,17 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from image_bench import Ground
+from image_bench import Ground, built_for
 
 from flowdsl.step.rules import Options
 from flowdsl.step.service import Service
 from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
-from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.options import ImageOptions
-from flowdsl_steps.image.request import destination_of
-from flowdsl_steps.image.simulator.judge import judge
 from flowdsl_steps.image.simulator.models import find_model, model_names
+from flowdsl_steps.image.simulator.validation import validated
 
 HOST = "http://127.0.0.1:9"
 FORMS: dict[str, tuple[type[ImageOptions], dict[str, Any]]] = {
@@ -50,12 +48,14 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "complexity": st.sampled_from(["low", "medium", "high"]),
     "safety_identifier": st.just("s1"),
     "frame_count": st.integers(2, 16),
+    "svg": st.sampled_from([{"model": "writer"}, {"reasoning": "low"}, {"model": "writer", "depth": 1}]),
     "frame_duration_ms": st.integers(1, 999),
 }
 judged = {"accepted": 0, "refused": 0}
 
 
 @example("hub", "gpt-image-2.6-flare", {"size": "256x256", "output_format": "gif"})
+@example("hub", "gpt-image-2.6-flare", {"output_format": "gif", "background": "transparent"})
 @example("openai", "gpt-image-2.6-flare", {"size": "2048x2048", "output_format": "gif", "frame_count": 16})
 @settings(max_examples=1500, deadline=None)
 @given(
@@ -77,15 +77,14 @@ def test_what_the_check_lets_pass_the_vendor_takes(form: str, model: str, option
     judged["accepted"] += 1
     step = cls.model_validate(given_options)
     ground = Ground(cls, Path("unused"), service, given_options)
-    order = order_of(step, ground, destination_of(step, ground))
-    assert "seed" not in order.body
-    assert sum(order.counts) == options.get("n", 1)
-    assert ("model" in order.body) is (form != "azure deployments")
+    built = built_for(step, ground)
+    assert "seed" not in built.body
+    assert sum(built.counts) == options.get("n", 1)
+    assert ("model" in built.body) is (form != "azure deployments")
     rules = find_model(model)
     assert rules is not None
-    for count in order.counts:
-        body = {**order.body, "n": count} if count > 1 else dict(order.body)
-        judge(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
+    for body in built.bodies:
+        validated(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
 
 
 def test_the_cases_above_are_of_both_kinds() -> None:

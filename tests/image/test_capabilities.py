@@ -9,7 +9,7 @@ from flowdsl.step.rules import UNKNOWN, Options, Problem
 from flowdsl.step.service import Service
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.subject import host_of
+from flowdsl_steps.image.hosts import host_of
 
 DAY = date(2026, 11, 21)
 DEFAULTS = {"model": "dall-e-3", "n": 1, "timeoutMs": 60000, "maxRetries": 2, "outputKey": "imageList"}
@@ -662,6 +662,14 @@ def test_no_combination_of_model_and_option_breaks_the_check_or_speaks_twice_of_
                         for step in ("OPENAI_IMAGE_GENERATION", "AZURE_OPENAI_IMAGE_GENERATION"):
                             keys = [each.key for each in problems(given, step=step) if each.key]
                             assert len(keys) == len(set(keys)), given
+
+
+def test_the_map_of_svg_holds_who_writes_it() -> None:
+    given = {"model": "gpt-image-2.6-flare", "output_format": "svg"}
+    assert problems({**given, "svg": {"model": "writer", "reasoning": "low"}}) == []
+    assert only(problems({**given, "svg": {"reasoning": "low"}})).message == "`svg` needs a `model`, which writes it"
+    slip = only(problems({**given, "svg": {"model": "writer", "depth": 1}}))
+    assert (slip.message, slip.hint) == ("`depth` is not a key of `svg`", "there are `model` and `reasoning`")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from image_server import Answer, plain, tiny
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import is_private_host, is_public, open_fetcher
-from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.response import LinkedImage
 
 PNG = PICTURES["png"][0]
 

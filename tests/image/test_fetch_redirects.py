@@ -9,8 +9,8 @@ from web_server import Web, answer
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.public_network import open_fetcher
-from flowdsl_steps.image.answer import LinkedImage
 from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.response import LinkedImage
 
 
 def test_a_picture_that_redirects_to_no_web_address_is_left(tmp_path: Path) -> None:

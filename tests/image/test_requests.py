@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_bench import Bench, Ground
+from image_bench import Bench, Ground, built_for
 
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.image.store import Image
 from flowdsl.step.service import Service
 from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
-from flowdsl_steps.image.body import order_of
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.options import ImageOptions, sent_fields
-from flowdsl_steps.image.request import destination_of
+from flowdsl_steps.image.request import OPTIONS, ImageRequest
 from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.vendors import vendor_named
 
 STEPS = (OpenAIImageGeneration, AzureOpenAIImageGeneration, HubImageGeneration)
 
@@ -36,7 +36,7 @@ def built(cls: type[ImageOptions] = OpenAIImageGeneration, settings: Any = None,
     ground = Ground(cls, Path("unused"), Service("PICTURES", settings), options)
     ground.flow_context["text"] = "a boat"
     step = cls.model_validate(options)
-    return order_of(step, ground, destination_of(step, ground))
+    return built_for(step, ground)
 
 
 def test_a_picture_is_generated_and_described(bench: Bench, simulator: Simulator) -> None:
@@ -148,10 +148,10 @@ def test_a_hub_gets_its_target(tmp_path: Path, simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("cls", STEPS)
-def test_every_field_is_sent_or_known_to_stay(cls: type[ImageOptions]) -> None:
-    kept = {"model", "instruction", "seed", "timeout_ms", "max_retries", "output_key", "target"}
-    assert set(cls.model_fields) - set(sent_fields(cls)) - kept == set()
-    assert "seed" not in sent_fields(cls)
+def test_every_field_is_asked_of_the_vendor_or_known_to_stay(cls: type[ImageOptions]) -> None:
+    kept = {"model", "instruction", "timeout_ms", "max_retries", "output_key"}
+    assert set(cls.model_fields) - set(sent_fields(cls)) == kept
+    assert set(sent_fields(cls)) - set(OPTIONS) == ({"target"} if cls is HubImageGeneration else set())
 
 
 @pytest.mark.parametrize("cls", STEPS)
@@ -236,11 +236,11 @@ def test_an_endpoint_that_was_put_right_is_told(bench: Bench, simulator: Simulat
     ]
 
 
-def test_a_destination_does_not_show_its_key() -> None:
-    settings = {"provider": "openai", "apiKey": "sk-secret-0123456789", "endpoint": "https://x/v1?code=hush"}
-    step = OpenAIImageGeneration()
-    place = destination_of(step, Ground(OpenAIImageGeneration, Path("unused"), Service("PICTURES", settings), {}))
-    assert repr(place) == "<Destination PICTURES https://x/v1/images/generations>"
+def test_neither_an_endpoint_nor_a_request_shows_its_key() -> None:
+    built_one = built(settings={"apiKey": "sk-secret-0123456789", "endpoint": "https://x/v1?code=hush"})
+    assert repr(built_one.endpoint) == "<Endpoint PICTURES https://x/v1/images/generations>"
+    sent = vendor_named("openai").encode(ImageRequest(prompt="a boat"), built_one.endpoint)
+    assert repr(sent) == "<HttpRequest POST https://x/v1/images/generations>"
 
 
 def test_a_store_that_cannot_be_written_is_found_out_before_anything_is_paid(

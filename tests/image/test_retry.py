@@ -8,53 +8,57 @@ import pytest
 from flowdsl.errors import ContentRefused, ServiceRateLimited, ServiceRefused, ServiceTimeout, ServiceUnavailable
 from flowdsl_steps.http.excerpt import harmless
 from flowdsl_steps.http.pause import delay_s
-from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.retry import Failure, Verdict, classify
-from flowdsl_steps.image.vendor_error import read_error
+from flowdsl_steps.image.failure import read_error
+from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify
+from flowdsl_steps.image.vendor import Endpoint
 
 KEY = "sk-live-0123456789abcdef"
-PLACE = Destination(
+PLACE = Endpoint(
     "PICTURES",
-    "openai",
     "https://api.openai.com/v1/images/generations",
     {},
+    "gpt-image-2",
     "gpt-image-2",
     "it is `apiKey` from environment OPENAI_API_KEY",
     secrets=(KEY,),
 )
-AZURE = PLACE._replace(provider="azure", deployment="pics", api_version="2024-10-21")
+AZURE = PLACE._replace(
+    not_found_hint="check the deployment `pics` and the api-version 2024-10-21: a new model needs a new one"
+)
 
 
-def answered(status: int, code: str | None = None, message: str = "Sorry", headers: Any = None, **more: Any) -> Failure:
+def answered(
+    status: int, code: str | None = None, message: str = "Sorry", headers: Any = None, **more: Any
+) -> FailedAttempt:
     body = json.dumps({"error": {"message": message, "code": code, **more}}).encode()
-    return Failure("status", status=status, headers=headers or {}, vendor=read_error(body))
+    return FailedAttempt("status", status=status, headers=headers or {}, vendor=read_error(body))
 
 
 @pytest.mark.parametrize(
     ("failure", "retry_class", "error", "charge"),
     [
-        (Failure("connect", False, "refused"), "retry", ServiceUnavailable, False),
-        (Failure("timeout", False, deadline_s=5), "retry", ServiceTimeout, False),
-        (Failure("timeout", True, deadline_s=5), "unknown", ServiceTimeout, True),
-        (Failure("broken", True), "unknown", ServiceUnavailable, True),
-        (Failure("answer", True, "empty", reason="empty"), "unknown", ServiceUnavailable, True),
+        (FailedAttempt("connect", False, "refused"), "retry", ServiceUnavailable, False),
+        (FailedAttempt("timeout", False, deadline_s=5), "retry", ServiceTimeout, False),
+        (FailedAttempt("timeout", True, deadline_s=5), "unknown", ServiceTimeout, True),
+        (FailedAttempt("broken", True), "unknown", ServiceUnavailable, True),
+        (FailedAttempt("response", True, "empty", reason="empty"), "unknown", ServiceUnavailable, True),
         (answered(429, "rate_limit_exceeded"), "retry", ServiceRateLimited, False),
         (answered(429, "slow_down"), "retry", ServiceRateLimited, False),
-        (Failure("status", status=429), "retry", ServiceRateLimited, False),
+        (FailedAttempt("status", status=429), "retry", ServiceRateLimited, False),
         (answered(429, "rate_limit_exceeded", headers={"x-should-retry": "false"}), "never", ServiceRateLimited, False),
         (answered(429, "insufficient_quota"), "never", ServiceRefused, False),
         (answered(429, None, type="insufficient_quota"), "never", ServiceRefused, False),
         (answered(400, "billing_hard_limit_reached"), "never", ServiceRefused, False),
         (answered(503, "server_is_overloaded"), "retry", ServiceUnavailable, False),
-        (Failure("status", status=503, headers={"retry-after": "1"}), "retry", ServiceUnavailable, False),
-        (Failure("status", status=503), "unknown", ServiceUnavailable, True),
+        (FailedAttempt("status", status=503, headers={"retry-after": "1"}), "retry", ServiceUnavailable, False),
+        (FailedAttempt("status", status=503), "unknown", ServiceUnavailable, True),
         (answered(500), "unknown", ServiceUnavailable, True),
-        (Failure("status", status=502), "unknown", ServiceUnavailable, True),
-        (Failure("status", status=504), "unknown", ServiceTimeout, True),
+        (FailedAttempt("status", status=502), "unknown", ServiceUnavailable, True),
+        (FailedAttempt("status", status=504), "unknown", ServiceTimeout, True),
         (answered(500, headers={"x-should-retry": "true"}), "unknown", ServiceUnavailable, True),
-        (Failure("status", status=408), "unknown", ServiceTimeout, True),
+        (FailedAttempt("status", status=408), "unknown", ServiceTimeout, True),
         (answered(409), "unknown", ServiceUnavailable, True),
-        (Failure("status", status=302), "never", ServiceRefused, False),
+        (FailedAttempt("status", status=302), "never", ServiceRefused, False),
         (answered(400, "unknown_parameter"), "never", ServiceRefused, False),
         (answered(401, "invalid_api_key"), "never", ServiceRefused, False),
         (answered(403), "never", ServiceRefused, False),
@@ -67,7 +71,7 @@ def answered(status: int, code: str | None = None, message: str = "Sorry", heade
         (answered(400, None, "Rejected by our safety system"), "never", ContentRefused, False),
     ],
 )
-def test_each_failure_has_its_class(failure: Failure, retry_class: str, error: type, charge: bool) -> None:
+def test_each_failure_has_its_class(failure: FailedAttempt, retry_class: str, error: type, charge: bool) -> None:
     verdict = classify(failure, PLACE)
     assert (verdict.retry_class, type(verdict.error)) == (retry_class, error)
     assert verdict.error.charge_possible is charge
@@ -102,7 +106,7 @@ def told(verdict: Verdict) -> tuple[str, str | None]:
             None,
         ),
         (
-            Failure("timeout", True, deadline_s=60.0),
+            FailedAttempt("timeout", True, deadline_s=60.0),
             PLACE,
             "PICTURES did not finish its answer within 60 s; "
             "the request was sent, so the work may have been done and billed",
@@ -117,7 +121,7 @@ def told(verdict: Verdict) -> tuple[str, str | None]:
     ],
 )
 def test_an_error_says_what_is_wrong_and_what_would_be_right(
-    failure: Failure, place: Destination, message: str, hint: str | None
+    failure: FailedAttempt, place: Endpoint, message: str, hint: str | None
 ) -> None:
     assert told(classify(failure, place)) == (message, hint)
 
@@ -147,9 +151,10 @@ def test_both_spellings_of_the_inner_error_are_read(spelling: str, plural: str) 
 
 def test_an_error_inside_a_success_is_judged_by_its_code() -> None:
     refused = read_error({"created": 1, "error": {"code": "contentFilter", "message": "Your task failed."}})
-    assert isinstance(classify(Failure("answer", vendor=refused), AZURE).error, ContentRefused)
+    assert isinstance(classify(FailedAttempt("response", vendor=refused), AZURE).error, ContentRefused)
     failed = classify(
-        Failure("answer", True, "the stream holds an error", vendor=read_error({"error": {"message": "Oh."}})), PLACE
+        FailedAttempt("response", True, "the stream holds an error", vendor=read_error({"error": {"message": "Oh."}})),
+        PLACE,
     )
     assert str(failed.error) == (
         "PICTURES sent an unusable answer: the stream holds an error: Oh.; "

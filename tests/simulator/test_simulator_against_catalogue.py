@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.simulator.judge import judge
 from flowdsl_steps.image.simulator.models import EVERY_PARAMETER, find_model, model_names
 from flowdsl_steps.image.simulator.refusal import Refusal
+from flowdsl_steps.image.simulator.validation import validated
 
 SIZES = (
     "256x256 512x512 1024x1024 1536x1024 1024x1536 1792x1024 1024x1792 1000x1000 1920x640 1920x624 3840x2160"
@@ -21,7 +21,7 @@ def is_accepted(model: str, **parameters: object) -> bool:
     rules = find_model(model)
     assert rules is not None
     try:
-        judge({"prompt": "x", **parameters}, rules, vendor="openai", asked_model=model)
+        validated({"prompt": "x", **parameters}, rules, vendor="openai", asked_model=model)
     except Refusal:
         return False
     return True

@@ -13,18 +13,18 @@ from PIL import Image
 from flowdsl_steps.image.simulator.caption import caption_of, wrap
 from flowdsl_steps.image.simulator.encode import pad
 from flowdsl_steps.image.simulator.gallery import Gallery
-from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import MODELS
 from flowdsl_steps.image.simulator.scene import compose, digest_of
+from flowdsl_steps.image.simulator.validation import AcceptedRequest, validated
 
 BODY = {"prompt": "A harbour at night", "size": "1024x1024"}
 
 
-def request(model: str = "gpt-image-2.6-flare", **parameters: object) -> ImageRequest:
-    return judge({**BODY, **parameters}, MODELS[model], vendor="openai", asked_model=model)
+def request(model: str = "gpt-image-2.6-flare", **parameters: object) -> AcceptedRequest:
+    return validated({**BODY, **parameters}, MODELS[model], vendor="openai", asked_model=model)
 
 
-def content(wanted: ImageRequest, index: int = 0, sharpness: float = 1.0) -> bytes:
+def content(wanted: AcceptedRequest, index: int = 0, sharpness: float = 1.0) -> bytes:
     return Gallery().picture(wanted, index, sharpness).content
 
 

@@ -21,6 +21,7 @@ import pytest
 from flowdsl.errors import UsageError
 from flowdsl_steps.image.simulator import RecordedRequest, Simulator, serve_forever
 from flowdsl_steps.image.simulator.app import ImagesApi
+from flowdsl_steps.image.simulator.state import State
 from flowdsl_steps.image.simulator.testing import simulator  # noqa: F401  the fixture under test
 
 BODY = {"prompt": "a red fox", "model": "dall-e-2", "size": "256x256"}
@@ -229,7 +230,7 @@ def test_request_ids_repeat_from_run_to_run() -> None:
 
 def test_the_application_runs_without_a_socket() -> None:
     async def call(fault: str) -> int:
-        api = ImagesApi(faults=[fault])
+        api = ImagesApi(State(faults=[fault]))
         transport = httpx.ASGITransport(app=api)
         async with httpx.AsyncClient(transport=transport, base_url="http://simulated") as client:
             headers = {"authorization": "Bearer sk-simulated"}

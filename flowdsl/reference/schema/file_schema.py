@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdsl.document.root_keys import KIT
 from flowdsl.reference.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow
-from flowdsl.services import SETTINGS
+from flowdsl.services import all_settings
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 
 _STEP: dict[str, Any] = {"$ref": "#/$defs/step"}
@@ -154,7 +154,7 @@ def _imports() -> dict[str, Any]:
 
 
 def _services() -> dict[str, Any]:
-    settings = {name: key_schema(key, {}) for name, key in SETTINGS.items()}
+    settings = {name: key_schema(key, {}) for name, key in all_settings().items()}
     entry = {"type": "object", "additionalProperties": False, "properties": settings}
     return {
         "description": "Service entries: where requests go, and with which settings.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from flowdsl.errors import (
@@ -15,16 +14,14 @@ from flowdsl.errors import (
     StepError,
 )
 from flowdsl_steps.http.excerpt import harmless
-
-if TYPE_CHECKING:
-    from flowdsl_steps.http.exchange import Request
+from flowdsl_steps.http.request import HttpRequest
 
 _EXCERPT_LENGTH = 200
 _SHORTEST_SECRET = 6
 _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
 
-def no_connection(request: Request, reason: str) -> ServiceError:
+def no_connection(request: HttpRequest, reason: str) -> ServiceError:
     """No connection came about, so nothing was sent."""
     return ServiceUnavailable(
         f"{request.shown} got no connection: {reason}",
@@ -34,7 +31,7 @@ def no_connection(request: Request, reason: str) -> ServiceError:
     )
 
 
-def too_late(request: Request, sent: bool, deadline_s: float) -> ServiceError:
+def too_late(request: HttpRequest, sent: bool, deadline_s: float) -> ServiceError:
     """The deadline of an attempt passed."""
     what = "got no answer" if sent else "got no connection"
     return ServiceTimeout(
@@ -46,7 +43,7 @@ def too_late(request: Request, sent: bool, deadline_s: float) -> ServiceError:
     )
 
 
-def broken(request: Request, reason: str) -> ServiceError:
+def broken(request: HttpRequest, reason: str) -> ServiceError:
     """The connection broke, or the body is not what its headers say."""
     return ServiceUnavailable(
         f"the answer to {request.shown} is not complete: {reason}",
@@ -56,7 +53,7 @@ def broken(request: Request, reason: str) -> ServiceError:
     )
 
 
-def refused_address(request: Request, reason: str) -> StepError:
+def refused_address(request: HttpRequest, reason: str) -> StepError:
     """The address leads into the network behind this machine."""
     return StepError(
         f"{request.shown} is not sent: {reason}",
@@ -65,7 +62,7 @@ def refused_address(request: Request, reason: str) -> StepError:
     )
 
 
-def not_followed(request: Request, status: int | None, reason: str) -> ServiceError:
+def not_followed(request: HttpRequest, status: int | None, reason: str) -> ServiceError:
     """The answer is a redirect that is not followed."""
     return ServiceRefused(
         f"{request.shown} redirects{'' if status is None else f' (status {status})'} {reason}",
@@ -76,14 +73,14 @@ def not_followed(request: Request, status: int | None, reason: str) -> ServiceEr
     )
 
 
-def too_large(request: Request, limit: int) -> StepError:
+def too_large(request: HttpRequest, limit: int) -> StepError:
     """The answer has more bytes than it may have."""
     return StepError(
         f"the answer to {request.shown} has more than {limit:,} bytes", code="answer-too-large", hint="raise `maxBytes`"
     )
 
 
-def unsuccessful(request: Request, status: int, body: bytes) -> ServiceError:
+def unsuccessful(request: HttpRequest, status: int, body: bytes) -> ServiceError:
     """The error of a status that is no success, with the beginning of what the server says about it."""
     said = harmless(body.decode("utf-8", "replace"), secrets_of(request), _EXCERPT_LENGTH)
     kind: type[ServiceError] = ServiceRefused
@@ -105,13 +102,13 @@ def unsuccessful(request: Request, status: int, body: bytes) -> ServiceError:
     )
 
 
-def secrets_of(request: Request) -> list[str]:
+def secrets_of(request: HttpRequest) -> list[str]:
     """What no message may repeat: the words of the headers that may be keys, and the values of the query."""
     words = [
         word
         for name, value in request.headers.items()
         if name not in _PLAIN_HEADERS
-        for word in value.decode("latin-1").split()
+        for word in (value if isinstance(value, str) else value.decode("latin-1")).split()
     ]
     words += [value for _, value in parse_qsl(urlsplit(request.url).query)]
     return sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)

@@ -15,7 +15,7 @@ import ssl
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,7 +74,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 str(request.url),
                 headers=headers,
-                data=request.content or None,
+                data=_content(request),
                 allow_redirects=False,
                 ssl=self._tls or True,
                 trace_request_ctx=request.extensions.get("delivery"),
@@ -141,6 +141,14 @@ def _proxy_options(scheme: str, host: str) -> dict[str, Any]:
     login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
     token = base64.b64encode(login.encode()).decode()
     return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
+
+
+def _content(request: httpx.Request) -> bytes | AsyncIterable[bytes] | None:
+    """The body as aiohttp takes it: bytes, or a stream whose length a header says."""
+    if isinstance(request.stream, httpx.ByteStream):
+        return request.content or None
+    assert isinstance(request.stream, AsyncIterable)  # noqa: S101  an asynchronous client makes no other
+    return request.stream
 
 
 class _Body(httpx.AsyncByteStream):

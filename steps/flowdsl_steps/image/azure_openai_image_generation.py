@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions
+from flowdsl_steps.image.vendors.azure import VENDOR
 
 EXAMPLE = """\
 - step: AZURE_OPENAI_IMAGE_GENERATION
@@ -20,12 +21,7 @@ class AzureOpenAIImageGeneration(
     category="Image",
     service="AZURE_OPENAI_IMAGE_GENERATION",
     provider="azure",
-    environment={
-        "endpoint": ("AZURE_OPENAI_ENDPOINT",),
-        "authKey": ("AZURE_OPENAI_AD_TOKEN",),
-        "apiKey": ("AZURE_OPENAI_API_KEY",),
-        "apiVersion": ("OPENAI_API_VERSION",),
-    },
+    environment=VENDOR.environment,
     rules=RULES,
     check=check_image,
     inputs=INPUTS,

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.diagnostics import SEVERITIES
-from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, drop, show, use
+from flowdsl.diagnostics import SEVERITIES, Severity
+from flowdsl.errors import ConfigError
+from flowdsl.step.common_keys import COMMON_KEYS
+from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, show, use
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
-from flowdsl_steps.image.model_check import is_refused, model_problems
-from flowdsl_steps.image.option_check import known, listed, on, option_problems
-from flowdsl_steps.image.subject import Subject, subject_of
+from flowdsl_steps.image.model_check import is_refused
+from flowdsl_steps.image.request import OPTIONS, ImageRequest
+from flowdsl_steps.image.resolve import resolve_model
+from flowdsl_steps.image.resolved_model import ResolvedModel
+from flowdsl_steps.image.vendor import Vendor
+from flowdsl_steps.image.vendors import known_vendor, protocol_of, vendor_for, vendor_named
 
 SHORT_TIMEOUT_MS = 30_000
 """A deadline below this, written by the author, gets a note.
@@ -27,26 +32,100 @@ SLOW_QUALITIES = ("high", "xhigh", "max")
 SLOW_PIXELS = 2560 * 1440
 """Sizes above this ask for it too. Source: OpenAI image generation guide, which calls them experimental."""
 
+_PROMPT_KEYS = ("instruction", "prompt")
+_NOT_ASKED = frozenset((*COMMON_KEYS, *_PROMPT_KEYS, "model", "timeoutMs", "maxRetries", "outputKey"))
+"""Keys of an image step that are no option of the request."""
+
 
 def check_image(options: Options) -> Iterator[Problem]:
-    """Every way in which the step's options do not fit its model, at most one for each key, the gravest first kept.
+    """Every way in which the step's options do not fit its vendor and model, at most one for each key, the gravest
+    first kept.
 
     Options that a template decides are skipped. Source: openai-python 3.52, the OpenAI image generation guide and the
     Azure how-to, as the catalogue quotes them.
     """
-    subject = subject_of(options)
+    unknown: list[Problem] = []
+    try:
+        vendor = _vendor(options)
+    except ConfigError as error:
+        vendor = vendor_named("openai")
+        unknown.append(Problem(error.code, error.message, hint=error.hint, severity="warning"))
+    resolved = resolve_model(
+        vendor, options.service, options.given.get("model"), options.defaults.get("model"), options.as_of
+    )
+    rules = known_vendor(resolved.provider) or vendor
     found = [
+        *unknown,
         *_prompt(options),
-        *model_problems(options, subject),
-        *option_problems(options, subject),
-        *_across(options, subject),
-        *_habits(options, subject),
-        *_time(options, subject),
-        *key_problems(options),
+        *(_placed(problem, options) for problem in rules.supports(request_in(options), resolved)),
+        *_habits(options),
+        *_time(options, resolved),
+        *key_problems(options, vendor),
     ]
-    if is_refused(options, subject):
+    if is_refused(resolved):
         found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
     yield from _one_per_key(found)
+
+
+def _vendor(options: Options) -> Vendor:
+    """The vendor that the service names, else the one that the step is named after.
+
+    Raises:
+        ConfigError: there is no such vendor, or its `protocol` is nobody's.
+    """
+    service = options.service
+    named = service.provider if service is not None else None
+    if not isinstance(named, str):
+        return vendor_for(options.step) or vendor_named("openai")
+    if service is not None and isinstance(service.get("protocol"), str):
+        protocol_of(service)
+    return vendor_named(named)
+
+
+def request_in(options: Options) -> ImageRequest:
+    """The request that the options ask for, as far as it is known."""
+    given = {name: options.value(name) for name in OPTIONS}
+    prompt, model = (
+        next((v for v in map(options.value, _PROMPT_KEYS) if v is not None), None),
+        options.given.get("model"),
+    )
+    own = {name: options.value(name) for name in options.given if name not in OPTIONS and name not in _NOT_ASKED}
+    everything = {**given, **own, "prompt": prompt, "model": model}
+    unknown = frozenset(name for name, value in everything.items() if value is UNKNOWN)
+    known = {name: value for name, value in given.items() if value is not None and name not in unknown}
+    return ImageRequest(
+        prompt=prompt if isinstance(prompt, str) else "",
+        model=model if isinstance(model, str) else None,
+        extra={name: value for name, value in own.items() if name not in unknown},
+        unknown=unknown,
+        **known,
+    )
+
+
+def _placed(problem: Problem, options: Options) -> Problem:
+    """A problem of a request at the key of the step that asks for it; without a key when the value comes from the
+    service."""
+    if problem.covers:
+        return _at_the_later(problem, options)
+    key = problem.key
+    if key == "prompt":
+        key = next((name for name in _PROMPT_KEYS if options.has(name)), "prompt")
+    if key is None or options.has(key):
+        return problem._replace(key=key)
+    return problem._replace(key=None, message=problem.message + _origin(options, key), fixes=())
+
+
+def _origin(options: Options, key: str) -> str:
+    """Who set an option that the step does not name, in words."""
+    from_service = options.service is not None and options.service.option(key) is not None
+    return f" (set by service {show(options.service.name)})" if from_service and options.service is not None else ""
+
+
+def _at_the_later(problem: Problem, options: Options) -> Problem:
+    """A problem between two values, at whichever of the two stands later."""
+    order = [name for name in options.given if name in problem.covers and options.has(name)]
+    related = tuple((name, "together with this") for name in order[:-1])
+    return problem._replace(key=order[-1] if order else None, related=related, covers=tuple(order))
 
 
 def _one_per_key(problems: list[Problem]) -> Iterator[Problem]:
@@ -75,60 +154,27 @@ def _prompt(options: Options) -> Iterator[Problem]:
     )
 
 
-def _across(options: Options, subject: Subject) -> Iterator[Problem]:
-    """Rules between options that hold for every model that has them."""
-    model = subject.model
-    if model is not None and model.parameters["output_format"].known is False:
-        return
-    form, given_form = known(options, "output_format"), options.value("output_format")
-    if known(options, "background") == "transparent" and form == "jpeg":
-        fit = ["png"] if subject.provider == "azure" else ["png", "webp"]
-        message = "`background: transparent` needs an `output_format` with transparency, and jpeg has none"
-        hint = f"use {listed(fit)} as `output_format`"
-        yield _conflict(options, "background", "output_format", message, hint, use("output_format", fit[0]))
-    if known(options, "output_compression") is not None and given_form is not UNKNOWN and form not in ("jpeg", "webp"):
-        fit = ["jpeg"] if subject.provider == "azure" else ["jpeg", "webp"]
-        stands = f"it is {form}" if form else "it is png, the default"
-        message = f"`output_compression` goes with `output_format` {listed(fit)}; here {stands}"
-        fixes = (*drop("output_compression"), *use("output_format", fit[0]))
-        hint = "remove it, or set `output_format`"
-        yield _conflict(options, "output_compression", "output_format", message, hint, fixes)
-    if form in ("gif", "svg") and known(options, "stream") is True:
-        message = f"`output_format: {form}` cannot be streamed"
-        yield _conflict(options, "stream", "output_format", message, "remove `stream`", drop("stream"))
-    for name, wanted in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
-        if known(options, name) is not None and given_form is not UNKNOWN and form != wanted:
-            message = f"`{name}` goes only with `output_format: {wanted}`"
-            hint = f"remove it, or set `output_format: {wanted}`"
-            fixes = (*drop(name), *use("output_format", wanted))
-            yield _conflict(options, name, "output_format", message, hint, fixes)
-    if known(options, "partial_images") and options.value("stream") in (None, False):
-        message = "`partial_images` has no effect without `stream: true`"
-        fixes = (*use("stream", True), *drop("partial_images"))
-        yield on(options, "partial_images", "no-effect", message, "add `stream: true`, or remove it", "warning", fixes)
+def known(options: Options, key: str) -> object:
+    """The value in force, or None when it is absent or a template decides it."""
+    value = options.value(key)
+    return None if value is UNKNOWN else value
 
 
-def _conflict(
-    options: Options, key: str, other: str, message: str, hint: str, fixes: tuple[Change, ...] = ()
+def on(
+    options: Options,
+    key: str,
+    code: str,
+    message: str,
+    hint: str | None = None,
+    severity: Severity = "error",
+    fixes: tuple[Change, ...] = (),
 ) -> Problem:
-    """A problem between two values, at whichever of the two stands later."""
-    order = [name for name in options.given if name in (key, other) and options.has(name)]
-    place = order[-1] if order else None
-    related = tuple((name, "together with this") for name in order[:-1])
-    return Problem("conflicting-values", message, place, hint, related=related, covers=tuple(order), fixes=fixes)
+    """A problem at a key, or at the step when the value comes from its service."""
+    return _placed(Problem(code, message, key, hint, severity, fixes=fixes), options)
 
 
-def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
+def _habits(options: Options) -> Iterator[Problem]:
     """What the request will do differently than the author may think."""
-    if known(options, "seed") is not None:
-        yield on(
-            options,
-            "seed",
-            "seed-not-sent",
-            "`seed` is not sent: the Images API has no such parameter, so results are not reproducible",
-            "it still tells cached and simulated images apart",
-            "note",
-        )
     retries = known(options, "maxRetries")
     if isinstance(retries, int) and retries < 0:
         message = f"`maxRetries: {retries}` acts as 0"
@@ -141,14 +187,14 @@ def _habits(options: Options, subject: Subject) -> Iterator[Problem]:
             yield on(options, key, "personal-identifier", message, hint, "note")
 
 
-def _time(options: Options, subject: Subject) -> Iterator[Problem]:
+def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
     """A deadline that pictures of this kind may miss: one the author wrote, or the default where nobody wrote one."""
-    if subject.model is None or subject.model.family != "gpt-image":
+    if resolved.model is None or resolved.model.family != "gpt-image":
         return
     timeout, hint = options.given.get("timeoutMs"), "`timeoutMs: 180000` is on the safe side"
     charged = "a request that is given up may still be charged"
     if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
-        message = f"{show(subject.label)} can take up to two minutes, and {charged}"
+        message = f"{show(resolved.label)} can take up to two minutes, and {charged}"
         yield Problem("short-timeout", message, "timeoutMs", hint, "note", fixes=SAFE_TIMEOUT)
     if timeout is not None or (options.service is not None and options.service.option("timeoutMs") is not None):
         return

@@ -1,4 +1,4 @@
-"""Pictures that an answer only gives the address of, fetched at once and without credentials.
+"""Pictures that a response only gives the address of, fetched at once and without credentials.
 
 The address comes from outside, so it must not lead into the network behind this machine.
 """
@@ -13,7 +13,7 @@ import httpx
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import refusal
-from flowdsl_steps.image.answer import LinkedImage
+from flowdsl_steps.image.response import LinkedImage
 
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flowdsl_steps.image.capabilities import check_image
-from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions
+from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions, Sent
 
 EXAMPLE = """\
 - step: HUB_IMAGE_GENERATION
@@ -32,5 +34,5 @@ class HubImageGeneration(
     Source: the HUB's public documentation, AI-Link.
     """
 
-    target: str | None = None
+    target: Annotated[str | None, Sent()] = None
     """Which of the HUB's targets is asked; without it the service's `target` is."""

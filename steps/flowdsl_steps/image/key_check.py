@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdsl.step.rules import Options, Problem, show
-from flowdsl_steps.image.catalogue import catalogue
-from flowdsl_steps.image.subject import host_of, is_local
-
-_VARIABLES = {"OPENAI": "OPENAI_API_KEY", "AZURE": "AZURE_OPENAI_API_KEY"}
-"""First word of a step's name → the variable that gives its key when the service entry has none."""
+from flowdsl_steps.image.hosts import host_of, is_local
+from flowdsl_steps.image.vendor import Vendor
+from flowdsl_steps.image.vendors import vendor_at
 
 
-def key_problems(options: Options) -> Iterator[Problem]:
+def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
     """A warning when an entry names a foreign public host and leaves the key to the environment.
 
     It does not matter whether the variable is set where the flow is checked. An endpoint of the environment is the
@@ -31,9 +29,10 @@ def key_problems(options: Options) -> Iterator[Problem]:
     ]
     if keys and not variables:
         return
-    variable = variables[0] if variables else _VARIABLES.get(options.step.partition("_")[0])
+    own = vendor.environment.get("apiKey")
+    variable = variables[0] if variables else own[0] if own else None
     host = host_of(endpoint)
-    if variable is None or is_local(host) or catalogue().vendor_at(host) is not None:
+    if variable is None or is_local(host) or vendor_at(host) is not None:
         return
     yield Problem(
         "key-for-foreign-host",

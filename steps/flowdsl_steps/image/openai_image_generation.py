@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions
+from flowdsl_steps.image.vendors.openai import VENDOR
 
 EXAMPLE = """\
 - step: SET
@@ -22,7 +23,7 @@ class OpenAIImageGeneration(
     category="Image",
     service="OPENAI_IMAGE_GENERATION",
     provider="openai",
-    environment={"apiKey": ("OPENAI_API_KEY",), "endpoint": ("OPENAI_BASE_URL",)},
+    environment=VENDOR.environment,
     rules=RULES,
     check=check_image,
     inputs=INPUTS,

@@ -6,13 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from flowdsl.errors import ConfigError, StepError
 from flowdsl.step.rules import Conflicts, Limit
 from flowdsl.step.spec import IDENTIFIER, Port, Prompt, Verbatim
-from flowdsl.step.step import Step, StepContext, Written
+from flowdsl.step.step import Step, StepContext, Written, spec_of
+from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
+from flowdsl_steps.image.request import OPTIONS as REQUEST_OPTIONS
 
 
 class Sent:
-    """Marks a field that goes into the request body under its own name."""
+    """Marks a field that is asked of the vendor, as the option of its name of an `ImageRequest`."""
 
     __slots__ = ()
 
@@ -44,7 +47,7 @@ class ImageOptions(Step):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    model: str = "dall-e-3"
+    model: str = DEFAULT_MODEL
     """The image model. On Azure the deployment decides, and this names the model behind it."""
     instruction: Annotated[str | None, Prompt()] = Field(default=None, min_length=1)
     """The prompt; without it the input `text` is."""
@@ -62,7 +65,7 @@ class ImageOptions(Step):
     """The file format of the pictures."""
     background: Annotated[Literal["transparent", "opaque", "auto"] | None, Sent()] = None
     """What is behind the subject."""
-    seed: int | None = Field(default=None, ge=0)
+    seed: Annotated[int | None, Sent()] = Field(default=None, ge=0)
     """Tells cached and simulated pictures apart. It is never sent: the API has no such parameter."""
     user: Annotated[str | None, Sent()] = None
     """A name for the end user, for the vendor's monitoring of abuse; `safety_identifier` is its successor."""
@@ -82,6 +85,8 @@ class ImageOptions(Step):
     """Frames of a GIF."""
     frame_duration_ms: Annotated[int | None, Sent()] = Field(default=None, ge=1)
     """How long a frame of a GIF is shown, in milliseconds."""
+    svg: Annotated[dict[str, Any] | None, Sent()] = None
+    """Who writes an SVG: its `model`, and how much that one thinks, `reasoning`."""
     timeout_ms: int = Field(default=60_000, alias="timeoutMs", ge=1000, le=900_000)
     """Deadline of one attempt in milliseconds, from the first byte sent to the last one received."""
     max_retries: int = Field(default=2, alias="maxRetries", le=20)
@@ -93,14 +98,48 @@ class ImageOptions(Step):
 
     async def run(self, ctx: StepContext) -> Written:
         """Generates the images and returns `imageList` and `object`."""
-        from flowdsl_steps.image.request import generate
+        from flowdsl_steps.image.generate import generate
 
-        return await generate(self, ctx)
+        timeout_s = option(self, ctx, "timeout_ms") / 1000
+        return await generate(request_of(self, ctx), ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
 
 
 def sent_fields(cls: type[Step]) -> tuple[str, ...]:
-    """The names of the fields that go into the request body."""
+    """The names of the fields that are asked of the vendor."""
     return tuple(name for name, field in cls.model_fields.items() if any(isinstance(m, Sent) for m in field.metadata))
+
+
+def request_of(step: ImageOptions, ctx: StepContext) -> ImageRequest:
+    """What the step asks for.
+
+    Raises:
+        StepError: there is no prompt.
+        ConfigError: an option from the service entry is not valid.
+    """
+    values = {name: option(step, ctx, name) for name in sent_fields(type(step))}
+    named = "model" in ctx.given or ctx.service.option("model") is not None
+    return ImageRequest(
+        prompt=prompt_of(step, ctx),
+        model=str(option(step, ctx, "model")) if named else None,
+        extra={name: value for name, value in values.items() if name not in REQUEST_OPTIONS},
+        **{name: value for name, value in values.items() if name in REQUEST_OPTIONS},
+    )
+
+
+def prompt_of(step: ImageOptions, ctx: StepContext) -> str:
+    """The prompt: `instruction`, else the input `text`.
+
+    Raises:
+        StepError: neither is there.
+    """
+    text = step.instruction if step.instruction is not None else ctx.input("text")
+    if text is None or not str(text).strip():
+        raise StepError(
+            f"{ctx.step} has no prompt: `instruction` is absent and the input `text` is empty",
+            code="missing-prompt",
+            hint='add `instruction: "…"`, or a SET step with `text` before',
+        )
+    return str(text)
 
 
 def option(step: ImageOptions, ctx: StepContext, name: str) -> Any:
@@ -109,9 +148,6 @@ def option(step: ImageOptions, ctx: StepContext, name: str) -> Any:
     Raises:
         ConfigError: the service entry's value breaks the option's own rule.
     """
-    from flowdsl.errors import ConfigError
-    from flowdsl.step.step import spec_of
-
     own = getattr(step, name)
     key = type(step).model_fields[name].alias or name
     if key in ctx.given and own is not None:

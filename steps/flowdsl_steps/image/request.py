@@ -1,180 +1,80 @@
-"""What an image step does when it runs: from its options to stored pictures."""
+"""ImageRequest: what is asked of a vendor, whoever asks: a step, a program or a server."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.errors import ConfigError, ServiceError
-from flowdsl.image.store import Image
-from flowdsl.step.service import Service
-from flowdsl.step.step import StepContext
-from flowdsl_steps.http.public_network import is_private_host, open_fetcher
-from flowdsl_steps.image.answer import Answer, LinkedImage
-from flowdsl_steps.image.body import Order, named_model, order_of
-from flowdsl_steps.image.delivery import Channel, Courier, Delivered, Terms, open_channel
-from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.options import ImageOptions, option
-from flowdsl_steps.image.outcome import Part, described, usd_of
-from flowdsl_steps.image.providers import provider
+if TYPE_CHECKING:
+    from flowdsl.image.store import Image
 
-_NO_CHANNEL = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
+DEFAULT_MODEL = "dall-e-3"
+"""The model when nobody names one, at the vendors that have it."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-async def generate(step: ImageOptions, ctx: StepContext) -> dict[str, Any]:
-    """`imageList` and `object` for an image step.
+class ImageRequest(NamedTuple):
+    """Pictures that are wanted, in words that belong to no vendor; None is an option that nobody gave.
 
-    Raises:
-        ConfigError: the service entry lacks or breaks something.
-        StepError: there is no prompt, or the store cannot write.
-        ServiceError: a request failed. `details["images"]` holds the pictures that were bought nevertheless.
+    `model` is None when nobody named one. `images` are pictures to edit, `mask` says where. `extra` holds options that
+    only some vendors know. While a flow is checked, `unknown` names the options that only its run decides; they are
+    None then, and a vendor says nothing about them. (A named tuple, as dataclasses take 10 ms to import, which every
+    check would pay.)
     """
-    destination = destination_of(step, ctx)
-    order = order_of(step, ctx, destination)
-    ctx.store.prepare()
-    for text in destination.notes:
-        ctx.note("endpoint-changed", text)
-    if len(order.counts) > 1:
-        each = "one picture" if order.counts[0] == 1 else f"at most {order.counts[0]} pictures"
-        total = sum(order.counts)
-        ctx.note(
-            "fan-out", f"`n: {total}` is sent as {len(order.counts)} requests: {order.model_name} takes {each} each"
-        )
-    courier = Courier(
-        await _channel(ctx.service, ctx), destination, ctx.store, _terms(step, ctx), _on_retry(ctx), _on_partial(ctx)
-    )
-    return await _Generation(ctx, destination, order, courier).result()
+
+    prompt: str = ""
+    model: str | None = None
+    n: int = 1
+    size: str | None = None
+    quality: str | None = None
+    style: str | None = None
+    response_format: str | None = None
+    output_format: str | None = None
+    background: str | None = None
+    seed: int | None = None
+    user: str | None = None
+    moderation: str | None = None
+    output_compression: int | None = None
+    stream: bool | None = None
+    partial_images: int | None = None
+    complexity: str | None = None
+    safety_identifier: str | None = None
+    frame_count: int | None = None
+    frame_duration_ms: int | None = None
+    svg: Mapping[str, Any] | None = None
+    input_fidelity: str | None = None
+    images: tuple[Image, ...] = ()
+    mask: Image | None = None
+    extra: Mapping[str, Any] = NOTHING
+    unknown: frozenset[str] = frozenset()
+
+    def option(self, name: str) -> Any:
+        """The value of an option, or None when it is absent or not known yet."""
+        return getattr(self, name) if name in OPTIONS else self.extra.get(name)
+
+    def options(self) -> Iterator[tuple[str, Any]]:
+        """Name and value of every option that somebody gave."""
+        for name in (*OPTIONS, *self.extra):
+            value = self.option(name)
+            if value is not None:
+                yield name, value
+
+    def with_count(self, n: int) -> ImageRequest:
+        """The same request for another number of pictures."""
+        return self._replace(n=n)
+
+    def described(self) -> dict[str, Any]:
+        """The request as JSON can hold it, equal for equal requests: pictures by their digests. It holds no secret
+        that the prompt does not hold."""
+        found: dict[str, Any] = {"prompt": self.prompt, "model": self.model, **dict(self.options())}
+        if self.images:
+            found["images"] = [image.sha256 for image in self.images]
+        if self.mask is not None:
+            found["mask"] = self.mask.sha256
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def destination_of(step: ImageOptions, ctx: StepContext) -> Destination:
-    """Where the requests of a step go.
-
-    Raises:
-        ConfigError: the service entry lacks or breaks something.
-    """
-    service = ctx.service
-    chosen = provider(service.provider or "openai")
-    named = named_model(step, ctx)
-    model = named if service.provider == "azure" else named or step.model
-    return chosen.destination(service, model, getattr(step, "target", None))
-
-
-async def _channel(service: Service, ctx: StepContext) -> Channel:
-    """The channel to a service, shared by all steps that use the same entry."""
-    pem = service.get("caPem"), service.get("clientPem")
-    pace = service.get("concurrency"), service.get("rateLimit")
-    key = ("image-channel", service.name, service.endpoint, *pem, *pace)
-    try:
-        return await ctx.resource(key, lambda: open_channel(*pem, *pace))
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ConfigError(_NO_CHANNEL.format(name=service.name, problem=problem), code="invalid-certificate") from error
-
-
-def _terms(step: ImageOptions, ctx: StepContext) -> Terms:
-    return Terms(
-        timeout_s=option(step, ctx, "timeout_ms") / 1000,
-        max_retries=max(0, option(step, ctx, "max_retries")),
-        resend_unknown=ctx.service.option("onUnknown") == "resend",
-        image_bytes=ctx.limits.image_bytes,
-        answer_bytes=ctx.limits.answer_bytes,
-    )
-
-
-def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
-    def tell(error: ServiceError, pause_s: float) -> None:
-        details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
-        ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
-
-    return tell
-
-
-def _on_partial(ctx: StepContext) -> Callable[[int], None]:
-    return lambda index: ctx.progress(f"partial image {index + 1}")
-
-
-class _Generation:
-    """The requests of one run of a step, and the pictures bought so far."""
-
-    def __init__(self, ctx: StepContext, destination: Destination, order: Order, courier: Courier) -> None:
-        self._ctx = ctx
-        self._destination = destination
-        self._order = order
-        self._courier = courier
-        self._bought: list[Image] = []
-
-    async def result(self) -> dict[str, Any]:
-        """The step's outputs, when every request succeeded. All of them settle before one that failed is reported."""
-        settled = await asyncio.gather(*map(self._part, self._order.counts), return_exceptions=True)
-        parts = [part for part in settled if isinstance(part, Part)]
-        failures = [part for part in settled if isinstance(part, BaseException)]
-        for part in parts:
-            self._ctx.spend(None if part.delivered.charged_before else usd_of(part, self._order))
-        if failures:
-            raise self._failure(failures, sum(part.delivered.attempts for part in parts))
-        images = [image for part in parts for image in part.images]
-        return {
-            "imageList": images,
-            "object": described(parts, self._order, sum(part.delivered.attempts for part in parts)),
-        }
-
-    async def _part(self, count: int) -> Part:
-        """One of the requests, by the door for what is paid."""
-        body = {**self._order.body, "n": count} if count > 1 else self._order.body
-        request = {"service": self._destination.service, "url": self._destination.shown_url, "body": body}
-        came = await self._ctx.effect("image", request, lambda: self._delivered(body))
-        images: tuple[Image, ...] = tuple(came["images"])
-        self._bought += images
-        self._ctx.progress("images ready", len(self._bought), sum(self._order.counts))
-        answer = Answer(images, came["payload"])
-        return Part(Delivered(answer, came["attempts"], came["requestId"], came["chargedBefore"]), images, count)
-
-    async def _delivered(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What a request brought, its pictures fetched where the answer only links them."""
-        delivered = await self._courier.deliver(body)
-        images: list[Image] = []
-        try:
-            for image in delivered.answer.images:
-                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
-        except ServiceError as error:
-            stored = [image for image in delivered.answer.images if isinstance(image, Image)]
-            error.details["images"] = list(dict.fromkeys([*stored, *images]))
-            error.attempts = delivered.attempts
-            raise
-        return {
-            "images": images,
-            "payload": dict(delivered.answer.payload),
-            "attempts": delivered.attempts,
-            "requestId": delivered.request_id,
-            "chargedBefore": delivered.charged_before,
-        }
-
-    async def _fetched(self, link: LinkedImage) -> Image:
-        allow = await is_private_host(self._destination.host_name)
-        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
-        return await fetch(
-            client,
-            link,
-            self._ctx.store,
-            service=self._destination.service,
-            limit=self._ctx.limits.image_bytes,
-            allow_private=allow,
-        )
-
-    def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:
-        """The first failure, with every picture that was bought nevertheless in its details."""
-        services = [failure for failure in failures if isinstance(failure, ServiceError)]
-        if len(services) < len(failures):
-            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
-            return next(failure for failure in failures if not isinstance(failure, ServiceError))
-        first = services[0]
-        salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
-        first.attempts = attempts + sum(failure.attempts for failure in services)
-        first.charge_possible = any(failure.charge_possible for failure in services)
-        if first.charge_possible:
-            self._ctx.spend(None)
-        if self._bought or salvaged:
-            first.details["images"] = [*self._bought, *salvaged]
-        return first
+_BESIDE = ("prompt", "model", "images", "mask", "extra", "unknown")
+OPTIONS = tuple(name for name in ImageRequest._fields if name not in _BESIDE)
+"""The options of a request that every vendor is asked about, in the order in which a body holds them."""

@@ -1,7 +1,18 @@
 """What to do about a failed attempt, and what to tell about it.
 
-Image requests are paid for and have no idempotency key, so a failed attempt is one of three classes: `retry` (refused
-before work began), `never` (would fail again) and `unknown` (the work may be done and billed).
+**What is unknown, and why is it not sent again?** A request for pictures is paid for, and no vendor has an idempotency
+key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
+
+- `retry`: it was refused before work began. There was no connection, or the vendor said too many requests or
+  overloaded, with a body of its own or a time to come back. Sent again, as often as `maxRetries` says.
+- `never`: it would fail again. A wrong key, a wrong option, moderation, a used-up quota.
+- `unknown`: it was sent and no usable response came: a deadline, a broken connection, a 408, 409 or 5xx, a body that is
+  none, a task that was taken and then lost. The picture may be made and billed, and nobody here can find out. Sending
+  it again could pay twice, so only `onUnknown: resend` in the service entry allows it; else the run ends with an error
+  that says `charge_possible`.
+
+`sent` decides between the first and the last: it turns true as soon as there was a connection to send over, which errs
+on the side of the user's money.
 """
 
 from __future__ import annotations
@@ -18,29 +29,30 @@ from flowdsl.errors import (
     ServiceUnavailable,
 )
 from flowdsl_steps.http.excerpt import harmless
-from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.vendor_error import VendorError
+from flowdsl_steps.image.failure import Failure, RetryClass
+from flowdsl_steps.image.vendor import Endpoint
 
-RetryClass = Literal["retry", "never", "unknown"]
 _REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 _CHARGE = "the request was sent, so the work may have been done and billed"
 
 
-class Failure(NamedTuple):
+class FailedAttempt(NamedTuple):
     """What went wrong with one attempt.
 
     `kind`: connect (no connection), timeout, broken (the connection was lost), status (an HTTP status that is no
-    success), answer (a success whose body is none). `sent` says whether anything had been sent.
+    success), response (a success whose body is none). `sent` says whether anything had been sent, `ordered` whether the
+    vendor had taken the order already and was only asked for the picture. `vendor` is what the vendor says about it.
     """
 
-    kind: Literal["connect", "timeout", "broken", "status", "answer"]
+    kind: Literal["connect", "timeout", "broken", "status", "response"]
     sent: bool = True
     message: str = ""
     status: int | None = None
     headers: Mapping[str, str] = {}
-    vendor: VendorError | None = None
+    vendor: Failure | None = None
     reason: str = ""
     deadline_s: float | None = None
+    ordered: bool = False
 
 
 class Verdict(NamedTuple):
@@ -55,98 +67,112 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
-def classify(failure: Failure, destination: Destination) -> Verdict:
+def classify(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     """The class of a failure and its error, which carries no secret and no encoded bytes."""
-    verdict = _CLASSIFIERS[failure.kind](failure, destination)
+    verdict = _CLASSIFIERS[failure.kind](failure, endpoint)
+    if failure.vendor is not None and failure.vendor.retry_class is not None:
+        verdict = _decided(verdict.error, failure.vendor.retry_class)
+    elif failure.ordered and (failure.vendor is None or failure.vendor.kind is None):
+        verdict = _decided(verdict.error, "unknown")
     if verdict.retry_class == "retry" and failure.headers.get("x-should-retry", "").lower() == "false":
         verdict = verdict._replace(retry_class="never")
         verdict.error.retryable = False
     return verdict
 
 
-def _connect(failure: Failure, destination: Destination) -> Verdict:
-    message = f"{destination.service} cannot be reached at {destination.host}: {failure.message}"
+def _decided(error: ServiceError, retry_class: RetryClass) -> Verdict:
+    error.retryable = retry_class == "retry"
+    error.charge_possible = retry_class == "unknown"
+    return Verdict(retry_class, error)
+
+
+def _connect(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
+    message = f"{endpoint.service} cannot be reached at {endpoint.host}: {failure.message}"
     hint = "check the `endpoint` of the service, the network and the proxy"
-    return Verdict("retry", _error(ServiceUnavailable, failure, destination, message, hint, retryable=True))
+    return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, hint, retryable=True))
 
 
-def _timeout(failure: Failure, destination: Destination) -> Verdict:
+def _timeout(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     within = f"within {failure.deadline_s:g} s" if failure.deadline_s else "in time"
     if not failure.sent:
-        message = f"{destination.service} at {destination.host} took no connection {within}"
-        error = _error(ServiceTimeout, failure, destination, message, None, retryable=True)
+        message = f"{endpoint.service} at {endpoint.host} took no connection {within}"
+        error = _error(ServiceTimeout, failure, endpoint, message, None, retryable=True)
         return Verdict("retry", error)
-    message = f"{destination.service} did not finish its answer {within}; {_CHARGE}"
+    message = f"{endpoint.service} did not finish its answer {within}; {_CHARGE}"
     hint = "raise `timeoutMs`: a picture can take two minutes and more; `onUnknown: resend` in the service asks again"
-    return Verdict("unknown", _error(ServiceTimeout, failure, destination, message, hint, charge_possible=True))
+    return Verdict("unknown", _error(ServiceTimeout, failure, endpoint, message, hint, charge_possible=True))
 
 
-def _broken(failure: Failure, destination: Destination) -> Verdict:
-    message = f"the connection to {destination.service} broke before the answer was complete; {_CHARGE}"
+def _broken(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
+    message = f"the connection to {endpoint.service} broke before the answer was complete; {_CHARGE}"
     hint = "`onUnknown: resend` in the service asks again"
-    error = _error(ServiceUnavailable, failure, destination, message, hint, charge_possible=True)
+    error = _error(ServiceUnavailable, failure, endpoint, message, hint, charge_possible=True)
     return Verdict("unknown", error)
 
 
-def _answer(failure: Failure, destination: Destination) -> Verdict:
+def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     vendor = failure.vendor
-    if vendor is not None and vendor.is_moderation:
-        return _moderated(failure, destination, vendor)
-    if vendor is not None and (vendor.is_quota or vendor.type == "invalid_request_error"):
-        return _refused(failure, destination)
-    said = f": {harmless(vendor.message, destination.secrets)}" if vendor is not None else ""
-    message = f"{destination.service} sent an unusable answer: {failure.message}{said}; {_CHARGE}"
+    if vendor is not None and vendor.kind == "moderation":
+        return _moderated(failure, endpoint, vendor)
+    if vendor is not None and vendor.kind in ("quota", "invalid"):
+        return _refused(failure, endpoint)
+    said = f": {harmless(vendor.message, endpoint.secrets)}" if vendor is not None else ""
+    if vendor is not None and vendor.retry_class in ("retry", "never"):
+        return Verdict(
+            "never", _error(ServiceRefused, failure, endpoint, f"{endpoint.service} made no picture{said}", None)
+        )
+    message = f"{endpoint.service} sent an unusable answer: {failure.message}{said}; {_CHARGE}"
     code = "empty-answer" if failure.reason == "empty" else "broken-answer"
-    error = _error(ServiceUnavailable, failure, destination, message, None, code=code, charge_possible=True)
+    error = _error(ServiceUnavailable, failure, endpoint, message, None, code=code, charge_possible=True)
     return Verdict("unknown", error)
 
 
-def _status(failure: Failure, destination: Destination) -> Verdict:
+def _status(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     status, vendor = failure.status or 0, failure.vendor
-    if vendor is not None and vendor.is_moderation:
-        return _moderated(failure, destination, vendor)
-    if vendor is not None and vendor.is_quota:
-        return _refused(failure, destination)
-    said = _said(failure, destination)
+    if vendor is not None and vendor.kind == "moderation":
+        return _moderated(failure, endpoint, vendor)
+    if vendor is not None and vendor.kind == "quota":
+        return _refused(failure, endpoint)
+    said = _said(failure, endpoint)
     if status == 429:
-        message = f"{destination.service} answers too many requests (429){said}"
-        return Verdict("retry", _error(ServiceRateLimited, failure, destination, message, None, retryable=True))
+        message = f"{endpoint.service} answers too many requests (429){said}"
+        return Verdict("retry", _error(ServiceRateLimited, failure, endpoint, message, None, retryable=True))
     if status == 503 and (vendor is not None or "retry-after" in failure.headers):
-        message = f"{destination.service} is overloaded (503){said}"
-        return Verdict("retry", _error(ServiceUnavailable, failure, destination, message, None, retryable=True))
+        message = f"{endpoint.service} is overloaded (503){said}"
+        return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, None, retryable=True))
     if status >= 500 or status in (408, 409):
         # A 503 without a vendor's body comes from a proxy, which may have lost an answer that was already paid for.
-        message = f"{destination.service} failed with status {status}{said}; {_CHARGE}"
+        message = f"{endpoint.service} failed with status {status}{said}; {_CHARGE}"
         kind = ServiceTimeout if status in (408, 504) else ServiceUnavailable
-        return Verdict("unknown", _error(kind, failure, destination, message, None, charge_possible=True))
-    return _refused(failure, destination)
+        return Verdict("unknown", _error(kind, failure, endpoint, message, None, charge_possible=True))
+    return _refused(failure, endpoint)
 
 
-_CLASSIFIERS: Mapping[str, Callable[[Failure, Destination], Verdict]] = {
+_CLASSIFIERS: Mapping[str, Callable[[FailedAttempt, Endpoint], Verdict]] = {
     "connect": _connect,
     "timeout": _timeout,
     "broken": _broken,
-    "answer": _answer,
+    "response": _response,
     "status": _status,
 }
 
 
-def _moderated(failure: Failure, destination: Destination, vendor: VendorError) -> Verdict:
+def _moderated(failure: FailedAttempt, endpoint: Endpoint, vendor: Failure) -> Verdict:
     stage = vendor.details.get("stage")
     what = "the picture" if stage == "output" else "the prompt"
     categories = vendor.details.get("categories")
     named = f" ({', '.join(map(str, categories))})" if isinstance(categories, list) and categories else ""
-    message = f"moderation of {destination.service} refused {what}{named}: {_quoted(vendor, destination)}"
+    message = f"moderation of {endpoint.service} refused {what}{named}: {_quoted(vendor, endpoint)}"
     hint = "change the prompt; the same one would be refused again"
     billed = stage == "output"
-    error = _error(ContentRefused, failure, destination, message, hint, charge_possible=billed, details=vendor.details)
+    error = _error(ContentRefused, failure, endpoint, message, hint, charge_possible=billed, details=vendor.details)
     return Verdict("never", error)
 
 
-def _refused(failure: Failure, destination: Destination) -> Verdict:
+def _refused(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     status, vendor = failure.status or 0, failure.vendor
     code = None
-    if vendor is not None and vendor.is_quota:
+    if vendor is not None and vendor.kind == "quota":
         what, code = "has no quota left", "quota-exceeded"
         hint: str | None = "check plan, credit and spending limits with the vendor; waiting does not help"
     elif 300 <= status < 400:
@@ -154,36 +180,30 @@ def _refused(failure: Failure, destination: Destination) -> Verdict:
         hint = "set `endpoint` to the final address"
     elif status in (401, 403):
         what = "does not accept the key" if status == 401 else "does not allow the request"
-        hint = f"check the key: {destination.key_source}"
+        hint = f"check the key: {endpoint.key_source}"
     elif status == 404:
-        what, hint = "does not know the address or the model", _not_found_hint(destination)
+        what = "does not know the address or the model"
+        hint = endpoint.not_found_hint or f"check `model` and the endpoint: the request went to {endpoint.shown_url}"
     else:
         what, hint = "refused the request", None
-    message = f"{destination.service} {what}{'' if not status else f' ({status})'}{_said(failure, destination)}"
+    message = f"{endpoint.service} {what}{'' if not status else f' ({status})'}{_said(failure, endpoint)}"
     details = {"param": vendor.param} if vendor is not None and vendor.param else {}
-    return Verdict("never", _error(ServiceRefused, failure, destination, message, hint, code=code, details=details))
+    return Verdict("never", _error(ServiceRefused, failure, endpoint, message, hint, code=code, details=details))
 
 
-def _not_found_hint(destination: Destination) -> str:
-    if destination.provider == "azure":
-        version = f"the api-version {destination.api_version}"
-        return f"check the deployment `{destination.deployment}` and {version}: a new model needs a new one"
-    return f"check `model` and the endpoint: the request went to {destination.shown_url}"
+def _said(failure: FailedAttempt, endpoint: Endpoint) -> str:
+    return "" if failure.vendor is None else f": {_quoted(failure.vendor, endpoint)}"
 
 
-def _said(failure: Failure, destination: Destination) -> str:
-    return "" if failure.vendor is None else f": {_quoted(failure.vendor, destination)}"
-
-
-def _quoted(vendor: VendorError, destination: Destination) -> str:
-    text = harmless(vendor.message, destination.secrets)
+def _quoted(vendor: Failure, endpoint: Endpoint) -> str:
+    text = harmless(vendor.message, endpoint.secrets)
     return f"{text} [{vendor.code}]" if vendor.code and vendor.code not in text else text
 
 
 def _error(
     kind: type[ServiceError],
-    failure: Failure,
-    destination: Destination,
+    failure: FailedAttempt,
+    endpoint: Endpoint,
     message: str,
     hint: str | None,
     *,
@@ -194,13 +214,13 @@ def _error(
 ) -> ServiceError:
     return kind(
         message,
-        service=destination.service,
+        service=endpoint.service,
         status=failure.status,
         vendor_code=failure.vendor.code if failure.vendor is not None else None,
         code=code,
         hint=hint,
         retryable=retryable,
         charge_possible=charge_possible,
-        request_id=request_id(failure.headers),
+        request_id=(failure.vendor and failure.vendor.request_id) or request_id(failure.headers),
         details=dict(details or {}),
     )

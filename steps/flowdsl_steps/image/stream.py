@@ -1,4 +1,4 @@
-"""The streamed answer of an images API (`text/event-stream`), read while it arrives.
+"""The streamed response of an images API (`text/event-stream`), read while it arrives.
 
 Source: OpenAI API reference, Image generation streaming events; WHATWG HTML, Server-sent events 9.2.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from flowdsl.image.store import Image, ImageStore
-from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, Document, LinkedImage, answer_of
+from flowdsl_steps.image.images_api import received_of, with_facts
+from flowdsl_steps.image.response import BrokenResponse, Document, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.usage import added
 
 _FIELD_LIMIT = 64
 
 
-class StreamedAnswer(AnswerReader):
+class StreamedResponse(ResponseReader):
     """Reads a stream of events: partial pictures are counted and dropped, completed ones stored."""
 
     def __init__(self, store: ImageStore, limit: int) -> None:
@@ -78,11 +79,11 @@ class StreamedAnswer(AnswerReader):
             return
         event = document.value()
         if not isinstance(event, dict):
-            raise BrokenAnswer("malformed", "an event of the stream is not an object")
+            raise BrokenResponse("malformed", "an event of the stream is not an object")
         kind = str(event.get("type", ""))
         if event.get("error") or kind == "error":
             payload = event if event.get("error") else {"error": event}
-            raise BrokenAnswer("vendor-error", "the stream holds an error", payload=payload)
+            raise BrokenResponse("vendor-error", "the stream holds an error", payload=payload)
         if kind.endswith(".partial_image"):
             index = event.get("partial_image_index")
             self.partials.append(index if isinstance(index, int) else 0)
@@ -93,21 +94,21 @@ class StreamedAnswer(AnswerReader):
         keys = ("b64_json", "url", "revised_prompt")
         created = event.pop("created_at", None)
         item = {key: event.pop(key) for key in keys if key in event}
-        answer = answer_of({**event, "created": created, "data": [item]})
-        self._images.extend(answer.images)
-        usage = added(self._payload.get("usage"), answer.payload.get("usage"))
-        self._payload = {**answer.payload, "usage": usage}
+        received = received_of({**event, "created": created, "data": [item]})
+        self._images.extend(received.images)
+        usage = added(self._payload.get("usage"), received.payload.get("usage"))
+        self._payload = {**received.payload, "usage": usage}
 
-    def finish(self) -> Answer:
-        """The answer, its pictures stored.
+    def finish(self) -> Received:
+        """What it holds, its pictures stored.
 
         Raises:
-            BrokenAnswer: the stream ended before a completed picture.
+            BrokenResponse: the stream ended before a completed picture.
         """
         self._end_event()
         if not self._images:
-            raise BrokenAnswer("truncated", "the stream ended before the picture was complete")
-        return Answer(tuple(self._images), self._payload)
+            raise BrokenResponse("truncated", "the stream ended before the picture was complete")
+        return with_facts(Received(tuple(self._images), self._payload))
 
     def _abort(self) -> None:
         if self._document is not None:

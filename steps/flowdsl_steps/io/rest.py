@@ -12,7 +12,7 @@ from flowdsl.template import SecretText, holds_secret
 from flowdsl_steps.io.rest_headers import check_headers
 
 if TYPE_CHECKING:
-    from flowdsl_steps.http.exchange import Answer
+    from flowdsl_steps.http.send import HttpResponse
 
 _TEXTUAL = (
     "text/",
@@ -76,8 +76,8 @@ class Rest(
         """The outputs that were asked for."""
         import httpx
 
-        from flowdsl_steps.http.exchange import Answer, Terms, exchange
         from flowdsl_steps.http.public_network import open_fetcher
+        from flowdsl_steps.http.send import HttpResponse, RequestPolicy, send
         from flowdsl_steps.io.rest_request import request_of
 
         request = request_of(
@@ -88,7 +88,7 @@ class Rest(
             body=self.body,
             form=self.formData,
         )
-        terms = Terms(
+        policy = RequestPolicy(
             timeout_s=self.timeoutMs / 1000,
             max_retries=self.maxRetries,
             max_bytes=min(self.maxBytes, ctx.limits.answer_bytes),
@@ -96,14 +96,14 @@ class Rest(
         )
 
         async def perform() -> dict[str, Any]:
-            client = await ctx.resource(("rest", terms.allow_private), lambda: open_fetcher(terms.allow_private))
-            answer = await exchange(client, request, terms, _on_retry(ctx))
-            return {**answer._asdict(), "headers": answer.headers.multi_items()}
+            client = await ctx.resource(("rest", policy.allow_private), lambda: open_fetcher(policy.allow_private))
+            found = await send(client, request, policy, _on_retry(ctx))
+            return {**found._asdict(), "headers": found.headers.multi_items()}
 
         came = await ctx.effect("http", request.described(), perform)
-        answer = Answer(**{**came, "headers": httpx.Headers([tuple(pair) for pair in came["headers"]])})
+        response = HttpResponse(**{**came, "headers": httpx.Headers([tuple(pair) for pair in came["headers"]])})
         secret = holds_secret(self.url) or holds_secret(self.parameters)
-        return _written(answer, ctx, request.shown, secret)
+        return _written(response, ctx, request.shown, secret)
 
 
 def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
@@ -113,25 +113,25 @@ def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
     return tell
 
 
-def _written(answer: Answer, ctx: StepContext, shown: str, secret: bool) -> dict[str, Any]:
+def _written(response: HttpResponse, ctx: StepContext, shown: str, secret: bool) -> dict[str, Any]:
     """The outputs that the author asked for, `text` when there is no list of them."""
     from flowdsl_steps.data.bytes_value import bytes_value
     from flowdsl_steps.data.json_value import read_json
-    from flowdsl_steps.http.answer_body import as_text
+    from flowdsl_steps.http.response_body import as_text
 
     wanted = ctx.outputs or ("text",)
-    content_type = answer.headers.get("content-type", "")
+    content_type = response.headers.get("content-type", "")
     written: dict[str, Any] = {}
     if "text" in wanted or "json" in wanted:
-        text = as_text(answer.content, content_type)
+        text = as_text(response.content, content_type)
         if "json" in wanted:
             written["json"] = read_json(text, f"the answer to {shown}")
         written["text"] = text
     if "blob" in wanted:
-        written["blob"] = bytes_value(answer.content, content_type, ctx)
+        written["blob"] = bytes_value(response.content, content_type, ctx)
     if "object" in wanted:
-        url = SecretText(answer.url) if secret else answer.url
-        written["object"] = {"status": answer.status, "headers": dict(answer.headers), "url": url}
+        url = SecretText(response.url) if secret else response.url
+        written["object"] = {"status": response.status, "headers": dict(response.headers), "url": url}
     if not ctx.outputs and content_type and not _is_textual(content_type):
         kind = content_type.partition(";")[0]
         ctx.note("binary-answer", f"the answer is {kind}, read as text; list the output `blob` to have its bytes")

@@ -11,7 +11,7 @@ import httpx
 
 from flowdsl import Blob, ConfigError, Image
 from flowdsl.template import stringify, to_text
-from flowdsl_steps.http.exchange import Request
+from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.io.rest_headers import header_lines
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg"}
@@ -25,7 +25,7 @@ def request_of(
     parameters: Mapping[str, Any] | None,
     body: Any,
     form: Mapping[str, Any] | None,
-) -> Request:
+) -> HttpRequest:
     """The request.
 
     Raises:
@@ -35,7 +35,7 @@ def request_of(
     sent = {"accept": b"*/*", "accept-encoding": b"identity", "user-agent": b"flowdsl"}
     if content_type is not None:
         sent["content-type"] = content_type.encode("ascii", "replace")
-    return Request(method, _address(url, parameters), {**sent, **header_lines(headers)}, content)
+    return HttpRequest(method, _address(url, parameters), {**sent, **header_lines(headers)}, content)
 
 
 def _address(url: str, parameters: Mapping[str, Any] | None) -> str:

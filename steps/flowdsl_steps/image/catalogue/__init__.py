@@ -6,7 +6,7 @@ The facts stand in `models.json`, with their sources.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,20 +18,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DYING_DAYS",
+    "SHIPPED",
     "Catalogue",
     "Life",
     "Model",
     "Parameter",
     "Sizes",
     "catalogue",
+    "catalogue_in",
     "parse_size",
-    "sent_parameters",
     "tidy_size",
+    "use_catalogue",
 ]
 
+SHIPPED = Path(__file__).with_name("models.json")
+"""The facts that come along."""
 DYING_DAYS = 90
 """A model whose shutdown is at most this many days away is dying."""
 
+
+_in_force = SHIPPED
 
 State = Literal["alive", "dying", "dead", "unknown"]
 
@@ -110,10 +116,9 @@ class Model:
 
         Source: openai-python 3.52 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
         """
-        generic = self._home.facts["generic"]
-        if parameter in generic["never"]:
+        if parameter in self._home.never_sent:
             return False
-        if parameter in generic["always"]:
+        if parameter in self._home.facts["generic"]["always"]:
             return True
         found = self.parameters.get(parameter)
         if (
@@ -172,6 +177,12 @@ class Catalogue:
         self.models = tuple(Model(name, data, self) for name, data in facts["models"].items())
         self._names = {name: model for model in self.models for name in (model.name, *model.snapshots)}
 
+    @property
+    def never_sent(self) -> Collection[str]:
+        """Parameters that no body may carry, whatever the model."""
+        names: Collection[str] = self.facts["generic"]["never"]
+        return names
+
     def find(self, name: str) -> Model | None:
         """The model of exactly this name, or the model a dated snapshot belongs to."""
         return self._names.get(name)
@@ -192,34 +203,26 @@ class Catalogue:
         """The models a provider serves on a day with no end within sight, newest first."""
         return [model for model in self.models if model.standing(provider, as_of).state == "alive"]
 
-    def title(self, provider: str) -> str:
-        """The vendor's name in words; a hub is judged by OpenAI's facts."""
-        found = self.facts["providers"].get(provider) or self.facts["providers"]["openai"]
-        return str(found["title"])
-
-    def vendor_at(self, host: str) -> str | None:
-        """Which vendor answers at a host name (lower case), or None for anybody else's."""
-        for provider, known in self.facts["providers"].items():
-            if any(host == name or (name[0] == "." and host.endswith(name)) for name in known["hosts"]):
-                return str(provider)
-        return None
-
 
 @cache
-def catalogue() -> Catalogue:
-    """The catalogue, read once."""
-    return Catalogue(json.loads(Path(__file__).with_name("models.json").read_bytes()))
+def catalogue_in(file: Path) -> Catalogue:
+    """The catalogue in a file, read once.
 
-
-def sent_parameters(model: Model | None, provider: str) -> frozenset[str] | None:
-    """The body parameters that may be sent to a model: all but those known not to exist.
-
-    None for an unknown model: send what is given, but never a `seed`.
+    Raises:
+        OSError: the file cannot be read.
     """
-    if model is None:
-        return None
-    names = {*model.parameters, *catalogue().facts["generic"]["always"]}
-    return frozenset(name for name in names if model.accepts(name, provider) is not False)
+    return Catalogue(json.loads(file.read_bytes()))
+
+
+def catalogue() -> Catalogue:
+    """The catalogue in force: the one that comes along, or what `use_catalogue` put in its place."""
+    return catalogue_in(_in_force)
+
+
+def use_catalogue(file: Path) -> None:
+    """Takes another file's facts from now on, in this process: those of tests that name models do not change."""
+    global _in_force
+    _in_force = file
 
 
 def _parameter(value: Any) -> Parameter:

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from flowdsl.errors import UsageError
-from flowdsl_steps.image.simulator.app import DEFAULT_KEY
 from flowdsl_steps.image.simulator.server import Simulator, serve_forever
+from flowdsl_steps.image.simulator.state import DEFAULT_KEY
 
 
 def main() -> int:

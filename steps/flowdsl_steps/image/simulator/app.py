@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from datetime import date
+from collections.abc import Mapping
 
-from flowdsl.errors import UsageError
+from flowdsl_steps.image.simulator.asgi import Asgi, Receive, Scope, Send
 from flowdsl_steps.image.simulator.auth import check_key, secrets_of
 from flowdsl_steps.image.simulator.control import control
-from flowdsl_steps.image.simulator.exchange import Exchange, Receive, Scope, Send
-from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
-from flowdsl_steps.image.simulator.files import PublishedFiles
-from flowdsl_steps.image.simulator.gallery import Gallery, request_digest
 from flowdsl_steps.image.simulator.generation import Call, generate, spoil_early
-from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import ModelRules, Vendor, find_model, model_names
-from flowdsl_steps.image.simulator.record import Ledger, RecordedRequest, body_as_json
+from flowdsl_steps.image.simulator.record import RecordedRequest, body_as_json
 from flowdsl_steps.image.simulator.refusal import (
     Refusal,
     deployment_not_found,
@@ -28,9 +19,12 @@ from flowdsl_steps.image.simulator.refusal import (
     refused,
     resource_not_found,
 )
+from flowdsl_steps.image.simulator.state import State
+from flowdsl_steps.image.simulator.validation import accepted, validated
 
-DEFAULT_KEY = "sk-simulated"
-_GENERATIONS = re.compile(r"/v1/images/generations|/openai/(?:v1|deployments/([^/]+))/images/generations")
+_GENERATIONS = re.compile(r"(?:/any)?/v1/images/generations|/openai/(?:v1|deployments/([^/]+))/images/generations")
+_ANY = "/any/"
+"""Behind this path every model is drawn, by whatever rules: for vendors that the simulator does not speak."""
 _FILE = re.compile(r"/v1/images/(files|moved)/([^/]+)\.png")
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 # Source: Azure OpenAI API lifecycle: 2025-04-01-preview is the first version with GPT image models.
@@ -38,122 +32,80 @@ _FIRST_GPT_VERSION = "2025-04-01"
 
 
 class ImagesApi:
-    """The application. `key` None accepts any key; `as_of` refuses models that are not served on that day.
+    """The application."""
 
-    `deployments` adds Azure deployment names; every model name, and `images` for gpt-image-2, is one already.
-    `payload_bytes` gives every file that size, `latency_s` is the time an image takes at least.
-    """
-
-    def __init__(
-        self,
-        *,
-        key: str | None = DEFAULT_KEY,
-        deployments: Mapping[str, str] | None = None,
-        as_of: date | None = None,
-        payload_bytes: int | None = None,
-        latency_s: float = 0.0,
-        faults: Iterable[Fault | str] = (),
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.key = key
-        self.as_of = as_of
-        self.latency_s = latency_s
-        self.clock = clock
-        self.faults = FaultQueue(faults)
-        self.gallery = Gallery(payload_bytes)
-        self.files = PublishedFiles(clock)
-        self.ledger = Ledger()
-        self._takes: Counter[str] = Counter()
-        self.deployments = {"images": "gpt-image-2", **{name: name for name in model_names()}, **(deployments or {})}
-        for deployment, model in (deployments or {}).items():
-            if find_model(model) is None:
-                known = ", ".join(model_names())
-                raise UsageError(f"Deployment '{deployment}': unknown model '{model}'. Known: {known}.")
-
-    def numbered(self, request: ImageRequest) -> ImageRequest:
-        """The request with its take: how often the same one was answered before."""
-        key = request_digest(request)
-        take = self._takes[key]
-        self._takes[key] += 1
-        return replace(request, take=take) if take and self.gallery.draws else request
-
-    def reset(self) -> None:
-        """Forgets recorded requests, faults, published files and which pictures were drawn already."""
-        self.faults.clear()
-        self._takes.clear()
-        self.ledger.clear()
-        self.files.clear()
+    def __init__(self, state: State) -> None:
+        self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
             return
-        exchange = Exchange(scope, receive, send)
-        if exchange.path.startswith("/_simulator/"):
-            await control(self, exchange)
+        asgi = Asgi(scope, receive, send)
+        if asgi.path.startswith("/_simulator/"):
+            await control(self.state, asgi)
             return
-        secrets = secrets_of(exchange.headers, self.key)
-        record = self.ledger.enter(
-            exchange.method, exchange.path, exchange.query, exchange.headers, secrets, self.clock()
-        )
-        exchange.record = record
+        secrets = secrets_of(asgi.headers, self.state.key)
+        record = self.state.ledger.enter(asgi.method, asgi.path, asgi.query, asgi.headers, secrets, self.state.clock())
+        asgi.record = record
         try:
-            await self._route(exchange, record)
+            await self._route(asgi, record)
         finally:
-            self.ledger.leave(record)
+            self.state.ledger.leave(record)
 
-    async def _route(self, exchange: Exchange, record: RecordedRequest) -> None:
-        generations, file = _GENERATIONS.fullmatch(exchange.path), _FILE.fullmatch(exchange.path)
+    async def _route(self, asgi: Asgi, record: RecordedRequest) -> None:
+        generations, file = _GENERATIONS.fullmatch(asgi.path), _FILE.fullmatch(asgi.path)
         if generations:
-            vendor: Vendor = "openai" if exchange.path.startswith("/v1/") else "azure"
-            await self._generation(exchange, record, vendor, generations[1])
-        elif file and exchange.method == "GET":
-            serve = self.files.serve if file[1] == "files" else self.files.serve_redirect
-            await serve(exchange, file[2])
-        elif exchange.path == "/v1/models" and exchange.method == "GET":
-            await self._list_models(exchange)
+            vendor: Vendor = "azure" if asgi.path.startswith("/openai/") else "openai"
+            await self._generation(asgi, record, vendor, generations[1])
+        elif file and asgi.method == "GET":
+            serve = self.state.files.serve if file[1] == "files" else self.state.files.serve_redirect
+            await serve(asgi, file[2])
+        elif asgi.path == "/v1/models" and asgi.method == "GET":
+            await self._list_models(asgi)
         else:
-            await _send_refusal(
-                exchange, refused(f"Invalid URL ({exchange.method} {record.path})", code=None, status=404)
-            )
+            await _send_refusal(asgi, refused(f"Invalid URL ({asgi.method} {record.path})", code=None, status=404))
 
-    async def _list_models(self, exchange: Exchange) -> None:
+    async def _list_models(self, asgi: Asgi) -> None:
         try:
-            check_key(exchange.headers, "openai", self.key)
+            check_key(asgi.headers, "openai", self.state.key)
         except Refusal as refusal:
-            await _send_refusal(exchange, refusal)
+            await _send_refusal(asgi, refusal)
             return
-        names = [name for name in model_names() if (found := find_model(name)) and found.served("openai", self.as_of)]
+        names = [
+            name for name in model_names() if (found := find_model(name)) and found.served("openai", self.state.as_of)
+        ]
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
-        await exchange.answer_json(200, {"object": "list", "data": models})
+        await asgi.respond_json(200, {"object": "list", "data": models})
 
-    async def _generation(
-        self, exchange: Exchange, record: RecordedRequest, vendor: Vendor, deployment: str | None
-    ) -> None:
-        number, began = len(self.ledger.requests), record.time
-        raw = await exchange.body()
-        record.json = body_as_json(raw, secrets_of(exchange.headers, self.key))
-        call = Call(self, exchange, vendor, number, began, None)
+    async def _generation(self, asgi: Asgi, record: RecordedRequest, vendor: Vendor, deployment: str | None) -> None:
+        number, began = len(self.state.ledger.requests), record.time
+        raw = await asgi.body()
+        record.json = body_as_json(raw, secrets_of(asgi.headers, self.state.key))
+        call = Call(self.state, asgi, vendor, number, began, None)
         try:
-            if exchange.method != "POST":
-                raise refused(f"Not allowed to {exchange.method} on {record.path}.", code=None, status=405)
-            check_key(exchange.headers, vendor, self.key)
-            body = _parse(exchange, raw)
-            fault = self.faults.take(str(body.get("prompt", "")))
+            if asgi.method != "POST":
+                raise refused(f"Not allowed to {asgi.method} on {record.path}.", code=None, status=405)
+            check_key(asgi.headers, vendor, self.state.key)
+            body = _parse(asgi, raw)
+            fault = self.state.faults.take(str(body.get("prompt", "")))
             if fault is not None:
                 record.fault = fault.kind
-                call = Call(self, exchange, vendor, number, began, fault)
+                call = Call(self.state, asgi, vendor, number, began, fault)
                 if await spoil_early(call):
                     return
-            rules, asked = self._model(exchange, vendor, deployment, body)
-            request = judge(body, rules, vendor=vendor, asked_model=asked)
+            if asgi.path.startswith(_ANY):
+                request = accepted(body)
+            else:
+                rules, asked = self._model(asgi, vendor, deployment, body)
+                request = validated(body, rules, vendor=vendor, asked_model=asked)
         except Refusal as refusal:
-            await _send_refusal(exchange, refusal, call.headers())
+            await _send_refusal(asgi, refusal, call.headers())
             return
         await generate(call, request)
 
     def _model(
-        self, exchange: Exchange, vendor: Vendor, deployment: str | None, body: Mapping[str, object]
+        self, asgi: Asgi, vendor: Vendor, deployment: str | None, body: Mapping[str, object]
     ) -> tuple[ModelRules, str]:
         asked = deployment if deployment is not None else body.get("model")
         if asked is None:
@@ -161,11 +113,11 @@ class ImagesApi:
             raise refused(message, param="model", code="missing_required_parameter")
         if not isinstance(asked, str):
             raise refused("Invalid type for 'model': expected a string.", param="model", code="invalid_type")
-        rules = find_model(self.deployments.get(asked, "") if vendor == "azure" else asked)
-        if rules is None or not rules.served(vendor, self.as_of):
+        rules = find_model(self.state.deployments.get(asked, "") if vendor == "azure" else asked)
+        if rules is None or not rules.served(vendor, self.state.as_of):
             raise deployment_not_found() if vendor == "azure" else model_not_found(asked)
         if deployment is not None:
-            _check_api_version(exchange.query, rules)
+            _check_api_version(asgi.query, rules)
         return rules, asked
 
 
@@ -176,8 +128,8 @@ def _check_api_version(query: str, rules: ModelRules) -> None:
         raise resource_not_found()
 
 
-def _parse(exchange: Exchange, raw: bytes) -> dict[str, object]:
-    content_type = exchange.headers.get("content-type", "")
+def _parse(asgi: Asgi, raw: bytes) -> dict[str, object]:
+    content_type = asgi.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         message = (
             f"Unsupported content type: '{content_type}'. This API method only accepts 'application/json' requests. "
@@ -194,6 +146,6 @@ def _parse(exchange: Exchange, raw: bytes) -> dict[str, object]:
     return body
 
 
-async def _send_refusal(exchange: Exchange, refusal: Refusal, headers: Mapping[str, str] | None = None) -> None:
+async def _send_refusal(asgi: Asgi, refusal: Refusal, headers: Mapping[str, str] | None = None) -> None:
     answer = refusal.answer
-    await exchange.answer_json(answer.status, answer.body, {**(headers or {}), **answer.headers})
+    await asgi.respond_json(answer.status, answer.body, {**(headers or {}), **answer.headers})

@@ -4,43 +4,40 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from flowdsl.errors import UsageError
-from flowdsl_steps.image.simulator.exchange import Exchange
+from flowdsl_steps.image.simulator.asgi import Asgi
 from flowdsl_steps.image.simulator.faults import Fault, fault_from, parse_fault
-
-if TYPE_CHECKING:
-    from flowdsl_steps.image.simulator.app import ImagesApi
+from flowdsl_steps.image.simulator.state import State
 
 
-async def control(api: ImagesApi, exchange: Exchange) -> None:
+async def control(state: State, asgi: Asgi) -> None:
     """Answers `GET /_simulator/requests`, `GET` or `POST /_simulator/faults` and `POST /_simulator/reset`."""
-    body = await exchange.body()
-    route = (exchange.method, exchange.path.removeprefix("/_simulator/"))
+    body = await asgi.body()
+    route = (asgi.method, asgi.path.removeprefix("/_simulator/"))
     if route == ("GET", "requests"):
-        await exchange.answer_json(200, api.ledger.as_json())
+        await asgi.respond_json(200, state.ledger.as_json())
     elif route == ("GET", "faults"):
-        await exchange.answer_json(200, _pending(api))
+        await asgi.respond_json(200, _pending(state))
     elif route == ("POST", "faults"):
         try:
-            api.faults.add(*_faults(body))
+            state.faults.add(*_faults(body))
         except UsageError as error:
-            await exchange.answer_json(400, {"error": {"message": str(error)}})
+            await asgi.respond_json(400, {"error": {"message": str(error)}})
             return
-        await exchange.answer_json(200, _pending(api))
+        await asgi.respond_json(200, _pending(state))
     elif route == ("POST", "reset"):
-        api.reset()
-        await exchange.answer_json(200, {"reset": True})
+        state.reset()
+        await asgi.respond_json(200, {"reset": True})
     else:
         message = (
             "The simulator knows GET /_simulator/requests, GET and POST /_simulator/faults, POST /_simulator/reset."
         )
-        await exchange.answer_json(404, {"error": {"message": message}})
+        await asgi.respond_json(404, {"error": {"message": message}})
 
 
-def _pending(api: ImagesApi) -> dict[str, object]:
-    return {"pending": [{**asdict(fault), "times": left} for fault, left in api.faults.pending]}
+def _pending(state: State) -> dict[str, object]:
+    return {"pending": [{**asdict(fault), "times": left} for fault, left in state.faults.pending]}
 
 
 def _faults(body: bytes) -> list[Fault]:

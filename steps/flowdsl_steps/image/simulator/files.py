@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flowdsl_steps.image.simulator.exchange import Exchange
+from flowdsl_steps.image.simulator.asgi import Asgi
 from flowdsl_steps.image.simulator.gallery import Picture
 
 # Source: OpenAI Images API: a URL is valid for 60 minutes after the image has been generated.
@@ -54,23 +54,23 @@ class PublishedFiles:
         self._redirects[identity] = target
         return f"/v1/images/moved/{identity}.png"
 
-    async def serve(self, exchange: Exchange, identity: str) -> None:
+    async def serve(self, asgi: Asgi, identity: str) -> None:
         """Answers with the picture: 404 when unknown, 403 when expired."""
         shelf = self._files.get(identity)
         if shelf is None:
-            await exchange.answer(404, {"content-type": "text/plain"}, [b"Not found"])
+            await asgi.respond(404, {"content-type": "text/plain"}, [b"Not found"])
         elif self._clock() >= shelf.expires:
-            await exchange.answer(403, {"content-type": "application/xml"}, [_EXPIRED])
+            await asgi.respond(403, {"content-type": "application/xml"}, [_EXPIRED])
         else:
-            await exchange.answer(200, {"content-type": shelf.mime}, [shelf.picture.content])
+            await asgi.respond(200, {"content-type": shelf.mime}, [shelf.picture.content])
 
-    async def serve_redirect(self, exchange: Exchange, identity: str) -> None:
+    async def serve_redirect(self, asgi: Asgi, identity: str) -> None:
         """Answers with a redirect, 404 when unknown."""
         target = self._redirects.get(identity)
         if target is None:
-            await exchange.answer(404, {"content-type": "text/plain"}, [b"Not found"])
+            await asgi.respond(404, {"content-type": "text/plain"}, [b"Not found"])
         else:
-            await exchange.answer(302, {"location": target}, [])
+            await asgi.respond(302, {"location": target}, [])
 
     def clear(self) -> None:
         """Forgets all files."""

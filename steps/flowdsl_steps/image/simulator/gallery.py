@@ -7,8 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from flowdsl_steps.image.simulator.caption import caption_of
-from flowdsl_steps.image.simulator.judge import ImageRequest
 from flowdsl_steps.image.simulator.scene import compose, digest_of
+from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 # A multiple of three, so that the base64 of the pieces is the base64 of the whole: 256 KiB of text each.
 _PIECE = 196_608
@@ -41,11 +41,11 @@ class Gallery:
         """Whether each request has pictures of its own."""
         return self._payload_bytes is None
 
-    def known(self, request: ImageRequest, index: int, sharpness: float = 1.0) -> Picture | None:
+    def known(self, request: AcceptedRequest, index: int, sharpness: float = 1.0) -> Picture | None:
         """The picture if it is already drawn."""
         return self._pictures.get(_key(request, index, sharpness, self._payload_bytes))
 
-    def picture(self, request: ImageRequest, index: int, sharpness: float = 1.0) -> Picture:
+    def picture(self, request: AcceptedRequest, index: int, sharpness: float = 1.0) -> Picture:
         """The picture number `index` of a request; a `sharpness` below 1 gives a coarser draft of it."""
         key = _key(request, index, sharpness, self._payload_bytes)
         # One at a time: two requests for one picture draw it once, and two drawings share the interpreter anyway.
@@ -59,7 +59,7 @@ class Gallery:
                 self._pictures.move_to_end(key)
         return found
 
-    def _draw(self, request: ImageRequest, index: int, sharpness: float) -> Picture:
+    def _draw(self, request: AcceptedRequest, index: int, sharpness: float) -> Picture:
         prompt, digest = request.prompt, picture_digest(request, index)
         if self._payload_bytes is not None:
             place = _pool_place(request, index)
@@ -72,18 +72,18 @@ class Gallery:
         return Picture(content, _base64_pieces(content))
 
 
-def request_digest(request: ImageRequest) -> str:
+def request_digest(request: AcceptedRequest) -> str:
     """The digest of what a picture shows, whatever its number."""
     return digest_of(request.prompt, request.rules.name, request.size, request.quality)
 
 
-def picture_digest(request: ImageRequest, index: int) -> str:
+def picture_digest(request: AcceptedRequest, index: int) -> str:
     """The digest that decides a picture: the same request gives the same series of pictures on every machine."""
     place = (index, request.take) if request.take else (index,)
     return digest_of(request.prompt, request.rules.name, request.size, request.quality, *place)
 
 
-def draw_file(request: ImageRequest, prompt: str, digest: str, sharpness: float) -> bytes:
+def draw_file(request: AcceptedRequest, prompt: str, digest: str, sharpness: float) -> bytes:
     """The bytes of a picture in the requested format."""
     from flowdsl_steps.image.simulator import encode, raster, vector
 
@@ -102,13 +102,13 @@ def draw_file(request: ImageRequest, prompt: str, digest: str, sharpness: float)
     return encode.encode(picture, request.output_format, request.compression)
 
 
-def _key(request: ImageRequest, index: int, sharpness: float, payload_bytes: int | None) -> tuple[object, ...]:
+def _key(request: AcceptedRequest, index: int, sharpness: float, payload_bytes: int | None) -> tuple[object, ...]:
     digest = picture_digest(request, index) if payload_bytes is None else str(_pool_place(request, index))
     looks = (request.rules.name, request.size, request.quality, request.output_format, request.compression)
     return (*looks, request.background, request.frame_count, request.frame_duration_ms, digest, sharpness)
 
 
-def _pool_place(request: ImageRequest, index: int) -> int:
+def _pool_place(request: AcceptedRequest, index: int) -> int:
     return (int(picture_digest(request, 0)[:8], 16) + index) % _POOL
 
 

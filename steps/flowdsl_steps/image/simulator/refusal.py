@@ -9,7 +9,7 @@ from flowdsl_steps.image.simulator.models import Vendor
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorAnswer:
+class ErrorResponse:
     """An HTTP error: its status, headers and JSON body."""
 
     status: int
@@ -20,7 +20,7 @@ class ErrorAnswer:
 class Refusal(Exception):
     """A request the simulated vendor does not accept."""
 
-    def __init__(self, answer: ErrorAnswer) -> None:
+    def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
@@ -34,18 +34,18 @@ def vendor_error(
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, object] | None = None,
-) -> ErrorAnswer:
+) -> ErrorResponse:
     """The `{"error": {message, type, param, code}}` answer; `more` adds keys to the inner object.
 
     Source: openai-openapi schema `Error`.
     """
     error = {"message": message, "type": kind, "param": param, "code": code, **(more or {})}
-    return ErrorAnswer(status, {"error": error}, headers or {})
+    return ErrorResponse(status, {"error": error}, headers or {})
 
 
-def gateway_error(status: int, code: str, message: str) -> ErrorAnswer:
+def gateway_error(status: int, code: str, message: str) -> ErrorResponse:
     """The shorter `{"error": {code, message}}` answer of Azure's gateway."""
-    return ErrorAnswer(status, {"error": {"code": code, "message": message}})
+    return ErrorResponse(status, {"error": {"code": code, "message": message}})
 
 
 def refused(
@@ -55,7 +55,7 @@ def refused(
     return Refusal(vendor_error(status, message, code=code, param=param))
 
 
-def unauthorized(vendor: Vendor, presented: str | None) -> ErrorAnswer:
+def unauthorized(vendor: Vendor, presented: str | None) -> ErrorResponse:
     """The 401 of each vendor; the presented key is never repeated."""
     if vendor == "azure":
         message = (

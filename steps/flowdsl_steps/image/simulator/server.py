@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from flowdsl.errors import UsageError
-from flowdsl_steps.image.simulator.app import DEFAULT_KEY, ImagesApi
+from flowdsl_steps.image.simulator.app import ImagesApi
 from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
 from flowdsl_steps.image.simulator.record import RecordedRequest
+from flowdsl_steps.image.simulator.state import DEFAULT_KEY, State
 
 if TYPE_CHECKING:
     from flowdsl_steps.image.simulator.uvicorn_server import LoopbackServer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Simulator:
     """A simulated images API to start and stop, as a context manager or an asynchronous one.
 
-    `port` 0 takes a free one. The other options are those of `ImagesApi`.
+    `port` 0 takes a free one. The other options are those of `State`.
 
     Raises: UsageError without the `simulator` extra, when the port is taken, or for a bad option.
     """
@@ -45,7 +46,7 @@ class Simulator:
         self.key = DEFAULT_KEY if key is None else key
         self.host = host
         self._port = port
-        self._api = ImagesApi(
+        self._state = State(
             key=key,
             deployments=deployments,
             as_of=as_of,
@@ -80,26 +81,26 @@ class Simulator:
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
         """Every API request so far, downloads of results included, secrets hidden."""
-        return self._api.ledger.requests
+        return self._state.ledger.requests
 
     @property
     def request_count(self) -> int:
         """How many requests for images came in: what a vendor could bill."""
-        return self._api.ledger.generation_count
+        return self._state.ledger.generation_count
 
     @property
     def peak_concurrency(self) -> int:
         """The most requests for images that were open at once."""
-        return self._api.ledger.peak_concurrency
+        return self._state.ledger.peak_concurrency
 
     @property
     def faults(self) -> FaultQueue:
         """The faults still to come."""
-        return self._api.faults
+        return self._state.faults
 
     def reset(self) -> None:
         """Forgets recorded requests, faults and published files."""
-        self._api.reset()
+        self._state.reset()
 
     def start(self) -> Self:
         """Starts serving in a thread and returns when it does.
@@ -139,7 +140,7 @@ class Simulator:
 
         if self._server is not None:
             raise UsageError("The simulator runs already.")
-        self._server = LoopbackServer(self._api, _bind(self.host, self._port))
+        self._server = LoopbackServer(ImagesApi(self._state), _bind(self.host, self._port))
         return self._server
 
     def __enter__(self) -> Self:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from flowdsl_steps.image.simulator.answers import output_tokens
 from flowdsl_steps.image.simulator.gallery import Picture
-from flowdsl_steps.image.simulator.judge import ImageRequest
 from flowdsl_steps.image.simulator.refusal import vendor_error
+from flowdsl_steps.image.simulator.responses import output_tokens
 from flowdsl_steps.image.simulator.usage import PARTIAL_IMAGE_TOKENS, usage_body
+from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 Draw = Callable[[int, float], Awaitable[Picture]]
 PARTIAL, COMPLETED = "image_generation.partial_image", "image_generation.completed"
 
 
 async def events(
-    request: ImageRequest, draw: Draw, created: int, fault: str | None
+    request: AcceptedRequest, draw: Draw, created: int, fault: str | None
 ) -> AsyncIterator[tuple[bytes, ...]]:
     """The events of a stream, each as pieces of bytes.
 
@@ -44,7 +44,7 @@ async def events(
         yield _event(COMPLETED, fields, (b"*not base64*",) if fault == "bad_base64" else picture.base64)
 
 
-def _facts(request: ImageRequest, created: int) -> dict[str, object]:
+def _facts(request: AcceptedRequest, created: int) -> dict[str, object]:
     facts: dict[str, object] = {
         "created_at": created,
         "size": request.size,

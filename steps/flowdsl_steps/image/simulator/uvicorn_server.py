@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from flowdsl_steps.image.simulator.app import ImagesApi
-from flowdsl_steps.image.simulator.exchange import TRANSPORT, Receive, Scope, Send
+from flowdsl_steps.image.simulator.asgi import TRANSPORT, Receive, Scope, Send
 
 
 class BreakableProtocol(H11Protocol):

@@ -1,4 +1,4 @@
-"""What a vendor says when it refuses: its error body, read tolerantly.
+"""What a vendor says when it refuses: an error body in one of the shapes that most have, read tolerantly.
 
 Source: OpenAI API reference, error object; Azure OpenAI REST reference 2024-10-21, dalleErrorResponse, which spells
 `inner_error` where Azure chat spells `innererror`.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+RetryClass = Literal["retry", "never", "unknown"]
+"""What a failed attempt allows: another one, none, or none because the work may be done and billed."""
 
 QUOTA_CODES = frozenset(
     {
@@ -29,30 +32,24 @@ _MODERATION_CODES = frozenset(
 )
 
 
-class VendorError(NamedTuple):
-    """A vendor's error: message, codes, and what moderation said (`stage`, `categories`, `inner_code`) in `details`."""
+class Failure(NamedTuple):
+    """A vendor's own words about a failure.
+
+    `kind` says what the vendor means where a status does not: the prompt or the picture was refused for what it shows
+    (`moderation`, with `stage`, `categories` … in `details`), a quota is used up, the request is invalid. `retry_class`
+    decides over the status where a vendor knows better.
+    """
 
     message: str = ""
     code: str | None = None
-    type: str | None = None
     param: str | None = None
+    kind: Literal["moderation", "quota", "invalid"] | None = None
     details: Mapping[str, Any] = {}
-
-    @property
-    def is_moderation(self) -> bool:
-        """Whether the prompt or the picture was refused for what it shows."""
-        codes = (self.code, self.details.get("inner_code"))
-        if any(re.sub(r"[^a-z]", "", code.lower()) in _MODERATION_CODES for code in codes if code):
-            return True
-        return self.code is None and "safety system" in self.message.lower()
-
-    @property
-    def is_quota(self) -> bool:
-        """Whether a quota or a spending limit is used up."""
-        return self.code in QUOTA_CODES or self.type in QUOTA_CODES
+    retry_class: RetryClass | None = None
+    request_id: str | None = None
 
 
-def read_error(body: bytes | Mapping[str, Any]) -> VendorError | None:
+def read_error(body: bytes | Mapping[str, Any]) -> Failure | None:
     """The error in a body, or None when it holds none (HTML from a proxy, an empty body)."""
     payload: Any = body
     if isinstance(body, bytes):
@@ -64,20 +61,34 @@ def read_error(body: bytes | Mapping[str, Any]) -> VendorError | None:
         return None
     error = payload.get("error", payload)
     if isinstance(error, str):
-        return VendorError(error, _text(payload.get("code")))
+        return _failure(error, _text(payload.get("code")), None, None, {})
     if not isinstance(error, Mapping):
         return None
     message = error.get("message") or error.get("detail") or payload.get("message")
     code = _text(error.get("code"))
     if message is None and code is None:
         return None
-    return VendorError(
-        message if isinstance(message, str) else json.dumps(message),
-        code,
-        _text(error.get("type")),
-        _text(error.get("param")),
-        _moderation(error),
-    )
+    text = message if isinstance(message, str) else json.dumps(message)
+    return _failure(text, code, _text(error.get("type")), _text(error.get("param")), _moderation(error))
+
+
+def _failure(
+    message: str, code: str | None, type: str | None, param: str | None, details: Mapping[str, Any]
+) -> Failure:
+    failure = Failure(message, code, param, details=details)
+    if _is_moderation(failure):
+        return failure._replace(kind="moderation")
+    if code in QUOTA_CODES or type in QUOTA_CODES:
+        return failure._replace(kind="quota")
+    return failure._replace(kind="invalid" if type == "invalid_request_error" else None)
+
+
+def _is_moderation(failure: Failure) -> bool:
+    """Whether the prompt or the picture was refused for what it shows."""
+    codes = (failure.code, failure.details.get("inner_code"))
+    if any(re.sub(r"[^a-z]", "", code.lower()) in _MODERATION_CODES for code in codes if code):
+        return True
+    return failure.code is None and "safety system" in failure.message.lower()
 
 
 def _moderation(error: Mapping[str, Any]) -> dict[str, Any]:

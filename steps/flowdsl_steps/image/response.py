@@ -1,7 +1,7 @@
-"""The JSON answer of an images API, read while it arrives.
+"""The response of a vendor, read while it arrives: JSON with pictures in base64, or a picture as raw bytes.
 
-The base64 of each picture is decoded and written to the image store chunk by chunk, so that an answer of any size costs
-a few buffers of memory; what is left of the JSON is small and read at the end.
+The base64 of each picture is decoded and written to the image store chunk by chunk, so that a response of any size
+costs a few buffers of memory; what is left of the JSON is small and read at the end.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pybase64
@@ -18,18 +19,15 @@ import pybase64
 from flowdsl.errors import StepError
 from flowdsl.image.store import Image, ImageStore, ImageWriter
 
-URL_LIFETIME_S = 60 * 60
-"""How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""
-
-_KEY = re.compile(rb'(?<!\\)"b64_json"\s*:\s*"')
+_NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
+_MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
-_MARK = "image:"
 _SPACE = b" \t\r\n"
 
 
-class BrokenAnswer(Exception):
-    """An answer that is not what the API promises; `images` holds the pictures that could be saved from it.
+class BrokenResponse(Exception):
+    """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.
 
     `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error;
     for the last, `payload` is what the vendor sent.
@@ -43,29 +41,45 @@ class BrokenAnswer(Exception):
 
 
 class LinkedImage(NamedTuple):
-    """A picture that the answer only gives the address of."""
+    """A picture that a response only gives the address of."""
 
     url: str
     revised_prompt: str | None
     url_expires_at: int | None
 
 
-class Answer(NamedTuple):
-    """What an answer holds: its pictures in order, and its other top-level keys."""
+class Received(NamedTuple):
+    """What a response holds: its pictures in order, the facts that a vendor tells of them, and its other keys.
 
-    images: tuple[Image | LinkedImage, ...]
-    payload: Mapping[str, Any]
+    `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
+    vendor's name for the request where a body holds it, `headers` are those of the response.
+    """
+
+    images: tuple[Image | LinkedImage, ...] = ()
+    payload: Mapping[str, Any] = {}
+    usage: Mapping[str, Any] | None = None
+    size: str | None = None
+    quality: str | None = None
+    finish_reason: str = "stop"
+    cost_usd: float | None = None
+    request_id: str | None = None
+    headers: Mapping[str, str] = {}
 
 
 class Document:
-    """One JSON document whose `b64_json` strings go to the image store while it arrives in chunks of any size.
+    """One JSON document whose pictures go to the image store while it arrives in chunks of any size.
 
-    `limit` is the most bytes one picture may have.
+    A picture is the text under one of `keys`, or each text of a list under one. `limit` is the most bytes it may have.
     """
 
-    def __init__(self, store: ImageStore, limit: int) -> None:
+    def __init__(self, store: ImageStore, limit: int, keys: Iterable[str] = ("b64_json",)) -> None:
         self._store = store
         self._limit = limit
+        self._keys = tuple(keys)
+        names = "|".join(map(re.escape, self._keys)).encode()
+        self._key = re.compile(rb'(?<!\\)"(?:' + names + rb')"\s*:\s*(\[\s*)?"')
+        self._mark = f"image {secrets.token_hex(8)} "  # stands for a picture in the JSON; nobody outside can write it
+        self._in_list = False
         self._rest = bytearray()
         self._searched = 0
         self._text: _Base64Text | None = None
@@ -75,7 +89,7 @@ class Document:
         """Take the next bytes.
 
         Raises:
-            BrokenAnswer: bad base64, or more bytes than the limits.
+            BrokenResponse: bad base64, or more bytes than the limits.
             StepError: the store cannot write.
         """
         at = 0
@@ -91,54 +105,74 @@ class Document:
         self._text.finish()
         self._text = None
         self._rest += b'"'
+        self._searched = len(self._rest)
         return end + 1
 
     def _feed_rest(self, chunk: bytes, at: int) -> int:
         """Looks for the next picture in what was not searched yet; a key may lie across two chunks."""
         before = len(self._rest)
         self._rest += chunk[at : at + _REST_LIMIT]
-        found = _KEY.search(self._rest, self._searched)
+        found = self._next_picture()
         if found is None:
             if len(self._rest) > _REST_LIMIT:
-                raise BrokenAnswer("too-large", f"the answer holds more than {_REST_LIMIT} bytes beside its pictures")
-            self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
+                raise BrokenResponse("too-large", f"the answer holds more than {_REST_LIMIT} bytes beside its pictures")
+            if not self._in_list:
+                self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
             return min(len(chunk), at + _REST_LIMIT)
         consumed = at + found.end() - before
         del self._rest[found.end() :]
-        self._rest += f"{_MARK}{len(self.writers)}".encode()
+        self._rest += f"{self._mark}{len(self.writers)}".encode()
         self._searched = len(self._rest)
         self.writers.append(self._store.writer(self._limit))
         self._text = _Base64Text(self.writers[-1])
         return consumed
 
+    def _next_picture(self) -> re.Match[bytes] | None:
+        """Where the next picture begins: behind a key, or as the next text of a list of them."""
+        if self._in_list:
+            found = _NEXT_IN_LIST.match(self._rest, self._searched)
+            if found is not None or _MAYBE_NEXT.match(self._rest, self._searched):
+                return found
+            self._in_list = False
+        found = self._key.search(self._rest, self._searched)
+        self._in_list = found is not None and found[1] is not None
+        return found
+
     def value(self) -> Any:
-        """The document, with `ImageWriter`s as the values of its `b64_json` keys.
+        """The document, with `ImageWriter`s in place of its pictures.
 
         Raises:
-            BrokenAnswer: it ended early, or is not JSON.
+            BrokenResponse: it ended early, or is not JSON.
         """
         if self._text is not None:
-            raise BrokenAnswer("truncated", "the answer ended inside a picture")
+            raise BrokenResponse("truncated", "the answer ended inside a picture")
         try:
             return json.loads(self._rest, object_hook=self._with_writers)
         except (ValueError, RecursionError) as error:
             raise self._not_json() from error
 
     def _with_writers(self, found: dict[str, Any]) -> dict[str, Any]:
-        text = found.get("b64_json")
-        if isinstance(text, str) and text.startswith(_MARK):
-            found["b64_json"] = self.writers[int(text.removeprefix(_MARK))]
+        for key in self._keys:
+            value = found.get(key)
+            if isinstance(value, list):
+                found[key] = [self._writer_of(item) for item in value]
+            elif value is not None:
+                found[key] = self._writer_of(value)
         return found
 
-    def _not_json(self) -> BrokenAnswer:
+    def _writer_of(self, value: Any) -> Any:
+        is_mark = isinstance(value, str) and value.startswith(self._mark)
+        return self.writers[int(value.removeprefix(self._mark))] if is_mark else value
+
+    def _not_json(self) -> BrokenResponse:
         start = bytes(self._rest[:200]).lstrip()
         if not start:
-            return BrokenAnswer("truncated", "the answer has no body")
+            return BrokenResponse("truncated", "the answer has no body")
         if start.startswith((b"{", b"[")):
-            return BrokenAnswer("truncated", "the answer ended early, or is not valid JSON")
+            return BrokenResponse("truncated", "the answer ended early, or is not valid JSON")
         kind = "an HTML page" if start.startswith(b"<") else "no JSON"
         shown = " ".join(start[:60].decode("utf-8", "replace").split())
-        return BrokenAnswer("not-json", f"the answer is {kind}: it begins with `{shown}`")
+        return BrokenResponse("not-json", f"the answer is {kind}: it begins with `{shown}`")
 
     def text(self) -> bytes:
         """What came beside the pictures."""
@@ -214,16 +248,16 @@ class _Base64Text:
             raise _bad_base64()
 
 
-def _bad_base64() -> BrokenAnswer:
-    return BrokenAnswer("bad-base64", "the answer holds a picture whose base64 is broken")
+def _bad_base64() -> BrokenResponse:
+    return BrokenResponse("bad-base64", "the answer holds a picture whose base64 is broken")
 
 
 def _unstorable(error: StepError) -> Exception:
-    return BrokenAnswer("too-large", error.message) if error.code == "image-too-large" else error
+    return BrokenResponse("too-large", error.message) if error.code == "image-too-large" else error
 
 
-class AnswerReader:
-    """Reads one answer. Whoever made it calls `abort` in the end.
+class ResponseReader:
+    """Reads one response. Whoever made it calls `abort` in the end.
 
     A worker thread may feed it: an abort waits for the chunk in hand, and nothing is taken after it.
     """
@@ -238,22 +272,22 @@ class AnswerReader:
         """Take the next bytes of the body.
 
         Raises:
-            BrokenAnswer: an error in it, bad base64, or more bytes than the limit.
+            BrokenResponse: an error in it, bad base64, or more bytes than the limit.
         """
         with self._lock:
             if not self._aborted:
                 self._feed(chunk)
 
-    def finish(self) -> Answer:
-        """The answer, its pictures stored.
+    def finish(self) -> Received:
+        """What it holds, its pictures stored.
 
         Raises:
-            BrokenAnswer: anything that is not an answer with at least one picture.
+            BrokenResponse: it is not what the vendor promises.
         """
         raise NotImplementedError
 
     def salvage(self) -> list[Image]:
-        """The pictures that came whole although the answer did not."""
+        """The pictures that came whole although the response did not."""
         raise NotImplementedError
 
     def abort(self) -> None:
@@ -269,75 +303,88 @@ class AnswerReader:
         raise NotImplementedError
 
 
-class JsonAnswer(AnswerReader):
-    """Reads the answer of a request that was not streamed."""
+class JsonResponse(ResponseReader):
+    """Reads a JSON response: `read` makes of the parsed object, pictures as open writers in it, what it holds.
 
-    def __init__(self, store: ImageStore, limit: int) -> None:
+    `keys` name where its pictures stand.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        limit: int,
+        read: Callable[[dict[str, Any]], Received],
+        keys: Iterable[str] = ("b64_json",),
+    ) -> None:
         super().__init__()
-        self._document = Document(store, limit)
+        self._document = Document(store, limit, keys)
+        self._read = read
 
     def _feed(self, chunk: bytes) -> None:
         self._document.feed(chunk)
 
-    def finish(self) -> Answer:
-        """The answer, its pictures stored.
+    def finish(self) -> Received:
+        """What it holds, its pictures stored.
 
         Raises:
-            BrokenAnswer: anything that is not an answer with at least one picture.
+            BrokenResponse: no JSON object, or what `read` says of it.
         """
         payload = self._document.value()
         if not isinstance(payload, dict):
-            raise BrokenAnswer("malformed", f"the answer is JSON, but no object: {type(payload).__name__}")
-        return answer_of(payload)
+            raise BrokenResponse("malformed", f"the answer is JSON, but no object: {type(payload).__name__}")
+        return self._read(payload)
 
     def salvage(self) -> list[Image]:
-        """The pictures that came whole although the answer did not."""
+        """The pictures that came whole although the response did not."""
         return self._document.salvage()
 
     def _abort(self) -> None:
         self._document.abort()
 
 
-def answer_of(payload: dict[str, Any]) -> Answer:
-    """The answer in a parsed document whose pictures are still open writers.
+class RawResponse(ResponseReader):
+    """Reads a response whose body is the picture."""
+
+    def __init__(self, store: ImageStore, limit: int, received: Received | None = None) -> None:
+        super().__init__()
+        self._writer = store.writer(limit)
+        self._received = received or Received()
+
+    def _feed(self, chunk: bytes) -> None:
+        try:
+            self._writer.write(chunk)
+        except StepError as error:
+            raise _unstorable(error) from error
+
+    def finish(self) -> Received:
+        """The picture, stored.
+
+        Raises:
+            BrokenResponse: it is none.
+        """
+        if not self._writer.size:
+            raise BrokenResponse("truncated", "the answer has no body")
+        return self._received._replace(images=(stored(self._writer),))
+
+    def salvage(self) -> list[Image]:
+        """Nothing: half a picture is none."""
+        return []
+
+    def _abort(self) -> None:
+        self._writer.abort()
+
+
+def stored(
+    writer: ImageWriter, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
+) -> Image:
+    """The picture of a writer that has taken all of its bytes.
 
     Raises:
-        BrokenAnswer: an error object in it, no picture, or a wrong type.
+        BrokenResponse: it is no picture.
     """
-    if payload.get("error"):
-        raise BrokenAnswer("vendor-error", "the answer holds an error", payload=payload)
-    items = payload.pop("data", None)
-    if items is None or items == []:
-        raise BrokenAnswer("empty", "the answer holds no picture")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise BrokenAnswer("malformed", "`data` in the answer is not a list of pictures")
-    created = payload.get("created")
-    expires = created + URL_LIFETIME_S if isinstance(created, int) else None
-    images: list[Image | LinkedImage] = []
-    problems: list[BrokenAnswer] = []
-    for item in items:
-        try:
-            images.append(_picture(item, expires))
-        except BrokenAnswer as problem:
-            problems.append(problem)
-    if problems:
-        saved = [image for image in images if isinstance(image, Image)]
-        raise BrokenAnswer(problems[0].reason, str(problems[0]), images=saved)
-    return Answer(tuple(images), payload)
-
-
-def _picture(item: dict[str, Any], url_expires_at: int | None) -> Image | LinkedImage:
-    content, url, revised = item.get("b64_json"), item.get("url"), item.get("revised_prompt")
-    revised_prompt = revised if isinstance(revised, str) else None
-    url = url if isinstance(url, str) and url else None
-    if isinstance(content, ImageWriter) and (content.size or url is None):
-        try:
-            expires = url_expires_at if url else None
-            return content.commit(url=url, revised_prompt=revised_prompt, url_expires_at=expires)
-        except StepError as error:
-            if error.code != "not-an-image":
-                raise
-            raise BrokenAnswer("not-an-image", error.message) from error
-    if url:
-        return LinkedImage(url, revised_prompt, url_expires_at)
-    raise BrokenAnswer("malformed", "a picture of the answer has neither `b64_json` nor `url`")
+    try:
+        return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
+    except StepError as error:
+        if error.code != "not-an-image":
+            raise
+        raise BrokenResponse("not-an-image", error.message) from error

@@ -1,4 +1,4 @@
-"""The body of an answer: read up to a limit, unpacked with care, and as text."""
+"""The body of a response: read up to a limit, unpacked with care, and as text."""
 
 from __future__ import annotations
 

@@ -9,17 +9,17 @@ import pytest
 from openai.types import ImageModel
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
-from flowdsl_steps.image.simulator.answers import output_tokens
-from flowdsl_steps.image.simulator.judge import ImageRequest, judge
 from flowdsl_steps.image.simulator.models import MODELS, TOKEN_TABLE, Vendor, find_model, frame_sheet
 from flowdsl_steps.image.simulator.refusal import Refusal
+from flowdsl_steps.image.simulator.responses import output_tokens
 from flowdsl_steps.image.simulator.usage import image_tokens
+from flowdsl_steps.image.simulator.validation import AcceptedRequest, validated
 
 
-def accepted(model: str, vendor: Vendor = "openai", /, **parameters: object) -> ImageRequest:
+def accepted(model: str, vendor: Vendor = "openai", /, **parameters: object) -> AcceptedRequest:
     rules = find_model(model)
     assert rules is not None
-    return judge({"prompt": "a fox", "model": model, **parameters}, rules, vendor=vendor, asked_model=model)
+    return validated({"prompt": "a fox", "model": model, **parameters}, rules, vendor=vendor, asked_model=model)
 
 
 def refusal(model: str, vendor: Vendor = "openai", /, **parameters: object) -> tuple[str, str, str]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from image_pictures import PICTURES
 
 from flowdsl.image.store import Image, ImageStore
-from flowdsl_steps.image.answer import Answer, AnswerReader, BrokenAnswer, JsonAnswer, LinkedImage
-from flowdsl_steps.image.stream import StreamedAnswer
+from flowdsl_steps.image.images_api import received_of
+from flowdsl_steps.image.response import BrokenResponse, JsonResponse, LinkedImage, Received, ResponseReader
+from flowdsl_steps.image.stream import StreamedResponse
 
 PNG, GIF = PICTURES["png"][0], PICTURES["gif"][0]
 LIMIT = 1_000_000
@@ -25,7 +26,7 @@ def encoded(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def read(reader: AnswerReader, body: bytes, size: int = 1 << 20) -> Answer:
+def read(reader: ResponseReader, body: bytes, size: int = 1 << 20) -> Received:
     try:
         for at in range(0, len(body), size):
             reader.feed(body[at : at + size])
@@ -34,13 +35,13 @@ def read(reader: AnswerReader, body: bytes, size: int = 1 << 20) -> Answer:
         reader.abort()
 
 
-def read_json(folder: Path, payload: Any, size: int = 1 << 20) -> Answer:
+def read_json(folder: Path, payload: Any, size: int = 1 << 20) -> Received:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return read(JsonAnswer(ImageStore(folder), LIMIT), body, size)
+    return read(JsonResponse(ImageStore(folder), LIMIT, received_of), body, size)
 
 
-def broken(folder: Path, payload: Any) -> BrokenAnswer:
-    with pytest.raises(BrokenAnswer) as caught:
+def broken(folder: Path, payload: Any) -> BrokenResponse:
+    with pytest.raises(BrokenResponse) as caught:
         read_json(folder, payload)
     assert not list(folder.glob(".*")), "a part file is left"
     return caught.value
@@ -71,7 +72,7 @@ def test_an_answer_is_read_alike_however_it_is_cut(
                 text = text.replace(plain, plain.replace(character, written), 1)
     body = text.encode()
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    reader = JsonAnswer(ImageStore(tmp_path), LIMIT)
+    reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
     for start, end in itertools.pairwise(places):
         reader.feed(body[start:end])
     answer = reader.finish()
@@ -146,7 +147,7 @@ def test_good_pictures_of_a_bad_answer_are_kept(tmp_path: Path) -> None:
 
 
 def test_pictures_that_came_whole_can_be_salvaged(tmp_path: Path) -> None:
-    reader = JsonAnswer(ImageStore(tmp_path), LIMIT)
+    reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
     reader.feed(b'{"data": [{"b64_json": "' + encoded(PNG).encode() + b'"}, {"b64_json": "iVBO')
     assert [image.read() for image in reader.salvage()] == [PNG]
     reader.abort()
@@ -154,23 +155,23 @@ def test_pictures_that_came_whole_can_be_salvaged(tmp_path: Path) -> None:
 
 
 def test_nothing_is_taken_after_an_abort(tmp_path: Path) -> None:
-    reader = JsonAnswer(ImageStore(tmp_path), LIMIT)
+    reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
     reader.abort()
     reader.feed(b'{"data": [{"b64_json": "iVBO')
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
-    reader = JsonAnswer(ImageStore(tmp_path), 1000)
-    with pytest.raises(BrokenAnswer) as caught:
+    reader = JsonResponse(ImageStore(tmp_path), 1000, received_of)
+    with pytest.raises(BrokenResponse) as caught:
         reader.feed(b'{"data": [{"b64_json": "' + b"A" * 4000)
     reader.abort()
     assert (caught.value.reason, str(caught.value)) == ("too-large", "the image is larger than the limit of 1000 bytes")
 
 
 def test_endless_json_beside_the_pictures_is_refused(tmp_path: Path) -> None:
-    reader = JsonAnswer(ImageStore(tmp_path), LIMIT)
-    with pytest.raises(BrokenAnswer) as caught:
+    reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
+    with pytest.raises(BrokenResponse) as caught:
         for _ in range(80):
             reader.feed(b" " * 65536)
     reader.abort()
@@ -179,7 +180,7 @@ def test_endless_json_beside_the_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_memory_stays_bounded_whatever_the_picture_weighs(tmp_path: Path) -> None:
     chunk = encoded(bytes(49152)).encode()
-    reader = JsonAnswer(ImageStore(tmp_path), 100_000_000)
+    reader = JsonResponse(ImageStore(tmp_path), 100_000_000, received_of)
     reader.feed(b'{"data": [{"b64_json": "')
     tracemalloc.start()
     for _ in range(200):
@@ -212,7 +213,7 @@ STREAM = (
 )
 def test_a_stream_is_read_alike_however_it_is_cut(tmp_path: Path, size: int, newline: bytes, done: bytes) -> None:
     body = (STREAM + done).replace(b"\n", newline)
-    reader = StreamedAnswer(ImageStore(tmp_path), LIMIT)
+    reader = StreamedResponse(ImageStore(tmp_path), LIMIT)
     answer = read(reader, body, size)
     assert [image.read() for image in answer.images if isinstance(image, Image)] == [PNG]
     assert answer.payload["usage"] == {"output_tokens": 5}
@@ -223,7 +224,7 @@ def test_a_stream_is_read_alike_however_it_is_cut(tmp_path: Path, size: int, new
 
 def test_usage_of_several_completed_pictures_is_added_up(tmp_path: Path) -> None:
     body = event("image_generation.completed", b64_json=encoded(PNG), **DONE) * 2
-    answer = read(StreamedAnswer(ImageStore(tmp_path), LIMIT), body)
+    answer = read(StreamedResponse(ImageStore(tmp_path), LIMIT), body)
     assert len(answer.images) == 2
     assert answer.payload["usage"] == {"output_tokens": 10}
 
@@ -242,7 +243,7 @@ def test_usage_of_several_completed_pictures_is_added_up(tmp_path: Path) -> None
     ],
 )
 def test_a_broken_stream_says_how(body: bytes, reason: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(BrokenAnswer) as caught:
-        read(StreamedAnswer(ImageStore(tmp_path), LIMIT), body)
+    with pytest.raises(BrokenResponse) as caught:
+        read(StreamedResponse(ImageStore(tmp_path), LIMIT), body)
     assert (caught.value.reason, str(caught.value)) == (reason, message)
     assert not list(tmp_path.glob(".*"))

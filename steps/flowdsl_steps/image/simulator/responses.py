@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from flowdsl_steps.image.simulator.gallery import Picture
-from flowdsl_steps.image.simulator.judge import ImageRequest
 from flowdsl_steps.image.simulator.models import Vendor, frame_sheet
 from flowdsl_steps.image.simulator.scene import digest_of
 from flowdsl_steps.image.simulator.usage import image_tokens, svg_usage_body, usage_body
+from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 _SAFE = {"filtered": False, "severity": "safe"}
 _UNDETECTED = {"detected": False, "filtered": False}
@@ -38,7 +38,7 @@ def vendor_headers(vendor: Vendor, number: int, request_headers: Mapping[str, st
     }
 
 
-def output_tokens(request: ImageRequest) -> int:
+def output_tokens(request: AcceptedRequest) -> int:
     """The output tokens of one image of the request, without partial images; the frames of a GIF count as one sheet."""
     width, height = request.width, request.height
     if request.frame_count > 1:
@@ -47,7 +47,7 @@ def output_tokens(request: ImageRequest) -> int:
 
 
 def generation_body(
-    request: ImageRequest,
+    request: AcceptedRequest,
     pictures: Sequence[Picture],
     created: int,
     vendor: Vendor,
@@ -81,7 +81,7 @@ def generation_body(
     yield b"]}"
 
 
-def _item_extras(request: ImageRequest, vendor: Vendor) -> dict[str, object]:
+def _item_extras(request: AcceptedRequest, vendor: Vendor) -> dict[str, object]:
     if request.rules.name != "dall-e-3":
         return {}
     extras: dict[str, object] = {"revised_prompt": f"{request.prompt.rstrip('.')}, rendered by a simulator."}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowdsl_steps.image.simulator.models import (
     EVERY_PARAMETER,
+    MODELS,
     ModelRules,
     Vendor,
     flexible_size_problem,
@@ -34,11 +35,14 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "frame_count": (2, 16),
     "frame_duration_ms": (1, 2**31 - 1),
 }
+_LONGEST_EDGE = 4096
+_ANY_RULES = MODELS["gpt-image-2"]
+"""The rules that a picture of any model is drawn by: qualities, formats and what a token is."""
 _DEFAULT_GIF_SIZE = "512x512"
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRequest:
+class AcceptedRequest:
     """A request the vendor accepts, with every choice made: no `auto` is left.
 
     `asked_model` is the name as sent: a snapshot or a deployment of `rules.name`.
@@ -70,7 +74,7 @@ class ImageRequest:
         return f"{self.width}x{self.height}"
 
 
-def judge(body: Body, rules: ModelRules, *, vendor: Vendor, asked_model: str) -> ImageRequest:
+def validated(body: Body, rules: ModelRules, *, vendor: Vendor, asked_model: str) -> AcceptedRequest:
     """The request with its defaults filled in.
 
     Raises: Refusal for the first parameter the vendor would refuse.
@@ -87,7 +91,7 @@ def judge(body: Body, rules: ModelRules, *, vendor: Vendor, asked_model: str) ->
     _check_combinations(given, output_format)
     frames = _integer(given, "frame_count", 9) if output_format == "gif" else 1
     width, height = _size(given, rules, frames)
-    return ImageRequest(
+    return AcceptedRequest(
         rules=rules,
         asked_model=asked_model,
         prompt=prompt,
@@ -105,6 +109,37 @@ def judge(body: Body, rules: ModelRules, *, vendor: Vendor, asked_model: str) ->
         frame_duration_ms=_integer(given, "frame_duration_ms", 200),
         svg_author=_svg_author(given, output_format),
         safety_identifier=_text(given, "safety_identifier") or _text(given, "user"),
+    )
+
+
+def accepted(body: Body) -> AcceptedRequest:
+    """A request for a model that nothing is known of: what can be drawn of it is drawn, the rest is left out.
+
+    Raises: Refusal when there is no prompt.
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    name = str(given.get("model", "any"))
+    rules = replace(_ANY_RULES, name=name)
+    size = parse_size(str(given.get("size"))) or (1024, 1024)
+    form = given.get("output_format")
+    return AcceptedRequest(
+        rules=rules,
+        asked_model=name,
+        prompt=_prompt(given, rules),
+        n=min(max(_integer(given, "n", 1), 1), rules.n_max),
+        width=min(size[0], _LONGEST_EDGE),
+        height=min(size[1], _LONGEST_EDGE),
+        quality=quality if (quality := _text(given, "quality")) in rules.qualities else rules.auto_quality,
+        output_format=str(form) if form in rules.formats else "png",
+        compression=100,
+        background="transparent" if given.get("background") == "transparent" and form != "jpeg" else "opaque",
+        wants_url=False,
+        stream=given.get("stream") is True,
+        partial_images=min(max(_integer(given, "partial_images", 0), 0), 3),
+        frame_count=1,
+        frame_duration_ms=200,
+        svg_author=None,
+        safety_identifier=None,
     )
 
 

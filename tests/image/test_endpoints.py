@@ -6,13 +6,15 @@ import pytest
 
 from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
-from flowdsl_steps.image.destination import Destination
-from flowdsl_steps.image.providers import provider
+from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.vendor import Endpoint
+from flowdsl_steps.image.vendors import vendor_named
 
 
-def going(name: str, model: str | None = "gpt-image-2", target: str | None = None, **settings: Any) -> Destination:
+def going(name: str, model: str | None = "gpt-image-2", target: str | None = None, **settings: Any) -> Endpoint:
     settings = {"apiKey": "the-key", **settings}
-    return provider(name).destination(Service("PICTURES", {k: v for k, v in settings.items() if v}), model, target)
+    service = Service("PICTURES", {key: value for key, value in settings.items() if value})
+    return vendor_named(name).endpoint(service, ImageRequest(model=model, extra={"target": target}))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_the_target_of_the_step_wins_over_that_of_the_service() -> None:
     own = going("hub", target="mine", endpoint="https://h", target_="", apiKey="")
     assert own.headers == {"x-target": "mine"}
     service = Service("HUB", {"endpoint": "https://h", "target": "theirs", "apiKey": "the-key"})
-    place = provider("hub").destination(service, "gpt-image-2", None)
+    place = vendor_named("hub").endpoint(service, ImageRequest(model="gpt-image-2"))
     assert place.headers == {"Authorization": "Bearer the-key", "x-target": "theirs"}
 
 
@@ -188,7 +190,7 @@ def test_azure_needs_a_deployment() -> None:
 
 def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
-        provider("gemini")
+        vendor_named("gemini")
     assert str(caught.value) == "unknown provider `gemini`"
 
 

@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 from flowdsl_steps.image.simulator.faults import Fault, retry_after_of
 from flowdsl_steps.image.simulator.models import Vendor
-from flowdsl_steps.image.simulator.refusal import ErrorAnswer, unauthorized, vendor_error
+from flowdsl_steps.image.simulator.refusal import ErrorResponse, unauthorized, vendor_error
 
 _SAFETY = (
     "Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed by "
@@ -15,7 +15,7 @@ _SAFETY = (
 _SERVER = "The server had an error while processing your request. Sorry about that!"
 
 
-def fault_answer(fault: Fault, vendor: Vendor, now: float) -> ErrorAnswer | None:
+def fault_response(fault: Fault, vendor: Vendor, now: float) -> ErrorResponse | None:
     """The error answer of a fault, or None when the fault is not an error status with a JSON body.
 
     `now` is in unix seconds. Source: OpenAI image generation guide (codes); Azure REST reference `dalleErrorResponse`
@@ -24,7 +24,7 @@ def fault_answer(fault: Fault, vendor: Vendor, now: float) -> ErrorAnswer | None
     return _limits(fault, now) or _refusals(fault, vendor) or _server_failures(fault, now)
 
 
-def _limits(fault: Fault, now: float) -> ErrorAnswer | None:
+def _limits(fault: Fault, now: float) -> ErrorResponse | None:
     headers = _retry_headers(fault, now)
     if fault.kind == "rate_limit":
         message = "Rate limit reached for images per minute. Please try again later."
@@ -50,7 +50,7 @@ def _retry_headers(fault: Fault, now: float) -> dict[str, str]:
     return {"retry-after": formatdate(now + number, usegmt=True) if form == "date" else f"{number:g}"}
 
 
-def _refusals(fault: Fault, vendor: Vendor) -> ErrorAnswer | None:
+def _refusals(fault: Fault, vendor: Vendor) -> ErrorResponse | None:
     if fault.kind == "moderation":
         details = {"moderation_stage": "input", "categories": ["violence"]}
         return vendor_error(
@@ -74,7 +74,7 @@ def _refusals(fault: Fault, vendor: Vendor) -> ErrorAnswer | None:
         return vendor_error(400, _SAFETY, code="content_policy_violation", more={spelling: inner})
     if fault.kind == "content_filter":
         error = {"code": "contentFilter", "message": "Your task failed as a result of our safety system."}
-        return ErrorAnswer(400, {"created": 0, "error": error})
+        return ErrorResponse(400, {"created": 0, "error": error})
     if fault.kind == "auth":
         return unauthorized(vendor, "***")
     if fault.kind == "forbidden":
@@ -83,7 +83,7 @@ def _refusals(fault: Fault, vendor: Vendor) -> ErrorAnswer | None:
     return None
 
 
-def _server_failures(fault: Fault, now: float) -> ErrorAnswer | None:
+def _server_failures(fault: Fault, now: float) -> ErrorResponse | None:
     if fault.kind == "conflict":
         return vendor_error(409, "Another request holds the lock. Please try again.", code="conflict")
     if fault.kind == "timeout408":

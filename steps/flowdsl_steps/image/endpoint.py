@@ -1,51 +1,16 @@
-"""Where an image request goes, worked out from a service entry."""
+"""Where an image request goes: what the vendors share when they work it out from a service entry."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
+from flowdsl_steps.image.request import ImageRequest
 
 _SHORTEST_SECRET = 6
-
-
-class Destination(NamedTuple):
-    """The address and headers of the requests of one step, and what an error message may say about them.
-
-    `model` is what the body names (None: the address already does). `secrets` are texts that no message may hold.
-    """
-
-    service: str
-    provider: str
-    url: str
-    headers: Mapping[str, str]
-    model: str | None
-    key_source: str
-    deployment: str | None = None
-    api_version: str | None = None
-    secrets: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<Destination {self.service} {self.shown_url}>"
-
-    @property
-    def shown_url(self) -> str:
-        """The address without its query, which may hold a key."""
-        return self.url.partition("?")[0]
-
-    @property
-    def host(self) -> str:
-        """Host and port of the address."""
-        return urlsplit(self.url).netloc
-
-    @property
-    def host_name(self) -> str:
-        """Host of the address."""
-        return urlsplit(self.url).hostname or ""
 
 
 def split_endpoint(service: Service, endpoint: object) -> SplitResult:
@@ -68,6 +33,12 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             hint="put the key in `apiKey`",
         )
     return parts
+
+
+def named_model(request: ImageRequest, service: Service) -> str | None:
+    """The model that the request names, else the service entry."""
+    found = request.model or service.option("model")
+    return str(found) if found else None
 
 
 def missing(service: Service, key: str, variable: str | None) -> ConfigError:

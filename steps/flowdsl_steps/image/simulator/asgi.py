@@ -18,7 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 TRANSPORT = "flowdsl.simulator.transport"
 
 
-class Exchange:
+class Asgi:
     """A request and the means to answer it; `record`, when set, learns the status before the client does."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,7 @@ class Exchange:
         """Ends the body."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def answer(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
+    async def respond(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
         """Sends a whole answer of known length."""
         parts = list(pieces)
         await self.start(status, {**headers, "content-length": str(sum(map(len, parts)))})
@@ -84,10 +84,10 @@ class Exchange:
             await self.write(part)
         await self.finish()
 
-    async def answer_json(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
+    async def respond_json(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
         """Sends a JSON document."""
         content = json.dumps(value).encode()
-        await self.answer(status, {"content-type": "application/json", **(headers or {})}, [content])
+        await self.respond(status, {"content-type": "application/json", **(headers or {})}, [content])
 
     async def reset(self) -> None:
         """Breaks the connection with a TCP reset.

@@ -1,0 +1,75 @@
+"""One attempt at a request, and when to make another: the kernel under every step that sends something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, TypeVar
+
+import httpx
+
+from flowdsl.errors import ServiceError
+from flowdsl_steps.http.pause import delay_s
+from flowdsl_steps.http.transport import Delivery
+
+T = TypeVar("T")
+OnRetry = Callable[[ServiceError, float], None]
+
+
+class Lost(Exception):
+    """An attempt without a response: `timeout`, `connect` (there was no connection) or `broken` (there was one).
+
+    `sent` says whether anything had been sent, which decides what may have happened at the other end. Its cause is the
+    error of httpx.
+    """
+
+    def __init__(self, kind: Literal["timeout", "connect", "broken"], sent: bool, reason: str = "") -> None:
+        super().__init__(reason)
+        self.kind: Literal["timeout", "connect", "broken"] = kind
+        self.sent = sent
+        self.reason = reason
+
+
+class Again(Exception):
+    """An attempt that failed with `error` and may be made again; `headers` may say when."""
+
+    def __init__(self, error: ServiceError, headers: Mapping[str, str]) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.headers = headers
+
+
+async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) -> T:
+    """What one attempt gives within its deadline.
+
+    Raises:
+        Lost: it came to no response.
+    """
+    delivery = Delivery()
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await work(delivery)
+    except TimeoutError:
+        raise Lost("timeout", delivery.sent) from None
+    except httpx.HTTPError as error:
+        kind: Literal["broken", "connect"] = "broken" if delivery.sent else "connect"
+        raise Lost(kind, delivery.sent, str(error) or type(error).__name__) from error
+
+
+async def repeated(work: Callable[[], Awaitable[T]], max_retries: int, on_retry: OnRetry) -> T:
+    """What `work` gives, made again while it raises `Again`. `on_retry` is called before each pause.
+
+    Raises:
+        ServiceError: the last failure.
+    """
+    retries = 0
+    while True:
+        try:
+            return await work()
+        except Again as failed:
+            pause = delay_s(retries, failed.headers) if retries < max_retries else None
+            if pause is None:
+                raise failed.error from failed.__cause__
+            on_retry(failed.error, pause)
+        retries += 1
+        await asyncio.sleep(pause)

@@ -1,0 +1,198 @@
+"""One request and its response: sent again only where that is safe, redirects followed with care."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from flowdsl.errors import ServiceError
+from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
+from flowdsl_steps.http.failure import (
+    broken,
+    no_connection,
+    not_followed,
+    refused_address,
+    too_large,
+    too_late,
+    unsuccessful,
+)
+from flowdsl_steps.http.public_network import is_private_host, refusal
+from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.response_body import TooLarge, read_body
+from flowdsl_steps.http.transport import Delivery, environment_proxy
+
+MAX_REDIRECTS = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_EXCERPT_BYTES = 8 * 1024
+_NO_ADDRESS = "to something that is not a web address"
+_OPEN_HEADERS = ("accept", "accept-encoding", "user-agent")
+
+
+class RequestPolicy(NamedTuple):
+    """How a request is made: deadline of one attempt, resends, the most bytes of the response, and whether it may reach
+    private addresses."""
+
+    timeout_s: float
+    max_retries: int
+    max_bytes: int
+    allow_private: bool
+
+
+class HttpResponse(NamedTuple):
+    """A successful response; `url` is where it came from in the end."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    url: str
+
+
+class _Redirect(NamedTuple):
+    """Where an answer sends us instead."""
+
+    status: int
+    url: str
+
+
+async def send(
+    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, on_retry: OnRetry
+) -> HttpResponse:
+    """The response to a request. `on_retry` is called before each pause.
+
+    Raises:
+        StepError: the address is private, the response too large.
+        ServiceError: there is no successful response.
+    """
+    attempts = 0
+
+    async def attempt() -> HttpResponse:
+        nonlocal attempts
+        attempts += 1
+        return await _attempt(client, request, policy)
+
+    try:
+        return await repeated(attempt, policy.max_retries, on_retry)
+    except ServiceError as error:
+        error.attempts = attempts
+        raise
+
+
+async def _attempt(client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy) -> HttpResponse:
+    try:
+        return await attempted(lambda delivery: _followed(client, request, policy, delivery), policy.timeout_s)
+    except httpx.InvalidURL:  # httpx reads a `location` even where it does not follow it
+        raise not_followed(request, None, _NO_ADDRESS) from None
+    except Lost as lost:
+        raise _lost(request, policy, lost) from None
+
+
+def _lost(request: HttpRequest, policy: RequestPolicy, lost: Lost) -> Exception:
+    """The error for an attempt without a response; `Again` where nothing had been sent."""
+    if lost.kind == "timeout":
+        error = too_late(request, lost.sent, policy.timeout_s)
+        return error if lost.sent else Again(error, {})
+    if isinstance(lost.__cause__, httpx.RemoteProtocolError):
+        return not_followed(request, None, _NO_ADDRESS)
+    if isinstance(lost.__cause__, httpx.DecodingError):
+        return broken(request, lost.reason)
+    if "private address" in lost.reason:
+        return refused_address(request, lost.reason)
+    return broken(request, lost.reason) if lost.sent else Again(no_connection(request, lost.reason), {})
+
+
+async def _followed(
+    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
+) -> HttpResponse:
+    """The answer at the end of the redirects."""
+    for _ in range(MAX_REDIRECTS + 1):
+        await _refuse_private(request, policy.allow_private)
+        found = await _sent(client, request, policy, delivery)
+        if isinstance(found, HttpResponse):
+            return found
+        request = _redirected(request, found)
+    raise not_followed(request, found.status, f"after {MAX_REDIRECTS} redirects already")
+
+
+async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
+    """Raises StepError when the address leads inside, as far as that shows before the connection."""
+    reason = refusal(request.url, allow_private)
+    if reason is None and not allow_private:
+        parts = urlsplit(request.url)
+        host = parts.hostname or ""
+        # A proxy resolves names by itself, so its view cannot be judged; this machine's can.
+        if environment_proxy(parts.scheme, host) is not None and await is_private_host(host):
+            reason = f"{host} leads to a private address"
+    if reason is not None:
+        raise refused_address(request, reason)
+
+
+async def _sent(
+    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
+) -> HttpResponse | _Redirect:
+    """The answer, or where it redirects to."""
+    async with client.stream(**request.arguments(), extensions={"delivery": delivery}) as response:
+        status = response.status_code
+        if response.is_success:
+            try:
+                content = await read_body(response, policy.max_bytes)
+            except TooLarge:
+                raise too_large(request, policy.max_bytes) from None
+            return HttpResponse(status, response.headers, content, request.url)
+        if status in _REDIRECTS and "location" in response.headers:
+            return _Redirect(status, _joined(request.url, response.headers["location"]))
+        error = unsuccessful(request, status, await _excerpt(response))
+        if status in (429, 503) and request.repeatable:
+            raise Again(error, response.headers)
+        raise error
+
+
+def _redirected(request: HttpRequest, found: _Redirect) -> HttpRequest:
+    """The request that a redirect asks for.
+
+    Raises:
+        ServiceError: it is not followed: no web address, a request that may change something, or out of https.
+    """
+    if not found.url:
+        raise not_followed(request, None, _NO_ADDRESS)
+    if request.method not in ("GET", "HEAD"):
+        raise not_followed(request, found.status, f"to {_bare(found.url)}, which only GET and HEAD follow")
+    before, after = urlsplit(request.url), urlsplit(found.url)
+    if before.scheme == "https" and after.scheme != "https":
+        raise not_followed(request, found.status, f"out of https, to {_bare(found.url)}")
+    if (before.scheme, before.netloc) == (after.scheme, after.netloc):
+        return request._replace(url=found.url)
+    # What the author sends to one host, keys included, is not for another.
+    kept = {name: value for name, value in request.headers.items() if name in _OPEN_HEADERS}
+    return request._replace(url=found.url, headers=kept)
+
+
+def _joined(url: str, location: str) -> str:
+    """The web address that a `location` names, without a fragment; empty when it names none."""
+    try:
+        target = urljoin(url, location.strip()).partition("#")[0]
+        parts = urlsplit(target)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return str(httpx.URL(target)) if known else ""
+    except (ValueError, httpx.InvalidURL):
+        return ""
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def _excerpt(response: httpx.Response) -> bytes:
+    """The beginning of the body of an answer that is no success."""
+    body = b""
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > _EXCERPT_BYTES:
+                break
+    except httpx.HTTPError:
+        return b""  # the status alone says what happened
+    return b"" if response.headers.get("content-encoding", "identity") != "identity" else body[:_EXCERPT_BYTES]

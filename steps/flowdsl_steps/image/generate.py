@@ -1,0 +1,223 @@
+"""From an `ImageRequest` to stored pictures: split into requests, sent, links fetched, money counted.
+
+A step comes here with its context; whoever has no step brings a `Ground` of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from flowdsl.errors import ConfigError, ServiceError
+from flowdsl.image.store import Image, ImageStore
+from flowdsl.step.service import Service
+from flowdsl_steps.http.public_network import is_private_host, open_fetcher
+from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.image_result import Purchase, described
+from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.response import LinkedImage, Received
+from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
+from flowdsl_steps.image.vendor import Endpoint, Vendor
+from flowdsl_steps.image.vendors import protocol_of, vendor_of
+
+if TYPE_CHECKING:
+    from flowdsl import Limits
+
+T = TypeVar("T")
+_FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
+"""What is kept of a response beside its pictures."""
+_NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
+
+
+class Ground(Protocol):
+    """What a request needs around it. The context of a step is one."""
+
+    @property
+    def service(self) -> Service:
+        """The service entry, merged and resolved."""
+        ...
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """How much may be taken."""
+        ...
+
+    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Hears that something happens."""
+        ...
+
+    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
+        """Hears what somebody should know."""
+        ...
+
+    def spend(self, usd: float | None) -> None:
+        """Hears what was paid; None is an unknown sum."""
+        ...
+
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+        """Does what is paid, unless a recording answers."""
+        ...
+
+    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """A thing that all requests share, opened once."""
+        ...
+
+
+async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_retries: int) -> dict[str, Any]:
+    """`imageList` and `object` for a request.
+
+    Raises:
+        ConfigError: the service entry lacks or breaks something.
+        StepError: the store cannot write.
+        ServiceError: a request failed. `details["images"]` holds the pictures that were bought nevertheless.
+    """
+    vendor, protocol = vendor_of(ctx.service), protocol_of(ctx.service)
+    endpoint = protocol.endpoint(ctx.service, request)
+    requests = split(request, vendor, endpoint)
+    ctx.store.prepare()
+    for text in endpoint.notes:
+        ctx.note("endpoint-changed", text)
+    if len(requests) > 1:
+        most = requests[0].n
+        each = "one picture" if most == 1 else f"at most {most} pictures"
+        text = f"`n: {request.n}` is sent as {len(requests)} requests: {endpoint.label} takes {each} each"
+        ctx.note("fan-out", text)
+    policy = RequestPolicy(
+        timeout_s=timeout_s,
+        max_retries=max_retries,
+        resend_unknown=ctx.service.option("onUnknown") == "resend",
+        image_bytes=ctx.limits.image_bytes,
+        response_bytes=ctx.limits.answer_bytes,
+    )
+    connection = await _connection(ctx.service, ctx)
+    sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))
+    return await _Generation(ctx, vendor, endpoint, requests, sender).result()
+
+
+def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
+    """The HTTP requests that a request takes, each for at most as many pictures as the vendor gives at once."""
+    most = vendor.images_per_request(request, endpoint)
+    return tuple(request.with_count(min(most, request.n - start)) for start in range(0, request.n, most))
+
+
+async def _connection(service: Service, ctx: Ground) -> Connection:
+    """The connection to a service, shared by all steps that use the same entry."""
+    pem = service.get("caPem"), service.get("clientPem")
+    pace = service.get("concurrency"), service.get("rateLimit")
+    key = ("image-connection", service.name, service.endpoint, *pem, *pace)
+    try:
+        return await ctx.resource(key, lambda: open_connection(*pem, *pace))
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        raise ConfigError(
+            _NO_CONNECTION.format(name=service.name, problem=problem), code="invalid-certificate"
+        ) from error
+
+
+def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
+    def note(error: ServiceError, pause_s: float) -> None:
+        details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
+        ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
+
+    return note
+
+
+def _on_partial(ctx: Ground) -> Callable[[int], None]:
+    return lambda index: ctx.progress(f"partial image {index + 1}")
+
+
+class _Generation:
+    """The HTTP requests of one `ImageRequest`, and the pictures bought so far."""
+
+    def __init__(
+        self, ctx: Ground, vendor: Vendor, endpoint: Endpoint, requests: Sequence[ImageRequest], sender: Sender
+    ) -> None:
+        self._ctx = ctx
+        self._vendor = vendor
+        self._endpoint = endpoint
+        self._requests = requests
+        self._sender = sender
+        self._bought: list[Image] = []
+
+    async def result(self) -> dict[str, Any]:
+        """The outputs, when every request succeeded. All of them end before one that failed is reported."""
+        ended = await asyncio.gather(*map(self._purchase, self._requests), return_exceptions=True)
+        purchases = [each for each in ended if isinstance(each, Purchase)]
+        failures = [each for each in ended if isinstance(each, BaseException)]
+        attempts = sum(each.response.attempts for each in purchases)
+        for each in purchases:
+            self._ctx.spend(None if each.response.charged_before else each.usd)
+        if failures:
+            raise self._failure(failures, attempts)
+        images = [image for each in purchases for image in each.images]
+        return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
+
+    async def _purchase(self, request: ImageRequest) -> Purchase:
+        """One of the requests, by the door for what is paid."""
+        came = await self._ctx.effect("image", self._sender.described(request), lambda: self._performed(request))
+        images: tuple[Image, ...] = tuple(came["images"])
+        self._bought += images
+        self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
+        received = Received(images, **came["facts"])
+        response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
+        return Purchase(request, response, images, self._vendor.cost(request, self._endpoint, received))
+
+    async def _performed(self, request: ImageRequest) -> dict[str, Any]:
+        """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
+        response = await self._sender.perform(request)
+        found = response.received.images
+        images: list[Image] = []
+        try:
+            for image in found:
+                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+        except ServiceError as error:
+            stored = [image for image in found if isinstance(image, Image)]
+            error.details["images"] = list(dict.fromkeys([*stored, *images]))
+            error.attempts = response.attempts
+            raise
+        return {
+            "images": images,
+            "facts": {name: _plain(getattr(response.received, name)) for name in _FACTS},
+            "attempts": response.attempts,
+            "requestId": response.request_id,
+            "chargedBefore": response.charged_before,
+        }
+
+    async def _fetched(self, link: LinkedImage) -> Image:
+        allow = await is_private_host(self._endpoint.host_name)
+        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+        return await fetch(
+            client,
+            link,
+            self._ctx.store,
+            service=self._endpoint.service,
+            limit=self._ctx.limits.image_bytes,
+            allow_private=allow,
+        )
+
+    def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:
+        """The first failure, with every picture that was bought nevertheless in its details."""
+        services = [failure for failure in failures if isinstance(failure, ServiceError)]
+        if len(services) < len(failures):
+            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
+            return next(failure for failure in failures if not isinstance(failure, ServiceError))
+        first = services[0]
+        salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
+        first.attempts = attempts + sum(failure.attempts for failure in services)
+        first.charge_possible = any(failure.charge_possible for failure in services)
+        if first.charge_possible:
+            self._ctx.spend(None)
+        if self._bought or salvaged:
+            first.details["images"] = [*self._bought, *salvaged]
+        return first
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value

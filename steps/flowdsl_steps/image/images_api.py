@@ -1,0 +1,64 @@
+"""The body of OpenAI's images API, which Azure, the HUB and many gateways speak: what comes back.
+
+Source: OpenAI API reference, Images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowdsl.image.store import Image, ImageWriter
+from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, stored
+
+URL_LIFETIME_S = 60 * 60
+"""How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""
+
+
+def received_of(payload: dict[str, Any]) -> Received:
+    """What a parsed document holds whose pictures are still open writers.
+
+    Raises:
+        BrokenResponse: an error object in it, no picture, or a wrong type.
+    """
+    if payload.get("error"):
+        raise BrokenResponse("vendor-error", "the answer holds an error", payload=payload)
+    items = payload.pop("data", None)
+    if items is None or items == []:
+        raise BrokenResponse("empty", "the answer holds no picture")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise BrokenResponse("malformed", "`data` in the answer is not a list of pictures")
+    created = payload.get("created")
+    expires = created + URL_LIFETIME_S if isinstance(created, int) else None
+    images: list[Image | LinkedImage] = []
+    problems: list[BrokenResponse] = []
+    for item in items:
+        try:
+            images.append(_picture(item, expires))
+        except BrokenResponse as problem:
+            problems.append(problem)
+    if problems:
+        saved = [image for image in images if isinstance(image, Image)]
+        raise BrokenResponse(problems[0].reason, str(problems[0]), images=saved)
+    return with_facts(Received(tuple(images), payload))
+
+
+def with_facts(received: Received) -> Received:
+    """The facts of a payload, as far as it holds them."""
+    usage, size, quality = (received.payload.get(key) for key in ("usage", "size", "quality"))
+    return received._replace(
+        usage=usage if isinstance(usage, dict) else None,
+        size=size if isinstance(size, str) else None,
+        quality=quality if isinstance(quality, str) else None,
+    )
+
+
+def _picture(item: dict[str, Any], url_expires_at: int | None) -> Image | LinkedImage:
+    content, url, revised = item.get("b64_json"), item.get("url"), item.get("revised_prompt")
+    revised_prompt = revised if isinstance(revised, str) else None
+    url = url if isinstance(url, str) and url else None
+    if isinstance(content, ImageWriter) and (content.size or url is None):
+        expires = url_expires_at if url else None
+        return stored(content, url=url, revised_prompt=revised_prompt, url_expires_at=expires)
+    if url:
+        return LinkedImage(url, revised_prompt, url_expires_at)
+    raise BrokenResponse("malformed", "a picture of the answer has neither `b64_json` nor `url`")

@@ -1,0 +1,262 @@
+"""One paid request: sent, waited for, read, and sent again only where that cannot be paid for twice.
+
+What is unknown, and why it is not sent again, is told at the top of `retry`, where it is decided. What a vendor says is
+read by its `Vendor`; no vendor is known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from flowdsl.errors import ServiceError
+from flowdsl.image.store import Image, ImageStore
+from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
+from flowdsl_steps.http.pause import delay_s
+from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.transport import Delivery, open_client
+from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.response import BrokenResponse, Received, ResponseReader
+from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
+from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
+from flowdsl_steps.image.workers import Workers
+
+_ERROR_BODY_LIMIT = 64 * 1024
+_SMALL_CHUNK = 32 * 1024
+_WORKERS = 2
+_SHORTEST_PAUSE_S = 0.01
+_ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""With these a vendor does not say what became of an order: the question for it is asked again."""
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "flowdsl"}
+
+
+class RequestPolicy(NamedTuple):
+    """How a request is made: deadline of one attempt, resends, and the most bytes it may bring."""
+
+    timeout_s: float
+    max_retries: int
+    resend_unknown: bool
+    image_bytes: int
+    response_bytes: int
+
+
+class Response(NamedTuple):
+    """What a request brought, how often it was sent, and whether one of the attempts may have been billed for
+    nothing."""
+
+    received: Received
+    attempts: int
+    request_id: str | None
+    charged_before: bool
+
+
+class Connection:
+    """The shared way to one service: a pooled client, at most so many requests at once, at most so many a minute.
+
+    `workers` take what comes off the loop: decoding, hashing and writing pictures.
+    """
+
+    def __init__(
+        self, client: httpx.AsyncClient, workers: Workers, concurrency: int | None, rate_limit: float | None
+    ) -> None:
+        self.client = client
+        self.workers = workers
+        self._slots = asyncio.Semaphore(concurrency) if concurrency else None
+        self._interval_s = 60.0 / rate_limit if rate_limit else 0.0
+        self._next = 0.0
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until a request may be sent, and hold the place while it goes on."""
+        async with self._slots or contextlib.nullcontext():
+            if self._interval_s:
+                now = time.monotonic()
+                at = max(now, self._next)
+                self._next = at + self._interval_s
+                await asyncio.sleep(at - now)
+            yield
+
+
+@contextlib.asynccontextmanager
+async def open_connection(
+    ca_pem: str | None, client_pem: str | None, concurrency: int | None, rate_limit: float | None
+) -> AsyncIterator[Connection]:
+    """A connection with its client, closed at the end."""
+    with Workers(_WORKERS) as workers:
+        async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
+            yield Connection(client, workers, concurrency, rate_limit)
+
+
+class _Failed(Exception):
+    """An attempt that failed, with the pictures that came nevertheless."""
+
+    def __init__(self, failure: FailedAttempt, images: Sequence[Image] = ()) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.images = tuple(images)
+
+
+class Sender:
+    """Makes the requests of one step: the same endpoint and policy for all of them.
+
+    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream.
+    """
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        connection: Connection,
+        endpoint: Endpoint,
+        store: ImageStore,
+        policy: RequestPolicy,
+        on_retry: OnRetry,
+        on_partial: Callable[[int], None],
+    ) -> None:
+        self._vendor = vendor
+        self._connection = connection
+        self._endpoint = endpoint
+        self._store = store
+        self._policy = policy
+        self._on_retry = on_retry
+        self._on_partial = on_partial
+
+    def described(self, request: ImageRequest) -> dict[str, Any]:
+        """Who is asked for what, as JSON can hold it: equal for requests that would buy the same, and without a key."""
+        endpoint = self._endpoint
+        where = {"vendor": self._vendor.name, "service": endpoint.service, "url": endpoint.shown_url}
+        return {**where, "request": request.described()}
+
+    async def perform(self, request: ImageRequest) -> Response:
+        """The response to a request, resent while that is safe and allowed. Whatever is paid for is paid for here.
+
+        Raises:
+            ServiceError: the last failure; `attempts` says how often the request was sent, `details["images"]` holds
+                pictures that came before it.
+        """
+        attempts, charged = 0, False
+
+        async def attempt() -> Received:
+            nonlocal attempts, charged
+            attempts += 1
+            try:
+                async with self._connection.turn():
+                    return await self._attempt(request)
+            except _Failed as failed:
+                verdict = classify(failed.failure, self._endpoint)
+                charged = charged or verdict.error.charge_possible
+                if failed.images:
+                    verdict.error.details["images"] = list(failed.images)
+                if self._may_be_resent(verdict):
+                    raise Again(verdict.error, failed.failure.headers) from failed
+                raise verdict.error from failed
+
+        try:
+            received = await repeated(attempt, self._policy.max_retries, self._on_retry)
+        except ServiceError as error:
+            error.attempts = attempts
+            error.charge_possible = error.charge_possible or charged
+            raise
+        return Response(received, attempts, received.request_id or request_id(received.headers), charged)
+
+    def _may_be_resent(self, verdict: Verdict) -> bool:
+        unknown = verdict.retry_class == "unknown" and self._policy.resend_unknown
+        return verdict.retry_class == "retry" or unknown
+
+    async def _attempt(self, request: ImageRequest) -> Received:
+        limit_s = self._policy.timeout_s
+        try:
+            return await attempted(lambda delivery: self._order(request, delivery), limit_s)
+        except Lost as lost:
+            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s)) from lost
+
+    async def _order(self, request: ImageRequest, delivery: Delivery) -> Received:
+        """What an order brings: at once, or after asking for it at a vendor that makes pictures later."""
+        received = await self._response(self._vendor.encode(request, self._endpoint), delivery)
+        while (poll := self._vendor.next(received, self._endpoint)) is not None:
+            received = await self._asked(poll)
+        if not received.images:
+            failure = FailedAttempt("response", True, "the answer holds no picture", headers=received.headers)
+            raise _Failed(failure._replace(reason="empty"))
+        return received
+
+    async def _asked(self, poll: Poll) -> Received:
+        """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
+        if not self._is_trusted(poll.request.url):
+            message = "the answer asks to fetch the picture from another host"
+            raise _Failed(FailedAttempt("response", True, message, reason="malformed", ordered=True))
+        pause_s, retries = poll.after_s, 0
+        while True:
+            await asyncio.sleep(max(pause_s, _SHORTEST_PAUSE_S))
+            headers: Mapping[str, str] = {}
+            try:
+                return await self._response(poll.request, Delivery())
+            except _Failed as failed:
+                failure = failed.failure
+                headers, vendor = failure.headers, failure.vendor
+                is_final = vendor is not None and (vendor.kind or vendor.retry_class) is not None
+                if is_final or (failure.kind != "broken" and failure.status not in _ASK_AGAIN):
+                    raise _Failed(failure._replace(ordered=True), failed.images) from failed
+            except httpx.TransportError:
+                pass  # nobody knows where the answer went, and asking again tells
+            pause_s, retries = max(poll.after_s, delay_s(retries, headers) or 0.0), retries + 1
+
+    def _is_trusted(self, url: str) -> bool:
+        """Whether the key may go to an address that a response names: the endpoint's host, or the vendor's own."""
+        host = (urlsplit(url).hostname or "").lower()
+        return host == self._endpoint.host_name or is_host_of(self._vendor, host)
+
+    async def _response(self, http: HttpRequest, delivery: Delivery) -> Received:
+        http = http._replace(headers={**_HEADERS, **http.headers, **self._endpoint.headers})
+        if self._endpoint.sign is not None:
+            http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
+        async with self._connection.client.stream(**http.arguments(), extensions={"delivery": delivery}) as response:
+            head = Head(response.status_code, response.headers)
+            if not response.is_success:
+                raise _Failed(await self._refusal(response, head))
+            return await self._read(response, head)
+
+    async def _read(self, response: httpx.Response, head: Head) -> Received:
+        reader = self._vendor.decode(head, self._store, self._policy.image_bytes)
+        size, limit = 0, self._policy.response_bytes
+        try:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > limit:
+                    raise BrokenResponse("too-large", f"it is larger than the limit of {limit} bytes")
+                await self._feed(reader, chunk)
+            return reader.finish()._replace(headers=response.headers)
+        except BrokenResponse as broken:
+            vendor = self._vendor.failure(head, broken.payload) if broken.payload is not None else None
+            failure = FailedAttempt("response", True, str(broken), None, response.headers, vendor, broken.reason)
+            raise _Failed(failure, broken.images or reader.salvage()) from broken
+        except httpx.HTTPError as error:
+            failure = FailedAttempt("broken", True, str(error), headers=response.headers)
+            raise _Failed(failure, reader.salvage()) from error
+        finally:
+            reader.abort()
+
+    async def _feed(self, reader: ResponseReader, chunk: bytes) -> None:
+        """Hands large chunks to a worker: decoding, hashing and a slow disk would keep the loop from the network."""
+        if len(chunk) < _SMALL_CHUNK:
+            reader.feed(chunk)
+        else:
+            await self._connection.workers.call(reader.feed, chunk)
+        while reader.partials:
+            self._on_partial(reader.partials.pop(0))
+
+    async def _refusal(self, response: httpx.Response, head: Head) -> FailedAttempt:
+        """What the vendor says with a status that is no success; its body is read as far as it is of use."""
+        body = b""
+        with contextlib.suppress(httpx.HTTPError):  # the status alone decides when the body is lost
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _ERROR_BODY_LIMIT:
+                    break
+        vendor = self._vendor.failure(head, body)
+        return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)

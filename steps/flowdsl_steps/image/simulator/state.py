@@ -1,0 +1,68 @@
+"""What the simulator knows while it runs: its settings, what was asked, and what is still to go wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+
+from flowdsl.errors import UsageError
+from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
+from flowdsl_steps.image.simulator.files import PublishedFiles
+from flowdsl_steps.image.simulator.gallery import Gallery, request_digest
+from flowdsl_steps.image.simulator.models import find_model, model_names
+from flowdsl_steps.image.simulator.record import Ledger
+from flowdsl_steps.image.simulator.validation import AcceptedRequest
+
+DEFAULT_KEY = "sk-simulated"
+
+
+class State:
+    """The simulator's settings and memory.
+
+    `key` None accepts any key; `as_of` refuses models that are not served on that day.
+    `deployments` adds Azure deployment names; every model name, and `images` for gpt-image-2, is one already.
+    `payload_bytes` gives every file that size, `latency_s` is the time an image takes at least.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str | None = DEFAULT_KEY,
+        deployments: Mapping[str, str] | None = None,
+        as_of: date | None = None,
+        payload_bytes: int | None = None,
+        latency_s: float = 0.0,
+        faults: Iterable[Fault | str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.key = key
+        self.as_of = as_of
+        self.latency_s = latency_s
+        self.clock = clock
+        self.faults = FaultQueue(faults)
+        self.gallery = Gallery(payload_bytes)
+        self.files = PublishedFiles(clock)
+        self.ledger = Ledger()
+        self._takes: Counter[str] = Counter()
+        self.deployments = {"images": "gpt-image-2", **{name: name for name in model_names()}, **(deployments or {})}
+        for deployment, model in (deployments or {}).items():
+            if find_model(model) is None:
+                known = ", ".join(model_names())
+                raise UsageError(f"Deployment '{deployment}': unknown model '{model}'. Known: {known}.")
+
+    def numbered(self, request: AcceptedRequest) -> AcceptedRequest:
+        """The request with its take: how often the same one was answered before."""
+        key = request_digest(request)
+        take = self._takes[key]
+        self._takes[key] += 1
+        return replace(request, take=take) if take and self.gallery.draws else request
+
+    def reset(self) -> None:
+        """Forgets recorded requests, faults, published files and which pictures were drawn already."""
+        self.faults.clear()
+        self._takes.clear()
+        self.ledger.clear()
+        self.files.clear()

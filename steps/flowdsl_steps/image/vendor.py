@@ -1,0 +1,151 @@
+"""Vendor: what is said once for each vendor of pictures, and all that the rest knows of it.
+
+A vendor is one file with one object, named by an entry point of the group `flowdsl.image_vendors`. It turns an
+`ImageRequest` into HTTP and the HTTP response into pictures and figures. Waiting, deadlines, resends, limits and money
+are the sender's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from flowdsl_steps.image.failure import Failure, read_error
+
+if TYPE_CHECKING:
+    from flowdsl.image.store import ImageStore
+    from flowdsl.step.rules import Problem
+    from flowdsl.step.service import Service
+    from flowdsl.step.spec import Key
+    from flowdsl_steps.http.request import HttpRequest
+    from flowdsl_steps.image.request import ImageRequest
+    from flowdsl_steps.image.resolved_model import ResolvedModel
+    from flowdsl_steps.image.response import Received, ResponseReader
+
+
+class Endpoint(NamedTuple):
+    """The address and headers of the requests of one service, and what an error message may say about them.
+
+    `label` is the model or the deployment that is asked for, `model` what the body names (None: the address already
+    does). `sign`, where a vendor wants its requests signed or
+    a token that expires, makes further headers for each attempt. `secrets` are texts that no message may hold.
+    """
+
+    service: str
+    url: str
+    headers: Mapping[str, str]
+    label: str
+    model: str | None = None
+    key_source: str = ""
+    not_found_hint: str | None = None
+    secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    sign: Callable[[HttpRequest], Awaitable[Mapping[str, str]]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.service} {self.shown_url}>"
+
+    @property
+    def shown_url(self) -> str:
+        """The address without its query, which may hold a key."""
+        return self.url.partition("?")[0]
+
+    @property
+    def host(self) -> str:
+        """Host and port of the address."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def host_name(self) -> str:
+        """Host of the address."""
+        return urlsplit(self.url).hostname or ""
+
+
+class Head(NamedTuple):
+    """Status and headers of an HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Poll(NamedTuple):
+    """What to ask next, and after how many seconds, until a picture that was ordered is there."""
+
+    request: HttpRequest
+    after_s: float = 1.0
+
+
+class Vendor(Protocol):
+    """One vendor. Subclass it: what is filled in here is right for most.
+
+    The module is imported while flows are checked, so it imports nothing heavy; `decode` imports what it needs.
+    """
+
+    name: str
+    """What `provider:` of a service entry says; the entry point's name."""
+    title: str
+    """The vendor's name in words."""
+    hosts: tuple[str, ...] = ()
+    """The vendor's own hosts; one that begins with a dot stands for all under it."""
+    settings: tuple[Key, ...] = ()
+    """Settings of a service entry beyond the common ones."""
+    other_names: Mapping[str, str] = {}
+    """Names that others have for these settings → the setting."""
+    environment: Mapping[str, tuple[str, ...]] = {}
+    """Setting → the environment variables that give it, the first one set."""
+    deployment_setting: str | None = None
+    """The setting that names what is asked where an account gives models names of its own."""
+    family: str | None = None
+    """Vendors of one family speak the same protocol: at the host of one of them, that one's rules count."""
+    is_gateway: bool = False
+    """Whether others' models are reached through it, at an address of anybody's."""
+
+    def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterable[Problem]:
+        """What of a request would be refused, dropped or changed. It is asked when a flow is checked, before anything
+        is sent; a problem's `key` is the option's name."""
+        ...
+
+    def images_per_request(self, request: ImageRequest, endpoint: Endpoint) -> int:
+        """The most pictures that one HTTP request may ask for."""
+        return max(1, request.n)
+
+    def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
+        """Where a request goes.
+
+        Raises:
+            ConfigError: the service entry lacks or breaks something.
+        """
+        ...
+
+    def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
+        """The HTTP request: JSON, multipart or whatever the vendor takes. The headers of the endpoint are added by the
+        sender. It is called for each attempt."""
+        ...
+
+    def decode(self, head: Head, store: ImageStore, limit: int) -> ResponseReader:
+        """The reader of a successful response; no picture may have more than `limit` bytes."""
+        ...
+
+    def next(self, received: Received, endpoint: Endpoint) -> Poll | None:
+        """What to ask next, at a vendor that takes an order and makes the picture later; None when it is there."""
+        return None
+
+    def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
+        """What the vendor says in a body that is an error: with a status that is no success, or inside one that is.
+        None when the body is not the vendor's."""
+        return read_error(body)
+
+    def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
+        """What a request cost in USD, or None when nothing tells."""
+        return received.cost_usd
+
+    def simulate(self, url: str, key: str) -> Mapping[str, Any]:
+        """The settings that make the simulator at `url` stand in. The simulator draws for any vendor behind `/any`, in
+        OpenAI's protocol; a vendor that the simulator speaks says its own address."""
+        return {"protocol": "openai", "endpoint": f"{url}/any/v1", "apiKey": key}
+
+
+def is_host_of(vendor: Vendor, host: str) -> bool:
+    """Whether a host name (lower case) is one of the vendor's own."""
+    return any(host == own or (own[0] == "." and host.endswith(own)) for own in vendor.hosts)

@@ -1,0 +1,68 @@
+"""The vendors of pictures that are installed, one file each, found by the entry points `flowdsl.image_vendors`.
+
+In: the name that `provider` of a service entry says. Out: a `Vendor`. Begin at `openai`, which the other two here are
+made of; CONTRIBUTING.md says what a new one takes.
+"""
+
+from __future__ import annotations
+
+from flowdsl.errors import ConfigError
+from flowdsl.services import provider, provider_names
+from flowdsl.step.service import Service
+from flowdsl_steps.image.vendor import Vendor, is_host_of
+
+
+def vendor_named(name: str) -> Vendor:
+    """The vendor of that name.
+
+    Raises:
+        ConfigError: there is none.
+        PluginError: it cannot be loaded.
+    """
+    found = known_vendor(name)
+    if found is None:
+        raise ConfigError(
+            f"unknown provider `{name}`",
+            code="unknown-provider",
+            hint=f"image services know {', '.join(provider_names())}; any OpenAI-compatible endpoint is `openai`",
+        )
+    return found
+
+
+def known_vendor(name: str) -> Vendor | None:
+    """The vendor of that name, or None."""
+    found: Vendor | None = provider(name)
+    return found
+
+
+def vendor_of(service: Service) -> Vendor:
+    """Whose rules and prices count for a service.
+
+    Raises:
+        ConfigError: there is no such vendor.
+    """
+    return vendor_named(service.provider or "openai")
+
+
+def protocol_of(service: Service) -> Vendor:
+    """Whose protocol the endpoint of a service speaks: the vendor's own, unless `protocol` names another.
+
+    Raises:
+        ConfigError: there is no such vendor.
+    """
+    return vendor_named(service.get("protocol") or service.provider or "openai")
+
+
+def vendor_at(host: str) -> Vendor | None:
+    """The vendor that answers at a host name (lower case), or None for anybody else's."""
+    for name in provider_names():
+        vendor = known_vendor(name)
+        if vendor is not None and is_host_of(vendor, host):
+            return vendor
+    return None
+
+
+def vendor_for(step: str) -> Vendor | None:
+    """The vendor whose name a step's name begins with, for a service that names none yet."""
+    word = step.removeprefix("SERVICE_").partition("_")[0].lower()
+    return known_vendor(word)

@@ -1,0 +1,167 @@
+"""OpenAI, and every endpoint that speaks its images API.
+
+Source: OpenAI API reference, Create image; openai-python reads the same two variables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlunsplit
+
+from flowdsl.errors import ConfigError
+from flowdsl.step.rules import Problem
+from flowdsl.step.service import Service
+from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.image import cost
+from flowdsl_steps.image.catalogue import Model, catalogue
+from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
+from flowdsl_steps.image.model_check import model_problems
+from flowdsl_steps.image.option_check import option_problems, unsent_problems
+from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
+from flowdsl_steps.image.resolved_model import ResolvedModel
+from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
+
+if TYPE_CHECKING:
+    from flowdsl.image.store import ImageStore
+    from flowdsl_steps.image.response import Received, ResponseReader
+
+API_HOST = "api.openai.com"
+DEFAULT_ENDPOINT = f"https://{API_HOST}/v1"
+OPERATION = "/images/generations"
+AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
+"""Azure's hosts speak this API too, at another path and with another key header."""
+
+_OTHER_OPERATION = re.compile(r"/(chat/completions|completions|responses|images/edits|images/variations|models)$")
+_ONLY_STREAMED = ("partial_images",)
+
+
+class OpenAI(Vendor):
+    """The images API in its first home; the vendors that speak it too are made of this one."""
+
+    name = "openai"
+    title = "OpenAI"
+    hosts: tuple[str, ...] = (API_HOST, f".{API_HOST}")
+    family = "openai"
+    own_options: frozenset[str] = frozenset()
+    """Options of its own, beyond those of every request."""
+    environment: Mapping[str, tuple[str, ...]] = {"apiKey": ("OPENAI_API_KEY",), "endpoint": ("OPENAI_BASE_URL",)}
+
+    def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
+        """What the model does not take, by the catalogue; what is unknown is sent."""
+        yield from model_problems(request, model)
+        yield from option_problems(request, model)
+        yield from unsent_problems(request, self.title, self.own_options)
+
+    def images_per_request(self, request: ImageRequest, endpoint: Endpoint) -> int:
+        """As many as the model takes; of a model that is not known, all of them."""
+        model = catalogue().find(endpoint.label)
+        return max(1, request.n) if model is None else model.images_per_request(request.output_format)
+
+    def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
+        """The images API of OpenAI or of the entry's own endpoint, with a bearer key.
+
+        Raises:
+            ConfigError: a bad endpoint, or no key for OpenAI itself.
+        """
+        parts = split_endpoint(service, service.endpoint or DEFAULT_ENDPOINT)
+        if (parts.hostname or "").endswith(AZURE_HOSTS) and "/openai/v1" not in parts.path:
+            raise ConfigError(
+                f"the endpoint of the service {service.name} is an Azure OpenAI resource: {parts.hostname}",
+                code="invalid-endpoint",
+                hint="use AZURE_OPENAI_IMAGE_GENERATION, or `provider: azure` in the service",
+            )
+        if not (service.get("apiKey") or service.get("authKey")) and parts.hostname == API_HOST:
+            raise missing(service, "apiKey", self.environment["apiKey"][0])
+        url, notes = operation_url(parts, bare="/v1")
+        return bearer_endpoint(
+            service, url, named_model(request, service) or DEFAULT_MODEL, self.environment.get("apiKey"), notes
+        )
+
+    def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
+        """A JSON body of the options, without those that the model is known not to have."""
+        model = catalogue().find(endpoint.label)
+        body: dict[str, Any] = {"prompt": request.prompt}
+        if endpoint.model is not None:
+            body["model"] = endpoint.model
+        for name, value in request.options():
+            if name != "n" and name not in request.extra and value is not False and self._accepts(model, name):
+                body[name] = value
+        if not body.get("stream"):
+            for name in _ONLY_STREAMED:
+                body.pop(name, None)
+        if request.n > 1:
+            body["n"] = request.n
+        content = json.dumps(body, ensure_ascii=False).encode()
+        return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
+
+    def decode(self, head: Head, store: ImageStore, limit: int) -> ResponseReader:
+        """JSON, or a stream of events."""
+        if head.headers.get("content-type", "").startswith("text/event-stream"):
+            from flowdsl_steps.image.stream import StreamedResponse
+
+            return StreamedResponse(store, limit)
+        from flowdsl_steps.image.images_api import received_of
+        from flowdsl_steps.image.response import JsonResponse
+
+        return JsonResponse(store, limit, received_of)
+
+    def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
+        """By the catalogue's prices, from the usage that the response tells."""
+        model = catalogue().find(endpoint.label)
+        if model is None:
+            return received.cost_usd
+        size, quality = received.size or request.size, received.quality or request.quality
+        return cost.actual(model, received.usage, size, quality, request.n)
+
+    def simulate(self, url: str, key: str) -> Mapping[str, Any]:
+        """The simulator speaks this API."""
+        return {"endpoint": f"{url}/v1", "apiKey": key}
+
+    def _accepts(self, model: Model | None, name: str) -> bool:
+        if model is None:
+            return name not in catalogue().never_sent
+        return model.accepts(name, self.name) is not False
+
+
+def bearer_endpoint(
+    service: Service, url: str, model: str, variables: tuple[str, ...] | None, notes: tuple[str, ...] = ()
+) -> Endpoint:
+    """An endpoint whose key, if there is one, goes out as a bearer token; `variables` could give it."""
+    setting = "apiKey" if service.get("apiKey") or not service.get("authKey") else "authKey"
+    key = service.get(setting)
+    extra = extra_headers(service)
+    return Endpoint(
+        service.name,
+        url,
+        {**({"Authorization": f"Bearer {key}"} if key else {}), **extra},
+        model,
+        model,
+        key_source(service, setting, variables[0] if variables else None),
+        secrets=secrets_in(key, extra),
+        notes=notes,
+    )
+
+
+def operation_url(parts: SplitResult, bare: str) -> tuple[str, tuple[str, ...]]:
+    """The full address for an endpoint in any of the forms people paste, and a note when it had to be put right.
+
+    `bare` is the path that an endpoint without one stands for.
+    """
+    path = parts.path.rstrip("/")
+    if path.endswith(OPERATION):
+        return urlunsplit(parts._replace(path=path, fragment="")), ()
+    wanted = path
+    notes: tuple[str, ...] = ()
+    if _OTHER_OPERATION.search(path):
+        wanted = _OTHER_OPERATION.sub("", path)
+        notes = (f"the endpoint names another operation, {path[len(wanted) :]}: {OPERATION} is used instead",)
+    if not wanted:
+        wanted = bare
+    url = urlunsplit(parts._replace(path=wanted + OPERATION, fragment=""))
+    return url, notes
+
+
+VENDOR = OpenAI()
