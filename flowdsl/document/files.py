@@ -6,7 +6,7 @@ import os
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
-from flowdsl.syntax.yaml_reader import Node, read, read_bytes
+from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
 
 ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
 """What marks the root of a project."""
@@ -33,6 +33,8 @@ class Files:
         self.root = root or project_root(folder)
         self._sources: dict[str, tuple[Source, list[Diagnostic]]] = {}
         self._including: list[str] = [self._own] if self._own else []
+        self._included: dict[str, tuple[Node | None, list[Diagnostic]]] = {}
+        """What came of files that were included: each is read once, however often it is named."""
 
     def include(self, path: str, at: Span) -> tuple[Node | None, list[Diagnostic]]:
         """The root node of an included file, with what is wrong in it; positions keep their file."""
@@ -42,14 +44,19 @@ class Files:
         if real in self._including:
             chain = " → ".join(self.shown(step) for step in [*self._including, real])
             return None, [Diagnostic("include-cycle", f"Include cycle detected: {chain}", at)]
+        if real in self._included:
+            return self._included[real]
+        if len(self._including) >= MAX_DEPTH:
+            return None, [Diagnostic("too-deep", f"files include each other more than {MAX_DEPTH} deep", at)]
         source, slips = self.open(real, at)
         if slips:
             return None, slips
         self._including.append(real)
         try:
-            return read(source, self.include)
+            found = self._included[real] = read(source, self.include, measured=True)
         finally:
             self._including.pop()
+        return found
 
     def resolve(self, path: str, at: Span) -> tuple[str | None, Diagnostic | None]:
         """The file a path means: `./` and `../` from the file that names it, others from the root."""

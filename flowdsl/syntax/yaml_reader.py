@@ -71,7 +71,9 @@ Include = Callable[[str, Span], tuple["Node | None", list[Diagnostic]]]
 """Gives the root node of an included file, and what is wrong in it."""
 
 
-def read(source: Source, include: Include | None = None) -> tuple[Node | None, list[Diagnostic]]:
+def read(
+    source: Source, include: Include | None = None, *, measured: bool = False
+) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
 
     How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of
@@ -82,6 +84,8 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
     source. Each round gets past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so
     that a hostile file ends. Where a slip cannot be worked around, there is no document: no findings are better than
     wrong ones.
+
+    `measured` gives every node its `size` and `height`, for a file that others include.
     """
     diagnostics: list[Diagnostic] = []
     if not source.text.strip():
@@ -99,7 +103,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
     for _ in range(min(MAX_SLIPS, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
         try:
-            root = _composed(source, text, found, templates, include)
+            root = _composed(source, text, found, templates, include, measured)
             return root, diagnostics + found
         except _Stop:
             return None, diagnostics + found
@@ -120,7 +124,7 @@ def read(source: Source, include: Include | None = None) -> tuple[Node | None, l
 
 
 def _composed(
-    source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None
+    source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None, measured: bool
 ) -> Node | None:
     """The root node of a text, which is the source's but for slips that were worked around.
 
@@ -130,7 +134,7 @@ def _composed(
     """
     loader = libyaml.Parser(text)
     try:
-        return _Composer(source, loader, found, templates, include).document()
+        return _Composer(source, loader, found, templates, include, measured).document()
     except libyaml.MarkedYAMLError as error:
         if error.problem != _NESTING_LIMIT or error.problem_mark is None:
             raise
@@ -138,7 +142,7 @@ def _composed(
     finally:
         loader.dispose()
     found.clear()
-    return _composed(source, text[:limit], found, templates, include)
+    return _composed(source, text[:limit], found, templates, include, measured)
 
 
 def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
@@ -192,9 +196,16 @@ class _Composer:
     """Builds nodes from parser events, with a stack of its own so that depth costs no recursion."""
 
     def __init__(
-        self, source: Source, loader: Any, diagnostics: list[Diagnostic], templates: set[int], include: Include | None
+        self,
+        source: Source,
+        loader: Any,
+        diagnostics: list[Diagnostic],
+        templates: set[int],
+        include: Include | None,
+        measured: bool,
     ) -> None:
         self.include = include
+        self.measured = measured
         self.source = source
         self.loader = loader
         self.diagnostics = diagnostics
@@ -241,7 +252,7 @@ class _Composer:
         next_event = self.loader.get_event
         scalar_event, alias_event = libyaml.ScalarEvent, libyaml.AliasEvent
         starts = (libyaml.SequenceStartEvent, libyaml.MappingStartEvent)
-        anchors = self.anchors
+        anchors, measured = self.anchors, self.measured
         parent: Node | None = None  # the list or map that is open
         key: Node | None = None  # in a map: the key that waits for its value
         outside: list[tuple[Node | None, Node | None]] = []  # parent and key of what encloses the parent
@@ -249,7 +260,7 @@ class _Composer:
             event = next_event()
             kind = event.__class__
             if kind is scalar_event:
-                node = self.scalar(event)
+                node = self.scalar(event, len(outside))
             elif kind in starts:
                 node = self.opened(event, len(outside))
                 self.may_stand(parent, key, node, node.start)
@@ -266,7 +277,7 @@ class _Composer:
                 self.closed(node, event)
             if parent is None:
                 return node
-            if anchors:  # without them nobody asks how large or high a node is
+            if anchors or measured:  # otherwise nobody asks how large or high a node is
                 parent.grow(node)
             if parent.kind == "list":
                 parent.value.append(node)
@@ -281,7 +292,7 @@ class _Composer:
                     self.entry(parent, key, node)
                 key = None
 
-    def scalar(self, event: Any) -> Node:
+    def scalar(self, event: Any, depth: int) -> Node:
         start, end, style = event.start_mark.index, event.end_mark.index, event.style or None
         value = event.value
         if style is None:
@@ -291,7 +302,7 @@ class _Composer:
             end = _without_trailing_space(self.source.text, start, end)
         node = Node("scalar", value, self.source, start, end, style)
         if event.tag == "!include" and self.include is not None:
-            node = self.included(node, self.include)
+            node = self.included(node, self.include, depth)
         elif event.tag is not None:
             self.tagged(node, event)
         if self.templates and (start := content_start(node)) in self.templates:
@@ -300,13 +311,23 @@ class _Composer:
             self.anchors[event.anchor] = node
         return node
 
-    def included(self, node: Node, include: Include) -> Node:
-        """The root of the file that `!include path` names, in place of the tag; null when it cannot be read."""
+    def included(self, node: Node, include: Include, depth: int) -> Node:
+        """The root of the file that `!include path` names, in place of the tag; null when it cannot be read, or would
+        make the document too deep or too large."""
         if not isinstance(node.value, str) or not node.value:
             self.report("wrong-type", "`!include` takes a path", node.span, "write `!include ./steps.yaml`")
             return Node("scalar", None, self.source, node.start, node.end)
         found, slips = include(node.value, node.span)
-        self.diagnostics += slips
+        known = set(map(id, self.diagnostics))  # a file that is included twice gives the same findings twice
+        self.diagnostics += [slip for slip in slips if id(slip) not in known]
+        if found is not None and depth + found.height > MAX_DEPTH:
+            self.report("too-deep", f"with this file, lists and maps stand more than {MAX_DEPTH} deep", node.span)
+            found = None
+        self.expanded += found.size if found is not None else 0
+        if self.expanded > MAX_NODES:
+            message = f"with this file, the document has more than {MAX_NODES:,} values"
+            self.report("alias-bomb", message, node.span, "include fewer files, or each of them less often")
+            raise _Stop
         return found if found is not None else Node("scalar", None, self.source, node.start, node.end)
 
     def opened(self, event: Any, depth: int) -> Node:

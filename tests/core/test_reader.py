@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdsl.diagnostics import render
+from flowdsl.document.files import Files
 from flowdsl.source import Position, Source
 from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
 
@@ -254,6 +256,37 @@ def test_depth_is_limited_in_an_included_file(depth: int) -> None:
     assert root is not None
     assert root.plain() == {"a": None, "b": 2}
     assert (found.code, str(found.span), found.span.start) == ("too-deep", "inner.yaml:2:66", 6 + MAX_DEPTH - 1)
+
+
+def test_depth_is_limited_through_included_files(tmp_path: Path) -> None:
+    for number in range(30):
+        inner = f"!include ./{number + 1}.yaml" if number < 29 else "x"
+        (tmp_path / f"{number}.yaml").write_text("[" * 40 + inner + "]" * 40 + "\n", encoding="utf-8")
+    found = of_file(tmp_path, "0.yaml")
+    assert set(found) == {("too-deep", "with this file, lists and maps stand more than 64 deep")}
+
+
+def test_a_long_chain_of_included_files_ends(tmp_path: Path) -> None:
+    for number in range(600):
+        (tmp_path / f"{number}.yaml").write_text(f"!include ./{number + 1}.yaml\n", encoding="utf-8")
+    assert of_file(tmp_path, "0.yaml") == [("too-deep", "files include each other more than 64 deep")]
+
+
+def test_files_that_include_the_next_one_twice_are_read_once_each(tmp_path: Path) -> None:
+    for number in range(25):
+        (tmp_path / f"{number}.yaml").write_text(f"- !include ./{number + 1}.yaml\n" * 2, encoding="utf-8")
+    (tmp_path / "25.yaml").write_text("- x\n- !nothing y\n", encoding="utf-8")
+    began = time.perf_counter()
+    found = of_file(tmp_path, "0.yaml")
+    assert found.count(("unknown-tag", "the tag `!nothing` means nothing here")) == 1
+    assert ("alias-bomb", "with this file, the document has more than 500,000 values") in found
+    assert time.perf_counter() - began < 5
+
+
+def of_file(folder: Path, name: str) -> list[tuple[str, str]]:
+    """Code and message of what is wrong with a file and those it includes."""
+    source = Source((folder / name).read_text(encoding="utf-8"), str(folder / name))
+    return [(finding.code, finding.message) for finding in read(source, Files(source).include)[1]]
 
 
 def test_as_deep_as_is_allowed_is_read() -> None:
