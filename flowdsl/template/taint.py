@@ -16,8 +16,8 @@ Where a mark could be lost:
 - **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` does.
 - **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such
   code through `Runtime.wrap`.
-- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when its file names no secret and
-  takes in no other file.
+- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when its file names no secret, has
+  no escape that could spell the word, and takes in no other file.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class For(
     by: int | float | None = None
     """What is added after each pass, also negative; 1 or -1 unless given."""
     items: Annotated[list[Any] | None, Deferred()] = None
-    """A list, resolved once before the first pass. Null is an empty list; a text or a map is an error."""
+    """A list, resolved once before the first pass. Null from a template is an empty list, a text or a map an error."""
     concurrency: int = Field(default=1, ge=1, le=256)
     """How many passes may run at a time."""
     collect: Annotated[Any, Deferred()] = None
