@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +17,8 @@ class Blob(Mapping[str, Any]):
     __slots__ = ("_values", "content")
 
     def __init__(self, content: bytes, content_type: str) -> None:
+        import hashlib  # it loads OpenSSL, which a check has no use for
+
         self.content = content
         digest = hashlib.sha256(content).hexdigest()
         self._values = {"contentType": content_type, "size": len(content), "sha256": digest}

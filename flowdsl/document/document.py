@@ -46,8 +46,9 @@ class _Frozen:
     __slots__ = ()
 
     def __init__(self, **fields: Any) -> None:
+        put = object.__setattr__
         for name, value in fields.items():
-            object.__setattr__(self, name, value)
+            put(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a {type(self).__name__} is frozen: `{name}` cannot be set")
@@ -90,6 +91,37 @@ class StepNode(_Frozen):
     service: Node | None
     misspelt: bool
     _writes: list[tuple[str, Node]] | None
+
+    def __init__(
+        self,
+        spec: StepSpec,
+        node: Node,
+        path: str,
+        *,
+        keys: Mapping[str, Node],
+        key_nodes: Mapping[str, Node],
+        blocks: tuple[BlockNode, ...],
+        id: str | None,
+        label: Node | None,
+        inputs: tuple[PortName, ...],
+        outputs: tuple[PortName, ...],
+        service: Node | None,
+        misspelt: bool,
+    ) -> None:
+        put = object.__setattr__  # a flow has thousands of steps: one after the other is half the price of a loop
+        put(self, "spec", spec)
+        put(self, "node", node)
+        put(self, "path", path)
+        put(self, "keys", keys)
+        put(self, "key_nodes", key_nodes)
+        put(self, "blocks", blocks)
+        put(self, "id", id)
+        put(self, "label", label)
+        put(self, "inputs", inputs)
+        put(self, "outputs", outputs)
+        put(self, "service", service)
+        put(self, "misspelt", misspelt)
+        put(self, "_writes", None)
 
     @property
     def name_node(self) -> Node:

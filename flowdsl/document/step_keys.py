@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
@@ -45,20 +44,6 @@ class StepKeys:
                 self._other(name, value)
         if spec.service is not None and (options := node.value.get("options")) is not None:
             self._options(options)
-
-    def fields(self) -> dict[str, Any]:
-        """What a StepNode takes from its keys."""
-        return {
-            "keys": self.keys,
-            "key_nodes": self.key_nodes,
-            "id": self.id,
-            "label": self.label,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "service": self.service,
-            "misspelt": self.misspelt,
-            "_writes": None,
-        }
 
     def _common(self, name: str, value: Node) -> bool:
         """Takes a key that every step has; whether it is one."""

@@ -58,9 +58,21 @@ def _step(node: Node, path: str, builder: Builder, above: StepNode | None) -> St
         hint, fix = f"write `{spec.name}`", fixes.renamed(name_node, spec.name, safe=True)
         message = f"`{name}` is an old name"
         builder.findings.add("deprecated-alias", message, name_node, hint=hint, severity="note", fixes=[fix])
-    keys = StepKeys(spec, node, builder)
-    blocks = () if isinstance(spec.flow, Leaf) else _blocks(spec, keys.keys, path, builder)
-    return StepNode(spec=spec, node=node, path=path, blocks=blocks, **keys.fields())
+    sorted_keys = StepKeys(spec, node, builder)
+    return StepNode(
+        spec,
+        node,
+        path,
+        keys=sorted_keys.keys,
+        key_nodes=sorted_keys.key_nodes,
+        blocks=() if isinstance(spec.flow, Leaf) else _blocks(spec, sorted_keys.keys, path, builder),
+        id=sorted_keys.id,
+        label=sorted_keys.label,
+        inputs=sorted_keys.inputs,
+        outputs=sorted_keys.outputs,
+        service=sorted_keys.service,
+        misspelt=sorted_keys.misspelt,
+    )
 
 
 def _blocks(spec: StepSpec, keys: dict[str, Node], path: str, builder: Builder) -> tuple[BlockNode, ...]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HEAVY = (
-    *("pydantic", "httpx", "aiohttp", "asyncio", "lark", "jsonschema", "PIL", "regex"),
+    *("pydantic", "httpx", "aiohttp", "asyncio", "lark", "jsonschema", "PIL", "regex", "_hashlib"),
     *("dataclasses", "inspect", "importlib.metadata", "shutil", "logging"),
 )
 PROGRAM = """

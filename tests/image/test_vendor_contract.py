@@ -12,6 +12,7 @@ from image_pictures import drawn
 from installed_vendors import ENTRIES, made_up_vendor
 
 from flowdsl import services
+from flowdsl.errors import ConfigError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.multipart import Multipart
@@ -61,6 +62,16 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_installed_vendor_is_asked() -> None:
     assert sorted(ENTRIES) == sorted(services.provider_names())
+
+
+def test_an_installation_without_vendors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "targets", lambda group: set())  # what an install from before vendors existed gives
+    services.provider_names.cache_clear()
+    services.provider.cache_clear()
+    with pytest.raises(ConfigError) as raised:
+        vendor_named("openai")
+    assert raised.value.hint is not None
+    assert raised.value.hint.startswith("no image vendors are installed, not even the standard ones: run `pip install")
 
 
 def test_every_option_has_a_value_to_ask_with() -> None:

@@ -21,10 +21,13 @@ def vendor_named(name: str) -> Vendor:
     """
     found = known_vendor(name)
     if found is None:
+        names = ", ".join(provider_names())
         raise ConfigError(
             f"unknown provider `{name}`",
             code="unknown-provider",
-            hint=f"image services know {', '.join(provider_names())}; any OpenAI-compatible endpoint is `openai`",
+            hint=f"image services know {names}; any OpenAI-compatible endpoint is `openai`"
+            if names
+            else "no image vendors are installed, not even the standard ones: run `pip install -e .` again",
         )
     return found
 
