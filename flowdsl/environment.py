@@ -312,40 +312,23 @@ class Flow:
         effects: Effects | None,
         resources: Resources,
     ) -> Result:
-        from flowdsl.engine.execute import execute
-        from flowdsl.engine.frame import Frame
-        from flowdsl.engine.secrets import Secrets
-        from flowdsl.engine.state import Run
-        from flowdsl.image.store import ImageStore
+        from flowdsl.engine.execute import run_program
 
         environment = self.environment
         expect("inputs", inputs, Mapping, "a dict")
         expect("on_event", on_event, Callable, "a function")
-        values = input_values(self.document.inputs, inputs or {})
-        secrets = Secrets(environment.host.secrets or self._layers.environ.get)
-        secrets.notice(values)
-        run = Run(
+        return await run_program(
             self._compiled(),
+            input_values(self.document.inputs, inputs or {}),
             host=environment.host,
-            names=self._names(values, secrets),
-            secrets=secrets,
+            storage=environment.storage,
             layers=self._layers,
-            limits=self._limits(),
-            store=ImageStore(environment.storage.images),
+            limits=environment.limits,
+            as_of=environment.as_of,
             resources=resources,
-            as_of=environment.as_of or _today(),
-            output=environment.storage.output,
             emit=on_event,
             effects=effects,
         )
-        frame = Frame(run, dict(values))
-        outputs = await execute(frame)
-        return Result(outputs, frame.context, run.cost, run.now(), run.steps, secrets.hide_in, run=run.id)
-
-    def _limits(self) -> Limits:
-        """The host's limits; the settings file of the project may allow private addresses too."""
-        limits = self.environment.limits
-        return limits._replace(private_addresses=limits.private_addresses or self._layers.private_addresses)
 
     def _compiled(self) -> Program:
         if self._program is None:
@@ -360,22 +343,6 @@ class Flow:
                 autoescape=self.environment.autoescape,
             ).program()
         return self._program
-
-    def _names(self, values: dict[str, Any], secrets: Any) -> dict[str, Any]:
-        """What templates can read beside the FlowContext."""
-        from flowdsl.engine.secrets import allowed
-        from flowdsl.template import UNDEFINED
-
-        host = self.environment.host
-        return {
-            **{f"{{{name}}}": value for name, value in values.items()},
-            **{f"{{{name}}}": value for name, value in host.variables.items()},
-            "inputs": values,
-            "env": allowed(self._layers.environ, host.env),
-            "secret": secrets.secret,
-            "kv": lambda name: host.kv.get(name, UNDEFINED),
-            **host.objects,
-        }
 
 
 def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:

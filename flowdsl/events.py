@@ -6,7 +6,7 @@ Every event names its run and the invocation it belongs to. Times are seconds si
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from flowdsl.errors import RunError
@@ -51,14 +51,17 @@ class _Event:
         return {"v": VERSION, "event": type(self).__name__, **dict(self._facts())}
 
     def _facts(self) -> Iterator[tuple[str, Any]]:
+        invocation = self.invocation
+        yield "run", self.run
+        yield "invocation", invocation.id
+        yield "parent", None if invocation.parent is None else invocation.parent.id
+        yield "iteration", invocation.iteration
+        yield from (("step", invocation.step), ("path", invocation.path)) if invocation.step else ()
         for name in self.__dataclass_fields__:
+            if name in PLACE:
+                continue
             value = getattr(self, name)
-            if isinstance(value, Invocation):
-                yield "invocation", value.id
-                yield "parent", None if value.parent is None else value.parent.id
-                yield "iteration", value.iteration
-                yield from (("step", value.step), ("path", value.path)) if value.step else ()
-            elif isinstance(value, RunError):
+            if isinstance(value, RunError):
                 yield name, value.to_dict()
             else:
                 yield name, round(value, 6) if isinstance(value, float) else to_json(value)
@@ -79,13 +82,17 @@ class _StepEvent(_Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepStarted(_StepEvent):
-    """A step begins; `label` is its monitorLabel, resolved."""
+class StepStarted(Invocation, _StepEvent):
+    """A step begins; `label` is its monitorLabel, resolved. The event is the invocation that the later ones name."""
 
     run: str
-    invocation: Invocation
     at_s: float
     label: str | None = None
+
+    @property
+    def invocation(self) -> Invocation:  # type: ignore[override]  # events are frozen: nobody writes it elsewhere either
+        """The event itself."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,46 +170,58 @@ Event = StepStarted | StepFinished | StepFailed | Progress | Note | Emitted | Fl
 """Everything a run emits."""
 
 
-# A frozen dataclass sets each field by a call, which makes it five times as dear as an ordinary object. The engine
-# makes three of these for each step, so it fills an ordinary object with the same slots, and turns it into the frozen
+PLACE = {"run", "invocation", *(field.name for field in fields(Invocation))}
+"""The fields that say where an event belongs, which all events have."""
+
+
+# A frozen dataclass sets each field by a call, which makes it three times as dear as an ordinary object. The engine
+# makes two of these for each step, so it fills an ordinary object with the same slots, and turns it into the frozen
 # one.
 
 
-class _Invocation:
-    __slots__ = ("id", "iteration", "parent", "path", "step")
-
-    def __init__(self, id: int, parent: Invocation, step: str, path: str, iteration: int | None) -> None:
-        self.id = id
-        self.parent = parent
-        self.step = step
-        self.path = path
-        self.iteration = iteration
-        self.__class__ = Invocation  # type: ignore[assignment]  # the same slots
-
-
-class _StepStarted(_StepEvent):
-    __slots__ = ("at_s", "invocation", "label", "run")
-
-    def __init__(self, run: str, invocation: Invocation, at_s: float, label: str | None) -> None:
-        self.run = run
-        self.invocation = invocation
-        self.at_s = at_s
-        self.label = label
-        self.__class__ = StepStarted  # type: ignore[assignment]  # the same slots
+class _StepStarted(Invocation, _StepEvent):
+    __slots__ = ("at_s", "label", "run")
+    __init__ = object.__init__
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # Python knows a fast way only when both are those of an object
 
 
 class _StepFinished(_StepEvent):
     __slots__ = ("at_s", "elapsed_s", "invocation", "run", "wrote")
 
-    def __init__(self, run: str, invocation: Invocation, at_s: float, elapsed_s: float, wrote: tuple[str, ...]) -> None:
-        self.run = run
-        self.invocation = invocation
-        self.at_s = at_s
-        self.elapsed_s = elapsed_s
-        self.wrote = wrote
-        self.__class__ = StepFinished  # type: ignore[assignment]  # the same slots
+
+def step_started(
+    run: str,
+    id: int,
+    parent: Invocation,
+    step: str,
+    path: str,
+    iteration: int | None,
+    at_s: float,
+) -> StepStarted:
+    """A StepStarted without a label, which the engine makes sooner than its constructor does."""
+    event: Any = _StepStarted()
+    event.run = run
+    event.id = id
+    event.parent = parent
+    event.step = step
+    event.path = path
+    event.iteration = iteration
+    event.at_s = at_s
+    event.label = None
+    event.__class__ = StepStarted
+    return event  # type: ignore[no-any-return]
 
 
-make_invocation: Any = _Invocation
-make_step_started: Any = _StepStarted
-make_step_finished: Any = _StepFinished
+def step_finished(
+    run: str, invocation: Invocation, at_s: float, elapsed_s: float, wrote: tuple[str, ...]
+) -> StepFinished:
+    """A StepFinished, which the engine makes sooner than its constructor does."""
+    event: Any = _StepFinished()
+    event.run = run
+    event.invocation = invocation
+    event.at_s = at_s
+    event.elapsed_s = elapsed_s
+    event.wrote = wrote
+    event.__class__ = StepFinished
+    return event  # type: ignore[no-any-return]

@@ -11,14 +11,81 @@ from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.result import Result
+from flowdsl.engine.secrets import Secrets, allowed
+from flowdsl.engine.state import Run
 from flowdsl.errors import LimitExceeded, RunError
 from flowdsl.events import FlowFinished
+from flowdsl.image.store import ImageStore
 from flowdsl.step.signals import Signal
+from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
 from flowdsl.values import ErrorValue
 
 if TYPE_CHECKING:
-    from flowdsl.engine.state import Run
+    from datetime import date
+
+    from flowdsl.engine.program import Program
+    from flowdsl.engine.resources import Resources
+    from flowdsl.engine.state import Emit
+    from flowdsl.host import Host, Storage
+    from flowdsl.limits import Limits
+    from flowdsl.services import ServiceLayers
+
+
+async def run_program(
+    program: Program,
+    inputs: dict[str, Any],
+    *,
+    host: Host,
+    storage: Storage,
+    layers: ServiceLayers,
+    limits: Limits,
+    as_of: date | None,
+    resources: Resources,
+    emit: Emit | None = None,
+    effects: Effects | None = None,
+) -> Result:
+    """One run of a program; the FlowContext begins with the `inputs`. The settings file of the project may allow
+    private addresses where `limits` do not.
+
+    Raises:
+        RunError: as `execute`.
+    """
+    secrets = Secrets(host.secrets or layers.environ.get)
+    secrets.notice(inputs)
+    if layers.private_addresses:
+        limits = limits._replace(private_addresses=True)
+    run = Run(
+        program,
+        host=host,
+        names=_names(inputs, host, layers, secrets),
+        secrets=secrets,
+        layers=layers,
+        limits=limits,
+        store=ImageStore(storage.images),
+        resources=resources,
+        as_of=as_of,
+        output=storage.output,
+        emit=emit,
+        effects=effects,
+    )
+    frame = Frame(run, dict(inputs))
+    outputs = await execute(frame)
+    return Result(outputs, frame.context, run.cost, run.now(), run.steps, secrets.hide_in, run=run.id)
+
+
+def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
+    """What templates can read beside the FlowContext."""
+    return {
+        **{f"{{{name}}}": value for name, value in inputs.items()},
+        **{f"{{{name}}}": value for name, value in host.variables.items()},
+        "inputs": inputs,
+        "env": allowed(layers.environ, host.env),
+        "secret": secrets.secret,
+        "kv": lambda name: host.kv.get(name, UNDEFINED),
+        **host.objects,
+    }
 
 
 async def execute(frame: Frame) -> dict[str, Any]:

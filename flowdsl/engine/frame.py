@@ -11,19 +11,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
 from copy import copy
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.failures import completed, limit_exceeded, too_late
 from flowdsl.engine.program import CompiledStep
 from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
-from flowdsl.events import Invocation, Note, StepFailed, make_invocation, make_step_finished, make_step_started
+from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
 from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Module, StepNode
     from flowdsl.engine.state import Run
     from flowdsl.step.block import Block
+    from flowdsl.step.compiling import Resolver
 
 MAX_CALL_DEPTH = 64
 """How deep called flows may call others."""
@@ -87,12 +89,13 @@ async def run_steps(
 ) -> Signal | None:
     """Runs steps in order, up to the first that gives a signal; gives that signal.
 
-    `parent` is the invocation in whose block they stand, `iteration` the pass of that block.
+    `parent` is the invocation in whose block they stand, `iteration` the number of that block's iteration.
     """
     run = frame.run
     totals, emit, observed, started = run.totals, run.emit, run.observed, run.started
     max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
-    invocation, began = parent, 0.0
+    invocation: Invocation = parent
+    began = 0.0
     for step in steps:
         if totals.steps >= max_steps:
             raise limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
@@ -101,10 +104,12 @@ async def run_steps(
         if observed:
             began = perf_counter() - started
             totals.invocations = id = totals.invocations + 1
-            frame.invocation = invocation = make_invocation(id, parent, step.name, step.path, iteration)
+            invocation = step_started(run.id, id, parent, step.name, step.path, iteration, began)
+            frame.invocation = invocation
             if emit is not None:
-                label = None if step.label is None else _label(step, frame)
-                emit(make_step_started(run.id, invocation, began, label))
+                if step.label is not None:
+                    frame.invocation = invocation = _labelled(invocation, step.label, frame)
+                emit(invocation)
         try:
             signal = step.execute(frame)
             if signal is not None and signal.__class__ is not Signal:
@@ -125,7 +130,7 @@ async def run_steps(
         totals.steps = count = totals.steps + 1
         if emit is not None:
             ended = perf_counter() - started
-            emit(make_step_finished(run.id, invocation, ended, ended - began, step.wrote))
+            emit(step_finished(run.id, invocation, ended, ended - began, step.wrote))
         if signal is not None:
             return signal
         if timeout_s is not None and perf_counter() - started > timeout_s:
@@ -135,24 +140,20 @@ async def run_steps(
     return None
 
 
-def _label(step: CompiledStep, frame: Frame) -> str | None:
-    """The label of a step; None when it has none, or when it fails, which is noted: the run does not depend on it."""
-    if step.label is None:
-        return None
+def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarted:
+    """The start of a step with its label; without one when that fails, which is noted: no run depends on it."""
     from flowdsl.template.values import to_text
 
     run = frame.run
     try:
-        label = step.label(frame.context, frame.names)
+        label = resolve(frame.context, frame.names)
     except TemplateError as error:
         if run.emit is not None:
             text = run.secrets.hide(f"the monitorLabel fails: {error.message}")
-            note = Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code="label-failed", text=text)
-            run.emit(note)
-        return None
+            run.emit(Note(run=run.id, invocation=event, at_s=run.now(), code="label-failed", text=text))
+        return event
     run.secrets.notice(label)
-    shown: str = run.secrets.hide_in(to_text(label))
-    return shown
+    return replace(event, label=run.secrets.hide_in(to_text(label)))
 
 
 def _failed(error: RunError, step: CompiledStep, frame: Frame, invocation: Invocation, began: float) -> None:

@@ -58,7 +58,7 @@ class Run:
     """
 
     __slots__ = (
-        "as_of",
+        "_as_of",
         "effects",
         "emit",
         "host",
@@ -89,7 +89,7 @@ class Run:
         limits: Limits,
         store: ImageStore,
         resources: Resources,
-        as_of: date,
+        as_of: date | None,
         output: str,
         emit: Emit | None = None,
         effects: Effects | None = None,
@@ -103,7 +103,7 @@ class Run:
         self.limits = limits
         self.store = store
         self.resources = resources
-        self.as_of = as_of
+        self._as_of = as_of
         self.output = output
         self.emit = emit
         self.effects = effects
@@ -112,6 +112,15 @@ class Run:
         self.started = perf_counter()
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
+
+    @property
+    def as_of(self) -> date:
+        """The day that life dates of models are judged by."""
+        if self._as_of is None:
+            from datetime import date
+
+            self._as_of = date.today()
+        return self._as_of
 
     @property
     def steps(self) -> int:

@@ -19,6 +19,7 @@ from flowdsl import (
     StepError,
     Written,
 )
+from flowdsl.events import PLACE
 
 LOG: dict[str, list[str]] = {}
 """What the resources of these steps did, by the name each test gives."""
@@ -110,4 +111,4 @@ def shown(event: Event) -> tuple[Any, ...]:
     return (type(event).__name__, *place, *facts)
 
 
-HIDDEN = ("run", "invocation", "at_s", "elapsed_s")
+HIDDEN = (*PLACE, "at_s", "elapsed_s")

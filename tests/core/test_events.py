@@ -113,11 +113,18 @@ def test_events_never_change() -> None:
 
 
 def test_events_are_made_by_keyword_only() -> None:
-    invocation = Invocation(id=1, parent=Invocation(id=0), step="SET", path="flow[0]")
-    event = StepStarted(run="r", invocation=invocation, at_s=0.5)
-    assert (event.step, event.path, event.label) == ("SET", "flow[0]", None)
+    started = StepStarted(run="r", id=1, parent=Invocation(id=0), step="SET", path="flow[0]", at_s=0.5)
+    event = StepFinished(run="r", invocation=started, at_s=0.5, elapsed_s=0.1)
+    assert (event.step, event.path, event.wrote) == ("SET", "flow[0]", ())
     with pytest.raises(TypeError):
-        StepStarted("r", invocation, 0.5)  # type: ignore[misc]  # the mistake
+        StepFinished("r", started, 0.5, 0.1)  # type: ignore[misc]  # the mistake
+
+
+def test_the_start_of_a_step_is_its_invocation() -> None:
+    started, finished, _ = events_of("- step: SET\n  a: 1\n")
+    assert started.invocation is started
+    assert finished.invocation is started
+    assert dataclasses.replace(started, label="x") != started
 
 
 FLOWS = {
@@ -148,6 +155,6 @@ def test_the_json_form_of_a_failure_holds_what_a_service_said() -> None:
 
 def test_a_run_that_nobody_listens_to_makes_no_invocations(monkeypatch: pytest.MonkeyPatch) -> None:
     made: Counter[str] = Counter()
-    monkeypatch.setattr("flowdsl.engine.frame.make_invocation", lambda *facts: made.update(["made"]))
+    monkeypatch.setattr("flowdsl.engine.frame.step_started", lambda *facts: made.update(["made"]))
     assert flowdsl.run("- step: SET\n  a: 1\n" * 3).steps == 3
     assert made == {}

@@ -137,7 +137,7 @@ def test_the_members_of_the_context_are_those_of_the_table() -> None:
 
 def test_every_event_is_listed_with_what_it_holds() -> None:
     kinds = {kind.__name__: set(arguments(kind)) for kind in typing.get_args(flowdsl.Event)}
-    shared = {"step", "path", *set.intersection(*kinds.values())}
+    shared = {"step", "path", "invocation", *set.intersection(*kinds.values())}
     rows = {row[0].strip("`"): words(_SPAN.findall(f"{row[1]}`")) for row in table(PAGE, "Events")}
     assert set(rows) == set(kinds)
     assert {name: kinds[name] - shared - rows[name] for name in kinds if kinds[name] - shared - rows[name]} == {}

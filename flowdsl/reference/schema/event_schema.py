@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 
 from flowdsl.errors import SERVICE_FACTS, RunError
-from flowdsl.events import VERSION, Event, FlowFinished, Invocation
+from flowdsl.events import PLACE, VERSION, Event, FlowFinished
 from flowdsl.reference.schema.step_schema import MARK
 
 _TYPES: dict[Any, dict[str, Any]] = {
@@ -38,12 +38,9 @@ def event_schema() -> dict[str, Any]:
 
 def _kind(kind: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
-    properties: dict[str, Any] = {"v": {"const": VERSION}, "event": {"const": kind.__name__}}
-    for field in fields(kind):
-        if hints[field.name] is Invocation:
-            properties |= _invocation(root=kind is FlowFinished)
-        else:
-            properties[field.name] = _type(hints[field.name])
+    properties: dict[str, Any] = {"v": {"const": VERSION}, "event": {"const": kind.__name__}, "run": _TYPES[str]}
+    properties |= _invocation(root=kind is FlowFinished)
+    properties |= {field.name: _type(hints[field.name]) for field in fields(kind) if field.name not in PLACE}
     return {
         "description": " ".join(kind.__doc__.split()),
         "type": "object",
