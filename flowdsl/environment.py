@@ -16,8 +16,9 @@ from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
 from flowdsl.engine.result import Result
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
-from flowdsl.host import Host, Storage, Unchanging, expect, frozen
+from flowdsl.host import Host, Storage, expect, frozen
 from flowdsl.limits import Limits
+from flowdsl.record import Unchanging
 from flowdsl.services import (
     ServiceLayers,
     allows_private_addresses,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from flowdsl.record import Record
 from flowdsl.template.limits import TemplateLimits
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """What a run may use at most.
 
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,

@@ -26,6 +26,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.store",
     "flowdsl.image.formats",
     "flowdsl.nearest",
+    "flowdsl.record",
     "flowdsl.services",
     "flowdsl.step.common_keys",
     "flowdsl.step.rules",

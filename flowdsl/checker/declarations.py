@@ -7,6 +7,7 @@ from typing import Any
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.inputs import SCHEMA_FAULTS, TYPES, misfit
+from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.checker.templates import check_setting
 from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
@@ -14,12 +15,9 @@ from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
 from flowdsl.step.rules import Problem, show
-from flowdsl.step.spec import is_templated, type_name
+from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node
-
-_PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
-_PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "array": "list", "object": "map"}
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
@@ -33,10 +31,8 @@ def _check_schema(
     name: str, node: Node, schema: dict[str, Any], has_default: bool, default: Any, findings: Findings
 ) -> None:
     """Reports a schema that is none, and a default that does not fit it."""
-    type = schema.get("type")
-    plain = _PLAIN_TYPES.get(type) if isinstance(type, str) and set(schema) <= _PLAIN_KEYS else None
-    if plain is not None and (not has_default or type_name(default) == plain):
-        return  # the common case, decided without importing jsonschema
+    if is_plain_schema(schema) and (not has_default or fits_plainly(schema, default)):
+        return
     import warnings
 
     from jsonschema import Draft202012Validator

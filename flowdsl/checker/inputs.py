@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
@@ -75,6 +76,8 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
     Raises:
         ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
     """
+    if is_plain_schema(schema) and fits_plainly(schema, value):
+        return None
     import warnings
 
     from jsonschema import Draft202012Validator

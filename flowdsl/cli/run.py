@@ -34,6 +34,7 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after a complete run; a failed one raises."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
     options = _parser().parse(arguments)
     source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}

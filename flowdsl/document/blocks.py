@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockSet, Steps
 from flowdsl.document.root_keys import BLOCK_KINDS
 from flowdsl.document.steps import build_steps
+from flowdsl.record import Record
 from flowdsl.step.rules import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax.yaml_reader import Node
@@ -28,7 +29,7 @@ def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:
     return blocks
 
 
-class _Blocks(NamedTuple):
+class _Blocks(Record):
     constants: dict[str, Any]
     vars: dict[str, Node]
     flows: dict[str, Steps]

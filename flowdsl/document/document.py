@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from flowdsl.record import Record
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
@@ -259,7 +260,7 @@ class InputDeclaration(NamedTuple):
     node: Node
 
 
-class Surroundings(NamedTuple):
+class Surroundings(Record):
     """What an action of a kit takes over from the kit and its section."""
 
     services: Mapping[str, Node]
@@ -355,14 +356,14 @@ _NOTHING: Mapping[str, Any] = {
 _ALONE: Mapping[str, Any] = {"services": {}, "templates": {}, "scopes": {}, "imports": {}}
 
 
-class OpenFlows(NamedTuple):
+class OpenFlows(Record):
     """Flows that run when something else calls them, with the document whose names they see."""
 
     document: Document
     flows: tuple[Steps, ...]
 
 
-class FlowFile(NamedTuple):
+class FlowFile(Record):
     """What `build` makes of a file: its kind, and the flows in it.
 
     `documents` are the flow, or the actions of a kit. `parts` is all there is to check, in the order of the file:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from flowdsl.record import Record
 from flowdsl.step.signals import Signal
 
 
-class KeyUse(NamedTuple):
+class KeyUse(Record):
     """A key that a shape names: for which of its fields, and the types that the key may have."""
 
     role: str
@@ -31,7 +32,7 @@ NUMBER = ("integer", "number", "any")
 VALUE = ("text", "integer", "number", "boolean", "list", "map", "any")
 
 
-class Leaf(NamedTuple):
+class Leaf(Record):
     """A step without blocks that goes on with the next one: what it writes are its `outputs`. The shape of a class that
     gives none."""
 
@@ -44,7 +45,7 @@ class Leaf(NamedTuple):
         return ""
 
 
-class Sequence(NamedTuple):
+class Sequence(Record):
     """Runs its blocks once each, in the order of `blocks`."""
 
     blocks: tuple[str, ...]
@@ -59,7 +60,7 @@ class Sequence(NamedTuple):
         return f"Runs {_codes(self.blocks, 'and')} once."
 
 
-class Choice(NamedTuple):
+class Choice(Record):
     """Runs one of two blocks, or none."""
 
     then: str
@@ -81,7 +82,7 @@ class Choice(NamedTuple):
         return f"Runs `{self.then}`{where}, else {f'`{self.otherwise}`' if self.otherwise else 'nothing'}."
 
 
-class Switch(NamedTuple):
+class Switch(Record):
     """Runs one of many blocks, or none."""
 
     cases: str | None = None
@@ -114,7 +115,7 @@ class Switch(NamedTuple):
         return f"Runs {one}{', chosen by ' + _codes(self.on, 'or') if self.on else ''}{last}."
 
 
-class Loop(NamedTuple):
+class Loop(Record):
     """Runs a block any number of times: for each of `items`, for each of `numbers`, or as long as `on` is true.
 
     With neither the step decides by itself how often. BREAK and CONTINUE can stand in the block.
@@ -130,7 +131,7 @@ class Loop(NamedTuple):
     """The keys that can hold a condition, resolved before each iteration; the first that is given counts."""
     item: str | None = None
     """The key whose text is the FlowContext key of the item or number of an iteration."""
-    index: str | None = None  # type: ignore[assignment]  # nobody asks a shape for the method of tuples
+    index: str | None = None
     """The FlowContext key of the iteration's number, from 0, with keys of the step in braces: `{var}_index`."""
     collect: tuple[str, ...] = ()
     """The key with a value, resolved at the end of each iteration, and the key whose text is the FlowContext key that
@@ -164,7 +165,7 @@ class Loop(NamedTuple):
         return f"{', '.join(parts)}."
 
 
-class Try(NamedTuple):
+class Try(Record):
     """Runs a block that may fail, and what to do then."""
 
     body: str
@@ -195,7 +196,7 @@ class Try(NamedTuple):
         return f"Runs `{self.body}`{caught}{last}."
 
 
-class Parallel(NamedTuple):
+class Parallel(Record):
     """Runs all its blocks side by side, each on its own copy of the FlowContext; what they change is merged in order.
 
     No BREAK or CONTINUE leaves them.
@@ -216,7 +217,7 @@ class Parallel(NamedTuple):
         return f"Runs the blocks in {_codes(self.blocks, 'and')} side by side, each on its own copy of the FlowContext."
 
 
-class Call(NamedTuple):
+class Call(Record):
     """Runs a flow that stands elsewhere, on the same FlowContext. Nothing but END leaves it."""
 
     ref: str | None = None
@@ -234,7 +235,7 @@ class Call(NamedTuple):
         return f"Runs the flow that {_codes(tuple(filter(None, (self.ref, self.name))), 'or')} names."
 
 
-class Exit(NamedTuple):
+class Exit(Record):
     """Ends more than itself: the loop, the called flow or the run it stands in."""
 
     signal: Signal | None
@@ -253,7 +254,7 @@ class Exit(NamedTuple):
         return f"{EXIT_WORDS[self.signal].capitalize()}{condition}."
 
 
-class Assign(NamedTuple):
+class Assign(Record):
     """Sets FlowContext keys that the author names."""
 
     keys: Literal["others"] | None = None
@@ -302,7 +303,7 @@ def to_plain(shape: FlowShape) -> dict[str, Any]:
     """A shape as plain values, for an index: its name under `shape`, and the fields that are not their defaults."""
     fields: dict[str, Any] = {"shape": type(shape).__name__}
     for name, value in shape._asdict().items():
-        if name not in shape._field_defaults or value != shape._field_defaults[name]:
+        if name not in shape._defaults or value != shape._defaults[name]:
             fields[name] = value.value if isinstance(value, Signal) else value
     return fields
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = (
     *("pydantic", "httpx", "aiohttp", "asyncio", "lark", "jsonschema", "PIL", "regex", "_hashlib"),
     *("dataclasses", "inspect", "importlib.metadata", "shutil", "logging"),
@@ -47,6 +49,25 @@ def test_validating_an_image_step_imports_the_catalogue_and_nothing_heavy(tmp_pa
         encoding="utf-8",
     )
     assert imported(tmp_path, HEAVY, "validate", "a.flow.yaml") == ""
+
+
+EXAMPLES = sorted(Path(__file__).parents[2].joinpath("examples").glob("*.flow.yaml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.name.split(".")[0] for example in EXAMPLES])
+def test_validating_an_example_imports_nothing_heavy(example: Path, tmp_path: Path) -> None:
+    needed = ["regex", "_hashlib", "shutil"]  # of methods in templates, and of included files
+    if "schema:" in example.read_text(encoding="utf-8"):  # PARSE_JSON's
+        needed += ["jsonschema", "dataclasses", "inspect"]
+    assert imported(tmp_path, tuple(name for name in HEAVY if name not in needed), "validate", str(example)) == ""
+
+
+def test_a_run_does_not_import_the_command_line_of_httpx(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- step: REST\n  url: http://127.0.0.1:1/a\n", encoding="utf-8")
+    command = [sys.executable, "-X", "importtime", "-m", "flowdsl.cli", "run", "a.flow.yaml"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    assert " httpx._client\n" in found
+    assert "rich.console" not in found
 
 
 def test_help_and_version_import_no_command(tmp_path: Path) -> None:

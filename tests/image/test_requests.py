@@ -13,8 +13,8 @@ from image_bench import Bench, Ground, built_for
 
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.image.store import Image
+from flowdsl.reference.docstrings import documented
 from flowdsl.step.service import Service
-from flowdsl.step.step import spec_of
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration
 from flowdsl_steps.image.hub_image_generation import HubImageGeneration
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
@@ -156,7 +156,7 @@ def test_every_field_is_asked_of_the_vendor_or_known_to_stay(cls: type[ImageOpti
 
 @pytest.mark.parametrize("cls", STEPS)
 def test_a_step_has_the_keys_of_the_language(cls: type[ImageOptions]) -> None:
-    keys = spec_of(cls).keys
+    keys = documented(cls).keys
     for name in ("timeoutMs", "maxRetries", "outputKey", "output_format", "response_format", "seed"):
         assert name in keys
         assert keys[name].summary

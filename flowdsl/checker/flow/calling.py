@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
 from flowdsl.checker.flow.assigned_keys import first_writes, mentioned
@@ -11,6 +11,7 @@ from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, Type, within
 from flowdsl.nearest import nearest
+from flowdsl.record import Record
 from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import is_templated
 
@@ -27,7 +28,7 @@ MAX_FOLLOWED = 5_000
 """So many calls of one document are followed; what further ones set is taken as any value."""
 
 
-class Outcome(NamedTuple):
+class Outcome(Record):
     """What a called flow came to from one entry state: the keys it looked at as they were, what it changed, and what
     was found in it."""
 

@@ -9,7 +9,7 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
@@ -17,6 +17,7 @@ from flowdsl.document.dialects.native import AiKit, Native
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import PluginError
+from flowdsl.record import Record
 from flowdsl.source import Source
 from flowdsl.syntax.yaml_reader import Include, Node, read
 
@@ -27,7 +28,7 @@ NATIVE = Native()
 BUILT_IN: tuple[Dialect, ...] = (NATIVE, AiKit())
 
 
-class Lowered(NamedTuple):
+class Lowered(Record):
     """A file in this language: its root node, what form that has, and what was found on the way."""
 
     source: Source

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterable
-from typing import NamedTuple
+
+from flowdsl.record import Record
 
 _PIECE = 256 * 1024
 _END = b"\r\n"
 
 
-class Part(NamedTuple):
+class Part(Record):
     """A field (`content` is a text or bytes), or a file when it has a `filename`: its bytes, or the `path` of it."""
 
     name: str

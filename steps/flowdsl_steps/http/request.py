@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
+from flowdsl.record import Record
 from flowdsl_steps.http.multipart import Multipart
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that a second request of does no more than the first. Source: RFC 9110, 9.2.2."""
 
 
-class HttpRequest(NamedTuple):
+class HttpRequest(Record):
     """What is sent: bytes, or a multipart body that is read from disk while it goes out."""
 
     method: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.record import Record
 
 if TYPE_CHECKING:
     from flowdsl.image.store import Image
@@ -14,7 +16,7 @@ DEFAULT_MODEL = "dall-e-3"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class ImageRequest(NamedTuple):
+class ImageRequest(Record):
     """Pictures that are wanted, in words that belong to no vendor; None is an option that nobody gave.
 
     `model` is None when nobody named one. `images` are pictures to edit, `mask` says where. `extra` holds options that

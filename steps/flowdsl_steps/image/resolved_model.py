@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
+from flowdsl.record import Record
 from flowdsl.step.service import Service
 from flowdsl_steps.image.catalogue import Model
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 Origin = Literal["step", "service", "deployment", "default", "unknown"]
 
 
-class ResolvedModel(NamedTuple):
+class ResolvedModel(Record):
     """The model a request would reach.
 
     `provider` is the vendor whose rules count and `title` its name in words. `own` says whether the endpoint is that

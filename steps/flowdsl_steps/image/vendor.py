@@ -8,9 +8,10 @@ are the sender's.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from flowdsl.record import Record
 from flowdsl_steps.image.failure import Failure, read_error
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from flowdsl_steps.image.response import Received, ResponseReader
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Record):
     """The address and headers of the requests of one service, and what an error message may say about them.
 
     `label` is the model or the deployment that is asked for, `model` what the body names (None: the address already
@@ -62,14 +63,14 @@ class Endpoint(NamedTuple):
         return urlsplit(self.url).hostname or ""
 
 
-class Head(NamedTuple):
+class Head(Record):
     """Status and headers of an HTTP response."""
 
     status: int
     headers: Mapping[str, str]
 
 
-class Poll(NamedTuple):
+class Poll(Record):
     """What to ask next, and after how many seconds, until a picture that was ordered is there."""
 
     request: HttpRequest

@@ -1,10 +1,12 @@
-"""File names that every file system takes."""
+"""Names of files and folders that every file system takes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
+
+from flowdsl import StepError
 
 MAX_BYTES = 255
 """The longest name of one file in bytes of UTF-8. Source: POSIX NAME_MAX on the usual file systems."""
@@ -33,6 +35,23 @@ def file_name(text: str, extension: str | None = None) -> str:
 def same_file(name: str) -> str:
     """What two names have in common that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def directory_parts(directory: str) -> list[str]:
+    """The names of the folders that a `directory` goes through.
+
+    Raises:
+        StepError: it is absolute, or goes up.
+    """
+    path = directory.replace("\\", "/")
+    parts = [part for part in PurePosixPath(path).parts if part != "."]
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(directory).drive or ".." in parts:
+        raise StepError(
+            f"`directory` leaves the output folder: {directory}",
+            code="outside-output",
+            hint="name a folder inside it, for example `directory: posters`",
+        )
+    return [name for part in parts if (name := file_name(part))]
 
 
 def _extension(name: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import NamedTuple
 
 from flowdsl import StepContext, StepError
-from flowdsl_steps.io.file_name import file_name, same_file
+from flowdsl_steps.io.file_name import directory_parts, same_file
 
 _PART = ".part"
 
@@ -84,23 +84,6 @@ def _folder(root: Path, directory: str | None) -> Path:
         if not folder.is_dir():
             raise StepError(f"`directory` cannot be {folder}, which is a file", code="output-unwritable")
     return folder
-
-
-def directory_parts(directory: str) -> list[str]:
-    """The names of the folders that a `directory` goes through.
-
-    Raises:
-        StepError: it is absolute, or goes up.
-    """
-    path = directory.replace("\\", "/")
-    parts = [part for part in PurePosixPath(path).parts if part != "."]
-    if PurePosixPath(path).is_absolute() or PureWindowsPath(directory).drive or ".." in parts:
-        raise StepError(
-            f"`directory` leaves the output folder: {directory}",
-            code="outside-output",
-            hint="name a folder inside it, for example `directory: posters`",
-        )
-    return [name for part in parts if (name := file_name(part))]
 
 
 def _refuse_existing(target: Path, overwrite: bool) -> None:

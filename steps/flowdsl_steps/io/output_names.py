@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdsl import Options, Problem, StepError
-from flowdsl_steps.io.file_name import file_name
-from flowdsl_steps.io.output_files import directory_parts
+from flowdsl_steps.io.file_name import directory_parts, file_name
 
 
 def check_output_names(options: Options) -> Iterator[Problem]:
