@@ -41,7 +41,6 @@ _WORDS: Final = {
     "&&": "and",
     "||": "or",
 }
-_DOT: Final = (".", ".")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
@@ -60,6 +59,7 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
     """
     found: list[Token] = []
     opened, braces, match, word_kind = at, 0, _TOKEN.match, _WORDS.get
+    dotted = False  # the last token was a `.`: a word behind it is a name, whatever it means elsewhere
     while True:
         token = match(text, at)
         assert token is not None  # noqa: S101  the last alternatives take anything
@@ -68,12 +68,14 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
         end = at
         if group == _NAME:
             word = token[group]
-            found.append(("NAME" if found and found[-1][:2] == _DOT else word_kind(word, "NAME"), word, start, end))
+            found.append(("NAME" if dotted else word_kind(word, "NAME"), word, start, end))
+            dotted = False
         elif group == _MEMBERS:
             word, end = token[_NAME], start
             start = end - len(word)
-            found.append(("NAME" if found and found[-1][:2] == _DOT else word_kind(word, "NAME"), word, start, end))
+            found.append(("NAME" if dotted else word_kind(word, "NAME"), word, start, end))
             found.append((".", token[group], end, at))
+            dotted = False
         elif group == _OP:
             sign = token[group]
             if sign == "{":
@@ -82,9 +84,11 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
                 if not braces and text.startswith("}}", start) and close:
                     return _closed(found, text, "}}", close, start, end + 1, opened)
                 braces = max(0, braces - 1)
-            found.append((_WORDS.get(sign, sign), sign, start, end))
+            found.append((word_kind(sign, sign), sign, start, end))
+            dotted = sign == "."
         elif (kind := token.lastgroup or "") in _CONSTANTS:
             found.append((kind, _CONSTANTS[kind](text, start, end), start, end))
+            dotted = False
         elif kind == "CLOSE" and close and not (text[start:end] == "-}}" and braces):
             return _closed(found, text, text[start:end], close, start, end, opened)
         elif kind == "END":
@@ -95,6 +99,7 @@ def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
         elif kind == "CLOSE":
             found.append((text[start], text[start], start, start + 1))
             at = start + 1
+            dotted = False
         else:
             raise strange(text, start)
 
