@@ -15,7 +15,7 @@ def findings(text: str, services: dict[str, dict[str, object]] | None = None) ->
 
 
 def test_a_mistake_that_stands_twice_is_told_at_both_places() -> None:
-    message = "`n` is 99, and the step takes at most 4"
+    message = "`n` is 99, and the step accepts at most 4"
     assert [line for line, told in findings(STEP.format(n=99) * 2) if told == message] == [4, 8]
 
 
@@ -27,7 +27,7 @@ def test_true_and_one_are_judged_apart() -> None:
 
 def test_a_service_that_lifts_a_limit_is_judged_apart() -> None:
     lifted = findings(STEP.format(n=7), {"OPENAI_IMAGE_GENERATION": {"limits": "api"}})
-    assert findings(STEP.format(n=7)) == [*lifted, (4, "`n` is 7, and the step takes at most 4")]
+    assert findings(STEP.format(n=7)) == [*lifted, (4, "`n` is 7, and the step accepts at most 4")]
 
 
 def test_no_more_than_so_many_judgements_are_kept() -> None:

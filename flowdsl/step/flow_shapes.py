@@ -290,7 +290,7 @@ FlowShape: TypeAlias = Leaf | Sequence | Choice | Switch | Loop | Try | Parallel
 SHAPES: tuple[type[FlowShape], ...] = (Leaf, Sequence, Choice, Switch, Loop, Try, Parallel, Call, Exit, Assign)
 EXIT_WORDS = {
     Signal.BREAK: "leaves the loop",
-    Signal.CONTINUE: "ends the pass",
+    Signal.CONTINUE: "ends the iteration",
     Signal.RETURN: "ends the flow",
     Signal.END: "ends the run",
     None: "fails",

@@ -392,7 +392,7 @@ class Limit(Rule):
         if isinstance(value, (int, float)) and value is not True and value > self.maximum and not lifted:
             yield Problem(
                 "out-of-range",
-                f"`{key}` is {value}, and the step takes at most {self.maximum:g}",
+                f"`{key}` is {value}, and the step accepts at most {self.maximum:g}",
                 key=key,
                 hint=f"use {self.maximum:g} or less; `limits: {self.unless}` on the service entry lifts this",
                 fixes=use(key, int(self.maximum) if float(self.maximum).is_integer() else self.maximum),

@@ -94,7 +94,7 @@ class Meter:
         Raises: TemplateError when there were too many, the time is up, or the output is too long.
         """
         if loops > limits.max_loops:
-            raise limit_error("too many passes of its loops", f"{limits.max_loops:,}")
+            raise limit_error("too many iterations of its loops", f"{limits.max_loops:,}")
         self.output += sum(map(len, out[counted:]))
         if self.output > limits.max_output:
             raise limit_error("too much text", f"{limits.max_output:,} characters")

@@ -172,7 +172,7 @@ def test_keys_that_belong_together_are_all_there_or_none() -> None:
 
 def test_a_limit_holds_until_the_service_lifts_it() -> None:
     assert report("LIMITED", a="5") == (
-        "<text>:2:6: error: `a` is 5, and the step takes at most 4 [out-of-range]\n"
+        "<text>:2:6: error: `a` is 5, and the step accepts at most 4 [out-of-range]\n"
         "   2 |   a: 5\n"
         "     |      ^\n"
         "  hint: use 4 or less; `limits: api` on the service entry lifts this"

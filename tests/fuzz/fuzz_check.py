@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests"))
 from scenario_steps import STEPS  # noqa: E402  it stands beside this folder
 
-STUBBED = frozenset({"Image", "Files", "Services", "Tell"})
+STUBBED = frozenset({"Image", "Files", "Services", "User interface"})
 """The categories of steps that reach a service, a file or a person."""
 VALUES = {
     "string": "text",

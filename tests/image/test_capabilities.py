@@ -159,11 +159,11 @@ def test_an_unknown_model_is_judged_by_general_rules() -> None:
             severity="note",
         ),
         Problem(
-            "unsupported-value", "no known image model takes `bogus` as `quality`", key="quality", severity="warning"
+            "unsupported-value", "no known image model accepts `bogus` as `quality`", key="quality", severity="warning"
         ),
         Problem(
             "unsupported-value",
-            "no known image model takes the size `big`: it is neither WIDTHxHEIGHT nor auto",
+            "no known image model accepts the size `big`: it is neither WIDTHxHEIGHT nor auto",
             key="size",
             severity="warning",
         ),
@@ -202,7 +202,7 @@ def test_on_azure_a_deployment_of_another_name_is_a_note() -> None:
     assert azure({"quality": "hd", "style": "vivid"}, {"deploymentId": "prod-images"}) == [
         Problem(
             "unknown-model",
-            "the deployment `prod-images` does not tell which model is behind it: only general rules are checked",
+            "the deployment `prod-images` does not say which model is behind it: only general rules are checked",
             hint="add `model:` with the model's name to the step or to service `pictures`",
             severity="note",
         )
@@ -238,7 +238,7 @@ def test_azure_makes_no_webp() -> None:
     assert azure({"model": "gpt-image-2", "output_format": "webp"}) == [
         Problem(
             "unsupported-value",
-            "Azure OpenAI does not take `webp` as `output_format`",
+            "Azure OpenAI does not accept `webp` as `output_format`",
             key="output_format",
             hint="use `png` or `jpeg`",
         )
@@ -273,7 +273,7 @@ def test_a_size_that_is_off_by_a_few_pixels_gets_the_nearest_sizes() -> None:
     assert problems({"model": "gpt-image-2", "size": "1792x936"}) == [
         Problem(
             "unsupported-value",
-            "`gpt-image-2` does not take the size `1792x936`: 936 is no multiple of 16",
+            "`gpt-image-2` does not accept the size `1792x936`: 936 is no multiple of 16",
             key="size",
             hint=f"use `1792x944` or `1792x928`; supported: {FLEXIBLE}",
         )
@@ -285,7 +285,7 @@ def test_a_size_outside_a_list_gets_the_list() -> None:
     assert found == [
         Problem(
             "unsupported-value",
-            "`gpt-image-1-mini` does not take the size `1792x1024`: it is none of the model's sizes",
+            "`gpt-image-1-mini` does not accept the size `1792x1024`: it is none of the model's sizes",
             key="size",
             hint="use `1536x1024`; supported: 1024x1024, 1536x1024, 1024x1536, or auto",
         )
@@ -313,7 +313,7 @@ def test_a_very_large_size_is_a_note() -> None:
     ],
 )
 def test_a_quality_the_model_does_not_have_gets_the_nearest(name: str, quality: str, hint: str) -> None:
-    message = f"`{name}` does not take `{quality}` as `quality`"
+    message = f"`{name}` does not accept `{quality}` as `quality`"
     assert problems({"model": name, "quality": quality}) == [
         Problem("unsupported-value", message, key="quality", hint=hint)
     ]
@@ -325,16 +325,16 @@ def test_dall_e_3_behind_a_gateway_is_judged_by_its_own_rules() -> None:
         (
             "unsupported-value",
             "size",
-            "`dall-e-3` does not take the size `1024x1536`: it is none of the model's sizes",
+            "`dall-e-3` does not accept the size `1024x1536`: it is none of the model's sizes",
             "use `1024x1792`; supported: 1024x1024, 1792x1024, 1024x1792",
         ),
         (
             "unsupported-value",
             "quality",
-            "`dall-e-3` does not take `high` as `quality`",
+            "`dall-e-3` does not accept `high` as `quality`",
             "use `hd`; supported: `standard` or `hd`",
         ),
-        ("fan-out", "n", "`n: 2` is sent as 2 requests of one image: `dall-e-3` takes no more in one", None),
+        ("fan-out", "n", "`n: 2` is sent as 2 requests of one image: `dall-e-3` accepts no more in one", None),
     ]
 
 
@@ -380,7 +380,7 @@ def test_a_b64_response_format_is_dropped_and_a_url_cannot_be_met() -> None:
     assert problems({"model": "gpt-image-2", "response_format": "b64_json"}) == [
         Problem(
             "dropped-parameter",
-            "`response_format` is not sent: `gpt-image-2` always answers with b64_json",
+            "`response_format` is not sent: `gpt-image-2` always responds with b64_json",
             key="response_format",
             hint="remove it",
             severity="warning",
@@ -389,7 +389,7 @@ def test_a_b64_response_format_is_dropped_and_a_url_cannot_be_met() -> None:
     assert problems({"model": "gpt-image-2", "response_format": "url"}) == [
         Problem(
             "unsupported-parameter",
-            "`gpt-image-2` cannot answer with a URL: it has no `response_format`",
+            "`gpt-image-2` cannot respond with a URL: it has no `response_format`",
             key="response_format",
             hint="remove it: the image is stored, its `path` and `b64_json` are always there",
         )
@@ -410,7 +410,7 @@ def test_what_nobody_has_settled_is_a_note() -> None:
     assert problems({"model": "gpt-image-2", "complexity": "low"}) == [
         Problem(
             "unverified-option",
-            "whether `gpt-image-2` takes `complexity` is not known; it is sent as it stands",
+            "whether `gpt-image-2` accepts `complexity` is not known; it is sent unchanged",
             key="complexity",
             severity="note",
         )
@@ -499,7 +499,7 @@ def test_gif_and_svg_have_their_own_rules() -> None:
 def test_a_stream_of_several_images_is_a_note() -> None:
     found = only(problems({"model": "gpt-image-2", "stream": True, "n": 2}))
     assert (found.severity, found.code, found.key) == ("note", "unverified-option", "stream")
-    assert found.message == "how `stream` goes with `n: 2` is not documented; it is sent as it stands"
+    assert found.message == "how `stream` goes with `n: 2` is not documented; it is sent unchanged"
 
 
 def test_no_prompt_is_an_error_only_when_no_text_can_be_there() -> None:
@@ -527,7 +527,7 @@ def test_a_prompt_that_is_too_long_is_an_error(name: str, most: int) -> None:
     assert found[len(fits) :] == [
         Problem(
             "too-long",
-            f"the prompt has {most + 1:,} characters, `{name}` takes at most {most:,}",
+            f"the prompt has {most + 1:,} characters, `{name}` accepts at most {most:,}",
             key="instruction",
             hint="shorten the prompt",
         )

@@ -83,7 +83,7 @@ def test_more_pictures_than_one_request_takes_are_asked_for_in_several(bench: Be
     assert len(found["imageList"]) == 3
     assert found["object"]["attemptCount"] == simulator.request_count == 3
     assert all("n" not in body for body in bodies(simulator))
-    assert bench.ground.notes == [("fan-out", "`n: 3` is sent as 3 requests: dall-e-3 takes one picture each")]
+    assert bench.ground.notes == [("fan-out", "`n: 3` is sent as 3 requests: dall-e-3 accepts one picture each")]
     assert found["object"]["cost"] == pytest.approx(0.12)
 
 

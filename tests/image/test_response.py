@@ -108,32 +108,32 @@ def test_extra_fields_of_azure_are_kept_and_do_no_harm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("payload", "reason", "message"),
     [
-        (b"", "truncated", "the answer has no body"),
-        (b'{"data": [', "truncated", "the answer ended early, or is not valid JSON"),
-        (b'{"data": [{"b64_json": "iVBO', "truncated", "the answer ended inside a picture"),
+        (b"", "truncated", "the response has no body"),
+        (b'{"data": [', "truncated", "the response ended early, or is not valid JSON"),
+        (b'{"data": [{"b64_json": "iVBO', "truncated", "the response ended inside a picture"),
         (
             b"<html><h1>Bad\n gateway</h1>",
             "not-json",
-            "the answer is an HTML page: it begins with `<html><h1>Bad gateway</h1>`",
+            "the response is an HTML page: it begins with `<html><h1>Bad gateway</h1>`",
         ),
-        (b"gateway down", "not-json", "the answer is no JSON: it begins with `gateway down`"),
-        (b"[1]", "malformed", "the answer is JSON, but no object: list"),
-        ({"data": []}, "empty", "the answer holds no picture"),
-        ({"created": 1}, "empty", "the answer holds no picture"),
-        ({"data": None}, "empty", "the answer holds no picture"),
-        ({"data": {"b64_json": "x"}}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": {}}, "malformed", "`data` in the answer is not a list of pictures"),
-        ({"data": ["x"]}, "malformed", "`data` in the answer is not a list of pictures"),
-        ({"data": [{}]}, "malformed", "a picture of the answer has neither `b64_json` nor `url`"),
-        ({"data": [{"b64_json": 5}]}, "malformed", "a picture of the answer has neither `b64_json` nor `url`"),
-        ({"data": [{"b64_json": "image:0"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
+        (b"gateway down", "not-json", "the response is no JSON: it begins with `gateway down`"),
+        (b"[1]", "malformed", "the response is JSON, but no object: list"),
+        ({"data": []}, "empty", "the response holds no picture"),
+        ({"created": 1}, "empty", "the response holds no picture"),
+        ({"data": None}, "empty", "the response holds no picture"),
+        ({"data": {"b64_json": "x"}}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": {}}, "malformed", "`data` in the response is not a list of pictures"),
+        ({"data": ["x"]}, "malformed", "`data` in the response is not a list of pictures"),
+        ({"data": [{}]}, "malformed", "a picture of the response has neither `b64_json` nor `url`"),
+        ({"data": [{"b64_json": 5}]}, "malformed", "a picture of the response has neither `b64_json` nor `url`"),
+        ({"data": [{"b64_json": "image:0"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
         ({"data": [{"b64_json": "AA=="}]}, "not-an-image", "what came is not an image: 1 bytes that begin with `00`"),
         ({"data": [{"b64_json": ""}]}, "not-an-image", "what came is not an image: no bytes at all"),
-        ({"data": [{"b64_json": "AA==AAAA"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": "AAAAA"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": 'AA"A'}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": "ÄÄÄÄ"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"error": {"message": "no"}}, "vendor-error", "the answer holds an error"),
+        ({"data": [{"b64_json": "AA==AAAA"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": "AAAAA"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": 'AA"A'}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": "ÄÄÄÄ"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"error": {"message": "no"}}, "vendor-error", "the response holds an error"),
     ],
 )
 def test_a_broken_answer_says_how(payload: Any, reason: str, message: str, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_endless_json_beside_the_pictures_is_refused(tmp_path: Path) -> None:
         for _ in range(80):
             reader.feed(b" " * 65536)
     reader.abort()
-    assert str(caught.value) == "the answer holds more than 4194304 bytes beside its pictures"
+    assert str(caught.value) == "the response holds more than 4194304 bytes beside its pictures"
 
 
 def test_memory_stays_bounded_whatever_the_picture_weighs(tmp_path: Path) -> None:
@@ -233,11 +233,11 @@ def test_usage_of_several_completed_pictures_is_added_up(tmp_path: Path) -> None
     ("body", "reason", "message"),
     [
         (b"", "truncated", "the stream ended before the picture was complete"),
-        (STREAM[: STREAM.rindex(b'"b64_json"') + 40], "truncated", "the answer ended inside a picture"),
-        (STREAM[:150], "truncated", "the answer ended inside a picture"),
+        (STREAM[: STREAM.rindex(b'"b64_json"') + 40], "truncated", "the response ended inside a picture"),
+        (STREAM[:150], "truncated", "the response ended inside a picture"),
         (b"data: [DONE]\n\n", "truncated", "the stream ended before the picture was complete"),
         (b"data: 5\n\n", "malformed", "an event of the stream is not an object"),
-        (b"data: <html>\n\n", "not-json", "the answer is an HTML page: it begins with `<html>`"),
+        (b"data: <html>\n\n", "not-json", "the response is an HTML page: it begins with `<html>`"),
         (event("error", error={"message": "x"}), "vendor-error", "the stream holds an error"),
         (event("error", message="x", code="y"), "vendor-error", "the stream holds an error"),
     ],

@@ -108,7 +108,7 @@ def told(verdict: Verdict) -> tuple[str, str | None]:
         (
             FailedAttempt("timeout", True, deadline_s=60.0),
             PLACE,
-            "PICTURES did not finish its answer within 60 s; "
+            "PICTURES did not finish its response within 60 s; "
             "the request was sent, so the work may have been done and billed",
             "raise `timeoutMs`: a picture can take two minutes and more; `onUnknown: resend` in the service asks again",
         ),
@@ -157,7 +157,7 @@ def test_an_error_inside_a_success_is_judged_by_its_code() -> None:
         PLACE,
     )
     assert str(failed.error) == (
-        "PICTURES sent an unusable answer: the stream holds an error: Oh.; "
+        "PICTURES sent an unusable response: the stream holds an error: Oh.; "
         "the request was sent, so the work may have been done and billed"
     )
 

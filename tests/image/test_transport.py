@@ -145,7 +145,7 @@ def test_the_deadline_counts_for_the_whole_attempt_and_not_for_each_read(tmp_pat
             bench = Bench(tmp_path, {"provider": "openai", "endpoint": server.url})
             await bench.arun(timeoutMs=1000)
 
-    with pytest.raises(Exception, match=r"PICTURES did not finish its answer within 1 s"):
+    with pytest.raises(Exception, match=r"PICTURES did not finish its response within 1 s"):
         asyncio.run(run())
 
 

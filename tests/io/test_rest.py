@@ -175,7 +175,7 @@ def test_a_binary_answer_read_as_text_is_noted(host: Any) -> None:
     with Web(answer(PNG, headers="content-type: image/png\r\n")) as web:
         host(f"- step: REST\n  url: {web.url}\n", on_event=recorder)
     assert [event.text for event in recorder.events if isinstance(event, flowdsl.Note)] == [
-        "the answer is image/png, read as text; list the output `blob` to have its bytes"
+        "the response is image/png, read as text; list the output `blob` to have its bytes"
     ]
 
 
@@ -193,7 +193,7 @@ def test_an_answer_that_is_no_json_is_an_error_where_json_is_asked_for(host: Any
     with Web(answer(body, headers=JSON)) as web:
         error = failure(host, f"- step: REST\n  url: {web.url}/q?key=1\n  outputs: [{{type: json, name: a}}]\n")
     assert (type(error).__name__, error.code) == ("StepError", "not-json")
-    assert str(error) == f"the answer to GET {web.url}/q is not JSON: {problem}"
+    assert str(error) == f"the response to GET {web.url}/q is not JSON: {problem}"
 
 
 def test_head_has_no_body_however_long_it_would_be(host: Any) -> None:

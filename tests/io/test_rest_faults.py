@@ -58,7 +58,7 @@ def test_a_request_is_sent_again_as_often_as_max_retries_says(host: Any, retries
     with Web(BUSY) as web:
         error = failure(host, rest(f"{web.url}/a?key=secret", maxRetries=retries))
         assert len(web.seen) == retries + 1
-    assert str(error) == f"GET {web.url}/a is answered with 503 Service Unavailable: busy"
+    assert str(error) == f"GET {web.url}/a got 503 Service Unavailable: busy"
     assert facts(error) == ("ServiceUnavailable", 503, True, False, retries + 1)
     assert error.service == web.url.removeprefix("http://")
 
@@ -70,7 +70,7 @@ def test_the_pause_that_the_server_asks_for_is_kept(host: Any) -> None:
         host(rest(web.url), on_event=recorder)
         assert time.monotonic() - began >= 0.3
     assert [event.text for event in recorder.events if isinstance(event, flowdsl.Note)] == [
-        f"GET {web.url}/ is answered with 429 Too Many Requests; sent again in 0.3 s".replace("/ is", " is")
+        f"GET {web.url} got 429 Too Many Requests; sent again in 0.3 s"
     ]
 
 
@@ -95,7 +95,7 @@ def test_a_request_that_gets_no_connection_is_sent_again(host: Any, method: str)
 def test_a_connection_that_breaks_says_whether_the_work_may_be_done(host: Any, method: str, repeatable: bool) -> None:
     with Web(reset) as web:
         error = failure(host, rest(web.url, method=method, maxRetries=0))
-    assert str(error).startswith(f"the answer to {method} {web.url} is not complete: ")
+    assert str(error).startswith(f"the response to {method} {web.url} is not complete: ")
     assert facts(error) == ("ServiceUnavailable", None, repeatable, not repeatable, 1)
 
 
@@ -106,7 +106,7 @@ def test_the_deadline_counts_for_the_whole_attempt(host: Any, slow: Answer) -> N
         error = failure(host, rest(web.url, timeoutMs=1000))
         assert len(web.seen) == 1
     assert time.monotonic() - began < 4
-    assert str(error) == f"GET {web.url} got no answer within 1 s"
+    assert str(error) == f"GET {web.url} got no response within 1 s"
     assert facts(error) == ("ServiceTimeout", None, True, False, 1)
 
 
@@ -116,7 +116,7 @@ def test_a_body_that_ends_early_is_no_answer(host: Any) -> None:
 
     with Web(cut) as web:
         error = failure(host, rest(web.url))
-    assert str(error).startswith(f"the answer to GET {web.url} is not complete: ")
+    assert str(error).startswith(f"the response to GET {web.url} is not complete: ")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_body_that_ends_early_is_no_answer(host: Any) -> None:
 def test_a_body_that_is_not_what_it_says_is_no_answer(host: Any, given: bytes, reason: str) -> None:
     with Web(given) as web:
         error = failure(host, rest(web.url))
-    assert str(error).startswith(f"the answer to GET {web.url} is not complete: {reason}")
+    assert str(error).startswith(f"the response to GET {web.url} is not complete: {reason}")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_a_body_that_is_not_what_it_says_is_no_answer(host: Any, given: bytes, r
 def test_an_answer_that_is_too_large_is_left(host: Any, given: Answer) -> None:
     with Web(given) as web:
         error = failure(host, rest(web.url, maxBytes=1000))
-    assert (type(error).__name__, error.code) == ("StepError", "answer-too-large")
-    assert str(error) == f"the answer to GET {web.url} has more than 1,000 bytes"
+    assert (type(error).__name__, error.code) == ("StepError", "response-too-large")
+    assert str(error) == f"the response to GET {web.url} has more than 1,000 bytes"
 
 
 def test_an_answer_of_just_the_limit_is_taken(host: Any) -> None:
@@ -188,7 +188,7 @@ def test_what_the_server_says_is_shown_short_and_without_what_was_sent_in_secret
     said = b"bad key tok-1234567890 and qqqqqqqq\n" + b"long " * 500
     with Web(answer(said, "403 Forbidden")) as web:
         error = failure(host, rest(f"{web.url}/a?key=qqqqqqqq", headers="{Authorization: Bearer tok-1234567890}"))
-    assert str(error).startswith(f"GET {web.url}/a is answered with 403 Forbidden: bad key *** and *** long long")
+    assert str(error).startswith(f"GET {web.url}/a got 403 Forbidden: bad key *** and *** long long")
     assert len(str(error)) < 280
     assert error.hint == "check the key in `headers`"
 

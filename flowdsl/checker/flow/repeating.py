@@ -114,7 +114,7 @@ def _never(run: AbstractRun, known: Known, state: State) -> None:
     if known.deciding is not None:
         constant_condition(run, step, state, known.deciding)
     else:
-        message = f"this {step.spec.name} never runs a pass"
+        message = f"this {step.spec.name} never runs an iteration"
         if known.flow.items in keys:
             message += ": it has no items"
         else:
@@ -135,7 +135,9 @@ def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where a pass begins: before the first, or after any other."""
     head = State(state)
     step, index = known.step, known.index
-    why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
+    why = Unset(
+        f"the first iteration of the loop at {line(step)} comes before it", step.name_node, "in the first iteration"
+    )
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
         head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
@@ -215,12 +217,12 @@ def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Un
     """Reports a loop that cannot make a second pass."""
     step = known.step
     if known.most == 1:
-        message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
+        message, hint = f"this {step.spec.name} runs one iteration only", "take its steps out of the loop"
         node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
         run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
-        message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
+        message = f"this {step.spec.name} cannot run a second iteration: {gone.text.removesuffix(' before it')}"
         hint = "give it a condition, or take its steps out of the loop"
         run.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
     if known.endless and not _can_leave(step.block(known.flow.body)):
@@ -252,7 +254,7 @@ def _go_on(
     step = known.step
     collected = [changes.pop(_COLLECTED).type for changes, _ in backs if _COLLECTED in changes]
     ways: list[tuple[State, Unset]] = []
-    none = Unset(f"the loop at {line(step)} may run no pass", step.name_node, "it may run no pass")
+    none = Unset(f"the loop at {line(step)} may run no iteration", step.name_node, "it may run no iteration")
     if not known.endless:
         if known.least == 0:
             after = truth_states(step, known.deciding, head)(False)
@@ -308,7 +310,7 @@ def _lost_updates(
             seen.add(key)
             related = (Related(read[key], "read here"),)  # type: ignore[arg-type]  # a span, as the names put it in
             message = (
-                f"the passes of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
+                f"the iterations of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
                 f"`{key}` anew: what the others set is lost"
             )
             in_order = one_at_a_time(known.step, "leave {} out")

@@ -18,7 +18,7 @@ class Debug(
 """,
     ),
 ):
-    """Tells the host's sink the FlowContext and the step's own options, secrets hidden."""
+    """Emits the FlowContext and the step's own options to the host's sink, secrets hidden."""
 
     omitDebugger: bool = False
     """Accepted for flows that also run in a browser; there is no debugger to start here."""

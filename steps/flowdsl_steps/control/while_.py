@@ -42,9 +42,9 @@ class While(
 """,
     ),
 ):
-    """Runs `do` as long as the condition is true; it is resolved anew before each pass.
+    """Runs `do` as long as the condition is true; it is resolved anew before each iteration.
 
-    More than `max` passes end the run with LimitExceeded, which no TRY catches.
+    More than `max` iterations end the run with LimitExceeded, which no TRY catches.
     """
 
     condition: Annotated[Any, Condition(), Deferred()] = None
@@ -52,9 +52,9 @@ class While(
     test: Annotated[str | None, Condition(), Expression(), Deferred()] = None
     """The older form of `condition`: an expression without braces."""
     do: Block
-    """Steps of one pass."""
+    """Steps of one iteration."""
     max: int = Field(default=10_000, ge=1)
-    """How many passes at most."""
+    """How many iterations at most."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         """Runs pass after pass."""
@@ -62,7 +62,9 @@ class While(
         while holds(first_given(ctx, "condition", "test")):
             if passes == self.max:
                 message = f"WHILE ran {passes:,} times and its condition still holds"
-                raise LimitExceeded(message, code="too-many-passes", hint="`max` says how many passes are allowed")
+                raise LimitExceeded(
+                    message, code="too-many-iterations", hint="`max` says how many iterations are allowed"
+                )
             signal = await ctx.run_block(self.do, iteration=passes)
             passes += 1
             if signal is not None and signal is not Signal.CONTINUE:

@@ -185,7 +185,7 @@ def _httpx_errors() -> Iterator[None]:
         raise httpx.ConnectTimeout(str(error)) from error
     except aiohttp.ClientHttpProxyError as error:
         # Not chained: the original holds the headers of the request, and with them the key.
-        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from None
+        raise httpx.ProxyError(f"the proxy responded with {error.status} {error.message}") from None
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(_reason(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:

@@ -87,7 +87,7 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     if len(requests) > 1:
         most = requests[0].n
         each = "one picture" if most == 1 else f"at most {most} pictures"
-        text = f"`n: {request.n}` is sent as {len(requests)} requests: {endpoint.label} takes {each} each"
+        text = f"`n: {request.n}` is sent as {len(requests)} requests: {endpoint.label} accepts {each} each"
         ctx.note("fan-out", text)
     policy = RequestPolicy(
         timeout_s=timeout_s,

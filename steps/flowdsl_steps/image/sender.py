@@ -181,14 +181,14 @@ class Sender:
         while (poll := self._vendor.next(received, self._endpoint)) is not None:
             received = await self._asked(poll)
         if not received.images:
-            failure = FailedAttempt("response", True, "the answer holds no picture", headers=received.headers)
+            failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
             raise _Failed(failure._replace(reason="empty"))
         return received
 
     async def _asked(self, poll: Poll) -> Received:
         """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
         if not self._is_trusted(poll.request.url):
-            message = "the answer asks to fetch the picture from another host"
+            message = "the response asks to fetch the picture from another host"
             raise _Failed(FailedAttempt("response", True, message, reason="malformed", ordered=True))
         pause_s, retries = poll.after_s, 0
         while True:

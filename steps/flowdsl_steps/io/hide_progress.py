@@ -12,7 +12,7 @@ EXAMPLE = """\
 class HideProgress(
     Step,
     name="HIDE_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Takes the progress bar away."""

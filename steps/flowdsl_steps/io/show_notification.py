@@ -1,4 +1,4 @@
-"""SHOW_NOTIFICATION: tells people something: the host shows it, without a host it is printed."""
+"""SHOW_NOTIFICATION: emits a notification."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ShowNotification(
     Step,
     name="SHOW_NOTIFICATION",
     aliases=("CTX_SHOW_NOTIFICATION",),
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
-    """Tells people something: the host shows it, without a host it is printed."""
+    """Emits a notification: the host shows it, without a host it is printed."""
 
     message: str = Field(min_length=1)
     """The text."""

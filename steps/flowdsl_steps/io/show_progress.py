@@ -13,7 +13,7 @@ EXAMPLE = """\
 class ShowProgress(
     Step,
     name="SHOW_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Shows a progress bar."""

@@ -16,7 +16,7 @@ EXAMPLE = """\
 class UpdateProgress(
     Step,
     name="UPDATE_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Moves the progress bar."""

@@ -93,7 +93,7 @@ def _server_failures(fault: Fault, now: float) -> ErrorResponse | None:
     if fault.kind == "bad_gateway":
         return vendor_error(502, "Bad gateway.", kind="server_error")
     if fault.kind == "gateway_timeout":
-        return vendor_error(504, "The upstream server did not answer in time.", kind="server_error")
+        return vendor_error(504, "The upstream server did not respond in time.", kind="server_error")
     if fault.kind == "overloaded":
         message = "The server is overloaded. Please try again later."
         return vendor_error(
