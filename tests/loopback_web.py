@@ -1,4 +1,4 @@
-"""A web server on this machine for flows that reach out: it answers as it is told and keeps what was asked."""
+"""A web server on this machine for flows that reach out: it responds as a test says and keeps what was asked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 
 class Web:
-    """Answers by path: a list gives its answers one after the other, and then the last one again.
+    """Responses by path: a list gives its responses one after the other, and then the last one again.
 
-    An answer is bytes, an image; None, a 404; any other value, JSON.
+    A response is bytes, an image; None, a 404; any other value, JSON.
     """
 
     def __init__(self, url: str) -> None:

@@ -21,7 +21,7 @@ from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.simulator.record import RecordedRequest
 
 AS_OF = date(2026, 11, 21)
-"""The day that scenarios judge life dates by."""
+"""The day that scenarios check life dates against."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
 KEYS |= {"cancel_at", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
@@ -178,7 +178,7 @@ def neutral(report: dict[str, Any], folder: Path, web: Web | None) -> dict[str, 
 
 
 def answered(status: int = 200, headers: dict[str, str] | None = None, text: str = "", json: Any = None) -> bytes:
-    """An answer of the web server as the scenario describes it."""
+    """A response of the web server as the scenario describes it."""
     from json import dumps
 
     lines = {"content-type": "text/plain" if json is None else "application/json", **(headers or {})}

@@ -1,4 +1,4 @@
-"""Equal options are judged once, and options that only look equal are not."""
+"""Equal options are checked once, and options that only look equal are not."""
 
 from __future__ import annotations
 

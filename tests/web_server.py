@@ -1,4 +1,4 @@
-"""A web server on a real loopback socket that answers what a test tells it to, faults included."""
+"""A web server on a real loopback socket that responds as a test says, faults included."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answer = bytes | Callable[[socket.socket, threading.Event], None]
 
 
 def answer(body: bytes = b"", status: str = "200 OK", headers: str = "") -> bytes:
-    """The bytes of an answer; `headers` are whole lines."""
+    """The bytes of a response; `headers` are whole lines."""
     return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
@@ -41,33 +41,33 @@ def reset(connection: socket.socket, ended: threading.Event) -> None:
 
 
 def drip(connection: socket.socket, ended: threading.Event) -> None:
-    """Begins an answer and goes on for ever, byte by byte."""
+    """Begins a response and goes on for ever, byte by byte."""
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
     while not ended.wait(0.05):
         connection.sendall(b".")
 
 
 def endless(connection: socket.socket, ended: threading.Event) -> None:
-    """An answer without an end, as fast as it is taken."""
+    """A response without an end, as fast as it is taken."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     while not ended.is_set():
         connection.sendall(b"x" * 65536)
 
 
 class Routes:
-    """Answers by method and target (`GET /a?b=1`), each its list in order; any other request is not found."""
+    """Responses by method and target (`GET /a?b=1`), each its list in order; any other request is not found."""
 
     def __init__(self, answers: dict[str, list[bytes]]) -> None:
         self._answers = answers
 
     def take(self, seen: Seen) -> bytes:
-        """The answer to a request."""
+        """The response to a request."""
         given = self._answers.get(f"{seen.method} {seen.target}", [answer(b"not here", "404 Not Found")])
         return given.pop(0) if len(given) > 1 else given[0]
 
 
 class Web(socketserver.ThreadingTCPServer):
-    """Gives the answers in order, the last one again and again; keeps the requests."""
+    """Gives the responses in order, the last one again and again; keeps the requests."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -84,7 +84,7 @@ class Web(socketserver.ThreadingTCPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
     def take(self, seen: Seen) -> Answer:
-        """Keeps a request; gives its answer."""
+        """Keeps a request; gives its response."""
         with self.lock:
             self.seen.append(seen)
             if self.routes is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def check_options(steps: Iterable[StepNode], document: Document, findings: Findings) -> None:
-    """Judges the options of steps and of those inside them, as far as it does not matter where they stand.
+    """Checks the options of steps and of those inside them, as far as it does not matter where they stand.
 
     In: built steps, and the document whose services they use. What is wrong is added to `findings`; nothing is raised.
     """

@@ -1,4 +1,4 @@
-"""What a flow tells people while it runs (notifications, progress, answers, events), as lines of text."""
+"""What a flow emits for people while it runs (notifications, progress, responses, events), as lines of text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 200
 
 
 def kind_of(event: Emitted) -> str:
-    """What an event is: the name of the step that tells such things; `EMIT_EVENT` for those of the author's own."""
+    """What an event is: the name of the step that emits such things; `EMIT_EVENT` for those of the author's own."""
     if event.step == "EMIT_EVENT":
         return event.step
     return event.name
@@ -64,7 +64,7 @@ def notification(payload: Any) -> tuple[str, str]:
 
 
 def answer(payload: Any) -> str:
-    """The text of a SHOW_RESPONSE, as it stands."""
+    """The text of a SHOW_RESPONSE."""
     return harmless(_text(payload.get("message", "") if isinstance(payload, Mapping) else payload))
 
 

@@ -22,7 +22,7 @@ _COLOURS = {"success": _GREEN, "error": _RED, "warning": _YELLOW}
 
 
 class PlainProgress:
-    """A line for each step that ends, and for what it tells meanwhile; notes among `known` are left out.
+    """A line for each step that ends, and for what it emits meanwhile; notes among `known` are left out.
 
     What a flow answers (SHOW_RESPONSE) goes to `answers`.
     """
@@ -43,7 +43,7 @@ class PlainProgress:
         return None
 
     def __call__(self, event: Event) -> None:
-        """Tells about one event."""
+        """Shows one event."""
         if isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
             self.answer(event)
             return
@@ -72,7 +72,7 @@ class PlainProgress:
         return self.emitted(event) if isinstance(event, Emitted) else None
 
     def emitted(self, event: Emitted) -> str | None:
-        """The lines that stay of what a flow tells people."""
+        """The lines that stay of what a flow emits for people."""
         kind = emitted_text.kind_of(event)
         if kind in emitted_text.PROGRESS:
             text = self.moved_bar(event).text()
@@ -121,7 +121,7 @@ class LiveProgress(PlainProgress):
         self._draw()
 
     def __call__(self, event: Event) -> None:
-        """Tells about one event."""
+        """Shows one event."""
         line = None
         if isinstance(event, StepStarted):
             self.running[event.invocation.id] = (event.step, perf_counter(), event.label or "")

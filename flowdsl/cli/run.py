@@ -113,7 +113,7 @@ def _warnings(flow: Flow) -> list[Diagnostic]:
 
 
 def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
-    """The result of the run, with its events told as the options say."""
+    """The result of the run, with its events shown as the options say."""
     import asyncio
 
     if options.events:

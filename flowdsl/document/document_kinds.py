@@ -49,7 +49,7 @@ def _dashed(key: Node) -> Fix:
 def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, presented: bool = False) -> None:
     """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
 
-    `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
+    `presented`: it is an action of a kit, where other keys say how it is shown; only misspelt ones are reported.
     """
     for name, key in root.keys.items():
         if name in ROOT_KEYS:

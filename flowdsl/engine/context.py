@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RunningStep:
-    """What every step sees of its run, in a flow or alone in a test: its frame, and the ways to tell and to do things.
+    """What every step sees of its run, in a flow or alone in a test: its frame, and ways to emit events and to act.
 
     `given` and `templated` hold keys as they stand in the file.
     """
@@ -65,14 +65,14 @@ class RunningStep:
         return Path(self._frame.run.output).absolute()
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """Tells that something happens."""
+        """Emits progress."""
         self._keep("progress", text, done, total)
         run = self._frame.run
         if run.emit is not None:
             run.emit(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tells something the author should know."""
+        """Emits a note: something the author should know."""
         self._keep("note", code, text, details)
         run = self._frame.run
         if run.emit is not None:
@@ -89,7 +89,7 @@ class RunningStep:
         self._frame.context[key] = value
 
     def emit(self, name: str, payload: Any) -> None:
-        """Tells the host's sink something."""
+        """Emits something to the host's sink."""
         run = self._frame.run
         payload = run.secrets.hide_in(payload)
         if run.effects is None:
@@ -124,12 +124,12 @@ class RunningStep:
         return {"run": run.id, "invocation": self._invocation, "at_s": run.now()}
 
     def _keep(self, method: str, *arguments: Any) -> None:
-        """Keeps what is told while an effect is performed, for whoever records it."""
+        """Keeps what is emitted while an effect is performed, for whoever records it."""
         told = TELLING.get()
         if told is not None:
             told.append((method, arguments))
 
     def _tell(self, told: Told) -> None:
-        """Repeats what was told while an effect was performed."""
+        """Repeats what was emitted while an effect was performed."""
         method, arguments = told
         getattr(self, method)(*arguments)

@@ -4,7 +4,7 @@ A secret is a `SecretText`, and templates keep that mark on whatever they make o
 a step or a function of the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark
 again on what a step returns, where the text holds a known secret whole or in one of its forms. (2) Something is shown
 before the secret is known: `notice` is called on what a step is given, and on the whole FlowContext when one fails,
-before anything of it is told. (3) A template that mentions no secret is compiled without marks, which is faster; only
+before any of it is emitted. (3) A template that mentions no secret is compiled without marks, which is faster; only
 a document whose text could spell the word `secret` nowhere is compiled so (`Compiler.taint`). (4) A part of a secret
 shorter than TELLING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
 `hide`, which searches for every form of every secret seen so far in all that leaves the run: events, errors, effects,
@@ -23,7 +23,7 @@ HIDDEN = "***"
 """What stands in place of a secret."""
 TELLING = 6
 """A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
-would garble every message and tell nobody's secret."""
+would garble every message and reveal nobody's secret."""
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 

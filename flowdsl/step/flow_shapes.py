@@ -125,7 +125,7 @@ class Loop(NamedTuple):
     items: str | None = None
     """The key with a list: one iteration for each item. It is resolved before the first."""
     numbers: tuple[str, ...] = ()
-    """The keys with the first number, the last one, which is included, and the step (1 or -1 unless given)."""
+    """The keys with the first number, the last one, which is included, and the step (default: 1 or -1)."""
     on: tuple[str, ...] = ()
     """The keys that can hold a condition, resolved before each iteration; the first that is given counts."""
     item: str | None = None
@@ -136,8 +136,8 @@ class Loop(NamedTuple):
     """The key with a value, resolved at the end of each iteration, and the key whose text is the FlowContext key that
     holds the list of them after the loop."""
     concurrent: str | None = None
-    """The key that says how many iterations run at a time: 1 when it is absent. More run on copies of the FlowContext
-    each, and cannot BREAK."""
+    """The key of the concurrency limit of the iterations: 1 when it is absent. With more, each runs on a copy of the
+    FlowContext, and cannot BREAK."""
     least: int = 0
     """How many iterations run at least, whatever the options say: 1 for a loop that asks only after its block."""
 
@@ -204,7 +204,7 @@ class Parallel(NamedTuple):
     blocks: tuple[str, ...]
     """The keys that hold the blocks; a key with several, in the order of the file."""
     concurrent: str | None = None
-    """The key that says how many of them run at a time: all when it is absent."""
+    """The key of the concurrency limit: all of them run side by side when it is absent."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""

@@ -14,7 +14,7 @@ _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
 _QUOTED = re.compile(r"(?:[\w.$-]\s*:\s+|-\s+|[\[{,]\s*)(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")$")
 _NEAR = 200
-"""How many characters, templates and lines are looked at around a slip: a hostile file must not take long."""
+"""How many characters, templates and lines are looked at around an error: a hostile file must not take long."""
 _KEY = re.compile(r"\s*(?:-\s+)?([\w.$-]+)\s*:(?:\s|$)")
 
 
@@ -44,9 +44,9 @@ def syntax_slip(source: Source, error: Any) -> Diagnostic:
 
 
 def mend(text: str, slip: Diagnostic) -> str | None:
-    """The text with a slip worked around, every other character in its place; None when there is no way to go on.
+    """The text with an error worked around, every other character in its place; None when there is no way to go on.
 
-    This lets one pass find the mistakes that stand behind a slip.
+    This lets one pass find the mistakes that stand behind an error.
     """
     start, end = slip.span.start, slip.span.end
     if slip.code == "unquoted-template" and end - start >= 2:

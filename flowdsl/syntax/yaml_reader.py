@@ -1,4 +1,4 @@
-"""YAML text to nodes: values with exact spans, and every slip of syntax as a diagnostic.
+"""YAML text to nodes: values with exact spans, and every syntax error as a diagnostic.
 
 The values are those of YAML 1.2's core schema: `yes`, `no`, `on` and `off` are text.
 """
@@ -18,7 +18,7 @@ MAX_DEPTH = 64
 MAX_SLIPS = 50
 """How many syntax errors are worked around to find the mistakes behind them."""
 MAX_REREAD = 20_000_000
-"""How many characters are read again, at most, to get past slips."""
+"""How many characters are read again, at most, to get past syntax errors."""
 MAX_NODES = 500_000
 """How many nodes a document may have once its aliases are expanded."""
 
@@ -76,13 +76,13 @@ def read(
 ) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
 
-    How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of
-    no use then. So the slip is told in our words, it is worked around in a copy of the text, and the copy is read from
+    How it goes on after a syntax error. The parser stops at the first thing that it cannot read, and its state is of
+    no use then. So the error is put into our words, worked around in a copy of the text, and the copy is read from
     its start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks.
     Why in a copy: the source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy
     has every other character at the place it has there, so that each span of a node read from the copy is a span of the
-    source. Each round gets past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so
-    that a hostile file ends. Where a slip cannot be worked around, there is no document: no findings are better than
+    source. Each round gets past one error; there are MAX_SLIPS rounds at most, and MAX_REREAD characters are read, so
+    that a hostile file ends. Where an error cannot be worked around, there is no document: no findings are better than
     wrong ones.
 
     `measured` gives every node its `size` and `height`, for a file that others include.
@@ -126,7 +126,7 @@ def read(
 def _composed(
     source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None, measured: bool
 ) -> Node | None:
-    """The root node of a text, which is the source's but for slips that were worked around.
+    """The root node of a text, which is the source's but for syntax errors that were worked around.
 
     From version 0.2.6 on libyaml has a limit of its own for brackets inside brackets. It reads ahead by up to a line,
     so its error comes before the events that lead there. What stands before its limit is deeper than ours by far:
@@ -146,7 +146,7 @@ def _composed(
 
 
 def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
-    """A slip found in a copy of the text, where every character has its place in the source."""
+    """A syntax error found in a copy of the text, where every character has its place in the source."""
     fixes = tuple(
         fix._replace(edits=tuple(edit._replace(span=edit.span._replace(source=source)) for edit in fix.edits))
         for fix in slip.fixes
@@ -155,7 +155,7 @@ def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
 
 
 def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
-    """Whether a slip only follows from a tab or a quote on its line."""
+    """Whether a syntax error only follows from a tab or a quote on its line."""
     line = slip.span.first.line
     return any(d.code in ("tab", "quote-in-quotes") and d.span.first.line == line for d in before)
 

@@ -1,4 +1,4 @@
-"""Doors for effects: one that keeps a recording of a run, and one that answers from it."""
+"""Doors for effects: one that keeps a recording of a run, and one that replays it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class _Numbers:
-    """Counts the effects of each invocation: a step that asks four times gets four answers."""
+    """Counts the effects of each invocation: a step that asks four times gets four results."""
 
     def __init__(self) -> None:
         self._asked: Counter[tuple[str, str]] = Counter()
@@ -57,7 +57,7 @@ class Recording:
     """A door that performs effects and keeps what came of them: `flow.run(effects=recording)`, for one run.
 
     `recorded` holds the effects in the order in which they ended, `blobs` the bytes of pictures by their SHA-256. A
-    recording holds what services answered, and no request with its secrets.
+    recording holds what services responded, and no request with its secrets.
     """
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ def _shown(place: Place) -> str:
 
 @contextmanager
 def _telling(told: list[Told]) -> Iterator[None]:
-    """Keeps what is told meanwhile in this task and those it starts."""
+    """Keeps what is emitted meanwhile in this task and those it starts."""
     token = TELLING.set(told)
     try:
         yield

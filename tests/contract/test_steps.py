@@ -37,7 +37,7 @@ LIMIT_OF_SUBSETS = 3000
 
 @cache
 def spec_of(name: str) -> StepSpec:
-    """The step without its capability check, which judges more than one step's options."""
+    """The step without its capability check, which checks more than one step's options."""
     spec = documented(installed().step_class(name))
     return StepSpec.from_index({**spec.to_index(), "check": None})
 

@@ -24,7 +24,7 @@ def cancelled(
     async def run() -> None:
         task = asyncio.create_task(flow.arun(on_event=recorder))
         await asyncio.sleep(0)
-        while not (recorder.events and when()):  # noqa: ASYNC110  a count is waited for, and nothing tells of it
+        while not (recorder.events and when()):  # noqa: ASYNC110  a count is waited for, and no event says it
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()

@@ -1,4 +1,4 @@
-"""What flows tell: to the host's sink, as events, and without a host to standard error."""
+"""What flows emit: to the host's sink, as events, and without a host to standard error."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ ASKED: list[Any] = []
 
 
 class Ask(Step, name="ASK", outputs=("text",)):
-    """Ask something that gives another answer each time."""
+    """Ask something that gives another result each time."""
 
     question: str = "what"
     """What is asked."""

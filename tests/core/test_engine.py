@@ -1,4 +1,4 @@
-"""The engine: what happens in which order, what is told, and what a step is given and writes."""
+"""The engine: what happens in which order, what is emitted, and what a step is given and writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixes: each mends its finding and breaks nothing, and none shows a secret."""
+"""Fixes: each corrects its finding and breaks nothing, and none shows a secret."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fault(source: Source, found: list[Diagnostic], finding: Diagnostic, fix: Fix
     if Counter(map(alike, after))[alike(finding)] >= Counter(map(alike, found))[alike(finding)]:
         return "the finding stays"
     if any(slip.code in HIDING for slip in found):
-        return None  # what stood behind the slip is seen only now
+        return None  # what stood behind the mistake is seen only now
     new = errors(after) - errors(found)
     return f"new errors: {sorted(new)}" if new else None
 

@@ -1,4 +1,4 @@
-"""The reader: values by YAML 1.2, exact places, and one pass past every slip."""
+"""The reader: values by YAML 1.2, exact places, and one pass past every mistake."""
 
 from __future__ import annotations
 

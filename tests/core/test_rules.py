@@ -63,7 +63,7 @@ class Some(Ruled, name="SOME", rules=(AtLeastOne("a", "b"),)):
 
 
 class Few(Ruled, name="FEW", rules=(AtMostOne("a", "b", "c"),)):
-    """A step that takes at most one key."""
+    """A step that accepts at most one key."""
 
 
 class Joined(Ruled, name="JOINED", rules=(Together("a", "b", "c"),)):

@@ -32,12 +32,12 @@ FORMS = [
 
 
 class Tell(Step, name="TELL", inputs=("text",), outputs=("text", Port("object", optional=True))):
-    """Tell everybody about an option, as careless code does."""
+    """Emit an option in every way, as careless code does."""
 
     case: str
     """The name to remember the option under."""
     say: str | None = None
-    """What to tell."""
+    """What to emit."""
     size: int | None = None
     """A number."""
 

@@ -52,7 +52,7 @@ CASES = {
 
 
 def answers(web: str) -> dict[str, Any]:
-    """What the web server answers."""
+    """What the web server responds."""
     works = [{"id": 1, "title": "Boats at Rest", "image_id": "a"}, {"id": 2, "title": "Harbor", "image_id": "b"}]
     return {
         "/feed.json": {"items": [{"title": title, "summary": "Short."} for title in ("Rain", "Bridges", "Ferries")]},
@@ -79,7 +79,7 @@ def outcome(studio: Studio, case: Case, inputs: Any, effects: flowdsl.Effects) -
 
 
 def neutral(event: flowdsl.Event) -> dict[str, Any]:
-    """An event as JSON values without times and ids; its place among the invocations is told otherwise."""
+    """An event as JSON values without times and ids; its place among the invocations is given otherwise."""
     hidden = ("run", "at_s", "elapsed_s", "invocation", "parent", "cost_usd")
     return {name: value for name, value in event.to_dict().items() if name not in hidden}
 

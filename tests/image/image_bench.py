@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Ground:
-    """A StepContext outside of a run, which keeps what the step told."""
+    """A StepContext outside of a run, which keeps what the step emitted."""
 
     def __init__(self, cls: type[Step], folder: Path, service: Service, given: Mapping[str, Any]) -> None:
         self.step = str(cls.declared["name"])

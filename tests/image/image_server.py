@@ -1,4 +1,4 @@
-"""A tiny server on a real socket, for answers that no images API gives."""
+"""A tiny server on a real socket, for responses that no images API gives."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def tiny(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterat
 
 
 def plain(body: bytes, status: str = "200 OK", headers: str = "") -> Answer:
-    """Always this answer."""
+    """Always this response."""
 
     async def answer(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body)

@@ -26,7 +26,7 @@ def problems(
     as_of: date = DAY,
     reads_text: bool | None = None,
 ) -> list[Problem]:
-    """What is said of options; what would mend it is looked at by a test of its own."""
+    """What is said of options; what would correct it is looked at by a test of its own."""
     entry = None if service is None else Service("pictures", service)
     found = check_image(Options(step, given, DEFAULTS, entry, as_of, reads_text))
     return [problem._replace(fixes=()) for problem in found]

@@ -1,4 +1,4 @@
-"""REST: what is sent, and what comes of the answer."""
+"""REST: what is sent, and what comes of the response."""
 
 from __future__ import annotations
 

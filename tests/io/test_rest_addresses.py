@@ -83,7 +83,7 @@ def test_the_settings_file_says_true_or_false(tmp_path: Path) -> None:
 
 
 class Names:
-    """Answers lookups of one name with these addresses, one list a lookup; counts them."""
+    """Responds to lookups of one name with these addresses, one list a lookup; counts them."""
 
     def __init__(self, name: str, *answers: list[str]) -> None:
         self.name = name

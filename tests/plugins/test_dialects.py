@@ -1,4 +1,4 @@
-"""Dialects of a third party: recognised by content, checked in their own files, mended, explained and run."""
+"""Dialects of a third party: recognised by content, checked in their own files, corrected, explained and run."""
 
 from __future__ import annotations
 

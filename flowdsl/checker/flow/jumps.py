@@ -45,7 +45,7 @@ def _check_jump(step: StepNode, signal: Signal, findings: Findings, around: tupl
 
 
 def side_by_side(step: StepNode) -> bool:
-    """Whether a loop can run more than one iteration at a time."""
+    """Whether a loop can run iterations side by side."""
     flow = step.spec.flow
     if not isinstance(flow, Loop) or flow.concurrent is None:
         return False

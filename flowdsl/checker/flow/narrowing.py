@@ -124,7 +124,7 @@ def _shows_value(name: str) -> bool:
 
 
 def later_pass(node: Node, truth: bool) -> list[str]:
-    """The loop indexes that a condition says are not 0: then a pass has come before."""
+    """The loop indexes that a condition says are not 0: then an iteration has come before."""
     if isinstance(node, Unary) and node.operator == "not":
         return later_pass(node.operand, not truth)
     if isinstance(node, Chain) and node.operators[0] in ("and", "or"):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 4
 """The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
-"""Findings about a value that does not fit, which hold for one pass as for all."""
+"""Findings about a value that does not fit, which hold for one iteration as for all."""
 
 
 class Known:
@@ -100,7 +100,7 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
 
 
 def _keep_faults(run: AbstractRun, dropped: list[Diagnostic], mark: int) -> None:
-    """Keeps, as warnings, faults of a first pass that a later one does not show: what fails gives any value."""
+    """Keeps, as warnings, faults of a first iteration that a later one does not show: what fails gives any value."""
     found = run.findings.diagnostics
     places = {diagnostic.span for diagnostic in found[mark:]}
     for diagnostic in dropped:
@@ -132,7 +132,7 @@ def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
 
 
 def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
-    """The state where a pass begins: before the first, or after any other."""
+    """The state where an iteration begins: before the first, or after any other."""
     head = State(state)
     step, index = known.step, known.index
     why = Unset(
@@ -214,7 +214,7 @@ def _wider(carried: dict[str, Entry], back: dict[str, Entry], *, widen: bool) ->
 
 
 def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
-    """Reports a loop that cannot make a second pass."""
+    """Reports a loop that cannot run a second iteration."""
     step = known.step
     if known.most == 1:
         message, hint = f"this {step.spec.name} runs one iteration only", "take its steps out of the loop"
@@ -250,7 +250,7 @@ def _go_on(
     backs: list[tuple[dict[str, Entry], Unset]],
     breaks: list[tuple[dict[str, Entry], Unset]],
 ) -> None:
-    """The state after the loop: after no pass, after the last one, or after a BREAK."""
+    """The state after the loop: after no iteration, after the last one, or after a BREAK."""
     step = known.step
     collected = [changes.pop(_COLLECTED).type for changes, _ in backs if _COLLECTED in changes]
     ways: list[tuple[State, Unset]] = []
@@ -277,7 +277,7 @@ def _go_on(
 
 
 def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> State:
-    """The state on one way out of a loop; what no pass has set yet is unset because of that way."""
+    """The state on one way out of a loop; what no iteration has set yet is unset because of that way."""
     whole = dict(head.changes)
     overlay(whole, changes)
     for key, entry in whole.items():
@@ -287,7 +287,7 @@ def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> S
 
 
 def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) -> None:
-    """Sets the list of what each pass gave."""
+    """Sets the list of what each iteration gave."""
     flow = step.spec.flow
     named = step.named(flow.collect[1]) if isinstance(flow, Loop) and flow.collect else None
     if named is None:
@@ -301,7 +301,7 @@ def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) 
 def _lost_updates(
     run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
 ) -> None:
-    """Reports keys that passes side by side read before they set them: each pass loses what the others set."""
+    """Reports keys that iterations side by side read before they set them: each loses what the others set."""
     seen = set()
     for changes, _ in backs:
         for key, entry in changes.items():

@@ -1,4 +1,4 @@
-"""CONTINUE: the end of one pass of a loop."""
+"""CONTINUE: the end of one iteration of a loop."""
 
 from __future__ import annotations
 

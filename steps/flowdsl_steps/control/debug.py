@@ -24,6 +24,6 @@ class Debug(
     """Accepted for flows that also run in a browser; there is no debugger to start here."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells everything the FlowContext holds."""
+        """Emits everything the FlowContext holds."""
         config = {"id": ctx.id, "omitDebugger": self.omitDebugger}
         ctx.emit("DEBUG", {"path": ctx.path, "config": config, "context": dict(ctx.flow_context)})

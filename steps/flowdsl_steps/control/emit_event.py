@@ -33,5 +33,5 @@ class EmitEvent(
     """What goes with it."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the event."""
+        """Emits the event."""
         ctx.emit(self.name, self.payload)

@@ -21,10 +21,10 @@ _KEYS = {
 
 
 def ends(ctx: StepContext) -> bool:
-    """Whether the condition is true or absent; then the notification is told.
+    """Whether the condition is true or absent; then the notification is emitted.
 
     Raises:
-        ConfigError: a notification that is none, once its templates are resolved.
+        ConfigError: an invalid notification, once its templates are resolved.
     """
     if "condition" in ctx.given and not holds(ctx.evaluate("condition")):
         return False

@@ -84,7 +84,7 @@ class For(
     """Steps of one iteration."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs all passes."""
+        """Runs all iterations."""
         size, value = self._values(ctx)
         side_by_side = self.concurrency > 1
         collected, signal = await (self._side_by_side if side_by_side else self._in_order)(ctx, size, value)
@@ -93,14 +93,14 @@ class For(
         return signal
 
     def _values(self, ctx: StepContext) -> tuple[int, Callable[[int], Any]]:
-        """How many passes there are, and the value of each by its index."""
+        """How many iterations there are, and the value of each by its index."""
         if self.start is not None and self.end is not None:
             return counted(self.start, self.end, self.by)
         items = list(ctx.evaluate("items") or ())
         return len(items), items.__getitem__
 
     async def _pass(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
-        """The signal of one pass and what is collected from it."""
+        """The signal of one iteration and what is collected from it."""
         ctx.write(self.var, value)
         ctx.write(f"{self.var}_index", index)
         signal = await ctx.run_block(self.do, iteration=index)

@@ -57,7 +57,7 @@ class While(
     """How many iterations at most."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs pass after pass."""
+        """Runs iteration after iteration."""
         passes = 0
         while holds(first_given(ctx, "condition", "test")):
             if passes == self.max:

@@ -1,4 +1,4 @@
-"""What to tell about a request that did not succeed."""
+"""What to say about a request that did not succeed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def refused_address(request: HttpRequest, reason: str) -> StepError:
 
 
 def not_followed(request: HttpRequest, status: int | None, reason: str) -> ServiceError:
-    """The answer is a redirect that is not followed."""
+    """The response is a redirect that is not followed."""
     return ServiceRefused(
         f"{request.shown} redirects{'' if status is None else f' (status {status})'} {reason}",
         service=request.host,
@@ -74,7 +74,7 @@ def not_followed(request: HttpRequest, status: int | None, reason: str) -> Servi
 
 
 def too_large(request: HttpRequest, limit: int) -> StepError:
-    """The answer has more bytes than it may have."""
+    """The response has more bytes than it may have."""
     return StepError(
         f"the response to {request.shown} has more than {limit:,} bytes",
         code="response-too-large",

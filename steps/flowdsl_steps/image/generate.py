@@ -62,7 +62,7 @@ class Ground(Protocol):
         ...
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
-        """Does what is paid, unless a recording answers."""
+        """Does what is paid, unless a recording has it."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

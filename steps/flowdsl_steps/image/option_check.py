@@ -1,6 +1,6 @@
-"""Whether the options of a request are ones its model takes, by the catalogue.
+"""Whether the options of a request are ones its model accepts, by the catalogue.
 
-Only support is judged here. Types, ranges and words that no model knows are the step's own constraints.
+Only support is checked here. Types, ranges and words that no model knows are the step's own constraints.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IN_WORDS = {
 
 
 def option_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]:
-    """Every option that the model does not take, or takes differently than written."""
+    """Every option that the model does not accept, or accepts differently than written."""
     model = resolved.model
     if model is None:
         yield from _generic(request)
@@ -145,7 +145,7 @@ def _unverified(model: Model, name: str, what: str) -> Problem:
 
 
 def _words(name: str) -> frozenset[str]:
-    """Every value that some model takes or may take."""
+    """Every value that some model accepts or may accept."""
     return _words_in(catalogue(), name)
 
 
@@ -271,7 +271,7 @@ def _count(request: ImageRequest, model: Model) -> Iterator[Problem]:
 
 
 def _generic(request: ImageRequest) -> Iterator[Problem]:
-    """What can be said of any model: a warning for words that no known model takes."""
+    """What can be said of any model: a warning for words that no known model accepts."""
     quality, size = request.quality, request.size
     if isinstance(quality, str) and quality not in _words("quality"):
         message = f"no known image model accepts {show(quality)} as `quality`"

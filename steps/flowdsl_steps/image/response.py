@@ -49,7 +49,7 @@ class LinkedImage(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a response holds: its pictures in order, the facts that a vendor tells of them, and its other keys.
+    """What a response holds: its pictures in order, the facts that a vendor reports of them, and its other keys.
 
     `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
     vendor's name for the request where a body holds it, `headers` are those of the response.

@@ -1,4 +1,4 @@
-"""What to do about a failed attempt, and what to tell about it.
+"""What to do about a failed attempt, and what to say about it.
 
 **What is unknown, and why is it not sent again?** A request for pictures is paid for, and no vendor has an idempotency
 key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
@@ -141,7 +141,7 @@ def _status(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         message = f"{endpoint.service} is overloaded (503){said}"
         return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, None, retryable=True))
     if status >= 500 or status in (408, 409):
-        # A 503 without a vendor's body comes from a proxy, which may have lost an answer that was already paid for.
+        # A 503 without a vendor's body comes from a proxy, which may have lost a response that was already paid for.
         message = f"{endpoint.service} failed with status {status}{said}; {_CHARGE}"
         kind = ServiceTimeout if status in (408, 504) else ServiceUnavailable
         return Verdict("unknown", _error(kind, failure, endpoint, message, None, charge_possible=True))

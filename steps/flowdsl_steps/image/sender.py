@@ -1,6 +1,6 @@
 """One paid request: sent, waited for, read, and sent again only where that cannot be paid for twice.
 
-What is unknown, and why it is not sent again, is told at the top of `retry`, where it is decided. What a vendor says is
+What is unknown, and why it is not sent again, stands at the top of `retry`, where it is decided. What a vendor says is
 read by its `Vendor`; no vendor is known here.
 """
 
@@ -203,7 +203,7 @@ class Sender:
                 if is_final or (failure.kind != "broken" and failure.status not in _ASK_AGAIN):
                     raise _Failed(failure._replace(ordered=True), failed.images) from failed
             except httpx.TransportError:
-                pass  # nobody knows where the answer went, and asking again tells
+                pass  # nobody knows where the response went, and asking again shows it
             pause_s, retries = max(poll.after_s, delay_s(retries, headers) or 0.0), retries + 1
 
     def _is_trusted(self, url: str) -> bool:

@@ -18,5 +18,5 @@ class HideProgress(
     """Takes the progress bar away."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         ctx.emit("HIDE_PROGRESS", {})

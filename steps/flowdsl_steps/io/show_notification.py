@@ -32,6 +32,6 @@ class ShowNotification(
     """A heading."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         values = {"message": self.message, "notificationType": self.notificationType, "title": self.title}
         ctx.emit("SHOW_NOTIFICATION", {key: value for key, value in values.items() if value is not None})

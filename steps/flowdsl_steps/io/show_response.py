@@ -32,7 +32,7 @@ class ShowResponse(
     """How the text is to be read."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs the inline steps, then tells the host's sink."""
+        """Runs the inline steps, then emits the text to the host's sink."""
         signal = await ctx.run_block(self.inlineSteps)
         if signal is not None:
             return signal

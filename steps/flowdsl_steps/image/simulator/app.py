@@ -38,7 +38,7 @@ class ImagesApi:
         self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Responds to one request."""
         if scope["type"] != "http":
             return
         asgi = Asgi(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The error answers of faults that are plain HTTP."""
+"""The error responses of faults that are plain HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SERVER = "The server had an error while processing your request. Sorry about th
 
 
 def fault_response(fault: Fault, vendor: Vendor, now: float) -> ErrorResponse | None:
-    """The error answer of a fault, or None when the fault is not an error status with a JSON body.
+    """The error response of a fault, or None when the fault is not an error status with a JSON body.
 
     `now` is in unix seconds. Source: OpenAI image generation guide (codes); Azure REST reference `dalleErrorResponse`
     and image how-to (content filter shapes).

@@ -76,7 +76,7 @@ class Fault:
 
     @property
     def delay(self) -> float:
-        """Seconds before the fault shows; `slow` waits one second unless told."""
+        """Seconds before the fault shows; default: one second for `slow`, none for others."""
         return self.delay_s if self.delay_s is not None else 1.0 if self.kind == "slow" else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Streamed answers: server-sent events with partial images, then the finished one."""
+"""Streamed responses: server-sent events with partial images, then the finished one."""
 
 from __future__ import annotations
 
