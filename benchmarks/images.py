@@ -32,7 +32,7 @@ SERIAL = b"flowdsl0"
 Request = Callable[[int], Awaitable[None]]
 
 
-def answer() -> list[bytes]:
+def response() -> list[bytes]:
     """A whole HTTP response, cut where a serial number makes each picture a new one: PNG headers and noise."""
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1024).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     pictures = [base64.b64encode(header + os.urandom(PICTURE_BYTES - len(header))) for _ in range(PICTURES)]
@@ -63,7 +63,7 @@ class NewPictures(socketserver.StreamRequestHandler):
 
 def serve() -> None:
     """Serve until killed; the port is printed."""
-    NewPictures.pieces = answer()
+    NewPictures.pieces = response()
     socketserver.ThreadingTCPServer.daemon_threads = True
     socketserver.ThreadingTCPServer.request_queue_size = 256
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NewPictures) as server:

@@ -196,9 +196,9 @@ class Environment(Unchanging):
         if diagnostics:
             return None, diagnostics, layers
         files = Files(source)
-        nodes, slips = lowered(source, files.include)
+        nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(slips), layers
+            return None, in_order(mistakes), layers
         file = build(nodes, self.registry, files)
         if file is None:
             return None, in_order(nodes.findings.diagnostics), layers

@@ -18,16 +18,16 @@ class Web:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.answers: dict[str, Any] = {}
+        self.responses: dict[str, Any] = {}
         self.asked: list[str] = []
         self._lock = threading.Lock()
 
-    def answer(self, target: str) -> tuple[int, str, bytes]:
+    def response(self, target: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a request."""
         path = target.partition("?")[0]
         with self._lock:
             self.asked.append(target)
-            found = self.answers.get(path)
+            found = self.responses.get(path)
             if isinstance(found, list):
                 found = found.pop(0) if len(found) > 1 else found[0]
         if found is None:
@@ -38,12 +38,12 @@ class Web:
 
 
 @contextmanager
-def running_web(answers: Mapping[str, Any] | None = None) -> Iterator[Web]:
+def running_web(responses: Mapping[str, Any] | None = None) -> Iterator[Web]:
     """A web server that runs as long as the context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = web.answer(self.path)
+            status, kind, body = web.response(self.path)
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
@@ -55,7 +55,7 @@ def running_web(answers: Mapping[str, Any] | None = None) -> Iterator[Web]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         web = Web(f"http://127.0.0.1:{server.server_port}")
-        web.answers.update(answers or {})
+        web.responses.update(responses or {})
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flowdsl.events import Emitted
 
 PROGRESS = ("SHOW_PROGRESS", "UPDATE_PROGRESS", "HIDE_PROGRESS")
-ANSWER = "SHOW_RESPONSE"
+RESPONSE = "SHOW_RESPONSE"
 _CELLS = 20
 _SHOWN = 200
 
@@ -63,7 +63,7 @@ def notification(payload: Any) -> tuple[str, str]:
     return str(values.get("notificationType") or "info"), harmless(f"{title}{_text(values.get('message', ''))}")
 
 
-def answer(payload: Any) -> str:
+def response(payload: Any) -> str:
     """The text of a SHOW_RESPONSE."""
     return harmless(_text(payload.get("message", "") if isinstance(payload, Mapping) else payload))
 

@@ -37,8 +37,8 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
         hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
         message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
-        mend = fixes.renamed(root.keys[near], "flow") if near else None
-        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[mend])
+        spelt = fixes.renamed(root.keys[near], "flow") if near else None
+        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[spelt])
 
 
 def _dashed(key: Node) -> Fix:

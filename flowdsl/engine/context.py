@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowdsl.engine.effects import TELLING, Effect, Told
+from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
 from flowdsl.events import Emitted, Note, Progress
 
@@ -93,10 +93,10 @@ class RunningStep:
         run = self._frame.run
         payload = run.secrets.hide_in(payload)
         if run.effects is None:
-            run.tell_host(name, payload)
+            run.emit_to_host(name, payload)
         else:
             effect = self._effect("emit", {"name": name, "payload": payload})
-            run.effects.perform_now(effect, lambda: run.tell_host(name, payload))
+            run.effects.perform_now(effect, lambda: run.emit_to_host(name, payload))
         if run.emit is not None:
             run.emit(Emitted(**self._now(), name=name, payload=payload))
 
@@ -115,7 +115,7 @@ class RunningStep:
         run = self._frame.run
         request = run.secrets.hide_in(request)
         return Effect(
-            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, tell=self._tell
+            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, emit=self._repeat
         )
 
     def _now(self) -> dict[str, Any]:
@@ -125,11 +125,11 @@ class RunningStep:
 
     def _keep(self, method: str, *arguments: Any) -> None:
         """Keeps what is emitted while an effect is performed, for whoever records it."""
-        told = TELLING.get()
-        if told is not None:
-            told.append((method, arguments))
+        emissions = EMISSIONS.get()
+        if emissions is not None:
+            emissions.append((method, arguments))
 
-    def _tell(self, told: Told) -> None:
+    def _repeat(self, emission: Emission) -> None:
         """Repeats what was emitted while an effect was performed."""
-        method, arguments = told
+        method, arguments = emission
         getattr(self, method)(*arguments)

@@ -79,7 +79,7 @@ def test_an_error_in_finally_does_not_hide_the_cancellation() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4])
-def test_cancelling_a_for_cancels_the_passes_that_run_and_starts_no_other(concurrency: int) -> None:
+def test_cancelling_a_for_cancels_the_iterations_that_run_and_starts_no_other(concurrency: int) -> None:
     gauge = Gauge()
     emitted, _ = cancelled(
         f"""

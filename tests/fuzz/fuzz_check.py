@@ -53,7 +53,7 @@ def stubs() -> list[type[flowdsl.Step]]:
 
 def _stub(cls: type[flowdsl.Step]) -> type[flowdsl.Step]:
     spec = spec_of(cls)
-    written: dict[str, Any] = {"text": "an answer", "object": {}, "json": {}, "list": [], "imageList": [], "blob": b""}
+    written: dict[str, Any] = {"text": "a response", "object": {}, "json": {}, "list": [], "imageList": [], "blob": b""}
 
     def run(self: flowdsl.Step, ctx: StepContext) -> Written:
         return {port.type: written.get(port.type) for port in spec.outputs}

@@ -183,7 +183,7 @@ def test_a_socks_proxy_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.M
     )
 
 
-def test_a_certificate_that_is_none_is_an_error_of_the_service_entry(tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_an_error_of_the_service_entry(tmp_path: Path) -> None:
     with pytest.raises(ssl.SSLError):
         tls_context("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----", None)
     bench = Bench(tmp_path, {"provider": "openai", "endpoint": "https://x", "caPem": "/nowhere/ca.pem"})

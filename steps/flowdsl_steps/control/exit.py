@@ -30,10 +30,10 @@ def ends(ctx: StepContext) -> bool:
         return False
     notification: dict[str, Any] | None = ctx.evaluate("notification")
     if notification is not None:
-        told = {"message": notification.get("message"), "notificationType": notification.get("type") or "info"}
+        payload = {"message": notification.get("message"), "notificationType": notification.get("type") or "info"}
         if notification.get("title") is not None:
-            told["title"] = notification["title"]
-        ctx.emit("SHOW_NOTIFICATION", told)
+            payload["title"] = notification["title"]
+        ctx.emit("SHOW_NOTIFICATION", payload)
     return True
 
 

@@ -99,7 +99,7 @@ class For(
         items = list(ctx.evaluate("items") or ())
         return len(items), items.__getitem__
 
-    async def _pass(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
+    async def _iteration(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
         """The signal of one iteration and what is collected from it."""
         ctx.write(self.var, value)
         ctx.write(f"{self.var}_index", index)
@@ -113,7 +113,7 @@ class For(
     ) -> tuple[list[Any], Signal | None]:
         collected: list[Any] = []
         for index in range(size):
-            signal, kept = await self._pass(ctx, index, value(index))
+            signal, kept = await self._iteration(ctx, index, value(index))
             if signal is not None:
                 return collected, signal.beyond_loop
             if kept is not _NOTHING:
@@ -128,7 +128,7 @@ class For(
         kept: dict[int, Any] = {}
 
         async def one(branch: StepContext, index: int) -> Signal | None:
-            signal, found = await self._pass(branch, index, value(index))
+            signal, found = await self._iteration(branch, index, value(index))
             if found is not _NOTHING:
                 kept[index] = found
             return signal

@@ -58,17 +58,17 @@ class While(
 
     async def run(self, ctx: StepContext) -> Signal | None:
         """Runs iteration after iteration."""
-        passes = 0
+        iterations = 0
         while holds(first_given(ctx, "condition", "test")):
-            if passes == self.max:
-                message = f"WHILE ran {passes:,} times and its condition still holds"
+            if iterations == self.max:
+                message = f"WHILE ran {iterations:,} times and its condition still holds"
                 raise LimitExceeded(
                     message, code="too-many-iterations", hint="`max` says how many iterations are allowed"
                 )
-            signal = await ctx.run_block(self.do, iteration=passes)
-            passes += 1
+            signal = await ctx.run_block(self.do, iteration=iterations)
+            iterations += 1
             if signal is not None and signal is not Signal.CONTINUE:
                 return signal.beyond_loop
-            if passes % BREATHER == 0:
+            if iterations % BREATHER == 0:
                 await asyncio.sleep(0)
         return None

@@ -94,7 +94,7 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
         max_retries=max_retries,
         resend_unknown=ctx.service.option("onUnknown") == "resend",
         image_bytes=ctx.limits.image_bytes,
-        response_bytes=ctx.limits.answer_bytes,
+        response_bytes=ctx.limits.response_bytes,
     )
     connection = await _connection(ctx.service, ctx)
     sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))

@@ -91,7 +91,7 @@ class Rest(
         policy = RequestPolicy(
             timeout_s=self.timeoutMs / 1000,
             max_retries=self.maxRetries,
-            max_bytes=min(self.maxBytes, ctx.limits.answer_bytes),
+            max_bytes=min(self.maxBytes, ctx.limits.response_bytes),
             allow_private=ctx.limits.private_addresses,
         )
 
@@ -107,10 +107,10 @@ class Rest(
 
 
 def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
-    def tell(error: ServiceError, pause_s: float) -> None:
+    def note(error: ServiceError, pause_s: float) -> None:
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", {"status": error.status})
 
-    return tell
+    return note
 
 
 def _written(response: HttpResponse, ctx: StepContext, shown: str, secret: bool) -> dict[str, Any]:

@@ -20,9 +20,9 @@ class ErrorResponse:
 class Refusal(Exception):
     """A request the simulated vendor does not accept."""
 
-    def __init__(self, answer: ErrorResponse) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 def vendor_error(
