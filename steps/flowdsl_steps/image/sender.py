@@ -57,7 +57,7 @@ class Response(NamedTuple):
 
 
 class Connection:
-    """The shared way to one service: a pooled client, at most so many requests at once, at most so many a minute.
+    """The shared way to one service: a pooled client, a concurrency limit, at most so many requests a minute.
 
     `workers` take what comes off the loop: decoding, hashing and writing pictures.
     """
