@@ -1,6 +1,6 @@
 """Image throughput and peak memory: ours, raw httpx and the openai package, each in a process of its own.
 
-`python benchmarks/images.py` starts a server process that answers every request with four pictures of 1.5 MB in
+`python benchmarks/images.py` starts a server process that responds to every request with four pictures of 1.5 MB in
 base64, lets each client store them and delete them, and prints pictures per second and peak memory, with the ratios.
 """
 
@@ -32,8 +32,8 @@ SERIAL = b"flowdsl0"
 Request = Callable[[int], Awaitable[None]]
 
 
-def answer() -> list[bytes]:
-    """A whole HTTP answer, cut where a serial number makes each picture a new one: PNG headers and noise."""
+def response() -> list[bytes]:
+    """A whole HTTP response, cut where a serial number makes each picture a new one: PNG headers and noise."""
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1024).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     pictures = [base64.b64encode(header + os.urandom(PICTURE_BYTES - len(header))) for _ in range(PICTURES)]
     texts = [picture[:1000] + SERIAL + picture[1000 + len(SERIAL) :] for picture in pictures]
@@ -43,7 +43,7 @@ def answer() -> list[bytes]:
 
 
 class NewPictures(socketserver.StreamRequestHandler):
-    """Answers every request with new pictures: a server so simple that the clients are what is measured."""
+    """Responds to every request with new pictures: a server so simple that the clients are what is measured."""
 
     pieces: Sequence[bytes] = ()
     served = itertools.count()
@@ -63,7 +63,7 @@ class NewPictures(socketserver.StreamRequestHandler):
 
 def serve() -> None:
     """Serve until killed; the port is printed."""
-    NewPictures.pieces = answer()
+    NewPictures.pieces = response()
     socketserver.ThreadingTCPServer.daemon_threads = True
     socketserver.ThreadingTCPServer.request_queue_size = 256
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NewPictures) as server:
@@ -101,7 +101,7 @@ def discard(path: str) -> None:
 
 
 async def httpx_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
-    """httpx, the answer read whole."""
+    """httpx, the response read whole."""
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
@@ -162,7 +162,7 @@ def main() -> None:
     with subprocess.Popen([*here, "--serve"], stdout=subprocess.PIPE, text=True) as server:
         try:
             port = (server.stdout.readline() if server.stdout else "").strip()
-            print(f"{PICTURES} pictures of {PICTURE_BYTES / 1e6:.1f} MB an answer")
+            print(f"{PICTURES} pictures of {PICTURE_BYTES / 1e6:.1f} MB a response")
             for concurrency in CONCURRENCY:
                 found = {}
                 for client in CLIENTS:

@@ -28,7 +28,7 @@ class Edit(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """Edits that mend a finding, none of which touch each other.
+    """Edits that correct a finding, none of which touch each other.
 
     A fix is `safe` when what it writes is what the file said all along, only spelt right: it can be applied unseen.
     Others are a guess at what was meant, or take something away.
@@ -48,7 +48,7 @@ class Fix(NamedTuple):
 
 
 class Diagnostic(NamedTuple):
-    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what would mend it:
+    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
     any one of them does."""
 
     code: str

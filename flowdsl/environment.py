@@ -52,7 +52,7 @@ class Environment(Unchanging):
 
     `steps` are step classes beyond the installed ones; `services` entry name → settings; `host` what templates may read
     of the host, and its sink; `storage` the folders that pictures and files go to; `limits` the limits of runs; `as_of`
-    the day that life dates of models are judged by (default: today); `overrides` provider → settings that win over all
+    the day to check life dates of models against (default: today); `overrides` provider → settings that win over all
     others; `autoescape` makes templates escape for HTML what they print, except what `safe` marks.
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
@@ -197,9 +197,9 @@ class Environment(Unchanging):
         if diagnostics:
             return None, diagnostics, layers
         files = Files(source)
-        nodes, slips = lowered(source, files.include)
+        nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(slips), layers
+            return None, in_order(mistakes), layers
         file = build(nodes, self.registry, files)
         if file is None:
             return None, in_order(nodes.findings.diagnostics), layers

@@ -10,7 +10,7 @@ FlowError
     ├── StepError                      a step that could not do its work
     ├── LimitExceeded                  a limit of the environment; no TRY catches it
     └── ServiceError                   .service .status .code .retryable .charge_possible
-        ├── ServiceTimeout             no answer in time
+        ├── ServiceTimeout             no response in time
         ├── ServiceUnavailable         no connection, a reset, or a failure of the server
         ├── ServiceRefused             the request is not accepted: key, model, parameter, quota
         ├── ServiceRateLimited         too many requests
@@ -176,7 +176,7 @@ class ServiceError(RunError):
 
 
 class ServiceTimeout(ServiceError):
-    """No answer in time."""
+    """No response in time."""
 
     code = "service-timeout"
 

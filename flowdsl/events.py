@@ -21,7 +21,7 @@ class Invocation:
     """One time that a step runs: two iterations of a loop are two invocations of each step in it.
 
     `id` counts the invocations of a run in the order in which they start, `parent` is the one in whose block this one
-    stands, `iteration` counts the passes of that block from 0 (None: it does not repeat). The flow itself is invocation
+    stands, `iteration` is that of the block, from 0 (None: it does not repeat). The flow itself is invocation
     0, without a step.
     """
 

@@ -12,12 +12,12 @@ from flowdsl.record import Unchanging
 
 
 class Host(Unchanging):
-    """What templates may read of the host, and where flows tell it things.
+    """What templates may read of the host, and the sink that flows emit to.
 
     `secrets` is a function from name to value or None for `secret('NAME')` (default: the environment variables); `env`
     the environment variables that templates may read; `kv` the values of `kv('NAME')`; `objects` names in templates
     (values and functions); `variables` the host variables of `{name}`; `sink` is called with name and payload of what
-    flows tell people and programs (notifications, EMIT_EVENT).
+    flows emit for people and programs (notifications, EMIT_EVENT).
 
     Raises:
         UsageError: an argument of the wrong kind.

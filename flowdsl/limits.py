@@ -10,7 +10,7 @@ class Limits(Record):
     """What a run may use at most.
 
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
-    `image_bytes` the size of one picture, `answer_bytes` the size of one answer of a service,
+    `image_bytes` the size of one picture, `response_bytes` the size of one response of a service,
     `template` what one template may use, `private_addresses` whether steps such as REST may reach this machine and its
     own network.
     """
@@ -18,6 +18,6 @@ class Limits(Record):
     timeout_s: float | None = None
     steps: int = 1_000_000
     image_bytes: int = 64 * 1024 * 1024
-    answer_bytes: int = 1024 * 1024 * 1024
+    response_bytes: int = 1024 * 1024 * 1024
     template: TemplateLimits = TemplateLimits()
     private_addresses: bool = False

@@ -11,7 +11,7 @@ _LONG_ENOUGH = 4
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The most similar name, or None when nothing is close enough to be a likely slip."""
+    """The most similar name, or None when nothing is close enough to be a likely misspelling."""
     folded = _fold(name)
     best: tuple[int, str] | None = None
     candidates = [candidate for candidate in names if candidate != name]

@@ -1,5 +1,5 @@
-// Answers what Nunjucks 3.2.4 makes of templates: one JSON request a line on stdin ({"template", "context"}),
-// one JSON answer a line on stdout ({"text"} or {"error"}). Used by record_templates.py and by the differential test.
+// Writes what Nunjucks 3.2.4 makes of templates: one JSON request a line on stdin ({"template", "context"}),
+// one JSON result a line on stdout ({"text"} or {"error"}). Used by record_templates.py and by the differential test.
 // The package is found in the folder FLOWDSL_NUNJUCKS names, or in scripts/node_modules (npm ci).
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -19,11 +19,11 @@ const environment = new nunjucks.Environment(null, { autoescape: false, throwOnU
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { template, context } = JSON.parse(line);
-  let answer;
+  let result;
   try {
-    answer = { text: environment.renderString(template, context) };
+    result = { text: environment.renderString(template, context) };
   } catch (error) {
-    answer = { error: String(error.message).split('\n').pop().trim() };
+    result = { error: String(error.message).split('\n').pop().trim() };
   }
-  process.stdout.write(JSON.stringify(answer) + '\n');
+  process.stdout.write(JSON.stringify(result) + '\n');
 }

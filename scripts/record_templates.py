@@ -19,8 +19,8 @@ SCRIPTS = Path(__file__).parent
 TESTS = SCRIPTS.parent / "tests" / "template"
 
 
-def answers(requests: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """What Nunjucks answers."""
+def results(requests: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What Nunjucks gives."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     done = subprocess.run(
         ["node", str(SCRIPTS / "record_templates.mjs")],
@@ -49,8 +49,8 @@ def main() -> int:
         corpus = json.loads(path.read_text(encoding="utf-8"))
         requests = [{"template": case["template"], "context": corpus["context"]} for case in corpus["cases"]]
         corpus["cases"] = [
-            {"template": case["template"], **answer}
-            for case, answer in zip(corpus["cases"], answers(requests), strict=True)
+            {"template": case["template"], **result}
+            for case, result in zip(corpus["cases"], results(requests), strict=True)
         ]
         path.write_text(written(corpus), encoding="utf-8")
         print(f"{path.name}: {len(requests)} cases")

@@ -1,4 +1,4 @@
-"""A web server on this machine for flows that reach out: it answers as it is told and keeps what was asked."""
+"""A web server on this machine for flows that reach out: it responds as a test says and keeps what was asked."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 
 class Web:
-    """Answers by path: a list gives its answers one after the other, and then the last one again.
+    """Responses by path: a list gives its responses one after the other, and then the last one again.
 
-    An answer is bytes, an image; None, a 404; any other value, JSON.
+    A response is bytes, an image; None, a 404; any other value, JSON.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.answers: dict[str, Any] = {}
+        self.responses: dict[str, Any] = {}
         self.asked: list[str] = []
         self._lock = threading.Lock()
 
-    def answer(self, target: str) -> tuple[int, str, bytes]:
+    def response(self, target: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a request."""
         path = target.partition("?")[0]
         with self._lock:
             self.asked.append(target)
-            found = self.answers.get(path)
+            found = self.responses.get(path)
             if isinstance(found, list):
                 found = found.pop(0) if len(found) > 1 else found[0]
         if found is None:
@@ -38,12 +38,12 @@ class Web:
 
 
 @contextmanager
-def running_web(answers: Mapping[str, Any] | None = None) -> Iterator[Web]:
+def running_web(responses: Mapping[str, Any] | None = None) -> Iterator[Web]:
     """A web server that runs as long as the context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = web.answer(self.path)
+            status, kind, body = web.response(self.path)
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
@@ -55,7 +55,7 @@ def running_web(answers: Mapping[str, Any] | None = None) -> Iterator[Web]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         web = Web(f"http://127.0.0.1:{server.server_port}")
-        web.answers.update(answers or {})
+        web.responses.update(responses or {})
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

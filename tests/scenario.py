@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scenario_steps import STEPS, repeat
-from web_server import Routes, Seen, Web, answer
+from web_server import Routes, Seen, Web, response
 
 import flowdsl
 from flowdsl.syntax.yaml_reader import read
@@ -21,7 +21,7 @@ from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.simulator.record import RecordedRequest
 
 AS_OF = date(2026, 11, 21)
-"""The day that scenarios judge life dates by."""
+"""The day that scenarios check life dates against."""
 KEYS = {"title", "shows", "files", "flow", "kit", "action", "inputs", "host", "expect"}
 KEYS |= {"cancel_at", "source", "differs"}
 EXPECTED = {"outputs", "context", "absent", "error", "usage", "findings", "events", "emitted", "requests", "saved"}
@@ -32,8 +32,8 @@ class Scenario:
     """One scenario file, read and checked for its form."""
 
     def __init__(self, path: Path) -> None:
-        root, slips = read(flowdsl.Source(path.read_text(encoding="utf-8"), path.name))
-        assert root is not None and not slips, flowdsl.render(slips)
+        root, mistakes = read(flowdsl.Source(path.read_text(encoding="utf-8"), path.name))
+        assert root is not None and not mistakes, flowdsl.render(mistakes)
         self.values: dict[str, Any] = root.plain()
         self.name = path.stem
         assert set(self.values) <= KEYS, f"{path.name}: unknown keys {set(self.values) - KEYS}"
@@ -89,13 +89,13 @@ class Scenario:
     @contextmanager
     def web(self) -> Iterator[Web | None]:
         """The web server of the host, when the scenario has one."""
-        answers = self.values.get("host", {}).get("web")
-        if answers is None:
+        responses = self.values.get("host", {}).get("web")
+        if responses is None:
             yield None
             return
         routes = {
             route: [answered(**given) for given in (values if isinstance(values, list) else [values])]
-            for route, values in answers.items()
+            for route, values in responses.items()
         }
         with Web(routes=Routes(routes)) as web:
             yield web
@@ -178,12 +178,12 @@ def neutral(report: dict[str, Any], folder: Path, web: Web | None) -> dict[str, 
 
 
 def answered(status: int = 200, headers: dict[str, str] | None = None, text: str = "", json: Any = None) -> bytes:
-    """An answer of the web server as the scenario describes it."""
+    """A response of the web server as the scenario describes it."""
     from json import dumps
 
     lines = {"content-type": "text/plain" if json is None else "application/json", **(headers or {})}
     body = text if json is None else dumps(json, ensure_ascii=False)
-    return answer(body.encode(), f"{status} Said", "".join(f"{name}: {value}\r\n" for name, value in lines.items()))
+    return response(body.encode(), f"{status} Said", "".join(f"{name}: {value}\r\n" for name, value in lines.items()))
 
 
 def shown_request(seen: Seen) -> str:

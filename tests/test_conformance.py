@@ -14,9 +14,9 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_translated_scenario_gives_what_its_source_gives(path: Path, tmp_path: Path) -> None:
     scenario = Scenario(path)
-    told = difference(scenario.expected, found(scenario, tmp_path))
-    if told:
-        pytest.fail(f"{scenario.values['title']}\n{told}", pytrace=False)
+    differs = difference(scenario.expected, found(scenario, tmp_path))
+    if differs:
+        pytest.fail(f"{scenario.values['title']}\n{differs}", pytrace=False)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -24,7 +24,7 @@ def test_a_right_flow_is_silent(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((GOLDEN / "bad").glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_wrong_flow_is_told_exactly_what_is_wrong(path: Path, update_golden: bool) -> None:
+def test_a_wrong_flow_has_exactly_these_findings(path: Path, update_golden: bool) -> None:
     found = findings(path)
     expected = path.with_suffix(".txt")
     if update_golden:

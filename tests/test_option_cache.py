@@ -1,4 +1,4 @@
-"""Equal options are judged once, and options that only look equal are not."""
+"""Equal options are checked once, and options that only look equal are not."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ def findings(text: str, services: dict[str, dict[str, object]] | None = None) ->
     return [(finding.span.first.line, finding.message) for finding in found]
 
 
-def test_a_mistake_that_stands_twice_is_told_at_both_places() -> None:
-    message = "`n` is 99, and the step takes at most 4"
-    assert [line for line, told in findings(STEP.format(n=99) * 2) if told == message] == [4, 8]
+def test_a_mistake_that_stands_twice_is_reported_at_both_places() -> None:
+    message = "`n` is 99, and the step accepts at most 4"
+    assert [line for line, reported in findings(STEP.format(n=99) * 2) if reported == message] == [4, 8]
 
 
-def test_true_and_one_are_judged_apart() -> None:
+def test_true_and_one_are_checked_apart() -> None:
     one = findings(STEP.format(n=1))
     assert findings(STEP.format(n="true")) == [*one, (4, "`n` takes a whole number, not the boolean true")]
     assert findings(STEP.format(n=1)) == one
 
 
-def test_a_service_that_lifts_a_limit_is_judged_apart() -> None:
+def test_a_service_that_lifts_a_limit_is_checked_apart() -> None:
     lifted = findings(STEP.format(n=7), {"OPENAI_IMAGE_GENERATION": {"limits": "api"}})
-    assert findings(STEP.format(n=7)) == [*lifted, (4, "`n` is 7, and the step takes at most 4")]
+    assert findings(STEP.format(n=7)) == [*lifted, (4, "`n` is 7, and the step accepts at most 4")]
 
 
-def test_no_more_than_so_many_judgements_are_kept() -> None:
+def test_no_more_than_so_many_results_are_kept() -> None:
     for number in range(option_cache.MOST + 2):
         findings(STEP.format(n=1).replace("lighthouse", f"lighthouse {number}"))
     assert len(option_cache._known) <= option_cache.MOST

@@ -16,9 +16,9 @@ def test_a_scenario_gives_what_it_says(path: Path, tmp_path: Path, monkeypatch: 
     scenario = Scenario(path)
     for name, value in scenario.environ.items():
         monkeypatch.setenv(name, value)
-    told = difference(scenario.expected, found(scenario, tmp_path))
-    if told:
-        pytest.fail(f"{scenario.values['title']}\n{told}", pytrace=False)
+    differs = difference(scenario.expected, found(scenario, tmp_path))
+    if differs:
+        pytest.fail(f"{scenario.values['title']}\n{differs}", pytrace=False)
 
 
 def test_every_scenario_has_its_own_title() -> None:

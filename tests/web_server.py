@@ -1,4 +1,4 @@
-"""A web server on a real loopback socket that answers what a test tells it to, faults included."""
+"""A web server on a real loopback socket that responds as a test says, faults included."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Seen(NamedTuple):
     body: bytes
 
 
-Answer = bytes | Callable[[socket.socket, threading.Event], None]
+Response = bytes | Callable[[socket.socket, threading.Event], None]
 
 
-def answer(body: bytes = b"", status: str = "200 OK", headers: str = "") -> bytes:
-    """The bytes of an answer; `headers` are whole lines."""
+def response(body: bytes = b"", status: str = "200 OK", headers: str = "") -> bytes:
+    """The bytes of a response; `headers` are whole lines."""
     return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
@@ -41,40 +41,40 @@ def reset(connection: socket.socket, ended: threading.Event) -> None:
 
 
 def drip(connection: socket.socket, ended: threading.Event) -> None:
-    """Begins an answer and goes on for ever, byte by byte."""
+    """Begins a response and goes on for ever, byte by byte."""
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
     while not ended.wait(0.05):
         connection.sendall(b".")
 
 
 def endless(connection: socket.socket, ended: threading.Event) -> None:
-    """An answer without an end, as fast as it is taken."""
+    """A response without an end, as fast as it is taken."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     while not ended.is_set():
         connection.sendall(b"x" * 65536)
 
 
 class Routes:
-    """Answers by method and target (`GET /a?b=1`), each its list in order; any other request is not found."""
+    """Responses by method and target (`GET /a?b=1`), each its list in order; any other request is not found."""
 
-    def __init__(self, answers: dict[str, list[bytes]]) -> None:
-        self._answers = answers
+    def __init__(self, responses: dict[str, list[bytes]]) -> None:
+        self._answers = responses
 
     def take(self, seen: Seen) -> bytes:
-        """The answer to a request."""
-        given = self._answers.get(f"{seen.method} {seen.target}", [answer(b"not here", "404 Not Found")])
+        """The response to a request."""
+        given = self._answers.get(f"{seen.method} {seen.target}", [response(b"not here", "404 Not Found")])
         return given.pop(0) if len(given) > 1 else given[0]
 
 
 class Web(socketserver.ThreadingTCPServer):
-    """Gives the answers in order, the last one again and again; keeps the requests."""
+    """Gives the responses in order, the last one again and again; keeps the requests."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, *answers: Answer, routes: Routes | None = None) -> None:
+    def __init__(self, *responses: Response, routes: Routes | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
-        self.answers = list(answers)
+        self.responses = list(responses)
         self.routes = routes
         self.seen: list[Seen] = []
         self.ended = threading.Event()
@@ -83,13 +83,13 @@ class Web(socketserver.ThreadingTCPServer):
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
-    def take(self, seen: Seen) -> Answer:
-        """Keeps a request; gives its answer."""
+    def take(self, seen: Seen) -> Response:
+        """Keeps a request; gives its response."""
         with self.lock:
             self.seen.append(seen)
             if self.routes is not None:
                 return self.routes.take(seen)
-            return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            return self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that leave are part of the tests."""

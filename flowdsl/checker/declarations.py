@@ -21,7 +21,7 @@ from flowdsl.syntax.yaml_reader import Node
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
-    """Adds to `findings` each input schema that is none, and each default that does not fit its own."""
+    """Adds to `findings` each invalid input schema, and each default that does not fit its own."""
     for name, (_, schema, has_default, default, node) in declared.items():
         if node.kind == "map":
             _check_schema(name, node, schema, has_default, default, findings)
@@ -30,7 +30,7 @@ def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -
 def _check_schema(
     name: str, node: Node, schema: dict[str, Any], has_default: bool, default: Any, findings: Findings
 ) -> None:
-    """Reports a schema that is none, and a default that does not fit it."""
+    """Reports an invalid schema, and a default that does not fit it."""
     if is_plain_schema(schema) and (not has_default or fits_plainly(schema, default)):
         return
     import warnings
@@ -119,7 +119,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
 
 
 def _setting_fix(problem: Problem, value: Node) -> Fix | None:
-    """The mend of a setting: another value, or the start that an address lacks."""
+    """The fix of a setting: another value, or the start that an address lacks."""
     if problem.hint is not None and problem.hint.startswith(f"write `{ADDRESS_START}"):
         return fixes.put_before(value, ADDRESS_START) if value.style is None else None
     values = [new for change in problem.fixes for _, new in change.values]

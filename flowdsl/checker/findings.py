@@ -50,7 +50,7 @@ class Findings(FormFindings):
     def __init__(self, settings: CheckSettings, form: FormFindings | None = None) -> None:
         super().__init__(form.diagnostics if form is not None else ())
         if form is not None:
-            self.slipped, self.maybe_written = form.slipped, set(form.maybe_written)
+            self.misindented, self.maybe_written = form.misindented, set(form.maybe_written)
         self.settings = settings
         self.services: dict[tuple[str, str], Service] = {}
         """The merged service entries, by entry and step."""

@@ -74,7 +74,7 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
     """Where and how a value does not fit a schema, or None. Nothing is fetched: a `$ref` leads inside the schema.
 
     Raises:
-        ConfigError: the schema cannot judge anything: a `$ref` that leads nowhere or around, a bad pattern.
+        ConfigError: the schema cannot validate anything: a `$ref` that leads nowhere or around, a bad pattern.
     """
     if is_plain_schema(schema) and fits_plainly(schema, value):
         return None
@@ -142,7 +142,7 @@ def _keys(names: Any) -> str:
 
 
 def _kind(value: Any) -> str | None:
-    """What a value is, where its text does not tell."""
+    """What a value is, where its text does not say."""
     if isinstance(value, str):
         return "a text"
     if isinstance(value, (int, float)) and not isinstance(value, bool):

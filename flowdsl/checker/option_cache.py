@@ -1,4 +1,4 @@
-"""Judging the options of steps: steps that say the same are judged once, within a file and across files."""
+"""Checking the options of steps: steps that say the same are checked once, within a file and across files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from flowdsl.step.rules import Options, Problem
 from flowdsl.step.spec import StepSpec
 
 MOST = 1024
-"""How many judgements are remembered; when there are more, all are forgotten."""
+"""How many results are remembered; when there are more, all are forgotten."""
 
 _known: dict[tuple[object, ...], tuple[Problem, ...]] = {}
 
 
 def problems_of(spec: StepSpec, options: Options) -> Iterable[Problem]:
-    """The problems of a step's options. Only steps with a service are remembered: to judge others takes no longer."""
+    """The problems of a step's options. Only steps with a service are remembered: to check others takes no longer."""
     service, given = options.service, options.given
     if service is None:
         return spec.problems(options)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def check_options(steps: Iterable[StepNode], document: Document, findings: Findings) -> None:
-    """Judges the options of steps and of those inside them, as far as it does not matter where they stand.
+    """Checks the options of steps and of those inside them, as far as it does not matter where they stand.
 
     In: built steps, and the document whose services they use. What is wrong is added to `findings`; nothing is raised.
     """
@@ -44,13 +44,13 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
     if spec.service is not None:
         options = _with_service(options, step, document, findings)
     for problem in problems_of(spec, options):
-        if not (problem.code in MISSING and (step.misspelt or findings.slipped)):
+        if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
             findings.diagnostics.append(_diagnostic(problem, step))
 
 
 def without_text(step: StepNode, document: Document, findings: Findings) -> None:
     """Adds to `findings` what is missing in a step because no path sets the `text` it would read."""
-    if step.misspelt or findings.slipped:
+    if step.misspelt or findings.misindented:
         return
     quiet = Findings(findings.settings)
     given = {name: _given(step, name, node, quiet) for name, node in step.keys.items()}
@@ -104,9 +104,9 @@ def _with_service(options: Options, step: StepNode, document: Document, findings
     if step.service is not None and not settings.services.has(name, document.services):
         near = nearest(name, settings.services.names(document.services))
         hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
-        mend = _near(step.service, near) if near else None
+        fix = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
-        findings.add("unknown-service", message, step.service, hint=hint, severity="warning", fixes=[mend])
+        findings.add("unknown-service", message, step.service, hint=hint, severity="warning", fixes=[fix])
     return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
 
 

@@ -54,10 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_broken_streams()
         return 1
-    except Exception as error:  # noqa: BLE001  the outer edge: whatever comes here is told to the user
-        from flowdsl.cli.failure import tell
+    except Exception as error:  # noqa: BLE001  the outer edge: whatever comes here is shown to the user
+        from flowdsl.cli.failure import report_error
 
-        return tell(error)
+        return report_error(error)
     return code
 
 

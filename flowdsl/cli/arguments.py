@@ -78,7 +78,7 @@ def port(text: str) -> int:
 
 def add_as_of(parser: Parser) -> None:
     """Adds `--as-of DAY`."""
-    parser.add_argument("--as-of", type=day, metavar="DAY", help="judge the life dates of models by this day")
+    parser.add_argument("--as-of", type=day, metavar="DAY", help="check the life dates of models as of this day")
 
 
 def one_of(*names: str) -> Callable[[str], str]:

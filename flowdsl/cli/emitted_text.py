@@ -1,4 +1,4 @@
-"""What a flow tells people while it runs (notifications, progress, answers, events), as lines of text."""
+"""What a flow emits for people while it runs (notifications, progress, responses, events), as lines of text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from flowdsl.events import Emitted
 
 PROGRESS = ("SHOW_PROGRESS", "UPDATE_PROGRESS", "HIDE_PROGRESS")
-ANSWER = "SHOW_RESPONSE"
+RESPONSE = "SHOW_RESPONSE"
 _CELLS = 20
 _SHOWN = 200
 
 
 def kind_of(event: Emitted) -> str:
-    """What an event is: the name of the step that tells such things; `EMIT_EVENT` for those of the author's own."""
+    """What an event is: the name of the step that emits such things; `EMIT_EVENT` for those of the author's own."""
     if event.step == "EMIT_EVENT":
         return event.step
     return event.name
@@ -63,8 +63,8 @@ def notification(payload: Any) -> tuple[str, str]:
     return str(values.get("notificationType") or "info"), harmless(f"{title}{_text(values.get('message', ''))}")
 
 
-def answer(payload: Any) -> str:
-    """The text of a SHOW_RESPONSE, as it stands."""
+def response(payload: Any) -> str:
+    """The text of a SHOW_RESPONSE."""
     return harmless(_text(payload.get("message", "") if isinstance(payload, Mapping) else payload))
 
 

@@ -9,7 +9,7 @@ from flowdsl.errors import FlowCheckError, FlowError, RunError, ServiceError
 CHARGE_WARNING = "the service may have done, and billed, the work"
 
 
-def tell(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Prints an error to stderr and returns the exit code."""
     from flowdsl.cli.terminal import colors
 

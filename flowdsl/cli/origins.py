@@ -47,7 +47,7 @@ def settings_of(service: Service) -> Iterator[Option]:
 
 
 def service_of(step: StepNode, document: Document, layers: ServiceLayers) -> Service | None:
-    """The service entry of a step, templates as they stand; None when it uses none, or only the run knows which."""
+    """The service entry of a step, templates unresolved; None when it uses none, or only the run knows which."""
     if step.spec.service is None:
         return None
     name = step.service.value if step.service is not None else step.spec.service

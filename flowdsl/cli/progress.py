@@ -22,15 +22,15 @@ _COLOURS = {"success": _GREEN, "error": _RED, "warning": _YELLOW}
 
 
 class PlainProgress:
-    """A line for each step that ends, and for what it tells meanwhile; notes among `known` are left out.
+    """A line for each step that ends, and for what it emits meanwhile; notes among `known` are left out.
 
-    What a flow answers (SHOW_RESPONSE) goes to `answers`.
+    The responses of the flow (SHOW_RESPONSE) go to `responses`.
     """
 
-    def __init__(self, stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> None:
         self.stream = stream
         self.known = known
-        self.answers = answers or stream
+        self.responses = responses or stream
         self.color = colors(stream)
         self.bar: emitted_text.Bar | None = None
 
@@ -43,19 +43,19 @@ class PlainProgress:
         return None
 
     def __call__(self, event: Event) -> None:
-        """Tells about one event."""
-        if isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
-            self.answer(event)
+        """Shows one event."""
+        if isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.RESPONSE:
+            self.response(event)
             return
         line = self.line(event)
         if line is not None:
             self.stream.write(f"{line}\n")
             self.stream.flush()
 
-    def answer(self, event: Emitted) -> None:
-        """Prints what the flow answers."""
-        self.answers.write(f"{emitted_text.answer(event.payload)}\n")
-        self.answers.flush()
+    def response(self, event: Emitted) -> None:
+        """Prints a response of the flow."""
+        self.responses.write(f"{emitted_text.response(event.payload)}\n")
+        self.responses.flush()
 
     def line(self, event: Event) -> str | None:
         """The line that stays of an event; None when nothing does."""
@@ -72,7 +72,7 @@ class PlainProgress:
         return self.emitted(event) if isinstance(event, Emitted) else None
 
     def emitted(self, event: Emitted) -> str | None:
-        """The lines that stay of what a flow tells people."""
+        """The lines that stay of what a flow emits for people."""
         kind = emitted_text.kind_of(event)
         if kind in emitted_text.PROGRESS:
             text = self.moved_bar(event).text()
@@ -98,8 +98,8 @@ class PlainProgress:
 class LiveProgress(PlainProgress):
     """A moving line for each step that runs, in whose place the lines that stay are written."""
 
-    def __init__(self, stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> None:
-        super().__init__(stream, known, answers)
+    def __init__(self, stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> None:
+        super().__init__(stream, known, responses)
         self.running: dict[int, tuple[str, float, str]] = {}
         self.drawn = 0
         self.frame = 0
@@ -121,7 +121,7 @@ class LiveProgress(PlainProgress):
         self._draw()
 
     def __call__(self, event: Event) -> None:
-        """Tells about one event."""
+        """Shows one event."""
         line = None
         if isinstance(event, StepStarted):
             self.running[event.invocation.id] = (event.step, perf_counter(), event.label or "")
@@ -130,9 +130,9 @@ class LiveProgress(PlainProgress):
             self.running[event.invocation.id] = (step, began, _progress(event))
         elif isinstance(event, Emitted) and emitted_text.kind_of(event) in emitted_text.PROGRESS:
             self.moved_bar(event)
-        elif isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
+        elif isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.RESPONSE:
             self._erase()
-            self.answer(event)
+            self.response(event)
         else:
             if isinstance(event, (StepFinished, StepFailed)):
                 self.running.pop(event.invocation.id, None)
@@ -169,9 +169,9 @@ class LiveProgress(PlainProgress):
                 self.stream.flush()
 
 
-def progress_on(stream: TextIO, known: Collection[str] = (), answers: TextIO | None = None) -> PlainProgress:
-    """The progress that suits a stream; notes whose text is `known` are left out, answers go to `answers`."""
-    return (LiveProgress if is_terminal(stream) else PlainProgress)(stream, known, answers)
+def progress_on(stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> PlainProgress:
+    """The progress that suits a stream; notes whose text is `known` are left out, responses go to `responses`."""
+    return (LiveProgress if is_terminal(stream) else PlainProgress)(stream, known, responses)
 
 
 def _progress(event: Progress) -> str:

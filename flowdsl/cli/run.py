@@ -114,7 +114,7 @@ def _warnings(flow: Flow) -> list[Diagnostic]:
 
 
 def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
-    """The result of the run, with its events told as the options say."""
+    """The result of the run, with its events shown as the options say."""
     import asyncio
 
     if options.events:
@@ -126,29 +126,29 @@ def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
         return result
     if options.quiet:
         return asyncio.run(flow.arun(inputs, on_event=_quiet(options)))
-    return asyncio.run(_run_with_progress(flow, inputs, _answers(options)))
+    return asyncio.run(_run_with_progress(flow, inputs, _responses(options)))
 
 
-async def _run_with_progress(flow: Flow, inputs: dict[str, Any], answers: TextIO) -> Result:
+async def _run_with_progress(flow: Flow, inputs: dict[str, Any], responses: TextIO) -> Result:
     from flowdsl.cli.progress import progress_on
 
     known = {diagnostic.message for diagnostic in _warnings(flow)}
-    async with progress_on(sys.stderr, known, answers) as progress:
+    async with progress_on(sys.stderr, known, responses) as progress:
         return await flow.arun(inputs, on_event=progress)
 
 
-def _answers(options: Namespace) -> TextIO:
-    """Where the answers of a flow go: to stdout, unless that is for JSON alone."""
+def _responses(options: Namespace) -> TextIO:
+    """Where the responses of a flow go: to stdout, unless that is for JSON alone."""
     return sys.stderr if options.json else sys.stdout
 
 
 def _quiet(options: Namespace) -> Callable[[Event], None]:
-    """What a quiet run shows: the answers of the flow, unless stdout is for JSON alone."""
+    """What a quiet run shows: the responses of the flow, unless stdout is for JSON alone."""
     from flowdsl.cli import emitted_text
     from flowdsl.events import Emitted
 
-    def tell(event: Event) -> None:
-        if not options.json and isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.ANSWER:
-            print(emitted_text.answer(event.payload), flush=True)
+    def show(event: Event) -> None:
+        if not options.json and isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.RESPONSE:
+            print(emitted_text.response(event.payload), flush=True)
 
-    return tell
+    return show

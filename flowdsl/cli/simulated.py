@@ -1,4 +1,4 @@
-"""`run --simulate`: every service of a flow answered by a simulator on this machine, and no real key used."""
+"""`run --simulate`: every service of a flow replaced by a simulator on this machine, and no real key used."""
 
 from __future__ import annotations
 

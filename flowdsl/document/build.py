@@ -1,4 +1,4 @@
-"""The third stage: nodes of this language to documents, with every mistake of form. No value of an option is judged."""
+"""The third stage: nodes of this language to documents, with every mistake of form. No option's value is checked."""
 
 from __future__ import annotations
 

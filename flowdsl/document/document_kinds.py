@@ -37,8 +37,8 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
         hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
         message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
-        mend = fixes.renamed(root.keys[near], "flow") if near else None
-        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[mend])
+        spelt = fixes.renamed(root.keys[near], "flow") if near else None
+        findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[spelt])
 
 
 def _dashed(key: Node) -> Fix:
@@ -49,7 +49,7 @@ def _dashed(key: Node) -> Fix:
 def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, presented: bool = False) -> None:
     """Keys of the root that do not belong there: most often a key of the last step that lost its indentation.
 
-    `presented`: it is an action of a kit, where other keys say how it is shown; only those that look misspelt are told.
+    `presented`: it is an action of a kit, where other keys say how it is shown; only misspelt ones are reported.
     """
     for name, key in root.keys.items():
         if name in ROOT_KEYS:

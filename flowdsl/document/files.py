@@ -48,9 +48,9 @@ class Files:
             return self._included[real]
         if len(self._including) >= MAX_DEPTH:
             return None, [Diagnostic("too-deep", f"files include each other more than {MAX_DEPTH} deep", at)]
-        source, slips = self.open(real, at)
-        if slips:
-            return None, slips
+        source, mistakes = self.open(real, at)
+        if mistakes:
+            return None, mistakes
         self._including.append(real)
         try:
             found = self._included[real] = read(source, self.include, measured=True)

@@ -19,13 +19,13 @@ FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-m
 class Findings:
     """The diagnostics of one file, and what they say about the rest of it."""
 
-    __slots__ = ("diagnostics", "maybe_written", "slipped")
+    __slots__ = ("diagnostics", "maybe_written", "misindented")
 
     def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self.diagnostics = list(diagnostics)
-        self.slipped = any(slip.code in ("tab", "misnested-key", "indentation") for slip in self.diagnostics)
+        self.misindented = any(mistake.code in ("tab", "misnested-key", "indentation") for mistake in self.diagnostics)
         """Whether lines had to be left out to read the file: then nothing is reported as missing."""
-        self.maybe_written = {slip.span.text for slip in self.diagnostics} if self.slipped else set[str]()
+        self.maybe_written = {mistake.span.text for mistake in self.diagnostics} if self.misindented else set[str]()
         """FlowContext keys that a part of the file with a mistake of its own may set."""
 
     @property
@@ -45,7 +45,7 @@ class Findings:
         fixes: Iterable[Fix | None] = (),
     ) -> None:
         """Records a diagnostic; of its `fixes` those that there are."""
-        if self.slipped and code in MISSING:
+        if self.misindented and code in MISSING:
             return
         span = at if isinstance(at, Span) else at.span
         made = tuple(fix for fix in fixes if fix is not None)

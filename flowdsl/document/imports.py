@@ -96,12 +96,12 @@ def _module(
 
 def _loaded(real: str, at: Span, alias: Node, builder: Builder, chain: tuple[str, ...]) -> Module | None:
     """A module file with everything it imports, or None when nothing could be made of it."""
-    source, slips = builder.files.open(real, at)
-    builder.findings.diagnostics += slips
-    if slips:
+    source, mistakes = builder.files.open(real, at)
+    builder.findings.diagnostics += mistakes
+    if mistakes:
         return None
-    root, slips = read(source, builder.files.include)
-    builder.findings.diagnostics += slips
+    root, mistakes = read(source, builder.files.include)
+    builder.findings.diagnostics += mistakes
     if root is None:
         return None
     return build_module(source, root, real, alias.span, builder, chain)

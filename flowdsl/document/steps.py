@@ -1,4 +1,4 @@
-"""The form of steps: their names, and the steps inside them. Nothing here judges the values of options."""
+"""The form of steps: their names, and the steps inside them. Nothing here checks the values of options."""
 
 from __future__ import annotations
 

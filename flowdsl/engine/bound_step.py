@@ -1,4 +1,4 @@
-"""An ordinary step, bound to its place: resolve its options, judge them, run it, write what it returns."""
+"""An ordinary step, bound to its place: resolve its options, check them, run it, write what it returns."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class BoundStep:
             ) from None
 
     def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
-        """The exception for a problem, with its place; no hint when it could tell a secret."""
+        """The exception for a problem, with its place; no hint when it could reveal a secret."""
         error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
         error.step, error.path = self.spec.name, self.step.path
         node = self.step.keys.get(problem.key or "")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowdsl.engine.effects import TELLING, Effect, Told
+from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
 from flowdsl.events import Emitted, Note, Progress
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RunningStep:
-    """What every step sees of its run, in a flow or alone in a test: its frame, and the ways to tell and to do things.
+    """What every step sees of its run, in a flow or alone in a test: its frame, and ways to emit events and to act.
 
     `given` and `templated` hold keys as they stand in the file.
     """
@@ -65,14 +65,14 @@ class RunningStep:
         return Path(self._frame.run.output).absolute()
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """Tells that something happens."""
+        """Emits progress."""
         self._keep("progress", text, done, total)
         run = self._frame.run
         if run.emit is not None:
             run.emit(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tells something the author should know."""
+        """Emits a note: something the author should know."""
         self._keep("note", code, text, details)
         run = self._frame.run
         if run.emit is not None:
@@ -89,14 +89,14 @@ class RunningStep:
         self._frame.context[key] = value
 
     def emit(self, name: str, payload: Any) -> None:
-        """Tells the host's sink something."""
+        """Emits something to the host's sink."""
         run = self._frame.run
         payload = run.secrets.hide_in(payload)
         if run.effects is None:
-            run.tell_host(name, payload)
+            run.emit_to_host(name, payload)
         else:
             effect = self._effect("emit", {"name": name, "payload": payload})
-            run.effects.perform_now(effect, lambda: run.tell_host(name, payload))
+            run.effects.perform_now(effect, lambda: run.emit_to_host(name, payload))
         if run.emit is not None:
             run.emit(Emitted(**self._now(), name=name, payload=payload))
 
@@ -115,7 +115,7 @@ class RunningStep:
         run = self._frame.run
         request = run.secrets.hide_in(request)
         return Effect(
-            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, tell=self._tell
+            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, emit=self._repeat
         )
 
     def _now(self) -> dict[str, Any]:
@@ -124,12 +124,12 @@ class RunningStep:
         return {"run": run.id, "invocation": self._invocation, "at_s": run.now()}
 
     def _keep(self, method: str, *arguments: Any) -> None:
-        """Keeps what is told while an effect is performed, for whoever records it."""
-        told = TELLING.get()
-        if told is not None:
-            told.append((method, arguments))
+        """Keeps what is emitted while an effect is performed, for whoever records it."""
+        emissions = EMISSIONS.get()
+        if emissions is not None:
+            emissions.append((method, arguments))
 
-    def _tell(self, told: Told) -> None:
-        """Repeats what was told while an effect was performed."""
-        method, arguments = told
+    def _repeat(self, emission: Emission) -> None:
+        """Repeats what was emitted while an effect was performed."""
+        method, arguments = emission
         getattr(self, method)(*arguments)

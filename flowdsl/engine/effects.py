@@ -1,7 +1,7 @@
 """The one door for everything that is paid or written to the outside.
 
 A step hands over what it is about to do, `await ctx.effect(key, request, perform)`, and the door decides: without one
-the engine just performs. A door can keep a recording, answer from one, count money or ask for leave, and knows no step.
+the engine just performs. A door can keep a recording, replay one, count money or ask for leave, and knows no step.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
 
 T = TypeVar("T")
-Told = tuple[str, tuple[Any, ...]]
-"""What a step told while an effect was performed: the name of the method of its context, and the arguments."""
-TELLING: ContextVar[list[Told] | None] = ContextVar("telling", default=None)
+Emission = tuple[str, tuple[Any, ...]]
+"""What a step emitted while an effect was performed: the name of the method of its context, and the arguments."""
+EMISSIONS: ContextVar[list[Emission] | None] = ContextVar("emissions", default=None)
 """Where that goes; each task of a step that performs several effects side by side has its own."""
 
 
@@ -27,7 +27,7 @@ class Effect:
     """Something that is about to happen outside: `key` names its kind (`image`, `http`, `file`, `emit`), `request` says
     as JSON values, without secrets, what is asked for.
 
-    `store` is where the pictures of the run are. `tell` repeats what was told while an effect was performed.
+    `store` is where the pictures of the run are. `emit` repeats what was emitted while an effect was performed.
     """
 
     key: str
@@ -35,7 +35,7 @@ class Effect:
     run: str
     invocation: Invocation
     store: ImageStore
-    tell: Callable[[Told], None]
+    emit: Callable[[Emission], None]
 
 
 class Effects(Protocol):

@@ -107,7 +107,7 @@ async def execute(frame: Frame) -> dict[str, Any]:
 def _generator(run: Run, effects: Effects) -> Random:
     """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
     effect = Effect(
-        key="random", request=None, run=run.id, invocation=run.root, store=run.store, tell=lambda told: None
+        key="random", request=None, run=run.id, invocation=run.root, store=run.store, emit=lambda emission: None
     )
     return Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6))))
 

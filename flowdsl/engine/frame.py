@@ -2,7 +2,7 @@
 
 Who may write what: a `Run` belongs to all branches, and only its totals change. A `Frame` belongs to one branch, which
 runs one step at a time, and only that step writes its FlowContext; what runs side by side gets frames of its own, made
-by `branched`, whose changes the step that made them writes back when all have settled. Everything runs in one event
+by `branched`, whose changes the step that made them writes back when all have finished. Everything runs in one event
 loop, so a write is never half done; between two `await`s nobody else runs.
 """
 
@@ -89,7 +89,7 @@ async def run_steps(
 ) -> Signal | None:
     """Runs steps in order, up to the first that gives a signal; gives that signal.
 
-    `parent` is the invocation in whose block they stand, `iteration` the number of that block's iteration.
+    `parent` is the invocation in whose block they stand, `iteration` that of the block.
     """
     run = frame.run
     totals, emit, observed, started = run.totals, run.emit, run.observed, run.started

@@ -4,9 +4,9 @@ A secret is a `SecretText`, and templates keep that mark on whatever they make o
 a step or a function of the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark
 again on what a step returns, where the text holds a known secret whole or in one of its forms. (2) Something is shown
 before the secret is known: `notice` is called on what a step is given, and on the whole FlowContext when one fails,
-before anything of it is told. (3) A template that mentions no secret is compiled without marks, which is faster; only
+before any of it is emitted. (3) A template that mentions no secret is compiled without marks, which is faster; only
 a document whose text could spell the word `secret` nowhere is compiled so (`Compiler.taint`). (4) A part of a secret
-shorter than TELLING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
+shorter than REVEALING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
 `hide`, which searches for every form of every secret seen so far in all that leaves the run: events, errors, effects,
 results.
 """
@@ -21,9 +21,9 @@ from flowdsl.template.taint import SecretText
 
 HIDDEN = "***"
 """What stands in place of a secret."""
-TELLING = 6
+REVEALING = 6
 """A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
-would garble every message and tell nobody's secret."""
+would garble every message and reveal nobody's secret."""
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 
@@ -62,7 +62,7 @@ class Secrets:
         if value and value not in self._seen:
             self._seen.add(str(value))
             self._forms = sorted(
-                {form for secret in self._seen for form in _forms(secret) if len(form) >= TELLING},
+                {form for secret in self._seen for form in _forms(secret) if len(form) >= REVEALING},
                 key=len,
                 reverse=True,
             )
@@ -93,12 +93,12 @@ class Secrets:
         return value
 
     def _is_secret(self, value: str) -> bool:
-        return value in self._seen or (isinstance(value, SecretText) and len(value) < TELLING)
+        return value in self._seen or (isinstance(value, SecretText) and len(value) < REVEALING)
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if isinstance(value, SecretText):
-            if len(value) >= TELLING:
+            if len(value) >= REVEALING:
                 self.add(value)
         elif isinstance(value, dict):
             for item in value.values():
@@ -122,7 +122,7 @@ class Secrets:
 
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
-    if len(secret) < TELLING:
+    if len(secret) < REVEALING:
         return
     from base64 import b64encode
     from html import escape

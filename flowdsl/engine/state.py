@@ -143,8 +143,8 @@ class Run:
         else:
             self.totals.cost_usd += usd
 
-    def tell_host(self, name: str, payload: Any) -> None:
-        """Tells the host's sink; without a sink and without an event callback it is printed to standard error."""
+    def emit_to_host(self, name: str, payload: Any) -> None:
+        """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""
         if self.host.sink is not None:
             self.host.sink(name, payload)
         elif self.emit is None:

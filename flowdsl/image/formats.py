@@ -28,7 +28,7 @@ class ImageSize(NamedTuple):
 
 
 def media_type(head: bytes) -> str | None:
-    """The media type that the first bytes of a file tell, or None when it is no image we know.
+    """The media type that the first bytes of a file show, or None when it is no image we know.
 
     Source: W3C PNG (third edition) 5.2, ITU-T T.81 B.1.1.3, RFC 9649 (WebP) 2.4, GIF89a 17, SVG 2.
     """
@@ -47,7 +47,7 @@ def media_type(head: bytes) -> str | None:
 
 
 def image_size(mime: str, head: bytes) -> ImageSize | None:
-    """The size that the header of a file tells, or None when the bytes end before it or it names none."""
+    """The size that the header of a file gives, or None when the bytes end before it or it gives none."""
     size = _READERS[mime](head)
     return size if size is not None and size.width > 0 and size.height > 0 else None
 

@@ -87,11 +87,11 @@ def resolved(key: Key) -> bool:
 
 
 def how_resolved(key: Key) -> list[str]:
-    """What is special about the way a key is read: `condition`, `expression`, `when needed`, `as it stands`."""
+    """What is special about the way a key is read: `condition`, `expression`, `when needed`, `unchanged`."""
     if key.type in BLOCK_TYPES:
         return ["its steps resolve their own options when they run"]
     if key.verbatim:
-        return ["taken as it stands, no templates"]
+        return ["used unchanged, no templates"]
     facts = ["a condition: an undefined value is false"] if key.condition else []
     facts += ["an expression without braces"] if key.expression else []
     return [*facts, "resolved when the step needs it"] if key.deferred else facts

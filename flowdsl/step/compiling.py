@@ -32,7 +32,7 @@ class Frame(Protocol):
         ...
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
-        """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its passes."""
+        """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its iterations."""
         ...
 
 

@@ -12,7 +12,7 @@ FALSE_TEXTS = frozenset({"", "false", "null", "undefined", "none"})
 
 def holds(value: Any) -> bool:
     """Whether the value of a condition is true: a text is false when, trimmed, it is empty or says false, null,
-    undefined or none in any case; everything else is judged as JavaScript does."""
+    undefined or none in any case; everything else is as in JavaScript."""
     if isinstance(value, str):
         return value.strip().lower() not in FALSE_TEXTS
     return truthy(value)

@@ -126,7 +126,7 @@ class Loop(Record):
     items: str | None = None
     """The key with a list: one iteration for each item. It is resolved before the first."""
     numbers: tuple[str, ...] = ()
-    """The keys with the first number, the last one, which is included, and the step (1 or -1 unless given)."""
+    """The keys with the first number, the last one, which is included, and the step (default: 1 or -1)."""
     on: tuple[str, ...] = ()
     """The keys that can hold a condition, resolved before each iteration; the first that is given counts."""
     item: str | None = None
@@ -137,8 +137,8 @@ class Loop(Record):
     """The key with a value, resolved at the end of each iteration, and the key whose text is the FlowContext key that
     holds the list of them after the loop."""
     concurrent: str | None = None
-    """The key that says how many iterations run at a time: 1 when it is absent. More run on copies of the FlowContext
-    each, and cannot BREAK."""
+    """The key of the concurrency limit of the iterations: 1 when it is absent. With more, each runs on a copy of the
+    FlowContext, and cannot BREAK."""
     least: int = 0
     """How many iterations run at least, whatever the options say: 1 for a loop that asks only after its block."""
 
@@ -205,7 +205,7 @@ class Parallel(Record):
     blocks: tuple[str, ...]
     """The keys that hold the blocks; a key with several, in the order of the file."""
     concurrent: str | None = None
-    """The key that says how many of them run at a time: all when it is absent."""
+    """The key of the concurrency limit: all of them run side by side when it is absent."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""
@@ -291,7 +291,7 @@ FlowShape: TypeAlias = Leaf | Sequence | Choice | Switch | Loop | Try | Parallel
 SHAPES: tuple[type[FlowShape], ...] = (Leaf, Sequence, Choice, Switch, Loop, Try, Parallel, Call, Exit, Assign)
 EXIT_WORDS = {
     Signal.BREAK: "leaves the loop",
-    Signal.CONTINUE: "ends the pass",
+    Signal.CONTINUE: "ends the iteration",
     Signal.RETURN: "ends the flow",
     Signal.END: "ends the run",
     None: "fails",

@@ -1,4 +1,4 @@
-"""Work side by side that always settles: nothing is cancelled because something else failed.
+"""Work side by side that always finishes: nothing is cancelled because something else failed.
 
 Who may write what: each piece of work has its own shallow copy of the FlowContext (`StepContext.branch`), made when it
 starts, and writes only there; nobody reads what another one writes. So it makes no difference when each of them gets a
@@ -54,8 +54,8 @@ async def gather(
     concurrency: int,
     stop: bool = False,
 ) -> Gathered:
-    """Runs `work(context, index)` for each index below `size`, at most `concurrency` at a time, each on its own copy of
-    the FlowContext as it is now; `merge` of the result brings the copies together.
+    """Runs `work(context, index)` for each index below `size`, at most `concurrency` side by side, each on its own
+    copy of the FlowContext as it is now; `merge` of the result brings the copies together.
 
     With `stop`, none is started after one that failed or gave a signal. Cancelling it cancels all that runs, and waits
     for it.

@@ -130,7 +130,7 @@ class Key(NamedTuple):
             )
         if high is not None and length > high:
             return Problem(
-                "wrong-length", f"`{self.name}` has {_count(length, unit)}, and takes at most {high}", key=self.name
+                "wrong-length", f"`{self.name}` has {_count(length, unit)}, and accepts at most {high}", key=self.name
             )
         if self.pattern is not None:
             import re

@@ -1,6 +1,6 @@
 """Rules between keys of one step, as small frozen values with three faces.
 
-`problems(options)` judges, `schema()` says the same in JSON Schema, `describe()` says it to people. A rule speaks about
+`problems(options)` checks, `schema()` says the same in JSON Schema, `describe()` says it to people. A rule speaks about
 keys that are present: a key with null is absent, and a default is not present.
 """
 
@@ -30,7 +30,7 @@ UNKNOWN: Any = _Unknown()
 
 
 class Change(NamedTuple):
-    """Other options that mend a problem: `values` are keys with their new values, None for a key that goes.
+    """Other options that correct a problem: `values` are keys with their new values, None for a key that goes.
 
     `names` are keys that get another name. See `Fix` for what `safe` is.
     """
@@ -61,7 +61,7 @@ class Problem(NamedTuple):
 
     `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
     under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
-    that this problem speaks for: no second problem is reported on them. Each of `fixes` mends it.
+    that this problem speaks for: no second problem is reported on them. Each of `fixes` corrects it.
     """
 
     code: str
@@ -77,12 +77,12 @@ class Problem(NamedTuple):
 
 
 class Options:
-    """The options of one step as they stand: what rules and capability checks judge.
+    """The options of one step: what rules and capability checks validate.
 
     `given` maps each present key, in document order, to its value, or to `UNKNOWN` when a template decides it.
     `defaults` holds the defaults of the step's keys. `service` is the service entry the step would use.
     `reads_text` says whether the FlowContext can hold a `text` here (None: cannot be known). `as_of` is the day that
-    life dates are judged by.
+    life dates are checked against.
     """
 
     __slots__ = ("_in_force", "as_of", "defaults", "given", "reads_text", "service", "step")
@@ -119,9 +119,9 @@ class Options:
 
 
 Check = Callable[[Options], Iterable[Problem]]
-"""A capability check: judges the options of one step beyond what rules can say, for example against a model catalogue.
+"""A capability check of the options of one step, beyond what rules can say, for example against a model catalogue.
 
-It looks at nothing but the options: equal options are judged once."""
+It looks at nothing but the options: equal options are checked once."""
 
 
 class Rule:
@@ -392,7 +392,7 @@ class Limit(Rule):
         if isinstance(value, (int, float)) and value is not True and value > self.maximum and not lifted:
             yield Problem(
                 "out-of-range",
-                f"`{key}` is {value}, and the step takes at most {self.maximum:g}",
+                f"`{key}` is {value}, and the step accepts at most {self.maximum:g}",
                 key=key,
                 hint=f"use {self.maximum:g} or less; `limits: {self.unless}` on the service entry lifts this",
                 fixes=use(key, int(self.maximum) if float(self.maximum).is_integer() else self.maximum),
@@ -418,7 +418,7 @@ def join_keys(keys: Sequence[str], word: str) -> str:
 
 
 def show(value: object, limit: int = 40) -> str:
-    """A value in the words of YAML, shortened: text as it stands, null, true, `a list of 3`."""
+    """A value in the words of YAML, shortened: text unchanged, null, true, `a list of 3`."""
     if value is None:
         return "null"
     if isinstance(value, bool):

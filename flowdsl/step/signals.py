@@ -11,7 +11,7 @@ class Signal(Enum):
     BREAK = "break"
     """Leave the innermost loop."""
     CONTINUE = "continue"
-    """Go on with the next pass of the innermost loop."""
+    """Go on with the next iteration of the innermost loop."""
     RETURN = "return"
     """Leave the innermost called flow."""
     END = "end"

@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Verbatim:
-    """Marks a field whose text is taken as it stands: no template is looked for in it."""
+    """Marks a field whose text is used unchanged: no template is looked for in it."""
 
     __slots__ = ()
 
@@ -217,7 +217,7 @@ class StepSpec:
         for name in self._required:
             if given.get(name) is None:
                 yield Problem("missing-key", f"{self.name} needs `{name}`", key=name, hint=f"add `{name}:`")
-        if wrong:  # what is wrong in itself is not judged together with others
+        if wrong:  # what is wrong in itself is not checked together with others
             options = options.replaced({**given, **dict.fromkeys(wrong, UNKNOWN)})
         for rule in self._between:
             yield from rule.problems(options)

@@ -87,11 +87,11 @@ class StepContext(Protocol):
         ...
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """Tell that something happens: `done` of `total` units when they can be counted."""
+        """Emit progress: a text, and `done` of `total` units when they can be counted."""
         ...
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Tell something the author should know; the run goes on."""
+        """Emit a note: something the author should know; the run goes on."""
         ...
 
     def spend(self, usd: float | None) -> None:
@@ -120,11 +120,11 @@ class StepContext(Protocol):
         ...
 
     def emit(self, name: str, payload: Any) -> None:
-        """Tell the host's sink something."""
+        """Emit something to the host's sink."""
         ...
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
-        """Do something that is paid, or written to the outside: `perform` does it, unless the host answers from a
+        """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
         result is of JSON values, bytes, images and blobs; errors are RunErrors."""
         ...

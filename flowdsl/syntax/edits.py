@@ -1,7 +1,7 @@
-"""Edits of a text: the mends that need no nodes, as slips of syntax do.
+"""Edits of a text: the fixes that need no nodes, as those of syntax errors.
 
 No edit copies a part of the file, so that a secret in the file shows in no fix; what they write is a name, a sign or a
-number that the hint tells as well.
+number that the hint says as well.
 """
 
 from __future__ import annotations

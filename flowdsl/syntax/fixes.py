@@ -1,6 +1,6 @@
-"""Fixes: exact edits of a file, made where a hint is made. Each function here is one kind of mend.
+"""Fixes: exact edits of a file, made where a hint is made. Each function here is one kind of fix.
 
-Mends that need no nodes are in `edits`.
+Fixes that need no nodes are in `edits`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def written(value: Any, style: str | None = None) -> str:
 
 
 def unquoted(node: Node, text: str, *, title: str) -> Fix:
-    """A text as it stands, without quotes, in place of a scalar."""
+    """A text unchanged, without quotes, in place of a scalar."""
     return replaced(Span(node.source, content_start(node), node.end), text, title=title, safe=True)
 
 

@@ -102,7 +102,7 @@ def _block(text: str, start: int, end: int, value: str, folded: bool) -> list[tu
     while at < end and (match := _LINE.match(text, at)) is not None:
         lines.append((at, match.group(1)))
         at = match.end()
-    # The value tells how much of the first line's indentation is text: an indentation indicator can make it so.
+    # The value shows how much of the first line's indentation is text: an indentation indicator can make it so.
     indent = next((_spaces(line) for _, line in lines if line.strip()), 0)
     indent -= next((_spaces(line) for line in value.split("\n") if line.strip()), 0)
     contents = [(place + indent, line[indent:]) for place, line in lines]

@@ -14,11 +14,11 @@ _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
 _QUOTED = re.compile(r"(?:[\w.$-]\s*:\s+|-\s+|[\[{,]\s*)(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")$")
 _NEAR = 200
-"""How many characters, templates and lines are looked at around a slip: a hostile file must not take long."""
+"""How many characters, templates and lines are looked at around an error: a hostile file must not take long."""
 _KEY = re.compile(r"\s*(?:-\s+)?([\w.$-]+)\s*:(?:\s|$)")
 
 
-def syntax_slip(source: Source, error: Any) -> Diagnostic:
+def syntax_mistake(source: Source, error: Any) -> Diagnostic:
     """The diagnostic for an exception of the YAML parser (`yaml.YAMLError`)."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
@@ -26,8 +26,8 @@ def syntax_slip(source: Source, error: Any) -> Diagnostic:
     at = min(mark.index, len(source.text))
     line = source.position(at).line
     for number in (line, line - 1):
-        if number >= 1 and (slip := unquoted_template(source, source.offset(number, 1))) is not None:
-            return slip
+        if number >= 1 and (mistake := unquoted_template(source, source.offset(number, 1))) is not None:
+            return mistake
     return (
         _tab(source, line)
         or _comment(source, line)
@@ -43,24 +43,24 @@ def syntax_slip(source: Source, error: Any) -> Diagnostic:
     )
 
 
-def mend(text: str, slip: Diagnostic) -> str | None:
-    """The text with a slip worked around, every other character in its place; None when there is no way to go on.
+def recover(text: str, mistake: Diagnostic) -> str | None:
+    """The text with an error worked around, every other character in its place; None when there is no way to go on.
 
-    This lets one pass find the mistakes that stand behind a slip.
+    This lets one pass find the mistakes that stand behind an error.
     """
-    start, end = slip.span.start, slip.span.end
-    if slip.code == "unquoted-template" and end - start >= 2:
+    start, end = mistake.span.start, mistake.span.end
+    if mistake.code == "unquoted-template" and end - start >= 2:
         return text[:start] + '"' + "x" * (end - start - 2) + '"' + text[end:]
-    if slip.code == "tab":
+    if mistake.code == "tab":
         return text[:start] + " " * (end - start) + text[end:]
-    if slip.code in ("misnested-key", "indentation"):
+    if mistake.code in ("misnested-key", "indentation"):
         first = text.rfind("\n", 0, start) + 1
         last = text.find("\n", end)
         last = len(text) if last < 0 else last
         return text[:first] + " " * (last - first) + text[last:]
-    if slip.code == "yaml-syntax" and text[start:end] == "//":
+    if mistake.code == "yaml-syntax" and text[start:end] == "//":
         return text[:start] + "# " + text[end:]
-    if slip.code in ("unquoted-colon", "unquoted-sign", "quote-in-quotes"):
+    if mistake.code in ("unquoted-colon", "unquoted-sign", "quote-in-quotes"):
         return text[:start] + "_" + text[start + 1 :]
     return None
 

@@ -1,4 +1,4 @@
-"""YAML text to nodes: values with exact spans, and every slip of syntax as a diagnostic.
+"""YAML text to nodes: values with exact spans, and every syntax error as a diagnostic.
 
 The values are those of YAML 1.2's core schema: `yes`, `no`, `on` and `off` are text.
 """
@@ -15,10 +15,10 @@ from flowdsl.syntax import libyaml
 
 MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""
-MAX_SLIPS = 50
+MAX_MISTAKES = 50
 """How many syntax errors are worked around to find the mistakes behind them."""
 MAX_REREAD = 20_000_000
-"""How many characters are read again, at most, to get past slips."""
+"""How many characters are read again, at most, to get past syntax errors."""
 MAX_NODES = 500_000
 """How many nodes a document may have once its aliases are expanded."""
 
@@ -76,13 +76,13 @@ def read(
 ) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
 
-    How it goes on after a slip of syntax. The parser stops at the first thing that it cannot read, and its state is of
-    no use then. So the slip is told in our words, it is worked around in a copy of the text, and the copy is read from
+    How it goes on after a syntax error. The parser stops at the first thing that it cannot read, and its state is of
+    no use then. So the error is put into our words, worked around in a copy of the text, and the copy is read from
     its start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks.
     Why in a copy: the source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy
     has every other character at the place it has there, so that each span of a node read from the copy is a span of the
-    source. Each round gets past one slip; there are MAX_SLIPS rounds at most, and MAX_REREAD characters read in all, so
-    that a hostile file ends. Where a slip cannot be worked around, there is no document: no findings are better than
+    source. Each round gets past one error; at most MAX_MISTAKES rounds, and MAX_REREAD characters are read, so
+    that a hostile file ends. Where an error cannot be worked around, there is no document: no findings are better than
     wrong ones.
 
     `measured` gives every node its `size` and `height`, for a file that others include.
@@ -100,33 +100,35 @@ def read(
         span = Span(source, error.start, error.start + 1)
         message = f"the character U+{ord(text[error.start]):04X} is not allowed in YAML"
         return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
-    for _ in range(min(MAX_SLIPS, 1 + MAX_REREAD // len(text))):
+    for _ in range(min(MAX_MISTAKES, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
         try:
             root = _composed(source, text, found, templates, include, measured)
             return root, diagnostics + found
         except _Stop:
             return None, diagnostics + found
-        except (libyaml.YAMLError, _Slip) as error:
-            from flowdsl.syntax.yaml_errors import mend, syntax_slip
+        except (libyaml.YAMLError, _Mistake) as error:
+            from flowdsl.syntax.yaml_errors import recover, syntax_mistake
 
-            slip = error.diagnostic if isinstance(error, _Slip) else syntax_slip(Source(text, source.path), error)
-            slip = _in_source(slip, source)
-            if not _follows(slip, diagnostics):
-                diagnostics.append(slip)
-            mended = mend(text, slip)  # as long as the text, with every other character in its place
-            if mended is None or mended == text:
+            mistake = (
+                error.diagnostic if isinstance(error, _Mistake) else syntax_mistake(Source(text, source.path), error)
+            )
+            mistake = _in_source(mistake, source)
+            if not _follows(mistake, diagnostics):
+                diagnostics.append(mistake)
+            recovered = recover(text, mistake)  # as long as the text, with every other character in its place
+            if recovered is None or recovered == text:
                 return None, diagnostics
-            if slip.code == "unquoted-template":
-                templates.add(slip.span.start)  # its node gets the author's characters back: they are checked too
-            text = mended
+            if mistake.code == "unquoted-template":
+                templates.add(mistake.span.start)  # its node gets the author's characters back: they are checked too
+            text = recovered
     return None, diagnostics
 
 
 def _composed(
     source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None, measured: bool
 ) -> Node | None:
-    """The root node of a text, which is the source's but for slips that were worked around.
+    """The root node of a text, which is the source's but for syntax errors that were worked around.
 
     From version 0.2.6 on libyaml has a limit of its own for brackets inside brackets. It reads ahead by up to a line,
     so its error comes before the events that lead there. What stands before its limit is deeper than ours by far:
@@ -145,18 +147,18 @@ def _composed(
     return _composed(source, text[:limit], found, templates, include, measured)
 
 
-def _in_source(slip: Diagnostic, source: Source) -> Diagnostic:
-    """A slip found in a copy of the text, where every character has its place in the source."""
+def _in_source(mistake: Diagnostic, source: Source) -> Diagnostic:
+    """A syntax error found in a copy of the text, where every character has its place in the source."""
     fixes = tuple(
         fix._replace(edits=tuple(edit._replace(span=edit.span._replace(source=source)) for edit in fix.edits))
-        for fix in slip.fixes
+        for fix in mistake.fixes
     )
-    return slip._replace(span=slip.span._replace(source=source), fixes=fixes)
+    return mistake._replace(span=mistake.span._replace(source=source), fixes=fixes)
 
 
-def _follows(slip: Diagnostic, before: list[Diagnostic]) -> bool:
-    """Whether a slip only follows from a tab or a quote on its line."""
-    line = slip.span.first.line
+def _follows(mistake: Diagnostic, before: list[Diagnostic]) -> bool:
+    """Whether a syntax error only follows from a tab or a quote on its line."""
+    line = mistake.span.first.line
     return any(d.code in ("tab", "quote-in-quotes") and d.span.first.line == line for d in before)
 
 
@@ -186,7 +188,7 @@ class _Stop(Exception):
     pass
 
 
-class _Slip(Exception):
+class _Mistake(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
@@ -317,9 +319,9 @@ class _Composer:
         if not isinstance(node.value, str) or not node.value:
             self.report("wrong-type", "`!include` takes a path", node.span, "write `!include ./steps.yaml`")
             return Node("scalar", None, self.source, node.start, node.end)
-        found, slips = include(node.value, node.span)
+        found, mistakes = include(node.value, node.span)
         known = set(map(id, self.diagnostics))  # a file that is included twice gives the same findings twice
-        self.diagnostics += [slip for slip in slips if id(slip) not in known]
+        self.diagnostics += [mistake for mistake in mistakes if id(mistake) not in known]
         if found is not None and depth + found.height > MAX_DEPTH:
             self.report("too-deep", f"with this file, lists and maps stand more than {MAX_DEPTH} deep", node.span)
             found = None
@@ -390,12 +392,12 @@ class _Composer:
             return
         from flowdsl.syntax.yaml_errors import unquoted_template
 
-        slip = unquoted_template(self.source, start)
-        if slip is None:
+        mistake = unquoted_template(self.source, start)
+        if mistake is None:
             span = Span(self.source, start, start + 1)
             message = "a key must be a text, and this is a list or a map"
-            slip = Diagnostic("complex-key", message, span, hint="quote the text if it starts with { or [")
-        raise _Slip(slip)
+            mistake = Diagnostic("complex-key", message, span, hint="quote the text if it starts with { or [")
+        raise _Mistake(mistake)
 
     def alias(self, event: Any, depth: int) -> Node:
         at = Span(self.source, event.start_mark.index, event.end_mark.index)

@@ -27,7 +27,7 @@ from flowdsl.template.nodes import (
 from flowdsl.template.runtime import FAILURES, Runtime, failure
 from flowdsl.template.values import UNDEFINED, strict_eq
 
-# After so many passes of its loops a rendering is worth a function.
+# After so many iterations of its loops a rendering is worth a function.
 LONG: Final = 64
 
 
@@ -62,7 +62,7 @@ class Program:
 
 
 class _Rendering(Evaluation):
-    """One rendering; `loops` counts the passes of all loops, `counted` the texts whose length was judged."""
+    """One rendering; `loops` counts the iterations of all loops, `counted` the texts whose length was checked."""
 
     __slots__ = ("counted", "loops", "program")
 
@@ -157,7 +157,7 @@ class _Rendering(Evaluation):
         self.levels.pop()
 
     def tick(self, place: tuple[int, int], out: list[str]) -> None:
-        """Judge the passes of loops so far; once a function of the host was called, it is too late to begin anew."""
+        """Check the iterations of loops so far; once a function of the host was called, it is too late to restart."""
         if self.loops >= LONG and not self.called:
             raise Worthwhile
         self.at = place

@@ -13,7 +13,7 @@ T = TypeVar("T")
 class TemplateLimits(NamedTuple):
     """The bounds of one rendering.
 
-    `max_depth` counts levels of an expression, `max_output` characters, `max_loops` passes of all loops.
+    `max_depth` counts levels of an expression, `max_output` characters, `max_loops` iterations of all loops.
     `max_seconds` is CPU time, so waiting for a host function costs nothing.
     """
 
@@ -89,12 +89,12 @@ class Meter:
     deadline = 0.0
 
     def tick(self, limits: TemplateLimits, loops: int, out: list[str], counted: int) -> int:
-        """Judge the passes of loops so far, and an output of which `counted` texts were judged before.
+        """Check the iterations of loops so far, and an output of which `counted` texts were checked before.
 
         Raises: TemplateError when there were too many, the time is up, or the output is too long.
         """
         if loops > limits.max_loops:
-            raise limit_error("too many passes of its loops", f"{limits.max_loops:,}")
+            raise limit_error("too many iterations of its loops", f"{limits.max_loops:,}")
         self.output += sum(map(len, out[counted:]))
         if self.output > limits.max_output:
             raise limit_error("too much text", f"{limits.max_output:,} characters")

@@ -165,9 +165,9 @@ class _Walk:
                 self.test_name(first.value, first.start + 1)
 
     def tested(self, node: Tested, bound: frozenset[str]) -> None:
-        from flowdsl.template.tests import JUDGE_UNDEFINED
+        from flowdsl.template.tests import ACCEPT_UNDEFINED
 
-        self.node(node.target, bound, guarded=node.name in JUDGE_UNDEFINED)
+        self.node(node.target, bound, guarded=node.name in ACCEPT_UNDEFINED)
         self.arguments(node.arguments, bound)
         self.test_name(node.name, node.at)
 

@@ -39,7 +39,7 @@ def names_set(body: Body, in_loops: bool = False) -> set[str]:
 
 
 def loop_parts(index: int, length: int) -> dict[str, Any]:
-    """What `loop` holds in a pass of a loop."""
+    """What `loop` holds in an iteration of a loop."""
     return {
         "index": index + 1,
         "index0": index,

@@ -80,7 +80,7 @@ TESTS: Final[Mapping[str, Test]] = {
     "undefined": lambda value, *_: value is UNDEFINED,
     "upper": lambda value, *_: isinstance(value, str) and to_text(value).upper() == value,
 }
-JUDGE_UNDEFINED: Final = frozenset(
+ACCEPT_UNDEFINED: Final = frozenset(
     (
         "callable",
         "defined",

@@ -1,4 +1,4 @@
-"""Doors for effects: one that keeps a recording of a run, and one that answers from it."""
+"""Doors for effects: one that keeps a recording of a run, and one that replays it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowdsl.engine.effects import TELLING, Effect, Told
+from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.errors import StepError, UsageError
 from flowdsl.testing.recorded_values import decoded, decoded_error, encoded, encoded_error
 
@@ -32,7 +32,7 @@ class Recorded:
     request: Any
     result: Any = None
     error: dict[str, Any] | None = None
-    told: list[Any] = field(default_factory=list)
+    emitted: list[Any] = field(default_factory=list)
 
     @property
     def place(self) -> Place:
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class _Numbers:
-    """Counts the effects of each invocation: a step that asks four times gets four answers."""
+    """Counts the effects of each invocation: a step that asks four times gets four results."""
 
     def __init__(self) -> None:
         self._asked: Counter[tuple[str, str]] = Counter()
@@ -57,7 +57,7 @@ class Recording:
     """A door that performs effects and keeps what came of them: `flow.run(effects=recording)`, for one run.
 
     `recorded` holds the effects in the order in which they ended, `blobs` the bytes of pictures by their SHA-256. A
-    recording holds what services answered, and no request with its secrets.
+    recording holds what services responded, and no request with its secrets.
     """
 
     def __init__(self) -> None:
@@ -67,14 +67,14 @@ class Recording:
 
     async def perform(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
         """Performs an effect, and keeps its result or its error."""
-        place, told = self._numbers.place(effect), []  # type: tuple[Place, list[Told]]
+        place, emitted = self._numbers.place(effect), []  # type: tuple[Place, list[Emission]]
         try:
-            with _telling(told):
+            with _keeping(emitted):
                 result = await act()
         except Exception as error:
-            self._keep(effect, place, told, error=encoded_error(error, effect.invocation.step, self.blobs))
+            self._keep(effect, place, emitted, error=encoded_error(error, effect.invocation.step, self.blobs))
             raise
-        self._keep(effect, place, told, result=encoded(result, self.blobs))
+        self._keep(effect, place, emitted, result=encoded(result, self.blobs))
         return result
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
@@ -112,10 +112,10 @@ class Recording:
         recording.blobs = {path.name: path.read_bytes() for path in files}
         return recording
 
-    def _keep(self, effect: Effect, place: Place, told: list[Told], **came: Any) -> None:
+    def _keep(self, effect: Effect, place: Place, emitted: list[Emission], **came: Any) -> None:
         at, key, number = place
-        request, said = encoded(effect.request, self.blobs), encoded(told, self.blobs)
-        self.recorded.append(Recorded(at=at, key=key, number=number, request=request, told=said, **came))
+        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs)
+        self.recorded.append(Recorded(at=at, key=key, number=number, request=request, emitted=said, **came))
 
 
 class Replay:
@@ -148,8 +148,8 @@ class Replay:
 
     def _replayed(self, effect: Effect) -> Any:
         recorded = self._found(effect)
-        for method, arguments in recorded.told:
-            effect.tell((method, tuple(decoded(arguments, self._blobs, effect.store))))
+        for method, arguments in recorded.emitted:
+            effect.emit((method, tuple(decoded(arguments, self._blobs, effect.store))))
         if recorded.error is not None:
             raise decoded_error(recorded.error, self._blobs, effect.store)
         return decoded(recorded.result, self._blobs, effect.store)
@@ -172,10 +172,10 @@ def _shown(place: Place) -> str:
 
 
 @contextmanager
-def _telling(told: list[Told]) -> Iterator[None]:
-    """Keeps what is told meanwhile in this task and those it starts."""
-    token = TELLING.set(told)
+def _keeping(emitted: list[Emission]) -> Iterator[None]:
+    """Keeps what is emitted meanwhile in this task and those it starts."""
+    token = EMISSIONS.set(emitted)
     try:
         yield
     finally:
-        TELLING.reset(token)
+        EMISSIONS.reset(token)

@@ -1,4 +1,4 @@
-"""One step without a flow: what it returns, and what it tells meanwhile."""
+"""One step without a flow: what it returns, and what it emits meanwhile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from flowdsl.step.step import Branch, Step, spec_of
 
 
 class StubContext(RunningStep):
-    """A StepContext over plain values that remembers what the step told: the engine's own, without a flow around it.
+    """A StepContext over plain values that remembers what the step emitted: the engine's own, without a flow around it.
 
     `flow_context` is what the step can read; `progressed`, `notes`, `spent` and `emitted` collect its calls. `deferred`
     holds the options that the step resolves itself: values, or functions of the names it gives. `effects` is a door for

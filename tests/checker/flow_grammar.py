@@ -166,7 +166,7 @@ class Grammar:
         return {"step": "WHILE", "condition": condition, "do": [count, *body]}, False
 
     def body(self, env: Env, around: dict[str, Any], own: set[str]) -> list[Any]:
-        """The steps of a pass, which sets its `own` anew: they read nothing that another pass may have changed."""
+        """The steps of an iteration, which sets its `own` anew: they read nothing that another one may have changed."""
         mark, size, fresh = self.random.getstate(), self.size, self.fresh
         changed: set[str] = set()
         while True:

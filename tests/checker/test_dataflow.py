@@ -13,7 +13,7 @@ import flowdsl
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks stand beside the package, and are not installed
 
 
-def told(flow: str, **settings: object) -> list[str]:
+def reported(flow: str, **settings: object) -> list[str]:
     """The findings of a flow, each as `line code message`."""
     diagnostics = flowdsl.Environment(**settings).check(flow)  # type: ignore[arg-type]  # keywords of Environment
     return [f"{found.span.first.line} {found.code}: {found.message}" for found in diagnostics]
@@ -45,7 +45,7 @@ SILENT = {
   d: "{% if flowContext.a %}{{ flowContext.a.b }}{% endif %}"
   e: "{{ flowContext.a.b if flowContext.a else '-' }}"
 """,
-    "a loop that makes at least one pass": """
+    "a loop that runs at least one iteration": """
 - step: FOR
   var: n
   start: 1
@@ -60,7 +60,7 @@ SILENT = {
   do: [{step: SET, count: "{{ flowContext.count + 1 }}"}]
 - {step: SET, b: "{{ flowContext.count * 2 }}"}
 """,
-    "a first pass that sets what later ones read": """
+    "a first iteration that sets what later ones read": """
 - step: FOR
   var: name
   items: [Ada, Grace, Hedy]
@@ -116,11 +116,11 @@ flow:
   - {step: CALL_FLOW, ref: "local.flows.{{ env.WHICH | default('one') }}"}
   - {step: SET, c: "{{ flowContext.a }}"}
 """,
-    "a host's object and an answer can be anything": """
-- {step: REST, url: "https://example.com", outputs: [{type: json, name: answer}]}
+    "a host's object and a response can be anything": """
+- {step: REST, url: "https://example.com", outputs: [{type: json, name: response}]}
 - step: FOR
   var: item
-  items: "{{ flowContext.answer.items }}"
+  items: "{{ flowContext.response.items }}"
   do: [{step: SET, a: "{{ flowContext.item.name.first + client.id() * 2 }}"}]
 """,
     "inputs as their schemas say": """
@@ -144,11 +144,11 @@ blocks: {flows: {paint: [{step: SET, a: "{{ flowContext.anything }} {{ local.con
 
 
 @pytest.mark.parametrize("flow", SILENT.values(), ids=SILENT)
-def test_a_right_flow_is_told_nothing(flow: str) -> None:
-    assert told(flow, host=flowdsl.Host(objects={"client": object()}, env=["A", "WHICH"])) == []
+def test_a_right_flow_has_no_finding(flow: str) -> None:
+    assert reported(flow, host=flowdsl.Host(objects={"client": object()}, env=["A", "WHICH"])) == []
 
 
-TOLD = {
+REPORTED = {
     "a CONTINUE can come before it": (
         """
 - step: FOR
@@ -189,7 +189,7 @@ onError: [{step: SET, b: "{{ flowContext.a }} {{ flowContext.error.mesage }}"}]
             "3 unknown-member: `flowContext.error` is an error, and has no `mesage`",
         ],
     ),
-    "the second pass finds another type": (
+    "the second iteration finds another type": (
         """
 - {step: SET, a: [1]}
 - step: FOR
@@ -244,9 +244,9 @@ flow: [{step: SET, a: {b: 1}}, {step: SET, c: "{{ flowContext.a.x }}"}]
 }
 
 
-@pytest.mark.parametrize(("flow", "expected"), TOLD.values(), ids=TOLD)
-def test_a_wrong_flow_is_told_once_and_where(flow: str, expected: list[str]) -> None:
-    assert told(flow, host=flowdsl.Host(env=["A"])) == expected
+@pytest.mark.parametrize(("flow", "expected"), REPORTED.values(), ids=REPORTED)
+def test_a_wrong_flow_has_its_finding_once_and_in_place(flow: str, expected: list[str]) -> None:
+    assert reported(flow, host=flowdsl.Host(env=["A"])) == expected
 
 
 def test_the_json_of_a_finding_carries_the_branch_that_leaves_a_key_unset() -> None:

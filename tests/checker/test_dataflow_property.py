@@ -61,7 +61,7 @@ def test_a_flow_that_checks_clean_meets_nothing_undefined_and_no_wrong_type_when
 
 @given(st.integers(0, 10**9))
 @settings(max_examples=60, deadline=None)
-def test_a_flow_that_is_right_by_construction_is_told_of_no_fault_and_runs(seed: int) -> None:
+def test_a_flow_that_is_right_by_construction_has_no_finding_and_runs(seed: int) -> None:
     text = flow_of(seed, 0)
     faults = [found for found in ENVIRONMENT.check(text) if found.code in FAULTS or found.severity == "error"]
     assert flowdsl.render(faults) == ""
@@ -70,7 +70,7 @@ def test_a_flow_that_is_right_by_construction_is_told_of_no_fault_and_runs(seed:
 
 if __name__ == "__main__":  # python tests/checker/test_dataflow_property.py [N]: the long run, N flows of each kind
     clean = test_a_flow_that_checks_clean_meets_nothing_undefined_and_no_wrong_type_when_it_runs
-    right = test_a_flow_that_is_right_by_construction_is_told_of_no_fault_and_runs
+    right = test_a_flow_that_is_right_by_construction_has_no_finding_and_runs
     for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000):
         clean.hypothesis.inner_test(number, 0.15 if number % 2 else 0.05)  # type: ignore[attr-defined]  # the test itself
         right.hypothesis.inner_test(number)  # type: ignore[attr-defined]

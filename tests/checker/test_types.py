@@ -48,7 +48,7 @@ def test_joining_is_associative(a: Any, b: Any, c: Any) -> None:
         (object(), "any value"),
     ],
 )
-def test_a_type_is_told_in_words(value: Any, expected: str) -> None:
+def test_a_type_is_described_in_words(value: Any, expected: str) -> None:
     assert describe(of_value(value)) == expected
     assert describe(join(of_value(value), of_value(None))) == (
         expected if expected in ("null", "any value") else f"{expected} or null"
@@ -79,7 +79,7 @@ def test_every_word_for_what_filters_give_and_take_has_a_type() -> None:
 
 
 @given(values)
-def test_what_filters_give_is_of_the_type_that_is_told(value: Any) -> None:
+def test_what_filters_give_is_of_the_type_that_is_declared(value: Any) -> None:
     from flowdsl.errors import TemplateError
     from flowdsl.template.filters import FILTERS
     from flowdsl.template.values import UNDEFINED as NOTHING
@@ -92,5 +92,5 @@ def test_what_filters_give_is_of_the_type_that_is_told(value: Any) -> None:
         if found is NOTHING:
             continue  # an empty list has no first item; that is not thought of
         result = GIVES[record.gives]
-        told = result if not callable(result) else result(of_value(value))
-        assert within(of_value(found), told), (name, value, found, describe(told))
+        declared = result if not callable(result) else result(of_value(value))
+        assert within(of_value(found), declared), (name, value, found, describe(declared))

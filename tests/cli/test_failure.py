@@ -28,7 +28,7 @@ def run_against(
     return main(["run", "a.flow.yaml", *(arguments or ["--quiet"])])
 
 
-def test_a_service_that_may_have_billed_the_work_is_told_so(
+def test_a_service_that_may_have_billed_the_work_is_reported_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Simulator(faults=["reset"]) as simulator:

@@ -83,7 +83,7 @@ def test_progress_on_a_terminal_lives_and_leaves_one_line_for_each_step(tmp_path
     assert re.search(r"^flowdsl-images/\w+\.png  1024x1024  PNG\n", out)
 
 
-TELLING = """\
+EMITTING = """\
 - {step: SHOW_PROGRESS, status: Painting, autoHide: true}
 - {step: UPDATE_PROGRESS, percentage: 50, status: Half}
 - {step: SLEEP, delay: 300}
@@ -140,14 +140,14 @@ def test_the_lines_of_a_concurrent_loop_are_as_many_as_steps_run_at_each_moment(
         stayed = what_stays(read())
     os.close(leader)
     assert [shown for shown, _ in counts] == [running for _, running in counts]
-    assert max(shown for shown, _ in counts) == 5  # the loop, and four of its passes
+    assert max(shown for shown, _ in counts) == 5  # the loop, and four of its iterations
     assert len(counts) == 27
     assert [line for line in stayed.splitlines() if line[:1] in FRAMES] == []
     assert stayed.count("SLEEP") == 12
 
 
 def test_a_progress_bar_moves_below_the_lines_that_stay_and_goes_away(tmp_path: Path) -> None:
-    (tmp_path / "a.flow.yaml").write_text(TELLING, encoding="utf-8")
+    (tmp_path / "a.flow.yaml").write_text(EMITTING, encoding="utf-8")
     shown, out, code = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment(NO_COLOR="1"))
     assert (code, out.splitlines()[0]) == (0, "Ready")
     assert re.search(r"SLEEP \d\.\d s\n██████████░░░░░░░░░░ 50 % Half\n", shown)

@@ -37,7 +37,7 @@ LIMIT_OF_SUBSETS = 3000
 
 @cache
 def spec_of(name: str) -> StepSpec:
-    """The step without its capability check, which judges more than one step's options."""
+    """The step without its capability check, which checks more than one step's options."""
     spec = documented(installed().step_class(name))
     return StepSpec.from_index({**spec.to_index(), "check": None})
 
@@ -182,7 +182,7 @@ def subsets(names: list[str]) -> Iterator[tuple[str, ...]]:
     return chain(small, (tuple(n for n in names if n not in left) for left in combinations(names, 2)), [tuple(names)])
 
 
-def judged(spec: StepSpec, values: dict[str, Any]) -> bool:
+def accepted(spec: StepSpec, values: dict[str, Any]) -> bool:
     """Whether the spec has nothing against the options."""
     return not list(spec.problems(Options(spec.name, values, spec.defaults)))
 
@@ -194,7 +194,7 @@ def test_rules_and_schema_agree_on_every_subset_of_keys(name: str) -> None:
     disagreed = [
         chosen
         for chosen in subsets(list(keys))
-        if judged(spec, values := {key: keys[key] for key in chosen}) != validator.is_valid(values)
+        if accepted(spec, values := {key: keys[key] for key in chosen}) != validator.is_valid(values)
     ]
     assert disagreed == []
 

@@ -24,7 +24,7 @@ def cancelled(
     async def run() -> None:
         task = asyncio.create_task(flow.arun(on_event=recorder))
         await asyncio.sleep(0)
-        while not (recorder.events and when()):  # noqa: ASYNC110  a count is waited for, and nothing tells of it
+        while not (recorder.events and when()):  # noqa: ASYNC110  a count is waited for, and no event says it
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()
@@ -79,7 +79,7 @@ def test_an_error_in_finally_does_not_hide_the_cancellation() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4])
-def test_cancelling_a_for_cancels_the_passes_that_run_and_starts_no_other(concurrency: int) -> None:
+def test_cancelling_a_for_cancels_the_iterations_that_run_and_starts_no_other(concurrency: int) -> None:
     gauge = Gauge()
     emitted, _ = cancelled(
         f"""

@@ -26,7 +26,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_nested_blocks_are_compiled_once_for_all_passes_and_runs(compiled: list[int]) -> None:
+def test_nested_blocks_are_compiled_once_for_all_iterations_and_runs(compiled: list[int]) -> None:
     flow = flowdsl.load("""
 - step: FOR
   var: i
@@ -78,7 +78,7 @@ def test_a_flow_can_run_again_and_starts_anew() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
-def test_ten_thousand_passes_give_ten_thousand_values(concurrency: int) -> None:
+def test_ten_thousand_iterations_give_ten_thousand_values(concurrency: int) -> None:
     result = flowdsl.run(f"""
 - step: FOR
   var: i
@@ -93,7 +93,7 @@ def test_ten_thousand_passes_give_ten_thousand_values(concurrency: int) -> None:
     assert result.steps == 10_001
 
 
-def test_ten_thousand_passes_of_a_while_are_the_default_limit() -> None:
+def test_ten_thousand_iterations_of_a_while_are_the_default_limit() -> None:
     text = """
 - {step: SET, n: 0}
 - step: WHILE

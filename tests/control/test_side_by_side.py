@@ -18,7 +18,7 @@ def peak(text: str) -> int:
 
 
 @pytest.mark.parametrize(("concurrency", "expected"), [(1, 1), (2, 2), (5, 5), (256, 9)])
-def test_a_for_runs_as_many_passes_at_a_time_as_it_may(concurrency: int, expected: int) -> None:
+def test_a_for_runs_as_many_iterations_side_by_side_as_it_may(concurrency: int, expected: int) -> None:
     text = f"""
 - step: FOR
   var: i
@@ -31,7 +31,7 @@ def test_a_for_runs_as_many_passes_at_a_time_as_it_may(concurrency: int, expecte
 
 
 @pytest.mark.parametrize(("concurrency", "expected"), [("", 4), ("  concurrency: 1\n", 1), ("  concurrency: 3\n", 3)])
-def test_a_parallel_runs_all_lists_at_a_time_unless_told_otherwise(concurrency: str, expected: int) -> None:
+def test_a_parallel_runs_all_lists_side_by_side_by_default(concurrency: str, expected: int) -> None:
     lists = "    - [{step: BUSY}, {step: BUSY}]\n" * 4
     assert peak(f"- step: PARALLEL\n{concurrency}  steps:\n{lists}") == expected
 

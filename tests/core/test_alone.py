@@ -39,7 +39,7 @@ def test_given_holds_keys_as_they_stand_in_the_file(options: dict[str, Any], tex
     assert alone["given"] == sorted(options)
 
 
-def test_what_a_step_tells_alone_is_remembered() -> None:
+def test_what_a_step_emits_alone_is_remembered() -> None:
     context = StubContext({"a": 1})
     run_step(Seen(), context)
     assert context.progressed == [("looking", 1, 2)]

@@ -21,7 +21,7 @@ FRAGMENTS = [
 ENVIRONMENT = flowdsl.Environment()
 
 
-def judged(text: str) -> None:
+def checked(text: str) -> None:
     found = ENVIRONMENT.check(flowdsl.Source(text))
     assert [type(finding) for finding in found] == [flowdsl.Diagnostic] * len(found)
     assert all(0 <= f.span.start <= f.span.end <= len(text) for f in found)
@@ -30,19 +30,19 @@ def judged(text: str) -> None:
 
 @settings(max_examples=1000, deadline=None)
 @given(st.text() | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=30).map("".join))
-def test_any_text_is_judged(text: str) -> None:
-    judged(text)
+def test_any_text_is_checked(text: str) -> None:
+    checked(text)
 
 
 @settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_any_change_of_a_flow_is_judged(data: st.DataObject) -> None:
+def test_any_change_of_a_flow_is_checked(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(FILES))
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         gone = data.draw(st.integers(0, 8))
         text = text[:start] + data.draw(st.sampled_from(["", *FRAGMENTS])) + text[start + gone :]
-    judged(text)
+    checked(text)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_any_change_of_a_flow_is_judged(data: st.DataObject) -> None:
         ("{type: strung}", "`strung` is not a type of JSON Schema"),
     ],
 )
-def test_a_schema_that_cannot_judge_is_reported(schema: str, message: str) -> None:
+def test_a_schema_that_cannot_validate_is_reported(schema: str, message: str) -> None:
     (found,) = flowdsl.check(f"inputs:\n  a: {schema}\nflow:\n- step: SET\n  b: 1\n")
     assert (found.code, found.severity) == ("invalid-schema", "error")
     assert found.message.startswith(message)

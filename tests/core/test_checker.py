@@ -74,7 +74,7 @@ def found(text: str, **keywords: Any) -> list[tuple[str, str, str]]:
     return [(f"{f.severity} {f.code}", f.message, f.span.text) for f in findings]
 
 
-def test_a_key_that_is_wrong_in_itself_is_not_judged_by_rules_too() -> None:
+def test_a_key_that_is_wrong_in_itself_is_not_checked_by_rules_too() -> None:
     assert found("- step: DRAW\n  prompt: x\n  n: 9\n  style: A B\n") == [
         ("error out-of-range", "`n` is 9, and must be from 1 to 4", "9"),
         ("error wrong-pattern", "`style` is `A B`, which does not match ^[a-z]+$", "A B"),
@@ -102,7 +102,7 @@ def test_every_required_key_is_missed() -> None:
     ]
 
 
-def test_a_template_is_judged_when_it_is_resolved_and_counts_as_present() -> None:
+def test_a_template_is_checked_when_it_is_resolved_and_counts_as_present() -> None:
     assert found("- step: SET\n  k: 9\n- step: DRAW\n  prompt: x\n  n: '{{ flowContext.k }}'\n") == []
     assert found("- step: DRAW\n  prompt: '{{ inputs | json }}'\n  text: x\n") == [
         (
@@ -178,7 +178,7 @@ def test_a_mistake_has_no_findings_that_only_follow_from_it(text: str, findings:
     assert found(text) == findings
 
 
-def test_an_input_behind_a_malformed_one_is_judged_in_its_own_place() -> None:
+def test_an_input_behind_a_malformed_one_is_checked_in_its_own_place() -> None:
     text = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  inputs: [{typ: text}, {type: text, name: topic}]\n"
     assert found(text) == [
         ("error wrong-type", "an entry of `inputs` is a map with `type` and `name`", "{typ: text}"),

@@ -38,7 +38,7 @@ ASKED: list[Any] = []
 
 
 class Ask(Step, name="ASK", outputs=("text",)):
-    """Ask something that gives another answer each time."""
+    """Ask something that gives another result each time."""
 
     question: str = "what"
     """What is asked."""
@@ -111,7 +111,7 @@ def replayed(flow: str, folder: Path, **host: Any) -> tuple[Any, Any, Replay]:
     return first.context, again.context, replay
 
 
-def test_a_loop_that_asks_four_times_gets_its_four_answers(tmp_path: Path) -> None:
+def test_a_loop_that_asks_four_times_gets_its_four_results(tmp_path: Path) -> None:
     flow = (
         "- step: FOR\n  var: n\n  start: 1\n  end: 4\n  concurrency: 4\n  collect: '{{ flowContext.text }}'\n"
         "  collectKey: said\n  do:\n  - step: ASK\n  - step: ASK\n    question: again\n"
@@ -121,7 +121,7 @@ def test_a_loop_that_asks_four_times_gets_its_four_answers(tmp_path: Path) -> No
     assert len(set(first["said"])) == 4
 
 
-def test_what_is_told_while_an_effect_is_performed_is_told_again(tmp_path: Path) -> None:
+def test_what_is_emitted_while_an_effect_is_performed_is_emitted_again(tmp_path: Path) -> None:
     flow = environment(tmp_path).load("- step: ASK\n")
     first, again, recording = Recorder(), Recorder(), Recording()
     flow.run(on_event=first, effects=recording)
@@ -200,11 +200,11 @@ def test_a_replay_that_asks_for_something_else_fails_and_says_so(tmp_path: Path)
     assert ASKED == ["what"]
 
 
-def test_a_replay_tells_the_sink_nothing_and_waits_for_nothing(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_replay_emits_nothing_to_the_sink_and_waits_for_nothing(tmp_path: Path) -> None:
+    emitted: list[str] = []
     flow = "- step: EMIT_EVENT\n  name: ready\n- step: SLEEP\n  delay: 20\n"
-    replayed(flow, tmp_path, sink=lambda name, payload: told.append(name))
-    assert told == ["ready"]
+    replayed(flow, tmp_path, sink=lambda name, payload: emitted.append(name))
+    assert emitted == ["ready"]
 
 
 def test_lots_are_drawn_again(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_lots_are_drawn_again(tmp_path: Path) -> None:
     assert len(set(first.values())) > 1
 
 
-def test_a_retry_tells_the_recorded_pause(tmp_path: Path) -> None:
+def test_a_retry_notes_the_recorded_pause(tmp_path: Path) -> None:
     class Shaky(Step, name="SHAKY"):
         """Fail twice."""
 
@@ -316,6 +316,6 @@ def test_a_recording_is_json(tmp_path: Path) -> None:
             "request": {"question": "what"},
             "result": "what 1",
             "error": None,
-            "told": [["progress", ["asking", None, None]], ["note", ["asked", "asked 1 times", None]]],
+            "emitted": [["progress", ["asking", None, None]], ["note", ["asked", "asked 1 times", None]]],
         }
     ]

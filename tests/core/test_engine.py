@@ -1,4 +1,4 @@
-"""The engine: what happens in which order, what is told, and what a step is given and writes."""
+"""The engine: what happens in which order, what is emitted, and what a step is given and writes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_events_come_in_order_and_say_what_happened() -> None:
     assert (result.outputs, result.steps, result.cost_usd) == ({"text": "two"}, 3, 0.25)
 
 
-def test_a_failure_is_told_with_its_place() -> None:
+def test_a_failure_is_reported_with_its_place() -> None:
     events = Recorder()
     with pytest.raises(StepError) as raised:
         environment().run("- step: SET\n  a: 1\n- step: FAIL\n  how: step\n", on_event=events)
@@ -61,7 +61,7 @@ def test_a_failure_is_told_with_its_place() -> None:
     ]
 
 
-def test_an_error_in_a_block_is_told_by_each_step_around_it_and_keeps_its_own_place() -> None:
+def test_an_error_in_a_block_is_reported_by_each_step_around_it_and_keeps_its_own_place() -> None:
     events = Recorder()
     with pytest.raises(StepError) as raised:
         environment().run("- step: SET\n  steps:\n  - step: FAIL\n    how: step\n", on_event=events)
@@ -96,7 +96,7 @@ def test_an_output_that_was_not_declared_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("result", "found"), [("done", "a text"), (["done"], "a list"), (3, "a value of type int")])
-def test_a_step_that_returns_no_map_is_told_what_to_return(result: Any, found: str) -> None:
+def test_a_step_that_returns_no_map_is_reported_with_what_to_return(result: Any, found: str) -> None:
     class Odd(Step, name="ODD", outputs=("object",)):
         """Return what it must not."""
 
@@ -137,7 +137,7 @@ def test_inputs_come_from_where_the_author_says() -> None:
     assert environment().run(text).context["said"] == "b"
 
 
-def test_a_templated_option_is_judged_when_it_is_resolved() -> None:
+def test_a_templated_option_is_checked_when_it_is_resolved() -> None:
     with pytest.raises(flowdsl.ConfigError) as raised:
         environment().run("- step: ECHO\n  say: '{{ flowContext.k }}'\n", {"k": [1]})
     error = raised.value
@@ -149,7 +149,7 @@ def test_a_templated_option_is_judged_when_it_is_resolved() -> None:
     )
 
 
-def test_a_template_that_fails_is_told_at_its_own_characters() -> None:
+def test_a_template_that_fails_is_reported_at_its_own_characters() -> None:
     with pytest.raises(flowdsl.TemplateError) as raised:
         environment().run("- step: ECHO\n  say: 'x {{ flowContext.a.b.c | json }}'\n", {"a": None})
     assert raised.value.span is not None

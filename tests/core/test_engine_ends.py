@@ -26,7 +26,7 @@ from flowdsl import (
 from flowdsl.testing import Recorder
 
 
-def test_cancelling_reaches_the_step_closes_what_is_open_and_is_told() -> None:
+def test_cancelling_reaches_the_step_closes_what_is_open_and_is_reported() -> None:
     async def main() -> None:
         events = Recorder()
         flow = environment().load("- step: WAIT\n  seconds: 30\n  log: cancelled\n")

@@ -100,7 +100,7 @@ def test_a_misfit_deep_inside_an_input_says_where() -> None:
         ("{uniqueItems: true}", [1, 1], "[1, 1] has non-unique elements"),
     ],
 )
-def test_a_misfit_is_told_in_our_words(schema: str, value: Any, complaint: str) -> None:
+def test_a_misfit_is_reported_in_our_words(schema: str, value: Any, complaint: str) -> None:
     with pytest.raises(ConfigError) as raised:
         flowdsl.run(f"inputs: {{a: {schema}}}\nflow:\n- step: SET\n  c: 1\n", {"a": value})
     assert str(raised.value) == f"the input `a` does not fit its schema: {complaint}"
@@ -278,7 +278,7 @@ def test_a_flow_is_a_path_a_text_or_a_source(tmp_path: Path) -> None:
         flowdsl.check(tmp_path / "missing.yaml")
 
 
-def test_a_flow_with_mistakes_does_not_load_and_tells_them_all() -> None:
+def test_a_flow_with_mistakes_does_not_load_and_reports_them_all() -> None:
     with pytest.raises(FlowCheckError) as raised:
         flowdsl.load("- step: NO\n- step: SET\n  1x: 1\n")
     assert [finding.code for finding in raised.value.diagnostics] == ["unknown-step", "wrong-pattern"]

@@ -147,7 +147,7 @@ def test_the_json_form_of_an_event_is_what_its_schema_says(flow: str) -> None:
 
 
 def test_the_json_form_of_a_failure_holds_what_a_service_said() -> None:
-    error = flowdsl.ServiceTimeout("no answer", service="acme", charge_possible=True, attempts=2)
+    error = flowdsl.ServiceTimeout("no response", service="acme", charge_possible=True, attempts=2)
     failed = StepFailed(run="r", invocation=Invocation(id=1, step="ASK"), at_s=1.0, elapsed_s=0.5, error=error)
     facts = failed.to_dict()["error"]
     assert (facts["code"], facts["charge_possible"], facts["attempts"]) == ("service-timeout", True, 2)

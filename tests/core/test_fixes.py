@@ -1,4 +1,4 @@
-"""Fixes: each mends its finding and breaks nothing, and none shows a secret."""
+"""Fixes: each corrects its finding and breaks nothing, and none shows a secret."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def fault(source: Source, found: list[Diagnostic], finding: Diagnostic, fix: Fix
     after = ENVIRONMENT.check(Source(text, source.path))
     if Counter(map(alike, after))[alike(finding)] >= Counter(map(alike, found))[alike(finding)]:
         return "the finding stays"
-    if any(slip.code in HIDING for slip in found):
-        return None  # what stood behind the slip is seen only now
+    if any(mistake.code in HIDING for mistake in found):
+        return None  # what stood behind the mistake is seen only now
     new = errors(after) - errors(found)
     return f"new errors: {sorted(new)}" if new else None
 
@@ -56,7 +56,7 @@ HIDING = frozenset(
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_fix_mends_its_finding_and_makes_no_new_error(path: Path) -> None:
+def test_every_fix_corrects_its_finding_and_makes_no_new_error(path: Path) -> None:
     source, found = source_of(path)
     wrong = [
         (finding.code, finding.span.first.line, fix.title, fixed(source, fix), what)

@@ -1,4 +1,4 @@
-"""The reader: values by YAML 1.2, exact places, and one pass past every slip."""
+"""The reader: values by YAML 1.2, exact places, and one pass past every mistake."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ TREES = st.recursive(
 
 
 def values(text: str) -> Any:
-    root, slips = read(Source(text))
-    assert slips == []
+    root, mistakes = read(Source(text))
+    assert mistakes == []
     assert root is not None
     return root.plain()
 
 
-def slips(text: str) -> list[tuple[str, str, str]]:
+def mistakes(text: str) -> list[tuple[str, str, str]]:
     """Code, message and marked text of each finding of the reader."""
-    return [(slip.code, slip.message, slip.span.text) for slip in read(Source(text))[1]]
+    return [(mistake.code, mistake.message, mistake.span.text) for mistake in read(Source(text))[1]]
 
 
 def nodes(node: Node) -> list[Node]:
@@ -55,7 +55,7 @@ def test_what_a_dumper_writes_is_read_back_with_exact_places(
     root, found = read(Source(text))
     assert root is not None
     if not style or style not in "|>'\"":  # a style makes the dumper write tags, which stand in the way of re-reading
-        assert [slip.code for slip in found] == []
+        assert [mistake.code for mistake in found] == []
         assert root.plain() == yaml.safe_load(text)
     for node in nodes(root):
         if node.kind == "scalar" and node.style is None and "\n" not in node.span.text and node.span.text:
@@ -173,14 +173,14 @@ def test_not_a_number_is_a_number() -> None:
         ("# note\n", [("empty-file", "the file holds only comments", "# note\n")]),
     ],
 )
-def test_a_slip_is_told_with_its_place(text: str, found: list[tuple[str, str, str]]) -> None:
-    assert slips(text) == found
+def test_a_mistake_is_reported_with_its_place(text: str, found: list[tuple[str, str, str]]) -> None:
+    assert mistakes(text) == found
 
 
-def test_slips_of_several_kinds_are_all_told_and_what_is_behind_them_is_read_in_its_place() -> None:
+def test_mistakes_of_several_kinds_are_all_reported_and_what_is_behind_them_is_read_in_its_place() -> None:
     text = "- step: SET\n  a: {{ x }}\n- step: SET\n\tb: 1\n- step: SET\n  c: d: e\n  f: 7\n  f: 8\n"
     root, found = read(Source(text))
-    assert [(slip.code, str(slip.span)) for slip in found] == [
+    assert [(mistake.code, str(mistake.span)) for mistake in found] == [
         ("unquoted-template", "<text>:2:6"),
         ("tab", "<text>:4:1"),
         ("unquoted-colon", "<text>:6:7"),
@@ -212,7 +212,7 @@ def test_an_alias_bomb_is_refused_in_no_time() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     began = time.perf_counter()
-    assert slips("\n".join(lines)) == [
+    assert mistakes("\n".join(lines)) == [
         ("alias-bomb", "the aliases of this file expand to more than 500,000 values", "*a4")
     ]
     assert time.perf_counter() - began < 2
@@ -290,19 +290,19 @@ def of_file(folder: Path, name: str) -> list[tuple[str, str]]:
 
 
 def test_as_deep_as_is_allowed_is_read() -> None:
-    assert slips("[" * MAX_DEPTH + "]" * MAX_DEPTH) == []
-    assert slips("{a: " * MAX_DEPTH + "}" * MAX_DEPTH) == []
-    assert slips(indented("-", MAX_DEPTH)) == []
+    assert mistakes("[" * MAX_DEPTH + "]" * MAX_DEPTH) == []
+    assert mistakes("{a: " * MAX_DEPTH + "}" * MAX_DEPTH) == []
+    assert mistakes(indented("-", MAX_DEPTH)) == []
 
 
 def test_what_stands_before_the_depth_is_found_too_and_once() -> None:
     text = "a: [!x y, *none]\nb: {{ c }}\nd: " + "[" * 3000
-    assert [code for code, _, _ in slips(text)] == ["unquoted-template", "unknown-tag", "unknown-alias", "too-deep"]
+    assert [code for code, _, _ in mistakes(text)] == ["unquoted-template", "unknown-tag", "unknown-alias", "too-deep"]
 
 
 def test_depth_is_limited_through_aliases() -> None:
     text = "".join(f"a{n}: &a{n} {'[' * 40}{f'*a{n - 1}' if n else ''}{']' * 40}\n" for n in range(40))
-    assert slips(text) == [("too-deep", "with this alias, lists and maps stand more than 64 deep", "*a0")]
+    assert mistakes(text) == [("too-deep", "with this alias, lists and maps stand more than 64 deep", "*a0")]
 
 
 def test_a_byte_order_mark_moves_nothing() -> None:
@@ -320,7 +320,7 @@ def test_a_byte_order_mark_moves_nothing() -> None:
         ("a: b".encode("utf-16"), "the file is not UTF-8: it looks like UTF-16"),
     ],
 )
-def test_bytes_that_are_no_utf8_are_told(content: bytes, message: str) -> None:
+def test_bytes_that_are_no_utf8_are_reported(content: bytes, message: str) -> None:
     _, (found,) = read_bytes(content, "x.yaml")
     assert (found.code, found.message) == ("not-utf8", message)
 
@@ -374,9 +374,9 @@ import sys
 import flowdsl.syntax.yaml_reader as reader
 from flowdsl.source import Source
 {LIGHT}
-root, slips = reader.read(Source("- a: [1, 'x']"))
-assert root.plain() == [{{"a": [1, "x"]}}] and slips == []
-assert [slip.message for slip in reader.read(Source("- a: \\x07"))[1]] == [
+root, mistakes = reader.read(Source("- a: [1, 'x']"))
+assert root.plain() == [{{"a": [1, "x"]}}] and mistakes == []
+assert [mistake.message for mistake in reader.read(Source("- a: \\x07"))[1]] == [
     "the character U+0007 is not allowed in YAML"
 ]
 import yaml

@@ -147,7 +147,7 @@ def test_a_package_in_an_archive_may_ship_an_index(tmp_path: Path) -> None:
         pytest.param('{"steps": {}} {}', "ValueError: it is not one JSON object", id="two objects"),
     ],
 )
-def test_an_index_that_is_none_is_told(tmp_path: Path, text: str, reason: str) -> None:
+def test_an_invalid_index_is_reported(tmp_path: Path, text: str, reason: str) -> None:
     plugin(tmp_path, "bad", "bad_steps")
     (tmp_path / "bad_steps" / "index.json").write_text(text, encoding="utf-8")
     assert printed(tmp_path, "Environment().registry") == (
@@ -207,7 +207,7 @@ def test_a_plugin_that_breaks_is_named(tmp_path: Path, target: str, code: str, r
     )
 
 
-def test_an_entry_point_that_names_no_step_is_told(tmp_path: Path) -> None:
+def test_an_entry_point_that_names_no_step_is_reported(tmp_path: Path) -> None:
     plugin(tmp_path, "bad", "bad_steps:__name__")
     assert printed(tmp_path, "Environment().registry") == (
         "PluginError: the steps plugin `bad` names bad_steps:__name__, which is not a step class"

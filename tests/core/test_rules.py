@@ -63,7 +63,7 @@ class Some(Ruled, name="SOME", rules=(AtLeastOne("a", "b"),)):
 
 
 class Few(Ruled, name="FEW", rules=(AtMostOne("a", "b", "c"),)):
-    """A step that takes at most one key."""
+    """A step that accepts at most one key."""
 
 
 class Joined(Ruled, name="JOINED", rules=(Together("a", "b", "c"),)):
@@ -82,7 +82,7 @@ def report(step: str, **keys: str) -> str:
     return flowdsl.render(flowdsl.check(text, environment=Environment(steps=STEPS)))
 
 
-def test_conflicting_keys_are_told_at_the_later_one_once_each() -> None:
+def test_conflicting_keys_are_reported_at_the_later_one_once_each() -> None:
     assert report("EXCLUDING", b="1", a="2") == (
         "<text>:3:3: error: `a` conflicts with `b` [conflicting-keys]\n"
         "   3 |   a: 2\n"
@@ -172,7 +172,7 @@ def test_keys_that_belong_together_are_all_there_or_none() -> None:
 
 def test_a_limit_holds_until_the_service_lifts_it() -> None:
     assert report("LIMITED", a="5") == (
-        "<text>:2:6: error: `a` is 5, and the step takes at most 4 [out-of-range]\n"
+        "<text>:2:6: error: `a` is 5, and the step accepts at most 4 [out-of-range]\n"
         "   2 |   a: 5\n"
         "     |      ^\n"
         "  hint: use 4 or less; `limits: api` on the service entry lifts this"
@@ -198,14 +198,14 @@ RULES = [
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_the_schema_of_a_rule_agrees_with_its_judgement(rule: Rule) -> None:
+def test_the_schema_of_a_rule_agrees_with_its_problems(rule: Rule) -> None:
     schema = Draft202012Validator(rule.schema())
     absent = object()
     some = [absent, None, "upload", "x", 1, 1.0, 4, 4.5, 5, True, False, [], {}]
     for values in itertools.product(some, repeat=3):
         given = {key: value for key, value in zip("abc", values, strict=True) if value is not absent}
-        judged = not list(rule.problems(Options("STEP", given, {})))
-        assert schema.is_valid(given) == judged, given
+        accepted = not list(rule.problems(Options("STEP", given, {})))
+        assert schema.is_valid(given) == accepted, given
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)

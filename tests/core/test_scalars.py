@@ -31,8 +31,8 @@ PIECES = st.sampled_from(
 
 
 def value_node(text: str) -> Node:
-    root, slips = read(Source(text))
-    assert slips == []
+    root, mistakes = read(Source(text))
+    assert mistakes == []
     assert root is not None
     node: Node = root.value["k"]
     return node

@@ -32,12 +32,12 @@ FORMS = [
 
 
 class Tell(Step, name="TELL", inputs=("text",), outputs=("text", Port("object", optional=True))):
-    """Tell everybody about an option, as careless code does."""
+    """Emit an option in every way, as careless code does."""
 
     case: str
     """The name to remember the option under."""
     say: str | None = None
-    """What to tell."""
+    """What to emit."""
     size: int | None = None
     """A number."""
 
@@ -177,7 +177,7 @@ def test_a_secret_in_the_outputs_of_a_flow_stays_hidden() -> None:
     assert result.to_json() == {"a": "***", "b": "***", "c": "plain"}
 
 
-def test_a_secret_that_is_not_set_is_told_by_its_name() -> None:
+def test_a_secret_that_is_not_set_is_reported_by_its_name() -> None:
     with pytest.raises(flowdsl.TemplateError) as raised:
         environment().run("- step: SET\n  a: \"{{ secret('OTHER') }}\"\n")
     assert (str(raised.value), raised.value.code, raised.value.hint, str(raised.value.span)) == (

@@ -174,7 +174,7 @@ def test_a_service_shows_no_secret(folder: Path) -> None:
     )
 
 
-def test_a_service_the_step_names_is_used_and_an_unknown_one_is_told() -> None:
+def test_a_service_the_step_names_is_used_and_an_unknown_one_is_reported() -> None:
     text = "services: {other: {model: o}}\nflow:\n- step: ASK\n  case: named\n  service: {}\n"
     environment = Environment(steps=[Ask])
     environment.run(text.replace("{}\n", "other\n"))

@@ -90,8 +90,8 @@ def file(tmp_path: Path) -> FlowFile:
 
 
 def built(source: Source) -> FlowFile:
-    nodes, slips = lowered(source, Files(source).include)
-    assert nodes is not None and slips == []
+    nodes, mistakes = lowered(source, Files(source).include)
+    assert nodes is not None and mistakes == []
     made = build(nodes, Environment().registry, Files(source))
     assert made is not None and made.findings.diagnostics == []
     return made

@@ -113,13 +113,13 @@ def test_a_value_that_does_not_fit_its_schema_says_where(text: str, message: str
     assert failure(f"PARSE_JSON\n  in: given\n  {SCHEMA}", text)[:2] == ("schema-misfit", message)
 
 
-def test_a_misfit_of_a_large_value_is_told_in_short() -> None:
+def test_a_misfit_of_a_large_value_is_reported_in_short() -> None:
     message = failure("PARSE_JSON\n  in: given\n  schema: {type: object}", "[" + "1," * 9999 + "1]")[1]
     assert len(message) < 260
 
 
 @pytest.mark.parametrize("schema", ["{type: 5}", "{properties: {a: {type: strange}}}", "{required: a}"])
-def test_a_schema_that_is_none_is_found_before_the_run(schema: str) -> None:
+def test_an_invalid_schema_is_found_before_the_run(schema: str) -> None:
     found = flowdsl.check(f"- step: PARSE_JSON\n  in: '1'\n  schema: {schema}\n")
     assert [(finding.code, finding.message.partition(":")[0]) for finding in found] == [
         ("invalid-schema", "`schema` is not a JSON Schema")

@@ -170,8 +170,8 @@ class PageRunner:
             dated = re.sub(r"\bflowdsl (run|validate)\b", rf"\g<0> --as-of {DAY}", command)
             done = self._shell(f"(exit {self.exit_code}); {dated}", environ=self._environ())
             self.exit_code, self.output = done.returncode, done.stdout
-            told = index + 1 < len(steps) and steps[index + 1][0] == "echo $?"
-            assert done.returncode == 0 or told, (
+            expected = index + 1 < len(steps) and steps[index + 1][0] == "echo $?"
+            assert done.returncode == 0 or expected, (
                 f"{block.place}: `{command}` exits with {done.returncode}\n{done.stdout}"
             )
             if index + 1 < len(steps) or not self.output_follows:

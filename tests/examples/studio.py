@@ -23,7 +23,7 @@ class Studio:
         self.openai = openai
         self.azure = azure
         self.folder = folder
-        self.told: list[tuple[str, Any]] = []
+        self.emitted: list[tuple[str, Any]] = []
         self.environment = flowdsl.Environment(
             overrides={
                 "openai": overrides(openai.url, openai.key)["openai"],
@@ -31,7 +31,9 @@ class Studio:
             },
             limits=flowdsl.Limits(private_addresses=True),
             as_of=date(2026, 11, 21),
-            host=flowdsl.Host(secrets=placeholder_secret, sink=lambda name, payload: self.told.append((name, payload))),
+            host=flowdsl.Host(
+                secrets=placeholder_secret, sink=lambda name, payload: self.emitted.append((name, payload))
+            ),
             storage=flowdsl.Storage(images=folder / "images", output=folder / "files"),
         )
 

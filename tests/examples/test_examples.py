@@ -64,7 +64,7 @@ def test_a_short_example_makes_its_pictures(studio: Studio, name: str) -> None:
 
 def test_the_newsletter_has_a_picture_for_each_of_its_articles(studio: Studio, web: Web) -> None:
     titles = ["Rain: a love story", "Why bridges hum", "The last ferry"]
-    web.answers["/feed.json"] = {"items": [{"title": title, "summary": "Short."} for title in titles]}
+    web.responses["/feed.json"] = {"items": [{"title": title, "summary": "Short."} for title in titles]}
     result = studio.run("newsletter.flow.yaml", {"feed": f"{web.url}/feed.json", "count": 2})
     assert [entry["title"] for entry in result.outputs["pictures"]] == titles[:2]
     assert sizes(result.images) == ["1536x1024", "1536x1024"]
@@ -74,8 +74,8 @@ def test_the_newsletter_has_a_picture_for_each_of_its_articles(studio: Studio, w
     assert studio.saved() == ["newsletter/1 Rain_ a love story.png", "newsletter/2 Why bridges hum.png"]
 
 
-def test_a_feed_that_is_none_is_told_before_anything_is_painted(studio: Studio, web: Web) -> None:
-    web.answers["/feed.json"] = {"articles": []}
+def test_an_invalid_feed_is_reported_before_anything_is_painted(studio: Studio, web: Web) -> None:
+    web.responses["/feed.json"] = {"articles": []}
     with pytest.raises(flowdsl.StepError, match="does not fit its schema") as caught:
         studio.run("newsletter.flow.yaml", {"feed": f"{web.url}/feed.json"})
     assert caught.value.step == "PARSE_JSON"
@@ -161,9 +161,9 @@ def test_only_refused_prompts_are_reworded(studio: Studio) -> None:
 
 def test_the_works_of_a_museum_are_saved_and_get_company(studio: Studio, web: Web) -> None:
     works = [{"id": 1, "title": "Boats at Rest", "image_id": "a"}, {"id": 2, "title": "Harbor", "image_id": "b"}]
-    web.answers["/v1/artworks/search"] = {"data": works, "config": {"iiif_url": f"{web.url}/iiif"}}
-    web.answers["/iiif/a/full/843,/0/default.jpg"] = png("navy")
-    web.answers["/iiif/b/full/843,/0/default.jpg"] = png("teal")
+    web.responses["/v1/artworks/search"] = {"data": works, "config": {"iiif_url": f"{web.url}/iiif"}}
+    web.responses["/iiif/a/full/843,/0/default.jpg"] = png("navy")
+    web.responses["/iiif/b/full/843,/0/default.jpg"] = png("teal")
     result = studio.run("museum.flow.yaml", {"api": f"{web.url}/v1", "subject": "boats & harbours"})
     assert [picture.read() for picture in result.outputs["works"]] == [png("navy"), png("teal")]
     assert studio.saved() == ["museum/Boats at Rest.png", "museum/Harbor.png"]
@@ -177,14 +177,14 @@ def test_the_works_of_a_museum_are_saved_and_get_company(studio: Studio, web: We
 
 def test_the_banner_is_painted_once_the_release_is_out(studio: Studio, web: Web) -> None:
     released = {"name": "2.0 Aurora", "html_url": "https://example.com/2.0"}
-    web.answers["/repos/me/tool/releases/tags/2.0"] = [None, None, released]
+    web.responses["/repos/me/tool/releases/tags/2.0"] = [None, None, released]
     inputs = {"api": web.url, "repository": "me/tool", "tag": "2.0", "pause_ms": 1}
     result = studio.run("release-banner.flow.yaml", inputs)
     assert result.outputs["release"] == "https://example.com/2.0"
     assert sizes([result.outputs["banner"]]) == ["2048x1024"]
     assert len(web.asked) == 3
-    assert [name for name, _ in studio.told] == ["SHOW_PROGRESS", "SHOW_PROGRESS", "SHOW_NOTIFICATION"]
-    assert studio.told[-1][1] == {
+    assert [name for name, _ in studio.emitted] == ["SHOW_PROGRESS", "SHOW_PROGRESS", "SHOW_NOTIFICATION"]
+    assert studio.emitted[-1][1] == {
         "message": "https://example.com/2.0 is out, and its banner is ready",
         "notificationType": "success",
     }
@@ -209,6 +209,6 @@ def test_the_studio_says_that_there_is_no_icon(studio: Studio) -> None:
     studio.openai.faults.add(Fault("quota"))
     with pytest.raises(flowdsl.ServiceRefused):
         studio.run("studio.ai-kit.yaml", action="icon")
-    (told,) = studio.told
-    assert told[0] == "SHOW_NOTIFICATION"
-    assert told[1]["message"].startswith("No icon: ")
+    (emitted,) = studio.emitted
+    assert emitted[0] == "SHOW_NOTIFICATION"
+    assert emitted[1]["message"].startswith("No icon: ")

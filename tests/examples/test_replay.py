@@ -51,8 +51,8 @@ CASES = {
 }
 
 
-def answers(web: str) -> dict[str, Any]:
-    """What the web server answers."""
+def responses(web: str) -> dict[str, Any]:
+    """What the web server responds."""
     works = [{"id": 1, "title": "Boats at Rest", "image_id": "a"}, {"id": 2, "title": "Harbor", "image_id": "b"}]
     return {
         "/feed.json": {"items": [{"title": title, "summary": "Short."} for title in ("Rain", "Bridges", "Ferries")]},
@@ -79,7 +79,7 @@ def outcome(studio: Studio, case: Case, inputs: Any, effects: flowdsl.Effects) -
 
 
 def neutral(event: flowdsl.Event) -> dict[str, Any]:
-    """An event as JSON values without times and ids; its place among the invocations is told otherwise."""
+    """An event as JSON values without times and ids; its place among the invocations is given otherwise."""
     hidden = ("run", "at_s", "elapsed_s", "invocation", "parent", "cost_usd")
     return {name: value for name, value in event.to_dict().items() if name not in hidden}
 
@@ -96,14 +96,14 @@ def test_every_example_is_replayed() -> None:
 def test_an_example_is_replayed_from_its_recording(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording()
     with running_web() as web, Simulator() as openai, Simulator(deployments={"images": "gpt-image-2"}) as azure:
-        web.answers.update(answers(web.url))
+        web.responses.update(responses(web.url))
         for fault in case.faults:
             openai.faults.add(fault)
         studio = Studio(openai, azure, tmp_path)
         inputs = json.loads(json.dumps(case.inputs).replace("WEB", web.url))
         came, events = outcome(studio, case, inputs, recording)
         assert len(openai.requests) + len(azure.requests) > 0
-    told = list(studio.told)
+    emitted = list(studio.emitted)
     saved = studio.saved()
     recording.save(tmp_path / "recording")
     shutil.rmtree(tmp_path / "images", ignore_errors=True)
@@ -115,5 +115,5 @@ def test_an_example_is_replayed_from_its_recording(case: Case, tmp_path: Path, m
     assert (replay.missing, replay.unused) == ([], [])
     assert again == came
     assert events_again == events
-    assert (studio.told, studio.saved()) == (told, [])
+    assert (studio.emitted, studio.saved()) == (emitted, [])
     assert saved or not any(recorded.key == "file" for recorded in recording.recorded)

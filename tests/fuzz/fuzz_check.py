@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests"))
 from scenario_steps import STEPS  # noqa: E402  it stands beside this folder
 
-STUBBED = frozenset({"Image", "Files", "Services", "Tell"})
+STUBBED = frozenset({"Image", "Files", "Services", "User interface"})
 """The categories of steps that reach a service, a file or a person."""
 VALUES = {
     "string": "text",
@@ -53,7 +53,7 @@ def stubs() -> list[type[flowdsl.Step]]:
 
 def _stub(cls: type[flowdsl.Step]) -> type[flowdsl.Step]:
     spec = spec_of(cls)
-    written: dict[str, Any] = {"text": "an answer", "object": {}, "json": {}, "list": [], "imageList": [], "blob": b""}
+    written: dict[str, Any] = {"text": "a response", "object": {}, "json": {}, "list": [], "imageList": [], "blob": b""}
 
     def run(self: flowdsl.Step, ctx: StepContext) -> Written:
         return {port.type: written.get(port.type) for port in spec.outputs}

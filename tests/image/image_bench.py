@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Ground:
-    """A StepContext outside of a run, which keeps what the step told."""
+    """A StepContext outside of a run, which keeps what the step emitted."""
 
     def __init__(self, cls: type[Step], folder: Path, service: Service, given: Mapping[str, Any]) -> None:
         self.step = str(cls.declared["name"])
@@ -34,7 +34,7 @@ class Ground:
         self.limits = Limits()
         self.service = service
         self.store = ImageStore(folder)
-        self.told: list[str] = []
+        self.emitted: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.spent: list[float | None] = []
         self.opened: dict[Hashable, Any] = {}
@@ -44,7 +44,7 @@ class Ground:
         return self.flow_context.get(type)
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        self.told.append(text if done is None else f"{text} {done}/{total}")
+        self.emitted.append(text if done is None else f"{text} {done}/{total}")
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         self.notes.append((code, text))

@@ -1,4 +1,4 @@
-"""A tiny server on a real socket, for answers that no images API gives."""
+"""A tiny server on a real socket, for responses that no images API gives."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-Answer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Response = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Tiny:
     """Counts connections, keeps the heads of requests, and knows when the client left."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, response: Response) -> None:
+        self._response = response
         self.heads: list[bytes] = []
         self.connections = 0
         self.asked = asyncio.Event()
@@ -51,14 +51,14 @@ class Tiny:
                 length = next((int(x[15:]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length:")), 0)
                 await reader.readexactly(length)
                 self.asked.set()
-                await self._answer(head, reader, writer)
+                await self._response(head, reader, writer)
                 await writer.drain()
 
 
 @contextlib.asynccontextmanager
-async def tiny(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Tiny]:
+async def tiny(response: Response, tls: ssl.SSLContext | None = None) -> AsyncIterator[Tiny]:
     """A running `Tiny`."""
-    server = Tiny(answer)
+    server = Tiny(response)
     listening = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=tls)
     server.url = f"http{'s' if tls else ''}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     async with listening:
@@ -68,10 +68,10 @@ async def tiny(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterat
             await server.end()
 
 
-def plain(body: bytes, status: str = "200 OK", headers: str = "") -> Answer:
-    """Always this answer."""
+def plain(body: bytes, status: str = "200 OK", headers: str = "") -> Response:
+    """Always this response."""
 
-    async def answer(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def response(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body)
 
-    return answer
+    return response

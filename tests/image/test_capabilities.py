@@ -26,7 +26,7 @@ def problems(
     as_of: date = DAY,
     reads_text: bool | None = None,
 ) -> list[Problem]:
-    """What is said of options; what would mend it is looked at by a test of its own."""
+    """What is said of options; what would correct it is looked at by a test of its own."""
     entry = None if service is None else Service("pictures", service)
     found = check_image(Options(step, given, DEFAULTS, entry, as_of, reads_text))
     return [problem._replace(fixes=()) for problem in found]
@@ -41,7 +41,7 @@ def only(found: list[Problem]) -> Problem:
     return found[0]
 
 
-def told(found: list[Problem]) -> list[tuple[str, str, str | None]]:
+def shown(found: list[Problem]) -> list[tuple[str, str, str | None]]:
     return [(each.severity, each.code, each.key) for each in found]
 
 
@@ -87,7 +87,7 @@ def test_a_retired_model_behind_a_gateway_is_a_warning() -> None:
     ]
 
 
-def test_a_retired_model_of_the_service_is_told_at_the_step() -> None:
+def test_a_retired_model_of_the_service_is_reported_at_the_step() -> None:
     found = only(problems({}, {"model": "gpt-image-1"}))
     assert (found.code, found.key) == ("retired-model", None)
     assert found.message == "the model `gpt-image-1` of service `pictures` was shut down by OpenAI on 2026-10-23"
@@ -95,8 +95,8 @@ def test_a_retired_model_of_the_service_is_told_at_the_step() -> None:
 
 
 def test_a_hub_is_a_gateway() -> None:
-    assert told(problems({}, step="HUB_IMAGE_GENERATION")) == [("warning", "retired-model", None)]
-    assert told(problems({}, {"provider": "hub"})) == [("warning", "retired-model", None)]
+    assert shown(problems({}, step="HUB_IMAGE_GENERATION")) == [("warning", "retired-model", None)]
+    assert shown(problems({}, {"provider": "hub"})) == [("warning", "retired-model", None)]
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_only_the_vendors_own_endpoint_makes_it_an_error(endpoint: Any, severity
     assert only(problems({"model": "dall-e-3"}, service)).severity == severity
 
 
-def test_a_model_is_judged_on_the_day_that_is_asked_for() -> None:
+def test_a_model_is_checked_on_the_day_that_is_asked_for() -> None:
     assert problems({"model": "dall-e-3"}, as_of=date(2026, 2, 10)) == []
-    assert told(problems({"model": "dall-e-3"}, as_of=date(2026, 2, 11))) == [("warning", "retiring-model", "model")]
-    assert told(problems({"model": "dall-e-3"}, as_of=date(2026, 5, 12))) == [("error", "retired-model", "model")]
+    assert shown(problems({"model": "dall-e-3"}, as_of=date(2026, 2, 11))) == [("warning", "retiring-model", "model")]
+    assert shown(problems({"model": "dall-e-3"}, as_of=date(2026, 5, 12))) == [("error", "retired-model", "model")]
 
 
 def test_a_model_whose_end_is_near_is_a_warning_with_the_days_left() -> None:
@@ -134,10 +134,10 @@ def test_a_model_whose_end_is_near_is_a_warning_with_the_days_left() -> None:
     ]
     last = only(problems({"model": "gpt-image-1.5"}, as_of=date(2026, 11, 30)))
     assert last.message == "`gpt-image-1.5` will be shut down by OpenAI on 2026-12-01, in 1 day"
-    assert told(problems({"model": "gpt-image-1.5"}, GATEWAY)) == [("note", "retiring-model", "model")]
+    assert shown(problems({"model": "gpt-image-1.5"}, GATEWAY)) == [("note", "retiring-model", "model")]
 
 
-def test_a_likely_slip_in_the_model_name_is_a_note_with_the_name_that_was_meant() -> None:
+def test_a_likely_misspelling_of_the_model_name_is_a_note_with_the_name_that_was_meant() -> None:
     assert problems({"model": "gpt-image2"}) == [
         Problem(
             "unknown-model",
@@ -149,7 +149,7 @@ def test_a_likely_slip_in_the_model_name_is_a_note_with_the_name_that_was_meant(
     ]
 
 
-def test_an_unknown_model_is_judged_by_general_rules() -> None:
+def test_an_unknown_model_is_checked_by_general_rules() -> None:
     found = problems({"model": "flux-dev", "quality": "bogus", "size": "big", "style": "vivid", "n": 3}, GATEWAY)
     assert found == [
         Problem(
@@ -159,18 +159,18 @@ def test_an_unknown_model_is_judged_by_general_rules() -> None:
             severity="note",
         ),
         Problem(
-            "unsupported-value", "no known image model takes `bogus` as `quality`", key="quality", severity="warning"
+            "unsupported-value", "no known image model accepts `bogus` as `quality`", key="quality", severity="warning"
         ),
         Problem(
             "unsupported-value",
-            "no known image model takes the size `big`: it is neither WIDTHxHEIGHT nor auto",
+            "no known image model accepts the size `big`: it is neither WIDTHxHEIGHT nor auto",
             key="size",
             severity="warning",
         ),
     ]
 
 
-def test_an_unknown_model_at_the_vendor_is_told_with_the_living() -> None:
+def test_an_unknown_model_at_the_vendor_is_reported_with_the_living() -> None:
     assert only(problems({"model": "imagen-9"})).hint == (
         "known and alive: `gpt-image-2.6-sunburst`, `gpt-image-2.6-flare`, `gpt-image-2.5-sunburst`"
     )
@@ -202,7 +202,7 @@ def test_on_azure_a_deployment_of_another_name_is_a_note() -> None:
     assert azure({"quality": "hd", "style": "vivid"}, {"deploymentId": "prod-images"}) == [
         Problem(
             "unknown-model",
-            "the deployment `prod-images` does not tell which model is behind it: only general rules are checked",
+            "the deployment `prod-images` does not say which model is behind it: only general rules are checked",
             hint="add `model:` with the model's name to the step or to service `pictures`",
             severity="note",
         )
@@ -215,7 +215,7 @@ def test_on_azure_an_explicit_model_labels_the_deployment() -> None:
     assert azure({}, {"deploymentId": UNKNOWN}) == []
 
 
-def test_on_azure_the_default_is_judged_when_nothing_else_names_a_model() -> None:
+def test_on_azure_the_default_is_checked_when_nothing_else_names_a_model() -> None:
     found = only(azure({}))
     assert found.message == "the step's default model `dall-e-3` was shut down by Azure OpenAI on 2026-03-04"
     assert (
@@ -228,17 +228,17 @@ def test_on_azure_another_host_is_a_gateway() -> None:
     assert (found.code, found.severity) == ("retired-model", "warning")
 
 
-def test_an_openai_step_that_points_at_azure_is_judged_by_azures_days() -> None:
+def test_an_openai_step_that_points_at_azure_is_checked_by_azures_days() -> None:
     service = {"endpoint": "https://x.services.ai.azure.com/openai/v1"}
     assert problems({"model": "gpt-image-1-mini"}, service) == []
-    assert told(problems({"model": "gpt-image-1-mini"})) == [("warning", "retiring-model", "model")]
+    assert shown(problems({"model": "gpt-image-1-mini"})) == [("warning", "retiring-model", "model")]
 
 
 def test_azure_makes_no_webp() -> None:
     assert azure({"model": "gpt-image-2", "output_format": "webp"}) == [
         Problem(
             "unsupported-value",
-            "Azure OpenAI does not take `webp` as `output_format`",
+            "Azure OpenAI does not accept `webp` as `output_format`",
             key="output_format",
             hint="use `png` or `jpeg`",
         )
@@ -273,7 +273,7 @@ def test_a_size_that_is_off_by_a_few_pixels_gets_the_nearest_sizes() -> None:
     assert problems({"model": "gpt-image-2", "size": "1792x936"}) == [
         Problem(
             "unsupported-value",
-            "`gpt-image-2` does not take the size `1792x936`: 936 is no multiple of 16",
+            "`gpt-image-2` does not accept the size `1792x936`: 936 is no multiple of 16",
             key="size",
             hint=f"use `1792x944` or `1792x928`; supported: {FLEXIBLE}",
         )
@@ -285,7 +285,7 @@ def test_a_size_outside_a_list_gets_the_list() -> None:
     assert found == [
         Problem(
             "unsupported-value",
-            "`gpt-image-1-mini` does not take the size `1792x1024`: it is none of the model's sizes",
+            "`gpt-image-1-mini` does not accept the size `1792x1024`: it is none of the model's sizes",
             key="size",
             hint="use `1536x1024`; supported: 1024x1024, 1536x1024, 1024x1536, or auto",
         )
@@ -313,28 +313,28 @@ def test_a_very_large_size_is_a_note() -> None:
     ],
 )
 def test_a_quality_the_model_does_not_have_gets_the_nearest(name: str, quality: str, hint: str) -> None:
-    message = f"`{name}` does not take `{quality}` as `quality`"
+    message = f"`{name}` does not accept `{quality}` as `quality`"
     assert problems({"model": name, "quality": quality}) == [
         Problem("unsupported-value", message, key="quality", hint=hint)
     ]
 
 
-def test_dall_e_3_behind_a_gateway_is_judged_by_its_own_rules() -> None:
+def test_dall_e_3_behind_a_gateway_is_checked_by_its_own_rules() -> None:
     found = problems({"model": "dall-e-3", "quality": "high", "size": "1024x1536", "n": 2}, GATEWAY)
     assert [(each.code, each.key, each.message, each.hint) for each in found[1:]] == [
         (
             "unsupported-value",
             "size",
-            "`dall-e-3` does not take the size `1024x1536`: it is none of the model's sizes",
+            "`dall-e-3` does not accept the size `1024x1536`: it is none of the model's sizes",
             "use `1024x1792`; supported: 1024x1024, 1792x1024, 1024x1792",
         ),
         (
             "unsupported-value",
             "quality",
-            "`dall-e-3` does not take `high` as `quality`",
+            "`dall-e-3` does not accept `high` as `quality`",
             "use `hd`; supported: `standard` or `hd`",
         ),
-        ("fan-out", "n", "`n: 2` is sent as 2 requests of one image: `dall-e-3` takes no more in one", None),
+        ("fan-out", "n", "`n: 2` is sent as 2 requests of one image: `dall-e-3` accepts no more in one", None),
     ]
 
 
@@ -380,7 +380,7 @@ def test_a_b64_response_format_is_dropped_and_a_url_cannot_be_met() -> None:
     assert problems({"model": "gpt-image-2", "response_format": "b64_json"}) == [
         Problem(
             "dropped-parameter",
-            "`response_format` is not sent: `gpt-image-2` always answers with b64_json",
+            "`response_format` is not sent: `gpt-image-2` always responds with b64_json",
             key="response_format",
             hint="remove it",
             severity="warning",
@@ -389,14 +389,14 @@ def test_a_b64_response_format_is_dropped_and_a_url_cannot_be_met() -> None:
     assert problems({"model": "gpt-image-2", "response_format": "url"}) == [
         Problem(
             "unsupported-parameter",
-            "`gpt-image-2` cannot answer with a URL: it has no `response_format`",
+            "`gpt-image-2` cannot respond with a URL: it has no `response_format`",
             key="response_format",
             hint="remove it: the image is stored, its `path` and `b64_json` are always there",
         )
     ]
 
 
-def test_an_option_of_the_service_is_judged_and_named_at_the_step() -> None:
+def test_an_option_of_the_service_is_checked_and_named_at_the_step() -> None:
     assert problems({}, {"model": "gpt-image-2", "options": {"style": "vivid"}}) == [
         Problem(
             "unsupported-parameter",
@@ -406,17 +406,17 @@ def test_an_option_of_the_service_is_judged_and_named_at_the_step() -> None:
     ]
 
 
-def test_what_nobody_has_settled_is_a_note() -> None:
+def test_what_is_uncertain_is_a_note() -> None:
     assert problems({"model": "gpt-image-2", "complexity": "low"}) == [
         Problem(
             "unverified-option",
-            "whether `gpt-image-2` takes `complexity` is not known; it is sent as it stands",
+            "whether `gpt-image-2` accepts `complexity` is not known; it is sent unchanged",
             key="complexity",
             severity="note",
         )
     ]
     assert problems({"model": "gpt-image-2.6-flare", "complexity": "low"}) == []
-    assert told(problems({"model": "gpt-image-2", "output_format": "gif"})) == [
+    assert shown(problems({"model": "gpt-image-2", "output_format": "gif"})) == [
         ("note", "unverified-option", "output_format")
     ]
 
@@ -453,7 +453,7 @@ def test_transparency_on_gpt_image_2_is_a_warning() -> None:
 
 def test_two_mistakes_on_one_key_are_one_problem_and_the_graver_one() -> None:
     given = {"model": "gpt-image-2", "output_format": "jpeg", "background": "transparent"}
-    assert told(problems(given)) == [("error", "conflicting-values", "background")]
+    assert shown(problems(given)) == [("error", "conflicting-values", "background")]
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_gif_and_svg_have_their_own_rules() -> None:
     assert problems({**name, "output_format": "gif", "frame_count": 4, "size": "512x512"}) == []
     small = only(problems({**name, "output_format": "gif", "size": "256x256"}))
     assert (small.severity, small.code, small.key) == ("note", "unverified-option", "size")
-    assert told(problems({**name, "frame_count": 4})) == [("error", "conflicting-values", "frame_count")]
+    assert shown(problems({**name, "frame_count": 4})) == [("error", "conflicting-values", "frame_count")]
     found = problems({**name, "output_format": "svg", "svg": {"model": "x"}, "stream": True, "n": 2})
     assert [(each.code, each.key, each.message) for each in found] == [
         ("fan-out", "n", "`n: 2` is sent as 2 requests of one image: an SVG is drawn alone"),
@@ -499,7 +499,7 @@ def test_gif_and_svg_have_their_own_rules() -> None:
 def test_a_stream_of_several_images_is_a_note() -> None:
     found = only(problems({"model": "gpt-image-2", "stream": True, "n": 2}))
     assert (found.severity, found.code, found.key) == ("note", "unverified-option", "stream")
-    assert found.message == "how `stream` goes with `n: 2` is not documented; it is sent as it stands"
+    assert found.message == "how `stream` goes with `n: 2` is not documented; it is sent unchanged"
 
 
 def test_no_prompt_is_an_error_only_when_no_text_can_be_there() -> None:
@@ -527,7 +527,7 @@ def test_a_prompt_that_is_too_long_is_an_error(name: str, most: int) -> None:
     assert found[len(fits) :] == [
         Problem(
             "too-long",
-            f"the prompt has {most + 1:,} characters, `{name}` takes at most {most:,}",
+            f"the prompt has {most + 1:,} characters, `{name}` accepts at most {most:,}",
             key="instruction",
             hint="shorten the prompt",
         )
@@ -668,8 +668,8 @@ def test_the_map_of_svg_holds_who_writes_it() -> None:
     given = {"model": "gpt-image-2.6-flare", "output_format": "svg"}
     assert problems({**given, "svg": {"model": "writer", "reasoning": "low"}}) == []
     assert only(problems({**given, "svg": {"reasoning": "low"}})).message == "`svg` needs a `model`, which writes it"
-    slip = only(problems({**given, "svg": {"model": "writer", "depth": 1}}))
-    assert (slip.message, slip.hint) == ("`depth` is not a key of `svg`", "there are `model` and `reasoning`")
+    mistake = only(problems({**given, "svg": {"model": "writer", "depth": 1}}))
+    assert (mistake.message, mistake.hint) == ("`depth` is not a key of `svg`", "there are `model` and `reasoning`")
 
 
 @pytest.mark.parametrize(
@@ -697,7 +697,7 @@ def test_the_map_of_svg_holds_who_writes_it() -> None:
     ids=[
         "a retired model",
         "a retired default",
-        "a slip in a model",
+        "a misspelt model",
         "a quality of another model",
         "a size that is a little off",
         "an option the model does not have",
@@ -707,7 +707,7 @@ def test_the_map_of_svg_holds_who_writes_it() -> None:
         "two values that do not go together",
     ],
 )
-def test_what_would_mend_it_is_told_as_other_options(
+def test_what_would_correct_it_is_given_as_other_options(
     given: dict[str, Any], code: str, changes: list[tuple[str, Any]]
 ) -> None:
     found = check_image(Options("OPENAI_IMAGE_GENERATION", given, DEFAULTS, None, DAY, None))

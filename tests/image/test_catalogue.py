@@ -51,11 +51,11 @@ def test_the_official_client_and_the_catalogue_name_the_same_models() -> None:
         ("dall-e-2", "hub", DAY, Life("dead", "2026-05-12", "gpt-image-2.5-flare", -193)),
     ],
 )
-def test_a_life_is_told_for_provider_and_day(name: str, provider: str, day: date, life: Life) -> None:
+def test_a_life_is_given_for_provider_and_day(name: str, provider: str, day: date, life: Life) -> None:
     assert model(name).life(provider, day) == life
 
 
-def test_a_life_without_a_day_is_told_for_today() -> None:
+def test_a_life_without_a_day_is_that_of_today() -> None:
     assert model("dall-e-3").life("openai") == model("dall-e-3").life("openai", date.today())
 
 
@@ -117,9 +117,7 @@ def test_the_nearest_name_is_the_one_that_was_likely_meant(written: str, meant: 
         ("gpt-image-2", "openai", "something_new", None),
     ],
 )
-def test_a_model_tells_which_parameters_it_accepts(
-    name: str, provider: str, parameter: str, taken: bool | None
-) -> None:
+def test_a_model_says_which_parameters_it_accepts(name: str, provider: str, parameter: str, taken: bool | None) -> None:
     assert model(name).accepts(parameter, provider) is taken
 
 
@@ -156,7 +154,7 @@ def test_images_per_request_are_one_for_dall_e_3_and_for_svg() -> None:
         ("0x1024", "it is not WIDTHxHEIGHT", ()),
     ],
 )
-def test_flexible_sizes_are_judged_and_the_nearest_is_found(
+def test_flexible_sizes_are_checked_and_the_nearest_is_found(
     size: str, fault: str | None, nearest: tuple[str, ...]
 ) -> None:
     sizes = model("gpt-image-2").sizes

@@ -161,7 +161,7 @@ def test_text_in_the_output_is_free_where_that_is_known_and_an_image_where_it_is
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"output_tokens": None}, {"output_tokens": "1000"}, {"output_tokens": -1}])
-def test_usage_that_tells_nothing_has_no_price(usage: dict[str, object] | None) -> None:
+def test_usage_that_says_nothing_has_no_price(usage: dict[str, object] | None) -> None:
     assert actual(model("gpt-image-2"), usage, "1024x1024", "high") is None
 
 

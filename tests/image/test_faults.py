@@ -78,7 +78,8 @@ def test_a_hang_after_sending_is_never_resent(bench: Bench, simulator: Simulator
     error = failed(bench, timeoutMs=1000)
     assert type(error) is ServiceTimeout
     assert str(error) == (
-        "PICTURES did not finish its answer within 1 s; the request was sent, so the work may have been done and billed"
+        "PICTURES did not finish its response within 1 s; "
+        "the request was sent, so the work may have been done and billed"
     )
     assert (simulator.request_count, error.charge_possible, error.retryable) == (1, True, False)
 

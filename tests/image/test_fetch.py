@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from image_pictures import PICTURES
-from image_server import Answer, plain, tiny
+from image_server import Response, plain, tiny
 
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import Image, ImageStore
@@ -37,9 +37,9 @@ async def fetched(url: str, folder: Path, allow_private: bool, limit: int = 10_0
         )
 
 
-def from_server(answer: Answer, folder: Path, **options: Any) -> tuple[Image | ServiceUnavailable, list[bytes]]:
+def from_server(response: Response, folder: Path, **options: Any) -> tuple[Image | ServiceUnavailable, list[bytes]]:
     async def run() -> tuple[Image | ServiceUnavailable, list[bytes]]:
-        async with tiny(answer) as server:
+        async with tiny(response) as server:
             try:
                 return await fetched(f"{server.url}/x.png", folder, True, **options), server.heads
             except ServiceUnavailable as error:
@@ -58,7 +58,7 @@ def test_a_picture_is_fetched_without_credentials_and_stored(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem", "requests"),
+    ("response", "problem", "requests"),
     [
         (plain(b"<html>gone</html>"), "what came is not an image: 17 bytes that begin with `<html>gone</html>`", 1),
         (plain(PNG * 200), "the image is larger than the limit of 10000 bytes", 1),
@@ -72,9 +72,9 @@ def test_a_picture_is_fetched_without_credentials_and_stored(tmp_path: Path) -> 
     ],
 )
 def test_a_picture_that_cannot_be_had_says_why_and_leaves_nothing(
-    answer: Answer, problem: str, requests: int, tmp_path: Path
+    response: Response, problem: str, requests: int, tmp_path: Path
 ) -> None:
-    error, heads = from_server(answer, tmp_path)
+    error, heads = from_server(response, tmp_path)
     assert isinstance(error, ServiceUnavailable)
     url = str(error.details["url"])
     assert str(error) == f"the picture that PICTURES made cannot be fetched from {url.split('/')[2]}: {problem}"
@@ -129,7 +129,7 @@ def test_addresses_that_lead_inside_are_refused(url: str, problem: str, tmp_path
         ("2002:7f00:1::", False),
     ],
 )
-def test_an_address_is_judged_by_where_it_leads(address: str, public: bool) -> None:
+def test_an_address_is_checked_by_where_it_leads(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 

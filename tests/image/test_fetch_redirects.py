@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from web_server import Web, answer
+from web_server import Web, response
 
 from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import ImageStore
@@ -19,7 +19,7 @@ def test_a_picture_that_redirects_to_no_web_address_is_left(tmp_path: Path) -> N
             link = LinkedImage(url, None, None)
             await fetch(client, link, ImageStore(tmp_path), service="S", limit=100, allow_private=True)
 
-    with Web(answer(b"", "302 Found", "location: javascript:alert(1)\r\n")) as web:
+    with Web(response(b"", "302 Found", "location: javascript:alert(1)\r\n")) as web:
         with pytest.raises(ServiceUnavailable) as caught:
             asyncio.run(run(web.url))
         assert len(web.seen) == 1

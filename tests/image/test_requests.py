@@ -63,7 +63,7 @@ def test_a_picture_is_generated_and_described(bench: Bench, simulator: Simulator
 
 def test_a_stream_shows_the_picture_growing(bench: Bench) -> None:
     found = bench.run(stream=True, partial_images=2)
-    assert bench.ground.told == ["partial image 1", "partial image 2", "images ready 1/1"]
+    assert bench.ground.emitted == ["partial image 1", "partial image 2", "images ready 1/1"]
     assert len(found["imageList"]) == 1
     assert len(list(bench.folder.iterdir())) == 1
 
@@ -83,7 +83,7 @@ def test_more_pictures_than_one_request_takes_are_asked_for_in_several(bench: Be
     assert len(found["imageList"]) == 3
     assert found["object"]["attemptCount"] == simulator.request_count == 3
     assert all("n" not in body for body in bodies(simulator))
-    assert bench.ground.notes == [("fan-out", "`n: 3` is sent as 3 requests: dall-e-3 takes one picture each")]
+    assert bench.ground.notes == [("fan-out", "`n: 3` is sent as 3 requests: dall-e-3 accepts one picture each")]
     assert found["object"]["cost"] == pytest.approx(0.12)
 
 
@@ -225,7 +225,7 @@ def test_two_runs_of_a_step_share_one_client(bench: Bench, simulator: Simulator)
     assert simulator.request_count == 2
 
 
-def test_an_endpoint_that_was_put_right_is_told(bench: Bench, simulator: Simulator) -> None:
+def test_an_endpoint_that_was_put_right_is_noted(bench: Bench, simulator: Simulator) -> None:
     bench.service.settings["endpoint"] = f"{simulator.url}/v1/chat/completions"
     bench.run()
     assert bench.ground.notes == [

@@ -54,7 +54,7 @@ def broken(folder: Path, payload: Any) -> BrokenResponse:
     escape=st.sampled_from(["", "/", "+", "all", "lines"]),
     first=st.booleans(),
 )
-def test_an_answer_is_read_alike_however_it_is_cut(
+def test_a_response_is_read_alike_however_it_is_cut(
     tmp_path: Path, cuts: list[int], indent: int | None, escape: str, first: bool
 ) -> None:
     items = [{"b64_json": encoded(PNG)}, {"revised_prompt": 'x "b64_json": "no" \\', "b64_json": encoded(GIF)}]
@@ -75,18 +75,18 @@ def test_an_answer_is_read_alike_however_it_is_cut(
     reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
     for start, end in itertools.pairwise(places):
         reader.feed(body[start:end])
-    answer = reader.finish()
+    response = reader.finish()
     reader.abort()
-    assert [image.read() for image in answer.images if isinstance(image, Image)] == [PNG, GIF]
-    assert answer.images[1].revised_prompt == 'x "b64_json": "no" \\'
-    assert answer.payload == rest
+    assert [image.read() for image in response.images if isinstance(image, Image)] == [PNG, GIF]
+    assert response.images[1].revised_prompt == 'x "b64_json": "no" \\'
+    assert response.payload == rest
     assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 64])
-def test_an_answer_may_come_byte_by_byte(tmp_path: Path, size: int) -> None:
-    answer = read_json(tmp_path, {"data": [{"b64_json": encoded(PNG)}]}, size)
-    assert [image.read() for image in answer.images if isinstance(image, Image)] == [PNG]
+def test_a_response_may_come_byte_by_byte(tmp_path: Path, size: int) -> None:
+    response = read_json(tmp_path, {"data": [{"b64_json": encoded(PNG)}]}, size)
+    assert [image.read() for image in response.images if isinstance(image, Image)] == [PNG]
 
 
 def test_an_address_lives_for_an_hour(tmp_path: Path) -> None:
@@ -100,48 +100,48 @@ def test_extra_fields_of_azure_are_kept_and_do_no_harm(tmp_path: Path) -> None:
         "content_filter_results": {"hate": {"filtered": False}},
         "prompt_filter_results": {},
     }
-    answer = read_json(tmp_path, {"created": 1, "background": None, "data": [item]})
-    assert answer.payload == {"created": 1, "background": None}
-    assert len(answer.images) == 1
+    response = read_json(tmp_path, {"created": 1, "background": None, "data": [item]})
+    assert response.payload == {"created": 1, "background": None}
+    assert len(response.images) == 1
 
 
 @pytest.mark.parametrize(
     ("payload", "reason", "message"),
     [
-        (b"", "truncated", "the answer has no body"),
-        (b'{"data": [', "truncated", "the answer ended early, or is not valid JSON"),
-        (b'{"data": [{"b64_json": "iVBO', "truncated", "the answer ended inside a picture"),
+        (b"", "truncated", "the response has no body"),
+        (b'{"data": [', "truncated", "the response ended early, or is not valid JSON"),
+        (b'{"data": [{"b64_json": "iVBO', "truncated", "the response ended inside a picture"),
         (
             b"<html><h1>Bad\n gateway</h1>",
             "not-json",
-            "the answer is an HTML page: it begins with `<html><h1>Bad gateway</h1>`",
+            "the response is an HTML page: it begins with `<html><h1>Bad gateway</h1>`",
         ),
-        (b"gateway down", "not-json", "the answer is no JSON: it begins with `gateway down`"),
-        (b"[1]", "malformed", "the answer is JSON, but no object: list"),
-        ({"data": []}, "empty", "the answer holds no picture"),
-        ({"created": 1}, "empty", "the answer holds no picture"),
-        ({"data": None}, "empty", "the answer holds no picture"),
-        ({"data": {"b64_json": "x"}}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": {}}, "malformed", "`data` in the answer is not a list of pictures"),
-        ({"data": ["x"]}, "malformed", "`data` in the answer is not a list of pictures"),
-        ({"data": [{}]}, "malformed", "a picture of the answer has neither `b64_json` nor `url`"),
-        ({"data": [{"b64_json": 5}]}, "malformed", "a picture of the answer has neither `b64_json` nor `url`"),
-        ({"data": [{"b64_json": "image:0"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
+        (b"gateway down", "not-json", "the response is no JSON: it begins with `gateway down`"),
+        (b"[1]", "malformed", "the response is JSON, but no object: list"),
+        ({"data": []}, "empty", "the response holds no picture"),
+        ({"created": 1}, "empty", "the response holds no picture"),
+        ({"data": None}, "empty", "the response holds no picture"),
+        ({"data": {"b64_json": "x"}}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": {}}, "malformed", "`data` in the response is not a list of pictures"),
+        ({"data": ["x"]}, "malformed", "`data` in the response is not a list of pictures"),
+        ({"data": [{}]}, "malformed", "a picture of the response has neither `b64_json` nor `url`"),
+        ({"data": [{"b64_json": 5}]}, "malformed", "a picture of the response has neither `b64_json` nor `url`"),
+        ({"data": [{"b64_json": "image:0"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
         ({"data": [{"b64_json": "AA=="}]}, "not-an-image", "what came is not an image: 1 bytes that begin with `00`"),
         ({"data": [{"b64_json": ""}]}, "not-an-image", "what came is not an image: no bytes at all"),
-        ({"data": [{"b64_json": "AA==AAAA"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": "AAAAA"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": 'AA"A'}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"data": [{"b64_json": "ÄÄÄÄ"}]}, "bad-base64", "the answer holds a picture whose base64 is broken"),
-        ({"error": {"message": "no"}}, "vendor-error", "the answer holds an error"),
+        ({"data": [{"b64_json": "AA==AAAA"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": "AAAAA"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": 'AA"A'}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"data": [{"b64_json": "ÄÄÄÄ"}]}, "bad-base64", "the response holds a picture whose base64 is broken"),
+        ({"error": {"message": "no"}}, "vendor-error", "the response holds an error"),
     ],
 )
-def test_a_broken_answer_says_how(payload: Any, reason: str, message: str, tmp_path: Path) -> None:
+def test_a_broken_response_says_how(payload: Any, reason: str, message: str, tmp_path: Path) -> None:
     error = broken(tmp_path, payload)
     assert (error.reason, str(error)) == (reason, message)
 
 
-def test_good_pictures_of_a_bad_answer_are_kept(tmp_path: Path) -> None:
+def test_good_pictures_of_a_bad_response_are_kept(tmp_path: Path) -> None:
     error = broken(tmp_path, {"data": [{"b64_json": encoded(PNG)}, {"b64_json": "AAAA"}]})
     assert [image.read() for image in error.images] == [PNG]
 
@@ -175,7 +175,7 @@ def test_endless_json_beside_the_pictures_is_refused(tmp_path: Path) -> None:
         for _ in range(80):
             reader.feed(b" " * 65536)
     reader.abort()
-    assert str(caught.value) == "the answer holds more than 4194304 bytes beside its pictures"
+    assert str(caught.value) == "the response holds more than 4194304 bytes beside its pictures"
 
 
 def test_memory_stays_bounded_whatever_the_picture_weighs(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ STREAM = (
 def test_a_stream_is_read_alike_however_it_is_cut(tmp_path: Path, size: int, newline: bytes, done: bytes) -> None:
     body = (STREAM + done).replace(b"\n", newline)
     reader = StreamedResponse(ImageStore(tmp_path), LIMIT)
-    answer = read(reader, body, size)
-    assert [image.read() for image in answer.images if isinstance(image, Image)] == [PNG]
-    assert answer.payload["usage"] == {"output_tokens": 5}
+    response = read(reader, body, size)
+    assert [image.read() for image in response.images if isinstance(image, Image)] == [PNG]
+    assert response.payload["usage"] == {"output_tokens": 5}
     assert reader.partials == [0, 1]
     assert not list(tmp_path.glob(".*"))
     assert len(list(tmp_path.iterdir())) == 1
@@ -224,20 +224,20 @@ def test_a_stream_is_read_alike_however_it_is_cut(tmp_path: Path, size: int, new
 
 def test_usage_of_several_completed_pictures_is_added_up(tmp_path: Path) -> None:
     body = event("image_generation.completed", b64_json=encoded(PNG), **DONE) * 2
-    answer = read(StreamedResponse(ImageStore(tmp_path), LIMIT), body)
-    assert len(answer.images) == 2
-    assert answer.payload["usage"] == {"output_tokens": 10}
+    response = read(StreamedResponse(ImageStore(tmp_path), LIMIT), body)
+    assert len(response.images) == 2
+    assert response.payload["usage"] == {"output_tokens": 10}
 
 
 @pytest.mark.parametrize(
     ("body", "reason", "message"),
     [
         (b"", "truncated", "the stream ended before the picture was complete"),
-        (STREAM[: STREAM.rindex(b'"b64_json"') + 40], "truncated", "the answer ended inside a picture"),
-        (STREAM[:150], "truncated", "the answer ended inside a picture"),
+        (STREAM[: STREAM.rindex(b'"b64_json"') + 40], "truncated", "the response ended inside a picture"),
+        (STREAM[:150], "truncated", "the response ended inside a picture"),
         (b"data: [DONE]\n\n", "truncated", "the stream ended before the picture was complete"),
         (b"data: 5\n\n", "malformed", "an event of the stream is not an object"),
-        (b"data: <html>\n\n", "not-json", "the answer is an HTML page: it begins with `<html>`"),
+        (b"data: <html>\n\n", "not-json", "the response is an HTML page: it begins with `<html>`"),
         (event("error", error={"message": "x"}), "vendor-error", "the stream holds an error"),
         (event("error", message="x", code="y"), "vendor-error", "the stream holds an error"),
     ],

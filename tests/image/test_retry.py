@@ -79,7 +79,7 @@ def test_each_failure_has_its_class(failure: FailedAttempt, retry_class: str, er
     assert verdict.error.service == "PICTURES"
 
 
-def told(verdict: Verdict) -> tuple[str, str | None]:
+def reported(verdict: Verdict) -> tuple[str, str | None]:
     return str(verdict.error), verdict.error.hint
 
 
@@ -108,7 +108,7 @@ def told(verdict: Verdict) -> tuple[str, str | None]:
         (
             FailedAttempt("timeout", True, deadline_s=60.0),
             PLACE,
-            "PICTURES did not finish its answer within 60 s; "
+            "PICTURES did not finish its response within 60 s; "
             "the request was sent, so the work may have been done and billed",
             "raise `timeoutMs`: a picture can take two minutes and more; `onUnknown: resend` in the service asks again",
         ),
@@ -123,10 +123,10 @@ def told(verdict: Verdict) -> tuple[str, str | None]:
 def test_an_error_says_what_is_wrong_and_what_would_be_right(
     failure: FailedAttempt, place: Endpoint, message: str, hint: str | None
 ) -> None:
-    assert told(classify(failure, place)) == (message, hint)
+    assert reported(classify(failure, place)) == (message, hint)
 
 
-def test_moderation_tells_stage_and_categories_and_a_refused_picture_may_be_billed() -> None:
+def test_moderation_has_stage_and_categories_and_a_refused_picture_may_be_billed() -> None:
     details = {"moderation_stage": "output", "categories": ["violence", "gore"]}
     error = classify(answered(400, "moderation_blocked", "No.", moderation_details=details), PLACE).error
     assert str(error) == "moderation of PICTURES refused the picture (violence, gore): No. [moderation_blocked]"
@@ -149,7 +149,7 @@ def test_both_spellings_of_the_inner_error_are_read(spelling: str, plural: str) 
     assert not error.charge_possible
 
 
-def test_an_error_inside_a_success_is_judged_by_its_code() -> None:
+def test_an_error_inside_a_success_is_checked_by_its_code() -> None:
     refused = read_error({"created": 1, "error": {"code": "contentFilter", "message": "Your task failed."}})
     assert isinstance(classify(FailedAttempt("response", vendor=refused), AZURE).error, ContentRefused)
     failed = classify(
@@ -157,7 +157,7 @@ def test_an_error_inside_a_success_is_judged_by_its_code() -> None:
         PLACE,
     )
     assert str(failed.error) == (
-        "PICTURES sent an unusable answer: the stream holds an error: Oh.; "
+        "PICTURES sent an unusable response: the stream holds an error: Oh.; "
         "the request was sent, so the work may have been done and billed"
     )
 

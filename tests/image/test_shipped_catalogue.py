@@ -76,7 +76,7 @@ def test_everything_dead_or_dying_has_a_replacement_that_is_alive() -> None:
                 assert model(life.replacement).life(provider, DAY).state == "alive", (each, provider)
 
 
-def test_every_life_is_told_in_order_and_every_day_is_a_real_day() -> None:
+def test_every_life_is_in_order_and_every_day_is_a_real_day() -> None:
     for name, data in SHIPPED_CATALOGUE.facts["models"].items():
         for life in data["life"].values():
             days = [date.fromisoformat(life[key]) for key in ("released", "deprecated", "shutdown") if key in life]
@@ -103,9 +103,9 @@ def test_every_model_of_the_official_client_is_known() -> None:
     assert set(get_args(ImageModel)) <= named
 
 
-def test_every_parameter_of_the_official_client_is_judged() -> None:
+def test_every_parameter_of_the_official_client_is_checked() -> None:
     from openai.types.image_generate_params import ImageGenerateParamsBase
 
     generic = SHIPPED_CATALOGUE.facts["generic"]
-    judged = {*SHIPPED_CATALOGUE.models[0].parameters, *generic["always"], *generic["never"]}
-    assert set(ImageGenerateParamsBase.__annotations__) <= judged
+    known = {*SHIPPED_CATALOGUE.models[0].parameters, *generic["always"], *generic["never"]}
+    assert set(ImageGenerateParamsBase.__annotations__) <= known

@@ -145,7 +145,7 @@ def test_the_deadline_counts_for_the_whole_attempt_and_not_for_each_read(tmp_pat
             bench = Bench(tmp_path, {"provider": "openai", "endpoint": server.url})
             await bench.arun(timeoutMs=1000)
 
-    with pytest.raises(Exception, match=r"PICTURES did not finish its answer within 1 s"):
+    with pytest.raises(Exception, match=r"PICTURES did not finish its response within 1 s"):
         asyncio.run(run())
 
 
@@ -183,7 +183,7 @@ def test_a_socks_proxy_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.M
     )
 
 
-def test_a_certificate_that_is_none_is_an_error_of_the_service_entry(tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_an_error_of_the_service_entry(tmp_path: Path) -> None:
     with pytest.raises(ssl.SSLError):
         tls_context("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----", None)
     bench = Bench(tmp_path, {"provider": "openai", "endpoint": "https://x", "caPem": "/nowhere/ca.pem"})

@@ -88,12 +88,12 @@ def sent(vendor: Vendor, service: Service, request: ImageRequest) -> tuple[Any, 
 
 def is_dropped(vendor: Vendor, service: Service, plain: ImageRequest, asked: ImageRequest, name: str) -> bool:
     """Whether an option is neither sent nor spoken of."""
-    told = [
+    reported = [
         key
         for problem in vendor.supports(asked, resolve_model(vendor, service, asked.model))
         for key in (problem.key, *problem.covers)
     ]
-    return name not in told and sent(vendor, service, asked) == sent(vendor, service, plain)
+    return name not in reported and sent(vendor, service, asked) == sent(vendor, service, plain)
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, "images", "mask", "target", "unheard_of"])

@@ -1,4 +1,4 @@
-"""REST: what is sent, and what comes of the answer."""
+"""REST: what is sent, and what comes of the response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 import pytest
-from web_server import Web, answer
+from web_server import Web, response
 
 import flowdsl
 from flowdsl.testing import Recorder
@@ -26,8 +26,8 @@ def failure(host: Any, flow: str, **settings: Any) -> flowdsl.RunError:
     return caught.value
 
 
-def test_a_get_sends_parameters_and_headers_and_writes_the_answer_as_text(host: Any) -> None:
-    with Web(answer(b"dawn")) as web:
+def test_a_get_sends_parameters_and_headers_and_writes_the_response_as_text(host: Any) -> None:
+    with Web(response(b"dawn")) as web:
         result = host(
             f"- step: REST\n  url: {web.url}/a?x=1#part\n"
             "  parameters: {q: [sea, 'a b'], none: null, deep: true, n: 2.0}\n"
@@ -55,7 +55,7 @@ def test_a_get_sends_parameters_and_headers_and_writes_the_answer_as_text(host: 
     ],
 )
 def test_a_body_is_sent_by_its_kind(host: Any, body: Any, sent: bytes, content_type: str) -> None:
-    with Web(answer(b"ok")) as web:
+    with Web(response(b"ok")) as web:
         host(
             f"- step: REST\n  url: {web.url}\n  method: POST\n  body: '{{{{ flowContext.given }}}}'\n", {"given": body}
         )
@@ -63,7 +63,7 @@ def test_a_body_is_sent_by_its_kind(host: Any, body: Any, sent: bytes, content_t
 
 
 def test_the_content_type_of_the_author_wins(host: Any) -> None:
-    with Web(answer(b"ok")) as web:
+    with Web(response(b"ok")) as web:
         host(f"- step: REST\n  url: {web.url}\n  method: PUT\n  headers: {{content-type: text/csv}}\n  body: 'a,b'\n")
     assert (web.seen[0].method, web.seen[0].headers["content-type"]) == ("PUT", "text/csv")
 
@@ -85,7 +85,7 @@ def test_an_image_is_a_body_and_a_file_of_a_form(host: Any) -> None:
   method: POST
   formData: {{title: Dawn, tag: [sea, 1], picture: "{{{{ flowContext.blob }}}}", note: "{{{{ flowContext.note }}}}"}}
 """
-    with Web(answer(b"ok")) as web:
+    with Web(response(b"ok")) as web:
         host(flow.format(png=base64.b64encode(PNG).decode(), url=web.url))
     plain, form = web.seen
     assert (plain.body, plain.headers["content-type"]) == (PNG, "image/png")
@@ -118,7 +118,7 @@ def test_body_and_form_data_are_not_given_together() -> None:
 
 def test_every_output_that_is_listed_is_written_and_no_other(host: Any) -> None:
     flow = "- step: REST\n  url: {url}/x\n  outputs: [{{type: json, name: data}}, {{type: object, name: meta}}]\n"
-    with Web(answer(b'{"n": 1}', headers=JSON + "x-a: 1\r\nx-a: 2\r\n")) as web:
+    with Web(response(b'{"n": 1}', headers=JSON + "x-a: 1\r\nx-a: 2\r\n")) as web:
         result = host(flow.format(url=web.url))
     assert result.context == {
         "data": {"n": 1},
@@ -133,7 +133,7 @@ def test_every_output_that_is_listed_is_written_and_no_other(host: Any) -> None:
 def test_the_blob_of_a_picture_is_an_image_and_any_other_a_blob(host: Any) -> None:
     flow = "- step: REST\n  url: {url}\n  outputs: [{{type: blob, name: it}}]\n"
     with Web(
-        answer(PNG, headers="content-type: image/png\r\n"), answer(b"%PDF", headers="content-type: a/pdf\r\n")
+        response(PNG, headers="content-type: image/png\r\n"), response(b"%PDF", headers="content-type: a/pdf\r\n")
     ) as web:
         image = host(flow.format(url=web.url)).context["it"]
         blob = host(flow.format(url=web.url)).context["it"]
@@ -155,27 +155,27 @@ def test_the_blob_of_a_picture_is_an_image_and_any_other_a_blob(host: Any) -> No
         (b"", "text/plain", ""),
     ],
 )
-def test_the_text_of_an_answer_is_read_in_its_charset(host: Any, body: bytes, content_type: str, text: str) -> None:
-    with Web(answer(body, headers=f"content-type: {content_type}\r\n")) as web:
+def test_the_text_of_a_response_is_read_in_its_charset(host: Any, body: bytes, content_type: str, text: str) -> None:
+    with Web(response(body, headers=f"content-type: {content_type}\r\n")) as web:
         assert host(f"- step: REST\n  url: {web.url}\n").context == {"text": text}
 
 
-def test_an_answer_that_is_packed_unasked_is_unpacked(host: Any) -> None:
+def test_a_response_that_is_packed_unasked_is_unpacked(host: Any) -> None:
     two = gzip.compress(b"sea ", mtime=0) + gzip.compress(b"light", mtime=0)
     with Web(
-        answer(two, headers="content-encoding: gzip\r\n"),
-        answer(zlib.compress(b"deep"), headers="content-encoding: deflate\r\n"),
+        response(two, headers="content-encoding: gzip\r\n"),
+        response(zlib.compress(b"deep"), headers="content-encoding: deflate\r\n"),
     ) as web:
         flow = f"- step: REST\n  url: {web.url}\n"
         assert [host(flow).context["text"] for _ in range(2)] == ["sea light", "deep"]
 
 
-def test_a_binary_answer_read_as_text_is_noted(host: Any) -> None:
+def test_a_binary_response_read_as_text_is_noted(host: Any) -> None:
     recorder = Recorder()
-    with Web(answer(PNG, headers="content-type: image/png\r\n")) as web:
+    with Web(response(PNG, headers="content-type: image/png\r\n")) as web:
         host(f"- step: REST\n  url: {web.url}\n", on_event=recorder)
     assert [event.text for event in recorder.events if isinstance(event, flowdsl.Note)] == [
-        "the answer is image/png, read as text; list the output `blob` to have its bytes"
+        "the response is image/png, read as text; list the output `blob` to have its bytes"
     ]
 
 
@@ -189,11 +189,11 @@ def test_a_binary_answer_read_as_text_is_noted(host: Any) -> None:
         (b"[" * 300 + b"]" * 300, "it is nested more than 200 deep"),
     ],
 )
-def test_an_answer_that_is_no_json_is_an_error_where_json_is_asked_for(host: Any, body: bytes, problem: str) -> None:
-    with Web(answer(body, headers=JSON)) as web:
+def test_a_response_that_is_no_json_is_an_error_where_json_is_asked_for(host: Any, body: bytes, problem: str) -> None:
+    with Web(response(body, headers=JSON)) as web:
         error = failure(host, f"- step: REST\n  url: {web.url}/q?key=1\n  outputs: [{{type: json, name: a}}]\n")
     assert (type(error).__name__, error.code) == ("StepError", "not-json")
-    assert str(error) == f"the answer to GET {web.url}/q is not JSON: {problem}"
+    assert str(error) == f"the response to GET {web.url}/q is not JSON: {problem}"
 
 
 def test_head_has_no_body_however_long_it_would_be(host: Any) -> None:
@@ -251,20 +251,20 @@ def test_a_request_that_cannot_be_sent_says_why(host: Any, options: str, code: s
     assert message in (None, found[0][1])
 
 
-def test_a_header_that_a_template_makes_is_judged_before_anything_is_sent(host: Any) -> None:
-    with Web(answer(b"ok")) as web:
+def test_a_header_that_a_template_makes_is_checked_before_anything_is_sent(host: Any) -> None:
+    with Web(response(b"ok")) as web:
         flow = f"- step: REST\n  url: {web.url}\n  headers: {{X-A: '{{{{ flowContext.a }}}}'}}\n"
         error = failure(host, flow, inputs={"a": "b\r\nHost: c"})
         assert (error.code, str(error)) == ("invalid-header", "the header `X-A` holds a character that a header cannot")
         assert web.seen == []
 
 
-def test_a_secret_in_a_query_stays_hidden_in_the_address_of_the_answer(host: Any) -> None:
+def test_a_secret_in_a_query_stays_hidden_in_the_address_of_the_response(host: Any) -> None:
     flow = (
         "- step: REST\n  url: {url}\n  parameters: {{key: \"{{{{ secret('K') }}}}\"}}\n"
         "  outputs: [{{type: object, name: meta}}]\n"
     )
-    with Web(answer(b"ok")) as web:
+    with Web(response(b"ok")) as web:
         result = host(flow.format(url=web.url), host=flowdsl.Host(secrets={"K": "topsecret"}.get))
     assert web.seen[0].target == "/?key=topsecret"
     assert "topsecret" not in json.dumps(result.to_json())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_server import Web, answer
+from web_server import Web, response
 
 import flowdsl
 
@@ -50,13 +50,13 @@ def test_a_private_address_is_refused_before_anything_is_sent(address: str) -> N
     "address", ["2130706433", "0x7f.1", "127.1", "127.0.0.1.", "①②⑦.0.0.1", "LOCALHOST", "ｌocalhost"]
 )
 def test_no_spelling_of_this_machine_gets_through(address: str) -> None:
-    with Web(answer(b"inside")) as web:
+    with Web(response(b"inside")) as web:
         refused(f"- step: REST\n  url: 'http://{address}:{web.port}/'\n  maxRetries: 0\n")
         assert web.seen == []
 
 
 def test_the_host_allows_private_addresses() -> None:
-    with Web(answer(b"inside")) as web:
+    with Web(response(b"inside")) as web:
         environment = flowdsl.Environment(limits=flowdsl.Limits(private_addresses=True))
         result = flowdsl.run(f"- step: REST\n  url: {web.url}\n", environment=environment)
     assert result.context == {"text": "inside"}
@@ -64,7 +64,7 @@ def test_the_host_allows_private_addresses() -> None:
 
 def test_the_settings_file_allows_private_addresses(tmp_path: Path) -> None:
     flow = tmp_path / "a.flow.yaml"
-    with Web(answer(b"inside")) as web:
+    with Web(response(b"inside")) as web:
         flow.write_text(f"- step: REST\n  url: {web.url}\n")
         (tmp_path / "flowdsl.toml").write_text("private_addresses = true\n")
         assert flowdsl.run(flow).context == {"text": "inside"}
@@ -83,11 +83,11 @@ def test_the_settings_file_says_true_or_false(tmp_path: Path) -> None:
 
 
 class Names:
-    """Answers lookups of one name with these addresses, one list a lookup; counts them."""
+    """Responds to lookups of one name with these addresses, one list a lookup; counts them."""
 
-    def __init__(self, name: str, *answers: list[str]) -> None:
+    def __init__(self, name: str, *responses: list[str]) -> None:
         self.name = name
-        self.answers = list(answers)
+        self.responses = list(responses)
         self.lookups = 0
         self._system = socket.getaddrinfo
 
@@ -95,14 +95,14 @@ class Names:
         if host != self.name:
             return self._system(host, port, *rest, **more)
         self.lookups += 1
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        found = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0)) for address in found]
 
 
 def test_a_name_is_refused_when_one_of_its_addresses_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names("pictures.example", ["8.8.8.8", "127.0.0.1"])
     monkeypatch.setattr(socket, "getaddrinfo", names)
-    with Web(answer(b"inside")) as web:
+    with Web(response(b"inside")) as web:
         error = refused(f"- step: REST\n  url: http://pictures.example:{web.port}/x\n")
         assert web.seen == []
     assert error.code == "private-address"
@@ -111,10 +111,10 @@ def test_a_name_is_refused_when_one_of_its_addresses_is_private(monkeypatch: pyt
     )
 
 
-def test_a_name_that_changes_its_mind_after_it_was_judged_gets_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_changes_its_mind_after_it_was_checked_gets_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names("pictures.example", ["8.8.8.8"], ["127.0.0.1"])
     monkeypatch.setattr(socket, "getaddrinfo", names)
-    with Web(answer(b"inside")) as web:
+    with Web(response(b"inside")) as web:
         refused(f"- step: REST\n  url: http://pictures.example:{web.port}/\n  maxRetries: 0\n  timeoutMs: 1000\n")
         assert (web.seen, names.lookups) == ([], 1)
 
@@ -125,16 +125,16 @@ def test_a_redirect_does_not_lead_inside(monkeypatch: pytest.MonkeyPatch) -> Non
     public = public_network.is_public
     # The first hop has to be on this machine in a test, so this one port's address counts as public.
     monkeypatch.setattr(public_network, "is_public", lambda address: address == "127.0.0.1" or public(address))
-    with Web(answer(b"", "302 Found", "location: http://169.254.169.254/latest/meta-data\r\n")) as web:
+    with Web(response(b"", "302 Found", "location: http://169.254.169.254/latest/meta-data\r\n")) as web:
         error = refused(f"- step: REST\n  url: {web.url}\n")
     assert str(error) == (
         "GET http://169.254.169.254/latest/meta-data is not sent: 169.254.169.254 is a private address"
     )
 
 
-def test_a_name_that_a_proxy_would_resolve_is_judged_here_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_a_proxy_would_resolve_is_checked_here_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", Names("inside.example", ["10.0.0.7"]))
-    with Web(answer(b"by proxy")) as proxy:
+    with Web(response(b"by proxy")) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         error = refused("- step: REST\n  url: http://inside.example/\n")
         assert proxy.seen == []

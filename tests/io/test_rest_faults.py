@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_server import Answer, Web, answer, drip, endless, hang, reset
+from web_server import Response, Web, drip, endless, hang, reset, response
 
 import flowdsl
 from flowdsl.testing import Recorder
 
-BUSY = answer(b"busy", "503 Service Unavailable")
-MANY = answer(b"slow down", "429 Too Many Requests")
+BUSY = response(b"busy", "503 Service Unavailable")
+MANY = response(b"slow down", "429 Too Many Requests")
 
 
 def failure(host: Any, flow: str, **settings: Any) -> Any:
@@ -37,7 +37,7 @@ def facts(error: Any) -> tuple[str, int | None, bool, bool, int]:
 def test_a_refused_request_is_sent_again_when_that_does_no_harm(host: Any, method: str, refusal: bytes) -> None:
     recorder = Recorder()
     with Web(
-        refusal if method != "HEAD" else refusal.replace(b"busy", b"").replace(b"slow down", b""), answer()
+        refusal if method != "HEAD" else refusal.replace(b"busy", b"").replace(b"slow down", b""), response()
     ) as web:
         assert host(rest(web.url, method=method), on_event=recorder).context == {"text": ""}
         assert [seen.method for seen in web.seen] == [method, method]
@@ -47,7 +47,7 @@ def test_a_refused_request_is_sent_again_when_that_does_no_harm(host: Any, metho
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("refusal", [BUSY, MANY], ids=["503", "429"])
 def test_a_request_that_changes_something_is_never_sent_twice(host: Any, method: str, refusal: bytes) -> None:
-    with Web(refusal, answer()) as web:
+    with Web(refusal, response()) as web:
         error = failure(host, rest(web.url, method=method, body="x"))
         assert len(web.seen) == 1
     assert (error.retryable, error.charge_possible) == (True, False)
@@ -58,31 +58,31 @@ def test_a_request_is_sent_again_as_often_as_max_retries_says(host: Any, retries
     with Web(BUSY) as web:
         error = failure(host, rest(f"{web.url}/a?key=secret", maxRetries=retries))
         assert len(web.seen) == retries + 1
-    assert str(error) == f"GET {web.url}/a is answered with 503 Service Unavailable: busy"
+    assert str(error) == f"GET {web.url}/a got 503 Service Unavailable: busy"
     assert facts(error) == ("ServiceUnavailable", 503, True, False, retries + 1)
     assert error.service == web.url.removeprefix("http://")
 
 
 def test_the_pause_that_the_server_asks_for_is_kept(host: Any) -> None:
     recorder = Recorder()
-    with Web(answer(b"", "429 Too Many Requests", "Retry-After: 0.3\r\n"), answer(b"ok")) as web:
+    with Web(response(b"", "429 Too Many Requests", "Retry-After: 0.3\r\n"), response(b"ok")) as web:
         began = time.monotonic()
         host(rest(web.url), on_event=recorder)
         assert time.monotonic() - began >= 0.3
     assert [event.text for event in recorder.events if isinstance(event, flowdsl.Note)] == [
-        f"GET {web.url}/ is answered with 429 Too Many Requests; sent again in 0.3 s".replace("/ is", " is")
+        f"GET {web.url} got 429 Too Many Requests; sent again in 0.3 s"
     ]
 
 
 def test_a_server_that_asks_for_a_long_pause_is_not_waited_for(host: Any) -> None:
-    with Web(answer(b"", "429 Too Many Requests", "Retry-After: 3600\r\n")) as web:
+    with Web(response(b"", "429 Too Many Requests", "Retry-After: 3600\r\n")) as web:
         error = failure(host, rest(web.url))
     assert facts(error) == ("ServiceRateLimited", 429, True, False, 1)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_gets_no_connection_is_sent_again(host: Any, method: str) -> None:
-    with Web(answer()) as web:
+    with Web(response()) as web:
         free = web.url
     recorder = Recorder()
     error = failure(host, rest(free, method=method), on_event=recorder)
@@ -95,72 +95,72 @@ def test_a_request_that_gets_no_connection_is_sent_again(host: Any, method: str)
 def test_a_connection_that_breaks_says_whether_the_work_may_be_done(host: Any, method: str, repeatable: bool) -> None:
     with Web(reset) as web:
         error = failure(host, rest(web.url, method=method, maxRetries=0))
-    assert str(error).startswith(f"the answer to {method} {web.url} is not complete: ")
+    assert str(error).startswith(f"the response to {method} {web.url} is not complete: ")
     assert facts(error) == ("ServiceUnavailable", None, repeatable, not repeatable, 1)
 
 
 @pytest.mark.parametrize("slow", [hang, drip])
-def test_the_deadline_counts_for_the_whole_attempt(host: Any, slow: Answer) -> None:
+def test_the_deadline_counts_for_the_whole_attempt(host: Any, slow: Response) -> None:
     began = time.monotonic()
     with Web(slow) as web:
         error = failure(host, rest(web.url, timeoutMs=1000))
         assert len(web.seen) == 1
     assert time.monotonic() - began < 4
-    assert str(error) == f"GET {web.url} got no answer within 1 s"
+    assert str(error) == f"GET {web.url} got no response within 1 s"
     assert facts(error) == ("ServiceTimeout", None, True, False, 1)
 
 
-def test_a_body_that_ends_early_is_no_answer(host: Any) -> None:
+def test_a_body_that_ends_early_is_no_response(host: Any) -> None:
     def cut(connection: Any, ended: Any) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort")
 
     with Web(cut) as web:
         error = failure(host, rest(web.url))
-    assert str(error).startswith(f"the answer to GET {web.url} is not complete: ")
+    assert str(error).startswith(f"the response to GET {web.url} is not complete: ")
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (answer(b"abc", headers="content-encoding: gzip\r\n"), "it cannot be unpacked: Error -3"),
+        (response(b"abc", headers="content-encoding: gzip\r\n"), "it cannot be unpacked: Error -3"),
         (
-            answer(gzip.compress(b"a" * 99, mtime=0)[:-9], headers="content-encoding: gzip\r\n"),
+            response(gzip.compress(b"a" * 99, mtime=0)[:-9], headers="content-encoding: gzip\r\n"),
             "it ends before it is unpacked",
         ),
-        (answer(b"abc", headers="content-encoding: br\r\n"), "it is packed as 'br', which was not asked for"),
+        (response(b"abc", headers="content-encoding: br\r\n"), "it is packed as 'br', which was not asked for"),
     ],
 )
-def test_a_body_that_is_not_what_it_says_is_no_answer(host: Any, given: bytes, reason: str) -> None:
+def test_a_body_that_is_not_what_it_says_is_no_response(host: Any, given: bytes, reason: str) -> None:
     with Web(given) as web:
         error = failure(host, rest(web.url))
-    assert str(error).startswith(f"the answer to GET {web.url} is not complete: {reason}")
+    assert str(error).startswith(f"the response to GET {web.url} is not complete: {reason}")
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        answer(b"x" * 1001),
+        response(b"x" * 1001),
         endless,
         b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nx",
-        answer(gzip.compress(b"x" * 100_000_000, mtime=0), headers="content-encoding: gzip\r\n"),
+        response(gzip.compress(b"x" * 100_000_000, mtime=0), headers="content-encoding: gzip\r\n"),
     ],
     ids=["one byte more", "endless", "announced", "packed"],
 )
-def test_an_answer_that_is_too_large_is_left(host: Any, given: Answer) -> None:
+def test_a_response_that_is_too_large_is_left(host: Any, given: Response) -> None:
     with Web(given) as web:
         error = failure(host, rest(web.url, maxBytes=1000))
-    assert (type(error).__name__, error.code) == ("StepError", "answer-too-large")
-    assert str(error) == f"the answer to GET {web.url} has more than 1,000 bytes"
+    assert (type(error).__name__, error.code) == ("StepError", "response-too-large")
+    assert str(error) == f"the response to GET {web.url} has more than 1,000 bytes"
 
 
-def test_an_answer_of_just_the_limit_is_taken(host: Any) -> None:
-    with Web(answer(b"x" * 1000)) as web:
+def test_a_response_of_just_the_limit_is_taken(host: Any) -> None:
+    with Web(response(b"x" * 1000)) as web:
         assert len(host(rest(web.url, maxBytes=1000)).context["text"]) == 1000
 
 
 def test_the_limit_of_the_host_counts_too(host: Any) -> None:
-    limits = flowdsl.Limits(private_addresses=True, answer_bytes=10)
-    with Web(answer(b"x" * 11)) as web:
+    limits = flowdsl.Limits(private_addresses=True, response_bytes=10)
+    with Web(response(b"x" * 11)) as web:
         assert str(failure(host, rest(web.url), limits=limits)).endswith("has more than 10 bytes")
 
 
@@ -178,7 +178,7 @@ def test_the_limit_of_the_host_counts_too(host: Any) -> None:
     ],
 )
 def test_a_status_that_is_no_success_is_an_error_at_once(host: Any, status: str, kind: str, retryable: bool) -> None:
-    with Web(answer(b"" if status[:3] == "304" else b"no luck", status)) as web:
+    with Web(response(b"" if status[:3] == "304" else b"no luck", status)) as web:
         error = failure(host, rest(web.url))
         assert len(web.seen) == 1
     assert facts(error) == (kind, int(status[:3]), retryable, False, 1)
@@ -186,18 +186,18 @@ def test_a_status_that_is_no_success_is_an_error_at_once(host: Any, status: str,
 
 def test_what_the_server_says_is_shown_short_and_without_what_was_sent_in_secret(host: Any) -> None:
     said = b"bad key tok-1234567890 and qqqqqqqq\n" + b"long " * 500
-    with Web(answer(said, "403 Forbidden")) as web:
+    with Web(response(said, "403 Forbidden")) as web:
         error = failure(host, rest(f"{web.url}/a?key=qqqqqqqq", headers="{Authorization: Bearer tok-1234567890}"))
-    assert str(error).startswith(f"GET {web.url}/a is answered with 403 Forbidden: bad key *** and *** long long")
+    assert str(error).startswith(f"GET {web.url}/a got 403 Forbidden: bad key *** and *** long long")
     assert len(str(error)) < 280
     assert error.hint == "check the key in `headers`"
 
 
 def test_redirects_are_followed_and_keys_stay_at_home(host: Any) -> None:
-    with Web(answer(b"there")) as other, Web() as web:
-        web.answers = [
-            answer(b"", "302 Found", "location: /next?x=1\r\n"),
-            answer(b"", "307 Temporary Redirect", f"location: {other.url}/end\r\n"),
+    with Web(response(b"there")) as other, Web() as web:
+        web.responses = [
+            response(b"", "302 Found", "location: /next?x=1\r\n"),
+            response(b"", "307 Temporary Redirect", f"location: {other.url}/end\r\n"),
         ]
         flow = rest(web.url, headers="{X-Key: k, Accept: text/plain}", outputs="[{type: object, name: o}]")
         assert host(flow).context["o"]["url"] == f"{other.url}/end"
@@ -207,7 +207,7 @@ def test_redirects_are_followed_and_keys_stay_at_home(host: Any) -> None:
 
 
 def test_redirects_come_to_an_end(host: Any) -> None:
-    with Web(answer(b"", "302 Found", "location: /again\r\n")) as web:
+    with Web(response(b"", "302 Found", "location: /again\r\n")) as web:
         error = failure(host, rest(web.url))
         assert len(web.seen) == 6
     assert str(error) == f"GET {web.url}/again redirects (status 302) after 5 redirects already"
@@ -215,7 +215,7 @@ def test_redirects_come_to_an_end(host: Any) -> None:
 
 
 def test_a_request_that_changes_something_follows_no_redirect(host: Any) -> None:
-    with Web(answer(b"", "307 Temporary Redirect", "location: http://me:word@other.example/x?key=1\r\n")) as web:
+    with Web(response(b"", "307 Temporary Redirect", "location: http://me:word@other.example/x?key=1\r\n")) as web:
         error = failure(host, rest(web.url, method="POST", body="x"))
         assert len(web.seen) == 1
     assert str(error) == (
@@ -225,14 +225,14 @@ def test_a_request_that_changes_something_follows_no_redirect(host: Any) -> None
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:alert(1)", "http://[::1"])
 def test_a_redirect_to_something_else_than_a_web_address_is_refused(host: Any, target: str) -> None:
-    with Web(answer(b"", "302 Found", f"location: {target}\r\n")) as web:
+    with Web(response(b"", "302 Found", f"location: {target}\r\n")) as web:
         error = failure(host, rest(web.url))
     assert error.code == "redirect-refused"
     assert str(error) == f"GET {web.url} redirects to something that is not a web address"
 
 
 def test_no_cookie_is_kept_from_one_step_to_the_next(host: Any) -> None:
-    with Web(answer(b"a", headers="set-cookie: a=b\r\n")) as web:
+    with Web(response(b"a", headers="set-cookie: a=b\r\n")) as web:
         host(rest(web.url) + rest(web.url))
         assert [seen.headers.get("cookie") for seen in web.seen] == [None, None]
 

@@ -26,7 +26,7 @@ def test_a_deferred_filename_gets_the_names_of_each_picture(tmp_path: Path) -> N
     assert context.progressed == [("files written", 2, 2)]
 
 
-def test_what_a_step_tells_is_remembered() -> None:
+def test_what_a_step_emits_is_remembered() -> None:
     context = StubContext()
     assert run_step(ShowNotification(message="Ready"), context) == {}
     assert context.emitted == [("SHOW_NOTIFICATION", {"message": "Ready", "notificationType": "info"})]

@@ -1,4 +1,4 @@
-"""Dialects of a third party: recognised by content, checked in their own files, mended, explained and run."""
+"""Dialects of a third party: recognised by content, checked in their own files, corrected, explained and run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check(text: str) -> list[Diagnostic]:
     return Environment().check(Source(text, "prompts.json"))
 
 
-def told(text: str) -> list[tuple[str, int, int, str]]:
+def reported(text: str) -> list[tuple[str, int, int, str]]:
     return [(found.code, *found.span.first, found.span.text) for found in check(text)]
 
 
@@ -77,9 +77,9 @@ def test_mistakes_stand_at_the_authors_words_and_come_with_fixes(
     assert [(each.code, *each.span.first, each.span.text) for each in found][:1] == [finding]
     assert found[0].fixes
     for fix in found[0].fixes:
-        mended = fixed(found[0].span.source, fix)
-        json.loads(mended)
-        assert [each for each in check(mended) if each.code == finding[0] and each.severity == "error"] == []
+        corrected = fixed(found[0].span.source, fix)
+        json.loads(corrected)
+        assert [each for each in check(corrected) if each.code == finding[0] and each.severity == "error"] == []
 
 
 def test_what_is_missing_in_a_made_step_gets_no_edit_in_the_foreign_file() -> None:
@@ -89,8 +89,8 @@ def test_what_is_missing_in_a_made_step_gets_no_edit_in_the_foreign_file() -> No
 
 def test_a_dialect_can_read_what_is_no_yaml() -> None:
     text = "prompts!\na kite: [red\n'tis a {{ 'x' | uper }}\n"
-    assert told(text) == [("unknown-filter", 3, 17, "uper")]
-    assert told("prompts!\na\tkite\n") == [("tab", 2, 1, "a\tkite")]
+    assert reported(text) == [("unknown-filter", 3, 17, "uper")]
+    assert reported("prompts!\na\tkite\n") == [("tab", 2, 1, "a\tkite")]
     loaded = flowdsl.load(Source("prompts!\none\ntwo\n", "x.txt"))
     assert loaded.run().context["text"] == "two"
 

@@ -73,7 +73,7 @@ def test_a_variable_of_the_body_is_known_after_the_loop() -> None:
 def test_a_variable_of_the_body_may_be_unset_when_the_values_may_be_none() -> None:
     flow = EACH.replace("[1, 2, 3]", "'{{ inputs.some }}'") + "- step: SET\n  copy: '{{ flowContext.double }}'\n"
     flow = "inputs: {some: {type: array}}\nflow:\n" + flow
-    message = "`flowContext.double` may be unset: the loop at 3 may run no pass"
+    message = "`flowContext.double` may be unset: the loop at 3 may run no iteration"
     assert findings(flow) == [("maybe-undefined", 10, message)]
 
 
@@ -127,7 +127,7 @@ def test_iterations_side_by_side_cannot_be_broken() -> None:
     broken = SPREAD + "    - step: BREAK\n"
     assert ("break-in-concurrent-loop", 8) in codes(broken)
     assert [found.hint for found in ENVIRONMENT.check(broken) if found.code == "break-in-concurrent-loop"] == [
-        "set `lanes: 1`, or write CONTINUE to end this pass only"
+        "set `lanes: 1`, or write CONTINUE to end this iteration only"
     ]
 
 

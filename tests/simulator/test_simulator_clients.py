@@ -40,9 +40,9 @@ def opened(b64: str | None) -> Image.Image:
     return picture
 
 
-def test_a_gpt_image_answer_has_every_field_of_the_vendor(client: openai.OpenAI) -> None:
-    answer = client.images.generate(prompt=PROMPT, model="gpt-image-2", n=2, size="1536x1024", quality="low")
-    assert answer.model_dump(exclude={"data", "created"}, exclude_none=True) == {
+def test_a_gpt_image_response_has_every_field_of_the_vendor(client: openai.OpenAI) -> None:
+    response = client.images.generate(prompt=PROMPT, model="gpt-image-2", n=2, size="1536x1024", quality="low")
+    assert response.model_dump(exclude={"data", "created"}, exclude_none=True) == {
         "background": "opaque",
         "output_format": "png",
         "quality": "low",
@@ -55,8 +55,8 @@ def test_a_gpt_image_answer_has_every_field_of_the_vendor(client: openai.OpenAI)
             "total_tokens": 321,
         },
     }
-    assert answer.data is not None
-    first, second = answer.data
+    assert response.data is not None
+    first, second = response.data
     assert (first.url, first.revised_prompt) == (None, None)
     assert opened(first.b64_json).size == (1536, 1024)
     assert first.b64_json != second.b64_json
@@ -66,8 +66,8 @@ def test_the_same_request_gives_another_picture_each_time_and_the_same_series_af
     client: openai.OpenAI, sim: Simulator
 ) -> None:
     def series() -> list[str | None]:
-        answers = [client.images.generate(prompt=PROMPT, model="gpt-image-2") for _ in range(2)]
-        return [answer.data[0].b64_json for answer in answers if answer.data]
+        responses = [client.images.generate(prompt=PROMPT, model="gpt-image-2") for _ in range(2)]
+        return [response.data[0].b64_json for response in responses if response.data]
 
     first = series()
     sim.reset()
@@ -76,10 +76,10 @@ def test_the_same_request_gives_another_picture_each_time_and_the_same_series_af
 
 
 def test_a_dall_e_url_can_be_downloaded_and_has_a_revised_prompt(client: openai.OpenAI, sim: Simulator) -> None:
-    answer = client.images.generate(prompt=PROMPT, model="dall-e-3", size="1792x1024", quality="hd", style="natural")
-    assert answer.usage is None
-    assert answer.data is not None
-    item = answer.data[0]
+    response = client.images.generate(prompt=PROMPT, model="dall-e-3", size="1792x1024", quality="hd", style="natural")
+    assert response.usage is None
+    assert response.data is not None
+    item = response.data[0]
     assert item.revised_prompt == "A lighthouse at dusk, rendered by a simulator."
     assert item.url is not None
     assert item.url.startswith(f"{sim.url}/v1/images/files/img-")
@@ -90,11 +90,11 @@ def test_a_dall_e_url_can_be_downloaded_and_has_a_revised_prompt(client: openai.
 
 
 def test_dall_e_gives_base64_on_request(client: openai.OpenAI) -> None:
-    answer = client.images.generate(
+    response = client.images.generate(
         prompt=PROMPT, model="dall-e-2", size="256x256", n=3, response_format="b64_json", user="u-1"
     )
-    assert answer.data is not None
-    assert [opened(item.b64_json).size for item in answer.data] == [(256, 256)] * 3
+    assert response.data is not None
+    assert [opened(item.b64_json).size for item in response.data] == [(256, 256)] * 3
 
 
 def test_a_stream_sends_sharper_partial_images_and_then_the_picture(client: openai.OpenAI, sim: Simulator) -> None:
@@ -112,10 +112,10 @@ def test_a_stream_sends_sharper_partial_images_and_then_the_picture(client: open
 
 
 def test_azure_takes_the_deployment_from_the_path(azure: openai.AzureOpenAI, sim: Simulator) -> None:
-    answer = azure.images.generate(prompt=PROMPT, model="images", output_format="jpeg")
-    assert (answer.quality, answer.output_format) == ("high", "jpeg")
-    assert answer.data is not None
-    assert opened(answer.data[0].b64_json).format == "JPEG"
+    response = azure.images.generate(prompt=PROMPT, model="images", output_format="jpeg")
+    assert (response.quality, response.output_format) == ("high", "jpeg")
+    assert response.data is not None
+    assert opened(response.data[0].b64_json).format == "JPEG"
     record = sim.requests[-1]
     assert (record.path, record.query) == (
         "/openai/deployments/images/images/generations",
@@ -125,9 +125,9 @@ def test_azure_takes_the_deployment_from_the_path(azure: openai.AzureOpenAI, sim
 
 def test_azure_v1_takes_the_deployment_from_the_body(sim: Simulator) -> None:
     with openai.OpenAI(api_key=sim.key, base_url=f"{sim.azure_endpoint}/openai/v1", max_retries=0) as client:
-        answer = client.images.with_raw_response.generate(prompt=PROMPT, model="images", quality="low")
-    assert answer.headers["x-ms-region"] == "Simulated"
-    assert len(answer.headers["apim-request-id"]) == 36
+        response = client.images.with_raw_response.generate(prompt=PROMPT, model="images", quality="low")
+    assert response.headers["x-ms-region"] == "Simulated"
+    assert len(response.headers["apim-request-id"]) == 36
     assert sim.requests[-1].path == "/openai/v1/images/generations"
 
 
@@ -246,11 +246,11 @@ def test_an_unknown_parameter_is_refused_by_name(client: openai.OpenAI) -> None:
     }
 
 
-def test_the_library_retries_a_rate_limit_after_the_time_it_is_told(sim: Simulator) -> None:
+def test_the_library_retries_a_rate_limit_after_the_time_it_is_given(sim: Simulator) -> None:
     sim.faults.add("rate_limit:2,retry_after=10ms")
     with openai.OpenAI(api_key=sim.key, base_url=sim.openai_base_url, max_retries=2) as client:
-        answer = client.images.with_raw_response.generate(prompt=PROMPT, model="gpt-image-2")
-    assert answer.retries_taken == 2
+        response = client.images.with_raw_response.generate(prompt=PROMPT, model="gpt-image-2")
+    assert response.retries_taken == 2
     assert [record.status for record in sim.requests] == [429, 429, 200]
 
 

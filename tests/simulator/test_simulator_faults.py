@@ -79,9 +79,9 @@ def test_a_rate_limit_says_when_to_come_back(
     http: httpx.Client, sim: Simulator, retry_after: str, headers: dict[str, str]
 ) -> None:
     sim.faults.add(Fault("rate_limit", retry_after=retry_after))
-    answer = ask(http)
-    assert answer.status_code == 429
-    assert {name: value for name, value in answer.headers.items() if "retry" in name} == headers
+    response = ask(http)
+    assert response.status_code == 429
+    assert {name: value for name, value in response.headers.items() if "retry" in name} == headers
     assert ask(http).status_code == 200
 
 
@@ -100,14 +100,14 @@ def test_moderation_and_content_policy_carry_their_details(http: httpx.Client, s
     assert third["innererror"] == second["inner_error"]
 
 
-def test_a_slow_answer_comes_late_but_whole(http: httpx.Client, sim: Simulator) -> None:
+def test_a_slow_response_comes_late_but_whole(http: httpx.Client, sim: Simulator) -> None:
     sim.faults.add("slow,delay_s=0.2")
     began = time.monotonic()
     assert len(ask(http).json()["data"]) == 1
     assert time.monotonic() - began >= 0.2
 
 
-def test_spoiled_answers_are_spoiled_as_named(http: httpx.Client, sim: Simulator) -> None:
+def test_spoiled_responses_are_spoiled_as_named(http: httpx.Client, sim: Simulator) -> None:
     sim.faults.add("truncated_json", "bad_base64", "empty_data", "html_error")
     with pytest.raises(ValueError, match="Unterminated string"):
         ask(http).json()
@@ -121,16 +121,16 @@ def test_spoiled_answers_are_spoiled_as_named(http: httpx.Client, sim: Simulator
 
 def test_a_reset_comes_in_the_middle_of_the_body(http: httpx.Client, sim: Simulator) -> None:
     sim.faults.add("reset")
-    with http.stream("POST", "/v1/images/generations", json=BODY) as answer:
-        assert answer.status_code == 200
+    with http.stream("POST", "/v1/images/generations", json=BODY) as response:
+        assert response.status_code == 200
         got = 0
         with pytest.raises(httpx.ReadError):
-            for piece in answer.iter_raw():
+            for piece in response.iter_raw():
                 got += len(piece)
-        assert 0 < got < int(answer.headers["content-length"])
+        assert 0 < got < int(response.headers["content-length"])
 
 
-def test_a_reset_before_the_body_leaves_no_answer(http: httpx.Client, sim: Simulator) -> None:
+def test_a_reset_before_the_body_leaves_no_response(http: httpx.Client, sim: Simulator) -> None:
     sim.faults.add("reset_before_body")
     with pytest.raises(httpx.ReadError):
         ask(http)
@@ -161,8 +161,8 @@ def test_a_stream_can_end_without_its_picture(http: httpx.Client, sim: Simulator
 
 
 def test_faults_are_scripted_and_read_over_http(http: httpx.Client, sim: Simulator) -> None:
-    answer = http.post("/_simulator/faults", json={"faults": ["quota:2", {"kind": "slow", "delay_s": 0}]})
-    kinds = [(fault["kind"], fault["times"]) for fault in answer.json()["pending"]]
+    response = http.post("/_simulator/faults", json={"faults": ["quota:2", {"kind": "slow", "delay_s": 0}]})
+    kinds = [(fault["kind"], fault["times"]) for fault in response.json()["pending"]]
     assert kinds == [("quota", 2), ("slow", 1)]
     assert ask(http).json()["error"]["code"] == "insufficient_quota"
     assert http.get("/_simulator/faults").json()["pending"][0]["times"] == 1
@@ -181,5 +181,5 @@ def test_faults_are_scripted_and_read_over_http(http: httpx.Client, sim: Simulat
     ],
 )
 def test_a_bad_script_over_http_is_explained(http: httpx.Client, body: bytes, message: str) -> None:
-    answer = http.post("/_simulator/faults", content=body)
-    assert (answer.status_code, answer.json()) == (400, {"error": {"message": message}})
+    response = http.post("/_simulator/faults", content=body)
+    assert (response.status_code, response.json()) == (400, {"error": {"message": message}})

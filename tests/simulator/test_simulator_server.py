@@ -132,9 +132,9 @@ def test_no_key_is_ever_recorded() -> None:
             for headers in ({"authorization": f"Bearer {key}"}, {"api-key": key, "cookie": key}):
                 ask(sim, body, {**headers, "x-note": f"{own}"})
             httpx.get(f"{sim.url}/v1/models/{key}?api-key={key}&x={own}", headers={"authorization": f"Bearer {key}"})
-        told = httpx.get(f"{sim.url}/_simulator/requests").text
+        listed = httpx.get(f"{sim.url}/_simulator/requests").text
         assert len(sim.requests) == 6
-        assert own not in repr(sim.requests) + told
+        assert own not in repr(sim.requests) + listed
         assert sim.requests[0].json == {**BODY, "prompt": f"*** {presented}", "user": "***"}
         by_stranger = [record for record in sim.requests if record.status == 401]
         assert len(by_stranger) == 3
@@ -167,15 +167,15 @@ def test_only_requests_for_images_are_counted() -> None:
     with Simulator() as sim:
         url = ask(sim).json()["data"][0]["url"]
         httpx.get(url)
-        told = httpx.get(f"{sim.url}/_simulator/requests").json()
-        assert (sim.request_count, told["count"], len(told["requests"])) == (1, 1, 2)
-        assert told["requests"][0]["json"] == BODY
+        listed = httpx.get(f"{sim.url}/_simulator/requests").json()
+        assert (sim.request_count, listed["count"], len(listed["requests"])) == (1, 1, 2)
+        assert listed["requests"][0]["json"] == BODY
 
 
 def test_the_peak_of_concurrency_is_known() -> None:
     with Simulator(latency_s=0.2) as sim, ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: ask(sim), range(3)))
-        assert [answer.status_code for answer in answers] == [200] * 3
+        responses = list(pool.map(lambda _: ask(sim), range(3)))
+        assert [response.status_code for response in responses] == [200] * 3
         assert sim.peak_concurrency == 3
         ask(sim)
         assert sim.peak_concurrency == 3
@@ -184,9 +184,9 @@ def test_the_peak_of_concurrency_is_known() -> None:
 def test_a_url_expires_after_an_hour_of_the_simulators_clock() -> None:
     now = [1_800_000_000.0]
     with Simulator(clock=lambda: now[0]) as sim:
-        answer = ask(sim).json()
-        url = answer["data"][0]["url"]
-        assert answer["created"] == 1_800_000_000
+        response = ask(sim).json()
+        url = response["data"][0]["url"]
+        assert response["created"] == 1_800_000_000
         now[0] += 3599
         assert httpx.get(url).status_code == 200
         now[0] += 1
@@ -214,8 +214,8 @@ def test_retired_and_future_models_are_gone_on_a_given_day() -> None:
 def test_deployments_are_configurable_and_must_name_a_known_model() -> None:
     with Simulator(deployments={"team-pictures": "gpt-image-1.5"}) as sim:
         url = f"{sim.azure_endpoint}/openai/deployments/team-pictures/images/generations?api-version=2025-04-01-preview"
-        answer = httpx.post(url, json={"prompt": "x"}, headers={"api-key": sim.key})
-        assert answer.json()["usage"]["output_tokens"] == 4160
+        response = httpx.post(url, json={"prompt": "x"}, headers={"api-key": sim.key})
+        assert response.json()["usage"]["output_tokens"] == 4160
     with pytest.raises(UsageError, match=r"Deployment 'x': unknown model 'gpt-imag-2'. Known: dall-e-2, dall-e-3, "):
         Simulator(deployments={"x": "gpt-imag-2"})
 
@@ -247,10 +247,10 @@ def test_the_process_prints_its_url_and_ends_cleanly_on_a_signal(number: signal.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        answer = httpx.post(
+        response = httpx.post(
             f"{url}/v1/images/generations", json=BODY, headers={"authorization": "Bearer sk-simulated"}, timeout=10
         )
-        assert len(httpx.get(answer.json()["data"][0]["url"]).content) == 300_000
+        assert len(httpx.get(response.json()["data"][0]["url"]).content) == 300_000
         process.send_signal(number)
         rest, errors = process.communicate(timeout=5)
         assert (process.returncode, rest, errors) == (0, "", "")
@@ -262,7 +262,7 @@ def test_wrong_usage_of_the_process_is_explained() -> None:
     assert (ran.returncode, ran.stderr) == (2, "Unknown fault 'hnag'. Did you mean 'hang'?\n")
 
 
-def test_serving_in_a_thread_of_ones_own_tells_the_url() -> None:
+def test_serving_in_a_thread_of_ones_own_prints_the_url() -> None:
     sim, urls, ready = Simulator(), list[str](), threading.Event()
 
     def note(url: str) -> None:

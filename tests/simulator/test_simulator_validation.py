@@ -25,8 +25,8 @@ def accepted(model: str, vendor: Vendor = "openai", /, **parameters: object) -> 
 def refusal(model: str, vendor: Vendor = "openai", /, **parameters: object) -> tuple[str, str, str]:
     with pytest.raises(Refusal) as raised:
         accepted(model, vendor, **parameters)
-    error: Any = raised.value.answer.body["error"]
-    assert raised.value.answer.status == 400
+    error: Any = raised.value.response.body["error"]
+    assert raised.value.response.status == 400
     assert error["type"] == "invalid_request_error"
     return error["message"], error["param"], error["code"]
 
@@ -233,8 +233,8 @@ def test_the_token_table_covers_every_fixed_size() -> None:
 
 
 def post(http: httpx.Client, path: str = "/v1/images/generations", **more: Any) -> tuple[int, Any]:
-    answer = http.post(path, **more)
-    return answer.status_code, answer.json()["error"]
+    response = http.post(path, **more)
+    return response.status_code, response.json()["error"]
 
 
 def test_a_body_that_is_no_json_object_is_refused(http: httpx.Client) -> None:

@@ -66,7 +66,7 @@ LINE = re.compile(
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
 def test_a_lock_is_names_versions_and_hashes_only(path: Path) -> None:
-    """No index, no address, no path: pip takes the files from wherever it is told to."""
+    """No index, no address, no path: pip takes the files from wherever its settings say."""
     lines = path.read_text().splitlines()
     assert [line for line in lines if LINE.fullmatch(line) is None or "/" in line.replace("lock/bench.txt", "")] == []
 

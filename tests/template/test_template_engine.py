@@ -240,7 +240,7 @@ def test_python_attributes_are_out_of_reach(text: str) -> None:
         ("{{ range(stop=1) }}", "`range` takes no arguments by name", "range(stop=1)"),
     ],
 )
-def test_a_failure_is_told_with_its_place(text: str, message: str, place: str) -> None:
+def test_a_failure_is_reported_with_its_place(text: str, message: str, place: str) -> None:
     with pytest.raises(TemplateError) as caught:
         render(text, {"a": {"b": 1}, "g": lambda: 1, "t": "nope", "x": [1]})
     error = caught.value

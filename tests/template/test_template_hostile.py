@@ -26,7 +26,7 @@ TEXT = "the template makes too much: a text that is too long; the limit is 10,00
 OUTPUT = "the template makes too much: too much text; the limit is 10,000,000 characters"
 NESTED = "this is nested deeper than 100 levels"
 VALUE = "the template makes too much: a value nested too deep; the limit is 200 levels"
-LOOPS = "the template makes too much: too many passes of its loops; the limit is 1,000,000"
+LOOPS = "the template makes too much: too many iterations of its loops; the limit is 1,000,000"
 TIME = "the template makes too much: it takes too long; the limit is 1 s"
 REFUSED = {
     "parentheses": ("{{ " + "(" * 10000 + "1" + ")" * 10000 + " }}", NESTED),
@@ -114,7 +114,7 @@ def test_limits_can_be_narrower() -> None:
     limits = TemplateLimits(max_output=10, max_loops=100)
     with pytest.raises(TemplateError, match="too much text; the limit is 10 characters"):
         compile(parse("{{ a }}{{ a }}"), strict=True, limits=limits)({"a": "123456"}, {})
-    with pytest.raises(TemplateError, match="too many passes of its loops; the limit is 100"):
+    with pytest.raises(TemplateError, match="too many iterations of its loops; the limit is 100"):
         compile(parse("{% for x in l %}{% endfor %}"), strict=True, limits=limits)({"l": list(range(200))}, {})
 
 

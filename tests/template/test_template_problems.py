@@ -19,12 +19,12 @@ def cases(kind: str) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("text", "problems"), cases("templates"))
-def test_a_mistake_is_told_with_its_place(text: str, problems: Any) -> None:
+def test_a_mistake_is_reported_with_its_place(text: str, problems: Any) -> None:
     assert [[p.code, p.message, text[p.start : p.end], p.start, p.hint] for p in parse(text).problems] == problems
 
 
 @pytest.mark.parametrize(("text", "problems"), cases("expressions"))
-def test_a_mistake_in_a_bare_expression_is_told(text: str, problems: Any) -> None:
+def test_a_mistake_in_a_bare_expression_is_reported(text: str, problems: Any) -> None:
     found = [[p.code, p.message, text[p.start : p.end], p.start, p.hint] for p in parse_expression(text).problems]
     assert found == problems
 

@@ -36,8 +36,8 @@ class Nunjucks:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"template": template, "context": context}) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, str] = json.loads(self._process.stdout.readline())
-        return answer
+        response: dict[str, str] = json.loads(self._process.stdout.readline())
+        return response
 
     def close(self) -> None:
         """End the process."""

@@ -2,7 +2,7 @@
 
 In: a `Document`. Out: findings about what is undefined, unreachable, written twice, always true. Begin at
 `analysis.check_paths`; `abstract_run` walks the steps, one module follows each kind of shape. Nothing here raises for
-a mistake in a flow: it goes to `Findings`, and what is wrong gives any value, so that one mistake is told once.
+a mistake in a flow: it goes to `Findings`, and what is wrong gives any value, so that one mistake is reported once.
 
 **What is known.** A `State` says of each FlowContext key its `Type` (a set of kinds, with what is in lists and maps)
 and whether every path to this point sets it (`Entry.always`); a key that it does not name is set by none. A state is

@@ -162,10 +162,10 @@ def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
     where, loop = entry.where, entry.rivals
     if where is None or loop is None:
         return
-    message = f"passes that run side by side all set `{key}`, and only the last one's is read"
+    message = f"iterations that run side by side all set `{key}`, and only the last one's is read"
     flow = loop.spec.flow
     collects = isinstance(flow, shapes.Loop) and flow.collect
-    hint = f"keep what each pass gives with `{collects[0]}`" if collects else one_at_a_time(loop, "remove {}")
+    hint = f"keep what each iteration gives with `{collects[0]}`" if collects else one_at_a_time(loop, "remove {}")
     findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
 
 

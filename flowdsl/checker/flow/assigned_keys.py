@@ -26,7 +26,7 @@ def first_writes(steps: Iterable[StepNode], found: dict[str, Node] | None = None
 def mentioned(
     steps: Sequence[StepNode], document: Document, module: Module | None, seen: set[int] | None = None
 ) -> frozenset[str] | None:
-    """Every FlowContext key that steps and the flows they call read or write; None when that cannot be told."""
+    """Every FlowContext key that steps and the flows they call read or write; None when that cannot be known."""
     seen = set() if seen is None else seen
     if id(steps) in seen:
         return frozenset()
@@ -66,7 +66,7 @@ def _called(
 
 
 def _names_in(node: Node, step: StepNode, found: set[str]) -> bool:
-    """Adds the names that templates in a node read; whether all of them can be told."""
+    """Adds the names that templates in a node read; whether all of them can be known."""
     if node.kind != "scalar":
         children = node.value if node.kind == "list" else node.value.values()
         return all(_names_in(child, step, found) for child in children) if _is_data(node, step) else True

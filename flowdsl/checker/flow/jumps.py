@@ -37,15 +37,15 @@ def _check_jump(step: StepNode, signal: Signal, findings: Findings, around: tupl
         message = f"`{name}` cannot leave {barrier.spec.name}: its branches run side by side"
         findings.add("outside-loop", message, step.name_node, hint=_hint(signal, findings), related=related)
     elif signal is Signal.BREAK and isinstance(barrier.spec.flow, Loop) and side_by_side(barrier):
-        message = f"`{name}` cannot stop passes that run side by side"
+        message = f"`{name}` cannot stop iterations that run side by side"
         hint = one_at_a_time(barrier, "remove {}")
         for other in _exits(findings, Signal.CONTINUE):
-            hint += f", or write {other} to end this pass only"
+            hint += f", or write {other} to end this iteration only"
         findings.add("break-in-concurrent-loop", message, step.name_node, hint=hint, related=related)
 
 
 def side_by_side(step: StepNode) -> bool:
-    """Whether a loop can run more than one iteration at a time."""
+    """Whether a loop can run iterations side by side."""
     flow = step.spec.flow
     if not isinstance(flow, Loop) or flow.concurrent is None:
         return False

@@ -79,7 +79,7 @@ def _compared(node: Binary, truth: bool, found: dict[str, int]) -> None:
     if equal or node.operator in ("!=", "!=="):
         for one, other in ((node.left, node.right), (node.right, node.left)):
             if isinstance(other, Literal) and not isinstance(one, Filtered):
-                kinds = _told(other.value is None, equal is truth, len(node.operator) == 3)
+                kinds = _narrowed(other.value is None, equal is truth, len(node.operator) == 3)
                 if kinds:
                     _set(one, kinds, found)
     elif truth and node.operator in ("<", ">", "<=", ">="):
@@ -90,7 +90,7 @@ def _compared(node: Binary, truth: bool, found: dict[str, int]) -> None:
         _set(node.right, -1, found)
 
 
-def _told(null: bool, equals: bool, strict: bool) -> int:
+def _narrowed(null: bool, equals: bool, strict: bool) -> int:
     """What an operand is that equals, or does not equal, a constant; 0 when that says nothing."""
     if not null:
         return -1 if equals else 0
@@ -124,7 +124,7 @@ def _shows_value(name: str) -> bool:
 
 
 def later_pass(node: Node, truth: bool) -> list[str]:
-    """The loop indexes that a condition says are not 0: then a pass has come before."""
+    """The loop indexes that a condition says are not 0: then an iteration has come before."""
     if isinstance(node, Unary) and node.operator == "not":
         return later_pass(node.operand, not truth)
     if isinstance(node, Chain) and node.operators[0] in ("and", "or"):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 4
 """The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
-"""Findings about a value that does not fit, which hold for one pass as for all."""
+"""Findings about a value that does not fit, which hold for one iteration as for all."""
 
 
 class Known:
@@ -100,7 +100,7 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
 
 
 def _keep_faults(run: AbstractRun, dropped: list[Diagnostic], mark: int) -> None:
-    """Keeps, as warnings, faults of a first pass that a later one does not show: what fails gives any value."""
+    """Keeps, as warnings, faults of a first iteration that a later one does not show: what fails gives any value."""
     found = run.findings.diagnostics
     places = {diagnostic.span for diagnostic in found[mark:]}
     for diagnostic in dropped:
@@ -114,7 +114,7 @@ def _never(run: AbstractRun, known: Known, state: State) -> None:
     if known.deciding is not None:
         constant_condition(run, step, state, known.deciding)
     else:
-        message = f"this {step.spec.name} never runs a pass"
+        message = f"this {step.spec.name} never runs an iteration"
         if known.flow.items in keys:
             message += ": it has no items"
         else:
@@ -132,10 +132,12 @@ def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
 
 
 def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
-    """The state where a pass begins: before the first, or after any other."""
+    """The state where an iteration begins: before the first, or after any other."""
     head = State(state)
     step, index = known.step, known.index
-    why = Unset(f"the first pass of the loop at {line(step)} comes before it", step.name_node, "in the first pass")
+    why = Unset(
+        f"the first iteration of the loop at {line(step)} comes before it", step.name_node, "in the first iteration"
+    )
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
         head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
@@ -212,15 +214,15 @@ def _wider(carried: dict[str, Entry], back: dict[str, Entry], *, widen: bool) ->
 
 
 def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], gone: Unset | None) -> None:
-    """Reports a loop that cannot make a second pass."""
+    """Reports a loop that cannot run a second iteration."""
     step = known.step
     if known.most == 1:
-        message, hint = f"this {step.spec.name} runs one pass only", "take its steps out of the loop"
+        message, hint = f"this {step.spec.name} runs one iteration only", "take its steps out of the loop"
         node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
         run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
-        message = f"this {step.spec.name} cannot make a second pass: {gone.text.removesuffix(' before it')}"
+        message = f"this {step.spec.name} cannot run a second iteration: {gone.text.removesuffix(' before it')}"
         hint = "give it a condition, or take its steps out of the loop"
         run.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
     if known.endless and not _can_leave(step.block(known.flow.body)):
@@ -248,11 +250,11 @@ def _go_on(
     backs: list[tuple[dict[str, Entry], Unset]],
     breaks: list[tuple[dict[str, Entry], Unset]],
 ) -> None:
-    """The state after the loop: after no pass, after the last one, or after a BREAK."""
+    """The state after the loop: after no iteration, after the last one, or after a BREAK."""
     step = known.step
     collected = [changes.pop(_COLLECTED).type for changes, _ in backs if _COLLECTED in changes]
     ways: list[tuple[State, Unset]] = []
-    none = Unset(f"the loop at {line(step)} may run no pass", step.name_node, "it may run no pass")
+    none = Unset(f"the loop at {line(step)} may run no iteration", step.name_node, "it may run no iteration")
     if not known.endless:
         if known.least == 0:
             after = truth_states(step, known.deciding, head)(False)
@@ -275,7 +277,7 @@ def _go_on(
 
 
 def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> State:
-    """The state on one way out of a loop; what no pass has set yet is unset because of that way."""
+    """The state on one way out of a loop; what no iteration has set yet is unset because of that way."""
     whole = dict(head.changes)
     overlay(whole, changes)
     for key, entry in whole.items():
@@ -285,7 +287,7 @@ def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> S
 
 
 def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) -> None:
-    """Sets the list of what each pass gave."""
+    """Sets the list of what each iteration gave."""
     flow = step.spec.flow
     named = step.named(flow.collect[1]) if isinstance(flow, Loop) and flow.collect else None
     if named is None:
@@ -299,7 +301,7 @@ def _collect(run: AbstractRun, step: StepNode, state: State, types: list[Type]) 
 def _lost_updates(
     run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Unset]], read: dict[str, object]
 ) -> None:
-    """Reports keys that passes side by side read before they set them: each pass loses what the others set."""
+    """Reports keys that iterations side by side read before they set them: each loses what the others set."""
     seen = set()
     for changes, _ in backs:
         for key, entry in changes.items():
@@ -308,7 +310,7 @@ def _lost_updates(
             seen.add(key)
             related = (Related(read[key], "read here"),)  # type: ignore[arg-type]  # a span, as the names put it in
             message = (
-                f"the passes of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
+                f"the iterations of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
                 f"`{key}` anew: what the others set is lost"
             )
             in_order = one_at_a_time(known.step, "leave {} out")

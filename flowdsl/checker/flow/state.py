@@ -22,7 +22,7 @@ class Unset(NamedTuple):
     node: Node | None = None
     label: str = ""
     later: str | None = None
-    """The index of the loop whose first pass alone leaves the key unset."""
+    """The index of the loop whose first iteration alone leaves the key unset."""
 
 
 class Entry:
@@ -30,7 +30,7 @@ class Entry:
 
     `narrowed`: not written here, only known better by a condition. `implied`: written by the language, as a loop
     variable is, and no concern of conflicts. `supposed`: a condition says that it is set, though no path sets it.
-    `rivals`: the loop whose passes write it side by side.
+    `rivals`: the loop whose iterations write it side by side.
     """
 
     __slots__ = ("always", "implied", "narrowed", "rivals", "supposed", "type", "unset", "where")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BlockReferences:
-    """What the namespaces of blocks hold; `reading` tells which var is being read, and from where."""
+    """What the namespaces of blocks hold; `reading` says which var is being read, and from where."""
 
     def __init__(self, names: NameTable) -> None:
         self._names = names

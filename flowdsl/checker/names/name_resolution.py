@@ -76,9 +76,9 @@ class Names:
         """Whether the blocks of the caller are not known, as in a module."""
         self.blocks = BlockReferences(self)
         self.watched: list[tuple[dict[str, Span], State]] = []
-        """For each concurrent loop around: the keys a pass reads before it sets them, and the state it starts from."""
+        """For each concurrent loop around: the keys an iteration reads before it sets them, and the state before it."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
-        """Keys that were read after passes side by side had set them, by the node that sets them."""
+        """Keys that were read after iterations side by side had set them, by the node that sets them."""
         self._inputs: dict[str, Type] | None = None
         self._later: dict[str, Node] | None = None
 

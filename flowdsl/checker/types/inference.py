@@ -223,9 +223,9 @@ class Inference:
 
     def tested(self, node: Tested, lax: bool) -> Type:
         """The type of a test: true or false."""
-        from flowdsl.template.tests import JUDGE_UNDEFINED
+        from flowdsl.template.tests import ACCEPT_UNDEFINED
 
-        self.expr(node.target, lax or node.name in JUDGE_UNDEFINED)
+        self.expr(node.target, lax or node.name in ACCEPT_UNDEFINED)
         for part in node.arguments.parts():
             self.expr(part, False)
         return OF_BOOLEAN

@@ -43,13 +43,13 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     Raises:
         PluginError: a dialect of a plugin cannot be loaded, or fails.
     """
-    root, slips = read(source, include)
+    root, mistakes = read(source, include)
     dialect = _dialect_of(source, root)
     if dialect.reads_text:
-        root, slips = _foreign(dialect, "read", source)
+        root, mistakes = _foreign(dialect, "read", source)
     if root is None:
-        return None, slips
-    findings = Findings(slips)
+        return None, mistakes
+    findings = Findings(mistakes)
     node = root if dialect is NATIVE else _foreign(dialect, "lower", root, findings)
     if node is None:
         return None, findings.diagnostics

@@ -125,7 +125,7 @@ def _flow_keys() -> dict[str, Any]:
 
 def _blocks() -> dict[str, Any]:
     kinds = {
-        "constants": ("Values of any type, taken as they stand.", {}),
+        "constants": ("Values of any type, used unchanged.", {}),
         "vars": ("Templates, evaluated each time they are read.", {"type": "string"}),
         "flows": ("Steps that a call runs by name.", _SOME_STEPS),
     }

@@ -117,7 +117,7 @@ def _options(
 def step_in_flow(spec: StepSpec) -> dict[str, Any]:
     """A step in a flow: its own keys and those all steps share.
 
-    Keys may also stand under `options`, so a step that has them is judged by `flowdsl validate`, which sees both.
+    Keys may also stand under `options`, so a step that has them is checked by `flowdsl validate`, which sees both.
     """
     rules = [rule for rule in spec.rules if not isinstance(rule, Limit)]
     schema = _options(spec, _common(spec), {"$ref": "#/$defs/step"}, rules)

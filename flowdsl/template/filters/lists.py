@@ -137,8 +137,8 @@ def _tested(value: Any, test: Any, args: tuple[Any, ...], wanted: bool) -> list[
     name = "null" if test is None else to_text(test)
     if name not in TESTS:
         raise TemplateError(f"there is no test named `{name}`", code="unknown-test")
-    judge = TESTS[name]
-    return [item for item in items_of(value) if judge(item, *args) is wanted]
+    accepts = TESTS[name]
+    return [item for item in items_of(value) if accepts(item, *args) is wanted]
 
 
 @filter_named("select", gives="items")
@@ -156,11 +156,11 @@ def reject(value: Any, test: Any = "truthy", *args: Any) -> list[Any]:
 def _by_attribute(value: Any, name: Any, test: Any, args: tuple[Any, ...], wanted: bool) -> list[Any]:
     from flowdsl.template.tests import TESTS
 
-    judge = TESTS.get(to_text(test))
-    if judge is None:
+    accepts = TESTS.get(to_text(test))
+    if accepts is None:
         raise TemplateError(f"there is no test named `{to_text(test)}`", code="unknown-test")
     items = value if is_array(value) else []
-    return [item for item in items if judge(path_of(item, name), *args) is wanted]
+    return [item for item in items if accepts(path_of(item, name), *args) is wanted]
 
 
 @filter_named("selectattr", gives="items")

@@ -1,4 +1,4 @@
-"""CONTINUE: the end of one pass of a loop."""
+"""CONTINUE: the end of one iteration of a loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Continue(
 """,
     ),
 ):
-    """Ends this pass of the innermost loop around it and goes on with the next; nothing is collected from it."""
+    """Ends this iteration of the innermost loop around it and goes on with the next; nothing is collected from it."""
 
     condition: Annotated[Any, Condition(), Deferred()] = None
     """Only when this is true; without it always."""

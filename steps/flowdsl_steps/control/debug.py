@@ -18,12 +18,12 @@ class Debug(
 """,
     ),
 ):
-    """Tells the host's sink the FlowContext and the step's own options, secrets hidden."""
+    """Emits the FlowContext and the step's own options to the host's sink, secrets hidden."""
 
     omitDebugger: bool = False
     """Accepted for flows that also run in a browser; there is no debugger to start here."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells everything the FlowContext holds."""
+        """Emits everything the FlowContext holds."""
         config = {"id": ctx.id, "omitDebugger": self.omitDebugger}
         ctx.emit("DEBUG", {"path": ctx.path, "config": config, "context": dict(ctx.flow_context)})

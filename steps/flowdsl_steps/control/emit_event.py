@@ -25,7 +25,7 @@ class EmitEvent(
 """,
     ),
 ):
-    """Tells the host's sink an event of the author's own; the flow goes on."""
+    """Emits an event of the author's own to the host's sink; the flow goes on."""
 
     name: str = Field(min_length=1)
     """The event's name."""
@@ -33,5 +33,5 @@ class EmitEvent(
     """What goes with it."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the event."""
+        """Emits the event."""
         ctx.emit(self.name, self.payload)

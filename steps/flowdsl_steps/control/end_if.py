@@ -28,7 +28,7 @@ class EndIf(
     condition: Annotated[Any, Condition(), Deferred()] = None
     """Only when this is true; without it always."""
     notification: Annotated[dict[str, Any] | None, Deferred()] = None
-    """What to tell when it ends, as SHOW_NOTIFICATION does: `message`, `type`, `title`."""
+    """The notification to emit when it ends, as SHOW_NOTIFICATION does: `message`, `type`, `title`."""
 
     def run(self, ctx: StepContext) -> Signal | None:
         """The signal, unless the condition is false."""

@@ -21,19 +21,19 @@ _KEYS = {
 
 
 def ends(ctx: StepContext) -> bool:
-    """Whether the condition is true or absent; then the notification is told.
+    """Whether the condition is true or absent; then the notification is emitted.
 
     Raises:
-        ConfigError: a notification that is none, once its templates are resolved.
+        ConfigError: an invalid notification, once its templates are resolved.
     """
     if "condition" in ctx.given and not holds(ctx.evaluate("condition")):
         return False
     notification: dict[str, Any] | None = ctx.evaluate("notification")
     if notification is not None:
-        told = {"message": notification.get("message"), "notificationType": notification.get("type") or "info"}
+        payload = {"message": notification.get("message"), "notificationType": notification.get("type") or "info"}
         if notification.get("title") is not None:
-            told["title"] = notification["title"]
-        ctx.emit("SHOW_NOTIFICATION", told)
+            payload["title"] = notification["title"]
+        ctx.emit("SHOW_NOTIFICATION", payload)
     return True
 
 

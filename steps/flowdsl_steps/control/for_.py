@@ -59,32 +59,32 @@ class For(
 ):
     """Runs `do` for each number from `start` to `end`, both included, or for each of the `items`.
 
-    The variable, and its name with `_index` (from 0), keep their last values after the loop. With `concurrency` passes
-    run side by side, each on its own copy of the FlowContext; what they change is merged in order. After a pass that
-    fails no further one is started; those that run settle, then the first error is raised.
+    The variable, and its name with `_index` (from 0), keep their last values after the loop. With `concurrency`
+    iterations run side by side, each on its own copy of the FlowContext; what they change is merged in order. After an
+    iteration that fails no further one is started; those that run finish, then the first error is raised.
     """
 
     var: Annotated[str, Verbatim()] = Field(pattern=IDENTIFIER, min_length=1)
-    """The FlowContext key that holds the number or item of the pass."""
+    """The FlowContext key that holds the number or item of the iteration."""
     start: int | float | None = None
     """The first number."""
     end: int | float | None = None
     """The last number; it is included."""
     by: int | float | None = None
-    """What is added after each pass, also negative; 1 or -1 unless given."""
+    """What is added after each iteration, also negative; default: 1 or -1."""
     items: Annotated[list[Any] | None, Deferred()] = None
-    """A list, resolved once before the first pass. Null from a template is an empty list, a text or a map an error."""
+    """A list, resolved once before the loop. Null from a template is an empty list, a text or a map an error."""
     concurrency: int = Field(default=1, ge=1, le=256)
-    """How many passes may run at a time."""
+    """The concurrency limit: how many iterations may run side by side."""
     collect: Annotated[Any, Deferred()] = None
-    """A value to keep of each pass, resolved at its end; a pass that CONTINUE or BREAK ends gives none."""
+    """A value to keep of each iteration, resolved at its end; one that CONTINUE or BREAK ends gives none."""
     collectKey: Annotated[str | None, Verbatim()] = Field(default=None, pattern=IDENTIFIER)
     """The FlowContext key that holds the list of collected values after the loop."""
     do: Block | None = None
-    """Steps of one pass."""
+    """Steps of one iteration."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs all passes."""
+        """Runs all iterations."""
         size, value = self._values(ctx)
         side_by_side = self.concurrency > 1
         collected, signal = await (self._side_by_side if side_by_side else self._in_order)(ctx, size, value)
@@ -93,14 +93,14 @@ class For(
         return signal
 
     def _values(self, ctx: StepContext) -> tuple[int, Callable[[int], Any]]:
-        """How many passes there are, and the value of each by its index."""
+        """How many iterations there are, and the value of each by its index."""
         if self.start is not None and self.end is not None:
             return counted(self.start, self.end, self.by)
         items = list(ctx.evaluate("items") or ())
         return len(items), items.__getitem__
 
-    async def _pass(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
-        """The signal of one pass and what is collected from it."""
+    async def _iteration(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
+        """The signal of one iteration and what is collected from it."""
         ctx.write(self.var, value)
         ctx.write(f"{self.var}_index", index)
         signal = await ctx.run_block(self.do, iteration=index)
@@ -113,7 +113,7 @@ class For(
     ) -> tuple[list[Any], Signal | None]:
         collected: list[Any] = []
         for index in range(size):
-            signal, kept = await self._pass(ctx, index, value(index))
+            signal, kept = await self._iteration(ctx, index, value(index))
             if signal is not None:
                 return collected, signal.beyond_loop
             if kept is not _NOTHING:
@@ -128,7 +128,7 @@ class For(
         kept: dict[int, Any] = {}
 
         async def one(branch: StepContext, index: int) -> Signal | None:
-            signal, found = await self._pass(branch, index, value(index))
+            signal, found = await self._iteration(branch, index, value(index))
             if found is not _NOTHING:
                 kept[index] = found
             return signal

@@ -28,7 +28,7 @@ class Parallel(
 ):
     """Runs lists of steps side by side, each on its own shallow copy of the FlowContext.
 
-    When all have settled, the keys each of them changed are written back in the order of the lists. If any failed, the
+    When all have finished, the keys each of them changed are written back in the order of the lists. If any failed, the
     changes of the others are kept and the first error, in that order, is raised. END and END_IF in a list take effect
     after that.
     """
@@ -36,7 +36,7 @@ class Parallel(
     steps: list[Block] = Field(min_length=2)
     """Two or more lists of steps."""
     concurrency: int | None = Field(default=None, ge=1, le=256)
-    """How many of the lists may run at a time; all of them unless given."""
+    """The concurrency limit: how many of the lists may run side by side; default: all of them."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         """Runs all lists."""

@@ -54,7 +54,7 @@ class Set(
     text: Any = None
     """The value; templates are resolved."""
     raw_text: Annotated[Any, Verbatim()] = None
-    """The value as it stands, templates included."""
+    """The value unchanged, templates included."""
     expression: Annotated[str | None, Expression()] = None
     """An expression without braces; its value keeps its type."""
     steps: Block | None = None

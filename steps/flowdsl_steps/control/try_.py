@@ -99,7 +99,7 @@ class Try(
 
 
 async def _pause(repeat: Repeat, again: int, error: RunError, ctx: StepContext) -> None:
-    """Waits before `try` is repeated. The delay is drawn here: a replay tells the recorded one, and does not wait."""
+    """Waits before `try` is repeated. The delay is drawn here: a replay shows the recorded one, and does not wait."""
     delay_s = repeat.delay_s(again)
     ctx.note("retry", f"try again in {delay_s:.3g} s ({again + 1} of {repeat.max}): {error.message}")
     await asyncio.sleep(delay_s)

@@ -42,9 +42,9 @@ class While(
 """,
     ),
 ):
-    """Runs `do` as long as the condition is true; it is resolved anew before each pass.
+    """Runs `do` as long as the condition is true; it is resolved anew before each iteration.
 
-    More than `max` passes end the run with LimitExceeded, which no TRY catches.
+    More than `max` iterations end the run with LimitExceeded, which no TRY catches.
     """
 
     condition: Annotated[Any, Condition(), Deferred()] = None
@@ -52,21 +52,23 @@ class While(
     test: Annotated[str | None, Condition(), Expression(), Deferred()] = None
     """The older form of `condition`: an expression without braces."""
     do: Block
-    """Steps of one pass."""
+    """Steps of one iteration."""
     max: int = Field(default=10_000, ge=1)
-    """How many passes at most."""
+    """How many iterations at most."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs pass after pass."""
-        passes = 0
+        """Runs iteration after iteration."""
+        iterations = 0
         while holds(first_given(ctx, "condition", "test")):
-            if passes == self.max:
-                message = f"WHILE ran {passes:,} times and its condition still holds"
-                raise LimitExceeded(message, code="too-many-passes", hint="`max` says how many passes are allowed")
-            signal = await ctx.run_block(self.do, iteration=passes)
-            passes += 1
+            if iterations == self.max:
+                message = f"WHILE ran {iterations:,} times and its condition still holds"
+                raise LimitExceeded(
+                    message, code="too-many-iterations", hint="`max` says how many iterations are allowed"
+                )
+            signal = await ctx.run_block(self.do, iteration=iterations)
+            iterations += 1
             if signal is not None and signal is not Signal.CONTINUE:
                 return signal.beyond_loop
-            if passes % BREATHER == 0:
+            if iterations % BREATHER == 0:
                 await asyncio.sleep(0)
         return None

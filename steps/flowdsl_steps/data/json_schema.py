@@ -1,4 +1,4 @@
-"""Judges values by a JSON Schema (draft 2020-12); nothing is ever fetched for one."""
+"""Validates values by a JSON Schema (draft 2020-12); nothing is ever fetched for one."""
 
 from __future__ import annotations
 

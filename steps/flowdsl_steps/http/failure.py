@@ -1,4 +1,4 @@
-"""What to tell about a request that did not succeed."""
+"""What to say about a request that did not succeed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def no_connection(request: HttpRequest, reason: str) -> ServiceError:
 
 def too_late(request: HttpRequest, sent: bool, deadline_s: float) -> ServiceError:
     """The deadline of an attempt passed."""
-    what = "got no answer" if sent else "got no connection"
+    what = "got no response" if sent else "got no connection"
     return ServiceTimeout(
         f"{request.shown} {what} within {deadline_s:g} s",
         service=request.host,
@@ -46,7 +46,7 @@ def too_late(request: HttpRequest, sent: bool, deadline_s: float) -> ServiceErro
 def broken(request: HttpRequest, reason: str) -> ServiceError:
     """The connection broke, or the body is not what its headers say."""
     return ServiceUnavailable(
-        f"the answer to {request.shown} is not complete: {reason}",
+        f"the response to {request.shown} is not complete: {reason}",
         service=request.host,
         retryable=request.repeatable,
         charge_possible=not request.repeatable,
@@ -63,7 +63,7 @@ def refused_address(request: HttpRequest, reason: str) -> StepError:
 
 
 def not_followed(request: HttpRequest, status: int | None, reason: str) -> ServiceError:
-    """The answer is a redirect that is not followed."""
+    """The response is a redirect that is not followed."""
     return ServiceRefused(
         f"{request.shown} redirects{'' if status is None else f' (status {status})'} {reason}",
         service=request.host,
@@ -74,9 +74,11 @@ def not_followed(request: HttpRequest, status: int | None, reason: str) -> Servi
 
 
 def too_large(request: HttpRequest, limit: int) -> StepError:
-    """The answer has more bytes than it may have."""
+    """The response has more bytes than it may have."""
     return StepError(
-        f"the answer to {request.shown} has more than {limit:,} bytes", code="answer-too-large", hint="raise `maxBytes`"
+        f"the response to {request.shown} has more than {limit:,} bytes",
+        code="response-too-large",
+        hint="raise `maxBytes`",
     )
 
 
@@ -93,7 +95,7 @@ def unsuccessful(request: HttpRequest, status: int, body: bytes) -> ServiceError
     waiting_helps = status in (429, 503)
     unknown = status >= 500 or status == 408
     return kind(
-        f"{request.shown} is answered with {_named(status)}{f': {said}' if said else ''}",
+        f"{request.shown} got {_named(status)}{f': {said}' if said else ''}",
         service=request.host,
         status=status,
         hint="check the key in `headers`" if status in (401, 403) else None,

@@ -1,6 +1,6 @@
 """Requests to addresses that come from outside: they must not lead into the network behind this machine.
 
-Every address that a name resolves to is judged, and the connection goes to a judged one.
+Every address that a name resolves to is checked, and the connection goes to a checked one.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def is_private_host(host: str) -> bool:
 
 
 def refusal(url: str, allow_private: bool = False) -> str | None:
-    """Why an address is not reached, judged by what the resolver does not see; None when nothing speaks against it.
+    """Why an address is not reached, by all that the resolver does not see; None when nothing speaks against it.
 
     That is the scheme, addresses written as numbers, and names that a proxy resolves. The host is read twice, as
     people read it and as the client will, so that no spelling passes as one host and connects to another.

@@ -80,7 +80,7 @@ class Unpacker:
 
 
 def as_text(content: bytes, content_type: str) -> str:
-    """A body as text, in the charset its media type names, else UTF-8; bytes that are none become U+FFFD."""
+    """A body as text, in the charset its media type names, else UTF-8; invalid bytes become U+FFFD."""
     named = _CHARSET.search(content_type)
     charset = named.group(1) if named is not None and _CHARSETS.fullmatch(named.group(1)) else "utf-8"
     try:

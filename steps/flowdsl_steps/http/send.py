@@ -51,7 +51,7 @@ class HttpResponse(NamedTuple):
 
 
 class _Redirect(NamedTuple):
-    """Where an answer sends us instead."""
+    """Where a response sends us instead."""
 
     status: int
     url: str
@@ -106,7 +106,7 @@ def _lost(request: HttpRequest, policy: RequestPolicy, lost: Lost) -> Exception:
 async def _followed(
     client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
 ) -> HttpResponse:
-    """The answer at the end of the redirects."""
+    """The response at the end of the redirects."""
     for _ in range(MAX_REDIRECTS + 1):
         await _refuse_private(request, policy.allow_private)
         found = await _sent(client, request, policy, delivery)
@@ -122,7 +122,7 @@ async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
     if reason is None and not allow_private:
         parts = urlsplit(request.url)
         host = parts.hostname or ""
-        # A proxy resolves names by itself, so its view cannot be judged; this machine's can.
+        # A proxy resolves names by itself, so its view cannot be checked; this machine's can.
         if environment_proxy(parts.scheme, host) is not None and await is_private_host(host):
             reason = f"{host} leads to a private address"
     if reason is not None:
@@ -132,7 +132,7 @@ async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
 async def _sent(
     client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
 ) -> HttpResponse | _Redirect:
-    """The answer, or where it redirects to."""
+    """The response, or where it redirects to."""
     async with client.stream(**request.arguments(), extensions={"delivery": delivery}) as response:
         status = response.status_code
         if response.is_success:
@@ -186,7 +186,7 @@ def _bare(url: str) -> str:
 
 
 async def _excerpt(response: httpx.Response) -> bytes:
-    """The beginning of the body of an answer that is no success."""
+    """The beginning of the body of a response that is no success."""
     body = b""
     try:
         async for chunk in response.aiter_raw():

@@ -1,7 +1,7 @@
 """HTTP clients: httpx over aiohttp's connections.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
-request needs beyond httpx is told through `request.extensions["delivery"]`: whether anything was sent yet.
+request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _httpx_errors() -> Iterator[None]:
         raise httpx.ConnectTimeout(str(error)) from error
     except aiohttp.ClientHttpProxyError as error:
         # Not chained: the original holds the headers of the request, and with them the key.
-        raise httpx.ProxyError(f"the proxy answered {error.status} {error.message}") from None
+        raise httpx.ProxyError(f"the proxy responded with {error.status} {error.message}") from None
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(_reason(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
@@ -215,7 +215,7 @@ async def open_client(
     Both are PEM text, or the path of a PEM file. Deadlines are the caller's.
 
     Raises:
-        ssl.SSLError: a PEM that is none.
+        ssl.SSLError: invalid PEM data.
         OSError: a PEM file that cannot be read.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None

@@ -54,7 +54,7 @@ def estimate(
 def actual(
     model: Model, usage: Mapping[str, Any] | None, size: str | None = None, quality: str | None = None, n: int = 1
 ) -> float | None:
-    """What a request cost in USD, or None when the answer does not tell.
+    """What a request cost in USD, or None when the response does not say it.
 
     `usage` is the response's: missing details and unknown fields are fine. Models with a price for each image are
     priced by it when there is no usage.

@@ -62,7 +62,7 @@ class Ground(Protocol):
         ...
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
-        """Does what is paid, unless a recording answers."""
+        """Does what is paid, unless a recording has it."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
@@ -87,14 +87,14 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     if len(requests) > 1:
         most = requests[0].n
         each = "one picture" if most == 1 else f"at most {most} pictures"
-        text = f"`n: {request.n}` is sent as {len(requests)} requests: {endpoint.label} takes {each} each"
+        text = f"`n: {request.n}` is sent as {len(requests)} requests: {endpoint.label} accepts {each} each"
         ctx.note("fan-out", text)
     policy = RequestPolicy(
         timeout_s=timeout_s,
         max_retries=max_retries,
         resend_unknown=ctx.service.option("onUnknown") == "resend",
         image_bytes=ctx.limits.image_bytes,
-        response_bytes=ctx.limits.answer_bytes,
+        response_bytes=ctx.limits.response_bytes,
     )
     connection = await _connection(ctx.service, ctx)
     sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))

@@ -13,7 +13,7 @@ from flowdsl_steps.image.usage import added
 
 
 class Purchase(NamedTuple):
-    """One request that succeeded, its pictures stored, and what it cost in USD (None when nothing tells)."""
+    """One request that succeeded, its pictures stored, and what it cost in USD (None when nothing says it)."""
 
     request: ImageRequest
     response: Response

@@ -21,12 +21,12 @@ def received_of(payload: dict[str, Any]) -> Received:
         BrokenResponse: an error object in it, no picture, or a wrong type.
     """
     if payload.get("error"):
-        raise BrokenResponse("vendor-error", "the answer holds an error", payload=payload)
+        raise BrokenResponse("vendor-error", "the response holds an error", payload=payload)
     items = payload.pop("data", None)
     if items is None or items == []:
-        raise BrokenResponse("empty", "the answer holds no picture")
+        raise BrokenResponse("empty", "the response holds no picture")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise BrokenResponse("malformed", "`data` in the answer is not a list of pictures")
+        raise BrokenResponse("malformed", "`data` in the response is not a list of pictures")
     created = payload.get("created")
     expires = created + URL_LIFETIME_S if isinstance(created, int) else None
     images: list[Image | LinkedImage] = []
@@ -61,4 +61,4 @@ def _picture(item: dict[str, Any], url_expires_at: int | None) -> Image | Linked
         return stored(content, url=url, revised_prompt=revised_prompt, url_expires_at=expires)
     if url:
         return LinkedImage(url, revised_prompt, url_expires_at)
-    raise BrokenResponse("malformed", "a picture of the answer has neither `b64_json` nor `url`")
+    raise BrokenResponse("malformed", "a picture of the response has neither `b64_json` nor `url`")

@@ -128,7 +128,7 @@ def _unknown(resolved: ResolvedModel, label: str) -> Problem:
     nearest = catalogue().nearest(label)
     if resolved.origin == "deployment":
         name = resolved.service.name if resolved.service else ""
-        message = f"the deployment {show(label)} does not tell which model is behind it: only general rules are checked"
+        message = f"the deployment {show(label)} does not say which model is behind it: only general rules are checked"
         hint = f"add `model:` with the model's name to the step or to service {show(name)}"
     else:
         message = f"{_named(resolved)} is not a known image model: only general rules are checked"

@@ -1,6 +1,6 @@
-"""Whether the options of a request are ones its model takes, by the catalogue.
+"""Whether the options of a request are ones its model accepts, by the catalogue.
 
-Only support is judged here. Types, ranges and words that no model knows are the step's own constraints.
+Only support is checked here. Types, ranges and words that no model knows are the step's own constraints.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IN_WORDS = {
 
 
 def option_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]:
-    """Every option that the model does not take, or takes differently than written."""
+    """Every option that the model does not accept, or accepts differently than written."""
     model = resolved.model
     if model is None:
         yield from _generic(request)
@@ -82,13 +82,13 @@ def _absent_parameter(resolved: ResolvedModel, model: Model, name: str, value: o
         if value == "b64_json":
             return Problem(
                 "dropped-parameter",
-                f"`response_format` is not sent: {show(model.name)} always answers with b64_json",
+                f"`response_format` is not sent: {show(model.name)} always responds with b64_json",
                 name,
                 hint="remove it",
                 severity="warning",
                 fixes=drop(name),
             )
-        message = f"{show(model.name)} cannot answer with a URL: it has no `response_format`"
+        message = f"{show(model.name)} cannot respond with a URL: it has no `response_format`"
         return Problem("unsupported-parameter", message, name, hint=IN_WORDS[name], fixes=drop(name))
     others = [
         show(other.name)
@@ -106,7 +106,7 @@ def _value(resolved: ResolvedModel, model: Model, name: str, value: str, paramet
     refused = _refused_words(resolved, name)
     values = [word for word in parameter.values if word not in refused]
     if value in refused:
-        message, hint = f"{resolved.title} does not take {show(value)} as `{name}`", f"use {listed(values)}"
+        message, hint = f"{resolved.title} does not accept {show(value)} as `{name}`", f"use {listed(values)}"
         yield Problem("unsupported-value", message, name, hint=hint, fixes=use(name, values[0]) if values else ())
     elif value in parameter.maybe:
         yield _unverified(model, name, f"{show(value)} as `{name}`")
@@ -127,7 +127,7 @@ def _value(resolved: ResolvedModel, model: Model, name: str, value: str, paramet
         better_word = better_word or near
         yield Problem(
             "unsupported-value",
-            f"{show(model.name)} does not take {show(value)} as `{name}`",
+            f"{show(model.name)} does not accept {show(value)} as `{name}`",
             name,
             hint=hint,
             fixes=use(name, better_word) if better_word else (),
@@ -140,12 +140,12 @@ def _fine(model: Model, name: str, value: str) -> bool:
 
 
 def _unverified(model: Model, name: str, what: str) -> Problem:
-    message = f"whether {show(model.name)} takes {what} is not known; it is sent as it stands"
+    message = f"whether {show(model.name)} accepts {what} is not known; it is sent unchanged"
     return Problem("unverified-option", message, name, severity="note")
 
 
 def _words(name: str) -> frozenset[str]:
-    """Every value that some model takes or may take."""
+    """Every value that some model accepts or may accept."""
     return _words_in(catalogue(), name)
 
 
@@ -165,7 +165,7 @@ def _size(request: ImageRequest, model: Model) -> Iterator[Problem]:
     elif fault := model.sizes.fault(size):
         closest = model.sizes.nearest(size)
         hint = f"{f'use {listed(closest)}; ' if closest else ''}supported: {model.sizes.describe()}"
-        message = f"{show(model.name)} does not take the size {show(size)}: {fault}"
+        message = f"{show(model.name)} does not accept the size {show(size)}: {fault}"
         fixes = tuple(change for closer in closest for change in use("size", closer))
         yield Problem("unsupported-value", message, "size", hint=hint, fixes=fixes)
     elif model.sizes.is_experimental(size):
@@ -249,7 +249,7 @@ def _conflict(key: str, other: str, message: str, hint: str, fixes: tuple[Change
 
 def _prompt_length(request: ImageRequest, model: Model) -> Iterator[Problem]:
     if len(request.prompt) > model.prompt_max_chars:
-        most = f"{show(model.name)} takes at most {model.prompt_max_chars:,}"
+        most = f"{show(model.name)} accepts at most {model.prompt_max_chars:,}"
         message = f"the prompt has {len(request.prompt):,} characters, {most}"
         yield Problem("too-long", message, "prompt", hint="shorten the prompt")
 
@@ -262,22 +262,22 @@ def _count(request: ImageRequest, model: Model) -> Iterator[Problem]:
     most = model.images_per_request(form if isinstance(form, str) else None)
     if n > most:
         each = "one image" if most == 1 else f"at most {most} images"
-        who = "an SVG is drawn alone" if form == "svg" else f"{show(model.name)} takes no more in one"
+        who = "an SVG is drawn alone" if form == "svg" else f"{show(model.name)} accepts no more in one"
         message = f"`n: {n}` is sent as {-(-n // most)} requests of {each}: {who}"
         yield Problem("fan-out", message, "n", severity="note")
     elif request.stream is True:
-        message = f"how `stream` goes with `n: {n}` is not documented; it is sent as it stands"
+        message = f"how `stream` goes with `n: {n}` is not documented; it is sent unchanged"
         yield Problem("unverified-option", message, "stream", severity="note")
 
 
 def _generic(request: ImageRequest) -> Iterator[Problem]:
-    """What can be said of any model: a warning for words that no known model takes."""
+    """What can be said of any model: a warning for words that no known model accepts."""
     quality, size = request.quality, request.size
     if isinstance(quality, str) and quality not in _words("quality"):
-        message = f"no known image model takes {show(quality)} as `quality`"
+        message = f"no known image model accepts {show(quality)} as `quality`"
         yield Problem("unsupported-value", message, "quality", severity="warning")
     if isinstance(size, str) and size != "auto" and parse_size(size) is None:
-        message = f"no known image model takes the size {show(size)}: it is neither WIDTHxHEIGHT nor auto"
+        message = f"no known image model accepts the size {show(size)}: it is neither WIDTHxHEIGHT nor auto"
         tidy = tidy_size(size)
         hint = f"write `{tidy}`" if tidy else None
         fixes = use("size", tidy) if tidy else ()

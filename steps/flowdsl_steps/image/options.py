@@ -54,7 +54,7 @@ class ImageOptions(Step):
     quality: Annotated[str | None, Sent()] = None
     """How finely the picture is drawn, in the words of the model."""
     n: Annotated[int, Sent()] = Field(default=1, ge=1, le=10)
-    """How many pictures. More than the model takes in one request are asked for in several."""
+    """How many pictures. More than the model accepts in one request are asked for in several."""
     style: Annotated[Literal["natural", "vivid"] | None, Sent()] = None
     """The look of pictures by dall-e-3."""
     response_format: Annotated[Literal["url", "b64_json"] | None, Sent()] = None

@@ -41,7 +41,7 @@ def _endpoint(vendor: Vendor, service: Service | None) -> tuple[Vendor, bool]:
 
 
 def _label(vendor: Vendor, service: Service | None, named: Any, default: str | None) -> tuple[str | None, Origin]:
-    """Where a deployment decides, the default is only judged when nothing names one."""
+    """Where a deployment decides, the default is only checked when nothing names one."""
     given: list[tuple[Any, Origin]] = [(named, "step"), (service.option("model") if service else None, "service")]
     if vendor.deployment_setting is not None and service:
         given.append((service.option(vendor.deployment_setting), "deployment"))

@@ -20,7 +20,7 @@ class ResolvedModel(Record):
     `provider` is the vendor whose rules count and `title` its name in words. `own` says whether the endpoint is that
     vendor's own; everything else is a gateway. `label` names the model or the deployment (None while a template
     decides), `origin` says who named it. `model` is the catalogue's, where it has it. `as_of` is the day that life
-    dates are judged by.
+    dates are checked against.
     """
 
     provider: str

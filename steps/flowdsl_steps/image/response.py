@@ -49,7 +49,7 @@ class LinkedImage(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a response holds: its pictures in order, the facts that a vendor tells of them, and its other keys.
+    """What a response holds: its pictures in order, the facts that a vendor reports of them, and its other keys.
 
     `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
     vendor's name for the request where a body holds it, `headers` are those of the response.
@@ -115,7 +115,9 @@ class Document:
         found = self._next_picture()
         if found is None:
             if len(self._rest) > _REST_LIMIT:
-                raise BrokenResponse("too-large", f"the answer holds more than {_REST_LIMIT} bytes beside its pictures")
+                raise BrokenResponse(
+                    "too-large", f"the response holds more than {_REST_LIMIT} bytes beside its pictures"
+                )
             if not self._in_list:
                 self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
             return min(len(chunk), at + _REST_LIMIT)
@@ -145,7 +147,7 @@ class Document:
             BrokenResponse: it ended early, or is not JSON.
         """
         if self._text is not None:
-            raise BrokenResponse("truncated", "the answer ended inside a picture")
+            raise BrokenResponse("truncated", "the response ended inside a picture")
         try:
             return json.loads(self._rest, object_hook=self._with_writers)
         except (ValueError, RecursionError) as error:
@@ -167,12 +169,12 @@ class Document:
     def _not_json(self) -> BrokenResponse:
         start = bytes(self._rest[:200]).lstrip()
         if not start:
-            return BrokenResponse("truncated", "the answer has no body")
+            return BrokenResponse("truncated", "the response has no body")
         if start.startswith((b"{", b"[")):
-            return BrokenResponse("truncated", "the answer ended early, or is not valid JSON")
+            return BrokenResponse("truncated", "the response ended early, or is not valid JSON")
         kind = "an HTML page" if start.startswith(b"<") else "no JSON"
         shown = " ".join(start[:60].decode("utf-8", "replace").split())
-        return BrokenResponse("not-json", f"the answer is {kind}: it begins with `{shown}`")
+        return BrokenResponse("not-json", f"the response is {kind}: it begins with `{shown}`")
 
     def text(self) -> bytes:
         """What came beside the pictures."""
@@ -249,7 +251,7 @@ class _Base64Text:
 
 
 def _bad_base64() -> BrokenResponse:
-    return BrokenResponse("bad-base64", "the answer holds a picture whose base64 is broken")
+    return BrokenResponse("bad-base64", "the response holds a picture whose base64 is broken")
 
 
 def _unstorable(error: StepError) -> Exception:
@@ -331,7 +333,7 @@ class JsonResponse(ResponseReader):
         """
         payload = self._document.value()
         if not isinstance(payload, dict):
-            raise BrokenResponse("malformed", f"the answer is JSON, but no object: {type(payload).__name__}")
+            raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
         return self._read(payload)
 
     def salvage(self) -> list[Image]:
@@ -363,7 +365,7 @@ class RawResponse(ResponseReader):
             BrokenResponse: it is none.
         """
         if not self._writer.size:
-            raise BrokenResponse("truncated", "the answer has no body")
+            raise BrokenResponse("truncated", "the response has no body")
         return self._received._replace(images=(stored(self._writer),))
 
     def salvage(self) -> list[Image]:

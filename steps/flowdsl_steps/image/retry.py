@@ -1,4 +1,4 @@
-"""What to do about a failed attempt, and what to tell about it.
+"""What to do about a failed attempt, and what to say about it.
 
 **What is unknown, and why is it not sent again?** A request for pictures is paid for, and no vendor has an idempotency
 key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
@@ -98,13 +98,13 @@ def _timeout(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         message = f"{endpoint.service} at {endpoint.host} took no connection {within}"
         error = _error(ServiceTimeout, failure, endpoint, message, None, retryable=True)
         return Verdict("retry", error)
-    message = f"{endpoint.service} did not finish its answer {within}; {_CHARGE}"
+    message = f"{endpoint.service} did not finish its response {within}; {_CHARGE}"
     hint = "raise `timeoutMs`: a picture can take two minutes and more; `onUnknown: resend` in the service asks again"
     return Verdict("unknown", _error(ServiceTimeout, failure, endpoint, message, hint, charge_possible=True))
 
 
 def _broken(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
-    message = f"the connection to {endpoint.service} broke before the answer was complete; {_CHARGE}"
+    message = f"the connection to {endpoint.service} broke before the response was complete; {_CHARGE}"
     hint = "`onUnknown: resend` in the service asks again"
     error = _error(ServiceUnavailable, failure, endpoint, message, hint, charge_possible=True)
     return Verdict("unknown", error)
@@ -121,8 +121,8 @@ def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         return Verdict(
             "never", _error(ServiceRefused, failure, endpoint, f"{endpoint.service} made no picture{said}", None)
         )
-    message = f"{endpoint.service} sent an unusable answer: {failure.message}{said}; {_CHARGE}"
-    code = "empty-answer" if failure.reason == "empty" else "broken-answer"
+    message = f"{endpoint.service} sent an unusable response: {failure.message}{said}; {_CHARGE}"
+    code = "empty-response" if failure.reason == "empty" else "broken-response"
     error = _error(ServiceUnavailable, failure, endpoint, message, None, code=code, charge_possible=True)
     return Verdict("unknown", error)
 
@@ -135,13 +135,13 @@ def _status(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         return _refused(failure, endpoint)
     said = _said(failure, endpoint)
     if status == 429:
-        message = f"{endpoint.service} answers too many requests (429){said}"
+        message = f"{endpoint.service} had too many requests (429){said}"
         return Verdict("retry", _error(ServiceRateLimited, failure, endpoint, message, None, retryable=True))
     if status == 503 and (vendor is not None or "retry-after" in failure.headers):
         message = f"{endpoint.service} is overloaded (503){said}"
         return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, None, retryable=True))
     if status >= 500 or status in (408, 409):
-        # A 503 without a vendor's body comes from a proxy, which may have lost an answer that was already paid for.
+        # A 503 without a vendor's body comes from a proxy, which may have lost a response that was already paid for.
         message = f"{endpoint.service} failed with status {status}{said}; {_CHARGE}"
         kind = ServiceTimeout if status in (408, 504) else ServiceUnavailable
         return Verdict("unknown", _error(kind, failure, endpoint, message, None, charge_possible=True))

@@ -1,6 +1,6 @@
 """One paid request: sent, waited for, read, and sent again only where that cannot be paid for twice.
 
-What is unknown, and why it is not sent again, is told at the top of `retry`, where it is decided. What a vendor says is
+What is unknown, and why it is not sent again, stands at the top of `retry`, where it is decided. What a vendor says is
 read by its `Vendor`; no vendor is known here.
 """
 
@@ -57,7 +57,7 @@ class Response(NamedTuple):
 
 
 class Connection:
-    """The shared way to one service: a pooled client, at most so many requests at once, at most so many a minute.
+    """The shared way to one service: a pooled client, a concurrency limit, at most so many requests a minute.
 
     `workers` take what comes off the loop: decoding, hashing and writing pictures.
     """
@@ -181,14 +181,14 @@ class Sender:
         while (poll := self._vendor.next(received, self._endpoint)) is not None:
             received = await self._asked(poll)
         if not received.images:
-            failure = FailedAttempt("response", True, "the answer holds no picture", headers=received.headers)
+            failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
             raise _Failed(failure._replace(reason="empty"))
         return received
 
     async def _asked(self, poll: Poll) -> Received:
         """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
         if not self._is_trusted(poll.request.url):
-            message = "the answer asks to fetch the picture from another host"
+            message = "the response asks to fetch the picture from another host"
             raise _Failed(FailedAttempt("response", True, message, reason="malformed", ordered=True))
         pause_s, retries = poll.after_s, 0
         while True:
@@ -203,7 +203,7 @@ class Sender:
                 if is_final or (failure.kind != "broken" and failure.status not in _ASK_AGAIN):
                     raise _Failed(failure._replace(ordered=True), failed.images) from failed
             except httpx.TransportError:
-                pass  # nobody knows where the answer went, and asking again tells
+                pass  # nobody knows where the response went, and asking again shows it
             pause_s, retries = max(poll.after_s, delay_s(retries, headers) or 0.0), retries + 1
 
     def _is_trusted(self, url: str) -> bool:

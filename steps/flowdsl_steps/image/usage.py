@@ -1,4 +1,4 @@
-"""Usage figures of several answers in one."""
+"""Usage figures of several responses in one."""
 
 from __future__ import annotations
 

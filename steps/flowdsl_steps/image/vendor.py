@@ -138,7 +138,7 @@ class Vendor(Protocol):
         return read_error(body)
 
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
-        """What a request cost in USD, or None when nothing tells."""
+        """What a request cost in USD, or None when nothing says it."""
         return received.cost_usd
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:

@@ -26,9 +26,9 @@ class _Job:
             self._take(self._chunk)
         except Exception as error:  # noqa: BLE001  raised again on the loop, where the caller waits
             self._error = error
-        self._loop.call_soon_threadsafe(self._settle)
+        self._loop.call_soon_threadsafe(self._finish)
 
-    def _settle(self) -> None:
+    def _finish(self) -> None:
         if self._future.done():
             return
         if self._error is None:

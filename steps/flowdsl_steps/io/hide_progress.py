@@ -12,11 +12,11 @@ EXAMPLE = """\
 class HideProgress(
     Step,
     name="HIDE_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Takes the progress bar away."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         ctx.emit("HIDE_PROGRESS", {})

@@ -31,10 +31,10 @@ class Rest(
     rules=(Conflicts("body", "formData"),),
     check=check_headers,
     outputs=(
-        Port("text", "The answer as text."),
-        Port("json", "The answer read as JSON.", optional=True),
-        Port("blob", "The bytes of the answer; an image when they are one.", optional=True),
-        Port("object", "`status`, `headers` (names in lower case) and `url` of the answer.", optional=True),
+        Port("text", "The response as text."),
+        Port("json", "The response read as JSON.", optional=True),
+        Port("blob", "The bytes of the response; an image when they are one.", optional=True),
+        Port("object", "`status`, `headers` (names in lower case) and `url` of the response.", optional=True),
     ),
     examples=(
         """\
@@ -46,11 +46,11 @@ class Rest(
 """,
     ),
 ):
-    """Sends a request to a web service and reads its answer; a status that is no success is an error.
+    """Sends a request to a web service and reads its response; a status that is no success is an error.
 
     Redirects are followed for GET and HEAD only. Private addresses are refused unless the host or flowdsl.toml allows
     them. A request is sent again after a pause when no connection came about; GET, HEAD, OPTIONS, PUT and DELETE also
-    when the answer is 429 or 503.
+    when the response is 429 or 503.
     """
 
     url: str = Field(pattern=r"^https?://\S+$")
@@ -62,7 +62,7 @@ class Rest(
     parameters: dict[str, Any] | None = None
     """Query parameters, name to value; a list repeats its name."""
     body: Any = None
-    """The body: a text as it stands, an image or a blob as its bytes, any other value as JSON."""
+    """The body: a text unchanged, an image or a blob as its bytes, any other value as JSON."""
     formData: dict[str, Any] | None = None
     """A form (multipart/form-data), name to value; images and blobs are files, a list repeats its name."""
     timeoutMs: int = Field(default=60_000, ge=1000, le=900_000)
@@ -70,7 +70,7 @@ class Rest(
     maxRetries: int = Field(default=2, ge=0, le=20)
     """How often the request is sent again where that is safe."""
     maxBytes: int = Field(default=16 * 1024 * 1024, ge=1)
-    """The most bytes the answer may have."""
+    """The most bytes the response may have."""
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """The outputs that were asked for."""
@@ -91,7 +91,7 @@ class Rest(
         policy = RequestPolicy(
             timeout_s=self.timeoutMs / 1000,
             max_retries=self.maxRetries,
-            max_bytes=min(self.maxBytes, ctx.limits.answer_bytes),
+            max_bytes=min(self.maxBytes, ctx.limits.response_bytes),
             allow_private=ctx.limits.private_addresses,
         )
 
@@ -107,10 +107,10 @@ class Rest(
 
 
 def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
-    def tell(error: ServiceError, pause_s: float) -> None:
+    def note(error: ServiceError, pause_s: float) -> None:
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", {"status": error.status})
 
-    return tell
+    return note
 
 
 def _written(response: HttpResponse, ctx: StepContext, shown: str, secret: bool) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _written(response: HttpResponse, ctx: StepContext, shown: str, secret: bool)
     if "text" in wanted or "json" in wanted:
         text = as_text(response.content, content_type)
         if "json" in wanted:
-            written["json"] = read_json(text, f"the answer to {shown}")
+            written["json"] = read_json(text, f"the response to {shown}")
         written["text"] = text
     if "blob" in wanted:
         written["blob"] = bytes_value(response.content, content_type, ctx)
@@ -134,7 +134,7 @@ def _written(response: HttpResponse, ctx: StepContext, shown: str, secret: bool)
         written["object"] = {"status": response.status, "headers": dict(response.headers), "url": url}
     if not ctx.outputs and content_type and not _is_textual(content_type):
         kind = content_type.partition(";")[0]
-        ctx.note("binary-answer", f"the answer is {kind}, read as text; list the output `blob` to have its bytes")
+        ctx.note("binary-response", f"the response is {kind}, read as text; list the output `blob` to have its bytes")
     return written
 
 

@@ -1,4 +1,4 @@
-"""SHOW_NOTIFICATION: tells people something: the host shows it, without a host it is printed."""
+"""SHOW_NOTIFICATION: emits a notification."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ShowNotification(
     Step,
     name="SHOW_NOTIFICATION",
     aliases=("CTX_SHOW_NOTIFICATION",),
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
-    """Tells people something: the host shows it, without a host it is printed."""
+    """Emits a notification: the host shows it, without a host it is printed."""
 
     message: str = Field(min_length=1)
     """The text."""
@@ -32,6 +32,6 @@ class ShowNotification(
     """A heading."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         values = {"message": self.message, "notificationType": self.notificationType, "title": self.title}
         ctx.emit("SHOW_NOTIFICATION", {key: value for key, value in values.items() if value is not None})

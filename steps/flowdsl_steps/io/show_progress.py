@@ -13,7 +13,7 @@ EXAMPLE = """\
 class ShowProgress(
     Step,
     name="SHOW_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Shows a progress bar."""
@@ -26,6 +26,6 @@ class ShowProgress(
     """Whether it goes away at 100 percent."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         values = {"status": self.status, "position": self.position, "autoHide": self.autoHide}
         ctx.emit("SHOW_PROGRESS", {key: value for key, value in values.items() if value is not None})

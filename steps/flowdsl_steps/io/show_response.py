@@ -1,4 +1,4 @@
-"""SHOW_RESPONSE: shows a text as an answer."""
+"""SHOW_RESPONSE: shows a text as a response."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ShowResponse(
     Step,
     name="SHOW_RESPONSE",
     aliases=("CTX_SHOW_RESPONSE",),
-    category="Tell",
+    category="User interface",
     flow=Sequence(blocks=("inlineSteps",)),
     inputs=(Port("text", "What is shown.", optional=True),),
     examples=(EXAMPLE,),
 ):
-    """Shows the input `text` as an answer: the host shows it, without a host it is printed."""
+    """Shows the input `text` as a response: the host shows it, without a host it is printed."""
 
     inlineSteps: Block | None = None
     """Steps that run first, while the host shows that something goes on."""
@@ -32,7 +32,7 @@ class ShowResponse(
     """How the text is to be read."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
-        """Runs the inline steps, then tells the host's sink."""
+        """Runs the inline steps, then emits the text to the host's sink."""
         signal = await ctx.run_block(self.inlineSteps)
         if signal is not None:
             return signal

@@ -16,7 +16,7 @@ EXAMPLE = """\
 class UpdateProgress(
     Step,
     name="UPDATE_PROGRESS",
-    category="Tell",
+    category="User interface",
     examples=(EXAMPLE,),
 ):
     """Moves the progress bar."""
@@ -27,6 +27,6 @@ class UpdateProgress(
     """The text beside the bar."""
 
     def run(self, ctx: StepContext) -> None:
-        """Tells the host's sink."""
+        """Emits it to the host's sink."""
         values = {"percentage": self.percentage, "status": self.status}
         ctx.emit("UPDATE_PROGRESS", {key: value for key, value in values.items() if value is not None})

@@ -58,8 +58,8 @@ class Life(NamedTuple):
 class Parameter(NamedTuple):
     """What is known of one body parameter of a model.
 
-    `known` is True (taken), False (not a parameter of the model) or None (not settled). `values` are the ones known
-    to work (empty: any), `maybe` those that are not settled, `remarks` warn about single values.
+    `known` is True (accepted), False (not a parameter of the model) or None (uncertain). `values` are the ones known
+    to work (empty: any), `maybe` those that are uncertain, `remarks` warn about single values.
     """
 
     known: bool | None
@@ -141,11 +141,11 @@ class Model:
         return found.default if found else None
 
     def images_per_request(self, output_format: str | None = None) -> int:
-        """The most images one request may ask for. SVG is drawn one at a time. Source: openai-python 3.52, `Svg`."""
+        """The most images one request may ask for. Each SVG is drawn alone. Source: openai-python 3.52, `Svg`."""
         return 1 if output_format == "svg" else self._n[1]
 
     def life(self, provider: str, as_of: date | None = None) -> Life:
-        """Where the model stands at a provider on a day (today when absent). A hub is judged by OpenAI's days."""
+        """Where the model stands at a provider on a day (today when absent). For a hub OpenAI's days count."""
         life = self.standing(provider, as_of)
         if life.state not in ("dying", "dead"):
             return life
@@ -154,7 +154,7 @@ class Model:
         return life._replace(replacement=named if named in alive else next(iter(alive), None))
 
     def standing(self, provider: str, as_of: date | None = None) -> Life:
-        """The life without a replacement: what `life` tells, without a look at other models."""
+        """The life without a replacement: what `life` says, without a look at other models."""
         day = _day(as_of)
         dates = self._life.get("openai" if provider == "hub" else provider)
         if dates is None or day < dates.get("released", ""):
@@ -188,7 +188,7 @@ class Catalogue:
         return self._names.get(name)
 
     def nearest(self, name: str) -> str | None:
-        """The name that was likely meant: a longer one that starts with it (newest first), else a slip, else None."""
+        """The name that was likely meant: a longer one that starts with it (newest first), else a near one, or None."""
         from flowdsl.nearest import nearest
 
         if "/" in name or name in self._names:

@@ -1,4 +1,4 @@
-"""Which image sizes a model takes, and the nearest one it would take."""
+"""Which image sizes a model accepts, and the nearest one it would accept."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Sizes:
         return self._limits is not None
 
     def fault(self, size: str) -> str | None:
-        """Why the model does not take the size, or None when it does. Never judges `auto` results."""
+        """Why the model does not accept the size, or None when it does. Says nothing of what `auto` gives."""
         if size in self.values or (size == "auto" and self.auto):
             return None
         if self._limits is None:
@@ -71,7 +71,7 @@ class Sizes:
         )
 
     def nearest(self, size: str) -> tuple[str, ...]:
-        """The one or two closest sizes the model takes, best first; empty when the text is no size at all."""
+        """The one or two closest sizes the model accepts, best first; empty when the text is no size at all."""
         tidy = tidy_size(size) or size.strip().lower()
         if self.fault(tidy) is None:
             return (tidy,)

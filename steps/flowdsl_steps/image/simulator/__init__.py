@@ -1,4 +1,4 @@
-"""A local server that speaks the images API of OpenAI and Azure OpenAI, judges requests and draws pictures."""
+"""A local server that speaks the images API of OpenAI and Azure OpenAI, validates requests and draws pictures."""
 
 from flowdsl_steps.image.simulator.faults import FAULTS, Fault, parse_fault
 from flowdsl_steps.image.simulator.record import RecordedRequest

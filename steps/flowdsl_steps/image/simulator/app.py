@@ -38,7 +38,7 @@ class ImagesApi:
         self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Responds to one request."""
         if scope["type"] != "http":
             return
         asgi = Asgi(scope, receive, send)
@@ -147,5 +147,5 @@ def _parse(asgi: Asgi, raw: bytes) -> dict[str, object]:
 
 
 async def _send_refusal(asgi: Asgi, refusal: Refusal, headers: Mapping[str, str] | None = None) -> None:
-    answer = refusal.answer
-    await asgi.respond_json(answer.status, answer.body, {**(headers or {}), **answer.headers})
+    response = refusal.response
+    await asgi.respond_json(response.status, response.body, {**(headers or {}), **response.headers})

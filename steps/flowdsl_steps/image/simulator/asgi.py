@@ -1,4 +1,4 @@
-"""One HTTP request and its answer over ASGI, down to breaking the connection."""
+"""One HTTP request and its response over ASGI, down to breaking the connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRANSPORT = "flowdsl.simulator.transport"
 
 
 class Asgi:
-    """A request and the means to answer it; `record`, when set, learns the status before the client does."""
+    """A request and the means to respond to it; `record`, when set, learns the status before the client does."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
@@ -77,7 +77,7 @@ class Asgi:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def respond(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
-        """Sends a whole answer of known length."""
+        """Sends a whole response of known length."""
         parts = list(pieces)
         await self.start(status, {**headers, "content-length": str(sum(map(len, parts)))})
         for part in parts:

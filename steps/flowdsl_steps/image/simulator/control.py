@@ -12,7 +12,7 @@ from flowdsl_steps.image.simulator.state import State
 
 
 async def control(state: State, asgi: Asgi) -> None:
-    """Answers `GET /_simulator/requests`, `GET` or `POST /_simulator/faults` and `POST /_simulator/reset`."""
+    """Responds to `GET /_simulator/requests`, `GET` or `POST /_simulator/faults` and `POST /_simulator/reset`."""
     body = await asgi.body()
     route = (asgi.method, asgi.path.removeprefix("/_simulator/"))
     if route == ("GET", "requests"):

@@ -1,4 +1,4 @@
-"""The error answers of faults that are plain HTTP."""
+"""The error responses of faults that are plain HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SERVER = "The server had an error while processing your request. Sorry about th
 
 
 def fault_response(fault: Fault, vendor: Vendor, now: float) -> ErrorResponse | None:
-    """The error answer of a fault, or None when the fault is not an error status with a JSON body.
+    """The error response of a fault, or None when the fault is not an error status with a JSON body.
 
     `now` is in unix seconds. Source: OpenAI image generation guide (codes); Azure REST reference `dalleErrorResponse`
     and image how-to (content filter shapes).
@@ -93,7 +93,7 @@ def _server_failures(fault: Fault, now: float) -> ErrorResponse | None:
     if fault.kind == "bad_gateway":
         return vendor_error(502, "Bad gateway.", kind="server_error")
     if fault.kind == "gateway_timeout":
-        return vendor_error(504, "The upstream server did not answer in time.", kind="server_error")
+        return vendor_error(504, "The upstream server did not respond in time.", kind="server_error")
     if fault.kind == "overloaded":
         message = "The server is overloaded. Please try again later."
         return vendor_error(

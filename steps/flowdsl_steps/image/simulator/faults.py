@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from flowdsl.errors import UsageError
 
 FAULTS: Mapping[str, str] = {
-    "none": "an ordinary answer, to let requests pass before the next fault",
+    "none": "an ordinary response, to let requests through before the next fault",
     "rate_limit": "429 rate_limit_exceeded, with retry_after",
     "slow_down": "429 slow_down, with retry_after",
     "quota": "429 insufficient_quota",
@@ -29,9 +29,9 @@ FAULTS: Mapping[str, str] = {
     "timeout408": "408",
     "auth": "401",
     "forbidden": "403",
-    "slow": "the ordinary answer, delay_s later",
-    "hang": "no answer until the client leaves or the server stops",
-    "reset_before_body": "the connection is reset instead of an answer",
+    "slow": "the ordinary response, delay_s later",
+    "hang": "no response until the client leaves or the server stops",
+    "reset_before_body": "the connection is reset instead of a response",
     "reset": "the connection is reset in the middle of the body",
     "truncated_json": "200 with half a JSON document",
     "bad_base64": "200 with an image that is no base64",
@@ -76,7 +76,7 @@ class Fault:
 
     @property
     def delay(self) -> float:
-        """Seconds before the fault shows; `slow` waits one second unless told."""
+        """Seconds before the fault shows; default: one second for `slow`, none for others."""
         return self.delay_s if self.delay_s is not None else 1.0 if self.kind == "slow" else 0.0
 
 

@@ -50,12 +50,12 @@ class PublishedFiles:
         return f"/v1/images/files/{identity}.png"
 
     def redirect(self, identity: str, target: str) -> str:
-        """The path that answers with a redirect to `target`."""
+        """The path that responds with a redirect to `target`."""
         self._redirects[identity] = target
         return f"/v1/images/moved/{identity}.png"
 
     async def serve(self, asgi: Asgi, identity: str) -> None:
-        """Answers with the picture: 404 when unknown, 403 when expired."""
+        """Responds with the picture: 404 when unknown, 403 when expired."""
         shelf = self._files.get(identity)
         if shelf is None:
             await asgi.respond(404, {"content-type": "text/plain"}, [b"Not found"])
@@ -65,7 +65,7 @@ class PublishedFiles:
             await asgi.respond(200, {"content-type": shelf.mime}, [shelf.picture.content])
 
     async def serve_redirect(self, asgi: Asgi, identity: str) -> None:
-        """Answers with a redirect, 404 when unknown."""
+        """Responds with a redirect, 404 when unknown."""
         target = self._redirects.get(identity)
         if target is None:
             await asgi.respond(404, {"content-type": "text/plain"}, [b"Not found"])

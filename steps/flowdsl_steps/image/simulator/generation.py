@@ -1,4 +1,4 @@
-"""Answers a request for images: judged, drawn, and spoiled when a fault says so."""
+"""Responds to a request for images: validated, drawn, and spoiled when a fault says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gat
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request being answered. `number` counts requests, `began` is the clock's time at arrival."""
+    """One request being responded to. `number` counts requests, `began` is the clock's time at arrival."""
 
     state: State
     asgi: Asgi
@@ -31,7 +31,7 @@ class Call:
     fault: Fault | None
 
     def headers(self) -> dict[str, str]:
-        """The vendor's headers for this answer."""
+        """The vendor's headers for this response."""
         seconds = self.state.clock() - self.began
         return responses.vendor_headers(self.vendor, self.number, self.asgi.headers, seconds)
 
@@ -41,7 +41,7 @@ class Call:
 
 
 async def spoil_early(call: Call) -> bool:
-    """Commits the faults that need no valid request; True when there is nothing left to answer.
+    """Commits the faults that need no valid request; True when there is nothing left to respond to.
 
     Raises: Refusal for the faults that are ordinary error responses.
     """
@@ -65,7 +65,7 @@ async def spoil_early(call: Call) -> bool:
 
 
 async def generate(call: Call, request: AcceptedRequest) -> None:
-    """Answers a valid request with its images."""
+    """Responds to a valid request with its images."""
     request = call.state.numbered(request)
     latency = call.state.latency_s
     if latency and await call.asgi.left_within(latency):

@@ -1,4 +1,4 @@
-"""What each image model accepts, as the simulated vendor judges it.
+"""What each image model accepts, as the simulated vendor validates it.
 
 The table is written on its own, from the vendor's client library and guide, and shares nothing with the catalogue:
 a wrong fact in one of the two shows up as a refused request.

@@ -16,7 +16,7 @@ _SECRET_NAMES = ("authorization", "api-key", "x-api-key", "cookie", "proxy-autho
 class RecordedRequest:
     """A request as it came in, secrets hidden, and what became of it.
 
-    `json` is the parsed body, None without one. `status` is the status answered, None as long as there is none: a hung
+    `json` is the parsed body, None without one. `status` is that of the response, None as long as there is none: a hung
     or reset request keeps None. `fault` is the kind of fault committed. `time` is in unix seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Error answers in the vendors' shapes."""
+"""Error responses in the vendors' shapes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ErrorResponse:
 class Refusal(Exception):
     """A request the simulated vendor does not accept."""
 
-    def __init__(self, answer: ErrorResponse) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 def vendor_error(
@@ -35,7 +35,7 @@ def vendor_error(
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, object] | None = None,
 ) -> ErrorResponse:
-    """The `{"error": {message, type, param, code}}` answer; `more` adds keys to the inner object.
+    """The `{"error": {message, type, param, code}}` response; `more` adds keys to the inner object.
 
     Source: openai-openapi schema `Error`.
     """
@@ -44,7 +44,7 @@ def vendor_error(
 
 
 def gateway_error(status: int, code: str, message: str) -> ErrorResponse:
-    """The shorter `{"error": {code, message}}` answer of Azure's gateway."""
+    """The shorter `{"error": {code, message}}` response of Azure's gateway."""
     return ErrorResponse(status, {"error": {"code": code, "message": message}})
 
 
@@ -74,13 +74,13 @@ def unauthorized(vendor: Vendor, presented: str | None) -> ErrorResponse:
 
 
 def model_not_found(model: str) -> Refusal:
-    """The answer for a model the vendor does not serve, never served or has retired."""
+    """The response for a model the vendor does not serve, never served or has retired."""
     message = f"The model '{model}' does not exist or you do not have access to it."
     return refused(message, param="model", code="model_not_found", status=404)
 
 
 def deployment_not_found() -> Refusal:
-    """Azure's answer for an unknown deployment."""
+    """Azure's response for an unknown deployment."""
     message = (
         "The API deployment for this resource does not exist. If you created the deployment within the last 5 "
         "minutes, please wait a moment and try again."
@@ -89,5 +89,5 @@ def deployment_not_found() -> Refusal:
 
 
 def resource_not_found() -> Refusal:
-    """Azure's answer for a path or api-version it does not know."""
+    """Azure's response for a path or api-version it does not know."""
     return Refusal(gateway_error(404, "404", "Resource not found"))

@@ -18,7 +18,7 @@ _CONTENT = dict.fromkeys(("hate", "self_harm", "sexual", "violence"), _SAFE)
 
 
 def vendor_headers(vendor: Vendor, number: int, request_headers: Mapping[str, str], seconds: float) -> dict[str, str]:
-    """The headers of an answer; ids follow the number of the request, so they repeat from run to run."""
+    """The headers of a response; ids follow the number of the request, so they repeat from run to run."""
     identity = digest_of("request", number)[:32]
     limits = {
         "x-ratelimit-limit-requests": "500",

@@ -13,7 +13,7 @@ from flowdsl_steps.image.vendors import known_vendor, vendor_named
 _DROPPED = dict.fromkeys(("authKey", "headers", "caPem", "clientPem"))
 """Settings that may hold keys, or are of no use on this machine."""
 _OWN_MODEL = "gpt-image-2"
-"""What the simulator takes for the model of a deployment that does not tell."""
+"""What the simulator takes for the model of a deployment that does not say it."""
 
 
 def overrides(url: str, key: str) -> dict[str, dict[str, Any]]:

@@ -54,7 +54,7 @@ class State:
                 raise UsageError(f"Deployment '{deployment}': unknown model '{model}'. Known: {known}.")
 
     def numbered(self, request: AcceptedRequest) -> AcceptedRequest:
-        """The request with its take: how often the same one was answered before."""
+        """The request with its take: how often the same one was sent before."""
         key = request_digest(request)
         take = self._takes[key]
         self._takes[key] += 1

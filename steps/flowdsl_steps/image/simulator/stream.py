@@ -1,4 +1,4 @@
-"""Streamed answers: server-sent events with partial images, then the finished one."""
+"""Streamed responses: server-sent events with partial images, then the finished one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _event(kind: str, fields: dict[str, object], base64: tuple[bytes, ...]) -> t
 
 
 def _error_event() -> bytes:
-    answer = vendor_error(
+    response = vendor_error(
         500, "The server had an error while generating the image.", kind="server_error", code="server_error"
     )
-    return b"event: error\ndata: " + json.dumps(answer.body).encode() + b"\n\n"
+    return b"event: error\ndata: " + json.dumps(response.body).encode() + b"\n\n"

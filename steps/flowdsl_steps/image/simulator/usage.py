@@ -1,4 +1,4 @@
-"""Token usage of an answer, by the vendor's published figures."""
+"""Token usage of a response, by the vendor's published figures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def usage_body(prompt: str, output_tokens: int, *, details: bool = True) -> dict
 
 
 def svg_usage_body(prompt: str, author: str, svg_bytes: int) -> dict[str, object]:
-    """The `svg_usage` object of an SVG answer: the tokens of the model that wrote it, four bytes each."""
+    """The `svg_usage` object of an SVG response: the tokens of the model that wrote it, four bytes each."""
     written = math.ceil(svg_bytes / 4)
     return {
         "input_tokens": text_tokens(prompt),

@@ -74,7 +74,7 @@ class LoopbackServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts listening and tells who waits."""
+        """Starts listening and wakes who waits for it."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
         self._ready.set()

@@ -1,4 +1,4 @@
-"""Judges the parameters of a request as the vendor does, and fills in what it leaves to the vendor."""
+"""Validates the parameters of a request as the vendor does, and fills in what it leaves to the vendor."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class AcceptedRequest:
     svg_author: str | None
     safety_identifier: str | None
     take: int = 0
-    """How often the same request was answered before: a model never draws the same picture twice."""
+    """How often the same request was sent before: a model never draws the same picture twice."""
 
     @property
     def size(self) -> str:

@@ -57,7 +57,7 @@ def protocol_of(service: Service) -> Vendor:
 
 
 def vendor_at(host: str) -> Vendor | None:
-    """The vendor that answers at a host name (lower case), or None for anybody else's."""
+    """The vendor behind a host name (lower case), or None for anybody else's."""
     for name in provider_names():
         vendor = known_vendor(name)
         if vendor is not None and is_host_of(vendor, host):

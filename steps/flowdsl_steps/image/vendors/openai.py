@@ -50,13 +50,13 @@ class OpenAI(Vendor):
     environment: Mapping[str, tuple[str, ...]] = {"apiKey": ("OPENAI_API_KEY",), "endpoint": ("OPENAI_BASE_URL",)}
 
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
-        """What the model does not take, by the catalogue; what is unknown is sent."""
+        """What the model does not accept, by the catalogue; what is unknown is sent."""
         yield from model_problems(request, model)
         yield from option_problems(request, model)
         yield from unsent_problems(request, self.title, self.own_options)
 
     def images_per_request(self, request: ImageRequest, endpoint: Endpoint) -> int:
-        """As many as the model takes; of a model that is not known, all of them."""
+        """As many as the model accepts; of a model that is not known, all of them."""
         model = catalogue().find(endpoint.label)
         return max(1, request.n) if model is None else model.images_per_request(request.output_format)
 
@@ -109,7 +109,7 @@ class OpenAI(Vendor):
         return JsonResponse(store, limit, received_of)
 
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
-        """By the catalogue's prices, from the usage that the response tells."""
+        """By the catalogue's prices, from the usage that the response reports."""
         model = catalogue().find(endpoint.label)
         if model is None:
             return received.cost_usd

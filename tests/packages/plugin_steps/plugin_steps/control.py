@@ -70,7 +70,7 @@ class Until(
     kept: Annotated[str | None, Verbatim()] = None
     """The FlowContext key of the kept values."""
     lanes: int = Field(default=1, ge=1, le=1)
-    """How many iterations run at a time: one."""
+    """The concurrency limit of the iterations: one."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         values: list[Any] = []
@@ -87,14 +87,14 @@ class Until(
 
 
 class Spread(Step, name="SPREAD", flow=Loop(body="task", items="over", item="call", concurrent="lanes")):
-    """Runs `task` for each item, several at a time."""
+    """Runs `task` for each item, several side by side."""
 
     over: list[Any]
     """The items."""
     call: Annotated[str, Verbatim()] = "it"
     """The FlowContext key of the item."""
     lanes: int = 4
-    """How many at a time."""
+    """The concurrency limit."""
     task: Block
     """Steps of one iteration."""
 
@@ -133,7 +133,7 @@ class Guard(Step, name="GUARD", flow=flowdsl.Try(body="risky", catch="rescue", f
     tidy: Block | None = None
     """Steps at the end."""
     report: Annotated[Any, Deferred()] = None
-    """What the host is told after all of them."""
+    """What is emitted to the host after all of them."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         try:

@@ -1,4 +1,4 @@
-"""What flows tell: to the host's sink, as events, and without a host to standard error."""
+"""What flows emit: to the host's sink, as events, and without a host to standard error."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def test_without_a_host_it_is_printed_to_standard_error(capsys: pytest.CaptureFi
 
 
 def test_with_a_sink_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[tuple[str, object]] = []
-    host(sink=lambda name, payload: told.append((name, payload))).run(FLOW)
-    assert told == [
+    emitted: list[tuple[str, object]] = []
+    host(sink=lambda name, payload: emitted.append((name, payload))).run(FLOW)
+    assert emitted == [
         ("ready", {"count": 2, "key": "***"}),
         ("plain", "a text"),
         ("SHOW_NOTIFICATION", {"message": "All painted", "notificationType": "info"}),
@@ -46,7 +46,7 @@ def test_with_a_sink_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_is_told_is_an_event_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_emitted_is_an_event_too(capsys: pytest.CaptureFixture[str]) -> None:
     events: list[flowdsl.Event] = []
     host().run(FLOW, on_event=events.append)
     emitted = [(event.path, event.name) for event in events if isinstance(event, flowdsl.Emitted)]

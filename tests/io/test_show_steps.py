@@ -27,7 +27,7 @@ FLOW = """
       text: "# Ready"
   mode: markdown
 """
-TOLD: list[tuple[str, Any]] = [
+EMITTED: list[tuple[str, Any]] = [
     ("SHOW_PROGRESS", {"status": "Painting", "position": "top", "autoHide": True}),
     ("UPDATE_PROGRESS", {"percentage": 50}),
     ("SHOW_NOTIFICATION", {"message": "3", "notificationType": "success", "title": "Pictures"}),
@@ -36,11 +36,11 @@ TOLD: list[tuple[str, Any]] = [
 ]
 
 
-def test_the_sink_of_the_host_is_told_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[tuple[str, Any]] = []
-    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: told.append((name, payload))))
+def test_the_sink_of_the_host_gets_all_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    emitted: list[tuple[str, Any]] = []
+    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: emitted.append((name, payload))))
     flowdsl.run(FLOW, {"count": 3}, environment=environment)
-    assert told == TOLD
+    assert emitted == EMITTED
     assert capsys.readouterr() == ("", "")
 
 
@@ -48,7 +48,7 @@ def test_the_events_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     recorder = Recorder()
     flowdsl.run(FLOW, {"count": 3}, on_event=recorder)
     emitted = [event for event in recorder.events if isinstance(event, flowdsl.Emitted)]
-    assert [(event.name, event.payload) for event in emitted] == TOLD
+    assert [(event.name, event.payload) for event in emitted] == EMITTED
     assert [event.path for event in emitted] == [f"flow[{index}]" for index in range(5)]
     assert capsys.readouterr() == ("", "")
 
@@ -71,22 +71,24 @@ def test_what_is_printed_steers_no_terminal(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_secret_in_a_message_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    told: list[Any] = []
+    emitted: list[Any] = []
     flow = "- step: SHOW_NOTIFICATION\n  message: \"key {{ secret('K') }}\"\n"
     secrets = {"K": "topsecret"}.get
     recorder = Recorder()
     environment = flowdsl.Environment(
-        host=flowdsl.Host(secrets=secrets, sink=lambda name, payload: told.append(payload))
+        host=flowdsl.Host(secrets=secrets, sink=lambda name, payload: emitted.append(payload))
     )
     flowdsl.run(flow, environment=environment, on_event=recorder)
     flowdsl.run(flow, environment=flowdsl.Environment(host=flowdsl.Host(secrets=secrets)))
-    seen = f"{told} {[e.payload for e in recorder.events if isinstance(e, flowdsl.Emitted)]} {capsys.readouterr().err}"
+    seen = (
+        f"{emitted} {[e.payload for e in recorder.events if isinstance(e, flowdsl.Emitted)]} {capsys.readouterr().err}"
+    )
     assert "topsecret" not in seen
     assert "***" in seen
 
 
 def test_a_signal_inside_a_response_goes_on_and_nothing_is_shown() -> None:
-    told: list[Any] = []
+    emitted: list[Any] = []
     flow = """
 - step: SHOW_RESPONSE
   inlineSteps:
@@ -96,9 +98,9 @@ def test_a_signal_inside_a_response_goes_on_and_nothing_is_shown() -> None:
 - step: SET
   after: 1
 """
-    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: told.append(payload)))
+    environment = flowdsl.Environment(host=flowdsl.Host(sink=lambda name, payload: emitted.append(payload)))
     result = flowdsl.run(flow, environment=environment)
-    assert (told, result.context) == ([], {"text": "never shown"})
+    assert (emitted, result.context) == ([], {"text": "never shown"})
 
 
 def test_a_response_needs_a_text() -> None:
