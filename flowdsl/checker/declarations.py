@@ -114,7 +114,6 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 f"`{key}` stands in the file, where everybody who has the file can read it",
                 entry.keys[key],
                 hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
-                severity="warning",
                 fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
             )
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:

@@ -106,7 +106,7 @@ def _with_service(options: Options, step: StepNode, document: Document, findings
         hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
         mend = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
-        findings.add("unknown-service", message, step.service, hint=hint, severity="warning", fixes=[mend])
+        findings.add("unknown-service", message, step.service, hint=hint, fixes=[mend])
     return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
 
 

@@ -62,7 +62,7 @@ def _entries(kind: str, node: Node, blocks: _Blocks, path: str, builder: Builder
             if value.kind == "scalar" and isinstance(value.value, str) and is_templated(value.value):
                 hint = "move it to `vars` if the template is meant to be resolved"
                 message = f"the constant `{name}` is taken as it stands, and it looks like a template"
-                findings.add("template-in-constant", message, value, hint=hint, severity="warning")
+                findings.add("template-in-constant", message, value, hint=hint)
         elif kind == "vars":
             if isinstance(value.value, str):
                 blocks.vars[name] = value

@@ -113,7 +113,7 @@ class StepKeys:
             return
         fix = fixes.renamed(key, present, safe=True)
         message, hint = f"`{old}` is an old name", f"write `{present}`"
-        self.findings.add("deprecated-key", message, key, hint=hint, severity="warning", fixes=[fix])
+        self.findings.add("deprecated-key", message, key, hint=hint, fixes=[fix])
         self.keys[present] = value
         self.key_nodes = {present: key, **self.key_nodes}
 

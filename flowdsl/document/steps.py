@@ -57,7 +57,7 @@ def _step(node: Node, path: str, builder: Builder, above: StepNode | None) -> St
     if name != spec.name:
         hint, fix = f"write `{spec.name}`", fixes.renamed(name_node, spec.name, safe=True)
         message = f"`{name}` is an old name"
-        builder.findings.add("deprecated-alias", message, name_node, hint=hint, severity="note", fixes=[fix])
+        builder.findings.add("deprecated-alias", message, name_node, hint=hint, fixes=[fix])
     sorted_keys = StepKeys(spec, node, builder)
     return StepNode(
         spec,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.diagnostics import Severity
+from flowdsl.diagnostics import usual_severity
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from flowdsl.codes import Severity
     from flowdsl.step.service import Service
 
 
@@ -56,24 +57,47 @@ def drop(*keys: str) -> tuple[Change, ...]:
     return tuple(Change(f"remove `{key}`", ((key, None),)) for key in keys)
 
 
-class Problem(NamedTuple):
+class _Found(NamedTuple):
+    """The fields of a problem."""
+
+    code: str
+    message: str
+    key: str | None
+    hint: str | None
+    severity: Severity
+    related: tuple[tuple[str, str], ...]
+    covers: tuple[str, ...]
+    inside: tuple[str | int, ...]
+    on_key: bool
+    fixes: tuple[Change, ...]
+
+
+class Problem(_Found):
     """One mistake in the options of a step.
 
     `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
     under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
-    that this problem speaks for: no second problem is reported on them. Each of `fixes` mends it.
+    that this problem speaks for: no second problem is reported on them. Each of `fixes` mends it. `severity` is by
+    default the one that `codes.py` has for the code, and `error` for a code of your own.
     """
 
-    code: str
-    message: str
-    key: str | None = None
-    hint: str | None = None
-    severity: Severity = "error"
-    related: tuple[tuple[str, str], ...] = ()
-    covers: tuple[str, ...] = ()
-    inside: tuple[str | int, ...] = ()
-    on_key: bool = False
-    fixes: tuple[Change, ...] = ()
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        code: str,
+        message: str,
+        key: str | None = None,
+        hint: str | None = None,
+        severity: Severity | None = None,
+        related: tuple[tuple[str, str], ...] = (),
+        covers: tuple[str, ...] = (),
+        inside: tuple[str | int, ...] = (),
+        on_key: bool = False,
+        fixes: tuple[Change, ...] = (),
+    ) -> Problem:
+        found = severity or usual_severity(code)
+        return super().__new__(cls, code, message, key, hint, found, related, covers, inside, on_key, fixes)
 
 
 class Options:

@@ -12,7 +12,7 @@ from flowdsl.checker.flow.jumps import one_at_a_time
 from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
-from flowdsl.diagnostics import SEVERITIES, Diagnostic, Related
+from flowdsl.diagnostics import Diagnostic, Related, gravity
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
@@ -166,7 +166,7 @@ def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
     flow = loop.spec.flow
     collects = isinstance(flow, shapes.Loop) and flow.collect
     hint = f"keep what each pass gives with `{collects[0]}`" if collects else one_at_a_time(loop, "remove {}")
-    findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
+    findings.add("parallel-write-conflict", message, where, hint=hint, related=(read,))
 
 
 def _blocks(run: AbstractRun) -> None:
@@ -199,6 +199,6 @@ def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         if known is None:
             best[key] = found
             kept.append(found)
-        elif SEVERITIES.index(found.severity) < SEVERITIES.index(known.severity):
+        elif gravity(found.severity) < gravity(known.severity):
             kept[kept.index(known)] = best[key] = found
     return kept

@@ -310,6 +310,4 @@ def _conflicts(run: AbstractRun, step: StepNode, branches: list[State]) -> None:
                 related = (Related(first.where.span, "another branch sets it here"),)
                 message = f"two branches of the {step.spec.name} at {line(step)} set `{key}`: the later one wins"
                 hint = "give each branch its own key"
-                run.findings.add(
-                    "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
-                )
+                run.findings.add("parallel-write-conflict", message, entry.where, hint=hint, related=related)

@@ -68,7 +68,7 @@ def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str 
     if isinstance(step.spec.flow, Switch):
         message = f"this {step.spec.name} always takes the same case: {why}"
     fix = _computed(node) if hint is not None and hint.endswith(TO_COMPUTE) else None
-    run.findings.add("constant-condition", message, node, hint=hint, severity="warning", fixes=[fix])
+    run.findings.add("constant-condition", message, node, hint=hint, fixes=[fix])
     return truth
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
-from flowdsl.diagnostics import Fix, Related, Severity
+from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -14,6 +14,7 @@ from flowdsl.template import parse
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.names.template_use import NameTable, Part, Use
+    from flowdsl.codes import Severity
     from flowdsl.document.document import BlockSet, Module
 
 
@@ -113,7 +114,7 @@ class BlockReferences:
         findings, known = self._names.findings, list(names)
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
-        severity: Severity = "warning" if quiet or self._names.lenient else "error"
+        severity: Severity | None = "warning" if quiet or self._names.lenient else None
         span = use.span(part.start, part.end)
         fix = _renamed(use, part, name, near) if near else None
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity, fixes=[fix])

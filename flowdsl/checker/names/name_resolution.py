@@ -30,7 +30,7 @@ from flowdsl.checker.types.kinds import (
     with_secret,
     without,
 )
-from flowdsl.diagnostics import Fix, Related, Severity
+from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -38,6 +38,7 @@ from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
+    from flowdsl.codes import Severity
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
     from flowdsl.syntax.yaml_reader import Node
@@ -177,7 +178,7 @@ class Names:
             message = f"`{root}` is read from the FlowContext by its bare name"
             hint = f"write `flowContext.{root}`"
             fix = _instead(use, start, start + len(root), f"flowContext.{root}", safe=True)
-            self.findings.add("bare-name", message, use.span(start, end), hint=hint, severity="note", fixes=[fix])
+            self.findings.add("bare-name", message, use.span(start, end), hint=hint, fixes=[fix])
         found = self.key(root, root, use, start, end, quiet, called)
         return self.members(found, parts, 0, root, use, quiet)
 
@@ -225,7 +226,7 @@ class Names:
         if unset is not None and unset.node is not None:
             related = (Related(unset.node.span, unset.label), *more)
         hint = f"set it on every path, or write `{shown} | default('')`"
-        self.findings.add("maybe-undefined", message, span, hint=hint, severity="warning", related=related, fixes=[fix])
+        self.findings.add("maybe-undefined", message, span, hint=hint, related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of further members; reports those a value does not have."""
@@ -259,7 +260,7 @@ class Names:
             other = f"write `{text} | default('')`"
             message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
             fix = _defaulted(use, part.end)
-            self.findings.add("maybe-undefined", message, span, hint=other, severity="warning", fixes=[fix])
+            self.findings.add("maybe-undefined", message, span, hint=other, fixes=[fix])
             return
         names = member_names(target)
         near = nearest(key, names)
@@ -272,7 +273,7 @@ class Names:
             hint = f"it has {len(target.fixed)} item{'' if len(target.fixed) == 1 else 's'}, counted from 0"
         elif not near and target.keys:
             hint = f"it has {', '.join(names[:8])}"
-        severity: Severity = "warning" if self.lenient else "error"
+        severity: Severity | None = "warning" if self.lenient else None
         message = f"`{shown}` is {describe(target)}, and has no `{key}`"
         dotted = use.text[part.start - 1 : part.start] == "."
         fix = _instead(use, part.start - 1, part.end, new) if new and dotted else None
@@ -355,7 +356,7 @@ class Names:
             else:
                 more = f", declare it under `inputs:`, or write `{shown} | default('')`"
                 hint, fix = self.findings.how_to_set(more), _defaulted(use, end)
-        severity: Severity = "warning" if self.lenient and not called else "error"
+        severity: Severity | None = "warning" if self.lenient and not called else None
         related += self.blocks.reading
         self.findings.add(
             "undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix]

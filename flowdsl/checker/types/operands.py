@@ -25,18 +25,19 @@ from flowdsl.checker.types.kinds import (
     join,
     only,
 )
-from flowdsl.diagnostics import Fix, Severity
+from flowdsl.diagnostics import Fix
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import Walk
+    from flowdsl.codes import Severity
     from flowdsl.template.filters import Filter
 
 _WHOLE = LIST | MAP | IMAGE
 _ADDS = NUMERIC | BOOLEAN | NULL | UNDEFINED
 
 
-def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, severity: Severity = "error") -> None:
+def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, severity: Severity | None = None) -> None:
     use = walk.use
     shown = _shown(walk, node)
     span = use.span(node.start, node.end)

@@ -42,7 +42,6 @@ def check_set(options: Options) -> Iterator[Problem]:
             "deprecated-key",
             "`convertTo` is deprecated",
             key="convertTo",
-            severity="warning",
             hint="a value that is exactly one `{{ expression }}` keeps its type; `| toInt` and `| toFloat` convert",
             on_key=True,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.diagnostics import SEVERITIES, Severity
+from flowdsl.diagnostics import gravity
 from flowdsl.errors import ConfigError
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, show, use
@@ -131,7 +131,7 @@ def _at_the_later(problem: Problem, options: Options) -> Problem:
 def _one_per_key(problems: list[Problem]) -> Iterator[Problem]:
     spoken: set[str] = set()
     kept: list[int] = []
-    for index, problem in sorted(enumerate(problems), key=lambda pair: SEVERITIES.index(pair[1].severity)):
+    for index, problem in sorted(enumerate(problems), key=lambda pair: gravity(pair[1].severity)):
         if problem.key is None or problem.key not in spoken:
             kept.append(index)
             spoken.update(key for key in (problem.key, *problem.covers) if key)
@@ -166,11 +166,10 @@ def on(
     code: str,
     message: str,
     hint: str | None = None,
-    severity: Severity = "error",
     fixes: tuple[Change, ...] = (),
 ) -> Problem:
     """A problem at a key, or at the step when the value comes from its service."""
-    return _placed(Problem(code, message, key, hint, severity, fixes=fixes), options)
+    return _placed(Problem(code, message, key, hint, fixes=fixes), options)
 
 
 def _habits(options: Options) -> Iterator[Problem]:
@@ -179,12 +178,12 @@ def _habits(options: Options) -> Iterator[Problem]:
     if isinstance(retries, int) and retries < 0:
         message = f"`maxRetries: {retries}` acts as 0"
         fixes = use("maxRetries", 0, safe=True)
-        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", "warning", fixes)
+        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", fixes=fixes)
     for key in ("user", "safety_identifier"):
         value = known(options, key)
         if isinstance(value, str) and _is_email(value):
             message, hint = f"`{key}` looks like an e-mail address", "send a hash or an internal number instead"
-            yield on(options, key, "personal-identifier", message, hint, "note")
+            yield on(options, key, "personal-identifier", message, hint)
 
 
 def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
@@ -195,7 +194,7 @@ def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
     charged = "a request that is given up may still be charged"
     if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
         message = f"{show(resolved.label)} can take up to two minutes, and {charged}"
-        yield Problem("short-timeout", message, "timeoutMs", hint, "note", fixes=SAFE_TIMEOUT)
+        yield Problem("short-timeout", message, "timeoutMs", hint, fixes=SAFE_TIMEOUT)
     if timeout is not None or (options.service is not None and options.service.option("timeoutMs") is not None):
         return
     default = options.defaults["timeoutMs"]
@@ -209,7 +208,7 @@ def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
         return
     message = f"{what} can take longer than the {default / 1000:g} s a request has by default, and {charged}"
     at = key if key and options.has(key) else None
-    yield Problem("short-timeout", message, at, hint, "note", fixes=SAFE_TIMEOUT)
+    yield Problem("short-timeout", message, at, hint, fixes=SAFE_TIMEOUT)
 
 
 SAFE_TIMEOUT = use("timeoutMs", 180_000)

@@ -38,5 +38,4 @@ def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
         "key-for-foreign-host",
         f"the key of {variable} would be sent to {host}",
         hint=f"set `apiKey:` on the service {show(service.name)}, so that each endpoint gets its own key",
-        severity="warning",
     )

@@ -114,7 +114,6 @@ def _old_api_version(model: ResolvedModel) -> Iterator[Problem]:
             "old-api-version",
             f"the API version {show(version)} is older than {show(model.model.name)} and does not know it",
             hint=f"set the service's `apiVersion` to `{first}-preview` or later, or to `preview`",
-            severity="warning",
         )
 
 
