@@ -96,7 +96,7 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
 
 
 def complaint(error: Any) -> str:
-    """What a `jsonschema.ValidationError` says, in our words where the keyword is a common one."""
+    """What a `jsonschema.ValidationError` says of a value, in our words where the keyword is a common one."""
     value, limit = error.instance, error.validator_value
     words = {
         "minimum": "is less than {}",

@@ -61,7 +61,8 @@ def compile(
 
     `names` holds everything but the FlowContext and comes first; the name `flowContext` is the context itself.
     With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
-    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable.
+    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable. With
+    `autoescape`, what is printed is escaped for HTML, but for text that is marked as safe.
     `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`.
     Raises: TemplateError when the template has problems.
     """

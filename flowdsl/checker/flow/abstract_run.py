@@ -295,8 +295,7 @@ def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
 
 
 def assign(run: AbstractRun, step: StepNode, state: State) -> None:
-    """A step that sets keys: each in document order, so that later ones see earlier ones; a source sets the key that is
-    named."""
+    """A step that sets keys, in document order, so that later ones see earlier ones; a source sets the named key."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
     source = next((key for key in flow.sources if key in step.keys), None)

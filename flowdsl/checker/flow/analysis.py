@@ -85,8 +85,7 @@ def check_paths(document: Document, findings: Findings) -> None:
 
 
 def check_open(flows: Iterable[Sequence[StepNode]], document: Document, findings: Findings) -> None:
-    """Follows flows by themselves, and adds to `findings`: whoever calls them may have set any key, and have any
-    blocks."""
+    """Follows flows by themselves, and adds to `findings`: a caller may have set any key, and have any blocks."""
     run = AbstractRun(document, findings, FOLLOW)
     run.names.foreign = True
     for steps in flows:

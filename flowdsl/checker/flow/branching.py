@@ -1,5 +1,4 @@
-"""Paths that part and meet again: choices, errors that are caught, blocks side by side, and the signals that leave a
-block early."""
+"""Paths that part and meet again: choices, caught errors, blocks side by side, and signals that leave a block early."""
 
 from __future__ import annotations
 

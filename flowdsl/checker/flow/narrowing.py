@@ -10,7 +10,7 @@ _KINDS = {"string": TEXT, "number": INTEGER | NUMBER, "iterable": TEXT | LIST, "
 
 
 def narrowed(state: State, condition: Node, truth: bool) -> State:
-    """A state over this one with what a condition that is true, or false, says."""
+    """A state over this one with what a condition says whose value is `truth`; the same one when it says nothing."""
     found: dict[str, int] = {}
     _collect(condition, truth, found)
     for index in later_pass(condition, truth):
@@ -124,7 +124,7 @@ def _shows_value(name: str) -> bool:
 
 
 def later_pass(node: Node, truth: bool) -> list[str]:
-    """The loop indexes that a condition says are not 0: then a pass has come before."""
+    """The loop indexes that are not 0 where the value of a condition is `truth`: an iteration has come before."""
     if isinstance(node, Unary) and node.operator == "not":
         return later_pass(node.operand, not truth)
     if isinstance(node, Chain) and node.operators[0] in ("and", "or"):

@@ -27,7 +27,11 @@ class BlockReferences:
         self.reading: tuple[Related, ...] = ()
 
     def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
-        """The type of `root.kind.name…`; reports blocks that do not exist."""
+        """The type of `root.kind.name…`, of which `parts` are all but the root; reports blocks that do not exist.
+
+        `start` is the offset of the root in the template. With `quiet` a missing block is a warning, and no blocks at
+        all are not reported.
+        """
         names, index, shown = self._names, 0, root
         module: Module | None = None
         if root == "imports":

@@ -63,7 +63,12 @@ def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
 
 
 class Names:
-    """What names mean in one document, and the findings about reading them."""
+    """What names mean in one document, and the findings about reading them: a `NameTable`, which says what `start`,
+    `end`, `lax`, `guarded` and `called` are.
+
+    `shown` is a name or chain as messages show it. With `quiet` undefined is harmless: it is not reported, and is part
+    of the type.
+    """
 
     def __init__(self, document: Document, findings: Findings) -> None:
         self.document = document
@@ -154,7 +159,7 @@ class Names:
         guarded: bool = False,
         called: bool = False,
     ) -> Type:
-        """The type of `root.a.b`, where `end` is where its plain names end."""
+        """The type of `root.a.b`, of which `parts` are `a` and `b`, and `end` is where its plain names end."""
         quiet = guarded or use.lax
         if root == "flowContext":
             if not parts:
@@ -183,7 +188,7 @@ class Names:
         return self.members(found, parts, 0, root, use, quiet)
 
     def key(self, key: str, shown: str, use: Use, start: int, end: int, quiet: bool, called: bool = False) -> Type:
-        """The type of a FlowContext key; reports it when it is or may be unset."""
+        """The type of a FlowContext key where the template stands; reports the key when it is, or may be, unset."""
         entry = use.state.get(key)
         if self.watched:
             self._watch(key, use, start, end)
@@ -229,7 +234,7 @@ class Names:
         self.findings.add("maybe-undefined", message, span, hint=hint, related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
-        """The type of further members; reports those a value does not have."""
+        """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have."""
         from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
@@ -247,7 +252,10 @@ class Names:
         return target
 
     def no_member(self, target: Type, found: Type, part: Part, shown: str, text: str, use: Use) -> None:
-        """Reports a member that a value does not have, or may not have."""
+        """Reports that `part`, of type `found`, is no member of the value `shown` of type `target`, or may be none.
+
+        `text` is the chain with the member, as messages show it.
+        """
         from flowdsl.checker.types.results import member, member_names
 
         key = part.key or ""
@@ -280,7 +288,7 @@ class Names:
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports, at the characters of a template, a value of a type whose text says nothing."""
+        """Reports that a value of this type is printed, when its text says nothing."""
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"
@@ -363,7 +371,7 @@ class Names:
         )
 
     def option(self, node: Node, state: State, lax: bool = False) -> Type:
-        """The type of the value of a node with all templates in it."""
+        """The type of the value of a node, lists and maps with all that is in them; reads the templates in it."""
         if node.kind == "scalar":
             value = node.value
             if value.__class__ is str and "{" in value:

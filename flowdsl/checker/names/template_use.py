@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Use:
-    """One template at its place: whose names are reported once, and whether undefined is harmless throughout."""
+    """One template at its place: each name is reported once in it, and with `lax` no undefined one is."""
 
     __slots__ = ("lax", "node", "reported", "shift", "state")
 
@@ -44,18 +44,22 @@ class Use:
         return str(self.node.value)[self.shift :]
 
     def span(self, start: int, end: int) -> Span:
-        """The characters of the template as they stand in the file."""
+        """The place in the file of the characters from `start` to `end`, offsets in `text`."""
         return span_in(self.node, start + self.shift, end + self.shift)
 
     def at(self, shift: int, lax: bool) -> Use:
-        """The use of a part of the template."""
+        """The use of a part of the template that begins at the offset `shift`; `lax` as for the whole."""
         part = Use(self.node, self.state, lax, self.shift + shift)
         part.reported = self.reported
         return part
 
 
 class NameTable(Protocol):
-    """What names mean in one document, for those who walk a template: `name_resolution.Names` is it."""
+    """What names mean in one document, for those who walk a template: `name_resolution.Names` is it.
+
+    `start` and `end` are offsets in the text of the use. `lax` and `guarded` say that undefined is harmless: all over a
+    template, or at one place, as before `| default`. `called`: what is read is called as a function.
+    """
 
     document: Document
     findings: Findings
@@ -81,15 +85,18 @@ class NameTable(Protocol):
         guarded: bool = False,
         called: bool = False,
     ) -> Type:
-        """The type of `root.a.b`, where `end` is where its plain names end."""
+        """The type of `root.a.b`, of which `parts` are `a` and `b`, and `end` is where its plain names end."""
         ...
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
-        """The type of further members; reports those a value does not have."""
+        """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have.
+
+        `shown` is the chain up to there, as messages name it; with `quiet` nothing is reported.
+        """
         ...
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports a value whose text says nothing."""
+        """Reports that a value of this type is printed, when its text says nothing."""
         ...
 
 

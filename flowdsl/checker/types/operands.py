@@ -72,7 +72,7 @@ def _is(type: Type, kinds: int) -> bool:
 
 
 def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
-    """Reports an operand of arithmetic, of this type, that is no number and has no text that is one."""
+    """Reports an operand of `operator`, of this type, that is no number and has no text that is one."""
     if _is(type, _WHOLE | FUNCTION):
         hint = COUNTED[0] if _is(type, LIST) else None
         word = "//" if operator == "floor" else operator
@@ -133,7 +133,10 @@ def check_callable(walk: Walk, node: Node, type: Type) -> None:
 
 
 def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, lax: bool) -> None:
-    """Reports a call of a method, of type `found`, that its owner does not have or may not have."""
+    """Reports a call of the method `name`, of type `found`, that its owner does not have, or may not have.
+
+    With `lax` undefined is harmless, and what it may not have is not reported.
+    """
     if found.is_any or _is(found, FUNCTION):
         return
     from flowdsl.nearest import nearest

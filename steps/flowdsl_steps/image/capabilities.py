@@ -38,8 +38,7 @@ _NOT_ASKED = frozenset((*COMMON_KEYS, *_PROMPT_KEYS, "model", "timeoutMs", "maxR
 
 
 def check_image(options: Options) -> Iterator[Problem]:
-    """Every way in which the step's options do not fit its vendor and model, at most one for each key, the gravest
-    first kept.
+    """Every way in which the step's options do not fit its vendor and model; for each key only the gravest, or first.
 
     Options that a template decides are skipped. Source: openai-python 3.52, the OpenAI image generation guide and the
     Azure how-to, as the catalogue quotes them.
@@ -103,8 +102,7 @@ def request_in(options: Options) -> ImageRequest:
 
 
 def _placed(problem: Problem, options: Options) -> Problem:
-    """A problem of a request at the key of the step that asks for it; without a key when the value comes from the
-    service."""
+    """A problem of a request at the key of the step that asks for it; at none when the value is the service's."""
     if problem.covers:
         return _at_the_later(problem, options)
     key = problem.key

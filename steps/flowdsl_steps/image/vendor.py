@@ -28,8 +28,8 @@ class Endpoint(NamedTuple):
     """The address and headers of the requests of one service, and what an error message may say about them.
 
     `label` is the model or the deployment that is asked for, `model` what the body names (None: the address already
-    does). `sign`, where a vendor wants its requests signed or
-    a token that expires, makes further headers for each attempt. `secrets` are texts that no message may hold.
+    does). `sign`, where a vendor wants its requests signed or a token that expires, makes further headers for each
+    attempt. `secrets` are texts that no message may hold.
     """
 
     service: str

@@ -51,8 +51,7 @@ class Azure(OpenAI):
             yield from _old_api_version(model)
 
     def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
-        """The deployments form when the api-version is a date, else the v1 form, where the body's model is the
-        deployment.
+        """The deployments form when the api-version is a date; else the v1 form, whose body names the deployment.
 
         An Entra token (`authKey`) wins over a key. A full address is accepted as endpoint: its deployment and
         api-version count where the entry names none.
