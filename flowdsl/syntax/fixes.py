@@ -40,11 +40,6 @@ def written(value: Any, style: str | None = None) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def unquoted(node: Node, text: str, *, title: str) -> Fix:
-    """A text as it stands, without quotes, in place of a scalar."""
-    return replaced(Span(node.source, content_start(node), node.end), text, title=title, safe=True)
-
-
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map without one of its entries; None when it is the only one, or stands in another file."""
     key = parent.keys.get(name)
@@ -109,11 +104,6 @@ def _between_commas(at: Span, is_first: bool) -> Span:
         return at._replace(end=following.end()) if following is not None else at
     comma = text.rfind(",", 0, at.start)
     return at._replace(start=comma) if comma >= 0 else at
-
-
-def all_of(*fixes: Fix | None) -> tuple[Fix, ...]:
-    """Those fixes that there are."""
-    return tuple(fix for fix in fixes if fix is not None)
 
 
 def put_before(node: Node, text: str) -> Fix | None:

@@ -1,4 +1,4 @@
-"""The response of a vendor, read while it arrives: JSON with pictures in base64, or a picture as raw bytes.
+"""The response of a vendor, read while it arrives: JSON with pictures in base64.
 
 The base64 of each picture is decoded and written to the image store chunk by chunk, so that a response of any size
 costs a few buffers of memory; what is left of the JSON is small and read at the end.
@@ -340,38 +340,6 @@ class JsonResponse(ResponseReader):
 
     def _abort(self) -> None:
         self._document.abort()
-
-
-class RawResponse(ResponseReader):
-    """Reads a response whose body is the picture."""
-
-    def __init__(self, store: ImageStore, limit: int, received: Received | None = None) -> None:
-        super().__init__()
-        self._writer = store.writer(limit)
-        self._received = received or Received()
-
-    def _feed(self, chunk: bytes) -> None:
-        try:
-            self._writer.write(chunk)
-        except StepError as error:
-            raise _unstorable(error) from error
-
-    def finish(self) -> Received:
-        """The picture, stored.
-
-        Raises:
-            BrokenResponse: it is none.
-        """
-        if not self._writer.size:
-            raise BrokenResponse("truncated", "the answer has no body")
-        return self._received._replace(images=(stored(self._writer),))
-
-    def salvage(self) -> list[Image]:
-        """Nothing: half a picture is none."""
-        return []
-
-    def _abort(self) -> None:
-        self._writer.abort()
 
 
 def stored(

@@ -77,7 +77,6 @@ class Model:
         "_home",
         "_life",
         "_n",
-        "assumed",
         "family",
         "name",
         "parameters",
@@ -86,7 +85,6 @@ class Model:
         "sizes",
         "snapshots",
         "sources",
-        "url_possible",
     )
 
     def __init__(self, name: str, data: Mapping[str, Any], home: Catalogue) -> None:
@@ -99,9 +97,7 @@ class Model:
         self.parameters = {
             key: _parameter(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
-        self.url_possible: bool = family["url_possible"]
         self.prices: Mapping[str, Any] = data["prices"]
-        self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self.sources: tuple[str, ...] = tuple(data["sources"])
         self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
         self._n: tuple[int, int] = tuple(data.get("n") or family["n"])
