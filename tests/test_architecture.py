@@ -28,6 +28,7 @@ PUBLIC_MODULES = (
     "flowdsl.nearest",
     "flowdsl.services",
     "flowdsl.step.common_keys",
+    "flowdsl.step.problem",
     "flowdsl.step.rules",
     "flowdsl.step.service",
     "flowdsl.step.spec",

@@ -13,7 +13,7 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
-from flowdsl.step.rules import Problem, show
+from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated, type_name
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node

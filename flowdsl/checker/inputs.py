@@ -9,7 +9,7 @@ from typing import Any
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 
 SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
 """What a schema that is valid as such can still end in."""

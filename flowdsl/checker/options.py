@@ -13,7 +13,8 @@ from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
-from flowdsl.step.rules import UNKNOWN, Change, Options, Problem
+from flowdsl.step.problem import Change, Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.scalars import span_in
 from flowdsl.syntax.yaml_reader import Node

@@ -9,7 +9,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowSyntaxError
 from flowdsl.source import Source, Span
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.syntax.yaml_reader import plain_value, read
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockSet, Steps
 from flowdsl.document.root_keys import BLOCK_KINDS
 from flowdsl.document.steps import build_steps
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax.yaml_reader import Node
 

@@ -12,7 +12,7 @@ from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
 from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node

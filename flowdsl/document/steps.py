@@ -11,7 +11,7 @@ from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Leaf
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax import fixes
 from flowdsl.syntax.yaml_reader import Node

@@ -15,7 +15,8 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Invocation, Note
 from flowdsl.nearest import nearest
 from flowdsl.step.compiling import Resolver
-from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
 from flowdsl.step.spec import BLOCK_TYPES, StepSpec
 from flowdsl.template.taint import holds_secret

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdsl import Problem
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import spelt
+from flowdsl.step.problem import spelt
 from flowdsl.step.spec import Key
 
 

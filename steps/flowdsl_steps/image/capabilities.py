@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from flowdsl.diagnostics import gravity
 from flowdsl.errors import ConfigError
 from flowdsl.step.common_keys import COMMON_KEYS
-from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, show, use
+from flowdsl.step.problem import Change, Problem, show, use
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused

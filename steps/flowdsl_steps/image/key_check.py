@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.rules import Options, Problem, show
+from flowdsl.step.problem import Problem, show
+from flowdsl.step.rules import Options
 from flowdsl_steps.image.hosts import host_of, is_local
 from flowdsl_steps.image.vendor import Vendor
 from flowdsl_steps.image.vendors import vendor_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.rules import Change, Problem, show, use
+from flowdsl.step.problem import Change, Problem, show, use
 from flowdsl_steps.image.catalogue import Life, Model, catalogue
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel

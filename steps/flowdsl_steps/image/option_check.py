@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import Change, Problem, drop, show, use
+from flowdsl.step.problem import Change, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Catalogue, Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.request import ImageRequest

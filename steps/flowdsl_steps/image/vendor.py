@@ -15,7 +15,7 @@ from flowdsl_steps.image.failure import Failure, read_error
 
 if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
-    from flowdsl.step.rules import Problem
+    from flowdsl.step.problem import Problem
     from flowdsl.step.service import Service
     from flowdsl.step.spec import Key
     from flowdsl_steps.http.request import HttpRequest

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlunsplit
 
-from flowdsl.step.rules import Problem, show
+from flowdsl.step.problem import Problem, show
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.catalogue import catalogue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlunsplit
 
 from flowdsl.errors import ConfigError
-from flowdsl.step.rules import Problem
+from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.image import cost
