@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
-from flowdsl.diagnostics import Fix, Related
+from flowdsl.diagnostics import Related
 from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -120,16 +120,9 @@ class BlockReferences:
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
         severity: Severity | None = "warning" if quiet or self._names.lenient else None
         span = use.span(part.start, part.end)
-        fix = _renamed(use, part, name, near) if near else None
+        text = use.text[part.start : part.end]
+        fix = use.instead(part.start, part.end, text.replace(name, near)) if near else None
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity, fixes=[fix])
-
-
-def _renamed(use: Use, part: Part, name: str, near: str) -> Fix | None:
-    """Another name in place of the last one of a part."""
-    from flowdsl.syntax.edits import instead
-
-    text = use.text[part.start : part.end]
-    return instead(use.span(part.start, part.end), text, text.replace(name, near), style=use.node.style)
 
 
 def check_cycles(scopes: Mapping[str, BlockSet], imports: Mapping[str, Module], findings: Findings) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.state import Entry, State
@@ -48,20 +47,6 @@ RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret
 """The names every template can read."""
 
 
-_PYTHON = {"True": "true", "False": "false", "None": "none"}
-_UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
-
-
-def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
-    from flowdsl.template.filters import FILTERS, from_elsewhere
-
-    filter = name if name in FILTERS else from_elsewhere(name)
-    if filter is not None:
-        return f"that is a filter: `value | {filter}`"
-    near = nearest(name, names)
-    return f"did you mean `{near}`?" if near else None
-
-
 class Names:
     """What names mean in one document, and the findings about reading them: a `NameTable`, which says what `start`,
     `end`, `lax`, `guarded` and `called` are.
@@ -87,6 +72,11 @@ class Names:
         """Keys that were read after passes side by side had set them, by the node that sets them."""
         self._inputs: dict[str, Type] | None = None
         self._later: dict[str, Node] | None = None
+
+    @property
+    def reading(self) -> tuple[Related, ...]:
+        """Where the var that is being read is read; what is wrong in it is shown with that place."""
+        return self.blocks.reading
 
     @property
     def inputs(self) -> Mapping[str, Type]:
@@ -182,7 +172,7 @@ class Names:
             use.reported.add(root)
             message = f"`{root}` is read from the FlowContext by its bare name"
             hint = f"write `flowContext.{root}`"
-            fix = _instead(use, start, start + len(root), f"flowContext.{root}", safe=True)
+            fix = use.instead(start, start + len(root), f"flowContext.{root}", safe=True)
             self.findings.add("bare-name", message, use.span(start, end), hint=hint, fixes=[fix])
         found = self.key(root, root, use, start, end, quiet, called)
         return self.members(found, parts, 0, root, use, quiet)
@@ -196,7 +186,9 @@ class Names:
             if use.state.open:
                 return ANY
             if (not quiet or shown == "True") and key not in use.reported:
-                self._undefined(key, shown, use, start, end, called)
+                from flowdsl.checker.names.undefined import undefined_key
+
+                undefined_key(self, key, shown, use, start, end, called)
             use.reported.add(key)
             return OF_UNDEFINED if quiet else ANY
         if entry.rivals is not None and entry.where is not None:
@@ -207,7 +199,7 @@ class Names:
             return join(entry.type, OF_UNDEFINED)
         if key not in use.reported:
             use.reported.add(key)
-            self.maybe(shown, entry, use.span(start, end), self.blocks.reading, _defaulted(use, end))
+            self.maybe(shown, entry, use.span(start, end), self.reading, use.defaulted(end))
         return entry.type
 
     def _watch(self, key: str, use: Use, start: int, end: int) -> None:
@@ -267,7 +259,7 @@ class Names:
         if not sure:
             other = f"write `{text} | default('')`"
             message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
-            fix = _defaulted(use, part.end)
+            fix = use.defaulted(part.end)
             self.findings.add("maybe-undefined", message, span, hint=other, fixes=[fix])
             return
         names = member_names(target)
@@ -284,7 +276,7 @@ class Names:
         severity: Severity | None = "warning" if self.lenient else None
         message = f"`{shown}` is {describe(target)}, and has no `{key}`"
         dotted = use.text[part.start - 1 : part.start] == "."
-        fix = _instead(use, part.start - 1, part.end, new) if new and dotted else None
+        fix = use.instead(part.start - 1, part.end, new) if new and dotted else None
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
@@ -295,7 +287,7 @@ class Names:
             message = f"this is {describe(type)}, and prints as [object Object]"
             self.findings.add("wrong-type", message, use.span(start, end), hint=hint, severity="warning")
         elif kinds == FUNCTION:
-            fix = _instead(use, start, end, f"{use.text[start:end]}()")
+            fix = use.instead(start, end, f"{use.text[start:end]}()")
             message = "this is a function, which has no text"
             self.findings.add("wrong-type", message, use.span(start, end), hint="call it: add `()`", fixes=[fix])
 
@@ -306,18 +298,9 @@ class Names:
         if self.foreign:
             return ANY
         if name not in use.reported and not quiet:
-            from flowdsl.document.symbols import symbols
+            from flowdsl.checker.names.undefined import undefined_input
 
-            near = nearest(name, symbols(self.document).defined("input"))
-            fix = None
-            if near:
-                hint = f"did you mean `inputs.{near}`?"
-                fix = _instead(use, end - len(name), end, near)
-            else:
-                hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
-                fix = _declared(self.document.root, name)
-            message = f"the flow declares no input `{name}`"
-            self.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
+            undefined_input(self, name, use, start, end)
         use.reported.add(name)
         return ANY
 
@@ -328,47 +311,6 @@ class Names:
 
             self._later = first_writes(self.document.steps)
         return self._later
-
-    def _undefined(self, key: str, shown: str, use: Use, start: int, end: int, called: bool) -> None:
-        span, state = use.span(start, end), use.state
-        related: tuple[Related, ...] = ()
-        hint: str | None
-        fix: Fix | None = None
-        bare = shown == key
-        later = self.later().get(key)
-        function = _UNQUOTED.search(use.text[:start]) if bare else None
-        if function is not None:
-            message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
-            fix = _instead(use, start, end, f"'{key}'", safe=True)
-        elif bare and key in _PYTHON:
-            message, hint = f"`{key}` is undefined", f"write `{_PYTHON[key]}`"
-            fix = _instead(use, start, end, _PYTHON[key], safe=True)
-        elif later is not None and later.source is span.source and later.start >= self.at:
-            message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
-            related = (Related(later.span, "set here, later"),)
-        elif called:
-            message, hint = f"there is no function `{key}`", _instead_of_function(key, self.names | BUILTINS.keys())
-        else:
-            names = list(state.known_keys())
-            near = nearest(key, [*names, *self.names] if bare else names)
-            message = f"`{shown}` is undefined: no step before this one sets it, and no input declares it"
-            if later is not None:
-                message = f"`{shown}` is undefined: no path to this step sets it"
-                related = (Related(later.span, "set here, on another path"),)
-            entry = state.get(near) if near else None
-            if near:
-                meant = f"{'flowContext.' if entry is not None else ''}{near}"
-                hint, fix = f"did you mean `{meant}`?", _instead(use, start, end, meant)
-                if entry is not None and entry.where is not None:
-                    related = (Related(entry.where.span, "set here"),)
-            else:
-                more = f", declare it under `inputs:`, or write `{shown} | default('')`"
-                hint, fix = self.findings.how_to_set(more), _defaulted(use, end)
-        severity: Severity | None = "warning" if self.lenient and not called else None
-        related += self.blocks.reading
-        self.findings.add(
-            "undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix]
-        )
 
     def option(self, node: Node, state: State, lax: bool = False) -> Type:
         """The type of the value of a node, lists and maps with all that is in them; reads the templates in it."""
@@ -386,29 +328,3 @@ class Names:
 
 def _scalar(value: object) -> Type:
     return OF_TEXT if value.__class__ is str else of_value(value)
-
-
-def _instead(use: Use, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
-    """Other characters at a place in a template."""
-    from flowdsl.syntax.edits import instead
-
-    return instead(use.span(start, end), use.text[start:end], new, style=use.node.style, safe=safe)
-
-
-def _declared(root: Node, name: str) -> Fix | None:
-    """A declaration of an input: in the `inputs` of the flow, or in new ones."""
-    from flowdsl.syntax.fixes import added
-
-    if root.kind != "map":
-        return None
-    inputs = root.value.get("inputs")
-    entry, title = f"{name}: {{type: string}}", f"declare `{name}`"
-    return added(root, f"inputs: {{{entry}}}", title=title) if inputs is None else added(inputs, entry, title=title)
-
-
-def _defaulted(use: Use, end: int) -> Fix | None:
-    """An empty default behind what may be undefined; none where a member of it is read."""
-    text = use.text
-    if end < 1 or text[end : end + 1] in (".", "[", "("):
-        return None
-    return _instead(use, end - 1, end, f"{text[end - 1]} | default('')")

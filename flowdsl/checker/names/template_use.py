@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.flow.state import State
     from flowdsl.checker.types.kinds import Type
+    from flowdsl.diagnostics import Fix, Related
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
     from flowdsl.syntax.yaml_reader import Node
@@ -47,6 +48,19 @@ class Use:
         """The place in the file of the characters from `start` to `end`, offsets in `text`."""
         return span_in(self.node, start + self.shift, end + self.shift)
 
+    def instead(self, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
+        """Other characters in place of those from `start` to `end`; see `Fix` for what `safe` is."""
+        from flowdsl.syntax.edits import instead
+
+        return instead(self.span(start, end), self.text[start:end], new, style=self.node.style, safe=safe)
+
+    def defaulted(self, end: int) -> Fix | None:
+        """An empty default behind what ends at `end` and may be undefined; none where a member of it is read."""
+        text = self.text
+        if end < 1 or text[end : end + 1] in (".", "[", "("):
+            return None
+        return self.instead(end - 1, end, f"{text[end - 1]} | default('')")
+
     def at(self, shift: int, lax: bool) -> Use:
         """The use of a part of the template that begins at the offset `shift`; `lax` as for the whole."""
         part = Use(self.node, self.state, lax, self.shift + shift)
@@ -69,6 +83,19 @@ class NameTable(Protocol):
     """The module whose names are meant; None is the document itself."""
     foreign: bool
     """Whether the blocks of the caller are not known, as in a module."""
+    names: frozenset[str]
+    """The names that every template can read, those of the host among them."""
+    at: int
+    """Where the step begins that is looked at: an offset in its file."""
+
+    @property
+    def reading(self) -> tuple[Related, ...]:
+        """Where the var that is being read is read, when the template is that of a var."""
+        ...
+
+    def later(self) -> dict[str, Node]:
+        """Every key that a step of the document sets, with the first place that does."""
+        ...
 
     def template(self, template: Template, node: Node, state: State, lax: bool = False) -> Type:
         """The type of what a template gives in a state; reports what it reads wrongly."""

@@ -51,13 +51,11 @@ COUNTED = ("count its items with `| length`", "compare the number of its items: 
 
 def _counted(walk: Walk, node: Node) -> Fix | None:
     """The number of a list's items in place of the list; only for a plain chain of names."""
-    from flowdsl.syntax.edits import instead
-
     use = walk.use
     text = use.text[node.start : node.end]
     if not all(char.isalnum() or char in "._" for char in text):
         return None
-    return instead(use.span(node.start, node.end), text, f"({text} | length)", style=use.node.style)
+    return use.instead(node.start, node.end, f"({text} | length)")
 
 
 def _shown(walk: Walk, node: Node) -> str:
