@@ -117,7 +117,7 @@ class BoundStep:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
         key = self.spec.keys.get(name)
         if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
-            from flowdsl.syntax.yaml_reader import plain_value
+            from flowdsl.syntax.core_schema import plain_value
 
             plain = plain_value(value.strip())
             return value if isinstance(plain, str) else plain  # a secret stays marked

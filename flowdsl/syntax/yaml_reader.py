@@ -12,6 +12,7 @@ from typing import Any, Literal
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
+from flowdsl.syntax.core_schema import SPECIAL_FIRST, plain_value
 
 MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""
@@ -296,7 +297,7 @@ class _Composer:
         start, end, style = event.start_mark.index, event.end_mark.index, event.style or None
         value = event.value
         if style is None:
-            if (not value or value[0] in _SPECIAL_FIRST) and event.implicit[0]:
+            if (not value or value[0] in SPECIAL_FIRST) and event.implicit[0]:
                 value = plain_value(value)
         elif style in "|>":
             end = _without_trailing_space(self.source.text, start, end)
@@ -448,31 +449,6 @@ _NESTING_LIMIT = "exceeded maximum nesting depth"  # libyaml's words
 _NO_KEYS: dict[str, Node] = {}
 _COLLECTION_TAGS = ("!", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _TAG_TYPES: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
-_CONSTANTS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
-}
-_SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
-_INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
-_BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
-
-def plain_value(text: str) -> Any:
-    """The value of a plain scalar by YAML 1.2's core schema. Source: YAML 1.2.2, 10.3.2 Tag Resolution."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    return text
 
 
 def content_start(node: Node) -> int:
