@@ -20,7 +20,7 @@ from flowdsl.step.service import SECRET_SETTINGS, Service
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
     key.name: key

@@ -16,7 +16,7 @@ from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated, type_name
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 _PLAIN_KEYS = frozenset({"type", "title", "description", "default", "examples"})
 _PLAIN_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "array": "list", "object": "map"}

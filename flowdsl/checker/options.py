@@ -16,8 +16,8 @@ from flowdsl.source import Span
 from flowdsl.step.problem import Change, Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 
 if TYPE_CHECKING:
     from flowdsl.step.service import Service

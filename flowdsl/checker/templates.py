@@ -8,8 +8,8 @@ from typing import Any
 from flowdsl.checker.findings import Findings
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.syntax.edits import instead
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import Template, parse, parse_expression
 
 SETTING_NAMES = frozenset({"env", "secret", "kv"})

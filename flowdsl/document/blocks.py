@@ -12,7 +12,7 @@ from flowdsl.document.root_keys import BLOCK_KINDS
 from flowdsl.document.steps import build_steps
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:

@@ -8,7 +8,7 @@ from flowdsl.document.findings import Findings
 from flowdsl.services import all_settings, other_names, setting
 from flowdsl.step.problem import show
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.document.findings import Findings

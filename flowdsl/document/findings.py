@@ -9,7 +9,7 @@ from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.codes import Severity

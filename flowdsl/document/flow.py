@@ -15,7 +15,7 @@ from flowdsl.document.imports import build_imports
 from flowdsl.document.steps import build_steps
 from flowdsl.source import Source
 from flowdsl.step.problem import show
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def build_flow(

@@ -14,7 +14,8 @@ from flowdsl.document.root_keys import MODULE_KEYS
 from flowdsl.source import Source, Span
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
-from flowdsl.syntax.yaml_reader import Node, read
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read
 
 
 def build_imports(

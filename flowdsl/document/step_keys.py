@@ -15,7 +15,7 @@ from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 _LETTERS = "use letters, digits and _, and start with a letter or _"

@@ -14,7 +14,7 @@ from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.problem import show
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.step.registry import Registry

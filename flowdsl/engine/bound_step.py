@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 
 class Placed(Protocol):

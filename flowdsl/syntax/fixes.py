@@ -12,7 +12,7 @@ from flowdsl.diagnostics import Edit, Fix
 from flowdsl.source import Span
 from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
-from flowdsl.syntax.yaml_reader import Node, content_start
+from flowdsl.syntax.node import Node, content_start
 
 _PLAIN = r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )"
 

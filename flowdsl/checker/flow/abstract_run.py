@@ -42,7 +42,7 @@ from flowdsl.template import parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 FITTING: Final = {
     "text": TEXT,

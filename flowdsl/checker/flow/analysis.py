@@ -17,7 +17,7 @@ from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
 from flowdsl.step.flow_shapes import FlowShape
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 from flowdsl.template import parse
 
 FOLLOW: Mapping[type[FlowShape], Follow] = {

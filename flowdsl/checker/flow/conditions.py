@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flowdsl.checker.flow.abstract_run import AbstractRun
     from flowdsl.checker.flow.state import State
     from flowdsl.document.document import StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template.nodes import Node as Expression
 
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION

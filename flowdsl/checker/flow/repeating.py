@@ -18,7 +18,7 @@ from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 MAX_ROUNDS = 4
 """The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""

@@ -9,7 +9,7 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.symbols import WHOLE, symbols
 from flowdsl.step.flow_shapes import Assign, Call
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def check_unused(document: Document, findings: Findings) -> None:

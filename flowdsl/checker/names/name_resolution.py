@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from flowdsl.codes import Severity
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template import Reference, Template
 
 RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})

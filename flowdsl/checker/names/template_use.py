@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowdsl.diagnostics import Fix, Related
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template import Template
 
 

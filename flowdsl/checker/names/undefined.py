@@ -16,7 +16,7 @@ from flowdsl.template.builtins import BUILTINS
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.codes import Severity
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
 _UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
