@@ -34,9 +34,8 @@ _HOMES = {
     "step.condition": "holds",
     "step.flow_shapes": "Assign Call Choice Exit Leaf Loop Parallel Sequence Switch Try",
     "step.gather": "Gathered gather",
-    "step.rules": (
-        "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options Problem RequiredWhen Rule Together"
-    ),
+    "step.problem": "Problem",
+    "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",
     "step.signals": "Signal",
     "step.spec": "Condition Deferred Expression Port Prompt Verbatim",

@@ -67,6 +67,7 @@ from flowdsl.step.flow_shapes import Switch as Switch
 from flowdsl.step.flow_shapes import Try as Try
 from flowdsl.step.gather import Gathered as Gathered
 from flowdsl.step.gather import gather as gather
+from flowdsl.step.problem import Problem as Problem
 from flowdsl.step.rules import AtLeastOne as AtLeastOne
 from flowdsl.step.rules import AtMostOne as AtMostOne
 from flowdsl.step.rules import Conflicts as Conflicts
@@ -74,7 +75,6 @@ from flowdsl.step.rules import ExactlyOne as ExactlyOne
 from flowdsl.step.rules import ExclusivePair as ExclusivePair
 from flowdsl.step.rules import Limit as Limit
 from flowdsl.step.rules import Options as Options
-from flowdsl.step.rules import Problem as Problem
 from flowdsl.step.rules import RequiredWhen as RequiredWhen
 from flowdsl.step.rules import Rule as Rule
 from flowdsl.step.rules import Together as Together

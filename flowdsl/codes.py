@@ -6,10 +6,12 @@ own: nothing has to be listed here to be emitted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-if TYPE_CHECKING:
-    from flowdsl.diagnostics import Severity
+Severity = Literal["error", "warning", "note"]
+"""How bad a finding is; only an error keeps a flow from running."""
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""All of them, the gravest first."""
 
 
 class Code(NamedTuple):
@@ -184,3 +186,9 @@ template decides the value."""
 
 CODES = {code.name: code for code in (*FINDINGS, *FAILURES)}
 """Every code by its name."""
+
+
+def severity_of(code: str) -> Severity:
+    """The severity of a code; that of a code which is not in the table is `error`."""
+    row = CODES.get(code)
+    return "error" if row is None else row.severity

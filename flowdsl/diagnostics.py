@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from flowdsl.source import Source, Span
 
-Severity = Literal["error", "warning", "note"]
-"""How bad a finding is; only an error keeps a flow from running."""
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""All of them, the gravest first."""
+if TYPE_CHECKING:
+    from flowdsl.codes import Severity
 
 
 class Related(NamedTuple):
@@ -47,17 +45,52 @@ class Fix(NamedTuple):
         }
 
 
-class Diagnostic(NamedTuple):
-    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
-    any one of them does."""
+def usual_severity(code: str) -> Severity:
+    """The severity of a code in the table of `codes`, which is imported with the first finding: few files have one."""
+    from flowdsl.codes import severity_of
+
+    return severity_of(code)
+
+
+def gravity(severity: Severity) -> int:
+    """The place of a severity among all, 0 for the gravest."""
+    from flowdsl.codes import SEVERITIES
+
+    return SEVERITIES.index(severity)
+
+
+class _Finding(NamedTuple):
+    """The fields of a diagnostic."""
 
     code: str
     message: str
     span: Span
-    severity: Severity = "error"
-    hint: str | None = None
-    related: tuple[Related, ...] = ()
-    fixes: tuple[Fix, ...] = ()
+    severity: Severity
+    hint: str | None
+    related: tuple[Related, ...]
+    fixes: tuple[Fix, ...]
+
+
+class Diagnostic(_Finding):
+    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
+    any one of them does.
+
+    `severity` is given where it is not the one that `codes.py` has for the code.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        code: str,
+        message: str,
+        span: Span,
+        severity: Severity | None = None,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+        fixes: tuple[Fix, ...] = (),
+    ) -> Diagnostic:
+        return super().__new__(cls, code, message, span, severity or usual_severity(code), hint, related, fixes)
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character."""
@@ -106,6 +139,8 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 def counts(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`; empty when there is nothing to count."""
+    from flowdsl.codes import SEVERITIES
+
     parts = []
     for severity in SEVERITIES:
         number = sum(diagnostic.severity == severity for diagnostic in diagnostics)

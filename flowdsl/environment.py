@@ -14,7 +14,6 @@ from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
-from flowdsl.engine.result import Result
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.host import Host, Storage, expect, frozen
 from flowdsl.limits import Limits
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
+    from flowdsl.engine.result import Result
     from flowdsl.events import Event
     from flowdsl.step.step import Step
 

@@ -10,9 +10,8 @@ class Limits(Record):
     """What a run may use at most.
 
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
-    `image_bytes` the size of one picture, `response_bytes` the size of one response of a service,
-    `template` what one template may use, `private_addresses` whether steps such as REST may reach this machine and its
-    own network.
+    `image_bytes` the size of one picture, `response_bytes` the size of one response of a service, `template` what one
+    template may use, `private_addresses` whether steps such as REST may reach this machine and its own network.
     """
 
     timeout_s: float | None = None

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
-from flowdsl.step.rules import UNKNOWN, Problem, show
+from flowdsl.step.problem import Problem, show
+from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import SECRET_SETTINGS, Service
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
     key.name: key

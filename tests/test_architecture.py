@@ -29,6 +29,7 @@ PUBLIC_MODULES = (
     "flowdsl.record",
     "flowdsl.services",
     "flowdsl.step.common_keys",
+    "flowdsl.step.problem",
     "flowdsl.step.rules",
     "flowdsl.step.service",
     "flowdsl.step.spec",
@@ -89,7 +90,11 @@ def test_type_checkers_report_a_name_that_does_not_exist(tmp_path: Path) -> None
         "import flowdsl\n\n"
         "flowdsl.nosuch\n"
         "flowdsl.run('a.flow.yaml').nosuch\n"
-        "flowdsl.run('a.flow.yaml').images[0].path\n",
+        "flowdsl.run('a.flow.yaml').images[0].path\n"
+        "import flowdsl.template\n\n"
+        "flowdsl.template.nosuch\n"
+        "flowdsl.template.SecretText('x').nosuch\n"
+        "flowdsl.template.exposed(1, 'real').nosuch\n",
         encoding="utf-8",
     )
     done = subprocess.run(
@@ -103,7 +108,10 @@ def test_type_checkers_report_a_name_that_does_not_exist(tmp_path: Path) -> None
     assert done.stdout.splitlines() == [
         'host.py:3: error: Module has no attribute "nosuch"  [attr-defined]',
         'host.py:4: error: "Result" has no attribute "nosuch"  [attr-defined]',
-        "Found 2 errors in 1 file (checked 1 source file)",
+        'host.py:8: error: Module has no attribute "nosuch"  [attr-defined]',
+        'host.py:9: error: "SecretText" has no attribute "nosuch"  [attr-defined]',
+        'host.py:10: error: "int" has no attribute "nosuch"  [attr-defined]',
+        "Found 5 errors in 1 file (checked 1 source file)",
     ]
 
 

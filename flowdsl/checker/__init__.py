@@ -18,7 +18,7 @@ __all__ = ["CheckSettings", "check"]
 
 
 def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
-    """Every diagnostic of a file, in the order of the file."""
+    """Every diagnostic of a file, those of its form included, in the order of the file and each once."""
     findings = Findings(settings, file.findings)
     for entries in file.services:
         check_services(entries, findings)

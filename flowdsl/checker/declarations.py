@@ -14,10 +14,10 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
-from flowdsl.step.rules import Problem, show
+from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
@@ -110,7 +110,6 @@ def _check_entry(entry: Node, findings: Findings) -> None:
                 f"`{key}` stands in the file, where everybody who has the file can read it",
                 entry.keys[key],
                 hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
-                severity="warning",
                 fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
             )
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:

@@ -10,7 +10,7 @@ from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 
 SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
 """What a schema that is valid as such can still end in."""
@@ -99,7 +99,7 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
 
 
 def complaint(error: Any) -> str:
-    """What a `jsonschema.ValidationError` says, in our words where the keyword is a common one."""
+    """What a `jsonschema.ValidationError` says of a value, in our words where the keyword is a common one."""
     value, limit = error.instance, error.validator_value
     words = {
         "minimum": "is less than {}",

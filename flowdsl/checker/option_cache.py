@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowdsl.step.rules import Options, Problem
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import Options
 from flowdsl.step.spec import StepSpec
 
 MOST = 1024

@@ -13,10 +13,11 @@ from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
-from flowdsl.step.rules import UNKNOWN, Change, Options, Problem
+from flowdsl.step.problem import Change, Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 
 if TYPE_CHECKING:
     from flowdsl.step.service import Service
@@ -106,7 +107,7 @@ def _with_service(options: Options, step: StepNode, document: Document, findings
         hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
         fix = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
-        findings.add("unknown-service", message, step.service, hint=hint, severity="warning", fixes=[fix])
+        findings.add("unknown-service", message, step.service, hint=hint, fixes=[fix])
     return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from flowdsl.checker.findings import Findings
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.syntax.edits import instead
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import Template, parse, parse_expression
 
 SETTING_NAMES = frozenset({"env", "secret", "kv"})
@@ -47,7 +47,7 @@ def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None
     span = span_in(node, *found.span())
     starts = found.start() == 0 and node.style is None  # there two braces would be a map
     fix = None if starts else instead(span, found[0], f"{{{{ {found[1]} }}}}", style=node.style, safe=True)
-    findings.add("single-braces", message, span, hint=hint, severity="warning", fixes=[fix])
+    findings.add("single-braces", message, span, hint=hint, fixes=[fix])
 
 
 def check_expression(node: Node, findings: Findings) -> None:

@@ -76,7 +76,10 @@ def _dispatch(arguments: list[str]) -> int:
         return 2
     from importlib import import_module
 
-    code: int = import_module(f"flowdsl.cli.{name}").main(arguments[1:])
+    from flowdsl.cli.garbage import few_collections
+
+    with few_collections():
+        code: int = import_module(f"flowdsl.cli.{name}").main(arguments[1:])
     return code
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Collects garbage rarely: nodes live as long as their file, and looking through them again takes time."""
+    """Collects garbage rarely: modules stay, and nodes live as long as their file; looking through them takes time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 20, 20)
     try:

@@ -9,8 +9,9 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowSyntaxError
 from flowdsl.source import Source, Span
-from flowdsl.step.rules import show
-from flowdsl.syntax.yaml_reader import plain_value, read
+from flowdsl.step.problem import show
+from flowdsl.syntax.core_schema import plain_value
+from flowdsl.syntax.yaml_reader import read
 
 if TYPE_CHECKING:
     from flowdsl.document.document import InputDeclaration

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
 from flowdsl.cli.flow_files import flow_source
-from flowdsl.cli.garbage import few_collections
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
-from flowdsl.engine.result import Result
 from flowdsl.environment import Environment, Flow
 from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
 
 if TYPE_CHECKING:
+    from flowdsl.engine.result import Result
     from flowdsl.events import Event
 
 EXAMPLES = (
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
-    with few_collections(), ExitStack() as stack:
+    with ExitStack() as stack:
         settings: dict[str, Any] = {
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,

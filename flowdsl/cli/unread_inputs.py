@@ -10,7 +10,7 @@ from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 
 def unread_inputs(document: Document, names: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
-from flowdsl.cli.garbage import few_collections
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
 
@@ -32,18 +31,17 @@ def main(arguments: Sequence[str]) -> int:
     seen: set[tuple[str, ...]] = set()
     paths = flow_paths(options.paths)
     unreadable = 0
-    with few_collections():
-        environment = Environment(as_of=options.as_of)
-        for path in paths:
-            found = _check(path, environment)
-            if found is None:
-                unreadable += 1
-                continue
-            found = [finding for finding in found if _place(finding) not in seen]
-            seen.update(map(_place, found))
-            if found and options.format == "text":
-                print("\n" * bool(findings) + render(found, color=color))
-            findings += found
+    environment = Environment(as_of=options.as_of)
+    for path in paths:
+        found = _check(path, environment)
+        if found is None:
+            unreadable += 1
+            continue
+        found = [finding for finding in found if _place(finding) not in seen]
+        seen.update(map(_place, found))
+        if found and options.format == "text":
+            print("\n" * bool(findings) + render(found, color=color))
+        findings += found
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:

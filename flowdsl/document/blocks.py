@@ -11,9 +11,9 @@ from flowdsl.document.document import BlockSet, Steps
 from flowdsl.document.root_keys import BLOCK_KINDS
 from flowdsl.document.steps import build_steps
 from flowdsl.record import Record
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:
@@ -63,7 +63,7 @@ def _entries(kind: str, node: Node, blocks: _Blocks, path: str, builder: Builder
             if value.kind == "scalar" and isinstance(value.value, str) and is_templated(value.value):
                 hint = "move it to `vars` if the template is meant to be resolved"
                 message = f"the constant `{name}` is used unchanged, and it looks like a template"
-                findings.add("template-in-constant", message, value, hint=hint, severity="warning")
+                findings.add("template-in-constant", message, value, hint=hint)
         elif kind == "vars":
             if isinstance(value.value, str):
                 blocks.vars[name] = value

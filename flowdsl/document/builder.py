@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from flowdsl.document.document import BlockSet, Document, FlowFile, OpenFlows
 from flowdsl.document.findings import Findings
 from flowdsl.source import Source
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.document.files import Files

@@ -6,9 +6,9 @@ from flowdsl.document.builder import Builder
 from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
 from flowdsl.services import all_settings, other_names, setting
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:

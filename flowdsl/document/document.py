@@ -10,7 +10,7 @@ from flowdsl.record import Record
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.document.findings import Findings

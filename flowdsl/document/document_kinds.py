@@ -9,7 +9,7 @@ from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 OTHER_ROOTS = {"tests": "a file of flow tests"}
 

@@ -6,7 +6,9 @@ import os
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
-from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
+from flowdsl.syntax.composer import MAX_DEPTH
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read, read_bytes
 
 ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
 """What marks the root of a project."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from flowdsl.diagnostics import Diagnostic, Fix, Related, Severity
+from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.codes import Severity
 
 MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
 """The codes of findings about what is not there."""
@@ -40,11 +44,14 @@ class Findings:
         at: Node | Span,
         *,
         hint: str | None = None,
-        severity: Severity = "error",
+        severity: Severity | None = None,
         related: tuple[Related, ...] = (),
         fixes: Iterable[Fix | None] = (),
     ) -> None:
-        """Records a diagnostic; of its `fixes` those that there are."""
+        """Records a diagnostic; of its `fixes` those that there are.
+
+        `severity` is given where it is not the usual one of the code.
+        """
         if self.misindented and code in MISSING:
             return
         span = at if isinstance(at, Span) else at.span

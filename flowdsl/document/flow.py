@@ -14,8 +14,8 @@ from flowdsl.document.findings import Findings
 from flowdsl.document.imports import build_imports
 from flowdsl.document.steps import build_steps
 from flowdsl.source import Source
-from flowdsl.step.rules import show
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.step.problem import show
+from flowdsl.syntax.node import Node
 
 
 def build_flow(

@@ -12,9 +12,10 @@ from flowdsl.document.document import Document, Module, OpenFlows
 from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import MODULE_KEYS
 from flowdsl.source import Source, Span
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
-from flowdsl.syntax.yaml_reader import Node, read
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read
 
 
 def build_imports(

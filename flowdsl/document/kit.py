@@ -12,8 +12,8 @@ from flowdsl.document.flow import build_flow
 from flowdsl.document.imports import build_imports
 from flowdsl.document.steps import build_steps
 from flowdsl.source import Source
-from flowdsl.step.rules import show
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.step.problem import show
+from flowdsl.syntax.node import Node
 
 
 def build_kit(source: Source, kit: Node, builder: Builder) -> list[Document]:

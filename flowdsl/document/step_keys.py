@@ -12,10 +12,10 @@ from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
 from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 _LETTERS = "use letters, digits and _, and start with a letter or _"
@@ -113,7 +113,7 @@ class StepKeys:
             return
         fix = fixes.renamed(key, present, safe=True)
         message, hint = f"`{old}` is an old name", f"write `{present}`"
-        self.findings.add("deprecated-key", message, key, hint=hint, severity="warning", fixes=[fix])
+        self.findings.add("deprecated-key", message, key, hint=hint, fixes=[fix])
         self.keys[present] = value
         self.key_nodes = {present: key, **self.key_nodes}
 

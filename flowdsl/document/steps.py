@@ -11,10 +11,10 @@ from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Leaf
-from flowdsl.step.rules import show
+from flowdsl.step.problem import show
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax import fixes
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.step.registry import Registry
@@ -57,7 +57,7 @@ def _step(node: Node, path: str, builder: Builder, above: StepNode | None) -> St
     if name != spec.name:
         hint, fix = f"write `{spec.name}`", fixes.renamed(name_node, spec.name, safe=True)
         message = f"`{name}` is an old name"
-        builder.findings.add("deprecated-alias", message, name_node, hint=hint, severity="note", fixes=[fix])
+        builder.findings.add("deprecated-alias", message, name_node, hint=hint, fixes=[fix])
     sorted_keys = StepKeys(spec, node, builder)
     return StepNode(
         spec,

@@ -16,8 +16,8 @@ from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.source import Span
 from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import BLOCK_TYPES
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 from flowdsl.template import parse, parse_expression
 
 Kind = Literal["variable", "block", "import", "service", "input", "template"]

@@ -15,7 +15,8 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Invocation, Note
 from flowdsl.nearest import nearest
 from flowdsl.step.compiling import Resolver
-from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
 from flowdsl.step.spec import BLOCK_TYPES, StepSpec
 from flowdsl.template.taint import holds_secret
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 
 class Placed(Protocol):
@@ -116,7 +117,7 @@ class BoundStep:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
         key = self.spec.keys.get(name)
         if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
-            from flowdsl.syntax.yaml_reader import plain_value
+            from flowdsl.syntax.core_schema import plain_value
 
             plain = plain_value(value.strip())
             return value if isinstance(plain, str) else plain  # a secret stays marked

@@ -15,7 +15,7 @@ from flowdsl.errors import TemplateError
 from flowdsl.step.block import Block
 from flowdsl.step.compiling import Names, Resolver
 from flowdsl.step.spec import BLOCK_TYPES
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 from flowdsl.template import compile as compile_template
 from flowdsl.template import parse, parse_expression
 

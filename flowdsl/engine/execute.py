@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
@@ -24,6 +23,7 @@ from flowdsl.values import ErrorValue
 
 if TYPE_CHECKING:
     from datetime import date
+    from random import Random
 
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
@@ -106,6 +106,8 @@ async def execute(frame: Frame) -> dict[str, Any]:
 
 def _generator(run: Run, effects: Effects) -> Random:
     """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
+    from random import Random
+
     effect = Effect(
         key="random", request=None, run=run.id, invocation=run.root, store=run.store, emit=lambda emission: None
     )

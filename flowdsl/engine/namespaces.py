@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from flowdsl.document.document import BlockSet, Document, Module
 from flowdsl.errors import TemplateError
 from flowdsl.step.compiling import Names, Resolver
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 class Reading(Protocol):

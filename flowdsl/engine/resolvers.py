@@ -6,8 +6,8 @@ from typing import Any
 
 from flowdsl.errors import TemplateError
 from flowdsl.step.compiling import Names, Resolver
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node
 
 
 def constant(value: Any) -> Resolver:

@@ -120,18 +120,21 @@ class Secrets:
         return value
 
 
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""What `html.escape` makes of a text; its module is slow to import."""
+
+
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
     if len(secret) < REVEALING:
         return
     from base64 import b64encode
-    from html import escape
     from json import dumps
     from urllib.parse import quote
 
     raw = secret.encode("utf-8", "surrogatepass")
     yield from (secret, secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
-    yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), escape(secret), raw.hex())
+    yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), secret.translate(_IN_HTML), raw.hex())
     yield b64encode(raw).decode().rstrip("=")
 
 

@@ -115,7 +115,7 @@ class Run:
 
     @property
     def as_of(self) -> date:
-        """The day that life dates of models are judged by."""
+        """The day that life dates of models are compared with."""
         if self._as_of is None:
             from datetime import date
 

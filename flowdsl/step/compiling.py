@@ -10,7 +10,7 @@ from flowdsl.step.signals import Signal
 if TYPE_CHECKING:
     from flowdsl.errors import TemplateError
     from flowdsl.step.block import Block
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 Names = Mapping[str, Any]
 """What templates can read beside the FlowContext."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.step.rules import Change, Problem, show, use
+from flowdsl.step.problem import Change, Problem, show, use
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from flowdsl.step.step import Step
 
 GROUP = "flowdsl.steps"
-_KIND = "steps plugin"
 
 
 class Registry:

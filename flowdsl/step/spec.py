@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
-from flowdsl.step.rules import KINDS, UNKNOWN, Check, Limit, Options, Problem, Rule
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import KINDS, UNKNOWN, Check, Limit, Options, Rule
 
 __all__ = [
     "BLOCK_TYPES",

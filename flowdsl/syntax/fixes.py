@@ -10,8 +10,9 @@ from typing import Any
 
 from flowdsl.diagnostics import Edit, Fix
 from flowdsl.source import Span
+from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
-from flowdsl.syntax.yaml_reader import Node, content_start, plain_value
+from flowdsl.syntax.node import Node, content_start
 
 _PLAIN = r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )"
 
@@ -38,11 +39,6 @@ def written(value: Any, style: str | None = None) -> str:
     if style is None and re.fullmatch(_PLAIN, value) and plain_value(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)
-
-
-def unquoted(node: Node, text: str, *, title: str) -> Fix:
-    """A text unchanged, without quotes, in place of a scalar."""
-    return replaced(Span(node.source, content_start(node), node.end), text, title=title, safe=True)
 
 
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -109,11 +105,6 @@ def _between_commas(at: Span, is_first: bool) -> Span:
         return at._replace(end=following.end()) if following is not None else at
     comma = text.rfind(",", 0, at.start)
     return at._replace(start=comma) if comma >= 0 else at
-
-
-def all_of(*fixes: Fix | None) -> tuple[Fix, ...]:
-    """Those fixes that there are."""
-    return tuple(fix for fix in fixes if fix is not None)
 
 
 def put_before(node: Node, text: str) -> Fix | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowdsl.source import Source, Span
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 _COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
 _LINE_END = re.compile(r"\r\n?|\n|\Z")

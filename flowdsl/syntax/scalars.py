@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from flowdsl.source import Span
-from flowdsl.syntax.yaml_reader import Node, content_start
+from flowdsl.syntax.node import Node, content_start
 
 
 def span_in(node: Node, start: int, end: int) -> Span:

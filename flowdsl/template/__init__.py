@@ -8,20 +8,17 @@ names. To find your way: `parser` reads, `tags` and `lalr` build the tree of `no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowdsl.template.cache import Cache
+from flowdsl.template.json_text import stringify
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
+from flowdsl.template.members import exposed
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
+from flowdsl.template.taint import SecretText, holds_secret
 from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
-
-if TYPE_CHECKING:
-    from flowdsl.template.json_text import stringify as stringify
-    from flowdsl.template.members import exposed as exposed
-    from flowdsl.template.taint import SecretText as SecretText
-    from flowdsl.template.taint import holds_secret as holds_secret
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -61,7 +58,8 @@ def compile(
 
     `names` holds everything but the FlowContext and comes first; the name `flowContext` is the context itself.
     With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
-    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable.
+    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable. With
+    `autoescape`, what is printed is escaped for HTML, but for text that is marked as safe.
     `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`.
     Raises: TemplateError when the template has problems.
     """
@@ -96,15 +94,3 @@ def _evaluated(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], An
 
 
 _renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)
-
-
-_HOMES = {"exposed": "members", "stringify": "json_text", "SecretText": "taint", "holds_secret": "taint"}
-"""Names that are imported when they are first used."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"flowdsl.template.{_HOMES[name]}"), name)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-GENERATOR: ContextVar[random.Random | None] = ContextVar("generator", default=None)
+if TYPE_CHECKING:
+    from random import Random
+
+GENERATOR: ContextVar[Random | None] = ContextVar("generator", default=None)
 """The generator of the run that goes on; None: any."""
 
 
 def choice(items: Sequence[Any]) -> Any:
     """One of the items."""
+    import random
+
     return (GENERATOR.get() or random).choice(items)

@@ -134,7 +134,7 @@ class Evaluation:
         return found
 
     def sure(self, node: Node, needed: bool = True) -> Any:
-        """The value of an operand that must not be undefined when strict."""
+        """The value of an operand that must not be undefined when strict and `needed`."""
         value = self.value(node)
         if value is UNDEFINED and needed and self.strict and not self.lax:
             self.undefined(node)
@@ -245,7 +245,7 @@ class Evaluation:
         return self.runtime.add(left, value)
 
     def logic(self, operands: Sequence[Node], is_or: bool) -> Any:
-        """`and` and `or`: the operand that decides."""
+        """`and`, or with `is_or` `or`: the value of the operand that decides."""
         for operand in operands[:-1]:
             value = self.value(operand)
             if truthy(value) is is_or:

@@ -59,7 +59,10 @@ class Expressions:
         self.marks_safe = marks_safe(writer.places.text)
 
     def code(self, node: Node) -> str:
-        """Python code that computes a node; lines it needs before are written."""
+        """Python code that computes a node; lines it needs before are written.
+
+        Raises: TemplateError when the node stands deeper than the limit.
+        """
         self.level += 1
         level = self.level
         if level > self.max_depth:
@@ -129,7 +132,7 @@ class Expressions:
         return code, lines
 
     def sure(self, node: Node, needed: bool = True) -> str:
-        """The code of an operand that must not be undefined when strict."""
+        """The code of an operand that must not be undefined when strict and `needed`."""
         code = self.code(node)
         if not self.strict or self.lax or not needed or isinstance(node, (Literal, ListOf, DictOf, Tested)):
             return code

@@ -51,7 +51,7 @@ def unescaped(body: str) -> str:
 
 
 def tokens(text: str, at: int, close: str) -> tuple[list[Token], int, bool]:
-    """The tokens from an offset up to the tag's end (`}}`, `%}`, or "" for the end of the text).
+    """The tokens from the offset `at` up to the tag's end (`}}`, `%}`, or "" for the end of the text).
 
     `.name.name` behind a name is one token of kind `.`, see `apart`. The last token is END. Also given: the offset
     after the tag, and whether it strips the white space that follows.

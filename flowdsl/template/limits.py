@@ -35,13 +35,13 @@ def limit_error(what: str, allowed: str) -> TemplateError:
 
 
 def check_size(characters: float) -> None:
-    """Raises: TemplateError when a text would get longer than a template may make."""
+    """Raises: TemplateError when `characters` are more than a text of a template may have."""
     if characters > MAX_TEXT:
         raise limit_error("a text that is too long", f"{MAX_TEXT:,} characters")
 
 
 def check_items(count: float) -> None:
-    """Raises: TemplateError when a list would get longer than a template may make."""
+    """Raises: TemplateError when `count` is more items than a list of a template may have."""
     if count > MAX_ITEMS:
         raise limit_error("a list that is too long", f"{MAX_ITEMS:,} items")
 
@@ -55,7 +55,7 @@ class Visit:
         self.items = 0
 
     def enter(self, items: int, depth: int) -> None:
-        """Count a list or mapping of so many items.
+        """Count a list or mapping of so many `items`, which stands in `depth` others.
 
         Raises: TemplateError when the value is nested too deep or too large to walk.
         """
@@ -89,7 +89,7 @@ class Meter:
     deadline = 0.0
 
     def tick(self, limits: TemplateLimits, loops: int, out: list[str], counted: int) -> int:
-        """Check the iterations of loops so far, and an output of which `counted` texts were checked before.
+        """Check the iterations of `loops` so far, and an output of which `counted` texts were checked before.
 
         Raises: TemplateError when there were too many, the time is up, or the output is too long.
         """

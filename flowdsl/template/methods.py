@@ -59,7 +59,7 @@ def split(text: str, separator: Any = UNDEFINED, limit: Any = UNDEFINED, *_: Any
 
 
 def replace(text: str, old: Any = UNDEFINED, new: Any = UNDEFINED, *_: Any, every: bool = False) -> str:
-    """The text with `old` replaced once, or everywhere; `$&` and `$$` count in `new`.
+    """The text with `old` replaced once, or with `every` everywhere; `$&` and `$$` count in `new`.
 
     Raises: TemplateError when a pattern without `g` is to be replaced everywhere, and from `regex`.
     """
@@ -96,7 +96,7 @@ def repeat(text: str, count: Any = UNDEFINED, *_: Any) -> str:
 
 
 def pad(text: str, width: Any, filler: Any, *, before: bool) -> str:
-    """The text padded to a width, before or after it.
+    """The text padded to a width in characters, `before` or after it.
 
     Raises: TemplateError when the text gets too long.
     """

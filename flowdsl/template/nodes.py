@@ -100,8 +100,8 @@ class Call(Node):
         yield from self.arguments.parts()
 
 
-class Filtered(Node):
-    """`target | name(arguments)`; `at` is where the name begins."""
+class _Named(Node):
+    """A value with a name from a table behind it, and arguments; `at` is where the name begins."""
 
     __slots__ = ("arguments", "at", "name", "target")
 
@@ -118,22 +118,16 @@ class Filtered(Node):
         yield from self.arguments.parts()
 
 
-class Tested(Node):
-    """`target is name(arguments)`; `at` is where the name begins."""
+class Filtered(_Named):
+    """`target | name(arguments)`."""
 
-    __slots__ = ("arguments", "at", "name", "target")
+    __slots__ = ()
 
-    def __init__(self, target: Node, name: str, arguments: Arguments, at: int, end: int) -> None:
-        self.target = target
-        self.name = name
-        self.arguments = arguments
-        self.at = at
-        self.start = target.start
-        self.end = end
 
-    def parts(self) -> Iterator[Node]:
-        yield self.target
-        yield from self.arguments.parts()
+class Tested(_Named):
+    """`target is name(arguments)`."""
+
+    __slots__ = ()
 
 
 class Unary(Node):

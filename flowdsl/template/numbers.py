@@ -213,7 +213,7 @@ def is_finite(value: Number) -> bool:
 
 
 def to_integer(value: Any, default: int = 0) -> int:
-    """A whole number for counts and positions: text and floats are cut, what is no number gives the default."""
+    """A whole number for counts and positions: text and floats are cut, what is no number gives `default`."""
     if isinstance(value, str):
         value = parse_number(value)
     if isinstance(value, bool):
@@ -226,7 +226,7 @@ def to_integer(value: Any, default: int = 0) -> int:
 
 
 def round_half_up(value: Number, precision: int = 0, method: str = "common") -> Number:
-    """A number rounded as JavaScript's Math.round does: halves go up; `method` may be ceil or floor."""
+    """A number rounded to `precision` decimals; halves go up, as by JavaScript's Math.round. `method`: ceil, floor."""
     if not is_finite(value):
         return value
     if isinstance(value, int) and precision >= 0:

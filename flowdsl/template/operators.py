@@ -117,7 +117,7 @@ def characters_or_items(value: Any) -> Any:
 
 
 def entries(value: Any, names: int) -> list[tuple[Any, ...]]:
-    """What `for` with several names walks: the parts of each item, or a mapping's keys and values."""
+    """What `for` with so many `names` walks: the parts of each item, or a mapping's keys and values."""
     if isinstance(value, Mapping):
         from flowdsl.template.values import own_keys, property_key
 

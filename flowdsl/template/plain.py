@@ -18,7 +18,7 @@ _RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not
 
 
 def plain_output(text: str, at: int) -> re.Match[str] | None:
-    """The match of a plain output at an offset: its groups are the name and `.member.member`; None when it is none.
+    """The match of a plain output at the offset `at`: its groups are the name and `.member.member`; None for others.
 
     One with a very long path is none: the parser of expressions knows the limits.
     """

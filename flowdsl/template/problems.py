@@ -126,7 +126,7 @@ def _hint_after(token: Token, tokens: list[Token], text: str, expected: set[str]
 
 
 def strange(text: str, at: int) -> Mistake:
-    """The mistake of a character that begins nothing."""
+    """The mistake of the character at the offset `at`, which begins nothing."""
     char = text[at]
     if char in "\"'":
         return Mistake(f"the text that begins here is not closed with {char}", at, len(text), f"add {char}")
@@ -138,7 +138,7 @@ def strange(text: str, at: int) -> Mistake:
 
 
 def spelled_choice(text: str, at: int) -> str | None:
-    """The inline-if that says what `a ? b : c` means."""
+    """The hint for the `?` at the offset `at`: the inline-if that says what `a ? b : c` means; None without a `:`."""
     if text[at : at + 2] == "?.":
         return "write `.`: a member of nothing is nothing here, so `?.` is not needed"
     if text[at : at + 2] == "??":

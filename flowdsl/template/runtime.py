@@ -28,7 +28,7 @@ FAILURES: Final = (TemplateError, RecursionError, MemoryError, OverflowError)
 
 
 def undefined(text: str, start: int, end: int) -> NoReturn:
-    """Refuse what is undefined at a place of a template's text.
+    """Refuse what is undefined and stands from `start` to `end` in a template's text.
 
     Raises: TemplateError that names it.
     """
@@ -66,7 +66,7 @@ class Places:
         return len(self.spans) - 1
 
     def undefined(self, site: int) -> NoReturn:
-        """Raises: TemplateError that names what is undefined."""
+        """Raises: TemplateError that names what is undefined: the part of the template with the number `site`."""
         undefined(self.text, *self.spans[site])
 
     def fail(self) -> NoReturn:
@@ -249,7 +249,7 @@ def _unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @lru_cache(maxsize=64)
 def runtime(strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> Runtime:
-    """The runtime of a kind of rendering."""
+    """The runtime of a kind of rendering; `strict`, `taint` and `escaping` (`autoescape`) as for `compile`."""
     return Runtime(strict, taint, escaping, limits)
 
 

@@ -14,7 +14,7 @@ from flowdsl.template.writer import Writer
 
 
 def names_set(body: Body, in_loops: bool = False) -> set[str]:
-    """The names that `set` writes in a body, without those in loops; or only those in loops."""
+    """The names that `set` writes in a body, without those in loops; with `in_loops` only those in loops."""
     found: set[str] = set()
     for statement in body:
         kind = type(statement)
@@ -39,7 +39,7 @@ def names_set(body: Body, in_loops: bool = False) -> set[str]:
 
 
 def loop_parts(index: int, length: int) -> dict[str, Any]:
-    """What `loop` holds in an iteration of a loop."""
+    """What `loop` holds in the iteration number `index`, from 0, of a loop with `length` of them."""
     return {
         "index": index + 1,
         "index0": index,

@@ -40,5 +40,4 @@ class Template(NamedTuple):
     body: Body | None
     is_expression: bool = False
     outputs: tuple[tuple[int, Template], ...] = ()
-    """Where no tag but `{{ }}` stands: the outputs that are more than plain references, with their offsets in the
-    text."""
+    """Where no tag but `{{ }}` stands: the outputs that are no plain references, each with its offset in the text."""

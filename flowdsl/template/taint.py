@@ -35,7 +35,7 @@ class SecretText(str):
 
 
 def holds_secret(value: Any, depth: int = 0) -> bool:
-    """Whether a value is, or holds, secret text."""
+    """Whether a value, which stands in `depth` others, is or holds secret text; below 20 nobody looks."""
     if isinstance(value, SecretText):
         return True
     if depth > 20:
@@ -50,7 +50,7 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
 
 
 def mark(value: Any, depth: int = 0) -> Any:
-    """The value with all its text marked as secret."""
+    """The value, which stands in `depth` others, with all its text marked as secret, down to 20."""
     if isinstance(value, str):
         return SecretText(value)
     if depth > 20:

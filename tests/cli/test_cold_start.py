@@ -40,7 +40,10 @@ def test_validating_a_flow_without_images_imports_nothing_heavy(tmp_path: Path) 
         "flow:\n- step: SET\n  city: '{{ inputs.city }}'\n  text: '{{ flowContext.city }} at dawn'\n",
         encoding="utf-8",
     )
-    assert imported(tmp_path, (*HEAVY, "json", "flowdsl_steps.control.set"), "validate", "a.flow.yaml") == ""
+    assert (
+        imported(tmp_path, (*HEAVY, "json", "flowdsl.codes", "flowdsl_steps.control.set"), "validate", "a.flow.yaml")
+        == ""
+    )
 
 
 def test_validating_an_image_step_imports_the_catalogue_and_nothing_heavy(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from flowdsl.diagnostics import render
 from flowdsl.document.files import Files
 from flowdsl.source import Position, Source
-from flowdsl.syntax.yaml_reader import MAX_DEPTH, Node, read, read_bytes
+from flowdsl.syntax.composer import MAX_DEPTH
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read, read_bytes
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")) | st.sampled_from("\n\t"))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS

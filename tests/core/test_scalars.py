@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdsl.source import Source
+from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.syntax.yaml_reader import Node, read
+from flowdsl.syntax.yaml_reader import read
 
 PIECES = st.sampled_from(
     [

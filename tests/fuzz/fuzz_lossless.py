@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 
 from flowdsl.syntax.lossless import Piece, pieces_of, write
-from flowdsl.syntax.yaml_reader import Node, read, read_bytes
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read, read_bytes
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = frozenset({".venv", ".git", "node_modules", "build", "dist", "out"})

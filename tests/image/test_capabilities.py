@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.service import Service
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.catalogue import catalogue

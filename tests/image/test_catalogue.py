@@ -167,7 +167,6 @@ def test_listed_sizes_offer_the_nearest_by_shape() -> None:
     assert sizes.nearest("1024x1536") == ("1024x1792",)
     assert sizes.nearest("512x512") == ("1024x1024",)
     assert sizes.fault("auto") == "it is none of the model's sizes"
-    assert not sizes.flexible
 
 
 def every_size(sizes: Sizes) -> list[str]:

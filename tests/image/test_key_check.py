@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl.step.rules import UNKNOWN, Options, Problem
+from flowdsl.step.problem import Problem
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.service import Service
 from flowdsl.testing import Recorder
 from flowdsl_steps.image.capabilities import check_image

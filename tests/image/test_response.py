@@ -14,7 +14,14 @@ from image_pictures import PICTURES
 
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.image.images_api import received_of
-from flowdsl_steps.image.response import BrokenResponse, JsonResponse, LinkedImage, Received, ResponseReader
+from flowdsl_steps.image.response import (
+    BrokenResponse,
+    JsonResponse,
+    LinkedImage,
+    RawResponse,
+    Received,
+    ResponseReader,
+)
 from flowdsl_steps.image.stream import StreamedResponse
 
 PNG, GIF = PICTURES["png"][0], PICTURES["gif"][0]
@@ -152,6 +159,23 @@ def test_pictures_that_came_whole_can_be_salvaged(tmp_path: Path) -> None:
     assert [image.read() for image in reader.salvage()] == [PNG]
     reader.abort()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_body_of_raw_bytes_is_the_picture(tmp_path: Path) -> None:
+    found = read(RawResponse(ImageStore(tmp_path), LIMIT, Received(request_id="r1")), PNG, size=7)
+    assert [image.read() for image in found.images if isinstance(image, Image)] == [PNG]
+    assert found.request_id == "r1"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"", "truncated"), (b"no picture", "not-an-image"), (PNG + bytes(LIMIT), "too-large")],
+    ids=["empty", "text", "large"],
+)
+def test_raw_bytes_that_are_no_picture_are_refused(tmp_path: Path, body: bytes, reason: str) -> None:
+    with pytest.raises(BrokenResponse) as caught:
+        read(RawResponse(ImageStore(tmp_path), LIMIT), body)
+    assert (caught.value.reason, list(tmp_path.iterdir())) == (reason, [])
 
 
 def test_nothing_is_taken_after_an_abort(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from flowdsl.template import parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 FITTING: Final = {
     "text": TEXT,
@@ -129,7 +129,7 @@ class AbstractRun:
 
         related = (Related(why.node.span, why.label),) if why.node is not None else ()
         message = f"this {step.spec.name} never runs: {why.text}"
-        self.findings.add("unreachable-step", message, step.name_node, severity="warning", related=related)
+        self.findings.add("unreachable-step", message, step.name_node, related=related)
 
     def write(
         self, state: State, key: str, type: Type, where: Node, *, always: bool = True, implied: bool = False
@@ -187,7 +187,7 @@ class AbstractRun:
     def leaks(self, node: Node, where: str) -> None:
         """Reports that a secret can come to `where`, a word such as `the prompt`."""
         hint = "a secret belongs into a service entry or a header"
-        self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint, severity="warning")
+        self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint)
 
     def _fits(self, key: Key, node: Node, type: Type) -> None:
         kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
@@ -208,7 +208,7 @@ class AbstractRun:
             hint = f"make it a text: `{{{{ {shown.strip('`')} | string }}}}`" if sure else None
         elif key.type == "list" and kinds & TEXT:
             hint = "split it into items, for example `| split(',')`"
-        self.findings.add("wrong-type", message, node, hint=hint, severity="error" if sure else "warning")
+        self.findings.add("wrong-type", message, node, hint=hint, severity=None if sure else "warning")
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
@@ -295,8 +295,7 @@ def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
 
 
 def assign(run: AbstractRun, step: StepNode, state: State) -> None:
-    """A step that sets keys: each in document order, so that later ones see earlier ones; a source sets the key that is
-    named."""
+    """A step that sets keys, in document order, so that later ones see earlier ones; a source sets the named key."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
     source = next((key for key in flow.sources if key in step.keys), None)

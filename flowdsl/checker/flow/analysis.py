@@ -12,12 +12,12 @@ from flowdsl.checker.flow.jumps import one_at_a_time
 from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
-from flowdsl.diagnostics import SEVERITIES, Diagnostic, Related
+from flowdsl.diagnostics import Diagnostic, Related, gravity
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.root_keys import ERROR
 from flowdsl.step import flow_shapes as shapes
 from flowdsl.step.flow_shapes import FlowShape
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 from flowdsl.template import parse
 
 FOLLOW: Mapping[type[FlowShape], Follow] = {
@@ -85,8 +85,7 @@ def check_paths(document: Document, findings: Findings) -> None:
 
 
 def check_open(flows: Iterable[Sequence[StepNode]], document: Document, findings: Findings) -> None:
-    """Follows flows by themselves, and adds to `findings`: whoever calls them may have set any key, and have any
-    blocks."""
+    """Follows flows by themselves, and adds to `findings`: a caller may have set any key, and have any blocks."""
     run = AbstractRun(document, findings, FOLLOW)
     run.names.foreign = True
     for steps in flows:
@@ -166,7 +165,7 @@ def _rival(findings: Findings, entry: Entry, key: str, read: Related) -> None:
     flow = loop.spec.flow
     collects = isinstance(flow, shapes.Loop) and flow.collect
     hint = f"keep what each iteration gives with `{collects[0]}`" if collects else one_at_a_time(loop, "remove {}")
-    findings.add("parallel-write-conflict", message, where, hint=hint, severity="warning", related=(read,))
+    findings.add("parallel-write-conflict", message, where, hint=hint, related=(read,))
 
 
 def _blocks(run: AbstractRun) -> None:
@@ -199,6 +198,6 @@ def without_repetitions(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         if known is None:
             best[key] = found
             kept.append(found)
-        elif SEVERITIES.index(found.severity) < SEVERITIES.index(known.severity):
+        elif gravity(found.severity) < gravity(known.severity):
             kept[kept.index(known)] = best[key] = found
     return kept

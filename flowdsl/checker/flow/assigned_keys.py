@@ -8,7 +8,7 @@ from flowdsl.document.document import Document, Module, StepNode
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.step.spec import BLOCK_TYPES
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 from flowdsl.template import parse, parse_expression
 
 

@@ -1,5 +1,4 @@
-"""Paths that part and meet again: choices, errors that are caught, blocks side by side, and the signals that leave a
-block early."""
+"""Paths that part and meet again: choices, caught errors, blocks side by side, and signals that leave a block early."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import BlockNode, StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 MANY = 8
 """So many ways out of one block are kept apart."""
@@ -310,6 +309,4 @@ def _conflicts(run: AbstractRun, step: StepNode, branches: list[State]) -> None:
                 related = (Related(first.where.span, "another branch sets it here"),)
                 message = f"two branches of the {step.spec.name} at {line(step)} set `{key}`: the later one wins"
                 hint = "give each branch its own key"
-                run.findings.add(
-                    "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
-                )
+                run.findings.add("parallel-write-conflict", message, entry.where, hint=hint, related=related)

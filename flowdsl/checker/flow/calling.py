@@ -18,7 +18,7 @@ from flowdsl.step.spec import is_templated
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.document.document import Module, StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 MAX_KNOWN = 8
 """So many outcomes of one flow are kept; with more the oldest goes."""

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from flowdsl.checker.flow.abstract_run import AbstractRun
     from flowdsl.checker.flow.state import State
     from flowdsl.document.document import StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template.nodes import Node as Expression
 
 _ALWAYS_TRUE = LIST | MAP | IMAGE | ERROR | FUNCTION
 
 
 def template_of(step: StepNode, key: str) -> Template | None:
-    """The template of a condition; None when there is no expression in it."""
+    """The template of the condition in an option; None when there is no expression in it."""
     node, spec = step.keys[key], step.spec.keys.get(key)
     if not isinstance(node.value, str):
         return None
@@ -32,7 +32,7 @@ def template_of(step: StepNode, key: str) -> Template | None:
 
 
 def expression_of(step: StepNode, key: str | None) -> Expression | None:
-    """The expression of a condition that is nothing but one."""
+    """The expression of the condition in an option, when it is nothing but one; else None."""
     template = template_of(step, key) if key is not None else None
     if template is None or template.problems or not template.is_native or template.is_literal:
         return None
@@ -68,12 +68,12 @@ def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str 
     if isinstance(step.spec.flow, Switch):
         message = f"this {step.spec.name} always takes the same case: {why}"
     fix = _computed(node) if hint is not None and hint.endswith(TO_COMPUTE) else None
-    run.findings.add("constant-condition", message, node, hint=hint, severity="warning", fixes=[fix])
+    run.findings.add("constant-condition", message, node, hint=hint, fixes=[fix])
     return truth
 
 
 def constant(run: AbstractRun, step: StepNode, state: State, key: str) -> tuple[bool, str, str | None] | None:
-    """The truth of a condition that never changes, why that is, and what to write instead."""
+    """The truth of a condition that never changes, the message, and its hint; None of one that may change."""
     node, template = step.keys[key], template_of(step, key)
     if template is None or template.is_literal:
         return _of_literal(node)

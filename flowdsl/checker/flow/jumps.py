@@ -15,8 +15,7 @@ JUMPS = (Signal.BREAK, Signal.CONTINUE)
 
 
 def check_jumps(steps: Iterable[StepNode], findings: Findings, around: tuple[StepNode, ...] = ()) -> None:
-    """Reports every step that would leave a loop and has none to leave; `around` are the steps it stands in, outermost
-    first."""
+    """Reports every step that would leave a loop and has none; `around` are the steps it stands in, outermost first."""
     for step in steps:
         flow = step.spec.flow
         if isinstance(flow, Exit) and flow.signal in JUMPS:

@@ -10,10 +10,10 @@ _KINDS = {"string": TEXT, "number": INTEGER | NUMBER, "iterable": TEXT | LIST, "
 
 
 def narrowed(state: State, condition: Node, truth: bool) -> State:
-    """A state over this one with what a condition that is true, or false, says."""
+    """A state over this one with what a condition says whose value is `truth`; the same one when it says nothing."""
     found: dict[str, int] = {}
     _collect(condition, truth, found)
-    for index in later_pass(condition, truth):
+    for index in later_iteration(condition, truth):
         number = state.get(index)
         for key in state.known_keys() if number is not None and number.implied else ():  # only a loop sets its index
             entry = state.get(key)
@@ -123,14 +123,14 @@ def _shows_value(name: str) -> bool:
     return FILTERS[name].shows_value
 
 
-def later_pass(node: Node, truth: bool) -> list[str]:
-    """The loop indexes that a condition says are not 0: then an iteration has come before."""
+def later_iteration(node: Node, truth: bool) -> list[str]:
+    """The loop indexes that are not 0 where the value of a condition is `truth`: an iteration has come before."""
     if isinstance(node, Unary) and node.operator == "not":
-        return later_pass(node.operand, not truth)
+        return later_iteration(node.operand, not truth)
     if isinstance(node, Chain) and node.operators[0] in ("and", "or"):
         if (node.operators[0] == "and") is not truth:
             return []
-        return [index for operand in node.operands for index in later_pass(operand, truth)]
+        return [index for operand in node.operands for index in later_iteration(operand, truth)]
     if isinstance(node, Binary):
         other = node.right.value if isinstance(node.right, Literal) else None
         says = {"==": False, "===": False, "!=": True, "!==": True, ">": True, "<=": False}.get(node.operator)

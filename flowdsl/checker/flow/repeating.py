@@ -18,7 +18,7 @@ from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
 
 MAX_ROUNDS = 4
 """The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
@@ -122,7 +122,7 @@ def _never(run: AbstractRun, known: Known, state: State) -> None:
             message += f": from {start} there is no way to {end}"
             message += f" by {by[0]}" if by else ""
         node = _node_of(step, (known.flow.items, *reversed(known.flow.numbers[1:])))
-        run.findings.add("loop-never-runs", message, node, severity="warning")
+        run.findings.add("loop-never-runs", message, node)
     _collect(run, step, state, [])
 
 
@@ -219,16 +219,16 @@ def _once(run: AbstractRun, known: Known, backs: list[tuple[dict[str, Entry], Un
     if known.most == 1:
         message, hint = f"this {step.spec.name} runs one iteration only", "take its steps out of the loop"
         node = _node_of(step, (known.flow.items, *known.flow.numbers[1:2]))
-        run.findings.add("loop-runs-once", message, node, hint=hint, severity="warning")
+        run.findings.add("loop-runs-once", message, node, hint=hint)
     elif not backs and gone is not None and step.block(known.flow.body):
         related = (Related(gone.node.span, gone.label),) if gone.node is not None else ()
         message = f"this {step.spec.name} cannot run a second iteration: {gone.text.removesuffix(' before it')}"
         hint = "give it a condition, or take its steps out of the loop"
-        run.findings.add("loop-runs-once", message, step.name_node, hint=hint, severity="warning", related=related)
+        run.findings.add("loop-runs-once", message, step.name_node, hint=hint, related=related)
     if known.endless and not _can_leave(step.block(known.flow.body)):
         constant = known.deciding or ""
         message = "this condition is always true, and nothing in the loop leaves it"
-        run.findings.add("constant-condition", message, step.keys[constant], severity="warning")
+        run.findings.add("constant-condition", message, step.keys[constant])
 
 
 def _can_leave(steps: Iterable[StepNode]) -> bool:
@@ -315,6 +315,4 @@ def _lost_updates(
             )
             in_order = one_at_a_time(known.step, "leave {} out")
             hint = "".join(f"use `{kept}`, or " for kept in known.flow.collect[:1]) + in_order
-            run.findings.add(
-                "parallel-write-conflict", message, entry.where, hint=hint, severity="warning", related=related
-            )
+            run.findings.add("parallel-write-conflict", message, entry.where, hint=hint, related=related)

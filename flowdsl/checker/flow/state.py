@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.checker.types.kinds import ANY, Type, join, within
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode

@@ -9,7 +9,7 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.symbols import WHOLE, symbols
 from flowdsl.step.flow_shapes import Assign, Call
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 def check_unused(document: Document, findings: Findings) -> None:
@@ -25,19 +25,19 @@ def check_unused(document: Document, findings: Findings) -> None:
         if alias in document.imports and not _is_read(paths, "imports", alias):
             message = f"the import `{alias}` is not used"
             fix = _import_removed(own, alias) if own is not None else None
-            findings.add("unused-import", message, node, hint="remove it", severity="note", fixes=[fix])
+            findings.add("unused-import", message, node, hint="remove it", fixes=[fix])
     if blocks is not None and "blocks" in document.root.value:
         for (kind, name), node in blocks.keys.items():
             if not _is_read(paths, "local", kind, name):
                 message = f"`local.{kind}.{name}` is not used"
                 fix = _block_removed(document.root.value["blocks"], kind, name)
-                findings.add("unused-block", message, node, hint="remove it", severity="note", fixes=[fix])
+                findings.add("unused-block", message, node, hint="remove it", fixes=[fix])
     if document.outputs is not None and WHOLE not in variables:
         for key, node in _variables(document, {}).items():
             if key not in variables and not _calls_out(document):
                 hint = "remove it, or add it to `outputs`"
                 message = f"`{key}` is set, and nothing reads it"
-                findings.add("unused-variable", message, node, hint=hint, severity="note")
+                findings.add("unused-variable", message, node, hint=hint)
 
 
 def _is_read(paths: Iterable[list[str]], *path: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
-from flowdsl.diagnostics import Fix, Related, Severity
+from flowdsl.diagnostics import Related
 from flowdsl.document.root_keys import BLOCK_KINDS, NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -14,6 +14,7 @@ from flowdsl.template import parse
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.names.template_use import NameTable, Part, Use
+    from flowdsl.codes import Severity
     from flowdsl.document.document import BlockSet, Module
 
 
@@ -26,7 +27,11 @@ class BlockReferences:
         self.reading: tuple[Related, ...] = ()
 
     def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
-        """The type of `root.kind.name…`; reports blocks that do not exist."""
+        """The type of `root.kind.name…`, of which `parts` are all but the root; reports blocks that do not exist.
+
+        `start` is the offset of the root in the template. With `quiet` a missing block is a warning, and no blocks at
+        all are not reported.
+        """
         names, index, shown = self._names, 0, root
         module: Module | None = None
         if root == "imports":
@@ -113,18 +118,11 @@ class BlockReferences:
         findings, known = self._names.findings, list(names)
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
-        severity: Severity = "warning" if quiet or self._names.lenient else "error"
+        severity: Severity | None = "warning" if quiet or self._names.lenient else None
         span = use.span(part.start, part.end)
-        fix = _renamed(use, part, name, near) if near else None
+        text = use.text[part.start : part.end]
+        fix = use.instead(part.start, part.end, text.replace(name, near)) if near else None
         findings.add("undefined-block", f"{message} `{name}`", span, hint=hint, severity=severity, fixes=[fix])
-
-
-def _renamed(use: Use, part: Part, name: str, near: str) -> Fix | None:
-    """Another name in place of the last one of a part."""
-    from flowdsl.syntax.edits import instead
-
-    text = use.text[part.start : part.end]
-    return instead(use.span(part.start, part.end), text, text.replace(name, near), style=use.node.style)
 
 
 def check_cycles(scopes: Mapping[str, BlockSet], imports: Mapping[str, Module], findings: Findings) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.state import Entry, State
@@ -30,7 +29,7 @@ from flowdsl.checker.types.kinds import (
     with_secret,
     without,
 )
-from flowdsl.diagnostics import Fix, Related, Severity
+from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
@@ -38,31 +37,23 @@ from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
+    from flowdsl.codes import Severity
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template import Reference, Template
 
 RESERVED_NAMES = frozenset({"flowContext", "inputs", *NAMESPACES, "env", "secret", "kv"})
 """The names every template can read."""
 
 
-_PYTHON = {"True": "true", "False": "false", "None": "none"}
-_UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
-
-
-def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
-    from flowdsl.template.filters import FILTERS, from_elsewhere
-
-    filter = name if name in FILTERS else from_elsewhere(name)
-    if filter is not None:
-        return f"that is a filter: `value | {filter}`"
-    near = nearest(name, names)
-    return f"did you mean `{near}`?" if near else None
-
-
 class Names:
-    """What names mean in one document, and the findings about reading them."""
+    """What names mean in one document, and the findings about reading them: a `NameTable`, which says what `start`,
+    `end`, `lax`, `guarded` and `called` are.
+
+    `shown` is a name or chain as messages show it. With `quiet` undefined is harmless: it is not reported, and is part
+    of the type.
+    """
 
     def __init__(self, document: Document, findings: Findings) -> None:
         self.document = document
@@ -81,6 +72,11 @@ class Names:
         """Keys that were read after iterations side by side had set them, by the node that sets them."""
         self._inputs: dict[str, Type] | None = None
         self._later: dict[str, Node] | None = None
+
+    @property
+    def reading(self) -> tuple[Related, ...]:
+        """Where the var that is being read is read; what is wrong in it is shown with that place."""
+        return self.blocks.reading
 
     @property
     def inputs(self) -> Mapping[str, Type]:
@@ -153,7 +149,7 @@ class Names:
         guarded: bool = False,
         called: bool = False,
     ) -> Type:
-        """The type of `root.a.b`, where `end` is where its plain names end."""
+        """The type of `root.a.b`, of which `parts` are `a` and `b`, and `end` is where its plain names end."""
         quiet = guarded or use.lax
         if root == "flowContext":
             if not parts:
@@ -176,13 +172,13 @@ class Names:
             use.reported.add(root)
             message = f"`{root}` is read from the FlowContext by its bare name"
             hint = f"write `flowContext.{root}`"
-            fix = _instead(use, start, start + len(root), f"flowContext.{root}", safe=True)
-            self.findings.add("bare-name", message, use.span(start, end), hint=hint, severity="note", fixes=[fix])
+            fix = use.instead(start, start + len(root), f"flowContext.{root}", safe=True)
+            self.findings.add("bare-name", message, use.span(start, end), hint=hint, fixes=[fix])
         found = self.key(root, root, use, start, end, quiet, called)
         return self.members(found, parts, 0, root, use, quiet)
 
     def key(self, key: str, shown: str, use: Use, start: int, end: int, quiet: bool, called: bool = False) -> Type:
-        """The type of a FlowContext key; reports it when it is or may be unset."""
+        """The type of a FlowContext key where the template stands; reports the key when it is, or may be, unset."""
         entry = use.state.get(key)
         if self.watched:
             self._watch(key, use, start, end)
@@ -190,7 +186,9 @@ class Names:
             if use.state.open:
                 return ANY
             if (not quiet or shown == "True") and key not in use.reported:
-                self._undefined(key, shown, use, start, end, called)
+                from flowdsl.checker.names.undefined import undefined_key
+
+                undefined_key(self, key, shown, use, start, end, called)
             use.reported.add(key)
             return OF_UNDEFINED if quiet else ANY
         if entry.rivals is not None and entry.where is not None:
@@ -201,7 +199,7 @@ class Names:
             return join(entry.type, OF_UNDEFINED)
         if key not in use.reported:
             use.reported.add(key)
-            self.maybe(shown, entry, use.span(start, end), self.blocks.reading, _defaulted(use, end))
+            self.maybe(shown, entry, use.span(start, end), self.reading, use.defaulted(end))
         return entry.type
 
     def _watch(self, key: str, use: Use, start: int, end: int) -> None:
@@ -225,10 +223,10 @@ class Names:
         if unset is not None and unset.node is not None:
             related = (Related(unset.node.span, unset.label), *more)
         hint = f"set it on every path, or write `{shown} | default('')`"
-        self.findings.add("maybe-undefined", message, span, hint=hint, severity="warning", related=related, fixes=[fix])
+        self.findings.add("maybe-undefined", message, span, hint=hint, related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
-        """The type of further members; reports those a value does not have."""
+        """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have."""
         from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
@@ -246,7 +244,10 @@ class Names:
         return target
 
     def no_member(self, target: Type, found: Type, part: Part, shown: str, text: str, use: Use) -> None:
-        """Reports a member that a value does not have, or may not have."""
+        """Reports that `part`, of type `found`, is no member of the value `shown` of type `target`, or may be none.
+
+        `text` is the chain with the member, as messages show it.
+        """
         from flowdsl.checker.types.results import member, member_names
 
         key = part.key or ""
@@ -258,8 +259,8 @@ class Names:
         if not sure:
             other = f"write `{text} | default('')`"
             message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
-            fix = _defaulted(use, part.end)
-            self.findings.add("maybe-undefined", message, span, hint=other, severity="warning", fixes=[fix])
+            fix = use.defaulted(part.end)
+            self.findings.add("maybe-undefined", message, span, hint=other, fixes=[fix])
             return
         names = member_names(target)
         near = nearest(key, names)
@@ -272,21 +273,21 @@ class Names:
             hint = f"it has {len(target.fixed)} item{'' if len(target.fixed) == 1 else 's'}, counted from 0"
         elif not near and target.keys:
             hint = f"it has {', '.join(names[:8])}"
-        severity: Severity = "warning" if self.lenient else "error"
+        severity: Severity | None = "warning" if self.lenient else None
         message = f"`{shown}` is {describe(target)}, and has no `{key}`"
         dotted = use.text[part.start - 1 : part.start] == "."
-        fix = _instead(use, part.start - 1, part.end, new) if new and dotted else None
+        fix = use.instead(part.start - 1, part.end, new) if new and dotted else None
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports, at the characters of a template, a value of a type whose text says nothing."""
+        """Reports that a value of this type is printed, when its text says nothing."""
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"
             message = f"this is {describe(type)}, and prints as [object Object]"
             self.findings.add("wrong-type", message, use.span(start, end), hint=hint, severity="warning")
         elif kinds == FUNCTION:
-            fix = _instead(use, start, end, f"{use.text[start:end]}()")
+            fix = use.instead(start, end, f"{use.text[start:end]}()")
             message = "this is a function, which has no text"
             self.findings.add("wrong-type", message, use.span(start, end), hint="call it: add `()`", fixes=[fix])
 
@@ -297,18 +298,9 @@ class Names:
         if self.foreign:
             return ANY
         if name not in use.reported and not quiet:
-            from flowdsl.document.symbols import symbols
+            from flowdsl.checker.names.undefined import undefined_input
 
-            near = nearest(name, symbols(self.document).defined("input"))
-            fix = None
-            if near:
-                hint = f"did you mean `inputs.{near}`?"
-                fix = _instead(use, end - len(name), end, near)
-            else:
-                hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
-                fix = _declared(self.document.root, name)
-            message = f"the flow declares no input `{name}`"
-            self.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
+            undefined_input(self, name, use, start, end)
         use.reported.add(name)
         return ANY
 
@@ -320,49 +312,8 @@ class Names:
             self._later = first_writes(self.document.steps)
         return self._later
 
-    def _undefined(self, key: str, shown: str, use: Use, start: int, end: int, called: bool) -> None:
-        span, state = use.span(start, end), use.state
-        related: tuple[Related, ...] = ()
-        hint: str | None
-        fix: Fix | None = None
-        bare = shown == key
-        later = self.later().get(key)
-        function = _UNQUOTED.search(use.text[:start]) if bare else None
-        if function is not None:
-            message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
-            fix = _instead(use, start, end, f"'{key}'", safe=True)
-        elif bare and key in _PYTHON:
-            message, hint = f"`{key}` is undefined", f"write `{_PYTHON[key]}`"
-            fix = _instead(use, start, end, _PYTHON[key], safe=True)
-        elif later is not None and later.source is span.source and later.start >= self.at:
-            message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
-            related = (Related(later.span, "set here, later"),)
-        elif called:
-            message, hint = f"there is no function `{key}`", _instead_of_function(key, self.names | BUILTINS.keys())
-        else:
-            names = list(state.known_keys())
-            near = nearest(key, [*names, *self.names] if bare else names)
-            message = f"`{shown}` is undefined: no step before this one sets it, and no input declares it"
-            if later is not None:
-                message = f"`{shown}` is undefined: no path to this step sets it"
-                related = (Related(later.span, "set here, on another path"),)
-            entry = state.get(near) if near else None
-            if near:
-                meant = f"{'flowContext.' if entry is not None else ''}{near}"
-                hint, fix = f"did you mean `{meant}`?", _instead(use, start, end, meant)
-                if entry is not None and entry.where is not None:
-                    related = (Related(entry.where.span, "set here"),)
-            else:
-                more = f", declare it under `inputs:`, or write `{shown} | default('')`"
-                hint, fix = self.findings.how_to_set(more), _defaulted(use, end)
-        severity: Severity = "warning" if self.lenient and not called else "error"
-        related += self.blocks.reading
-        self.findings.add(
-            "undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix]
-        )
-
     def option(self, node: Node, state: State, lax: bool = False) -> Type:
-        """The type of the value of a node with all templates in it."""
+        """The type of the value of a node, lists and maps with all that is in them; reads the templates in it."""
         if node.kind == "scalar":
             value = node.value
             if value.__class__ is str and "{" in value:
@@ -377,29 +328,3 @@ class Names:
 
 def _scalar(value: object) -> Type:
     return OF_TEXT if value.__class__ is str else of_value(value)
-
-
-def _instead(use: Use, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
-    """Other characters at a place in a template."""
-    from flowdsl.syntax.edits import instead
-
-    return instead(use.span(start, end), use.text[start:end], new, style=use.node.style, safe=safe)
-
-
-def _declared(root: Node, name: str) -> Fix | None:
-    """A declaration of an input: in the `inputs` of the flow, or in new ones."""
-    from flowdsl.syntax.fixes import added
-
-    if root.kind != "map":
-        return None
-    inputs = root.value.get("inputs")
-    entry, title = f"{name}: {{type: string}}", f"declare `{name}`"
-    return added(root, f"inputs: {{{entry}}}", title=title) if inputs is None else added(inputs, entry, title=title)
-
-
-def _defaulted(use: Use, end: int) -> Fix | None:
-    """An empty default behind what may be undefined; none where a member of it is read."""
-    text = use.text
-    if end < 1 or text[end : end + 1] in (".", "[", "("):
-        return None
-    return _instead(use, end - 1, end, f"{text[end - 1]} | default('')")

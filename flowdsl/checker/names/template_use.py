@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.flow.state import State
     from flowdsl.checker.types.kinds import Type
+    from flowdsl.diagnostics import Fix, Related
     from flowdsl.document.document import Document, Module
     from flowdsl.source import Span
-    from flowdsl.syntax.yaml_reader import Node
+    from flowdsl.syntax.node import Node
     from flowdsl.template import Template
 
 
@@ -26,7 +27,7 @@ class Part(NamedTuple):
 
 
 class Use:
-    """One template at its place: whose names are reported once, and whether undefined is harmless throughout."""
+    """One template at its place: each name is reported once in it, and with `lax` no undefined one is."""
 
     __slots__ = ("lax", "node", "reported", "shift", "state")
 
@@ -44,18 +45,35 @@ class Use:
         return str(self.node.value)[self.shift :]
 
     def span(self, start: int, end: int) -> Span:
-        """The characters of the template as they stand in the file."""
+        """The place in the file of the characters from `start` to `end`, offsets in `text`."""
         return span_in(self.node, start + self.shift, end + self.shift)
 
+    def instead(self, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
+        """Other characters in place of those from `start` to `end`; see `Fix` for what `safe` is."""
+        from flowdsl.syntax.edits import instead
+
+        return instead(self.span(start, end), self.text[start:end], new, style=self.node.style, safe=safe)
+
+    def defaulted(self, end: int) -> Fix | None:
+        """An empty default behind what ends at `end` and may be undefined; none where a member of it is read."""
+        text = self.text
+        if end < 1 or text[end : end + 1] in (".", "[", "("):
+            return None
+        return self.instead(end - 1, end, f"{text[end - 1]} | default('')")
+
     def at(self, shift: int, lax: bool) -> Use:
-        """The use of a part of the template."""
+        """The use of a part of the template that begins at the offset `shift`; `lax` as for the whole."""
         part = Use(self.node, self.state, lax, self.shift + shift)
         part.reported = self.reported
         return part
 
 
 class NameTable(Protocol):
-    """What names mean in one document, for those who walk a template: `name_resolution.Names` is it."""
+    """What names mean in one document, for those who walk a template: `name_resolution.Names` is it.
+
+    `start` and `end` are offsets in the text of the use. `lax` and `guarded` say that undefined is harmless: all over a
+    template, or at one place, as before `| default`. `called`: what is read is called as a function.
+    """
 
     document: Document
     findings: Findings
@@ -65,6 +83,19 @@ class NameTable(Protocol):
     """The module whose names are meant; None is the document itself."""
     foreign: bool
     """Whether the blocks of the caller are not known, as in a module."""
+    names: frozenset[str]
+    """The names that every template can read, those of the host among them."""
+    at: int
+    """Where the step begins that is looked at: an offset in its file."""
+
+    @property
+    def reading(self) -> tuple[Related, ...]:
+        """Where the var that is being read is read, when the template is that of a var."""
+        ...
+
+    def later(self) -> dict[str, Node]:
+        """Every key that a step of the document sets, with the first place that does."""
+        ...
 
     def template(self, template: Template, node: Node, state: State, lax: bool = False) -> Type:
         """The type of what a template gives in a state; reports what it reads wrongly."""
@@ -81,15 +112,18 @@ class NameTable(Protocol):
         guarded: bool = False,
         called: bool = False,
     ) -> Type:
-        """The type of `root.a.b`, where `end` is where its plain names end."""
+        """The type of `root.a.b`, of which `parts` are `a` and `b`, and `end` is where its plain names end."""
         ...
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
-        """The type of further members; reports those a value does not have."""
+        """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have.
+
+        `shown` is the chain up to there, as messages name it; with `quiet` nothing is reported.
+        """
         ...
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports a value whose text says nothing."""
+        """Reports that a value of this type is printed, when its text says nothing."""
         ...
 
 

@@ -56,8 +56,11 @@ if TYPE_CHECKING:
 
 
 class Inference:
-    """Walks one template in one state, and adds to the findings of its names; `bound` are the names that its own tags
-    set. Its methods take a part of the tree, and whether undefined is harmless there (`lax`), and give its type."""
+    """Walks one template in one state, and adds to the findings of its names.
+
+    `bound` are the names that its own tags set, with their types. The methods take a part of the tree and give its
+    type; `lax` says that undefined is harmless there, `called` that the value is called as a function.
+    """
 
     def __init__(self, names: NameTable, use: Use) -> None:
         self.names = names
@@ -105,8 +108,7 @@ class Inference:
         return secret
 
     def branches(self, statement: If) -> bool:
-        """Walks `if`: each body with what its condition says, and the conditions before it deny; whether a secret is
-        printed in it."""
+        """Walks `if`: each body with what its condition says and those before it deny; whether it prints a secret."""
         around, before = self.use.state, dict(self.bound)
         secret, after = False, dict(self.bound)
         for condition, inner in statement.branches:
@@ -124,7 +126,7 @@ class Inference:
         return secret
 
     def loop(self, statement: For) -> bool:
-        """Walks `for`, whose body keeps what it sets; whether a secret is printed in it."""
+        """Walks `for`, whose body keeps what it sets; whether it prints a secret."""
         items = self.expr(statement.items, False)
         operands.check_items(self, statement.items, items)
         before = dict(self.bound)
@@ -138,7 +140,7 @@ class Inference:
         return secret or bool(items.kinds & SECRET)
 
     def switch(self, statement: Switch) -> bool:
-        """Walks `switch`; whether a secret is printed in it."""
+        """Walks `switch`; whether it prints a secret."""
         self.expr(statement.subject, True)
         before, secret = dict(self.bound), False
         after = dict(self.bound)
@@ -152,7 +154,7 @@ class Inference:
         return secret
 
     def expr(self, node: Node, lax: bool, called: bool = False) -> Type:
-        """The type of an expression; `lax` when undefined is harmless."""
+        """The type of an expression."""
         if isinstance(node, (Name, Member)):
             return self.chain(node, lax, called)
         return _INFER[type(node)](self, node, lax)

@@ -26,7 +26,6 @@ SECRET: Final = 4096
 
 NUMERIC: Final = INTEGER | NUMBER
 SCALAR: Final = BOOLEAN | INTEGER | NUMBER | TEXT
-STRUCTURED: Final = LIST | MAP | IMAGE | ERROR
 MAX_DEPTH: Final = 5
 """Types are followed so deep; below everything is any."""
 MAX_FIXED: Final = 16
@@ -89,9 +88,7 @@ OF_BOOLEAN: Final = _PLAIN[BOOLEAN]
 OF_INTEGER: Final = _PLAIN[INTEGER]
 OF_NUMBER: Final = _PLAIN[INTEGER | NUMBER]
 OF_TEXT: Final = _PLAIN[TEXT]
-OF_SECRET: Final = _PLAIN[TEXT | SECRET]
 OF_FUNCTION: Final = _PLAIN[FUNCTION]
-OF_BLOB: Final = _PLAIN[OTHER]
 OF_ERROR: Final = _PLAIN[ERROR]
 OF_IMAGE: Final = Type(IMAGE)
 OPEN_MAP: Final = Type(MAP, keys={}, open=True)
@@ -108,7 +105,7 @@ PORT_TYPES: Final = {"text": OF_TEXT, "list": ANY_LIST, "imageList": IMAGE_LIST,
 
 
 def plain(kinds: int) -> Type:
-    """The type of these kinds without structure."""
+    """The type of `kinds` (bits) of whose items and keys nothing is known; the same object for the same bits."""
     found = _PLAIN.get(kinds)
     if found is None:
         if kinds & ALL == ALL:
@@ -121,7 +118,7 @@ def plain(kinds: int) -> Type:
 
 
 def list_of(item: Type, fixed: tuple[Type, ...] | None = None) -> Type:
-    """The type of lists of items."""
+    """The type of lists of items; `fixed` are the types one by one, where the list is known and not long."""
     if item.depth >= MAX_DEPTH:
         item, fixed = ANY, None
     if fixed is not None and len(fixed) > MAX_FIXED:
@@ -130,7 +127,7 @@ def list_of(item: Type, fixed: tuple[Type, ...] | None = None) -> Type:
 
 
 def map_of(keys: dict[str, Type], open: bool = False) -> Type:
-    """The type of maps with these keys."""
+    """The type of maps with these keys, and with `open` any others; nested too deep, that of any map."""
     secret = 0
     for value in keys.values():
         secret |= value.kinds & SECRET
@@ -147,9 +144,9 @@ def join(a: Type, b: Type) -> Type:
         return ANY_SECRET if kinds & SECRET else ANY
     if not kinds & (LIST | MAP):
         return plain(kinds)
-    if kinds == a.kinds and _within(b, a):
+    if kinds == a.kinds and within(b, a):
         return a
-    if kinds == b.kinds and _within(a, b):
+    if kinds == b.kinds and within(a, b):
         return b
     item = a.item if b.item is None else b.item if a.item is None else join(a.item, b.item)
     keys, open_ = _joined_keys(a, b)
@@ -167,13 +164,13 @@ def _joined_keys(a: Type, b: Type) -> tuple[dict[str, Type] | None, bool]:
     return keys, a.open or b.open
 
 
-def _within(a: Type, b: Type) -> bool:
+def within(a: Type, b: Type) -> bool:
     """Whether everything of type `a` is of type `b`; may say no when it is."""
     if a is b or b.is_any:
         return True
     if a.kinds & ~b.kinds:
         return False
-    if a.item is not None and (b.item is None or not _within(a.item, b.item)):
+    if a.item is not None and (b.item is None or not within(a.item, b.item)):
         return False
     if b.fixed is not None and a.kinds & LIST and not _same_fixed(a, b):
         return False
@@ -185,7 +182,7 @@ def _within(a: Type, b: Type) -> bool:
         own = a.keys.get(name)
         if own is None:
             own = ANY if a.open else OF_UNDEFINED
-        if not _within(own, value):
+        if not within(own, value):
             return False
     return b.open or all(name in b.keys for name in a.keys)
 
@@ -193,16 +190,11 @@ def _within(a: Type, b: Type) -> bool:
 def _same_fixed(a: Type, b: Type) -> bool:
     if a.fixed is None or b.fixed is None or len(a.fixed) != len(b.fixed):
         return False
-    return all(_within(x, y) for x, y in zip(a.fixed, b.fixed, strict=True))
-
-
-def within(a: Type, b: Type) -> bool:
-    """Whether everything of type `a` is of type `b`; may say no when it is."""
-    return _within(a, b)
+    return all(within(x, y) for x, y in zip(a.fixed, b.fixed, strict=True))
 
 
 def without(type: Type, kinds: int) -> Type:
-    """The type less some kinds; any stays any."""
+    """The type less `kinds` (bits); any stays any."""
     if not type.kinds & kinds or type.is_any:
         return type
     left = type.kinds & ~kinds
@@ -210,7 +202,7 @@ def without(type: Type, kinds: int) -> Type:
 
 
 def only(type: Type, kinds: int) -> Type:
-    """The type as far as it is of these kinds."""
+    """The type as far as it is of `kinds` (bits), secret or not; unchanged when it is of none of them."""
     left = type.kinds & (kinds | SECRET)
     if left == type.kinds or not left & ALL:
         return type
@@ -234,7 +226,7 @@ def with_secret(type: Type) -> Type:
 
 
 def of_value(value: Any) -> Type:
-    """The type of a plain value."""
+    """The type of a value of JSON; of any other, any value."""
     if isinstance(value, str):
         return OF_TEXT
     if value is None:

@@ -25,18 +25,19 @@ from flowdsl.checker.types.kinds import (
     join,
     only,
 )
-from flowdsl.diagnostics import Fix, Severity
+from flowdsl.diagnostics import Fix
 from flowdsl.template.nodes import Binary, Filtered, Member, Node
 
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import Walk
+    from flowdsl.codes import Severity
     from flowdsl.template.filters import Filter
 
 _WHOLE = LIST | MAP | IMAGE
 _ADDS = NUMERIC | BOOLEAN | NULL | UNDEFINED
 
 
-def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, severity: Severity = "error") -> None:
+def _add(walk: Walk, node: Node, message: str, *, hint: str | None = None, severity: Severity | None = None) -> None:
     use = walk.use
     shown = _shown(walk, node)
     span = use.span(node.start, node.end)
@@ -50,13 +51,11 @@ COUNTED = ("count its items with `| length`", "compare the number of its items: 
 
 def _counted(walk: Walk, node: Node) -> Fix | None:
     """The number of a list's items in place of the list; only for a plain chain of names."""
-    from flowdsl.syntax.edits import instead
-
     use = walk.use
     text = use.text[node.start : node.end]
     if not all(char.isalnum() or char in "._" for char in text):
         return None
-    return instead(use.span(node.start, node.end), text, f"({text} | length)", style=use.node.style)
+    return use.instead(node.start, node.end, f"({text} | length)")
 
 
 def _shown(walk: Walk, node: Node) -> str:
@@ -71,7 +70,7 @@ def _is(type: Type, kinds: int) -> bool:
 
 
 def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
-    """Reports an operand of arithmetic, of this type, that is no number and has no text that is one."""
+    """Reports an operand of `operator`, of this type, that is no number and has no text that is one."""
     if _is(type, _WHOLE | FUNCTION):
         hint = COUNTED[0] if _is(type, LIST) else None
         word = "//" if operator == "floor" else operator
@@ -132,7 +131,10 @@ def check_callable(walk: Walk, node: Node, type: Type) -> None:
 
 
 def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, lax: bool) -> None:
-    """Reports a call of a method, of type `found`, that its owner does not have or may not have."""
+    """Reports a call of the method `name`, of type `found`, that its owner does not have, or may not have.
+
+    With `lax` undefined is harmless, and what it may not have is not reported.
+    """
     if found.is_any or _is(found, FUNCTION):
         return
     from flowdsl.nearest import nearest

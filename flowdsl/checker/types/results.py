@@ -164,7 +164,7 @@ def _concatenated(target: Type, arguments: list[Type]) -> Type:
 
 
 def method_result(target: Type, name: str, arguments: list[Type]) -> Type:
-    """What calling a method of a value gives."""
+    """The type of what the method `name` of a value of type `target` gives for arguments of these types."""
     kinds = target.kinds & ALL
     found: Result = ANY
     if kinds == LIST and name == "concat":

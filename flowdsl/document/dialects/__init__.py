@@ -19,7 +19,9 @@ from flowdsl.entry_points import load, targets
 from flowdsl.errors import PluginError
 from flowdsl.record import Record
 from flowdsl.source import Source
-from flowdsl.syntax.yaml_reader import Include, Node, read
+from flowdsl.syntax.composer import Include
+from flowdsl.syntax.node import Node
+from flowdsl.syntax.yaml_reader import read
 
 __all__ = ["Dialect", "Findings", "Lowered", "Node", "lowered", "made"]
 

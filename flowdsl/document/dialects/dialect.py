@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.findings import Findings
 from flowdsl.source import Source, Span
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.syntax.node import Node
 
 
 class Dialect:

@@ -7,8 +7,8 @@ from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import KIT, KIT_KEYS
 from flowdsl.nearest import nearest
 from flowdsl.source import Source
-from flowdsl.step.rules import show
-from flowdsl.syntax.yaml_reader import Node
+from flowdsl.step.problem import show
+from flowdsl.syntax.node import Node
 
 
 class Native(Dialect):

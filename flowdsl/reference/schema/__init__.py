@@ -15,8 +15,8 @@ __all__ = ["MARK", "event_schema", "flow_schema", "kit_schema", "module_schema",
 
 
 def schema_files(specs: Iterable[StepSpec]) -> dict[str, str]:
-    """Relative path → text of every schema file: `flow`, `module`, `ai-kit` and `events`
-    `.schema.json`, and `steps/NAME.schema.json`."""
+    """Relative path → text of every schema file: `flow`, `module`, `ai-kit`, `events`, and `steps/NAME`, each with the
+    ending `.schema.json`."""
     specs = list(specs)
     files = {
         "flow.schema.json": flow_schema(specs),

@@ -25,16 +25,7 @@ def default(value: Any, fallback: Any = UNDEFINED, falsy: Any = False) -> Any:
     return fallback if value is UNDEFINED else value
 
 
-@filter_named(
-    "json",
-    "dump",
-    gives="json",
-    elsewhere=(
-        "tojson",
-        "dumps",
-        "to_json",
-    ),
-)
+@filter_named("json", "dump", gives="json", elsewhere=("tojson", "dumps", "to_json"))
 def dump(value: Any, indent: Any = UNDEFINED) -> Any:
     """The JSON text of the value."""
     return json_text.stringify(value, indent)
@@ -72,11 +63,7 @@ def round_number(value: Any, precision: Any = 0, method: Any = "common") -> Any:
     takes="a list, text or map",
     quick=True,
     shows_value=True,
-    elsewhere=(
-        "count",
-        "len",
-        "size",
-    ),
+    elsewhere=("count", "len", "size"),
 )
 def length(value: Any) -> Any:
     """The number of characters, items or keys; 0 for nothing, undefined for numbers."""

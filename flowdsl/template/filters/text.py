@@ -54,31 +54,13 @@ def indent(value: Any, width: Any = UNDEFINED, first: Any = False) -> str:
     return spaces + indented if truthy(first) and text else indented
 
 
-@filter_named(
-    "lower",
-    gives="text",
-    quick=True,
-    needs_value=True,
-    elsewhere=(
-        "lowercase",
-        "downcase",
-    ),
-)
+@filter_named("lower", gives="text", quick=True, needs_value=True, elsewhere=("lowercase", "downcase"))
 def lower(value: Any) -> str:
     """The text in small letters."""
     return value.lower() if type(value) is str else text_of(value).lower()
 
 
-@filter_named(
-    "upper",
-    gives="text",
-    quick=True,
-    needs_value=True,
-    elsewhere=(
-        "uppercase",
-        "upcase",
-    ),
-)
+@filter_named("upper", gives="text", quick=True, needs_value=True, elsewhere=("uppercase", "upcase"))
 def upper(value: Any) -> str:
     """The text in capitals."""
     return value.upper() if type(value) is str else text_of(value).upper()

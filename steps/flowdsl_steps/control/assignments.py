@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowdsl.step.rules import UNKNOWN, Options, Problem, show
+from flowdsl.step.problem import Problem, show
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import IDENTIFIER
 
 SOURCES = ("text", "raw_text", "expression", "steps")
@@ -42,7 +43,6 @@ def check_set(options: Options) -> Iterator[Problem]:
             "deprecated-key",
             "`convertTo` is deprecated",
             key="convertTo",
-            severity="warning",
             hint="a value that is exactly one `{{ expression }}` keeps its type; `| toInt` and `| toFloat` convert",
             on_key=True,
         )

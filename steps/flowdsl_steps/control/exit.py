@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl import Options, Problem, holds
-from flowdsl.nearest import nearest
-from flowdsl.step.rules import UNKNOWN, spelt
+from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.spec import Key
+from flowdsl_steps.control.inner_keys import inner_problems
 
 if TYPE_CHECKING:
     from flowdsl import StepContext
@@ -42,16 +42,6 @@ def check_notification(options: Options) -> Iterator[Problem]:
     given = options.given.get("notification")
     if given is UNKNOWN or not isinstance(given, Mapping):
         return
-    for name, value in given.items():
-        key = _KEYS.get(name)
-        if key is None:
-            near = nearest(name, _KEYS)
-            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
-            message = f"`{name}` is not a key of `notification`"
-            yield Problem(
-                "unknown-key", message, key="notification", inside=(name,), hint=hint, fixes=spelt(name, near)
-            )
-        elif value is not None and (problem := key.problem(value)) is not None:
-            yield problem._replace(key="notification", inside=(name,))
+    yield from inner_problems("notification", given, _KEYS)
     if given.get("message") is None:
         yield Problem("missing-key", "`notification` needs `message`", key="notification", hint="add `message:`")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flowdsl import Options, Problem, RunError, ServiceError
-from flowdsl.nearest import nearest
-from flowdsl.step.rules import UNKNOWN, spelt
+from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.spec import Key
+from flowdsl_steps.control.inner_keys import inner_problems
 
 
 class Repeat(NamedTuple):
@@ -57,14 +57,5 @@ def is_safe(error: RunError) -> bool:
 def check_repeat(options: Options) -> Iterator[Problem]:
     """What is wrong in `retry`: keys it does not have, values out of range."""
     retry = options.given.get("retry")
-    if retry is UNKNOWN or not isinstance(retry, Mapping):
-        return
-    for name, value in retry.items():
-        key = _KEYS.get(name)
-        if key is None:
-            near = nearest(name, _KEYS)
-            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
-            message, fixes = f"`{name}` is not a key of `retry`", spelt(name, near)
-            yield Problem("unknown-key", message, key="retry", inside=(name,), hint=hint, fixes=fixes)
-        elif value is not None and (problem := key.problem(value)) is not None:
-            yield problem._replace(key="retry", inside=(name,))
+    if retry is not UNKNOWN and isinstance(retry, Mapping):
+        yield from inner_problems("retry", retry, _KEYS)

@@ -32,8 +32,7 @@ _OPEN_HEADERS = ("accept", "accept-encoding", "user-agent")
 
 
 class RequestPolicy(NamedTuple):
-    """How a request is made: deadline of one attempt, resends, the most bytes of the response, and whether it may reach
-    private addresses."""
+    """How a request is made: deadline of an attempt, resends, limit of the response, whether to private addresses."""
 
     timeout_s: float
     max_retries: int

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from flowdsl.diagnostics import SEVERITIES, Severity
+from flowdsl.diagnostics import gravity
 from flowdsl.errors import ConfigError
 from flowdsl.step.common_keys import COMMON_KEYS
-from flowdsl.step.rules import UNKNOWN, Change, Options, Problem, show, use
+from flowdsl.step.problem import Change, Problem, show, use
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused
@@ -38,8 +39,7 @@ _NOT_ASKED = frozenset((*COMMON_KEYS, *_PROMPT_KEYS, "model", "timeoutMs", "maxR
 
 
 def check_image(options: Options) -> Iterator[Problem]:
-    """Every way in which the step's options do not fit its vendor and model, at most one for each key, the gravest
-    first kept.
+    """Every way in which the step's options do not fit its vendor and model; for each key only the gravest, or first.
 
     Options that a template decides are skipped. Source: openai-python 3.52, the OpenAI image generation guide and the
     Azure how-to, as the catalogue quotes them.
@@ -103,8 +103,7 @@ def request_in(options: Options) -> ImageRequest:
 
 
 def _placed(problem: Problem, options: Options) -> Problem:
-    """A problem of a request at the key of the step that asks for it; without a key when the value comes from the
-    service."""
+    """A problem of a request at the key of the step that asks for it; at none when the value is the service's."""
     if problem.covers:
         return _at_the_later(problem, options)
     key = problem.key
@@ -131,7 +130,7 @@ def _at_the_later(problem: Problem, options: Options) -> Problem:
 def _one_per_key(problems: list[Problem]) -> Iterator[Problem]:
     spoken: set[str] = set()
     kept: list[int] = []
-    for index, problem in sorted(enumerate(problems), key=lambda pair: SEVERITIES.index(pair[1].severity)):
+    for index, problem in sorted(enumerate(problems), key=lambda pair: gravity(pair[1].severity)):
         if problem.key is None or problem.key not in spoken:
             kept.append(index)
             spoken.update(key for key in (problem.key, *problem.covers) if key)
@@ -166,11 +165,10 @@ def on(
     code: str,
     message: str,
     hint: str | None = None,
-    severity: Severity = "error",
     fixes: tuple[Change, ...] = (),
 ) -> Problem:
     """A problem at a key, or at the step when the value comes from its service."""
-    return _placed(Problem(code, message, key, hint, severity, fixes=fixes), options)
+    return _placed(Problem(code, message, key, hint, fixes=fixes), options)
 
 
 def _habits(options: Options) -> Iterator[Problem]:
@@ -179,12 +177,12 @@ def _habits(options: Options) -> Iterator[Problem]:
     if isinstance(retries, int) and retries < 0:
         message = f"`maxRetries: {retries}` acts as 0"
         fixes = use("maxRetries", 0, safe=True)
-        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", "warning", fixes)
+        yield on(options, "maxRetries", "acts-as-zero", message, "write `maxRetries: 0`", fixes=fixes)
     for key in ("user", "safety_identifier"):
         value = known(options, key)
         if isinstance(value, str) and _is_email(value):
             message, hint = f"`{key}` looks like an e-mail address", "send a hash or an internal number instead"
-            yield on(options, key, "personal-identifier", message, hint, "note")
+            yield on(options, key, "personal-identifier", message, hint)
 
 
 def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
@@ -195,7 +193,7 @@ def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
     charged = "a request that is given up may still be charged"
     if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:
         message = f"{show(resolved.label)} can take up to two minutes, and {charged}"
-        yield Problem("short-timeout", message, "timeoutMs", hint, "note", fixes=SAFE_TIMEOUT)
+        yield Problem("short-timeout", message, "timeoutMs", hint, fixes=SAFE_TIMEOUT)
     if timeout is not None or (options.service is not None and options.service.option("timeoutMs") is not None):
         return
     default = options.defaults["timeoutMs"]
@@ -209,7 +207,7 @@ def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
         return
     message = f"{what} can take longer than the {default / 1000:g} s a request has by default, and {charged}"
     at = key if key and options.has(key) else None
-    yield Problem("short-timeout", message, at, hint, "note", fixes=SAFE_TIMEOUT)
+    yield Problem("short-timeout", message, at, hint, fixes=SAFE_TIMEOUT)
 
 
 SAFE_TIMEOUT = use("timeoutMs", 180_000)

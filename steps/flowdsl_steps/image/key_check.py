@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.rules import Options, Problem, show
+from flowdsl.step.problem import Problem, show
+from flowdsl.step.rules import Options
 from flowdsl_steps.image.hosts import host_of, is_local
 from flowdsl_steps.image.vendor import Vendor
 from flowdsl_steps.image.vendors import vendor_at
@@ -38,5 +39,4 @@ def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
         "key-for-foreign-host",
         f"the key of {variable} would be sent to {host}",
         hint=f"set `apiKey:` on the service {show(service.name)}, so that each endpoint gets its own key",
-        severity="warning",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.rules import Change, Problem, show, use
+from flowdsl.step.problem import Change, Problem, show, use
 from flowdsl_steps.image.catalogue import Life, Model, catalogue
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
@@ -88,7 +88,7 @@ def _retiring(request: ImageRequest, resolved: ResolvedModel, life: Life) -> Pro
         f"{_named(resolved)} will be shut down by {resolved.title} on {life.shutdown}, in {days}",
         key=_key(resolved),
         hint=f"before that day, {advice}" if advice else None,
-        severity="warning" if resolved.own else "note",
+        severity=None if resolved.own else "note",
         fixes=_replacement(resolved, life.replacement),
     )
 
@@ -136,4 +136,4 @@ def _unknown(resolved: ResolvedModel, label: str) -> Problem:
         hint = f"known and alive: {', '.join(alive)}" if resolved.own else None
         hint = f"did you mean {show(nearest)}?" if nearest else hint
     fixes = use("model", nearest) if nearest and resolved.origin == "step" else ()
-    return Problem("unknown-model", message, key=_key(resolved), hint=hint, severity="note", fixes=fixes)
+    return Problem("unknown-model", message, key=_key(resolved), hint=hint, fixes=fixes)

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 
 from flowdsl.nearest import nearest
-from flowdsl.step.rules import Change, Problem, drop, show, use
+from flowdsl.step.problem import Change, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Catalogue, Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.request import ImageRequest
@@ -46,7 +46,6 @@ def unsent_problems(request: ImageRequest, title: str, own_options: Container[st
             "`seed` is not sent: the Images API has no such parameter, so results are not reproducible",
             "seed",
             "it still tells cached and simulated images apart",
-            "note",
         )
     for name in ("images", "mask", "input_fidelity"):
         if getattr(request, name):
@@ -55,7 +54,7 @@ def unsent_problems(request: ImageRequest, title: str, own_options: Container[st
     for name in request.extra:
         if name not in own_options and request.extra[name] is not None:
             message = f"`{name}` is not sent: {title} has no such parameter"
-            yield Problem("dropped-parameter", message, name, "remove it", "warning", fixes=drop(name))
+            yield Problem("dropped-parameter", message, name, "remove it", fixes=drop(name))
 
 
 def listed(values: Sequence[str]) -> str:
@@ -85,7 +84,6 @@ def _absent_parameter(resolved: ResolvedModel, model: Model, name: str, value: o
                 f"`response_format` is not sent: {show(model.name)} always responds with b64_json",
                 name,
                 hint="remove it",
-                severity="warning",
                 fixes=drop(name),
             )
         message = f"{show(model.name)} cannot respond with a URL: it has no `response_format`"
@@ -118,7 +116,7 @@ def _value(resolved: ResolvedModel, model: Model, name: str, value: str, paramet
                 if _fine(other, name, value)
             ]
             instead = f"use {' or '.join(better[:2])} for it" if better else None
-            yield Problem("unstable-value", f"`{name}: {value}` {remark}", name, hint=instead, severity="warning")
+            yield Problem("unstable-value", f"`{name}: {value}` {remark}", name, hint=instead)
     elif values and (name == "quality" or value in _words(name)):
         better_word = translate_quality(value, model) if name == "quality" else None
         near = None if better_word else nearest(value, values)
@@ -141,7 +139,7 @@ def _fine(model: Model, name: str, value: str) -> bool:
 
 def _unverified(model: Model, name: str, what: str) -> Problem:
     message = f"whether {show(model.name)} accepts {what} is not known; it is sent unchanged"
-    return Problem("unverified-option", message, name, severity="note")
+    return Problem("unverified-option", message, name)
 
 
 def _words(name: str) -> frozenset[str]:
@@ -170,7 +168,7 @@ def _size(request: ImageRequest, model: Model) -> Iterator[Problem]:
         yield Problem("unsupported-value", message, "size", hint=hint, fixes=fixes)
     elif model.sizes.is_experimental(size):
         message = f"{show(size)} is above 2560x1440 pixels, which the vendor calls experimental"
-        yield Problem("experimental-size", message, "size", severity="note")
+        yield Problem("experimental-size", message, "size")
 
 
 def _any_gif_has(width: int, height: int) -> bool:
@@ -215,7 +213,7 @@ def _across(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]
         message = "`partial_images` has no effect without `stream: true`"
         fixes = (*use("stream", True), *drop("partial_images"))
         hint = "add `stream: true`, or remove it"
-        yield Problem("no-effect", message, "partial_images", hint, "warning", fixes=fixes)
+        yield Problem("no-effect", message, "partial_images", hint, fixes=fixes)
 
 
 def _svg(request: ImageRequest) -> Iterator[Problem]:
@@ -264,10 +262,10 @@ def _count(request: ImageRequest, model: Model) -> Iterator[Problem]:
         each = "one image" if most == 1 else f"at most {most} images"
         who = "an SVG is drawn alone" if form == "svg" else f"{show(model.name)} accepts no more in one"
         message = f"`n: {n}` is sent as {-(-n // most)} requests of {each}: {who}"
-        yield Problem("fan-out", message, "n", severity="note")
+        yield Problem("fan-out", message, "n")
     elif request.stream is True:
         message = f"how `stream` goes with `n: {n}` is not documented; it is sent unchanged"
-        yield Problem("unverified-option", message, "stream", severity="note")
+        yield Problem("unverified-option", message, "stream")
 
 
 def _generic(request: ImageRequest) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.step.rules import Conflicts, Limit
@@ -44,6 +44,8 @@ class ImageOptions(Step):
 
     Source: OpenAI API reference, Create image; openai-python 3.52 `ImageGenerateParams`.
     """
+
+    model_config = ConfigDict(defer_build=True)  # each of the steps below makes a validator of its own, this one none
 
     model: str = DEFAULT_MODEL
     """The image model. On Azure the deployment decides, and this names the model behind it."""

@@ -1,4 +1,4 @@
-"""The response of a vendor, read while it arrives: JSON with pictures in base64, or a picture as raw bytes.
+"""The response of a vendor, read while it arrives: JSON with pictures in base64.
 
 The base64 of each picture is decoded and written to the image store chunk by chunk, so that a response of any size
 costs a few buffers of memory; what is left of the JSON is small and read at the end.

@@ -3,8 +3,8 @@
 **What is unknown, and why is it not sent again?** A request for pictures is paid for, and no vendor has an idempotency
 key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
 
-- `retry`: it was refused before work began. There was no connection, or the vendor said too many requests, or
-  it said overloaded, with a body of its own or a time to come back. Sent again, as often as `maxRetries` says.
+- `retry`: it was refused before work began. There was no connection, or the vendor said too many requests, or it said
+  overloaded, with a body of its own or a time to come back. Sent again, as often as `maxRetries` says.
 - `never`: it would fail again. A wrong key, a wrong option, moderation, a used-up quota.
 - `unknown`: it was sent and no usable response came: a deadline, a broken connection, a 408, 409 or 5xx, a body that is
   none, a task that was taken and then lost. The picture may be made and billed, and nobody here can find out. Sending

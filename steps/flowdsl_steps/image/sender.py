@@ -47,8 +47,7 @@ class RequestPolicy(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What a request brought, how often it was sent, and whether one of the attempts may have been billed for
-    nothing."""
+    """What a request brought, how often it was sent, and whether an attempt may have been billed for nothing."""
 
     received: Received
     attempts: int

@@ -16,7 +16,7 @@ from flowdsl_steps.image.failure import Failure, read_error
 
 if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
-    from flowdsl.step.rules import Problem
+    from flowdsl.step.problem import Problem
     from flowdsl.step.service import Service
     from flowdsl.step.spec import Key
     from flowdsl_steps.http.request import HttpRequest
@@ -29,8 +29,8 @@ class Endpoint(Record):
     """The address and headers of the requests of one service, and what an error message may say about them.
 
     `label` is the model or the deployment that is asked for, `model` what the body names (None: the address already
-    does). `sign`, where a vendor wants its requests signed or
-    a token that expires, makes further headers for each attempt. `secrets` are texts that no message may hold.
+    does). `sign`, where a vendor wants its requests signed or a token that expires, makes further headers for each
+    attempt. `secrets` are texts that no message may hold.
     """
 
     service: str

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.step.rules import Problem
+from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.http.multipart import Multipart, Part

@@ -6,15 +6,16 @@ The facts stand in `models.json`, with their sources.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size, tidy_size
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
 __all__ = [
     "DYING_DAYS",
@@ -31,13 +32,13 @@ __all__ = [
     "use_catalogue",
 ]
 
-SHIPPED = Path(__file__).with_name("models.json")
+SHIPPED = f"{os.path.dirname(__file__)}/models.json"  # noqa: PTH120  pathlib is slow to import
 """The facts that come along."""
 DYING_DAYS = 90
 """A model whose shutdown is at most this many days away is dying."""
 
 
-_in_force = SHIPPED
+_in_force: str | Path = SHIPPED
 
 State = Literal["alive", "dying", "dead", "unknown"]
 
@@ -77,7 +78,6 @@ class Model:
         "_home",
         "_life",
         "_n",
-        "assumed",
         "family",
         "name",
         "parameters",
@@ -86,7 +86,6 @@ class Model:
         "sizes",
         "snapshots",
         "sources",
-        "url_possible",
     )
 
     def __init__(self, name: str, data: Mapping[str, Any], home: Catalogue) -> None:
@@ -99,9 +98,7 @@ class Model:
         self.parameters = {
             key: _parameter(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
-        self.url_possible: bool = family["url_possible"]
         self.prices: Mapping[str, Any] = data["prices"]
-        self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self.sources: tuple[str, ...] = tuple(data["sources"])
         self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
         self._n: tuple[int, int] = tuple(data.get("n") or family["n"])
@@ -205,13 +202,14 @@ class Catalogue:
 
 
 @cache
-def catalogue_in(file: Path) -> Catalogue:
+def catalogue_in(file: str | Path) -> Catalogue:
     """The catalogue in a file, read once.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return Catalogue(json.loads(file.read_bytes()))
+    with open(file, "rb") as opened:  # noqa: PTH123
+        return Catalogue(json.load(opened))
 
 
 def catalogue() -> Catalogue:
@@ -219,7 +217,7 @@ def catalogue() -> Catalogue:
     return catalogue_in(_in_force)
 
 
-def use_catalogue(file: Path) -> None:
+def use_catalogue(file: str | Path) -> None:
     """Takes another file's facts from now on, in this process: those of tests that name models do not change."""
     global _in_force
     _in_force = file

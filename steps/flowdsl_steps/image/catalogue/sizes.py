@@ -40,11 +40,6 @@ class Sizes:
         self.auto: bool = data["auto"]
         self._limits: Mapping[str, Any] | None = data if "multiple_of" in data else None
 
-    @property
-    def flexible(self) -> bool:
-        """Whether sizes beyond the listed ones are taken."""
-        return self._limits is not None
-
     def fault(self, size: str) -> str | None:
         """Why the model does not accept the size, or None when it does. Says nothing of what `auto` gives."""
         if size in self.values or (size == "auto" and self.auto):

@@ -22,9 +22,9 @@ DEFAULT_KEY = "sk-simulated"
 class State:
     """The simulator's settings and memory.
 
-    `key` None accepts any key; `as_of` refuses models that are not served on that day.
-    `deployments` adds Azure deployment names; every model name, and `images` for gpt-image-2, is one already.
-    `payload_bytes` gives every file that size, `latency_s` is the time an image takes at least.
+    `key` None accepts any key; `as_of` refuses models that are not served on that day. `deployments` adds Azure
+    deployment names; every model name, and `images` for gpt-image-2, is one already. `payload_bytes` gives every file
+    that size, `latency_s` is the time an image takes at least.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlunsplit
 
-from flowdsl.step.rules import Problem, show
+from flowdsl.step.problem import Problem, show
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.catalogue import catalogue
@@ -51,8 +51,7 @@ class Azure(OpenAI):
             yield from _old_api_version(model)
 
     def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
-        """The deployments form when the api-version is a date, else the v1 form, where the body's model is the
-        deployment.
+        """The deployments form when the api-version is a date; else the v1 form, whose body names the deployment.
 
         An Entra token (`authKey`) wins over a key. A full address is accepted as endpoint: its deployment and
         api-version count where the entry names none.
@@ -114,7 +113,6 @@ def _old_api_version(model: ResolvedModel) -> Iterator[Problem]:
             "old-api-version",
             f"the API version {show(version)} is older than {show(model.model.name)} and does not know it",
             hint=f"set the service's `apiVersion` to `{first}-preview` or later, or to `preview`",
-            severity="warning",
         )
 
 

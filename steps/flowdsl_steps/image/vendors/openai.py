@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlunsplit
 
 from flowdsl.errors import ConfigError
-from flowdsl.step.rules import Problem
+from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
-from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Model, catalogue
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
@@ -26,6 +25,7 @@ from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 
 if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
+    from flowdsl_steps.http.request import HttpRequest
     from flowdsl_steps.image.response import Received, ResponseReader
 
 API_HOST = "api.openai.com"
@@ -82,6 +82,8 @@ class OpenAI(Vendor):
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
         """A JSON body of the options, without those that the model is known not to have."""
+        from flowdsl_steps.http.request import HttpRequest
+
         model = catalogue().find(endpoint.label)
         body: dict[str, Any] = {"prompt": request.prompt}
         if endpoint.model is not None:

@@ -1,0 +1,103 @@
+"""What is said of a name that is undefined: why it is, what was most likely meant, and what corrects it.
+
+Imported with the first such name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flowdsl.diagnostics import Fix, Related
+from flowdsl.nearest import nearest
+from flowdsl.template.builtins import BUILTINS
+
+if TYPE_CHECKING:
+    from flowdsl.checker.names.template_use import NameTable, Use
+    from flowdsl.codes import Severity
+    from flowdsl.syntax.node import Node
+
+_PYTHON = {"True": "true", "False": "false", "None": "none"}
+_UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
+
+
+def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, end: int, called: bool) -> None:
+    """Reports a FlowContext key that no path to a template sets.
+
+    `shown` is the key as the template reads it, from `start` to `end` in its text; with `called` as a function.
+    """
+    span, state = use.span(start, end), use.state
+    related: tuple[Related, ...] = ()
+    hint: str | None
+    fix: Fix | None = None
+    bare = shown == key
+    later = names.later().get(key)
+    function = _UNQUOTED.search(use.text[:start]) if bare else None
+    if function is not None:
+        message, hint = f"`{key}` is undefined", f"quote the name: `{function[1]}('{key}')`"
+        fix = use.instead(start, end, f"'{key}'", safe=True)
+    elif bare and key in _PYTHON:
+        message, hint = f"`{key}` is undefined", f"write `{_PYTHON[key]}`"
+        fix = use.instead(start, end, _PYTHON[key], safe=True)
+    elif later is not None and later.source is span.source and later.start >= names.at:
+        message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
+        related = (Related(later.span, "set here, later"),)
+    elif called:
+        message, hint = f"there is no function `{key}`", _instead_of_function(key, names.names | BUILTINS.keys())
+    else:
+        known = list(state.known_keys())
+        near = nearest(key, [*known, *names.names] if bare else known)
+        message = f"`{shown}` is undefined: no step before this one sets it, and no input declares it"
+        if later is not None:
+            message = f"`{shown}` is undefined: no path to this step sets it"
+            related = (Related(later.span, "set here, on another path"),)
+        entry = state.get(near) if near else None
+        if near:
+            meant = f"{'flowContext.' if entry is not None else ''}{near}"
+            hint, fix = f"did you mean `{meant}`?", use.instead(start, end, meant)
+            if entry is not None and entry.where is not None:
+                related = (Related(entry.where.span, "set here"),)
+        else:
+            more = f", declare it under `inputs:`, or write `{shown} | default('')`"
+            hint, fix = names.findings.how_to_set(more), use.defaulted(end)
+    severity: Severity | None = "warning" if names.lenient and not called else None
+    related += names.reading
+    names.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix])
+
+
+def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int) -> None:
+    """Reports an input that the flow does not declare and a template reads, from `start` to `end` in its text."""
+    from flowdsl.document.symbols import symbols
+
+    near = nearest(name, symbols(names.document).defined("input"))
+    fix = None
+    if near:
+        hint = f"did you mean `inputs.{near}`?"
+        fix = use.instead(end - len(name), end, near)
+    else:
+        hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
+        fix = _declared(names.document.root, name)
+    message = f"the flow declares no input `{name}`"
+    names.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
+
+
+def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
+    from flowdsl.template.filters import FILTERS, from_elsewhere
+
+    filter = name if name in FILTERS else from_elsewhere(name)
+    if filter is not None:
+        return f"that is a filter: `value | {filter}`"
+    near = nearest(name, names)
+    return f"did you mean `{near}`?" if near else None
+
+
+def _declared(root: Node, name: str) -> Fix | None:
+    """A declaration of an input: in the `inputs` of the flow, or in new ones."""
+    from flowdsl.syntax.fixes import added
+
+    if root.kind != "map":
+        return None
+    inputs = root.value.get("inputs")
+    entry, title = f"{name}: {{type: string}}", f"declare `{name}`"
+    return added(root, f"inputs: {{{entry}}}", title=title) if inputs is None else added(inputs, entry, title=title)
