@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from flowdsl.source import Source, Span
@@ -75,7 +75,8 @@ class Diagnostic(_Finding):
     """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
     any one of them does.
 
-    `severity` is given where it is not the one that `codes.py` has for the code.
+    `severity` is given where it is not the one that `codes.py` has for the code. A secret that stands in the file in
+    plain text is taken out where the finding is shown: by `to_dict`, `render` and `repr`.
     """
 
     __slots__ = ()
@@ -92,21 +93,33 @@ class Diagnostic(_Finding):
     ) -> Diagnostic:
         return super().__new__(cls, code, message, span, severity or usual_severity(code), hint, related, fixes)
 
+    def __repr__(self) -> str:
+        hide = self.span.source.hide
+        return f"<Diagnostic {self.span} {self.severity} {self.code}: {hide(self.message)}>"
+
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character."""
+        """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character.
+
+        A fix that would repeat a secret of the file is left out.
+        """
+        hide = self.span.source.hide
         return {
             "path": self.span.path,
             **_place(self.span),
             "severity": self.severity,
             "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
+            "message": hide(self.message),
+            "hint": None if self.hint is None else hide(self.hint),
             "related": [
-                {"path": r.span.path, "line": r.span.first.line, "col": r.span.first.col, "message": r.message}
+                {"path": r.span.path, "line": r.span.first.line, "col": r.span.first.col, "message": hide(r.message)}
                 for r in self.related
             ],
-            "fixes": [fix.to_dict() for fix in self.fixes],
+            "fixes": [fix.to_dict() for fix in self.fixes if not _repeats_secret(fix)],
         }
+
+
+def _repeats_secret(fix: Fix) -> bool:
+    return any(edit.span.source.hide(f"{fix.title} {edit.text}") != f"{fix.title} {edit.text}" for edit in fix.edits)
 
 
 def _place(span: Span) -> dict[str, int]:
@@ -168,15 +181,15 @@ class _Paint:
 
 
 def _render_one(diagnostic: Diagnostic, paint: _Paint) -> str:
-    severity = diagnostic.severity
-    head = f"{paint('bold', str(diagnostic.span))}: {paint(severity, severity)}: {diagnostic.message}"
+    severity, hide = diagnostic.severity, diagnostic.span.source.hide
+    head = f"{paint('bold', str(diagnostic.span))}: {paint(severity, severity)}: {hide(diagnostic.message)}"
     lines = [f"{head} {paint('dim', f'[{diagnostic.code}]')}"]
     lines += _excerpt(diagnostic.span, "^", paint, severity)
     for related in diagnostic.related:
-        lines.append(f"  {related.span}: {related.message}")
+        lines.append(f"  {related.span}: {hide(related.message)}")
         lines += _excerpt(related.span, "-", paint, "dim")
     if diagnostic.hint:
-        lines.append(f"  {paint('hint', 'hint')}: {diagnostic.hint}")
+        lines.append(f"  {paint('hint', 'hint')}: {hide(diagnostic.hint)}")
     return "\n".join(lines)
 
 
@@ -186,9 +199,10 @@ def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> list[str]:
     if not source.text:
         return []
     first, last = span.first, span.last
-    text = source.line(first.line)
-    start = first.col - 1
-    end = last.col - 1 if last.line == first.line else len(text.rstrip())
+    whole = source.line(first.line)
+    text, place = _concealed(whole, span.start - first.col + 1, source.secrets)
+    start = place(first.col - 1)
+    end = place(last.col - 1) if last.line == first.line else len(text.rstrip())
     shift = max(0, start - 100) if len(text) > 160 else 0
     shown = text[shift : shift + 160].expandtabs(4)
     before = _width(text[shift:start].expandtabs(4))
@@ -196,6 +210,30 @@ def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> list[str]:
     number = str(first.line).rjust(4)
     bar = paint("dim", "|")
     return [f"{paint('dim', number)} {bar} {shown}".rstrip(), f"     {bar} {' ' * before}{paint(kind, mark * length)}"]
+
+
+def _concealed(line: str, offset: int, secrets: Sequence[tuple[int, int]]) -> tuple[str, Callable[[int], int]]:
+    """A line, which begins at `offset`, with stars for its secrets, and what tells where a column of it went."""
+    from flowdsl.secrets.plain import HIDDEN
+
+    here = [(max(start - offset, 0), min(end - offset, len(line))) for start, end in secrets]
+    here = [(start, end) for start, end in here if start < end]
+    parts, at = [], 0
+    for start, end in here:
+        parts += [line[at:start], HIDDEN]
+        at = end
+
+    def place(column: int) -> int:
+        moved = 0
+        for start, end in here:
+            if column <= start:
+                break
+            if column < end:
+                return start + moved + len(HIDDEN) * (column > start)
+            moved += len(HIDDEN) - (end - start)
+        return column + moved
+
+    return "".join([*parts, line[at:]]), place
 
 
 def _width(text: str) -> int:

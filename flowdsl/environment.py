@@ -23,6 +23,7 @@ from flowdsl.services import (
     allows_private_addresses,
     checked_entries,
     checked_overrides,
+    plain_settings,
     settings_file,
 )
 from flowdsl.source import Source
@@ -193,7 +194,7 @@ class Environment(Unchanging):
 
     def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[FlowFile | None, list[Diagnostic], ServiceLayers]:
         source, diagnostics = _source(flow)
-        layers = self._layers(source)
+        layers, plain = self._layers(source)
         if diagnostics:
             return None, diagnostics, layers
         files = Files(source)
@@ -211,18 +212,21 @@ class Environment(Unchanging):
             context=declare,
             as_of=self.as_of or _today(),
         )
-        return file, check_file(file, settings), layers
+        return file, [*plain, *check_file(file, settings)], layers
 
-    def _layers(self, source: Source) -> ServiceLayers:
+    def _layers(self, source: Source) -> tuple[ServiceLayers, list[Diagnostic]]:
+        """The layers of settings, and the keys that stand in the settings file in plain text."""
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
         private = False
+        plain: list[Diagnostic] = []
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
             private = allows_private_addresses(*found)
+            plain = plain_settings(*found)
         layers.append(("host", self.services))
-        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private)
+        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private), plain
 
 
 class Flow:

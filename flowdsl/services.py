@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from flowdsl.step.service import SECRET_SETTINGS, Service
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
     from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
@@ -301,6 +302,49 @@ def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[
     entries = content.get("services", {})
     _check_settings(f"{path}: services", entries, templated=True)
     return dict(entries)
+
+
+def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
+    """A finding for each key that stands in a settings file in plain text."""
+    found = [
+        (name, value)
+        for entry in content.get("services", {}).values()
+        for name, value in (*_secret_settings(entry), *_secret_headers(entry.get("headers")))
+        if isinstance(value, str) and value and not is_templated(value)
+    ]
+    if not found:
+        return []
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.source import Source, Span
+
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        source = Source(file.read(), os.path.relpath(path))
+    for _, value in found:
+        for match in re.finditer(re.escape(value), source.text):
+            source.conceal(*match.span())
+    diagnostics = []
+    for name, value in found:
+        place = re.search(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=\s*[\"']+{re.escape(value)})", source.text)
+        diagnostics.append(
+            Diagnostic(
+                "plain-secret",
+                f"`{name}` stands in the file, where everybody who has the file can read it",
+                Span(source, *(place.span() if place else (0, 0))),
+                hint=f"write `{name} = \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
+            )
+        )
+    return diagnostics
+
+
+def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in entry.items() if is_secret(name))
+
+
+def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(headers, Mapping) and headers:
+        from flowdsl.secrets.plain import names_secret
+
+        yield from ((name, value) for name, value in headers.items() if names_secret(name))
 
 
 def checked_overrides(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

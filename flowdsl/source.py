@@ -7,6 +7,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+_REVEALING = 6
+"""A secret shorter than this is not taken out of messages: that would garble them."""
+
 
 class Position(NamedTuple):
     """A place for people: line and column, both from 1, columns in characters."""
@@ -22,7 +25,7 @@ class Source:
     left out of it, and so are bytes that are no UTF-8, where U+FFFD stands: `encode` gives both back.
     """
 
-    __slots__ = ("_starts", "_undecoded", "marks", "path", "text")
+    __slots__ = ("_concealed", "_secrets", "_starts", "_undecoded", "marks", "path", "text")
 
     def __init__(self, text: str, path: str = "<text>", undecoded: Mapping[int, bytes] | None = None) -> None:
         self.text = text.lstrip("\ufeff")
@@ -30,6 +33,8 @@ class Source:
         self.marks = len(text) - len(self.text)
         """How many byte order marks stand at the start."""
         self._undecoded = undecoded
+        self._concealed: list[tuple[int, int]] = []
+        self._secrets: list[tuple[int, int]] | None = None
         self._starts: Sequence[int] | None = None
 
     def __repr__(self) -> str:
@@ -62,6 +67,29 @@ class Source:
             return self.text[start:end].encode("utf-8", "surrogatepass")
         undecoded = self._undecoded
         return b"".join(undecoded.get(at) or self.text[at].encode() for at in range(start, end))
+
+    def conceal(self, start: int, end: int) -> None:
+        """Marks characters as a secret that stands in the text: no finding shows them."""
+        self._concealed.append((start, end))
+        self._secrets = None
+
+    @property
+    def secrets(self) -> list[tuple[int, int]]:
+        """Where secrets stand in plain text, as far as one can tell: start and end of each, in order."""
+        if self._secrets is None:
+            from flowdsl.secrets.plain import merged, plain_secrets  # few files have a finding
+
+            self._secrets = merged([*plain_secrets(self.text), *self._concealed])
+        return self._secrets
+
+    def hide(self, text: str) -> str:
+        """A message about this text without the secrets that stand in it."""
+        if not self.secrets:
+            return text
+        from flowdsl.secrets.plain import without
+
+        found = {self.text[start:end].strip() for start, end in self.secrets}
+        return without(text, (secret for secret in found if len(secret) >= _REVEALING or secret == text))
 
     def _line_starts(self) -> Sequence[int]:
         if self._starts is None:

@@ -105,16 +105,35 @@ def _check_entry(entry: Node, findings: Findings) -> None:
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
         if is_secret(key) and isinstance(value.value, str) and value.value and not templated:
-            findings.add(
-                "plain-secret",
-                f"`{key}` stands in the file, where everybody who has the file can read it",
-                entry.keys[key],
-                hint=f"write `{key}: \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
-                fixes=[fixes.renamed(value, "{{ secret('MY_KEY') }}", title="read the environment variable MY_KEY")],
-            )
+            _plain_secret(entry.keys[key], value, "{{ secret('MY_KEY') }}", findings)
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)
             findings.add(problem.code, problem.message, value, hint=problem.hint, fixes=[fix])
+        if value.kind == "map":
+            _check_headers(value, findings)
+
+
+def _check_headers(headers: Node, findings: Findings) -> None:
+    """Reports each header whose value is a key in plain text; a scheme such as `Bearer` stays in front of it."""
+    from flowdsl.secrets.plain import names_secret
+
+    for name, header in headers.value.items():
+        if isinstance(header.value, str) and header.value and not is_templated(header.value) and names_secret(name):
+            header.source.conceal(header.span.start, header.span.end)
+            scheme, blank, _ = header.value.rpartition(" ")
+            _plain_secret(
+                headers.keys[name], header, f"{scheme if blank else ''}{blank}{{{{ secret('MY_KEY') }}}}", findings
+            )
+
+
+def _plain_secret(key: Node, value: Node, instead: str, findings: Findings) -> None:
+    findings.add(
+        "plain-secret",
+        f"`{key.value}` stands in the file, where everybody who has the file can read it",
+        key,
+        hint=f'write `{key.value}: "{instead}"`, which reads the environment variable MY_KEY',
+        fixes=[fixes.renamed(value, instead, title="read the environment variable MY_KEY")],
+    )
 
 
 def _setting_fix(problem: Problem, value: Node) -> Fix | None:

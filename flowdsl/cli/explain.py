@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, one_of
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.cli.origins import options_of, service_of, settings_of
 
     service = service_of(step, flow.document, flow._layers)
-    given = list(options_of(step, service))
+    hide = step.node.source.hide
+    given = [row._replace(value=_without_secrets(row.value, hide)) for row in options_of(step, service)]
     settings = list(settings_of(service)) if service is not None else []
     if options.format == "json":
         print(_json(step, given, service, settings))
@@ -104,6 +105,15 @@ def _hidden(text: str) -> str:
     import re
 
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+
+
+def _without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
+    """A value of the file without the secrets that stand there in plain text."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {key: _without_secrets(item, hide) for key, item in value.items()}
+    return [_without_secrets(item, hide) for item in value] if isinstance(value, list) else value
 
 
 def _json(step: StepNode, given: Iterable[Option], service: Service | None, settings: Iterable[Option]) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flowdsl.document.document import Document, StepNode
+from flowdsl.secrets.plain import HIDDEN
 from flowdsl.services import SETTINGS, ServiceLayers
 from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
 BUILT_IN = "built-in default"
-HIDDEN = "***"
 
 
 class Option(NamedTuple):

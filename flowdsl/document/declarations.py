@@ -5,8 +5,10 @@ from __future__ import annotations
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
-from flowdsl.services import all_settings, other_names, setting
+from flowdsl.nearest import nearest
+from flowdsl.services import all_settings, is_secret, other_names, setting
 from flowdsl.step.problem import show
+from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
 
@@ -57,9 +59,21 @@ def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:
             continue
         entries[name] = entry
         of = entry.value["provider"].value if "provider" in entry.value else None
+        for key, value in entry.value.items():
+            if not is_templated(value.span.text) and _may_be_secret(key, of):
+                value.source.conceal(value.span.start, value.span.end)
         for key in entry.value:
             if setting(key, of) is None:
                 known = all_settings()
                 findings.unknown_key(entry.keys[key], known, "a service entry", other_names(), beside=entry.value)
     builder.services.append(entries)
     return entries
+
+
+def _may_be_secret(key: str, provider_name: object) -> bool:
+    """Whether a setting is a secret; one that does not exist is, unless it is one that may be shown, misspelt."""
+    if setting(key, provider_name) is None:
+        others = other_names()
+        near = nearest(key, [*all_settings(provider_name), *others])
+        key = others.get(key) or others.get(near or "", near or "")
+    return not key or is_secret(key)

@@ -17,15 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.errors import TemplateError
+from flowdsl.secrets.plain import BEGINNING, HIDDEN, without_beginning
 from flowdsl.template.taint import SecretText
 
-HIDDEN = "***"
-"""What stands in place of a secret."""
 REVEALING = 6
 """A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
 would garble every message and reveal nobody's secret."""
-BEGINNING = 12
-"""So many first characters of a secret are hidden too, because messages shorten long values."""
 
 
 class Secrets:
@@ -79,7 +76,7 @@ class Secrets:
                 text = text.replace(form, HIDDEN)
         for beginning, forms in self._beginnings.items():
             if beginning in text:
-                text = _without(text, beginning, forms)
+                text = without_beginning(text, beginning, forms)
         return text
 
     def hide_in(self, value: Any) -> Any:
@@ -136,21 +133,6 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (secret, secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
     yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), secret.translate(_IN_HTML), raw.hex())
     yield b64encode(raw).decode().rstrip("=")
-
-
-def _without(text: str, beginning: str, forms: list[str]) -> str:
-    """The text without the shortened forms that begin like this."""
-    at = text.find(beginning)
-    while at >= 0:
-        length = max(_agreeing(text, at, form) for form in forms)
-        text = text[:at] + HIDDEN + text[at + length :]
-        at = text.find(beginning, at + len(HIDDEN))
-    return text
-
-
-def _agreeing(text: str, at: int, form: str) -> int:
-    """How many characters of the text from there on are those of the form."""
-    return next((i for i, char in enumerate(form) if text[at + i : at + i + 1] != char), len(form))
 
 
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

@@ -1,0 +1,153 @@
+"""Secrets that stand in a file in plain text: where they are, so that no finding shows them.
+
+A file with a mistake may not be readable as YAML, so this looks at the text alone: at values behind names that speak of
+keys (`apiKey`, `Authorization`, and `apiKeyy` too), and at words that look like a vendor's key wherever they stand. Who
+knows more, such as the settings of a service, says so by `Source.conceal`. Hiding too much is the lesser evil.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from flowdsl.nearest import nearest
+
+HIDDEN = "***"
+"""What stands in place of a secret."""
+BEGINNING = 12
+"""So many first characters of a secret are hidden too, because messages shorten long values."""
+
+_NAMED = re.compile(
+    r"""(?P<line>^[ \t\-#]*)?(?<![\w$-])(?P<name>[\w-]{1,80}+)(?:["'][ \t]*:|[ \t]*:(?=\s|$)|(?(line)[ \t]*=|(?!)))"""
+    r"""[ \t]*(?:[&!]\S*[ \t]+)*""",
+    re.MULTILINE,
+)
+"""A name and what stands between it and its value: YAML's and JSON's colon, and TOML's `=` at the start of a line."""
+_WORDS = (
+    *("apikey", "authkey", "accesskey", "secretkey", "privatekey", "projectkey", "subscriptionkey", "signingkey"),
+    *("clientpem", "password", "passwd", "passphrase", "secret", "credential", "authorization", "bearer", "cookie"),
+)
+_ALONE = frozenset({"pwd", "pass", "auth", "login"})
+_SPELT = ("apiKey", "authKey")
+_OPEN = frozenset({"true", "false", "null", "~"})
+_MAYBE_A_KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.~+/=-]{12,}")
+_LOOKS_LIKE_A_KEY = re.compile(
+    r"(?<![\w-])(?:"
+    r"(?:sk|sess|xai|gsk|glpat)-[\w-]{6,}"
+    r"|(?:ghp|gho|ghs|ghu|github_pat|hf|r8|gsk|sk|rk|pk)_\w{16,}|xox[a-z]-[\w-]{10,}"
+    r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,4000}+\.[\w-]+(?:\.[\w-]+)?"
+    r"|(?:[Bb]earer|[Bb]asic|Token|Key)[ ]+(?P<scheme>(?=\S*[\d=]|\S{20})[\w.~+/=-]{6,})"
+    r"|[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD)=(?P<variable>[^\s\"'{]+)"
+    r")"
+    r"|://[^/\s:@{]*:(?P<login>[^/@\s{]+)@"
+    r"|[?&](?:[\w-]*key|[\w-]*token|[\w-]*secret|sig|signature|password)=(?P<query>[^&\s\"'#{},]+)"
+    r"|-----BEGIN[ ][\w ]{0,30}-----(?P<pem>.*?)(?=-----|\Z)",
+    re.DOTALL,
+)
+_KEY_LINE = re.compile(r"\s*(?:-\s|[\w-]+[\"']?\s*:(?:\s|$))")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\']|\'\')*\'?', re.DOTALL)
+
+
+def plain_secrets(text: str) -> list[tuple[int, int]]:
+    """Where a text holds what may be a secret: start and end of each, in order, none touching the next."""
+    found = [match.span(match.lastgroup or 0) for match in _LOOKS_LIKE_A_KEY.finditer(text)]
+    judged: dict[str, bool] = {}
+    for match in _NAMED.finditer(text):
+        name = match["name"]
+        if name not in judged:
+            judged[name] = names_secret(name)
+        if judged[name] or name == "key":
+            found += _values(text, match, judged[name])
+    return merged(found)
+
+
+def names_secret(name: str) -> bool:
+    """Whether a name of a key or a header, also a misspelt one, is one for a secret."""
+    folded = name.lower().replace("-", "").replace("_", "")
+    if folded in _ALONE or any(word in folded for word in _WORDS):
+        return True
+    if "token" in folded:
+        return "tokens" not in folded
+    return nearest(name, _SPELT) is not None
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, with those that overlap made one."""
+    whole: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = whole[-1][0], max(end, whole[-1][1])
+        elif start < end:
+            whole.append((start, end))
+    return whole
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """A message without the secrets, also where it shows the beginning of one."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+        if len(secret) > BEGINNING and secret[:BEGINNING] in text:
+            text = without_beginning(text, secret[:BEGINNING], [secret])
+    return text
+
+
+def without_beginning(text: str, beginning: str, forms: list[str]) -> str:
+    """The text without the shortened forms that begin like this."""
+    at = text.find(beginning)
+    while at >= 0:
+        length = max(_agreeing(text, at, form) for form in forms)
+        text = text[:at] + HIDDEN + text[at + length :]
+        at = text.find(beginning, at + len(HIDDEN))
+    return text
+
+
+def _agreeing(text: str, at: int, form: str) -> int:
+    """How many characters of the text from there on are those of the form."""
+    return next((i for i, char in enumerate(form) if text[at + i : at + i + 1] != char), len(form))
+
+
+def _values(text: str, match: re.Match[str], sure: bool) -> Iterator[tuple[int, int]]:
+    """The places of the value behind a name; only one that looks like a key when the name alone does not say so."""
+    start, ends = match.end(), text.find("\n", match.end())
+    ends = len(text) if ends < 0 else ends
+    line = text.rfind("\n", 0, match.start("name")) + 1
+    if text[start : start + 1] in ('"', "'"):
+        quoted = _QUOTED.match(text, start)
+        assert quoted is not None  # noqa: S101  a quote begins there
+        end = quoted.end() if quoted[0][-1] == quoted[0][0] and len(quoted[0]) > 1 else ends
+        spans = [(start + 1, end - (end != ends or text[end - 1] == text[start]))]
+    elif text[start : start + 1] in ("{", "*"):
+        return
+    else:
+        before = text[line : match.start("name")]
+        inline = before.count("{") > before.count("}")
+        rest = re.split(r"[,}]|\s#" if inline else r"\s#", text[start:ends], maxsplit=1)[0].rstrip()
+        block = not rest or rest[0] in "|>"
+        spans = [] if block else [(start, start + len(rest))]
+        if not inline:
+            spans += _below(text, line, ends, block and bool(rest))
+    whole = "".join(text[start:end] for start, end in spans)
+    if "{{" in whole or "{%" in whole or whole.strip().lower() in _OPEN:
+        return
+    if sure or _MAYBE_A_KEY.fullmatch(whole):
+        yield from spans
+
+
+def _below(text: str, line: int, ends: int, block: bool) -> Iterator[tuple[int, int]]:
+    """The lines that belong to a value above them: deeper than its key, and no keys themselves unless in a `block`."""
+    depth = _depth(text[line:ends])
+    at = ends + 1
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        row = text[at:end].rstrip()
+        if row.strip():
+            if _depth(row) <= depth or (not block and _KEY_LINE.match(row)):
+                return
+            yield at + _depth(row), at + len(row)
+        at = end + 1
+
+
+def _depth(row: str) -> int:
+    return len(row) - len(row.lstrip(" \t"))
