@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -172,6 +173,29 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
+
+
+def test_a_disk_that_takes_no_picture_ends_the_run_at_once_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+
+    def small_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    with Simulator() as simulator:
+        found = subprocess.run(
+            command("run", "a.flow.yaml", "--quiet"),
+            cwd=tmp_path,
+            env=environment(simulator, PYTHONDONTWRITEBYTECODE="1"),
+            capture_output=True,
+            text=True,
+            timeout=20,
+            preexec_fn=small_disk,
+            check=False,
+        )
+    assert found.returncode == 1
+    assert f"the image cannot be stored in {tmp_path}/flowdsl-images: File too large" in found.stderr
+    assert list((tmp_path / "flowdsl-images").iterdir()) == []
 
 
 def test_an_interrupted_run_ends_with_130_and_leaves_no_part_files(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ class _Base64Text:
         try:
             self._writer.write(content)
         except StepError as error:
-            raise _unstorable(error) from error
+            raise _unstorable(error) from error.__cause__
 
     def finish(self) -> None:
         if self._carry or self._held:
@@ -356,7 +356,7 @@ class RawResponse(ResponseReader):
         try:
             self._writer.write(chunk)
         except StepError as error:
-            raise _unstorable(error) from error
+            raise _unstorable(error) from error.__cause__
 
     def finish(self) -> Received:
         """The picture, stored.
