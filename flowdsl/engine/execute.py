@@ -71,8 +71,27 @@ async def run_program(
         effects=effects,
     )
     frame = Frame(run, dict(inputs))
-    outputs = await execute(frame)
-    return Result(outputs, frame.context, run.cost, run.now(), run.steps, secrets.hide_in, run=run.id)
+    try:
+        return _result(frame, await execute(frame))
+    except RunError as error:
+        error.charge_possible = error.charge_possible or bool(run.in_doubt)
+        error.result = _result(frame, {})
+        raise
+
+
+def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
+    run = frame.run
+    return Result(
+        outputs,
+        frame.context,
+        run.cost,
+        run.now(),
+        run.steps,
+        run.secrets.hide_in,
+        run=run.id,
+        made=run.store.made,
+        in_doubt=run.in_doubt,
+    )
 
 
 def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
@@ -147,6 +166,8 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     steps=run.steps,
                     cost_usd=run.cost,
                     error=failure,
+                    images=tuple(run.store.made),
+                    in_doubt=len(run.in_doubt),
                 )
             )
 

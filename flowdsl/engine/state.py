@@ -63,6 +63,7 @@ class Run:
         "emit",
         "host",
         "id",
+        "in_doubt",
         "interrupted",
         "layers",
         "limits",
@@ -112,6 +113,7 @@ class Run:
         self.started = perf_counter()
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
+        self.in_doubt: list[Invocation] = []
 
     @property
     def as_of(self) -> date:
@@ -142,6 +144,11 @@ class Run:
             self.totals.cost_known = False
         else:
             self.totals.cost_usd += usd
+
+    def doubt(self, invocation: Invocation) -> None:
+        """Takes note of a paid request whose outcome is unknown: it may be done and billed, so the cost is unknown."""
+        self.in_doubt.append(invocation)
+        self.spend(None)
 
     def emit_to_host(self, name: str, payload: Any) -> None:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""

@@ -146,6 +146,8 @@ class ImageStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._given = folder
         self._prepared = False
+        self.made: list[Image] = []
+        """Every image that this object stored, in the order in which they were complete."""
 
     @cached_property
     def folder(self) -> Path:
@@ -175,7 +177,7 @@ class ImageStore:
         """
         self.prepare()
         try:
-            return ImageWriter(self.folder, limit)
+            return ImageWriter(self.folder, limit, self.made)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -206,11 +208,12 @@ class ImageWriter:
     As a context manager it aborts unless it was committed.
     """
 
-    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_part", "size")
+    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_made", "_part", "size")
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, folder: Path, limit: int | None = None, made: list[Image] | None = None) -> None:
         self._folder = folder
         self._limit = limit
+        self._made = made
         self._part, self._descriptor = _open_part(folder)
         self._hash = hashlib.sha256()
         self._head = b""
@@ -264,7 +267,7 @@ class ImageWriter:
         except OSError as error:
             self.abort()
             raise _unwritable(self._folder, error) from error
-        return Image(
+        image = Image(
             path=str(path),
             mime=mime,
             bytes=self.size,
@@ -275,6 +278,9 @@ class ImageWriter:
             revised_prompt=revised_prompt,
             url_expires_at=url_expires_at,
         )
+        if self._made is not None:
+            self._made.append(image)
+        return image
 
     def _is_stored(self, path: Path) -> bool:
         """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""

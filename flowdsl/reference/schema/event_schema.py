@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
 from typing import Any
@@ -19,6 +20,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     Any: {},
     RunError: {"$ref": "#/$defs/error"},
     tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
+    tuple[Mapping[str, Any], ...]: {"type": "array", "items": {"type": "object"}},
     dict[str, Any]: {"type": "object"},
 }
 _COUNT = {"type": "integer", "minimum": 0}
