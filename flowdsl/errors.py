@@ -89,9 +89,9 @@ class RunError(FlowError):
         return self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON values: code, message, hint and place."""
+        """The error as JSON values: code, message, hint, place, and whether it may have cost something."""
         found: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
-        found |= {"step": self.step, "path": self.path}
+        found |= {"step": self.step, "path": self.path, "charge_possible": self.charge_possible}
         if self.span is not None:
             line, col = self.span.first
             found |= {"file": self.span.path, "line": line, "col": col}

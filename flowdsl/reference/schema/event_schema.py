@@ -71,7 +71,8 @@ def _error() -> dict[str, Any]:
     text, nullable = {"type": "string"}, {"type": ["string", "null"]}
     said = {"type": ["string", "integer", "boolean", "null"]}
     properties = {"code": text, "message": text, "hint": nullable, "step": nullable, "path": nullable}
+    properties |= {"charge_possible": {"type": "boolean"}}
     required = list(properties)
     properties |= {"file": text, "line": {"type": "integer"}, "col": {"type": "integer"}}
-    properties |= dict.fromkeys(SERVICE_FACTS, said)
+    properties |= {name: said for name in SERVICE_FACTS if name not in properties}
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
