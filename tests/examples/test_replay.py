@@ -81,7 +81,7 @@ def outcome(studio: Studio, case: Case, inputs: Any, effects: flowdsl.Effects) -
 def neutral(event: flowdsl.Event) -> dict[str, Any]:
     """An event as JSON values without times and ids; its place among the invocations is given otherwise.
 
-    The pictures of a run are in the order in which they were complete, which is a time too where steps run side by side.
+    The pictures of a run stand in the order in which they were complete: where steps run side by side, that is a time.
     """
     hidden = ("run", "at_s", "elapsed_s", "invocation", "parent", "cost_usd")
     found = {name: value for name, value in event.to_dict().items() if name not in hidden}
