@@ -23,6 +23,7 @@ from flowdsl.services import (
     allows_private_addresses,
     checked_entries,
     checked_overrides,
+    most_requests,
     settings_file,
 )
 from flowdsl.source import Source
@@ -217,12 +218,12 @@ class Environment(Unchanging):
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
-        private = False
+        private, most = False, None
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
-            private = allows_private_addresses(*found)
+            private, most = allows_private_addresses(*found), most_requests(*found)
         layers.append(("host", self.services))
-        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private)
+        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private, max_requests=most)
 
 
 class Flow:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
+from flowdsl.cli.arguments import Parser, add_as_of, count, flag, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
 
+MAX_REQUESTS = 200
+"""How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
     "flowdsl run skyline.flow.yaml -i city=Lisbon -i count=2 --out pictures",
@@ -42,11 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
+    most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
         settings: dict[str, Any] = {
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,
-            "limits": Limits(timeout_s=options.timeout),
+            "limits": Limits(timeout_s=options.timeout, max_requests=most, max_usd=options.max_usd),
         }
         if options.simulate:
             from flowdsl.cli import simulated
@@ -58,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
             seen = load(Environment(**settings), source, options.action, names)
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
         flow = load(Environment(**settings), source, options.action, names)
+        if options.max_requests is not None:
+            flow._layers.max_requests = None  # the option raises what flowdsl.toml lowers
         if not options.quiet:
             _print_warnings(flow)
             for warning in unread_inputs(flow.document, names):
@@ -140,6 +145,13 @@ def _parser() -> Parser:
     flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
     add_as_of(parser)
     parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
+    parser.add_argument(
+        "--max-requests",
+        type=count,
+        metavar="N",
+        help=f"send at most N paid requests, simulated ones counted alike (default: {MAX_REQUESTS})",
+    )
+    parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
     return parser
 
 

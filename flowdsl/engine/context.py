@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
+    from flowdsl.limits import Limits, Reservation
 
 T = TypeVar("T")
 PAID = "image"
@@ -86,6 +86,10 @@ class RunningStep:
         """Adds to the cost of the run."""
         self._keep("spend", usd)
         self._frame.run.spend(usd)
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Sets a paid request aside from what the run may spend."""
+        return self._frame.run.budget.reserve(most_usd)
 
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""

@@ -47,7 +47,7 @@ async def run_program(
     effects: Effects | None = None,
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. The settings file of the project may allow
-    private addresses where `limits` do not.
+    private addresses where `limits` do not, and fewer paid requests than they do.
 
     Raises:
         RunError: as `execute`.
@@ -56,6 +56,8 @@ async def run_program(
     secrets.notice(inputs)
     if layers.private_addresses:
         limits = limits._replace(private_addresses=True)
+    if layers.max_requests is not None and (limits.max_requests is None or layers.max_requests < limits.max_requests):
+        limits = limits._replace(max_requests=layers.max_requests)
     run = Run(
         program,
         host=host,

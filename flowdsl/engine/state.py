@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.engine.budget import RunBudget
 from flowdsl.events import Event, Invocation
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.secrets import Secrets
     from flowdsl.host import Host
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
+    from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
     from flowdsl.step.service import Service
 
@@ -59,6 +60,7 @@ class Run:
 
     __slots__ = (
         "_as_of",
+        "budget",
         "effects",
         "emit",
         "host",
@@ -114,6 +116,7 @@ class Run:
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
         self.in_doubt: list[Invocation] = []
+        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property
     def as_of(self) -> date:

@@ -297,6 +297,19 @@ def test_a_failed_run_names_its_pictures_and_json_has_them(tmp_path: Path) -> No
     assert "1 image made" in found.stderr
 
 
+def test_a_runaway_loop_ends_at_the_limit_of_paid_requests(tmp_path: Path) -> None:
+    loop = "- step: WHILE\n  condition: '{{ true }}'\n  do:\n" + "".join(
+        f"    {line}\n" for line in TWO_PICTURES.splitlines()[:3]
+    )
+    (tmp_path / "a.flow.yaml").write_text(loop, encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text("max_requests = 1\n", encoding="utf-8")
+    for line, sent in (("-q", 1), ("-q --max-requests 3", 3), ("-q --max-usd 0.01", 0)):
+        with Simulator() as simulator:
+            found = run_in_shell(line, tmp_path, simulator)
+        assert (found.returncode, simulator.request_count) == (1, sent)
+        assert "hint: raise the limit: `--max-" in found.stderr
+
+
 def test_a_run_past_its_deadline_says_what_may_be_billed(tmp_path: Path) -> None:
     (tmp_path / "a.flow.yaml").write_text(TWO_PICTURES, encoding="utf-8")
     with Simulator(faults=["hang,when=storm"]) as simulator:
