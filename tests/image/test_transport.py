@@ -95,8 +95,8 @@ def test_cancelling_in_the_middle_of_a_picture_leaves_no_file_and_no_connection(
         async with tiny(half) as server:
             bench = Bench(tmp_path, {"provider": "openai", "endpoint": server.url})
             task = asyncio.create_task(bench.arun())
-            await server.asked.wait()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
+                await server.asked.wait()
                 await asyncio.to_thread(_until_part_file, tmp_path)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
