@@ -33,7 +33,9 @@ class BrokenResponse(Exception):
     for the last, `payload` is what the vendor sent.
     """
 
-    def __init__(self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image] = ()) -> None:
+    def __init__(
+        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.payload = payload
@@ -83,13 +85,14 @@ class Document:
         self._rest = bytearray()
         self._searched = 0
         self._text: _Base64Text | None = None
+        self._problems: dict[int, BrokenResponse] = {}
         self.writers: list[ImageWriter] = []
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes.
 
         Raises:
-            BrokenResponse: bad base64, or more bytes than the limits.
+            BrokenResponse: more bytes than the limits.
             StepError: the store cannot write.
         """
         at = 0
@@ -99,10 +102,19 @@ class Document:
     def _feed_text(self, chunk: bytes, at: int) -> int:
         assert self._text is not None  # noqa: S101  the caller's condition
         end = chunk.find(b'"', at)
-        self._text.feed(chunk[at : end if end >= 0 else len(chunk)])
+        index = len(self.writers) - 1
+        try:
+            if index not in self._problems:
+                self._text.feed(chunk[at : end if end >= 0 else len(chunk)])
+                if end >= 0:
+                    self._text.finish()
+        except BrokenResponse as problem:
+            if problem.reason != "bad-base64":
+                raise
+            self._problems[index] = problem  # the pictures behind it may be good
+            self.writers[index].abort()
         if end < 0:
             return len(chunk)
-        self._text.finish()
         self._text = None
         self._rest += b'"'
         self._searched = len(self._rest)
@@ -141,7 +153,7 @@ class Document:
         return found
 
     def value(self) -> Any:
-        """The document, with `ImageWriter`s in place of its pictures.
+        """The document, with `ImageWriter`s in place of its pictures, and a `BrokenResponse` for one that is broken.
 
         Raises:
             BrokenResponse: it ended early, or is not JSON.
@@ -164,7 +176,15 @@ class Document:
 
     def _writer_of(self, value: Any) -> Any:
         is_mark = isinstance(value, str) and value.startswith(self._mark)
-        return self.writers[int(value.removeprefix(self._mark))] if is_mark else value
+        if not is_mark:
+            return value
+        index = int(value.removeprefix(self._mark))
+        return self._problems.get(index, self.writers[index])
+
+    @property
+    def problem(self) -> BrokenResponse | None:
+        """What is wrong with the first broken picture."""
+        return next(iter(self._problems.values()), None)
 
     def _not_json(self) -> BrokenResponse:
         start = bytes(self._rest[:200]).lstrip()
@@ -331,10 +351,15 @@ class JsonResponse(ResponseReader):
         Raises:
             BrokenResponse: no JSON object, or what `read` says of it.
         """
-        payload = self._document.value()
-        if not isinstance(payload, dict):
-            raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
-        return self._read(payload)
+        try:
+            payload = self._document.value()
+            if not isinstance(payload, dict):
+                raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
+            return self._read(payload)
+        except BrokenResponse as broken:
+            if broken.reason in ("truncated", "malformed") and self._document.problem is not None:
+                raise self._document.problem from None
+            raise
 
     def salvage(self) -> list[Image]:
         """The pictures that came whole although the response did not."""
@@ -377,13 +402,19 @@ class RawResponse(ResponseReader):
 
 
 def stored(
-    writer: ImageWriter, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
+    writer: ImageWriter | BrokenResponse,
+    *,
+    url: str | None = None,
+    revised_prompt: str | None = None,
+    url_expires_at: int | None = None,
 ) -> Image:
     """The picture of a writer that has taken all of its bytes.
 
     Raises:
         BrokenResponse: it is no picture.
     """
+    if isinstance(writer, BrokenResponse):
+        raise writer
     try:
         return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
     except StepError as error:

@@ -22,7 +22,7 @@ from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.transport import Delivery, open_client
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.response import BrokenResponse, Received, ResponseReader
+from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers
@@ -95,7 +95,7 @@ async def open_connection(
 class _Failed(Exception):
     """An attempt that failed, with the pictures that came nevertheless."""
 
-    def __init__(self, failure: FailedAttempt, images: Sequence[Image] = ()) -> None:
+    def __init__(self, failure: FailedAttempt, images: Sequence[Image | LinkedImage] = ()) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.images = tuple(images)
@@ -151,6 +151,7 @@ class Sender:
                 charged = charged or verdict.error.charge_possible
                 if failed.images:
                     verdict.error.details["images"] = list(failed.images)
+                    verdict.error.charge_possible = charged = True
                 if self._may_be_resent(verdict):
                     raise Again(verdict.error, failed.failure.headers) from failed
                 raise verdict.error from failed
