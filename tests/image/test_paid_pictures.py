@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from image_pictures import PICTURES
 from web_server import Routes, Seen, Web, response
 
 from flowdsl.errors import ContentRefused, ServiceError, ServiceUnavailable
-from flowdsl.image.store import Image
+from flowdsl.image.store import Image, ImageStore
 from flowdsl.values import ErrorValue
+from flowdsl_steps.image.images_api import received_of
+from flowdsl_steps.image.response import JsonResponse
 
-PNG, GIF = PICTURES["png"][0], PICTURES["gif"][0]
+PNG, JPEG = PICTURES["png"][0], PICTURES["jpg"][0]
 B64 = base64.b64encode(PNG).decode()
 ORDER = "POST /v1/images/generations"
 
@@ -68,7 +71,7 @@ def data(*items: Any) -> dict[str, Any]:
 
 def kept(error: ServiceError) -> list[bytes]:
     """The pictures that a TRY finds in the error."""
-    images: list[Image] = ErrorValue(error)["images"]
+    images: list[Image] = ErrorValue(error).get("images", [])
     return [image.read() for image in images]
 
 
@@ -146,6 +149,54 @@ def test_p5_a_redirect_that_leads_elsewhere_is_not_followed(location: str, probl
 def test_p6_a_link_that_is_not_there_yet_is_asked_again(status: str, tmp_path: Path) -> None:
     shop = Shop(tmp_path, data({"url": "http://HERE/i"}), i=[response(b"", status), response(PNG)])
     assert shop.run()["imageList"][0].read() == PNG
+
+
+SPELLINGS = {
+    "without padding": {"b64_json": base64.b64encode(JPEG).decode().rstrip("=")},
+    "the alphabet for addresses": {"b64_json": base64.urlsafe_b64encode(JPEG).decode()},
+    "spaces": {"b64_json": " ".join(re.findall(".{1,60}", base64.b64encode(JPEG).decode()))},
+    "a data: address": {"b64_json": "data:image/jpeg;base64," + base64.b64encode(JPEG).decode()},
+    "a data: address as the link": {"url": "data:image/jpeg;base64," + base64.b64encode(JPEG).decode()},
+}
+
+
+@pytest.mark.parametrize("escaped", [False, True], ids=["plain", "slashes escaped"])
+@pytest.mark.parametrize("item", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_p1_p2_base64_is_read_however_it_is_spelled(item: Any, escaped: bool, tmp_path: Path) -> None:
+    text = json.dumps(data(item, {"b64_json": B64}))
+    found = Shop(tmp_path, response((text.replace("/", "\\/") if escaped else text).encode())).run(n=2)
+    assert [image.read() for image in found["imageList"]] == [JPEG, PNG]
+    for size in (1, 5, 64):
+        reader = JsonResponse(ImageStore(tmp_path), 100_000, received_of)
+        for at in range(0, len(text), size):
+            reader.feed(text[at : at + size].encode())
+        first = reader.finish().images[0]
+        reader.abort()
+        assert isinstance(first, Image)
+        assert (first.read(), first.url) == (JPEG, None)
+
+
+def test_p1_a_data_address_that_holds_no_picture_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    for item in ({"url": "data:image/png;base64,AA*A" + "QUJD" * 50}, {"url": "DATA:image/png;base64," + "QUJD" * 50}):
+        error = Shop(tmp_path, data(item)).fail()
+        assert error.charge_possible
+        assert "QUJDQUJDQUJDQUJD" not in f"{error}{error.hint}{error.details}{error.to_dict()}"
+
+
+@pytest.mark.parametrize("good", [0, 1], ids=["alone", "behind a picture"])
+@pytest.mark.parametrize("key", ["b64\\u005fjson", "b64_json"], ids=["key escaped", "key plain"])
+def test_m4_a_server_cannot_forge_the_mark_of_a_picture(key: str, good: int, tmp_path: Path) -> None:
+    pictures = f'{{"b64_json": "{B64}"}},' * good
+    for mark in ("image:0", "image:7", "image 0"):
+        order = response(f'{{"data": [{pictures}{{"{key}": "{mark}"}}]}}'.encode())
+        error = Shop(tmp_path, order).fail(n=1 + good)
+        assert (error.code, error.charge_possible, kept(error)) == ("broken-response", True, [PNG] * good)
+
+
+def test_m5_far_more_pictures_than_asked_are_refused_and_the_first_kept(tmp_path: Path) -> None:
+    error = Shop(tmp_path, data(*[{"b64_json": B64}] * 3000)).fail()
+    assert "the response holds more than 64 pictures" in str(error)
+    assert (error.charge_possible, kept(error)) == (True, [PNG] * 64)
 
 
 BAD = {

@@ -24,6 +24,10 @@ _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
 _SPACE = b" \t\r\n"
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_MOST_PICTURES = 64
+_DATA = b"data:"
+_LONGEST_DATA_HEAD = 256
 
 
 class BrokenResponse(Exception):
@@ -71,7 +75,8 @@ class Received(NamedTuple):
 class Document:
     """One JSON document whose pictures go to the image store while it arrives in chunks of any size.
 
-    A picture is the text under one of `keys`, or each text of a list under one. `limit` is the most bytes it may have.
+    A picture is the text under one of `keys`, or each text of a list under one, or a data: address under `url`, which
+    then counts as the first of `keys`. `limit` is the most bytes it may have.
     """
 
     def __init__(self, store: ImageStore, limit: int, keys: Iterable[str] = ("b64_json",)) -> None:
@@ -79,7 +84,7 @@ class Document:
         self._limit = limit
         self._keys = tuple(keys)
         names = "|".join(map(re.escape, self._keys)).encode()
-        self._key = re.compile(rb'(?<!\\)"(?:' + names + rb')"\s*:\s*(\[\s*)?"')
+        self._key = re.compile(rb'(?<!\\)"(?:(?:' + names + rb')"\s*:\s*(\[\s*)?"|url"\s*:\s*"(?=data:))')
         self._mark = f"image {secrets.token_hex(8)} "  # stands for a picture in the JSON; nobody outside can write it
         self._in_list = False
         self._rest = bytearray()
@@ -125,6 +130,8 @@ class Document:
         before = len(self._rest)
         self._rest += chunk[at : at + _REST_LIMIT]
         found = self._next_picture()
+        if found is not None and len(self.writers) >= _MOST_PICTURES:  # each holds a file open
+            raise BrokenResponse("too-large", f"the response holds more than {_MOST_PICTURES} pictures")
         if found is None:
             if len(self._rest) > _REST_LIMIT:
                 raise BrokenResponse(
@@ -133,12 +140,14 @@ class Document:
             if not self._in_list:
                 self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
             return min(len(chunk), at + _REST_LIMIT)
-        consumed = at + found.end() - before
+        consumed = max(at, at + found.end() - before)
+        begun = bytes(self._rest[found.end() : before])  # of a data: address that lies across two chunks
         del self._rest[found.end() :]
         self._rest += f"{self._mark}{len(self.writers)}".encode()
         self._searched = len(self._rest)
         self.writers.append(self._store.writer(self._limit))
         self._text = _Base64Text(self.writers[-1])
+        self._text.feed(begun)
         return consumed
 
     def _next_picture(self) -> re.Match[bytes] | None:
@@ -166,6 +175,8 @@ class Document:
             raise self._not_json() from error
 
     def _with_writers(self, found: dict[str, Any]) -> dict[str, Any]:
+        if found.get("url", "") and self._is_mark(found["url"]):  # the picture itself in place of its address
+            found[self._keys[0]] = found.pop("url")
         for key in self._keys:
             value = found.get(key)
             if isinstance(value, list):
@@ -174,9 +185,11 @@ class Document:
                 found[key] = self._writer_of(value)
         return found
 
+    def _is_mark(self, value: Any) -> bool:
+        return isinstance(value, str) and value.startswith(self._mark)
+
     def _writer_of(self, value: Any) -> Any:
-        is_mark = isinstance(value, str) and value.startswith(self._mark)
-        if not is_mark:
+        if not self._is_mark(value):
             return value
         index = int(value.removeprefix(self._mark))
         return self._problems.get(index, self.writers[index])
@@ -219,9 +232,10 @@ class Document:
 class _Base64Text:
     """Decodes the text of one JSON string while it arrives and hands the bytes to a writer."""
 
-    __slots__ = ("_carry", "_ended", "_held", "_writer")
+    __slots__ = ("_carry", "_ended", "_head", "_held", "_writer")
 
     def __init__(self, writer: ImageWriter) -> None:
+        self._head: bytes | None = b""  # the beginning, until it is known whether it is the head of a data: address
         self._writer = writer
         self._carry = b""
         self._held = b""
@@ -246,7 +260,28 @@ class _Base64Text:
         except ValueError as error:
             raise _bad_base64() from error
 
+    def _without_head(self, text: bytes) -> bytes:
+        """What is base64 of the beginning: all of it, or what stands behind the comma of a data: address."""
+        text = (self._head or b"") + text
+        self._head = text
+        if text[: len(_DATA)].lower() != _DATA[: len(text)]:
+            self._head = None
+            return text
+        head, comma, content = text.partition(b",")
+        if not comma:
+            if len(text) > _LONGEST_DATA_HEAD:
+                raise _bad_base64()
+            return b""
+        if not head.lower().endswith(b";base64"):
+            raise _bad_base64()
+        self._head = None
+        return content
+
     def _decode(self, text: bytes) -> None:
+        if self._head is not None:
+            text = self._without_head(text)
+        if b"-" in text or b"_" in text or b" " in text:
+            text = text.translate(_URL_SAFE, _SPACE)
         if self._carry:
             text = self._carry + text
         cut = len(text) & ~3
@@ -266,8 +301,15 @@ class _Base64Text:
             raise _unstorable(error) from error.__cause__
 
     def finish(self) -> None:
-        if self._carry or self._held:
+        if self._head:
+            text, self._head = self._head, None
+            if text.lower().startswith(_DATA):
+                raise _bad_base64()
+            self._decode(text)
+        if self._held or len(self._carry) == 1:
             raise _bad_base64()
+        if self._carry:  # some leave out the padding
+            self._decode(b"=" * (4 - len(self._carry)))
 
 
 def _bad_base64() -> BrokenResponse:
