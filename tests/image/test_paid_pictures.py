@@ -229,3 +229,24 @@ def test_p8_a_picture_that_is_refused_in_a_success_is_refused_content(item: Any,
     assert (type(alone), alone.charge_possible, "Too rude." in str(alone)) == (ContentRefused, False, True)
     beside = Shop(tmp_path, data({"b64_json": B64}, item)).fail(n=2)
     assert (type(beside), beside.charge_possible, kept(beside)) == (ContentRefused, True, [PNG])
+
+
+def cut(body: bytes, headers: str, end: bytes = b"") -> bytes:
+    return f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body + end
+
+
+WHOLE = json.dumps(data({"b64_json": B64})).encode()
+BROKEN_ENDS = {
+    "chunk missing": (cut(b"%x\r\n" % len(WHOLE) + WHOLE, "transfer-encoding: chunked"), {}),
+    "length too long": (cut(WHOLE, f"content-length: {len(WHOLE) + 9}"), {}),
+    "brackets without end": (response(WHOLE[:-2] + b", " + b"[" * 100_000), {}),
+    "garbage behind": (response(WHOLE[:-1] + b", oops"), {}),
+}
+
+
+@pytest.mark.parametrize(("order", "options"), BROKEN_ENDS.values(), ids=BROKEN_ENDS.keys())
+def test_m10_a_whole_picture_of_a_response_with_a_broken_end_is_named(
+    order: bytes, options: dict[str, Any], tmp_path: Path
+) -> None:
+    error = Shop(tmp_path, order).fail(timeoutMs=1500, **options)
+    assert (error.charge_possible, kept(error)) == (True, [PNG])

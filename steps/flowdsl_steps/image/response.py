@@ -354,6 +354,11 @@ class ResponseReader:
         """The pictures that came whole although the response did not."""
         raise NotImplementedError
 
+    def rescue(self) -> list[Image]:
+        """The same while a worker may still feed it: what is read is broken off."""
+        with self._lock:
+            return self.salvage()
+
     def abort(self) -> None:
         """Remove all that was not committed."""
         with self._lock:
