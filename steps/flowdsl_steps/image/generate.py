@@ -6,9 +6,11 @@ A step comes here with its context; whoever has no step brings a `Ground` of its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image, ImageStore
@@ -217,17 +219,19 @@ class _Generation:
 
     async def _performed(self, request: ImageRequest) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
-        response = await self._sender.perform(request)
-        found = response.received.images
-        images: list[Image] = []
         try:
-            for image in found:
-                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+            response = await self._sender.perform(request)
         except ServiceError as error:
-            stored = [image for image in found if isinstance(image, Image)]
-            error.details["images"] = list(dict.fromkeys([*stored, *images]))
-            error.attempts = response.attempts
+            came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
+            images, lost = await self._all_fetched(came)
+            _keep(error, images, lost)
             raise
+        images, lost = await self._all_fetched(response.received.images)
+        if lost:
+            first, *others = lost
+            _keep(first, images, others)
+            first.attempts = response.attempts
+            raise first
         return {
             "images": images,
             "facts": {name: _plain(getattr(response.received, name)) for name in _FACTS},
@@ -236,7 +240,20 @@ class _Generation:
             "chargedBefore": response.charged_before,
         }
 
+    async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
+        """The pictures in order, and the failures of those links that cannot be fetched; one does not stop the next."""
+        images, lost = [], []
+        for image in found:
+            try:
+                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+            except ServiceError as error:
+                lost.append(error)
+        return images, lost
+
     async def _fetched(self, link: LinkedImage) -> Image:
+        with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
+            if not urlsplit(link.url).scheme:
+                link = link._replace(url=urljoin(self._endpoint.url, link.url))
         allow = await is_private_host(self._endpoint.host_name)
         client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
         return await fetch(
@@ -260,9 +277,24 @@ class _Generation:
         first.charge_possible = any(failure.charge_possible for failure in services)
         if first.charge_possible:
             self._ctx.spend(None)
+        urls = [url for failure in services for url in cast("list[object]", failure.details.pop("urls", []))]
+        if urls or len([failure for failure in services if "url" in failure.details]) > 1:
+            own = [failure.details["url"] for failure in services if "url" in failure.details]
+            first.details["urls"] = list(dict.fromkeys([*own, *urls]))
         if self._bought or salvaged:
             first.details["images"] = [*self._bought, *salvaged]
         return first
+
+
+def _keep(error: ServiceError, images: Sequence[Image], lost: Sequence[ServiceError]) -> None:
+    """Puts pictures that are paid for into the details of an error, and the addresses of those that did not come."""
+    if images:
+        error.details["images"] = list(images)
+    if lost:
+        own = [error.details["url"]] if "url" in error.details else []
+        error.details["urls"] = [*own, *(failure.details["url"] for failure in lost)]
+    if images or lost:
+        error.charge_possible = True
 
 
 def _plain(value: Any) -> Any:
