@@ -27,7 +27,7 @@ _HOMES = {
     "events": "Emitted Event FlowFinished Invocation Note Progress StepFailed StepFinished StepStarted",
     "host": "Host Storage",
     "image.store": "Image ImageStore",
-    "limits": "Limits",
+    "limits": "Budget Limits Reservation",
     "source": "Position Source Span",
     "step.block": "Block",
     "step.compiling": "Execute Frame StepCompiler",

@@ -46,7 +46,9 @@ from flowdsl.host import Host as Host
 from flowdsl.host import Storage as Storage
 from flowdsl.image.store import Image as Image
 from flowdsl.image.store import ImageStore as ImageStore
+from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits
+from flowdsl.limits import Reservation as Reservation
 from flowdsl.source import Position as Position
 from flowdsl.source import Source as Source
 from flowdsl.source import Span as Span

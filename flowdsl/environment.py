@@ -23,6 +23,7 @@ from flowdsl.services import (
     allows_private_addresses,
     checked_entries,
     checked_overrides,
+    most_requests,
     plain_settings,
     settings_file,
 )
@@ -219,14 +220,15 @@ class Environment(Unchanging):
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
-        private = False
+        private, most = False, None
         plain: list[Diagnostic] = []
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
-            private = allows_private_addresses(*found)
+            private, most = allows_private_addresses(*found), most_requests(*found)
             plain = plain_settings(*found)
         layers.append(("host", self.services))
-        return ServiceLayers(layers, overrides=self.overrides, private_addresses=private), plain
+        made = ServiceLayers(layers, overrides=self.overrides, private_addresses=private, max_requests=most)
+        return made, plain
 
 
 class Flow:

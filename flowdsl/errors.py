@@ -4,12 +4,12 @@ FlowError
 ├── FlowSyntaxError / FlowCheckError   .diagnostics: every mistake of the file
 ├── PluginError                        a steps package that cannot be loaded
 ├── UsageError                         the host called us wrongly, or an extra is not installed
-└── RunError                           .step .path .span
+└── RunError                           .step .path .span .charge_possible .result
     ├── TemplateError                  a template that failed while it was rendered
     ├── ConfigError                    a resolved option that breaks a rule
     ├── StepError                      a step that could not do its work
     ├── LimitExceeded                  a limit of the environment; no TRY catches it
-    └── ServiceError                   .service .status .code .retryable .charge_possible
+    └── ServiceError                   .service .status .code .retryable
         ├── ServiceTimeout             no response in time
         ├── ServiceUnavailable         no connection, a reset, or a failure of the server
         ├── ServiceRefused             the request is not accepted: key, model, parameter, quota
@@ -66,11 +66,14 @@ class UsageError(FlowError):
 class RunError(FlowError):
     """A run that failed.
 
-    The engine fills in `step` (its name), `path` (its place in the flow, `flow[2]`) and `span`.
-    `code` is a stable kebab-case word.
+    The engine fills in `step` (its name), `path` (its place in the flow, `flow[2]`), `span`, and `result`: the `Result`
+    of the run as far as it came, without outputs. `code` is a stable kebab-case word. `charge_possible`: a vendor may
+    have done work, and billed it, that the run could not use.
     """
 
     code = "run-failed"
+    charge_possible = False
+    result: Any = None
 
     def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -86,9 +89,9 @@ class RunError(FlowError):
         return self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON values: code, message, hint and place."""
+        """The error as JSON values: code, message, hint, place, and whether it may have cost something."""
         found: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
-        found |= {"step": self.step, "path": self.path}
+        found |= {"step": self.step, "path": self.path, "charge_possible": self.charge_possible}
         if self.span is not None:
             line, col = self.span.first
             found |= {"file": self.span.path, "line": line, "col": col}

@@ -5,7 +5,7 @@ Every event names its run and the invocation it belongs to. Times are seconds si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -155,7 +155,8 @@ class Emitted(_StepEvent):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlowFinished(_Event):
     """The run is over: `status` is `done`, `failed` or `cancelled`; `cost_usd` is None when nothing says what it
-    cost."""
+    cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose picture a vendor may
+    have made, and billed, without the run having it."""
 
     run: str
     invocation: Invocation
@@ -164,6 +165,8 @@ class FlowFinished(_Event):
     steps: int
     cost_usd: float | None = None
     error: RunError | None = None
+    images: tuple[Mapping[str, Any], ...] = ()
+    in_doubt: int = 0
 
 
 Event = StepStarted | StepFinished | StepFailed | Progress | Note | Emitted | FlowFinished

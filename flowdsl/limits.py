@@ -1,6 +1,8 @@
-"""Limits of a run, all in one place."""
+"""Limits of a run, all in one place, and what keeps its spending below them."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from flowdsl.record import Record
 from flowdsl.template.limits import TemplateLimits
@@ -12,6 +14,9 @@ class Limits(Record):
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
     `image_bytes` the size of one picture, `response_bytes` the size of one response of a service, `template` what one
     template may use, `private_addresses` whether steps such as REST may reach this machine and its own network.
+    `max_requests` is how many paid requests a run may send, `max_usd` what they may cost together in USD (None: no
+    limit). The most that a request can cost is reserved before it is sent, and is not given back where its outcome is
+    unknown.
     """
 
     timeout_s: float | None = None
@@ -20,3 +25,31 @@ class Limits(Record):
     response_bytes: int = 1024 * 1024 * 1024
     template: TemplateLimits = TemplateLimits()
     private_addresses: bool = False
+    max_requests: int | None = None
+    max_usd: float | None = None
+
+
+class Reservation(Protocol):
+    """What is set aside for one paid request. Neither settled nor released, it stays set aside: the outcome is
+    unknown."""
+
+    def settle(self, usd: float | None) -> None:
+        """The request cost so much in USD; None: all that was set aside, for nothing says what it cost."""
+        ...
+
+    def release(self) -> None:
+        """The request cost nothing: it was refused, or never sent."""
+        ...
+
+
+class Budget(Protocol):
+    """Keeps what is spent below a limit, whoever shares it."""
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Sets one request aside, and the most that it can cost in USD; None when that is not known.
+
+        Raises:
+            LimitExceeded: that is more than is left.
+            ConfigError: money is limited and the price is not known.
+        """
+        ...

@@ -157,10 +157,11 @@ class ServiceLayers:
 
     `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
     variables. `overrides` maps a provider to settings that win over everything, for example those of a simulator.
-    `private_addresses` is whether the settings file lets steps reach this machine and its own network.
+    `private_addresses` is whether the settings file lets steps reach this machine and its own network, `max_requests`
+    how many paid requests it lets a run send (None: it does not say).
     """
 
-    __slots__ = ("environ", "layers", "overrides", "private_addresses")
+    __slots__ = ("environ", "layers", "max_requests", "overrides", "private_addresses")
 
     def __init__(
         self,
@@ -169,11 +170,13 @@ class ServiceLayers:
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         private_addresses: bool = False,
+        max_requests: int | None = None,
     ) -> None:
         self.layers = tuple(layers)
         self.environ = os.environ if environ is None else environ
         self.overrides = dict(overrides or {})
         self.private_addresses = private_addresses
+        self.max_requests = max_requests
 
     def names(self, document: Iterable[str] = ()) -> list[str]:
         """The names of all entries."""
@@ -291,6 +294,18 @@ def allows_private_addresses(path: str, content: Mapping[str, Any]) -> bool:
     if not isinstance(allowed, bool):
         raise UsageError(f"{path}: private_addresses must be true or false")
     return allowed
+
+
+def most_requests(path: str, content: Mapping[str, Any]) -> int | None:
+    """The `max_requests` of a settings file; None when it does not say.
+
+    Raises:
+        UsageError: it is no number from 0 on.
+    """
+    most = content.get("max_requests")
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
+        raise UsageError(f"{path}: max_requests must be a whole number from 0 on")
+    return most
 
 
 def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

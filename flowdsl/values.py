@@ -8,7 +8,6 @@ from typing import Any
 from flowdsl.errors import RunError, ServiceError
 
 _BLOB_KEYS = ("contentType", "size", "sha256")
-_ERROR_KEYS = ("message", "name", "step", "code", "status", "retryable", "charge_possible")
 
 
 class Blob(Mapping[str, Any]):
@@ -41,7 +40,10 @@ class Blob(Mapping[str, Any]):
 
 
 class ErrorValue(Mapping[str, Any]):
-    """A map with message, name, step, code, status, retryable and charge_possible that prints as its message."""
+    """A map with message, name, step, code, status, retryable and charge_possible that prints as its message.
+
+    `images`, when there are any, are the pictures that were made and paid for although it failed.
+    """
 
     __slots__ = ("_values", "error")
 
@@ -55,17 +57,19 @@ class ErrorValue(Mapping[str, Any]):
             "code": error.code,
             "status": service.status if service else None,
             "retryable": service.retryable if service else False,
-            "charge_possible": service.charge_possible if service else False,
+            "charge_possible": error.charge_possible,
         }
+        if service is not None and "images" in service.details:
+            self._values["images"] = service.details["images"]
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_ERROR_KEYS)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(_ERROR_KEYS)
+        return len(self._values)
 
     def __flow_text__(self) -> str:
         return str(self._values["message"])

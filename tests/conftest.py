@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ hypothesis.settings.register_profile("soak", derandomize=False, database=None)
 hypothesis.settings.load_profile("suite")  # the same cases on every run; `make soak` asks for others
 
 use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests name models, and new ones come
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell; tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["cli/test_terminal.py"] if sys.platform == "win32" else []  # it has no pseudo-terminals
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, steady_streams
+
 __all__ = ["main"]
 
 COMMANDS = {
@@ -42,23 +44,29 @@ exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug in flowds
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; never raises."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with steady_streams():
+        return _main(arguments)
+
+
+def _main(arguments: list[str]) -> int:
     try:
-        _escape_what_cannot_be_encoded()
         code = _dispatch(arguments)
-        sys.stdout.flush()
+        with stdout_at_stake():
+            return code
     except SystemExit as stop:  # argparse, after its own message
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
-        _silence_broken_streams()
+    except BrokenPipeError:  # whoever read stdout has left
+        return 1
+    except UnwrittenOutput as error:
+        sys.stderr.write(f"flowdsl: {error}\n")
         return 1
     except Exception as error:  # noqa: BLE001  the outer edge: whatever comes here is shown to the user
         from flowdsl.cli.failure import report_error
 
         return report_error(error)
-    return code
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -97,28 +105,3 @@ def _unknown(name: str) -> str:
     hint = f"did you mean `flowdsl {near}`?" if near else f"there are {', '.join(COMMANDS)}"
     kind = "option" if name.startswith("-") else "command"
     return f"flowdsl: there is no {kind} `{name}`; {hint}\n"
-
-
-def _escape_what_cannot_be_encoded() -> None:
-    """A path or a text that the terminal cannot show is escaped; printing it is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
-def _silence_broken_streams() -> None:
-    """Sends the rest of the output nowhere: whoever read it has left, and Python would complain at the end."""
-    import os
-    from io import UnsupportedOperation
-
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            try:
-                os.dup2(nowhere, stream.fileno())
-            except UnsupportedOperation:  # a stream in memory needs nothing
-                continue
-    os.close(nowhere)

@@ -69,6 +69,24 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0 on, such as 20")
+
+
+def usd(text: str) -> float:
+    """A sum in USD, more than nothing."""
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a sum in USD, such as 2.50")
+    return value
+
+
 def port(text: str) -> int:
     """A TCP port; 0 stands for a free one."""
     if text.isascii() and text.isdigit() and int(text) < 65536:

@@ -28,7 +28,7 @@ def report_error(error: Exception) -> int:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
         sys.stderr.write(f"flowdsl: {place}{error.strerror or error}\n")
-        return 2
+        return 2 if place else 1  # a file of the user's, or a stream
     import traceback
 
     sys.stderr.write("".join(traceback.format_exception(error)))
@@ -60,5 +60,4 @@ def _facts(error: RunError) -> list[str]:
             f"request id {error.request_id}" if error.request_id else "",
         ]
         facts += [f"  {', '.join(filter(None, said))}"] if any(said) else []
-        facts += [f"  {CHARGE_WARNING}"] if error.charge_possible else []
-    return facts
+    return [*facts, f"  {CHARGE_WARNING}"] if error.charge_possible else facts

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_as_of, flag, pair, seconds
+from flowdsl.cli.arguments import Parser, add_as_of, count, flag, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import from_file, from_options
+from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
 from flowdsl.cli.terminal import colors
+from flowdsl.cli.termination import Terminated, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow
+from flowdsl.errors import RunError
 from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
 
+MAX_REQUESTS = 200
+"""How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
     "flowdsl run skyline.flow.yaml -i city=Lisbon -i count=2 --out pictures",
@@ -38,11 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
+    most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
         settings: dict[str, Any] = {
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,
-            "limits": Limits(timeout_s=options.timeout),
+            "limits": Limits(timeout_s=options.timeout, max_requests=most, max_usd=options.max_usd),
         }
         if options.simulate:
             from flowdsl.cli import simulated
@@ -54,20 +61,60 @@ def main(arguments: Sequence[str]) -> int:
             seen = load(Environment(**settings), source, options.action, names)
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
         flow = load(Environment(**settings), source, options.action, names)
+        if options.max_requests is not None:
+            flow._layers.max_requests = None  # the option raises what flowdsl.toml lowers
         if not options.quiet:
             _print_warnings(flow)
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
-        result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options)
+        account = Account(simulated=options.simulate)
+        try:
+            result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options, account)
+        except KeyboardInterrupt:
+            sys.stderr.write(account.text())
+            raise
+        except Terminated as stop:
+            sys.stderr.write(f"{account.text()}terminated\n")
+            return 128 + stop.signal
+        except RunError as error:
+            return _failed(error, account, options)
+    try:
+        account.check_output()
+        with stdout_at_stake():
+            _print_result(result, options)
+    except (BrokenPipeError, UnwrittenOutput):
+        sys.stderr.write(account.text())
+        raise
+    return 0
+
+
+def _failed(error: RunError, account: Account, options: Namespace) -> int:
+    """Reports a failed run, and what it made before; gives the exit code."""
+    from flowdsl.cli.failure import report_error
+
+    code = report_error(error)
+    sys.stderr.write(account.text(error))
+    if options.json:
+        import json
+
+        with suppress(BrokenPipeError, UnwrittenOutput), stdout_at_stake():  # stderr has said it already
+            print(json.dumps(account.to_dict(error), indent=2, ensure_ascii=False))
+    return code
+
+
+def _print_result(result: Result, options: Namespace) -> None:
     if options.json:
         import json
 
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    elif not options.events:
+    elif options.events:
+        from flowdsl.cli.event_lines import print_result
+
+        print_result(result, simulated=options.simulate)
+    else:
         from flowdsl.cli.summary import summary
 
         print(summary(result, simulated=options.simulate))
-    return 0
 
 
 def _parser() -> Parser:
@@ -98,6 +145,13 @@ def _parser() -> Parser:
     flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
     add_as_of(parser)
     parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
+    parser.add_argument(
+        "--max-requests",
+        type=count,
+        metavar="N",
+        help=f"send at most N paid requests, simulated ones counted alike (default: {MAX_REQUESTS})",
+    )
+    parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
     return parser
 
 
@@ -112,28 +166,25 @@ def _warnings(flow: Flow) -> list[Diagnostic]:
     return [diagnostic for diagnostic in flow.diagnostics if diagnostic.severity == "warning"]
 
 
-def _run(flow: Flow, inputs: dict[str, Any], options: Namespace) -> Result:
+def _run(flow: Flow, inputs: dict[str, Any], options: Namespace, account: Account) -> Result:
     """The result of the run, with its events shown as the options say."""
     import asyncio
 
     if options.events:
-        from flowdsl.cli.event_lines import EventLines
+        from flowdsl.cli.event_lines import print_event
 
-        lines = EventLines()
-        result = asyncio.run(flow.arun(inputs, on_event=lines))
-        lines.result(result, simulated=options.simulate)
-        return result
+        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(print_event))))
     if options.quiet:
-        return asyncio.run(flow.arun(inputs, on_event=_quiet(options)))
-    return asyncio.run(_run_with_progress(flow, inputs, _responses(options)))
+        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(_quiet(options)))))
+    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, _responses(options))))
 
 
-async def _run_with_progress(flow: Flow, inputs: dict[str, Any], responses: TextIO) -> Result:
+async def _run_with_progress(flow: Flow, inputs: dict[str, Any], account: Account, responses: TextIO) -> Result:
     from flowdsl.cli.progress import progress_on
 
     known = {diagnostic.message for diagnostic in _warnings(flow)}
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(inputs, on_event=progress)
+        return await flow.arun(inputs, on_event=account.hearing(progress))
 
 
 def _responses(options: Namespace) -> TextIO:

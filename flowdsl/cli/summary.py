@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.image.store import Image
@@ -16,16 +17,18 @@ _SHOWN = 100
 
 def summary(result: Result, *, simulated: bool) -> str:
     """The outcome as text for people."""
-    lines = [_image(image) for image in result.images]
+    lines = [picture(image) for image in result.images]
     lines += [f"{name}: {_short(value)}" for name, value in result.outputs.items() if not _only_images(value)]
     number = len(result.images)
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
-    return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {_cost(result.cost_usd, simulated)}"])
+    return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}"])
 
 
-def _image(image: Image) -> str:
-    size = f"{image.width}x{image.height}" if image.width and image.height else "size unknown"
-    return f"{_near(image.path)}  {size}  {image.mime.partition('/')[2].partition('+')[0].upper()}"
+def picture(image: Mapping[str, Any]) -> str:
+    """A picture in one line: where it is, its size and its type."""
+    width, height = image.get("width"), image.get("height")
+    size = f"{width}x{height}" if width and height else "size unknown"
+    return f"{_near(image['path'])}  {size}  {image['mime'].partition('/')[2].partition('+')[0].upper()}"
 
 
 def _near(path: str) -> str:
@@ -54,7 +57,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def _cost(usd: float | None, simulated: bool) -> str:
+def cost(usd: float | None, simulated: bool) -> str:
+    """What a run cost, in words."""
     if simulated:
         return "simulated, nothing was charged"
     return "cost unknown" if usd is None else f"cost ${usd:.4f}" if usd else "no cost"

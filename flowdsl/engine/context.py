@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
+from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.events import Emitted, Note, Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
+    from flowdsl.limits import Limits, Reservation
 
 T = TypeVar("T")
+PAID = "image"
+"""The kind of effects that cost money whatever comes of them."""
 
 
 class RunningStep:
@@ -84,6 +87,10 @@ class RunningStep:
         self._keep("spend", usd)
         self._frame.run.spend(usd)
 
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Sets a paid request aside from what the run may spend."""
+        return self._frame.run.budget.reserve(most_usd)
+
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
         self._frame.context[key] = value
@@ -101,11 +108,27 @@ class RunningStep:
             run.emit(Emitted(**self._now(), name=name, payload=payload))
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
-        """Does something that is paid, or written to the outside, by the one door for it."""
+        """Does something that is paid, or written to the outside, by the one door for it.
+
+        What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it.
+        """
         effects = self._frame.run.effects
-        if effects is None:
-            return await perform()
-        return await effects.perform(self._effect(key, request), perform)
+        try:
+            if effects is None:
+                return await perform()
+            return await effects.perform(self._effect(key, request), perform)
+        except ConfigError:  # before anything was sent
+            raise
+        except ServiceError as error:
+            if error.charge_possible:
+                self._frame.run.doubt(self._invocation)
+            raise
+        except BaseException as error:
+            if key == PAID:
+                self._frame.run.doubt(self._invocation)
+                if isinstance(error, RunError):
+                    error.charge_possible = True
+            raise
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A shared thing, opened once."""

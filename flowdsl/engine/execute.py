@@ -47,7 +47,7 @@ async def run_program(
     effects: Effects | None = None,
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. The settings file of the project may allow
-    private addresses where `limits` do not.
+    private addresses where `limits` do not, and fewer paid requests than they do.
 
     Raises:
         RunError: as `execute`.
@@ -56,6 +56,8 @@ async def run_program(
     secrets.notice(inputs)
     if layers.private_addresses:
         limits = limits._replace(private_addresses=True)
+    if layers.max_requests is not None and (limits.max_requests is None or layers.max_requests < limits.max_requests):
+        limits = limits._replace(max_requests=layers.max_requests)
     run = Run(
         program,
         host=host,
@@ -71,8 +73,27 @@ async def run_program(
         effects=effects,
     )
     frame = Frame(run, dict(inputs))
-    outputs = await execute(frame)
-    return Result(outputs, frame.context, run.cost, run.now(), run.steps, secrets.hide_in, run=run.id)
+    try:
+        return _result(frame, await execute(frame))
+    except RunError as error:
+        error.charge_possible = error.charge_possible or bool(run.in_doubt)
+        error.result = _result(frame, {})
+        raise
+
+
+def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
+    run = frame.run
+    return Result(
+        outputs,
+        frame.context,
+        run.cost,
+        run.now(),
+        run.steps,
+        run.secrets.hide_in,
+        run=run.id,
+        made=run.store.made,
+        in_doubt=run.in_doubt,
+    )
 
 
 def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
@@ -147,6 +168,8 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     steps=run.steps,
                     cost_usd=run.cost,
                     error=failure,
+                    images=tuple(run.store.made),
+                    in_doubt=len(run.in_doubt),
                 )
             )
 

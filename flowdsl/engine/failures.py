@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
@@ -38,9 +38,15 @@ def completed(
         if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
+    if any(secrets.hide(str(cause)) != str(cause) for cause in _causes(error)):
+        error.__cause__ = None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The causes of an error, each once: the code of a step can chain errors in a circle."""
+    seen = {id(error)}
     cause = error.__cause__
-    while cause is not None:
-        if secrets.hide(str(cause)) != str(cause):
-            error.__cause__ = None
-            break
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
         cause = cause.__cause__

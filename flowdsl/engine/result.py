@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
+    from flowdsl.events import Invocation
     from flowdsl.image.store import Image
 
 
@@ -16,10 +17,12 @@ class Result:
 
     `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
-    known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run.
+    known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
+    run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose picture a
+    vendor may have made, and billed, without the run having it.
     """
 
-    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "outputs", "run", "steps")
+    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "in_doubt", "made", "outputs", "run", "steps")
 
     def __init__(
         self,
@@ -31,8 +34,12 @@ class Result:
         hide: Callable[[Any], Any] | None = None,
         *,
         run: str = "",
+        made: Iterable[Image] = (),
+        in_doubt: Iterable[Invocation] = (),
     ) -> None:
         self.run = run
+        self.made = tuple(made)
+        self.in_doubt = tuple(in_doubt)
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.engine.budget import RunBudget
 from flowdsl.events import Event, Invocation
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.secrets import Secrets
     from flowdsl.host import Host
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
+    from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
     from flowdsl.step.service import Service
 
@@ -59,10 +60,12 @@ class Run:
 
     __slots__ = (
         "_as_of",
+        "budget",
         "effects",
         "emit",
         "host",
         "id",
+        "in_doubt",
         "interrupted",
         "layers",
         "limits",
@@ -112,6 +115,8 @@ class Run:
         self.started = perf_counter()
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
+        self.in_doubt: list[Invocation] = []
+        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property
     def as_of(self) -> date:
@@ -142,6 +147,11 @@ class Run:
             self.totals.cost_known = False
         else:
             self.totals.cost_usd += usd
+
+    def doubt(self, invocation: Invocation) -> None:
+        """Takes note of a paid request whose outcome is unknown: it may be done and billed, so the cost is unknown."""
+        self.in_doubt.append(invocation)
+        self.spend(None)
 
     def emit_to_host(self, name: str, payload: Any) -> None:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""

@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from flowdsl.image.formats import EXTENSIONS, image_size, media_type
 
 try:
     import fcntl
-except ImportError:  # Windows refuses to delete an open file, which is all the lock is for
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # the platform has no such module
 
 _KEYS = (
@@ -40,6 +41,7 @@ _JSON_KEYS = ("path", "mime", "width", "height", "sha256", "url", "revised_promp
 _HEAD_SIZE = 32 * 1024
 _LONG_HEAD_SIZE = 4 * 1024 * 1024
 _PART = ".part"
+_ABANDONED_S = 24 * 3600
 
 
 class Image(Mapping[str, Any]):
@@ -144,6 +146,8 @@ class ImageStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._given = folder
         self._prepared = False
+        self.made: list[Image] = []
+        """Every image that this object stored, in the order in which they were complete."""
 
     @cached_property
     def folder(self) -> Path:
@@ -173,7 +177,7 @@ class ImageStore:
         """
         self.prepare()
         try:
-            return ImageWriter(self.folder, limit)
+            return ImageWriter(self.folder, limit, self.made)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -192,10 +196,10 @@ class ImageStore:
             with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
                 descriptor = os.open(part, os.O_RDWR)
                 try:
-                    _lock(descriptor)
+                    if _is_abandoned(descriptor):
+                        part.unlink()  # under the lock: a writer that has just made this file sees that it is gone
                 finally:
                     os.close(descriptor)
-                part.unlink()
 
 
 class ImageWriter:
@@ -204,11 +208,12 @@ class ImageWriter:
     As a context manager it aborts unless it was committed.
     """
 
-    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_part", "size")
+    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_made", "_part", "size")
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, folder: Path, limit: int | None = None, made: list[Image] | None = None) -> None:
         self._folder = folder
         self._limit = limit
+        self._made = made
         self._part, self._descriptor = _open_part(folder)
         self._hash = hashlib.sha256()
         self._head = b""
@@ -254,13 +259,15 @@ class ImageWriter:
         digest = self._hash.hexdigest()
         path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
         try:
-            self._close()
+            if os.name == "nt":
+                self._close()  # Windows renames no file that is open
             if not self._is_stored(path):
                 self._part.replace(path)
+            self._close()  # and with it the lock, when there is no part file any more that a sweep could take
         except OSError as error:
             self.abort()
             raise _unwritable(self._folder, error) from error
-        return Image(
+        image = Image(
             path=str(path),
             mime=mime,
             bytes=self.size,
@@ -271,6 +278,9 @@ class ImageWriter:
             revised_prompt=revised_prompt,
             url_expires_at=url_expires_at,
         )
+        if self._made is not None:
+            self._made.append(image)
+        return image
 
     def _is_stored(self, path: Path) -> bool:
         """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
@@ -284,13 +294,13 @@ class ImageWriter:
 
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time."""
-        if self._descriptor >= 0:
-            self._close()
+        self._close()
         self._part.unlink(missing_ok=True)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _longer_head(self) -> builtins.bytes:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -311,22 +321,35 @@ def _unwritable(folder: Path, error: OSError) -> StepError:
 
 
 def _open_part(folder: Path) -> tuple[Path, int]:
-    """A new part file, locked."""
+    """A new part file, and a descriptor that holds its lock as long as this process lives."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         part = folder / f".{os.urandom(8).hex()}{_PART}"
         descriptor = os.open(part, flags, 0o644)
-        with contextlib.suppress(OSError):  # not every file system has locks; without them nothing is swept either
-            _lock(descriptor)
-        if os.name == "nt" or os.fstat(descriptor).st_nlink:
+        # Between the opening and the lock a sweep can take the file for one that was left: it holds the lock, or the
+        # file is gone. Then there is another one to be made.
+        if _lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):
             return part, descriptor
-        os.close(descriptor)  # swept by another process between the opening and the lock
+        os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
-    """Hold the file as long as this process lives, so that a later opening knows it is not abandoned."""
-    if fcntl is not None:
+def _is_abandoned(descriptor: int) -> bool:
+    """Whether nobody writes a part file any more. Where there are no locks, that is when it has not grown for long."""
+    held = _lock(descriptor)
+    return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S if held is None else held
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Takes the lock of a file; False when another process or thread has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without them
+        return None
+    return True
 
 
 def _describe(head: builtins.bytes, size: int) -> str:

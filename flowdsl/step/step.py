@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits
+    from flowdsl.limits import Limits, Reservation
     from flowdsl.step.compiling import Execute, StepCompiler
     from flowdsl.step.service import Service
 
@@ -96,6 +96,16 @@ class StepContext(Protocol):
 
     def spend(self, usd: float | None) -> None:
         """Add a cost in USD to the run's; None makes the run's cost unknown."""
+        ...
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Set a paid request aside from what the run may spend, before it is sent: the most that it can cost in USD,
+        None when that is not known. Settle the reservation with what it cost; release it when nothing was bought; leave
+        it when the outcome is unknown.
+
+        Raises:
+            LimitExceeded: that is more than is left.
+        """
         ...
 
     def write(self, key: str, value: Any) -> None:

@@ -64,7 +64,7 @@ def encoded_error(error: Exception, step: str, blobs: dict[str, bytes]) -> dict[
     """An error as JSON values; one that is no RunError becomes the StepError that the engine makes of it."""
     if not isinstance(error, RunError):
         error = StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
-    facts = {name: value for name, value in vars(error).items() if name != "span"}
+    facts = {name: value for name, value in vars(error).items() if name not in ("span", "result")}
     return {"name": _public_class(error).__name__, "code": error.code, "facts": encoded(facts, blobs)}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -174,9 +176,51 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_an_interrupted_run_ends_with_130_and_leaves_no_part_files(tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_picture_ends_the_run_at_once_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
-    with Simulator(faults=["hang"]) as simulator:
+
+    def small_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    with Simulator() as simulator:
+        found = subprocess.run(
+            command("run", "a.flow.yaml", "--quiet"),
+            cwd=tmp_path,
+            env=environment(simulator, PYTHONDONTWRITEBYTECODE="1"),
+            capture_output=True,
+            text=True,
+            timeout=20,
+            preexec_fn=small_disk,
+            check=False,
+        )
+    assert found.returncode == 1
+    assert f"the image cannot be stored in {tmp_path}/flowdsl-images: File too large" in found.stderr
+    assert list((tmp_path / "flowdsl-images").iterdir()) == []
+
+
+TWO_PICTURES = """\
+- step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
+  instruction: A harbour at dawn
+- step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
+  instruction: A storm at sea
+  outputKey: second
+"""
+ENDS = {
+    "ctrl-c": (signal.SIGINT, 130, "interrupted"),
+    "sigterm": (signal.SIGTERM, 143, "terminated"),
+    "sighup": (signal.SIGHUP, 129, "terminated"),
+}
+
+
+@pytest.mark.parametrize(("number", "code", "word"), ENDS.values(), ids=ENDS)
+def test_a_run_that_is_ended_names_its_pictures_and_what_may_be_billed(
+    number: signal.Signals, code: int, word: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.flow.yaml").write_text(TWO_PICTURES, encoding="utf-8")
+    with Simulator(faults=["hang,when=storm"]) as simulator:
         process = subprocess.Popen(
             command("run", "a.flow.yaml", "--quiet"),
             stdout=subprocess.PIPE,
@@ -185,13 +229,95 @@ def test_an_interrupted_run_ends_with_130_and_leaves_no_part_files(tmp_path: Pat
             env=environment(simulator),
             text=True,
         )
-        wait_for(lambda: simulator.request_count == 1)
-        process.send_signal(signal.SIGINT)
+        wait_for(lambda: simulator.request_count == 2)
+        process.send_signal(number)
         out, err = process.communicate(timeout=20)
         requests = simulator.request_count
-    assert (process.returncode, out, err) == (130, "", "interrupted\n")
-    assert requests == 1
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.flow.yaml"]
+    (picture,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.name != "a.flow.yaml")
+    assert (process.returncode, out, requests) == (code, "", 2)
+    assert err == (
+        f"flowdsl-images/{picture.name}  1024x1024  PNG\n1 image made, cost unknown\n"
+        f"the service may have done, and billed, the work of 1 request\n{word}\n"
+    )
+
+
+def run_in_shell(line: str, folder: Path, simulator: Simulator) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of `flowdsl run a.flow.yaml` with redirections."""
+    run = " ".join(command("run", "a.flow.yaml"))
+    return subprocess.run(
+        ["sh", "-c", f"{run} {line}"],
+        cwd=folder,
+        env=environment(simulator),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("-q --json >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q --events >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q --json >&-", 1, "flowdsl: stdout is closed\n"),
+        ("-q --events | true", 0, "made, cost $0.0527\n"),
+    ],
+    ids=["full, json", "full, text", "full, events", "closed", "no reader"],
+)
+def test_a_result_that_stdout_does_not_take_is_told_on_stderr(line: str, code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    with Simulator() as simulator:
+        found = run_in_shell(line, tmp_path, simulator)
+    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    assert (found.returncode, found.stdout) == (code, "")
+    assert found.stderr.startswith(f"flowdsl-images/{picture.name}  1024x1024  PNG\n1 image made, cost $")
+    assert found.stderr.endswith(said)
+
+
+@pytest.mark.parametrize("line", ["2>/dev/full", "2>&-", "--json 2>/dev/full"], ids=["full", "closed", "json"])
+def test_a_stderr_that_cannot_be_written_to_costs_no_result(line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    with Simulator() as simulator:
+        found = run_in_shell(line, tmp_path, simulator)
+    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    assert found.returncode == 0
+    assert picture.name in found.stdout
+
+
+def test_a_failed_run_names_its_pictures_and_json_has_them(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(TWO_PICTURES, encoding="utf-8")
+    with Simulator(faults=["server_error:*,when=storm"]) as simulator:
+        found = run_in_shell("-q --json", tmp_path, simulator)
+    told = json.loads(found.stdout)
+    (image,) = told["images"]
+    assert (found.returncode, told["error"]["step"], told["in_doubt"]) == (1, "OPENAI_IMAGE_GENERATION", 1)
+    assert Path(image["path"]).is_file()
+    assert "1 image made" in found.stderr
+
+
+def test_a_runaway_loop_ends_at_the_limit_of_paid_requests(tmp_path: Path) -> None:
+    loop = "- step: WHILE\n  condition: '{{ true }}'\n  do:\n" + "".join(
+        f"    {line}\n" for line in TWO_PICTURES.splitlines()[:3]
+    )
+    (tmp_path / "a.flow.yaml").write_text(loop, encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text("max_requests = 1\n", encoding="utf-8")
+    for line, sent in (("-q", 1), ("-q --max-requests 3", 3), ("-q --max-usd 0.01", 0)):
+        with Simulator() as simulator:
+            found = run_in_shell(line, tmp_path, simulator)
+        assert (found.returncode, simulator.request_count) == (1, sent)
+        assert "hint: raise the limit: `--max-" in found.stderr
+
+
+def test_a_run_past_its_deadline_says_what_may_be_billed(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text(TWO_PICTURES, encoding="utf-8")
+    with Simulator(faults=["hang,when=storm"]) as simulator:
+        found = run_in_shell("-q --timeout 2", tmp_path, simulator)
+    assert found.returncode == 1
+    assert "the run took longer than 2 s" in found.stderr
+    assert "the service may have done, and billed, the work" in found.stderr
+    assert "1 image made, cost unknown" in found.stderr
 
 
 def test_a_simulator_serves_until_ctrl_c_and_says_what_to_set(tmp_path: Path) -> None:

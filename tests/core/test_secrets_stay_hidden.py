@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import Environment, Host, Port, RunError, ServiceRefused, Step, StepContext, Written
+from flowdsl import Environment, Host, Port, RunError, ServiceRefused, Step, StepContext, StepError, Written
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.testing import Recorder
@@ -254,3 +254,17 @@ def test_a_secret_that_only_another_file_names_stays_hidden(tmp_path: Path, main
     result = flowdsl.load(path, environment=Environment(host=Host(secrets=lambda name: "abcdefgh12345"))).run()
     assert result.context["shown"] == "54321HGFEDCBA"
     assert result.to_json() == {"shown": "***"}
+
+
+def test_errors_that_cause_each_other_end_a_run_that_knows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Circle(Step, name="CIRCLE"):
+        """Fails with an error that is its own cause."""
+
+        def run(self, ctx: StepContext) -> Written:
+            error = StepError("round")
+            raise error from error
+
+    monkeypatch.setenv("TOKEN", "tok-1234567890")
+    flow = "- step: SET\n  a: \"{{ secret('TOKEN') }}\"\n- step: CIRCLE\n"
+    with pytest.raises(StepError, match="round"):
+        flowdsl.run(flow, environment=flowdsl.Environment(steps=[Circle]))

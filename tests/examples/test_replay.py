@@ -79,9 +79,14 @@ def outcome(studio: Studio, case: Case, inputs: Any, effects: flowdsl.Effects) -
 
 
 def neutral(event: flowdsl.Event) -> dict[str, Any]:
-    """An event as JSON values without times and ids; its place among the invocations is given otherwise."""
+    """An event as JSON values without times and ids; its place among the invocations is given otherwise.
+
+    The pictures of a run stand in the order in which they were complete: where steps run side by side, that is a time.
+    """
     hidden = ("run", "at_s", "elapsed_s", "invocation", "parent", "cost_usd")
-    return {name: value for name, value in event.to_dict().items() if name not in hidden}
+    found = {name: value for name, value in event.to_dict().items() if name not in hidden}
+    found.get("images", []).sort(key=lambda image: image["sha256"])
+    return found
 
 
 def forbidden(*arguments: Any, **options: Any) -> NoReturn:

@@ -9,8 +9,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from flowdsl.engine.budget import RunBudget
 from flowdsl.image.store import ImageStore
-from flowdsl.limits import Limits
+from flowdsl.limits import Limits, Reservation
 from flowdsl.step.service import Service
 from flowdsl.step.step import Step, Written
 from flowdsl_steps.image.generate import split
@@ -51,6 +52,9 @@ class Ground:
 
     def spend(self, usd: float | None) -> None:
         self.spent.append(usd)
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        return RunBudget().reserve(most_usd)
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
         return await perform()

@@ -150,7 +150,9 @@ def test_an_address_that_redirects_is_not_followed(bench: Bench, simulator: Simu
 
 
 def _until_asked(simulator: Simulator) -> None:
+    deadline = time.monotonic() + 20
     while not simulator.request_count:
+        assert time.monotonic() < deadline, "no request came"
         time.sleep(0.005)
 
 

@@ -67,7 +67,8 @@ def test_a_picture_is_fetched_without_credentials_and_stored(tmp_path: Path) -> 
             "it redirects (status 302), which is not followed",
             1,
         ),
-        (plain(b"", "404 Not Found"), "status 404", 1),
+        (plain(b"", "404 Not Found"), "status 404", 3),
+        (plain(b"", "410 Gone"), "status 410", 1),
         (plain(b"", "503 Busy"), "status 503", 3),
     ],
 )

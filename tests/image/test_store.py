@@ -12,6 +12,7 @@ import pytest
 from image_pictures import PICTURES, drawn
 
 from flowdsl.errors import StepError
+from flowdsl.image import store
 from flowdsl.image.formats import image_size, media_type
 from flowdsl.image.store import Image, ImageStore
 
@@ -157,3 +158,70 @@ def test_an_image_whose_file_is_gone_says_so() -> None:
     with pytest.raises(StepError) as caught:
         _ = image.b64_json
     assert str(caught.value) == "the image /nowhere/x.png cannot be read: No such file or directory"
+
+
+STORING = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from flowdsl.image.store import ImageStore
+folder, process, count, picture = sys.argv[1], sys.argv[2], int(sys.argv[3]), bytes.fromhex(sys.argv[4])
+def store(number):
+    return ImageStore(folder).add(picture + f"{process}-{number}".encode()).path
+with ThreadPoolExecutor(8) as pool:
+    paths = list(pool.map(store, range(count)))
+print(sum(Path(path).is_file() for path in paths), len(set(paths)))
+"""
+
+
+def store_side_by_side(folder: Path, count: int) -> list[str]:
+    """What two processes of eight threads say, each of which stored so many pictures in one folder."""
+    command = [sys.executable, "-c", STORING, str(folder)]
+    picture = PICTURES["png"][0].hex()
+    running = [
+        subprocess.Popen(
+            [*command, name, str(count), picture], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name in ("a", "b")
+    ]
+    return [process.communicate()[0].strip() for process in running]
+
+
+def test_two_processes_of_eight_threads_lose_no_picture_in_one_folder(tmp_path: Path) -> None:
+    count = 1000
+    assert store_side_by_side(tmp_path, count) == [f"{count} {count}"] * 2
+    assert len(list(tmp_path.iterdir())) == 2 * count
+
+
+def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    lock = store._lock
+
+    def sweep_first(descriptor: int) -> bool | None:
+        if not taken:  # a sweep opens the file between its making and its lock
+            part = next(tmp_path.glob(".*.part"))
+            taken.append(os.open(part, os.O_RDWR))
+            assert lock(taken[0])
+        return lock(descriptor)
+
+    monkeypatch.setattr(store, "_lock", sweep_first)
+    writer = store.ImageWriter(tmp_path)
+    (swept, own) = sorted(tmp_path.iterdir(), key=lambda path: path != Path(f"/proc/self/fd/{taken[0]}").resolve())
+    swept.unlink()
+    os.close(taken[0])
+    writer.write(PICTURES["png"][0])
+    assert own.exists()
+    assert Path(writer.commit().path).is_file()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_without_locks_only_part_files_of_yesterday_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "fcntl", None)
+    young, old = tmp_path / ".a.part", tmp_path / ".b.part"
+    young.touch()
+    old.touch()
+    os.utime(old, (0, 0))
+    ImageStore(tmp_path).prepare()
+    assert [path.name for path in tmp_path.iterdir()] == [".a.part"]

@@ -99,7 +99,7 @@ IMAGE_LIST: Final = Type(LIST, item=OF_IMAGE)
 IMAGE_KEYS: Final = frozenset(
     ("url", "b64_json", "path", "mime", "width", "height", "bytes", "sha256", "revised_prompt", "url_expires_at")
 )
-ERROR_KEYS: Final = frozenset(("message", "name", "step", "code", "status", "retryable", "charge_possible"))
+ERROR_KEYS: Final = frozenset(("message", "name", "step", "code", "status", "retryable", "charge_possible", "images"))
 PORT_TYPES: Final = {"text": OF_TEXT, "list": ANY_LIST, "imageList": IMAGE_LIST, "image": OF_IMAGE, "error": OF_ERROR}
 """What outputs of these types are; an `object` is whatever JSON can be, a `blob` whatever bytes came as."""
 

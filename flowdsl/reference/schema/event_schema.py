@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
 from typing import Any
@@ -19,6 +20,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     Any: {},
     RunError: {"$ref": "#/$defs/error"},
     tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
+    tuple[Mapping[str, Any], ...]: {"type": "array", "items": {"type": "object"}},
     dict[str, Any]: {"type": "object"},
 }
 _COUNT = {"type": "integer", "minimum": 0}
@@ -69,7 +71,8 @@ def _error() -> dict[str, Any]:
     text, nullable = {"type": "string"}, {"type": ["string", "null"]}
     said = {"type": ["string", "integer", "boolean", "null"]}
     properties = {"code": text, "message": text, "hint": nullable, "step": nullable, "path": nullable}
+    properties |= {"charge_possible": {"type": "boolean"}}
     required = list(properties)
     properties |= {"file": text, "line": {"type": "integer"}, "col": {"type": "integer"}}
-    properties |= dict.fromkeys(SERVICE_FACTS, said)
+    properties |= {name: said for name in SERVICE_FACTS if name not in properties}
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

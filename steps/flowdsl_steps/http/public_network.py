@@ -87,12 +87,12 @@ def refusal(url: str, allow_private: bool = False) -> str | None:
     That is the scheme, addresses written as numbers, and names that a proxy resolves. The host is read twice, as
     people read it and as the client will, so that no spelling passes as one host and connects to another.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host:
-        return "it is not a web address"
     try:
-        connected = yarl.URL(str(httpx.URL(url))).host or ""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not host:
+            return "it is not a web address"
+        connected = yarl.URL(str(httpx.URL(url)), encoded=True).host or ""
     except (httpx.InvalidURL, ValueError):
         return "it is not a web address"
     if allow_private:

@@ -22,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import yarl
 from aiohttp.abc import AbstractResolver
 
 CONNECT_TIMEOUT_S = 10.0
@@ -72,7 +73,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with _httpx_errors():
             response = await self._open_session().request(
                 request.method,
-                str(request.url),
+                _address(request.url),
                 headers=headers,
                 data=_content(request),
                 allow_redirects=False,
@@ -141,6 +142,14 @@ def _proxy_options(scheme: str, host: str) -> dict[str, Any]:
     login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
     token = base64.b64encode(login.encode()).decode()
     return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
+
+
+def _address(url: httpx.URL) -> yarl.URL:
+    """The address with its bytes as they are: a signed one counts as another when its escapes are written anew."""
+    try:
+        return yarl.URL(str(url), encoded=True)
+    except ValueError as error:
+        raise httpx.UnsupportedProtocol(f"it is not a web address: {error}") from None
 
 
 def _content(request: httpx.Request) -> bytes | AsyncIterable[bytes] | None:

@@ -51,6 +51,25 @@ def estimate(
     return (min(each) + extra) * n, (max(each) + extra) * n
 
 
+def most(
+    model: Model,
+    provider: str,
+    prompt: str,
+    size: str | None = None,
+    quality: str | None = None,
+    n: int = 1,
+    partial_images: int = 0,
+) -> float | None:
+    """The most that a request for `n` images can cost in USD, its prompt included, or None when no price is known.
+
+    A prompt has no more tokens than bytes.
+    """
+    found = estimate(model, provider, size, quality, n, partial_images)
+    if found is None:
+        return None
+    return found[1] + len(prompt.encode("utf-8", "surrogatepass")) * (_rate(model, "text_in") or 0) / MILLION
+
+
 def actual(
     model: Model, usage: Mapping[str, Any] | None, size: str | None = None, quality: str | None = None, n: int = 1
 ) -> float | None:

@@ -6,7 +6,8 @@ The address comes from outside, so it must not lead into the network behind this
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
@@ -18,8 +19,12 @@ from flowdsl_steps.image.response import LinkedImage
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""
 FETCH_ATTEMPTS = 3
+MAX_REDIRECTS = 5
 
 _PAUSE_S = 0.25
+_NOT_YET = frozenset({403, 404, 408, 409, 425, 429})
+"""With these a store of pictures may say that one has not arrived there yet, so it is asked again, as after a 5xx."""
+_NOT_FOLLOWED = "which is not followed"
 
 
 class Refused(Exception):
@@ -46,11 +51,8 @@ async def fetch(
         if attempt:
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         try:
-            reason = refusal(link.url, allow_private)
-            if reason is not None:
-                raise Refused(reason)
             async with asyncio.timeout(timeout_s):
-                return await _fetch_once(client, link, store, limit)
+                return await _followed(client, link, store, limit, allow_private)
         except Refused as error:
             problem = str(error)
             break
@@ -66,21 +68,97 @@ async def fetch(
             problem = str(error)
             if "private address" in problem:
                 break
+        except ValueError:  # what clients raise for addresses that each of them reads in its own way
+            problem = "it is not a web address"
+            break
     raise ServiceUnavailable(
-        f"the picture that {service} made cannot be fetched from {urlsplit(link.url).netloc}: {problem}",
+        f"the picture that {service} made cannot be fetched from {_host(link.url)}: {problem}",
         service=service,
         code="image-not-fetched",
-        hint="the picture was made and is billed; its address, in the details of this error, lives for an hour",
+        hint=f"the picture was made and is billed; its address lives for an hour: {shown(link.url)}",
         charge_possible=True,
-        details={"url": link.url},
+        details={"url": shortened(link.url)},
     )
 
 
-async def _fetch_once(client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int) -> Image:
-    async with client.stream("GET", link.url, headers={"Accept": "image/*"}) as response:
+async def _followed(
+    client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int, allow_private: bool
+) -> Image:
+    """The picture at the end of the redirects. Each address on the way is judged as the first one was."""
+    url = link.url
+    for _ in range(MAX_REDIRECTS + 1):
+        reason = refusal(url, allow_private)
+        if reason is None and urlsplit(url).username is not None:
+            reason = "it holds a login, and pictures are fetched without credentials"
+        if reason is not None:
+            raise Refused(reason)
+        found = await _fetch_once(client, url, link, store, limit)
+        if isinstance(found, Image):
+            return found
+        url = _next(url, found, allow_private)
+    raise Refused(f"it redirects more than {MAX_REDIRECTS} times, {_NOT_FOLLOWED}")
+
+
+class _Redirect(NamedTuple):
+    """Where a response sends us instead."""
+
+    status: int
+    location: str
+
+
+def _next(url: str, found: _Redirect, allow_private: bool) -> str:
+    """The address that a redirect names.
+
+    Raises:
+        Refused: it is none, leads out of https, or leads from an endpoint of this network to another host.
+    """
+    try:
+        target = urljoin(url, found.location.strip()).partition("#")[0]
+        before, after = urlsplit(url), urlsplit(target)
+        known = after.scheme in ("http", "https") and bool(after.hostname)
+        elsewhere = _origin(before) != _origin(after)
+    except ValueError:
+        known = False
+    if not known:
+        raise Refused(f"it redirects to something that is not a web address, {_NOT_FOLLOWED}")
+    if (before.scheme == "https" and after.scheme != "https") or (allow_private and elsewhere):
+        raise Refused(f"it redirects (status {found.status}), {_NOT_FOLLOWED}")
+    return target
+
+
+def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
+    """Host and port; those that http and https have by default are the same."""
+    return parts.hostname, parts.port or None
+
+
+def shown(url: str) -> str:
+    """An address as a message may show it: without a login, and of a data: address only the beginning."""
+    scheme, slashes, rest = shortened(url).partition("://")
+    host, slash, path = rest.partition("/")
+    host = f"***@{host.rpartition('@')[2]}" if "@" in host else host
+    return "".join(each if each.isprintable() else "?" for each in f"{scheme}{slashes}{host}{slash}{path}")
+
+
+def shortened(url: str) -> str:
+    """An address whole, except for a data: address, which holds the picture."""
+    return f"{url[:32]}…" if url[:16].lstrip().lower().startswith("data:") else url
+
+
+def _host(url: str) -> str:
+    """Host and port of an address, or what stands there instead."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or shown(url)[:60]
+    except ValueError:
+        return shown(url)[:60]
+
+
+async def _fetch_once(
+    client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int
+) -> Image | _Redirect:
+    async with client.stream("GET", url, headers={"Accept": "image/*"}) as response:
         if response.is_redirect:
-            raise Refused(f"it redirects (status {response.status_code}), which is not followed")
-        if response.status_code >= 500 or response.status_code == 429:
+            return _Redirect(response.status_code, response.headers["location"])
+        if response.status_code >= 500 or response.status_code in _NOT_YET:
             raise httpx.RemoteProtocolError(f"status {response.status_code}")
         if not response.is_success:
             raise Refused(f"status {response.status_code}")

@@ -6,11 +6,13 @@ A step comes here with its context; whoever has no step brings a `Ground` of its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from urllib.parse import urljoin, urlsplit
 
-from flowdsl.errors import ConfigError, ServiceError
+from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
@@ -23,7 +25,7 @@ from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 if TYPE_CHECKING:
-    from flowdsl import Limits
+    from flowdsl import Limits, Reservation
 
 T = TypeVar("T")
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
@@ -59,6 +61,10 @@ class Ground(Protocol):
 
     def spend(self, usd: float | None) -> None:
         """Hears what was paid; None is an unknown sum."""
+        ...
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Sets a paid request aside from what may be spent."""
         ...
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
@@ -98,7 +104,8 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     )
     connection = await _connection(ctx.service, ctx)
     sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))
-    return await _Generation(ctx, vendor, endpoint, requests, sender).result()
+    sends = 1 + max_retries if policy.resend_unknown else 1
+    return await _Generation(ctx, vendor, endpoint, requests, sender, sends).result()
 
 
 def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
@@ -121,6 +128,11 @@ async def _connection(service: Service, ctx: Ground) -> Connection:
         ) from error
 
 
+def _release(reserved: Iterable[Reservation]) -> None:
+    for each in reserved:
+        each.release()
+
+
 def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
     def note(error: ServiceError, pause_s: float) -> None:
         details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
@@ -137,18 +149,26 @@ class _Generation:
     """The HTTP requests of one `ImageRequest`, and the pictures bought so far."""
 
     def __init__(
-        self, ctx: Ground, vendor: Vendor, endpoint: Endpoint, requests: Sequence[ImageRequest], sender: Sender
+        self,
+        ctx: Ground,
+        vendor: Vendor,
+        endpoint: Endpoint,
+        requests: Sequence[ImageRequest],
+        sender: Sender,
+        sends: int,
     ) -> None:
         self._ctx = ctx
         self._vendor = vendor
         self._endpoint = endpoint
         self._requests = requests
         self._sender = sender
+        self._sends = sends
         self._bought: list[Image] = []
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        ended = await asyncio.gather(*map(self._purchase, self._requests), return_exceptions=True)
+        reserved = self._reserved()
+        ended = await asyncio.gather(*map(self._purchase, self._requests, reserved), return_exceptions=True)
         purchases = [each for each in ended if isinstance(each, Purchase)]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
@@ -159,29 +179,59 @@ class _Generation:
         images = [image for each in purchases for image in each.images]
         return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
 
-    async def _purchase(self, request: ImageRequest) -> Purchase:
-        """One of the requests, by the door for what is paid."""
-        came = await self._ctx.effect("image", self._sender.described(request), lambda: self._performed(request))
+    def _reserved(self) -> list[list[Reservation]]:
+        """What is set aside for each request, or for none of them: a step sends all of its requests or nothing. One
+        that is sent again after an unknown outcome may be billed as often as it is sent.
+
+        Raises:
+            LimitExceeded: the run may not spend so much.
+        """
+        reserved: list[list[Reservation]] = [[] for _ in self._requests]
+        try:
+            for request, own in zip(self._requests, reserved, strict=True):
+                for _ in range(self._sends):
+                    own.append(self._ctx.reserve(self._vendor.most(request, self._endpoint)))
+        except RunError:
+            for own in reserved:
+                _release(own)
+            raise
+        return reserved
+
+    async def _purchase(self, request: ImageRequest, reserved: Sequence[Reservation]) -> Purchase:
+        """One of the requests, by the door for what is paid. What was reserved for it goes back where it was refused,
+        and stays where its outcome is unknown."""
+        try:
+            came = await self._ctx.effect("image", self._sender.described(request), lambda: self._performed(request))
+        except (ConfigError, ServiceError) as error:
+            if not error.charge_possible:
+                _release(reserved)
+            raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
         self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         received = Received(images, **came["facts"])
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
-        return Purchase(request, response, images, self._vendor.cost(request, self._endpoint, received))
+        usd = self._vendor.cost(request, self._endpoint, received)
+        if not response.charged_before:
+            reserved[0].settle(usd)
+            _release(reserved[1:])
+        return Purchase(request, response, images, usd)
 
     async def _performed(self, request: ImageRequest) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
-        response = await self._sender.perform(request)
-        found = response.received.images
-        images: list[Image] = []
         try:
-            for image in found:
-                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+            response = await self._sender.perform(request)
         except ServiceError as error:
-            stored = [image for image in found if isinstance(image, Image)]
-            error.details["images"] = list(dict.fromkeys([*stored, *images]))
-            error.attempts = response.attempts
+            came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
+            images, lost = await self._all_fetched(came)
+            _keep(error, images, lost)
             raise
+        images, lost = await self._all_fetched(response.received.images)
+        if lost:
+            first, *others = lost
+            _keep(first, images, others)
+            first.attempts = response.attempts
+            raise first
         return {
             "images": images,
             "facts": {name: _plain(getattr(response.received, name)) for name in _FACTS},
@@ -190,7 +240,20 @@ class _Generation:
             "chargedBefore": response.charged_before,
         }
 
+    async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
+        """The pictures in order, and the failures of those links that cannot be fetched; one does not stop the next."""
+        images, lost = [], []
+        for image in found:
+            try:
+                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+            except ServiceError as error:
+                lost.append(error)
+        return images, lost
+
     async def _fetched(self, link: LinkedImage) -> Image:
+        with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
+            if not urlsplit(link.url).scheme:
+                link = link._replace(url=urljoin(self._endpoint.url, link.url))
         allow = await is_private_host(self._endpoint.host_name)
         client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
         return await fetch(
@@ -214,9 +277,24 @@ class _Generation:
         first.charge_possible = any(failure.charge_possible for failure in services)
         if first.charge_possible:
             self._ctx.spend(None)
+        urls = [url for failure in services for url in cast("list[object]", failure.details.pop("urls", []))]
+        if urls or len([failure for failure in services if "url" in failure.details]) > 1:
+            own = [failure.details["url"] for failure in services if "url" in failure.details]
+            first.details["urls"] = list(dict.fromkeys([*own, *urls]))
         if self._bought or salvaged:
             first.details["images"] = [*self._bought, *salvaged]
         return first
+
+
+def _keep(error: ServiceError, images: Sequence[Image], lost: Sequence[ServiceError]) -> None:
+    """Puts pictures that are paid for into the details of an error, and the addresses of those that did not come."""
+    if images:
+        error.details["images"] = list(images)
+    if lost:
+        own = [error.details["url"]] if "url" in error.details else []
+        error.details["urls"] = [*own, *(failure.details["url"] for failure in lost)]
+    if images or lost:
+        error.charge_possible = True
 
 
 def _plain(value: Any) -> Any:

@@ -37,8 +37,8 @@ def received_of(payload: dict[str, Any]) -> Received:
         except BrokenResponse as problem:
             problems.append(problem)
     if problems:
-        saved = [image for image in images if isinstance(image, Image)]
-        raise BrokenResponse(problems[0].reason, str(problems[0]), images=saved)
+        first = problems[0]
+        raise BrokenResponse(first.reason, str(first), payload=first.payload, images=images)
     return with_facts(Received(tuple(images), payload))
 
 
@@ -52,10 +52,29 @@ def with_facts(received: Received) -> Received:
     )
 
 
+def _refusal(item: dict[str, Any]) -> dict[str, Any] | None:
+    """What a vendor says of a picture that it did not send: an error of its own, or a content filter. None of one it
+    sent, whatever stands beside it."""
+    if item.get("b64_json") or item.get("url"):
+        return None
+    if item.get("error"):
+        return {"error": item["error"]}
+    reason = item.get("finish_reason") or item.get("finishReason")
+    if not isinstance(reason, str) or reason in ("", "stop"):
+        return None
+    said = item.get("message") or item.get("revised_prompt") or f"it ended with `{reason}`"
+    return {"error": {"code": reason, "message": said}}
+
+
 def _picture(item: dict[str, Any], url_expires_at: int | None) -> Image | LinkedImage:
+    refusal = _refusal(item)
+    if refusal is not None:
+        raise BrokenResponse("vendor-error", "a picture of the response is refused", payload=refusal)
     content, url, revised = item.get("b64_json"), item.get("url"), item.get("revised_prompt")
     revised_prompt = revised if isinstance(revised, str) else None
     url = url if isinstance(url, str) and url else None
+    if isinstance(content, BrokenResponse) and url is None:
+        raise content
     if isinstance(content, ImageWriter) and (content.size or url is None):
         expires = url_expires_at if url else None
         return stored(content, url=url, revised_prompt=revised_prompt, url_expires_at=expires)

@@ -24,6 +24,10 @@ _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
 _SPACE = b" \t\r\n"
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_MOST_PICTURES = 64
+_DATA = b"data:"
+_LONGEST_DATA_HEAD = 256
 
 
 class BrokenResponse(Exception):
@@ -33,7 +37,9 @@ class BrokenResponse(Exception):
     for the last, `payload` is what the vendor sent.
     """
 
-    def __init__(self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image] = ()) -> None:
+    def __init__(
+        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.payload = payload
@@ -69,7 +75,8 @@ class Received(NamedTuple):
 class Document:
     """One JSON document whose pictures go to the image store while it arrives in chunks of any size.
 
-    A picture is the text under one of `keys`, or each text of a list under one. `limit` is the most bytes it may have.
+    A picture is the text under one of `keys`, or each text of a list under one, or a data: address under `url`, which
+    then counts as the first of `keys`. `limit` is the most bytes it may have.
     """
 
     def __init__(self, store: ImageStore, limit: int, keys: Iterable[str] = ("b64_json",)) -> None:
@@ -77,19 +84,20 @@ class Document:
         self._limit = limit
         self._keys = tuple(keys)
         names = "|".join(map(re.escape, self._keys)).encode()
-        self._key = re.compile(rb'(?<!\\)"(?:' + names + rb')"\s*:\s*(\[\s*)?"')
+        self._key = re.compile(rb'(?<!\\)"(?:(?:' + names + rb')"\s*:\s*(\[\s*)?"|url"\s*:\s*"(?=data:))')
         self._mark = f"image {secrets.token_hex(8)} "  # stands for a picture in the JSON; nobody outside can write it
         self._in_list = False
         self._rest = bytearray()
         self._searched = 0
         self._text: _Base64Text | None = None
+        self._problems: dict[int, BrokenResponse] = {}
         self.writers: list[ImageWriter] = []
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes.
 
         Raises:
-            BrokenResponse: bad base64, or more bytes than the limits.
+            BrokenResponse: more bytes than the limits.
             StepError: the store cannot write.
         """
         at = 0
@@ -99,10 +107,19 @@ class Document:
     def _feed_text(self, chunk: bytes, at: int) -> int:
         assert self._text is not None  # noqa: S101  the caller's condition
         end = chunk.find(b'"', at)
-        self._text.feed(chunk[at : end if end >= 0 else len(chunk)])
+        index = len(self.writers) - 1
+        try:
+            if index not in self._problems:
+                self._text.feed(chunk[at : end if end >= 0 else len(chunk)])
+                if end >= 0:
+                    self._text.finish()
+        except BrokenResponse as problem:
+            if problem.reason != "bad-base64":
+                raise
+            self._problems[index] = problem  # the pictures behind it may be good
+            self.writers[index].abort()
         if end < 0:
             return len(chunk)
-        self._text.finish()
         self._text = None
         self._rest += b'"'
         self._searched = len(self._rest)
@@ -113,6 +130,8 @@ class Document:
         before = len(self._rest)
         self._rest += chunk[at : at + _REST_LIMIT]
         found = self._next_picture()
+        if found is not None and len(self.writers) >= _MOST_PICTURES:  # each holds a file open
+            raise BrokenResponse("too-large", f"the response holds more than {_MOST_PICTURES} pictures")
         if found is None:
             if len(self._rest) > _REST_LIMIT:
                 raise BrokenResponse(
@@ -121,12 +140,14 @@ class Document:
             if not self._in_list:
                 self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
             return min(len(chunk), at + _REST_LIMIT)
-        consumed = at + found.end() - before
+        consumed = max(at, at + found.end() - before)
+        begun = bytes(self._rest[found.end() : before])  # of a data: address that lies across two chunks
         del self._rest[found.end() :]
         self._rest += f"{self._mark}{len(self.writers)}".encode()
         self._searched = len(self._rest)
         self.writers.append(self._store.writer(self._limit))
         self._text = _Base64Text(self.writers[-1])
+        self._text.feed(begun)
         return consumed
 
     def _next_picture(self) -> re.Match[bytes] | None:
@@ -141,7 +162,7 @@ class Document:
         return found
 
     def value(self) -> Any:
-        """The document, with `ImageWriter`s in place of its pictures.
+        """The document, with `ImageWriter`s in place of its pictures, and a `BrokenResponse` for one that is broken.
 
         Raises:
             BrokenResponse: it ended early, or is not JSON.
@@ -154,6 +175,8 @@ class Document:
             raise self._not_json() from error
 
     def _with_writers(self, found: dict[str, Any]) -> dict[str, Any]:
+        if found.get("url", "") and self._is_mark(found["url"]):  # the picture itself in place of its address
+            found[self._keys[0]] = found.pop("url")
         for key in self._keys:
             value = found.get(key)
             if isinstance(value, list):
@@ -162,9 +185,19 @@ class Document:
                 found[key] = self._writer_of(value)
         return found
 
+    def _is_mark(self, value: Any) -> bool:
+        return isinstance(value, str) and value.startswith(self._mark)
+
     def _writer_of(self, value: Any) -> Any:
-        is_mark = isinstance(value, str) and value.startswith(self._mark)
-        return self.writers[int(value.removeprefix(self._mark))] if is_mark else value
+        if not self._is_mark(value):
+            return value
+        index = int(value.removeprefix(self._mark))
+        return self._problems.get(index, self.writers[index])
+
+    @property
+    def problem(self) -> BrokenResponse | None:
+        """What is wrong with the first broken picture."""
+        return next(iter(self._problems.values()), None)
 
     def _not_json(self) -> BrokenResponse:
         start = bytes(self._rest[:200]).lstrip()
@@ -199,9 +232,10 @@ class Document:
 class _Base64Text:
     """Decodes the text of one JSON string while it arrives and hands the bytes to a writer."""
 
-    __slots__ = ("_carry", "_ended", "_held", "_writer")
+    __slots__ = ("_carry", "_ended", "_head", "_held", "_writer")
 
     def __init__(self, writer: ImageWriter) -> None:
+        self._head: bytes | None = b""  # the beginning, until it is known whether it is the head of a data: address
         self._writer = writer
         self._carry = b""
         self._held = b""
@@ -226,7 +260,28 @@ class _Base64Text:
         except ValueError as error:
             raise _bad_base64() from error
 
+    def _without_head(self, text: bytes) -> bytes:
+        """What is base64 of the beginning: all of it, or what stands behind the comma of a data: address."""
+        text = (self._head or b"") + text
+        self._head = text
+        if text[: len(_DATA)].lower() != _DATA[: len(text)]:
+            self._head = None
+            return text
+        head, comma, content = text.partition(b",")
+        if not comma:
+            if len(text) > _LONGEST_DATA_HEAD:
+                raise _bad_base64()
+            return b""
+        if not head.lower().endswith(b";base64"):
+            raise _bad_base64()
+        self._head = None
+        return content
+
     def _decode(self, text: bytes) -> None:
+        if self._head is not None:
+            text = self._without_head(text)
+        if b"-" in text or b"_" in text or b" " in text:
+            text = text.translate(_URL_SAFE, _SPACE)
         if self._carry:
             text = self._carry + text
         cut = len(text) & ~3
@@ -243,11 +298,18 @@ class _Base64Text:
         try:
             self._writer.write(content)
         except StepError as error:
-            raise _unstorable(error) from error
+            raise _unstorable(error) from error.__cause__
 
     def finish(self) -> None:
-        if self._carry or self._held:
+        if self._head:
+            text, self._head = self._head, None
+            if text.lower().startswith(_DATA):
+                raise _bad_base64()
+            self._decode(text)
+        if self._held or len(self._carry) == 1:
             raise _bad_base64()
+        if self._carry:  # some leave out the padding
+            self._decode(b"=" * (4 - len(self._carry)))
 
 
 def _bad_base64() -> BrokenResponse:
@@ -292,6 +354,11 @@ class ResponseReader:
         """The pictures that came whole although the response did not."""
         raise NotImplementedError
 
+    def rescue(self) -> list[Image]:
+        """The same while a worker may still feed it: what is read is broken off."""
+        with self._lock:
+            return self.salvage()
+
     def abort(self) -> None:
         """Remove all that was not committed."""
         with self._lock:
@@ -331,10 +398,15 @@ class JsonResponse(ResponseReader):
         Raises:
             BrokenResponse: no JSON object, or what `read` says of it.
         """
-        payload = self._document.value()
-        if not isinstance(payload, dict):
-            raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
-        return self._read(payload)
+        try:
+            payload = self._document.value()
+            if not isinstance(payload, dict):
+                raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
+            return self._read(payload)
+        except BrokenResponse as broken:
+            if broken.reason in ("truncated", "malformed") and self._document.problem is not None:
+                raise self._document.problem from None
+            raise
 
     def salvage(self) -> list[Image]:
         """The pictures that came whole although the response did not."""
@@ -356,7 +428,7 @@ class RawResponse(ResponseReader):
         try:
             self._writer.write(chunk)
         except StepError as error:
-            raise _unstorable(error) from error
+            raise _unstorable(error) from error.__cause__
 
     def finish(self) -> Received:
         """The picture, stored.
@@ -377,13 +449,19 @@ class RawResponse(ResponseReader):
 
 
 def stored(
-    writer: ImageWriter, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
+    writer: ImageWriter | BrokenResponse,
+    *,
+    url: str | None = None,
+    revised_prompt: str | None = None,
+    url_expires_at: int | None = None,
 ) -> Image:
     """The picture of a writer that has taken all of its bytes.
 
     Raises:
         BrokenResponse: it is no picture.
     """
+    if isinstance(writer, BrokenResponse):
+        raise writer
     try:
         return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
     except StepError as error:

@@ -22,7 +22,7 @@ from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.transport import Delivery, open_client
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.response import BrokenResponse, Received, ResponseReader
+from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers
@@ -95,7 +95,7 @@ async def open_connection(
 class _Failed(Exception):
     """An attempt that failed, with the pictures that came nevertheless."""
 
-    def __init__(self, failure: FailedAttempt, images: Sequence[Image] = ()) -> None:
+    def __init__(self, failure: FailedAttempt, images: Sequence[Image | LinkedImage] = ()) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.images = tuple(images)
@@ -151,6 +151,7 @@ class Sender:
                 charged = charged or verdict.error.charge_possible
                 if failed.images:
                     verdict.error.details["images"] = list(failed.images)
+                    verdict.error.charge_possible = charged = True
                 if self._may_be_resent(verdict):
                     raise Again(verdict.error, failed.failure.headers) from failed
                 raise verdict.error from failed
@@ -169,22 +170,26 @@ class Sender:
 
     async def _attempt(self, request: ImageRequest) -> Received:
         limit_s = self._policy.timeout_s
+        whole: list[Image] = []
         try:
-            return await attempted(lambda delivery: self._order(request, delivery), limit_s)
+            return await attempted(lambda delivery: self._order(request, delivery, whole), limit_s)
         except Lost as lost:
-            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s)) from lost
+            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s), whole) from lost
 
-    async def _order(self, request: ImageRequest, delivery: Delivery) -> Received:
-        """What an order brings: at once, or after asking for it at a vendor that makes pictures later."""
-        received = await self._response(self._vendor.encode(request, self._endpoint), delivery)
+    async def _order(self, request: ImageRequest, delivery: Delivery, whole: list[Image]) -> Received:
+        """What an order brings: at once, or after asking for it at a vendor that makes pictures later.
+
+        `whole` takes the pictures that are complete when the deadline breaks it off.
+        """
+        received = await self._response(self._vendor.encode(request, self._endpoint), delivery, whole)
         while (poll := self._vendor.next(received, self._endpoint)) is not None:
-            received = await self._asked(poll)
+            received = await self._asked(poll, whole)
         if not received.images:
             failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
             raise _Failed(failure._replace(reason="empty"))
         return received
 
-    async def _asked(self, poll: Poll) -> Received:
+    async def _asked(self, poll: Poll, whole: list[Image]) -> Received:
         """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
         if not self._is_trusted(poll.request.url):
             message = "the response asks to fetch the picture from another host"
@@ -194,7 +199,7 @@ class Sender:
             await asyncio.sleep(max(pause_s, _SHORTEST_PAUSE_S))
             headers: Mapping[str, str] = {}
             try:
-                return await self._response(poll.request, Delivery())
+                return await self._response(poll.request, Delivery(), whole)
             except _Failed as failed:
                 failure = failed.failure
                 headers, vendor = failure.headers, failure.vendor
@@ -210,7 +215,7 @@ class Sender:
         host = (urlsplit(url).hostname or "").lower()
         return host == self._endpoint.host_name or is_host_of(self._vendor, host)
 
-    async def _response(self, http: HttpRequest, delivery: Delivery) -> Received:
+    async def _response(self, http: HttpRequest, delivery: Delivery, whole: list[Image]) -> Received:
         http = http._replace(headers={**_HEADERS, **http.headers, **self._endpoint.headers})
         if self._endpoint.sign is not None:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
@@ -218,9 +223,9 @@ class Sender:
             head = Head(response.status_code, response.headers)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
-            return await self._read(response, head)
+            return await self._read(response, head, whole)
 
-    async def _read(self, response: httpx.Response, head: Head) -> Received:
+    async def _read(self, response: httpx.Response, head: Head, whole: list[Image]) -> Received:
         reader = self._vendor.decode(head, self._store, self._policy.image_bytes)
         size, limit = 0, self._policy.response_bytes
         try:
@@ -237,6 +242,9 @@ class Sender:
         except httpx.HTTPError as error:
             failure = FailedAttempt("broken", True, str(error), headers=response.headers)
             raise _Failed(failure, reader.salvage()) from error
+        except asyncio.CancelledError:
+            whole += reader.rescue()
+            raise
         finally:
             reader.abort()
 

@@ -137,6 +137,10 @@ class Vendor(Protocol):
         None when the body is not the vendor's."""
         return read_error(body)
 
+    def most(self, request: ImageRequest, endpoint: Endpoint) -> float | None:
+        """The most that a request can cost in USD, said before it is sent; None when that is not known."""
+        return None
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """What a request cost in USD, or None when nothing says it."""
         return received.cost_usd

@@ -110,6 +110,15 @@ class OpenAI(Vendor):
 
         return JsonResponse(store, limit, received_of)
 
+    def most(self, request: ImageRequest, endpoint: Endpoint) -> float | None:
+        """By the catalogue's prices: the dearest picture that fits the options, and the prompt."""
+        model = catalogue().find(endpoint.label)
+        if model is None:
+            return None
+        return cost.most(
+            model, self.name, request.prompt, request.size, request.quality, request.n, request.partial_images or 0
+        )
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """By the catalogue's prices, from the usage that the response reports."""
         model = catalogue().find(endpoint.label)

@@ -1,0 +1,72 @@
+"""What a run made and may have cost, told when it ends without a result: no paid picture stays without a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.streams import UnwrittenOutput
+from flowdsl.cli.summary import cost, picture
+from flowdsl.events import FlowFinished
+from flowdsl.template.json_values import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowdsl.errors import RunError
+    from flowdsl.events import Event
+
+
+class Account:
+    """Hands events on, and keeps the last one, which says what the run came to."""
+
+    def __init__(self, *, simulated: bool) -> None:
+        self.simulated = simulated
+        self.finished: FlowFinished | None = None
+        self._unwritten: OSError | None = None
+
+    def hearing(self, show: Callable[[Event], None]) -> Callable[[Event], None]:
+        """A listener that shows events until stdout takes no more. The run goes on then: it may have paid."""
+
+        def listen(event: Event) -> None:
+            if isinstance(event, FlowFinished):
+                self.finished = event
+            if self._unwritten is None:
+                try:
+                    show(event)
+                except OSError as error:
+                    self._unwritten = error
+
+        return listen
+
+    def check_output(self) -> None:
+        """Raises what kept an event from being shown, if anything did.
+
+        Raises:
+            BrokenPipeError: the reader of stdout has left.
+            UnwrittenOutput: stdout does not take it.
+        """
+        if isinstance(self._unwritten, BrokenPipeError):
+            raise self._unwritten
+        if self._unwritten is not None:
+            raise UnwrittenOutput(f"stdout cannot be written to: {self._unwritten.strerror}") from self._unwritten
+
+    def text(self, error: RunError | None = None) -> str:
+        """The account in lines for people; empty when there is nothing to say beyond the error."""
+        end = self.finished
+        if end is None:
+            return ""
+        lines = [picture(image) for image in end.images]
+        if lines:
+            number = f"{len(lines)} image{'' if len(lines) == 1 else 's'}"
+            lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
+        if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
+            requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
+            lines.append(f"the service may have done, and billed, the work of {requests}")
+        return "".join(f"{line}\n" for line in lines)
+
+    def to_dict(self, error: RunError) -> dict[str, Any]:
+        """What `--json` prints of a failed run."""
+        end = self.finished
+        images = () if end is None else end.images
+        facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}
+        return {"error": error.to_dict(), "images": to_json(images), **facts}

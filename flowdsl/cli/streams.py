@@ -1,0 +1,95 @@
+"""Streams that can be closed, full or without a reader: none of it ends a run, or a process with a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import UnsupportedOperation
+from typing import Any, TextIO
+
+
+class UnwrittenOutput(Exception):
+    """What was to be written to stdout is lost to it; the text says why."""
+
+
+@contextmanager
+def stdout_at_stake() -> Iterator[None]:
+    """What is written here is in stdout when it ends.
+
+    Raises:
+        BrokenPipeError: the reader of stdout has left.
+        UnwrittenOutput: stdout is closed, or does not take it.
+    """
+    if sys.stdout is None:
+        raise UnwrittenOutput("stdout is closed")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwrittenOutput(f"stdout cannot be written to: {error.strerror or error}") from error
+
+
+@contextmanager
+def steady_streams() -> Iterator[None]:
+    """Stdout and stderr escape what they cannot encode. Stderr falls silent when it cannot be written to; what is left
+    in a broken stream at the end goes nowhere, where Python would complain."""
+    before = sys.stderr
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    sys.stderr = _Steady(before)
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        _silence_broken(sys.stdout, sys.stderr)
+
+
+class _Steady:
+    """A text stream whose failures are nobody's business."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Writes a text, if it can be written."""
+        try:
+            return 0 if self._stream is None else self._stream.write(text)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        """Writes what waits, if it can be written."""
+        try:
+            if self._stream is not None:
+                self._stream.flush()
+        except OSError:
+            pass
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream is not None and self._stream.isatty()
+
+
+def _silence_broken(*streams: TextIO | None) -> None:
+    """Sends the rest of a broken stream nowhere."""
+    for stream in streams:
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]  # it was flushed
+            except UnsupportedOperation:  # a stream in memory needs nothing
+                pass
+            finally:
+                os.close(nowhere)

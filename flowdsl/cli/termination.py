@@ -1,0 +1,45 @@
+"""SIGTERM and SIGHUP end a run as Ctrl-C does: it cleans up, and gives account."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Terminated(BaseException):
+    """The process was asked to end; `signal` is the number of the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, which SIGTERM and SIGHUP cancel.
+
+    Raises:
+        Terminated: one of them came; the coroutine has ended.
+    """
+    import asyncio
+
+    loop, task, came = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
+
+    def end(number: int) -> None:
+        came.append(number)
+        task.cancel()
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and no such handlers
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if came:
+            raise Terminated(came[0]) from None
+        raise

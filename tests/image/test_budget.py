@@ -1,0 +1,146 @@
+"""Spending has limits: what a request can cost is reserved before it is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import flowdsl
+from flowdsl import Environment, Limits, Storage
+from flowdsl.engine.budget import RunBudget
+from flowdsl.errors import ConfigError, LimitExceeded, RunError
+from flowdsl_steps.image.simulator import Simulator
+
+ENDLESS = """\
+- step: WHILE
+  condition: "{{ true }}"
+  do:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: A paper boat
+      quality: low
+"""
+SIDE_BY_SIDE = """\
+- step: FOR
+  var: number
+  items: "{{ range(0, 64) }}"
+  concurrency: 64
+  do:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: A paper boat
+      size: 1024x1024
+      quality: low
+"""
+
+
+def run(flow: str, simulator: Simulator, folder: Path, **limits: object) -> flowdsl.Result:
+    services = {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+    found = Environment(
+        services=services,
+        storage=Storage(images=folder),
+        limits=Limits(**limits),  # type: ignore[arg-type]  # of all kinds
+    )
+    return found.run(flow)
+
+
+def test_a_loop_without_an_end_stops_at_its_last_paid_request(tmp_path: Path) -> None:
+    with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:
+        run(ENDLESS, simulator, tmp_path, max_requests=3)
+    assert (raised.value.code, simulator.request_count) == ("too-many-requests", 3)
+    assert len(raised.value.result.made) == 3
+    assert not raised.value.charge_possible
+
+
+def test_no_more_money_is_spent_than_the_limit_with_64_calls_side_by_side(tmp_path: Path) -> None:
+    with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:
+        run(SIDE_BY_SIDE, simulator, tmp_path, max_usd=0.1)
+    assert raised.value.code == "budget-spent"
+    assert 10 <= simulator.request_count <= 17
+    spent = raised.value.result.cost_usd
+    assert spent is None or spent <= 0.1
+
+
+def test_a_picture_whose_price_is_not_known_is_not_bought_under_a_limit_of_money(tmp_path: Path) -> None:
+    flow = "- step: OPENAI_IMAGE_GENERATION\n  model: some-new-model\n  instruction: A paper boat\n"
+    with Simulator() as simulator, pytest.raises(ConfigError) as raised:
+        run(flow, simulator, tmp_path, max_usd=1.0)
+    assert (raised.value.code, simulator.request_count) == ("unknown-price", 0)
+
+
+def test_what_is_refused_is_given_back_and_what_is_unknown_is_kept(tmp_path: Path) -> None:
+    flow = """\
+- step: TRY
+  try:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: "{{ flowContext.wanted }}"
+      maxRetries: 0
+  catch:
+    - step: SET
+      failed: true
+- step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
+  instruction: A paper boat
+"""
+    for fault, sent in (("content_policy", 2), ("server_error", 1)):
+        with Simulator(faults=[fault]) as simulator:
+            try:
+                text = f"- step: SET\n  wanted: A storm\n{flow}"
+                run(text, simulator, tmp_path, max_requests=1)
+            except LimitExceeded as error:
+                assert error.code == "too-many-requests"
+        assert simulator.request_count == sent
+
+
+def test_a_step_sends_all_of_its_requests_or_none(tmp_path: Path) -> None:
+    flow = "- step: OPENAI_IMAGE_GENERATION\n  model: dall-e-3\n  instruction: A paper boat\n  n: 3\n"
+    with Simulator() as simulator, pytest.raises(RunError) as raised:
+        run(flow, simulator, tmp_path, max_requests=2)
+    assert (raised.value.code, simulator.request_count) == ("too-many-requests", 0)
+
+
+def test_the_settings_file_of_a_project_lowers_the_limit_and_never_raises_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for in_file, in_host, sent in ((1, 3, 1), (5, 2, 2)):
+        (tmp_path / "flowdsl.toml").write_text(f"max_requests = {in_file}\n", encoding="utf-8")
+        with Simulator() as simulator, pytest.raises(LimitExceeded):
+            run(ENDLESS, simulator, tmp_path / "out", max_requests=in_host)
+        assert simulator.request_count == sent
+    (tmp_path / "flowdsl.toml").write_text('max_requests = "many"\n', encoding="utf-8")
+    with pytest.raises(flowdsl.UsageError, match="max_requests must be a whole number from 0 on"):
+        flowdsl.run("- step: SET\n  a: 1\n")
+
+
+OUTCOMES = st.lists(
+    st.tuples(st.floats(0, 0.5), st.sampled_from(["settled", "released", "unknown"]), st.floats(0, 1)), max_size=64
+)
+
+
+@given(OUTCOMES, st.floats(0.01, 5), st.integers(0, 40))
+def test_whatever_comes_of_the_requests_the_limits_hold(
+    outcomes: list[tuple[float, str, float]], max_usd: float, max_requests: int
+) -> None:
+    budget = RunBudget(max_requests, max_usd)
+    spent, sent = 0.0, 0
+    for most, outcome, share in outcomes:
+        try:
+            reserved = budget.reserve(most)
+        except LimitExceeded:
+            continue
+        if outcome == "released":
+            reserved.release()
+            continue
+        sent += 1
+        if outcome == "settled":
+            reserved.settle(most * share)
+            spent += most * share
+        else:
+            spent += most  # it may have cost as much
+    assert sent <= max_requests
+    assert spent <= max_usd + 1e-9
