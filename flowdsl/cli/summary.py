@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.image.store import Image
-from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
     from flowdsl.engine.result import Result
@@ -18,7 +17,10 @@ _SHOWN = 100
 def summary(result: Result, *, simulated: bool) -> str:
     """The outcome as text for people."""
     lines = [picture(image) for image in result.images]
-    lines += [f"{name}: {_short(value)}" for name, value in result.outputs.items() if not _only_images(value)]
+    hidden = result.to_json()
+    for value, (name, shown) in zip(result.outputs.values(), hidden.items(), strict=False):
+        if not _only_images(value):
+            lines.append(f"{name}: {_short(shown)}")
     number = len(result.images)
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
     return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}"])
@@ -46,9 +48,8 @@ def _only_images(value: Any) -> bool:
     return isinstance(value, Image)
 
 
-def _short(value: Any) -> str:
-    """A value on one line, cut when it is long, without secrets."""
-    plain = to_json(value)
+def _short(plain: Any) -> str:
+    """JSON values on one line, cut when they are long."""
     if not isinstance(plain, str):
         import json
 

@@ -98,7 +98,7 @@ class RunningStep:
     def emit(self, name: str, payload: Any) -> None:
         """Emits something to the host's sink."""
         run = self._frame.run
-        payload = run.secrets.hide_in(payload)
+        name, payload = run.secrets.hide_in(name), run.secrets.hide_in(payload)
         if run.effects is None:
             run.emit_to_host(name, payload)
         else:

@@ -13,6 +13,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, Host, Port, RunError, ServiceRefused, Step, StepContext, StepError, Written
+from flowdsl.cli.summary import summary
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.testing import Recorder
@@ -268,3 +269,21 @@ def test_errors_that_cause_each_other_end_a_run_that_knows_a_secret(monkeypatch:
     flow = "- step: SET\n  a: \"{{ secret('TOKEN') }}\"\n- step: CIRCLE\n"
     with pytest.raises(StepError, match="round"):
         flowdsl.run(flow, environment=flowdsl.Environment(steps=[Circle]))
+
+
+def test_s3_the_name_of_an_emitted_event_is_hidden_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "tok-1234567890")
+    recorder, told = Recorder(), list[tuple[str, Any]]()
+    flow = "- step: EMIT_EVENT\n  name: \"{{ secret('TOKEN') }}\"\n  payload: {a: 1}\n"
+    environment = Environment(host=Host(sink=lambda name, payload: told.append((name, payload))))
+    flowdsl.run(flow, environment=environment, on_event=recorder)
+    assert "tok-1234567890" not in json.dumps([event.to_dict() for event in recorder.events])
+    assert [name for name, _ in told] == ["***"]
+
+
+def test_s2_the_summary_of_a_run_hides_what_json_hides() -> None:
+    secrets = Secrets(lambda name: None)
+    secrets.add("tok-1234567890")
+    result = flowdsl.Result({"key": {"deep": ["say tok-1234567890"]}}, {}, None, 0.0, 1, secrets.hide_in)
+    assert "tok-1234567890" not in json.dumps(result.to_json())
+    assert 'key: {"deep": ["say ***"]}' in summary(result, simulated=False)
