@@ -38,7 +38,7 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 after a complete run; a failed one raises."""
+    """The exit code: 0 after a complete run, 1 after one that failed, 128 and more after a signal."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
     options = _parser().parse(arguments)
     source = flow_source(options.file)
@@ -70,14 +70,14 @@ def main(arguments: Sequence[str]) -> int:
         account = Account(simulated=options.simulate)
         try:
             result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options, account)
-        except KeyboardInterrupt:
-            sys.stderr.write(account.text())
-            raise
+        except RunError as error:
+            return _failed(error, account, options)
         except Terminated as stop:
             sys.stderr.write(f"{account.text()}terminated\n")
             return 128 + stop.signal
-        except RunError as error:
-            return _failed(error, account, options)
+        except (KeyboardInterrupt, Exception):  # a bug of ours too ends a run that may have paid
+            sys.stderr.write(account.text())
+            raise
     try:
         account.check_output()
         with stdout_at_stake():

@@ -20,6 +20,7 @@ from typing import TextIO
 import pytest
 
 import flowdsl
+from flowdsl.cli import main
 from flowdsl.cli.progress import progress_on
 from flowdsl_steps.image.simulator import Simulator
 
@@ -308,6 +309,21 @@ def test_a_runaway_loop_ends_at_the_limit_of_paid_requests(tmp_path: Path) -> No
             found = run_in_shell(line, tmp_path, simulator)
         assert (found.returncode, simulator.request_count) == (1, sent)
         assert "hint: raise the limit: `--max-" in found.stderr
+
+
+def test_a_bug_of_ours_after_a_picture_does_not_leave_it_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def show(event: flowdsl.Event) -> None:
+        if isinstance(event, flowdsl.StepFinished) and event.step == "OPENAI_IMAGE_GENERATION":
+            raise RuntimeError("a bug")
+
+    (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flowdsl.cli.run._quiet", lambda options: show)
+    assert main(["run", "a.flow.yaml", "--simulate", "-q"]) == 3
+    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    assert f"flowdsl-images/{picture.name}" in capsys.readouterr().err
 
 
 def test_a_run_past_its_deadline_says_what_may_be_billed(tmp_path: Path) -> None:
