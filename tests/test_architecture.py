@@ -36,7 +36,7 @@ PUBLIC_MODULES = (
     "flowdsl.step.step",
 )
 """Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
-HEAVY = ("PIL", "_hashlib", "aiohttp", "asyncio", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
+HEAVY = ("PIL", "_hashlib", "asyncio", "h11", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
 
 
 def imported_names() -> Iterator[tuple[str, str, str]]:

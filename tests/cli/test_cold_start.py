@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    *("pydantic", "httpx", "aiohttp", "asyncio", "lark", "jsonschema", "PIL", "regex", "_hashlib"),
+    *("pydantic", "httpx", "asyncio", "h11", "lark", "jsonschema", "PIL", "regex", "_hashlib"),
     *("dataclasses", "inspect", "importlib.metadata", "shutil", "logging"),
 )
 PROGRAM = """

@@ -15,7 +15,10 @@ from image_pictures import PICTURES
 from image_server import plain, tiny
 
 from flowdsl.errors import ConfigError, ServiceUnavailable
-from flowdsl_steps.http.transport import Delivery, environment_proxy, open_client, tls_context
+from flowdsl_steps.http.connect import tls_context
+from flowdsl_steps.http.connection import Delivery
+from flowdsl_steps.http.proxy import environment_proxy
+from flowdsl_steps.http.transport import open_client
 
 PNG = PICTURES["png"][0]
 

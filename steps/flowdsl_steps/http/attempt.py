@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 import httpx
 
 from flowdsl.errors import ServiceError
+from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
-from flowdsl_steps.http.transport import Delivery
 
 T = TypeVar("T")
 OnRetry = Callable[[ServiceError, float], None]

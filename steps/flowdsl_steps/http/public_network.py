@@ -15,11 +15,9 @@ from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx
-import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
-from flowdsl_steps.http.transport import open_client, proxy_hosts
+from flowdsl_steps.http.proxy import proxy_hosts
+from flowdsl_steps.http.transport import open_client
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -35,39 +33,24 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names as the system does, and refuses a name when any of its addresses is not public.
-
-    aiohttp connects to just the addresses it is given here, so a name cannot change its mind in between. The proxies
-    of the environment may be private: they are the operator's choice.
+class PublicAddresses:
+    """Judges each address that a host is about to be reached at, after the name was resolved, so that a name cannot
+    change its mind in between. The proxies of the environment may be private: they are the operator's choice.
     """
 
     def __init__(self) -> None:
-        self._system = ThreadedResolver()
         self._trusted = proxy_hosts()
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a host.
-
-        Raises:
-            OSError: one of them is not public, or there is none.
-        """
-        found = await self._system.resolve(host, port, family)
-        for result in found:
-            if host not in self._trusted and not is_public(result["host"]):
-                raise OSError(errno.EACCES, f"{host} leads to the private address {result['host']}")
-        return found
-
-    async def close(self) -> None:
-        """Nothing is held."""
+    def __call__(self, host: str, address: str) -> None:
+        """Raises OSError when the address is not public."""
+        if host not in self._trusted and not is_public(address):
+            raise OSError(errno.EACCES, f"{host} leads to the private address {address}")
 
 
 @asynccontextmanager
 async def open_fetcher(allow_private: bool) -> AsyncIterator[httpx.AsyncClient]:
     """A client that keeps no cookies; unless private addresses are allowed, it cannot reach any."""
-    async with open_client(resolver=None if allow_private else PublicResolver()) as client:
+    async with open_client(judge=None if allow_private else PublicAddresses()) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 
@@ -92,7 +75,7 @@ def refusal(url: str, allow_private: bool = False) -> str | None:
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
             return "it is not a web address"
-        connected = yarl.URL(str(httpx.URL(url)), encoded=True).host or ""
+        connected = httpx.URL(url).raw_host.decode("ascii")
     except (httpx.InvalidURL, ValueError):
         return "it is not a web address"
     if allow_private:
@@ -109,10 +92,7 @@ def refusal(url: str, allow_private: bool = False) -> str | None:
 
 
 def _in_full(host: str) -> str:
-    """An IPv4 address that is written as the system's connect() takes it, such as 127.1, with all four numbers.
-
-    Not every aiohttp asks the resolver for such a host.
-    """
+    """An IPv4 address that is written as the system's connect() takes it, such as 127.1, with all four numbers."""
     try:
         return socket.inet_ntoa(socket.inet_aton(host))
     except (OSError, UnicodeError):

@@ -9,6 +9,7 @@ import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
+from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.failure import (
     broken,
     no_connection,
@@ -18,10 +19,10 @@ from flowdsl_steps.http.failure import (
     too_late,
     unsuccessful,
 )
+from flowdsl_steps.http.proxy import environment_proxy
 from flowdsl_steps.http.public_network import is_private_host, refusal
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import TooLarge, read_body
-from flowdsl_steps.http.transport import Delivery, environment_proxy
 
 MAX_REDIRECTS = 5
 

@@ -1,4 +1,4 @@
-"""HTTP clients: httpx over aiohttp's connections.
+"""HTTP clients: httpx over connections of our own.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
 request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet.
@@ -7,222 +7,202 @@ request needs beyond httpx is passed through `request.extensions["delivery"]`: w
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import os
-import re
 import ssl
-import tempfile
-import urllib.parse
-import urllib.request
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator
 
-import aiohttp
 import httpx
-import yarl
-from aiohttp.abc import AbstractResolver
 
-CONNECT_TIMEOUT_S = 10.0
-"""How long a connection may take to come about, name lookup and TLS included."""
+from flowdsl_steps.http import proxy
+from flowdsl_steps.http.connect import Judge, Route, connected, status_line, tls_context
+from flowdsl_steps.http.connection import Connection, Delivery, NotSent
 
-_READ_BUFFER = 64 * 1024
-_KEEPALIVE_S = 15.0
+KEEP_ALIVE_S = 3.0
+"""How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
+
 _CONNECTIONS = 512
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS = {"http": 80, "https": 443}
 
 
-class Delivery:
-    """How far one request came: `sent` is true as soon as a connection was there to send it over."""
+class Transport(httpx.AsyncBaseTransport):
+    """An httpx transport: no redirects, no cookies, no credentials of its own, at most 512 connections.
 
-    __slots__ = ("sent",)
-
-    def __init__(self) -> None:
-        self.sent = False
-
-
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """An httpx transport over one aiohttp session: no redirects, no cookies, no credentials of its own.
-
-    Foreign exceptions become httpx's: ConnectError and ConnectTimeout before anything was sent, ReadError after.
+    ConnectError, ConnectTimeout and ProxyError are raised before anything was sent, ReadError after. `judge` refuses
+    addresses before they are connected to.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, judge: Judge | None = None, keep_alive_s: float = KEEP_ALIVE_S
+    ) -> None:
         self._tls = tls
-        self._resolver = resolver
-        self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[tuple[str, str], dict[str, Any]] = {}
+        self._judge = judge
+        self._keep_alive_s = keep_alive_s
+        self._routes: dict[tuple[str, bytes, int | None], Route] = {}
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._open: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response with its body still to be read.
 
         Raises:
             httpx.TransportError: the connection failed.
+            ConfigError: there can be no TLS.
         """
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        place = request.url.scheme, request.url.host
-        proxy = self._proxies.get(place)
-        if proxy is None:
-            proxy = self._proxies[place] = _proxy_options(*place)
-        if request.url.scheme == "https" and self._tls is None:
-            self._tls = httpx.create_ssl_context()
-        if proxy and request.url.scheme == "http":
-            headers += proxy.get("proxy_headers", {}).items()  # without a tunnel the request itself is the proxy's
-        with _httpx_errors():
-            response = await self._open_session().request(
-                request.method,
-                _address(request.url),
-                headers=headers,
-                data=_content(request),
-                allow_redirects=False,
-                ssl=self._tls or True,
-                trace_request_ctx=request.extensions.get("delivery"),
-                **proxy,
-            )
-        return httpx.Response(
-            response.status,
-            headers=response.raw_headers,
-            stream=_Body(response),
-            extensions={"http_version": b"HTTP/1.1"},
-        )
+        route = self._route(request.url)
+        await self._turns.acquire()
+        connection: Connection | None = None
+        try:
+            while True:
+                connection = self._rested(route)
+                is_new = connection is None
+                if connection is None:
+                    connection = await self._connected(route)
+                try:
+                    return await self._exchanged(request, route, connection)
+                except NotSent:
+                    self._drop(connection)
+                    if is_new:
+                        raise httpx.ConnectError("the connection was closed before anything was sent") from None
+        except BaseException:
+            if connection is not None:
+                self._drop(connection)
+            self._turns.release()
+            raise
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        for route in self._routes.values():
+            route.idle.clear()
+        for connection in [*self._open]:
+            self._drop(connection)
+        await asyncio.sleep(0)  # asyncio closes a socket in its next round
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=_CONNECTIONS,
-                keepalive_timeout=_KEEPALIVE_S,
-                resolver=self._resolver,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S),
-                auto_decompress=False,
-                read_bufsize=_READ_BUFFER,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                trace_configs=[_delivery_trace()],
-            )
-        return self._session
+    async def _exchanged(self, request: httpx.Request, route: Route, connection: Connection) -> httpx.Response:
+        target, headers = request.url.raw_path, request.headers.raw
+        by = None if route.is_https else route.proxy  # of https it only passes on the bytes
+        if by is not None:
+            origin = str(request.url.copy_with(raw_path=b"/", fragment=None)).encode("ascii")
+            target = origin.removesuffix(b"/") + target
+            headers = [*headers, *proxy.login(by)]
+        delivery: Delivery = request.extensions.get("delivery") or Delivery()
+        stream = request.stream
+        content = request.content if isinstance(stream, httpx.ByteStream) else stream
+        assert isinstance(content, bytes | AsyncIterable)  # noqa: S101  an asynchronous client makes no other
+        head = await connection.exchange(request.method.encode("ascii"), target, headers, content, delivery)
+        if by is not None and head.status_code == 407:
+            delivery.sent = False  # the proxy kept it
+            raise httpx.ProxyError(f"the proxy {proxy.shown(by)} responded with {status_line(head)}")
+        return httpx.Response(
+            head.status_code,
+            headers=head.headers.raw_items(),
+            stream=_Body(self, route, connection),
+            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+        )
 
+    def _route(self, url: httpx.URL) -> Route:
+        key = url.scheme, url.raw_host, url.port
+        route = self._routes.get(key)
+        if route is None:
+            host = url.raw_host.decode("ascii")
+            port = _PORTS.get(url.scheme, 0) if url.port is None else url.port
+            if not host or not 0 < port < 65536:
+                raise httpx.UnsupportedProtocol("it is not a web address")
+            by = proxy.environment_proxy(url.scheme, host, port)
+            if by is not None and by.scheme not in ("http", "https"):
+                raise httpx.ProxyError(f"a {by.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
+            route = self._routes[key] = Route(host, port, url.scheme == "https", by)
+        return route
 
-def proxy_hosts() -> frozenset[str]:
-    """The hosts of all proxies that the environment names."""
-    addresses = (
-        urllib.parse.urlsplit(a if "://" in a else f"http://{a}") for a in urllib.request.getproxies().values()
-    )
-    return frozenset(parts.hostname for parts in addresses if parts.hostname)
-
-
-def environment_proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
-    """The proxy that the environment names for an address, or None. A service on this machine never takes one."""
-    proxies = urllib.request.getproxies()
-    address = proxies.get(scheme) or proxies.get("all")
-    if address is None or host in _LOOPBACK or urllib.request.proxy_bypass(host):
+    def _rested(self, route: Route) -> Connection | None:
+        """A connection that is open and still of use. The others are dropped: what they would break is not repeated."""
+        oldest = asyncio.get_running_loop().time() - self._keep_alive_s
+        while route.idle:
+            connection = route.idle.pop()
+            if connection.idle_since > oldest and connection.is_usable():
+                return connection
+            self._drop(connection)
         return None
-    return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
 
+    async def _connected(self, route: Route) -> Connection:
+        if len(self._open) >= _CONNECTIONS:
+            self._drop_oldest()
+        connection = Connection()
+        self._open.add(connection)
+        try:
+            if self._tls is None and route.needs_tls:
+                self._tls = tls_context(None, None)
+            await connected(connection, route, self._tls, self._judge)
+        except BaseException:
+            self._drop(connection)
+            raise
+        return connection
 
-def _proxy_options(scheme: str, host: str) -> dict[str, Any]:
-    """What aiohttp wants to know of the proxy for an address."""
-    parts = environment_proxy(scheme, host)
-    if parts is None:
-        return {}
-    if parts.scheme not in ("http", "https"):
-        raise httpx.ProxyError(f"a {parts.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
-    proxy = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    if not parts.username:
-        return {"proxy": proxy}
-    login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-    token = base64.b64encode(login.encode()).decode()
-    return {"proxy": proxy, "proxy_headers": {"Proxy-Authorization": f"Basic {token}"}}
+    def _drop_oldest(self) -> None:
+        """Makes room. Those that are at work are fewer than those that may be open, so one rests."""
+        resting = [route for route in self._routes.values() if route.idle]
+        if resting:
+            self._drop(min(resting, key=lambda route: route.idle[0].idle_since).idle.pop(0))
 
+    def _drop(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        connection.abort()
 
-def _address(url: httpx.URL) -> yarl.URL:
-    """The address with its bytes as they are: a signed one counts as another when its escapes are written anew."""
-    try:
-        return yarl.URL(str(url), encoded=True)
-    except ValueError as error:
-        raise httpx.UnsupportedProtocol(f"it is not a web address: {error}") from None
+    def give_back(self, route: Route, connection: Connection) -> None:
+        """The end of an exchange: a connection that is of use rests until the next."""
+        self._turns.release()
+        if not connection.is_done or connection not in self._open:
+            self._drop(connection)
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        route.idle.append(connection)
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._keep_alive_s, self._swept)
 
-
-def _content(request: httpx.Request) -> bytes | AsyncIterable[bytes] | None:
-    """The body as aiohttp takes it: bytes, or a stream whose length a header says."""
-    if isinstance(request.stream, httpx.ByteStream):
-        return request.content or None
-    assert isinstance(request.stream, AsyncIterable)  # noqa: S101  an asynchronous client makes no other
-    return request.stream
+    def _swept(self) -> None:
+        """Closes what has rested long enough, and comes again for the rest."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._keep_alive_s
+        for route in self._routes.values():
+            while route.idle and route.idle[0].idle_since <= oldest:
+                self._drop(route.idle.pop(0))
+        left = [route.idle[0].idle_since for route in self._routes.values() if route.idle]
+        self._sweep = loop.call_at(min(left) + self._keep_alive_s, self._swept) if left else None
 
 
 class _Body(httpx.AsyncByteStream):
     """The body in pieces as large as what has arrived."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, transport: Transport, route: Route, connection: Connection) -> None:
+        self._transport = transport
+        self._route = route
+        self._connection: Connection | None = connection
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self  # no generator, which somebody would have to close where a body is left half read
 
     async def __anext__(self) -> bytes:
-        with _httpx_errors():
-            chunk = await self._response.content.readany()
-        if not chunk:
+        if self._connection is None or not (chunk := await self._connection.read()):
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        self._response.close()
-
-
-def _delivery_trace() -> aiohttp.TraceConfig:
-    async def connected(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
-        if context.trace_request_ctx is not None:
-            context.trace_request_ctx.sent = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
-    return trace
-
-
-@contextlib.contextmanager
-def _httpx_errors() -> Iterator[None]:
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise httpx.ConnectTimeout(str(error)) from error
-    except aiohttp.ClientHttpProxyError as error:
-        # Not chained: the original holds the headers of the request, and with them the key.
-        raise httpx.ProxyError(f"the proxy responded with {error.status} {error.message}") from None
-    except aiohttp.ClientConnectorError as error:
-        raise httpx.ConnectError(_reason(error)) from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise httpx.UnsupportedProtocol(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx.ReadError(str(error) or type(error).__name__) from error
-
-
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    """Why no connection came about, in the system's words."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
-    cause = error.os_error
-    said = cause.strerror or str(cause)
-    if "Connect call failed" in said or said.startswith("[Errno"):
-        numbers = [int(number) for number in re.findall(r"\[Errno (\d+)\]", said)] or [cause.errno or 0]
-        return ", ".join(dict.fromkeys(os.strerror(number) for number in numbers if number)) or "no connection"
-    return said or type(cause).__name__
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._transport.give_back(self._route, connection)
 
 
 @contextlib.asynccontextmanager
 async def open_client(
-    *, ca_pem: str | None = None, client_pem: str | None = None, resolver: AbstractResolver | None = None
+    *,
+    ca_pem: str | None = None,
+    client_pem: str | None = None,
+    judge: Judge | None = None,
+    keep_alive_s: float = KEEP_ALIVE_S,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A pooled client; `ca_pem` is trusted beside the usual authorities, `client_pem` holds a certificate and its key.
 
@@ -231,25 +211,9 @@ async def open_client(
     Raises:
         ssl.SSLError: invalid PEM data.
         OSError: a PEM file that cannot be read.
+        ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
-    transport = AiohttpTransport(tls, resolver)
+    transport = Transport(tls, judge, keep_alive_s)
     async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
         yield client
-
-
-def tls_context(ca_pem: str | None, client_pem: str | None) -> ssl.SSLContext:
-    """The TLS settings of a service with an authority or a client certificate of its own."""
-    context = httpx.create_ssl_context()
-    if ca_pem:
-        pem = ca_pem if "-----BEGIN" in ca_pem else Path(ca_pem).read_text("ascii")
-        context.load_verify_locations(cadata=pem)
-    if client_pem and "-----BEGIN" in client_pem:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "client.pem")
-            file.touch(0o600)
-            file.write_text(client_pem, "ascii")
-            context.load_cert_chain(file)
-    elif client_pem:
-        context.load_cert_chain(client_pem)
-    return context

@@ -18,9 +18,10 @@ import httpx
 from flowdsl.errors import ServiceError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
+from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
-from flowdsl_steps.http.transport import Delivery, open_client
+from flowdsl_steps.http.transport import open_client
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id

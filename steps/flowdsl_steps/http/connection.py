@@ -1,0 +1,341 @@
+"""One connection: a request goes out and its response comes in. h11 writes and reads HTTP/1.1, asyncio the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import ssl
+from collections import deque
+from collections.abc import AsyncIterable
+
+import h11
+import httpx
+
+_HELD = 64 * 1024
+"""With so many bytes waiting to be taken, no more are read from the network."""
+_HEAD_LIMIT = 64 * 1024
+_NO_BODY = frozenset({204, 304})
+_TOGETHER = 64 * 1024
+_NOT_HTTP = "what the server sent is not HTTP"
+
+
+class NotSent(Exception):
+    """The connection was closed already: not a byte of the request went out."""
+
+
+class Delivery:
+    """How far one request came: `sent` is true as soon as any of its bytes may have left."""
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent = False
+
+
+class _Nowhere(asyncio.Transport):
+    """What a connection that did not come about leads to."""
+
+    def abort(self) -> None:
+        """There is nothing to close."""
+
+    def is_closing(self) -> bool:
+        """It was never open."""
+        return True
+
+
+_NOWHERE = _Nowhere()
+
+
+class Connection(asyncio.Protocol):
+    """Carries one request at a time. Whoever waits, waits for news: bytes, an end, or room to write."""
+
+    def __init__(self) -> None:
+        self.idle_since = 0.0
+        self._transport: asyncio.Transport = _NOWHERE
+        self._http = h11.Connection(h11.CLIENT)
+        self._pieces: deque[bytes] = deque()
+        self._held = 0
+        self._left: int | None = None
+        self._complete = False
+        self._ended = False
+        self._broken: Exception | None = None
+        self._reading = True
+        self._writable = True
+        self._waiter: asyncio.Future[None] | None = None
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The bytes go this way; behind a proxy, first in the open and then through TLS."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  of a stream there is no other
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes, which are not read any further while nobody takes them."""
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held >= _HELD and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+        self._tell()
+
+    def eof_received(self) -> None:
+        """The other end says no more."""
+        self._ended = True
+        self._tell()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._ended, self._broken, self._writable = True, exc, True
+        self._tell()
+
+    def pause_writing(self) -> None:
+        """The network takes no more for now."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """The network takes more."""
+        self._writable = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _news(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    # What the pool asks.
+
+    def is_usable(self) -> bool:
+        """Whether the other end is still there and silent, asked of the system: the loop may not have seen it yet."""
+        return not (self._ended or self._pieces or self._transport.is_closing() or _has_news(self._transport))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether request and response are complete and another may follow."""
+        return self._complete and self._http.our_state is h11.DONE and not (self._ended or self._pieces)
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self._ended = True
+        self._transport.abort()
+
+    async def encrypt(self, tls: ssl.SSLContext, host: str) -> None:
+        """From here on everything goes through TLS."""
+        loop = asyncio.get_running_loop()
+        self._pieces.clear()
+        self._held = 0
+        transport = await loop.start_tls(self._transport, self, tls, server_hostname=host)
+        if transport is None:
+            raise ConnectionResetError("the connection was closed")
+        self._transport = transport
+
+    # The exchange.
+
+    async def exchange(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes | AsyncIterable[bytes],
+        delivery: Delivery,
+    ) -> h11.Response:
+        """Sends a request, and gives the head of the response, which may come before all is sent.
+
+        Raises:
+            NotSent: the connection was closed before.
+            httpx.LocalProtocolError: the request cannot be written as HTTP.
+            httpx.ReadError: the connection broke, or what came is not HTTP.
+        """
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+        self._complete = False
+        head = self._written(method, target, headers)
+        if isinstance(content, bytes):
+            whole = len(content) < _TOGETHER
+            body = self._passed(content) if content else b""
+            end = self._http.send(h11.EndOfMessage()) or b""
+            self._begin(head + body + end if whole else head, delivery)
+            if not whole:
+                self._transport.write(body)
+                if end:
+                    self._transport.write(end)
+        else:
+            self._begin(head, delivery)
+            early = await self._stream(content)
+            if early is not None:
+                return early
+        while (response := self._head()) is None:
+            await self._news()
+        return self._opened(response, method)
+
+    def _written(self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+        try:
+            return self._http.send(h11.Request(method=method, target=target, headers=headers)) or b""
+        except h11.LocalProtocolError:
+            pass  # its text quotes headers, and one of them is the key
+        raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
+
+    def _passed(self, content: bytes) -> bytes:
+        try:
+            return self._http.send(h11.Data(data=content)) or b""
+        except h11.LocalProtocolError:
+            pass
+        raise httpx.LocalProtocolError("the body has another length than its header says")
+
+    def _begin(self, data: bytes, delivery: Delivery) -> None:
+        """The first bytes. Their write is tried at once, and an error there means that none of them left."""
+        if self._ended or self._transport.is_closing():
+            raise NotSent
+        self._transport.write(data)
+        if self._transport.is_closing():
+            raise NotSent
+        delivery.sent = True
+
+    async def _stream(self, content: AsyncIterable[bytes]) -> h11.Response | None:
+        """Sends a body piece by piece; gives the head of the response when that comes before its end."""
+        pieces = content.__aiter__()
+        try:
+            async for piece in pieces:
+                if piece and not self._ended:
+                    self._transport.write(self._passed(piece))
+                while not self._writable and not self._pieces:
+                    await self._news()
+                if (self._pieces or self._ended) and (early := self._head()) is not None:
+                    return early
+            if end := self._http.send(h11.EndOfMessage()):
+                self._transport.write(end)
+        finally:
+            if close := getattr(pieces, "aclose", None):
+                await close()
+        return None
+
+    def _head(self) -> h11.Response | None:
+        """The head of the response, as soon as all of it is there."""
+        while True:
+            event = self._event()
+            if isinstance(event, h11.Response):
+                return event
+            if event is h11.NEED_DATA:
+                if self._pieces:
+                    self._http.receive_data(self._taken())
+                elif self._ended:
+                    raise httpx.ReadError(self._lost("the server closed the connection without a response"))
+                else:
+                    return None
+            elif not isinstance(event, h11.InformationalResponse):
+                raise httpx.ReadError(_NOT_HTTP)
+
+    def _opened(self, response: h11.Response, method: bytes) -> h11.Response:
+        """Notes how the end of the body shows. A known length is counted here, so that pictures pass uncopied."""
+        names = dict(response.headers)
+        if method in (b"HEAD", b"CONNECT") or response.status_code in _NO_BODY:
+            self._left = 0
+        elif b"content-length" in names and b"transfer-encoding" not in names:
+            self._left = int(names[b"content-length"])
+        else:
+            self._left = None
+        if self._left is not None:
+            rest = self._http.trailing_data[0]
+            if rest:
+                self._pieces.appendleft(rest)
+                self._held += len(rest)
+        self._complete = self._left == 0
+        return response
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, as many as have come; none at its end.
+
+        Raises:
+            httpx.ReadError: the connection broke, or what came is not HTTP.
+        """
+        if self._left is None:
+            return await self._read_event()
+        if not self._left:
+            return b""
+        while not self._pieces:
+            if self._ended:
+                raise httpx.ReadError(self._lost("the connection was closed before the end of the body"))
+            await self._news()
+        data = self._taken()
+        if len(data) > self._left:
+            self._ended = True  # what comes behind a response belongs to nothing
+            data = data[: self._left]
+        self._left -= len(data)
+        self._complete = not self._left
+        return data
+
+    async def _read_event(self) -> bytes:
+        while True:
+            event = self._event()
+            if isinstance(event, h11.Data):
+                return bytes(event.data)
+            if event is h11.NEED_DATA:
+                if self._pieces:
+                    self._http.receive_data(self._taken())
+                elif not self._ended:
+                    await self._news()
+                elif self._broken is not None:
+                    raise httpx.ReadError(self._lost(""))
+                else:
+                    self._http.receive_data(b"")
+            else:
+                self._complete = True
+                return b""
+
+    def _event(self) -> object:
+        try:
+            return self._http.next_event()
+        except h11.RemoteProtocolError:
+            pass  # its text quotes what came
+        if self._ended and not self._pieces:
+            raise httpx.ReadError(self._lost("the connection was closed before the end of the body"))
+        raise httpx.ReadError(_NOT_HTTP)
+
+    def _taken(self) -> bytes:
+        """All bytes that have come."""
+        pieces = self._pieces
+        data = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._held = 0
+        if not self._reading and not self._ended:
+            self._reading = True
+            with contextlib.suppress(RuntimeError):  # closing
+                self._transport.resume_reading()
+        return data
+
+    def _lost(self, reason: str) -> str:
+        broken = self._broken
+        return reason if broken is None else in_words(broken)
+
+
+def in_words(error: Exception) -> str:
+    """What the system says about a connection, without its numbers."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error}"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "TLS failed"
+    if isinstance(error, OSError):
+        said = error.strerror or str(error)
+        if error.errno and ("Connect call failed" in said or not said):
+            said = os.strerror(error.errno)
+        return said or type(error).__name__
+    return str(error) or type(error).__name__
+
+
+def _has_news(transport: asyncio.Transport) -> bool:
+    """Whether there is something to read: of a connection that nothing was asked on, that can only be its end."""
+    found = transport.get_extra_info("socket")
+    if found is None:
+        return False
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(found.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([found.fileno()], [], [], 0)[0])

@@ -1,0 +1,74 @@
+"""The proxies that the environment names, and the hosts that take none."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import urllib.parse
+import urllib.request
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS = {"http": 80, "https": 443}
+
+
+def proxy_hosts() -> frozenset[str]:
+    """The hosts of all proxies that the environment names."""
+    addresses = (
+        urllib.parse.urlsplit(a if "://" in a else f"http://{a}") for a in urllib.request.getproxies().values()
+    )
+    return frozenset(parts.hostname for parts in addresses if parts.hostname)
+
+
+def environment_proxy(scheme: str, host: str, port: int | None = None) -> urllib.parse.SplitResult | None:
+    """The proxy that the environment names for an address, or None. A service on this machine never takes one."""
+    proxies = urllib.request.getproxies()
+    address = proxies.get(scheme) or proxies.get("all")
+    if address is None or host in _LOOPBACK or is_excepted(host, port or _PORTS.get(scheme, 0)):
+        return None
+    return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+
+
+def is_excepted(host: str, port: int) -> bool:
+    """Whether NO_PROXY, or the system's settings, take a host from the proxy.
+
+    An entry is a name and all under it (`a.example`, `.a.example`, `*.a.example`), an address or a network
+    (`10.0.0.0/8`), any of them with a port behind it, or `*` for every host.
+    """
+    entries = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if any(_fits(entry.strip().lower(), host.lower().rstrip("."), port) for entry in entries.split(",")):
+        return True
+    return bool(urllib.request.proxy_bypass(host))
+
+
+def _fits(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    name, colon, number = entry.rpartition(":")
+    if colon and number.isdecimal() and (name.endswith("]") or ":" not in name):
+        if int(number[:6]) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = entry.removeprefix("*").lstrip(".").rstrip(".")
+        return bool(name) and (host == name or host.endswith(f".{name}"))
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+
+
+def shown(proxy: urllib.parse.SplitResult) -> str:
+    """A proxy for messages: without its login."""
+    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
+
+
+def login(proxy: urllib.parse.SplitResult) -> list[tuple[bytes, bytes]]:
+    """The header with the login that the environment names for a proxy, if it names one."""
+    if not proxy.username:
+        return []
+    words = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
+    return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(words.encode()))]
