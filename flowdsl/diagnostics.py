@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from flowdsl.display.visible import shown, styled, visible, visible_line
 from flowdsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -163,9 +164,15 @@ def counts(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def render(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
-    """The diagnostics as text for people, a blank line between two; ANSI colours when asked."""
+    """The diagnostics as text for people, a blank line between two; ANSI colours when asked.
+
+    Nothing in the file or in a message steers the terminal: such characters are shown as escapes.
+    """
     paint = _Paint(color)
-    return "\n\n".join(_render_one(diagnostic, paint) for diagnostic in diagnostics)
+    text = shown()
+    for number, diagnostic in enumerate(diagnostics):
+        text = shown(text, "\n\n" if number else "", *_render_one(diagnostic, paint))
+    return text
 
 
 class _Paint:
@@ -177,39 +184,43 @@ class _Paint:
         self.on = on
 
     def __call__(self, kind: str, text: str) -> str:
-        return f"\x1b[{self.CODES[kind]}m{text}\x1b[0m" if self.on else text
+        return styled(self.CODES[kind], text) if self.on else text
 
 
-def _render_one(diagnostic: Diagnostic, paint: _Paint) -> str:
+def _render_one(diagnostic: Diagnostic, paint: _Paint) -> Iterator[str]:
     severity, hide = diagnostic.severity, diagnostic.span.source.hide
-    head = f"{paint('bold', str(diagnostic.span))}: {paint(severity, severity)}: {hide(diagnostic.message)}"
-    lines = [f"{head} {paint('dim', f'[{diagnostic.code}]')}"]
-    lines += _excerpt(diagnostic.span, "^", paint, severity)
+    yield from (paint("bold", visible_line(str(diagnostic.span))), ": ", paint(severity, severity))
+    yield from (f": {hide(diagnostic.message)} ", paint("dim", f"[{diagnostic.code}]"))
+    yield from _excerpt(diagnostic.span, "^", paint, severity)
     for related in diagnostic.related:
-        lines.append(f"  {related.span}: {hide(related.message)}")
-        lines += _excerpt(related.span, "-", paint, "dim")
+        yield f"\n  {visible_line(str(related.span))}: {hide(related.message)}"
+        yield from _excerpt(related.span, "-", paint, "dim")
     if diagnostic.hint:
-        lines.append(f"  {paint('hint', 'hint')}: {hide(diagnostic.hint)}")
-    return "\n".join(lines)
+        yield from ("\n  ", paint("hint", "hint"), f": {hide(diagnostic.hint)}")
 
 
-def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> list[str]:
+def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> Iterator[str]:
     """The source line of a span and the marks under it; a span over several lines is marked to the end of its first."""
     source: Source = span.source
     if not source.text:
-        return []
+        return
     first, last = span.first, span.last
     whole = source.line(first.line)
     text, place = _concealed(whole, span.start - first.col + 1, source.secrets)
     start = place(first.col - 1)
     end = place(last.col - 1) if last.line == first.line else len(text.rstrip())
     shift = max(0, start - 100) if len(text) > 160 else 0
-    shown = text[shift : shift + 160].expandtabs(4)
-    before = _width(text[shift:start].expandtabs(4))
-    length = max(1, _width(text[start : min(end, shift + 160)].expandtabs(4)))
-    number = str(first.line).rjust(4)
+    line = _columns(text[shift : shift + 160])
+    before = _width(_columns(text[shift:start]))
+    length = max(1, _width(_columns(text[start : min(end, shift + 160)])))
     bar = paint("dim", "|")
-    return [f"{paint('dim', number)} {bar} {shown}".rstrip(), f"     {bar} {' ' * before}{paint(kind, mark * length)}"]
+    yield from ("\n", paint("dim", str(first.line).rjust(4)), " ", bar, f" {line}".rstrip())
+    yield from ("\n     ", bar, f" {' ' * before}", paint(kind, mark * length))
+
+
+def _columns(text: str) -> str:
+    """A part of a line as it is shown."""
+    return visible(text).expandtabs(4)
 
 
 def _concealed(line: str, offset: int, secrets: Sequence[tuple[int, int]]) -> tuple[str, Callable[[int], int]]:
@@ -237,9 +248,9 @@ def _concealed(line: str, offset: int, secrets: Sequence[tuple[int, int]]) -> tu
 
 
 def _width(text: str) -> int:
-    """Columns a terminal needs: wide East Asian characters and emoji take two, combining marks none."""
+    """Columns a terminal needs for a part of a line."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width
+    from flowdsl.display.width import width  # few findings need it
 
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return width(text)

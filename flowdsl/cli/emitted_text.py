@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.display.visible import visible, visible_line
+
 if TYPE_CHECKING:
     from flowdsl.events import Emitted
 
@@ -40,7 +42,7 @@ class Bar:
             self.percent, self.auto_hide = None, bool(values.get("autoHide"))
         self.shown = name != "HIDE_PROGRESS"
         self.percent = values.get("percentage", self.percent)
-        self.status = " ".join(harmless(str(values.get("status", self.status))).split())
+        self.status = " ".join(visible(str(values.get("status", self.status))).split())
         if self.auto_hide and self.percent == 100:
             self.shown = False
 
@@ -60,12 +62,12 @@ def notification(payload: Any) -> tuple[str, str]:
     """How a notification is meant (`info`, `warning`, …), and its text."""
     values = payload if isinstance(payload, Mapping) else {"message": payload}
     title = f"{values['title']}: " if values.get("title") else ""
-    return str(values.get("notificationType") or "info"), harmless(f"{title}{_text(values.get('message', ''))}")
+    return str(values.get("notificationType") or "info"), visible(f"{title}{_text(values.get('message', ''))}")
 
 
 def response(payload: Any) -> str:
     """The text of a SHOW_RESPONSE."""
-    return harmless(_text(payload.get("message", "") if isinstance(payload, Mapping) else payload))
+    return visible(_text(payload.get("message", "") if isinstance(payload, Mapping) else payload))
 
 
 def debug(event: Emitted) -> list[str]:
@@ -74,27 +76,22 @@ def debug(event: Emitted) -> list[str]:
     name = (values.get("config") or {}).get("id")
     context = values.get("context") or {}
     count = f"{len(context)} key{'' if len(context) == 1 else 's'}"
-    lines = [f"debug {event.path}{f' ({name})' if name else ''}: {count}"]
-    return lines + [f"  {key}: {short(value)}" for key, value in context.items()]
+    lines = [f"debug {event.path}{f' ({visible_line(str(name))})' if name else ''}: {count}"]
+    return lines + [f"  {visible_line(key)}: {short(value)}" for key, value in context.items()]
 
 
 def own_event(event: Emitted) -> str:
     """An event of the author's own on one line."""
     payload = "" if event.payload is None else f": {short(event.payload)}"
-    return f"event {harmless(event.name)}{payload}"
+    return f"event {visible_line(event.name)}{payload}"
 
 
 def short(value: Any) -> str:
     """A value as JSON on one line, cut when it is long."""
     from flowdsl.template.json_values import to_json
 
-    text = harmless(json.dumps(to_json(value), ensure_ascii=False))
+    text = visible_line(json.dumps(to_json(value), ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def harmless(text: str) -> str:
-    """A text that steers no terminal: what cannot be printed becomes `\\ufffd`."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def _text(value: Any) -> str:

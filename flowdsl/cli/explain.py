@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, one_of
 from flowdsl.cli.flow_files import flow_source
+from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _table(title: str, rows: Iterable[Option]) -> str:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(_hidden(text).split())
+    text = visible_line(" ".join(_hidden(text).split()))
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 

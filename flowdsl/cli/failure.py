@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from flowdsl.errors import FlowCheckError, FlowError, RunError, ServiceError
+from flowdsl.source import Source, Span
 
 CHARGE_WARNING = "the service may have done, and billed, the work"
 
@@ -17,7 +18,7 @@ def report_error(error: Exception) -> int:
         from flowdsl.diagnostics import counts, render
 
         report = render(error.diagnostics, color=colors(sys.stderr))
-        sys.stderr.write(f"{report}\n\n{counts(error.diagnostics)}\n")
+        sys.stderr.write(report + f"\n\n{counts(error.diagnostics)}\n")
         return 1
     if isinstance(error, RunError):
         sys.stderr.write(failed_run(error, color=colors(sys.stderr)) + "\n")
@@ -39,13 +40,19 @@ def report_error(error: Exception) -> int:
 def failed_run(error: RunError, *, color: bool = False) -> str:
     """A failed run as text for people: message, place with a caret, hint, and what the service said."""
     from flowdsl.diagnostics import Diagnostic, render
-    from flowdsl.source import Source, Span
 
-    span = error.span or Span(Source("", error.step or "flowdsl"), 0, 0)
-    lines = render([Diagnostic(error.code, error.message, span, hint=error.hint)], color=color)
-    if error.span is None:
-        lines = lines.replace(f"{span}: ", f"{span.path}: ", 1).replace(f"{span}\x1b", f"{span.path}\x1b", 1)
-    return "\n".join([lines, *_facts(error)])
+    span = error.span or _Nowhere(Source("", error.step or "flowdsl"), 0, 0)
+    report = render([Diagnostic(error.code, error.message, span, hint=error.hint)], color=color)
+    return report + "".join(f"\n{fact}" for fact in _facts(error))
+
+
+class _Nowhere(Span):
+    """The place of an error that no place of a file is known for."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.path
 
 
 def _facts(error: RunError) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from flowdsl.cli import emitted_text
 from flowdsl.cli.terminal import colors, is_terminal, width
+from flowdsl.display.visible import Shown, shown, styled, visible_line
+from flowdsl.display.width import clipped
 from flowdsl.events import Emitted, Event, Note, Progress, StepFailed, StepFinished, StepStarted
 
 if TYPE_CHECKING:
@@ -49,26 +51,26 @@ class PlainProgress:
             return
         line = self.line(event)
         if line is not None:
-            self.stream.write(f"{line}\n")
+            self.stream.write(shown(line, "\n"))
             self.stream.flush()
 
     def response(self, event: Emitted) -> None:
         """Prints a response of the flow."""
-        self.responses.write(f"{emitted_text.response(event.payload)}\n")
+        self.responses.write(shown(emitted_text.response(event.payload), "\n"))
         self.responses.flush()
 
     def line(self, event: Event) -> str | None:
         """The line that stays of an event; None when nothing does."""
         if isinstance(event, StepFinished):
-            return f"{self.paint(_GREEN, '✓')} {event.step} {event.elapsed_s:.1f} s"
+            return self.paint(_GREEN, "✓") + f" {visible_line(event.step)} {event.elapsed_s:.1f} s"
         if isinstance(event, StepFailed):
-            return f"{self.paint(_RED, '✗')} {event.step} {event.elapsed_s:.1f} s"
+            return self.paint(_RED, "✗") + f" {visible_line(event.step)} {event.elapsed_s:.1f} s"
         if isinstance(event, Note) and event.text not in self.known:
-            return f"  {self.paint(_YELLOW, 'note')}: {event.text} [{event.code}]"
+            return "  " + self.paint(_YELLOW, "note") + f": {event.text} [{event.code}]"
         if isinstance(event, Progress):
-            return f"  {event.step}: {_progress(event)}"
+            return f"  {visible_line(event.step)}: {visible_line(_progress(event))}"
         if isinstance(event, StepStarted) and event.label:
-            return f"  {event.step}: {event.label}"
+            return f"  {visible_line(event.step)}: {visible_line(event.label)}"
         return self.emitted(event) if isinstance(event, Emitted) else None
 
     def emitted(self, event: Emitted) -> str | None:
@@ -79,7 +81,7 @@ class PlainProgress:
             return f"  {text}" if text and kind != "HIDE_PROGRESS" else None
         if kind == "SHOW_NOTIFICATION":
             meant, text = emitted_text.notification(event.payload)
-            return f"  {self.paint(_COLOURS.get(meant, _BLUE), meant)}: {text}"
+            return "  " + self.paint(_COLOURS.get(meant, _BLUE), meant) + f": {text}"
         if kind == "DEBUG":
             return "\n".join(f"  {line}" for line in emitted_text.debug(event))
         return f"  {emitted_text.own_event(event)}"
@@ -92,7 +94,7 @@ class PlainProgress:
 
     def paint(self, code: str, text: str) -> str:
         """The text in a colour, where colours are shown."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+        return styled(code, text) if self.color else text
 
 
 class LiveProgress(PlainProgress):
@@ -137,7 +139,7 @@ class LiveProgress(PlainProgress):
             if isinstance(event, (StepFinished, StepFailed)):
                 self.running.pop(event.invocation.id, None)
             line = self.line(event)
-        self._draw(f"{line}\n" if line is not None else "")
+        self._draw(line + "\n" if line is not None else "")
 
     async def _redraw(self) -> None:
         while True:
@@ -150,20 +152,20 @@ class LiveProgress(PlainProgress):
         columns = width(self.stream) - 1
         mark, now = _FRAMES[self.frame % len(_FRAMES)], perf_counter()
         lines = [
-            f"{mark} {step} {now - began:.1f} s {text}".rstrip()[:columns] + "\n"
+            clipped(visible_line(f"{mark} {step} {now - began:.1f} s {text}".rstrip()), columns) + "\n"
             for step, began, text in self.running.values()
         ]
         if self.bar is not None and self.bar.shown:
-            lines.append(f"{self.bar.line()}"[:columns] + "\n")
+            lines.append(clipped(visible_line(self.bar.line()), columns) + "\n")
         self._erase(flush=False)
-        self.stream.write(f"{above}{''.join(lines)}")
+        self.stream.write(shown(above, *lines))
         self.stream.flush()
         self.drawn = len(lines)
 
     def _erase(self, *, flush: bool = True) -> None:
         """Takes the moving lines away."""
         if self.drawn:
-            self.stream.write(f"\x1b[{self.drawn}F\x1b[J")
+            self.stream.write(Shown(f"\x1b[{self.drawn}F\x1b[J"))
             self.drawn = 0
             if flush:
                 self.stream.flush()

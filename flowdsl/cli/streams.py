@@ -1,13 +1,17 @@
-"""Streams that can be closed, full or without a reader: none of it ends a run, or a process with a traceback."""
+"""Stdout and stderr of the command line. What is printed goes through here, and steers no terminal but by our own hand.
+They can be closed, full or without a reader: none of it ends a run, or a process with a traceback.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
 from typing import Any, TextIO
+
+from flowdsl.display.visible import Shown, visible
 
 
 class UnwrittenOutput(Exception):
@@ -35,23 +39,25 @@ def stdout_at_stake() -> Iterator[None]:
 
 @contextmanager
 def steady_streams() -> Iterator[None]:
-    """Stdout and stderr escape what they cannot encode. Stderr falls silent when it cannot be written to; what is left
-    in a broken stream at the end goes nowhere, where Python would complain."""
-    before = sys.stderr
+    """Stdout and stderr show what would steer a terminal, and escape what they cannot encode. Stderr falls silent when
+    it cannot be written to; what is left in a broken stream at the end goes nowhere, where Python would complain."""
+    before = sys.stdout, sys.stderr
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    sys.stderr = _Steady(before)
+    if sys.stdout is not None:
+        sys.stdout = _Visible(sys.stdout)
+    sys.stderr = _Steady(sys.stderr)
     try:
         yield
     finally:
-        sys.stderr = before
+        sys.stdout, sys.stderr = before
         _silence_broken(sys.stdout, sys.stderr)
 
 
-class _Steady:
-    """A text stream whose failures are nobody's business."""
+class _Visible:
+    """The one place through which all text is printed: only what is `Shown` steers a terminal."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -60,11 +66,30 @@ class _Steady:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        """Writes a text.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._stream is not None:
+            self._stream.write(text if isinstance(text, Shown) else visible(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Writes texts one after the other."""
+        for line in lines:
+            self.write(line)
+
+
+class _Steady(_Visible):
+    """A stream whose failures are nobody's business."""
+
+    def write(self, text: str) -> int:
         """Writes a text, if it can be written."""
         try:
-            return 0 if self._stream is None else self._stream.write(text)
+            return super().write(text)
         except OSError:
-            return 0
+            return len(text)
 
     def flush(self) -> None:
         """Writes what waits, if it can be written."""

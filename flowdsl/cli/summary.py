@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.display.visible import visible_line
 from flowdsl.image.store import Image
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def summary(result: Result, *, simulated: bool) -> str:
     hidden = result.to_json()
     for value, (name, shown) in zip(result.outputs.values(), hidden.items(), strict=False):
         if not _only_images(value):
-            lines.append(f"{name}: {_short(shown)}")
+            lines.append(f"{visible_line(name)}: {_short(shown)}")
     number = len(result.images)
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
     return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}"])
@@ -30,7 +31,7 @@ def picture(image: Mapping[str, Any]) -> str:
     """A picture in one line: where it is, its size and its type."""
     width, height = image.get("width"), image.get("height")
     size = f"{width}x{height}" if width and height else "size unknown"
-    return f"{_near(image['path'])}  {size}  {image['mime'].partition('/')[2].partition('+')[0].upper()}"
+    return f"{visible_line(_near(image['path']))}  {size}  {image['mime'].partition('/')[2].partition('+')[0].upper()}"
 
 
 def _near(path: str) -> str:

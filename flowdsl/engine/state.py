@@ -158,7 +158,9 @@ class Run:
         if self.host.sink is not None:
             self.host.sink(name, payload)
         elif self.emit is None:
-            sys.stderr.write(f"{name}: {self.secrets.hide(_printed(payload))}\n")
+            from flowdsl.display.visible import visible, visible_line
+
+            sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")
 
     def service(self, step: StepNode) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked.
@@ -193,10 +195,9 @@ _ROOT = Invocation(id=0)
 
 
 def _printed(payload: Any) -> str:
-    """A payload for people: its message when it has one, else the payload as JSON; nothing in it steers a terminal."""
+    """A payload for people: its message when it has one, else the payload as JSON."""
     from flowdsl.template.json_text import stringify
 
     if isinstance(payload, Mapping) and "message" in payload:
         payload = payload["message"]
-    text = payload if isinstance(payload, str) else str(stringify(payload))
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    return payload if isinstance(payload, str) else str(stringify(payload))

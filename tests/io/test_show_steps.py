@@ -67,7 +67,7 @@ def test_without_anybody_to_tell_it_is_printed_to_standard_error(capsys: pytest.
 
 def test_what_is_printed_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     flowdsl.run("- step: SHOW_NOTIFICATION\n  message: '{{ flowContext.m }}'\n", {"m": "a\x1b[2Jb\r\tc\nd"})
-    assert capsys.readouterr().err == "SHOW_NOTIFICATION: a\ufffd[2Jb\ufffd\tc\nd\n"
+    assert capsys.readouterr().err == "SHOW_NOTIFICATION: a\\u001b[2Jb\\u000d\tc\nd\n"
 
 
 def test_a_secret_in_a_message_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
