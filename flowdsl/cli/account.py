@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
-from flowdsl.cli.summary import cost, picture
+from flowdsl.cli.summary import cost, picture, reused
 from flowdsl.events import FlowFinished
 from flowdsl.template.json_values import to_json
 
@@ -59,6 +59,7 @@ class Account:
         if lines:
             number = f"{len(lines)} image{'' if len(lines) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
+        lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")

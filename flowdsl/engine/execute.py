@@ -10,6 +10,7 @@ from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.paid import Paid
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run
@@ -93,6 +94,7 @@ def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
         run=run.id,
         made=run.store.made,
         in_doubt=run.in_doubt,
+        reused=run.totals.reused,
     )
 
 
@@ -170,6 +172,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     error=failure,
                     images=tuple(run.store.made),
                     in_doubt=len(run.in_doubt),
+                    reused=run.totals.reused,
                 )
             )
 
@@ -178,6 +181,8 @@ async def _main(frame: Frame) -> None:
     """Runs the steps, and `onError` after a failure that is no limit."""
     run = frame.run
     try:
+        if run.program.on_error is not None:
+            frame.paid = Paid(frame)
         await run_steps(run.program.steps, frame, run.root)
     except LimitExceeded:
         raise
@@ -192,6 +197,8 @@ async def _handled(error: RunError, frame: Frame) -> bool:
     if run.program.on_error is None:
         return False
     frame.context[ERROR] = ErrorValue(error)
+    if frame.paid is not None:
+        frame.paid.again()
     return await run_steps(run.program.on_error, frame, run.root) is Signal.END
 
 

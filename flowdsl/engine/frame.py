@@ -23,6 +23,7 @@ from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Module, StepNode
+    from flowdsl.engine.paid import Paid
     from flowdsl.engine.state import Run
     from flowdsl.step.block import Block
     from flowdsl.step.compiling import Resolver
@@ -39,10 +40,11 @@ class Frame:
     """The FlowContext and the names of one branch of a run.
 
     `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
-    looked up, `evaluating` holds the vars that are being resolved.
+    looked up, `evaluating` holds the vars that are being resolved, `paid` what earlier attempts of the block around it
+    bought.
     """
 
-    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "run")
+    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "paid", "run")
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
         self.run = run
@@ -51,6 +53,7 @@ class Frame:
         self.depth = 0
         self.evaluating: list[str] = []
         self.module: Module | None = None
+        self.paid: Paid | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
 

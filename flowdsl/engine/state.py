@@ -40,15 +40,16 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, invocations and cost."""
+    """What a run and its branches add up: steps, invocations, cost, and paid requests whose result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "invocations", "steps")
+    __slots__ = ("cost_known", "cost_usd", "invocations", "reused", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
         self.cost_usd = 0.0
         self.cost_known = True
+        self.reused = 0
 
 
 class Run:
