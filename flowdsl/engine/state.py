@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flowdsl.document.document import StepNode
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.iterations import Around
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
@@ -115,7 +116,7 @@ class Run:
         self.root = _ROOT
         self.started = perf_counter()
         self.totals = Totals()
-        self.interrupted: CompiledStep | None = None
+        self.interrupted: tuple[CompiledStep, Around] | None = None
         self.in_doubt: list[Invocation] = []
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
