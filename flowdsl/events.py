@@ -156,7 +156,9 @@ class Emitted(_StepEvent):
 class FlowFinished(_Event):
     """The run is over: `status` is `done`, `failed` or `cancelled`; `cost_usd` is None when nothing says what it
     cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose picture a vendor may
-    have made, and billed, without the run having it."""
+    have made, and billed, without the run having it, `reused` how many paid requests a repetition did not send again,
+    `failed` which step, in which iteration of which loops, failed or was interrupted.
+    """
 
     run: str
     invocation: Invocation
@@ -167,6 +169,8 @@ class FlowFinished(_Event):
     error: RunError | None = None
     images: tuple[Mapping[str, Any], ...] = ()
     in_doubt: int = 0
+    reused: int = 0
+    failed: dict[str, Any] | None = None
 
 
 Event = StepStarted | StepFinished | StepFailed | Progress | Note | Emitted | FlowFinished

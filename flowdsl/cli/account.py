@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
-from flowdsl.cli.summary import cost, picture
+from flowdsl.cli.summary import cost, picture, reused
 from flowdsl.events import FlowFinished
 from flowdsl.template.json_values import to_json
 
@@ -55,10 +55,12 @@ class Account:
         end = self.finished
         if end is None:
             return ""
-        lines = [picture(image) for image in end.images]
-        if lines:
-            number = f"{len(lines)} image{'' if len(lines) == 1 else 's'}"
+        lines = iterations(end.failed)
+        lines += [picture(image) for image in end.images]
+        if end.images:
+            number = f"{len(end.images)} image{'' if len(end.images) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
+        lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
@@ -69,4 +71,26 @@ class Account:
         end = self.finished
         images = () if end is None else end.images
         facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}
-        return {"error": error.to_dict(), "images": to_json(images), **facts}
+        failed = None if end is None else end.failed
+        return {"error": error.to_dict(), "failed": failed, "images": to_json(images), **facts}
+
+
+def iterations(failed: dict[str, Any] | None) -> list[str]:
+    """In which iterations of which loops it was, a line for each loop, the innermost first."""
+    if failed is None or "loop" not in failed:
+        return []
+    inner = {**failed["loop"], "iteration": failed["iteration"], "values": failed["values"]}
+    lines = []
+    for loop in (inner, *failed["around"]):
+        values = ", ".join(f"{name}: {_shown(value)}" for name, value in loop["values"].items())
+        place = f"  in iteration {loop['iteration'] + 1} of {loop['step']} ({loop['path']})"
+        lines.append(f"{place}, {values}" if values else place)
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

@@ -24,7 +24,16 @@ def summary(result: Result, *, simulated: bool) -> str:
             lines.append(f"{visible_line(name)}: {_short(shown)}")
     number = len(result.images)
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
-    return "\n".join([*lines, f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}"])
+    lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
+    return "\n".join([*lines, *reused(result.reused)])
+
+
+def reused(number: int) -> list[str]:
+    """A line on paid requests that a repetition did not send again, where there are any."""
+    if not number:
+        return []
+    requests = "1 paid request was" if number == 1 else f"{number} paid requests were"
+    return [f"{requests} not sent again: the result of the first time was used"]
 
 
 def picture(image: Mapping[str, Any]) -> str:

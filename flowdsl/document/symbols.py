@@ -149,22 +149,31 @@ def _uses(document: Document, flows: Iterable[Sequence[StepNode]]) -> Iterator[O
         yield from _of_node(node, inputs)
 
 
+def read_by(step: StepNode) -> set[str]:
+    """The variables that a step itself uses, perhaps or for sure, without the steps inside it."""
+    return {found.name for found in _of_step(step, frozenset()) if found.kind == "variable"}
+
+
 def _of_steps(steps: Sequence[StepNode], inputs: frozenset[str]) -> Iterator[Occurrence]:
     for step in steps:
-        yield from _of_ports(step)
-        if step.service is not None and isinstance(step.service.value, str):
-            yield Occurrence("service", step.service.value, step.service)
-        if step.label is not None:
-            yield from _of_node(step.label, inputs)
-        for name, node in step.keys.items():
-            key = step.spec.keys.get(name)
-            if key is not None and key.expression and isinstance(node.value, str):
-                yield from _of_template(node, inputs, expression=True)
-            elif key is None or key.type not in BLOCK_TYPES:
-                yield from _called(step, name, node)
-                yield from _of_node(node, inputs)
+        yield from _of_step(step, inputs)
         for block in step.blocks:
             yield from _of_steps(block.steps, inputs)
+
+
+def _of_step(step: StepNode, inputs: frozenset[str]) -> Iterator[Occurrence]:
+    yield from _of_ports(step)
+    if step.service is not None and isinstance(step.service.value, str):
+        yield Occurrence("service", step.service.value, step.service)
+    if step.label is not None:
+        yield from _of_node(step.label, inputs)
+    for name, node in step.keys.items():
+        key = step.spec.keys.get(name)
+        if key is not None and key.expression and isinstance(node.value, str):
+            yield from _of_template(node, inputs, expression=True)
+        elif key is None or key.type not in BLOCK_TYPES:
+            yield from _called(step, name, node)
+            yield from _of_node(node, inputs)
 
 
 def _of_ports(step: StepNode) -> Iterator[Occurrence]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
+from flowdsl.engine.paid import Paid
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.events import Emitted, Note, Progress
 
@@ -91,6 +92,19 @@ class RunningStep:
         """Sets a paid request aside from what the run may spend."""
         return self._frame.run.budget.reserve(most_usd)
 
+    def keeping_paid(self) -> Paid:
+        """What the blocks of this step pay for while it is entered."""
+        return Paid(self._frame)
+
+    def paid_before(self, request: Any) -> Any:
+        """The result of an equal request that was paid for in an earlier attempt of a block around this step."""
+        paid = self._frame.paid
+        result = None if paid is None else paid.take(request)
+        if result is not None:
+            self._frame.run.totals.reused += 1
+            self.note("paid-before", "an equal request was paid for before the repetition: its result is used again")
+        return result
+
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
         self._frame.context[key] = value
@@ -115,8 +129,9 @@ class RunningStep:
         effects = self._frame.run.effects
         try:
             if effects is None:
-                return await perform()
-            return await effects.perform(self._effect(key, request), perform)
+                result = await perform()
+            else:
+                result = await effects.perform(self._effect(key, request), perform)
         except ConfigError:  # before anything was sent
             raise
         except ServiceError as error:
@@ -129,6 +144,9 @@ class RunningStep:
                 if isinstance(error, RunError):
                     error.charge_possible = True
             raise
+        if key == PAID and self._frame.paid is not None:
+            self._frame.paid.add(request, result)
+        return result
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A shared thing, opened once."""

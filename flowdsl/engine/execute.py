@@ -10,6 +10,8 @@ from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.iterations import Around, around
+from flowdsl.engine.paid import Paid
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run
@@ -77,11 +79,11 @@ async def run_program(
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
-        error.result = _result(frame, {})
+        error.result = _result(frame, {}, around(error).failed(error.step, error.path))
         raise
 
 
-def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
+def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None = None) -> Result:
     run = frame.run
     return Result(
         outputs,
@@ -93,6 +95,8 @@ def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
         run=run.id,
         made=run.store.made,
         in_doubt=run.in_doubt,
+        reused=run.totals.reused,
+        failed=failed,
     )
 
 
@@ -139,6 +143,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
     run = frame.run
     status = "failed"
     failure: RunError | None = None
+    failed: dict[str, Any] | None = None
     try:
         if run.limits.timeout_s is None:
             await _main(frame)
@@ -149,13 +154,19 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         status = "done"
         return outputs
     except TimeoutError as error:
-        failure = too_late(run.limits.timeout_s, run.interrupted)
+        step, where = run.interrupted or (None, Around())
+        failure = too_late(run.limits.timeout_s, step)
+        failed = around(failure, where).failed(failure.step, failure.path)
         raise failure from error
     except asyncio.CancelledError:
         status = "cancelled"
+        if run.interrupted is not None:
+            step, where = run.interrupted
+            failed = where.failed(step.name, step.path)
         raise
     except RunError as error:
         failure = error
+        failed = around(error).failed(error.step, error.path)
         raise
     finally:
         if run.emit is not None:
@@ -170,6 +181,8 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     error=failure,
                     images=tuple(run.store.made),
                     in_doubt=len(run.in_doubt),
+                    reused=run.totals.reused,
+                    failed=failed,
                 )
             )
 
@@ -178,6 +191,8 @@ async def _main(frame: Frame) -> None:
     """Runs the steps, and `onError` after a failure that is no limit."""
     run = frame.run
     try:
+        if run.program.on_error is not None:
+            frame.paid = Paid(frame)
         await run_steps(run.program.steps, frame, run.root)
     except LimitExceeded:
         raise
@@ -192,6 +207,8 @@ async def _handled(error: RunError, frame: Frame) -> bool:
     if run.program.on_error is None:
         return False
     frame.context[ERROR] = ErrorValue(error)
+    if frame.paid is not None:
+        frame.paid.again()
     return await run_steps(run.program.on_error, frame, run.root) is Signal.END
 
 

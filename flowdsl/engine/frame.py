@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.failures import completed, limit_exceeded, too_late
+from flowdsl.engine.iterations import around
 from flowdsl.engine.program import CompiledStep
 from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
@@ -23,6 +24,7 @@ from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Module, StepNode
+    from flowdsl.engine.paid import Paid
     from flowdsl.engine.state import Run
     from flowdsl.step.block import Block
     from flowdsl.step.compiling import Resolver
@@ -39,10 +41,11 @@ class Frame:
     """The FlowContext and the names of one branch of a run.
 
     `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
-    looked up, `evaluating` holds the vars that are being resolved.
+    looked up, `evaluating` holds the vars that are being resolved, `paid` what earlier attempts of the block around it
+    bought.
     """
 
-    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "run")
+    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "paid", "run")
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
         self.run = run
@@ -51,6 +54,7 @@ class Frame:
         self.depth = 0
         self.evaluating: list[str] = []
         self.module: Module | None = None
+        self.paid: Paid | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
 
@@ -98,9 +102,11 @@ async def run_steps(
     began = 0.0
     for step in steps:
         if totals.steps >= max_steps:
-            raise limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
+            limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
+            around(limit).leave(None, iteration, frame.context, run.secrets)
+            raise limit
         if timeout_s is not None and perf_counter() - started > timeout_s:
-            raise too_late(timeout_s, step)  # not even a `finally` runs after the deadline
+            raise _late(step, frame, iteration)  # not even a `finally` runs after the deadline
         if observed:
             began = perf_counter() - started
             totals.invocations = id = totals.invocations + 1
@@ -116,14 +122,18 @@ async def run_steps(
                 signal = await cast("Awaitable[Signal | None]", signal)
         except RunError as error:
             _failed(error, step, frame, invocation, began)
+            around(error).leave(step, iteration, frame.context, run.secrets)
             raise
-        except asyncio.CancelledError:
-            run.interrupted = run.interrupted or step
+        except asyncio.CancelledError as cancelled:
+            left = around(cancelled, None if step.items is None or run.interrupted is None else run.interrupted[1])
+            left.leave(step, iteration, frame.context, run.secrets)
+            run.interrupted = run.interrupted or (step, left)
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
             crash = StepError(f"{step.name} failed: {type(error).__name__}: {error}", code="step-crashed")
             crash.__cause__ = error
             _failed(crash, step, frame, invocation, began)
+            around(crash).leave(step, iteration, frame.context, run.secrets)
             raise crash from crash.__cause__  # which is gone when it would show a secret
         finally:
             frame.invocation = parent
@@ -134,10 +144,17 @@ async def run_steps(
         if signal is not None:
             return signal
         if timeout_s is not None and perf_counter() - started > timeout_s:
-            raise too_late(timeout_s, step)
+            raise _late(step, frame, iteration)
         if count % BREATHER == 0:
             await asyncio.sleep(0)
     return None
+
+
+def _late(step: CompiledStep, frame: Frame, iteration: int | None) -> LimitExceeded:
+    """The error of a run that is past its deadline when a step should begin, or has ended."""
+    late = too_late(frame.run.limits.timeout_s, step)
+    around(late).leave(None, iteration, frame.context, frame.run.secrets)
+    return late
 
 
 def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarted:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.source import Span
 from flowdsl.step.compiling import Execute, Names, Resolver
+from flowdsl.step.flow_shapes import Loop
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, Module, StepNode
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class CompiledStep:
-    """One step, ready to run."""
+    """One step, ready to run. `items` are the FlowContext keys of a loop's item; None of a step that is no loop."""
 
-    __slots__ = ("execute", "label", "name", "path", "span", "wrote")
+    __slots__ = ("execute", "items", "label", "name", "path", "span", "wrote")
 
     def __init__(self, step: StepNode, execute: Execute, label: Resolver | None) -> None:
         self.name = step.spec.name
@@ -24,6 +25,10 @@ class CompiledStep:
         self.span: Span = step.name_node.span
         self.execute = execute
         self.label = label
+        self.items: tuple[str, ...] | None = None
+        if isinstance(step.spec.flow, Loop):
+            item = step.item()
+            self.items = () if item is None else (item[0],)
         self.wrote = tuple(dict.fromkeys(name for name, _ in step.writes()))
 
 

@@ -19,10 +19,24 @@ class Result:
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
     known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
     run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose picture a
-    vendor may have made, and billed, without the run having it.
+    vendor may have made, and billed, without the run having it. `reused` is how many paid requests a repetition did not
+    send again: their results were used. `failed` says of a run that failed what did: the step, the iteration and the
+    values of the loop around it, and the loops around that one; None of a run that is done.
     """
 
-    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "in_doubt", "made", "outputs", "run", "steps")
+    __slots__ = (
+        "_hide",
+        "context",
+        "cost_usd",
+        "elapsed_s",
+        "failed",
+        "in_doubt",
+        "made",
+        "outputs",
+        "reused",
+        "run",
+        "steps",
+    )
 
     def __init__(
         self,
@@ -36,10 +50,14 @@ class Result:
         run: str = "",
         made: Iterable[Image] = (),
         in_doubt: Iterable[Invocation] = (),
+        reused: int = 0,
+        failed: dict[str, Any] | None = None,
     ) -> None:
         self.run = run
         self.made = tuple(made)
         self.in_doubt = tuple(in_doubt)
+        self.reused = reused
+        self.failed = failed
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flowdsl.document.document import StepNode
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.iterations import Around
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
@@ -40,15 +41,16 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, invocations and cost."""
+    """What a run and its branches add up: steps, invocations, cost, and paid requests whose result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "invocations", "steps")
+    __slots__ = ("cost_known", "cost_usd", "invocations", "reused", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
         self.cost_usd = 0.0
         self.cost_known = True
+        self.reused = 0
 
 
 class Run:
@@ -114,7 +116,7 @@ class Run:
         self.root = _ROOT
         self.started = perf_counter()
         self.totals = Totals()
-        self.interrupted: CompiledStep | None = None
+        self.interrupted: tuple[CompiledStep, Around] | None = None
         self.in_doubt: list[Invocation] = []
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 

@@ -178,6 +178,8 @@ class Try(Record):
     """The key with a condition, resolved with the error in the FlowContext: where it is false the error goes on."""
     retry: str | None = None
     """The key that says how often `body` runs again before its error counts."""
+    anew: str | None = None
+    """What `retry` holds, `key: value`, where a repetition buys again what was paid for already."""
     error: str = "error"
     """The FlowContext key, not one of the step, that holds the error for `when` and `catch`."""
 

@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import annotated_types
@@ -108,6 +108,16 @@ class StepContext(Protocol):
         """
         ...
 
+    def keeping_paid(self) -> AbstractContextManager[Paid]:
+        """For a step that repeats a block after it failed: within `with ctx.keeping_paid() as paid`, what steps of its
+        blocks pay for is kept, and after `paid.again()` equal requests get it in place of buying it once more."""
+        ...
+
+    def paid_before(self, request: Any) -> Any:
+        """The result of an equal request, in the sense of `effect`, that was paid for before the block around this step
+        was repeated; None when there is none. Ask before a request is reserved and sent: each result is given once."""
+        ...
+
     def write(self, key: str, value: Any) -> None:
         """Set a FlowContext key while the step runs, for steps that run others."""
         ...
@@ -141,6 +151,14 @@ class StepContext(Protocol):
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A thing that all steps share, opened once and closed at the end: an HTTP client, a connection."""
+        ...
+
+
+class Paid(Protocol):
+    """What the blocks of a step paid for."""
+
+    def again(self) -> None:
+        """Another attempt begins: all that was paid for so far is there to be taken, once."""
         ...
 
 

@@ -10,7 +10,7 @@ import pytest
 from flowdsl import ServiceUnavailable, StepError, holds
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.iterations import counted
-from flowdsl_steps.control.repeat import Repeat, is_safe
+from flowdsl_steps.control.repeat import Repeat
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,16 @@ def test_jitter_draws_between_half_and_all_of_the_delay() -> None:
 
 
 def test_only_an_error_that_cost_nothing_and_may_pass_is_repeated() -> None:
-    assert is_safe(ServiceUnavailable("x", retryable=True))
-    assert not is_safe(ServiceUnavailable("x", retryable=True, charge_possible=True))
-    assert not is_safe(ServiceUnavailable("x"))
-    assert not is_safe(StepError("x"))
+    repeat, anew = Repeat(), Repeat(paid="again")
+    for each in (repeat, anew):
+        assert each.covers(ServiceUnavailable("x", retryable=True))
+        assert not each.covers(ServiceUnavailable("x", retryable=True, charge_possible=True))
+        assert not each.covers(ServiceUnavailable("x"))
+        assert not each.covers(StepError("x"))
+    raised = StepError("x")
+    raised.step = "RAISE"
+    assert not repeat.covers(raised)
+    assert anew.covers(raised)
 
 
 @pytest.mark.parametrize("module", ["exit", "iterations", "repeat"])

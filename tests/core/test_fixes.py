@@ -78,6 +78,7 @@ NO_FIX = {
     "missing-prompt": "the prompt is not known",
     "not-utf8": "the encoding of the file is not known",
     "parallel-write-conflict": "how to name what is written twice is not known",
+    "judged-purchase": "a mend that spends money is not offered",
     "secret-leak": "where the secret belongs is not known",
     "template-syntax": "where the missing part belongs is not known",
     "undefined-block": "declaring it needs a value",

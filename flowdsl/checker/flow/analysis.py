@@ -49,6 +49,7 @@ CODES = frozenset(
         "secret-leak",
         "unknown-flow",
         "bare-name",
+        "judged-purchase",
         "vars-cycle",
     )
 )

@@ -164,6 +164,10 @@ def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
     flow = step.spec.flow
     assert isinstance(flow, Try)  # noqa: S101  the table of shapes says so
     run.options(step, state, frozenset({flow.when or ""}))
+    if flow.retry is not None and flow.anew is not None and flow.retry in step.keys:
+        from flowdsl.checker.flow.judged_purchases import check_judged
+
+        check_judged(step, flow, step.keys[flow.retry], run.findings)
     first: dict[str, Type] = {}
     frames = [*run.ends[-1:], *run.returns[-1:], *(frame for pair in run.loops[-1:] for frame in pair)]
     marks = [len(frame.exits) for frame in frames]

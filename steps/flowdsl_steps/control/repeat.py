@@ -19,11 +19,19 @@ class Repeat(NamedTuple):
     backoff: float = 2
     max_delay_ms: float = 30_000
     jitter: bool = True
+    paid: str = "once"
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Repeat:
         """The values of a `retry` map; null stands for the default."""
         return cls(**{_FIELDS[key]: value for key, value in options.items() if value is not None})
+
+    def covers(self, error: RunError) -> bool:
+        """Whether repeating can do no harm: the service says so, and nothing was charged; or an error of the author's
+        own, where what was paid for is bought again on purpose."""
+        if error.step == "RAISE":
+            return self.paid == "again"
+        return isinstance(error, ServiceError) and error.retryable and not error.charge_possible
 
     def delay_s(self, again: int) -> float:
         """Seconds to wait before the repetition with this number, from 0."""
@@ -39,6 +47,7 @@ _FIELDS = {
     "backoff": "backoff",
     "maxDelayMs": "max_delay_ms",
     "jitter": "jitter",
+    "paid": "paid",
 }
 _KEYS = {
     "max": Key("retry.max", "integer", minimum=0, maximum=20),
@@ -46,12 +55,8 @@ _KEYS = {
     "backoff": Key("retry.backoff", "number", minimum=1, maximum=100),
     "maxDelayMs": Key("retry.maxDelayMs", "number", minimum=0),
     "jitter": Key("retry.jitter", "boolean"),
+    "paid": Key("retry.paid", "text", choices=("once", "again")),
 }
-
-
-def is_safe(error: RunError) -> bool:
-    """Whether repeating can do no harm: the service says so, and nothing was charged."""
-    return isinstance(error, ServiceError) and error.retryable and not error.charge_possible
 
 
 def check_repeat(options: Options) -> Iterator[Problem]:

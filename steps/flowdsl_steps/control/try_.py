@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 import flowdsl
 from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunError, Signal, Step, StepContext, holds
-from flowdsl_steps.control.repeat import Repeat, check_repeat, is_safe
+from flowdsl_steps.control.repeat import Repeat, check_repeat
+
+if TYPE_CHECKING:
+    from flowdsl.step.step import Paid
 
 
 class Try(
     Step,
     name="TRY",
     check=check_repeat,
-    flow=flowdsl.Try(body="try", catch="catch", final="finally", when="when", retry="retry"),
+    flow=flowdsl.Try(body="try", catch="catch", final="finally", when="when", retry="retry", anew="paid: again"),
     category="Control",
     examples=(
         """\
@@ -53,7 +56,9 @@ class Try(
     retry: dict[str, Any] | None = None
     """Runs `try` again after an error that is safe to repeat (the service says so, and nothing was charged): `max`
     further times (2), after `delayMs` (1000), times `backoff` (2) for each further one, at most `maxDelayMs` (30000);
-    `jitter` (true) draws each delay between half and all of it."""
+    `jitter` (true) draws each delay between half and all of it. What was paid for is kept, and an equal request of a
+    repetition or of `catch` gets it, once for each time that it was bought; `paid: again` buys a new one on purpose,
+    and repeats `try` after a RAISE in it too."""
 
     async def run(self, ctx: StepContext) -> Signal | None:
         """Runs `try`, perhaps `catch`, and `finally`."""
@@ -71,30 +76,40 @@ class Try(
         return await ctx.run_block(self.finally_) or signal
 
     async def _caught(self, ctx: StepContext) -> Signal | None:
+        repeat = Repeat.of(self.retry) if self.retry is not None else None
+        if repeat is not None and repeat.paid == "again":
+            return await self._fallen_back(ctx, repeat, None)
+        with ctx.keeping_paid() as paid:
+            return await self._fallen_back(ctx, repeat, paid)
+
+    async def _fallen_back(self, ctx: StepContext, repeat: Repeat | None, paid: Paid | None) -> Signal | None:
         try:
-            return await self._repeated(ctx)
+            return await self._repeated(ctx, repeat, paid)
         except LimitExceeded:
             raise
         except RunError as error:
             ctx.write("error", ErrorValue(error))
             if "when" in ctx.given and not holds(ctx.evaluate("when")):
                 raise
+        if paid is not None:
+            paid.again()
         return await ctx.run_block(self.catch)
 
-    async def _repeated(self, ctx: StepContext) -> Signal | None:
-        """Runs `try`, and again as `retry` says.
+    async def _repeated(self, ctx: StepContext, repeat: Repeat | None, paid: Paid | None) -> Signal | None:
+        """Runs `try`, and again as `repeat` says.
 
         Raises:
             RunError: the error of the last time.
         """
-        repeat = Repeat.of(self.retry) if self.retry is not None else None
         for again in range(repeat.max if repeat is not None else 0):
             try:
                 return await ctx.run_block(self.try_, iteration=again)
             except RunError as error:
-                if repeat is None or not is_safe(error):
+                if repeat is None or not repeat.covers(error):
                     raise
                 await ctx.effect("sleep", {"retry": again + 1}, partial(_pause, repeat, again, error, ctx))
+            if paid is not None:
+                paid.again()
         return await ctx.run_block(self.try_, iteration=None if repeat is None else repeat.max)
 
 

@@ -67,6 +67,10 @@ class Ground(Protocol):
         """Sets a paid request aside from what may be spent."""
         ...
 
+    def paid_before(self, request: Any) -> Any:
+        """The result of an equal request that was paid for before a repetition; None when there is none."""
+        ...
+
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
         """Does what is paid, unless a recording has it."""
         ...
@@ -167,29 +171,31 @@ class _Generation:
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        reserved = self._reserved()
-        ended = await asyncio.gather(*map(self._purchase, self._requests, reserved), return_exceptions=True)
+        before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
+        reserved = self._reserved(before)
+        ended = await asyncio.gather(*map(self._purchase, self._requests, reserved, before), return_exceptions=True)
         purchases = [each for each in ended if isinstance(each, Purchase)]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
         for each in purchases:
-            self._ctx.spend(None if each.response.charged_before else each.usd)
+            if not each.again:
+                self._ctx.spend(None if each.response.charged_before else each.usd)
         if failures:
             raise self._failure(failures, attempts)
         images = [image for each in purchases for image in each.images]
         return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
 
-    def _reserved(self) -> list[list[Reservation]]:
-        """What is set aside for each request, or for none of them: a step sends all of its requests or nothing. One
-        that is sent again after an unknown outcome may be billed as often as it is sent.
+    def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
+        """What is set aside for each request that was not paid for before, or for none of them: a step sends all of its
+        requests or nothing. One that is sent again after an unknown outcome may be billed as often as it is sent.
 
         Raises:
             LimitExceeded: the run may not spend so much.
         """
         reserved: list[list[Reservation]] = [[] for _ in self._requests]
         try:
-            for request, own in zip(self._requests, reserved, strict=True):
-                for _ in range(self._sends):
+            for request, own, came in zip(self._requests, reserved, before, strict=True):
+                for _ in range(self._sends if came is None else 0):
                     own.append(self._ctx.reserve(self._vendor.most(request, self._endpoint)))
         except RunError:
             for own in reserved:
@@ -197,11 +203,14 @@ class _Generation:
             raise
         return reserved
 
-    async def _purchase(self, request: ImageRequest, reserved: Sequence[Reservation]) -> Purchase:
-        """One of the requests, by the door for what is paid. What was reserved for it goes back where it was refused,
-        and stays where its outcome is unknown."""
+    async def _purchase(self, request: ImageRequest, reserved: Sequence[Reservation], before: Any) -> Purchase:
+        """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
+        back where it was refused, and stays where its outcome is unknown."""
+        came = before
         try:
-            came = await self._ctx.effect("image", self._sender.described(request), lambda: self._performed(request))
+            if came is None:
+                described = self._sender.described(request)
+                came = await self._ctx.effect("image", described, lambda: self._performed(request))
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
@@ -212,10 +221,10 @@ class _Generation:
         received = Received(images, **came["facts"])
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
         usd = self._vendor.cost(request, self._endpoint, received)
-        if not response.charged_before:
+        if before is None and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
-        return Purchase(request, response, images, usd)
+        return Purchase(request, response, images, usd, again=before is not None)
 
     async def _performed(self, request: ImageRequest) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""

@@ -13,12 +13,14 @@ from flowdsl_steps.image.usage import added
 
 
 class Purchase(NamedTuple):
-    """One request that succeeded, its pictures stored, and what it cost in USD (None when nothing says it)."""
+    """One request that succeeded, its pictures stored, and what it cost in USD (None when nothing says it). `again`: it
+    was paid for before, and its result is used again."""
 
     request: ImageRequest
     response: Response
     images: tuple[Image, ...]
     usd: float | None
+    again: bool = False
 
 
 def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Which item of which loop failed: found out while an error leaves the blocks it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.template.json_values import to_json
+
+if TYPE_CHECKING:
+    from flowdsl.engine.program import CompiledStep
+    from flowdsl.engine.secrets import Secrets
+
+_LONGEST = 100
+
+
+class Around:
+    """The iterations around what failed, the innermost first.
+
+    `leave` is called wherever an error leaves a list of steps. It does not know there which step repeats the list; the
+    next call has that step.
+    """
+
+    __slots__ = ("_left", "iterations")
+
+    def __init__(self) -> None:
+        self.iterations: list[dict[str, Any]] = []
+        self._left: tuple[int, Mapping[str, Any]] | None = None
+
+    def leave(
+        self, step: CompiledStep | None, iteration: int | None, context: Mapping[str, Any], secrets: Secrets
+    ) -> None:
+        """The error came by this step (None: from between two), in an iteration of the list it stands in."""
+        if self._left is not None and step is not None and step.items is not None:
+            number, inside = self._left
+            values = {name: _short(inside[name], secrets) for name in step.items if name in inside}
+            self.iterations.append({"step": step.name, "path": step.path, "iteration": number, "values": values})
+        self._left = None if iteration is None else (iteration, context)
+
+    def failed(self, step: str | None, path: str | None) -> dict[str, Any]:
+        """What failed as JSON values: the step, the iteration and the values of the loop around it, and of those
+        around that one."""
+        inner, *outer = self.iterations or [{"iteration": None, "values": {}}]
+        place = {"step": step, "path": path, "iteration": inner["iteration"], "values": inner["values"]}
+        if self.iterations:
+            place["loop"] = {"step": inner["step"], "path": inner["path"]}
+        return {**place, "around": outer}
+
+
+def around(error: BaseException, otherwise: Around | None = None) -> Around:
+    """The iterations around an error, which carries them."""
+    found: Around | None = getattr(error, "around", None)
+    if found is None:
+        found = error.around = otherwise or Around()  # type: ignore[attr-defined]  # also of an exception of Python's
+    return found
+
+
+def _short(value: Any, secrets: Secrets) -> Any:
+    """A value as JSON values without secrets; what is long becomes a text that is cut."""
+    secrets.notice(value)
+    shown = secrets.hide_in(to_json(value))
+    if shown is None or isinstance(shown, (bool, int, float)):
+        return shown
+    if not isinstance(shown, str):
+        import json
+
+        text = json.dumps(shown, ensure_ascii=False)
+        return shown if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
