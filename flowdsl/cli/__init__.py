@@ -14,14 +14,30 @@ __all__ = ["main"]
 
 COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
+    "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
+    "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "explain": "Show the options of one step: their values, and where each comes from.",
     "steps": "List the steps there are, or explain one.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",
+    "completion": "Print what makes a shell complete commands, options, files and steps.",
 }
 """The commands, each with its summary."""
+_SYNONYMS = {"check": "validate", "lint": "validate"}
+"""Words that others have for a command."""
+_ELSEWHERE = {
+    "list": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
+    "ls": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
+    **dict.fromkeys(
+        ("fmt", "format"), "flows are not formatted; `flowdsl validate FILE` finds their mistakes, with fixes as JSON"
+    ),
+    "init": "a flow is a YAML file: `flowdsl steps NAME` has an example of each step",
+    "generate": "`flowdsl image PROMPT` makes a picture, `flowdsl run FILE` the pictures of a flow",
+    "serve": "`flowdsl simulate` serves a simulated images API",
+}
+"""Words that others have for what is here in another way, or not at all, with what there is."""
 
 _HELP = """\
 flowdsl: image-generation flows in YAML, checked before they cost money.
@@ -74,11 +90,14 @@ def _dispatch(arguments: list[str]) -> int:
     if name in ("-h", "--help", "help"):
         print(_help(), end="")
         return 0
-    if name == "--version":
+    if name in ("-V", "--version"):
         from flowdsl import __version__
 
         print(f"flowdsl {__version__}")
         return 0
+    if name in _SYNONYMS:
+        sys.stderr.write(f"flowdsl: `{name}` is called `{_SYNONYMS[name]}` here\n")
+        name = _SYNONYMS[name]
     if name not in COMMANDS:
         sys.stderr.write(_unknown(name) if name else _help())
         return 2
@@ -92,7 +111,18 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    return _HELP.format(commands="\n".join(f"  {name:10} {summary}" for name, summary in COMMANDS.items()))
+    import textwrap
+
+    from flowdsl.cli.terminal import text_width
+
+    columns = text_width(sys.stdout)
+    commands = (
+        textwrap.fill(summary, columns, initial_indent=f"  {name:10}  ", subsequent_indent=" " * 14)
+        for name, summary in COMMANDS.items()
+    )
+    text = _HELP.format(commands="\n".join(commands))
+    kept = (line if line.startswith(" ") else textwrap.fill(line, columns) for line in text.splitlines())
+    return "\n".join(kept) + "\n"
 
 
 def _unknown(name: str) -> str:
@@ -100,7 +130,10 @@ def _unknown(name: str) -> str:
 
     if name.endswith((".yaml", ".yml")):
         return f"flowdsl: there is no command `{name}`; did you mean `flowdsl run {name}`?\n"
-    near = nearest(name, (*COMMANDS, "--version", "--help"))
+    if name in _ELSEWHERE:
+        return f"flowdsl: there is no command `{name}`: {_ELSEWHERE[name]}\n"
+    near = nearest(name, (*COMMANDS, *_SYNONYMS, "--version", "--help"))
+    near = _SYNONYMS.get(near or "", near)
     near = near or next((command for command in COMMANDS if command.startswith(name[:3])), None)
     hint = f"did you mean `flowdsl {near}`?" if near else f"there are {', '.join(COMMANDS)}"
     kind = "option" if name.startswith("-") else "command"

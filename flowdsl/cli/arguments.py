@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flowdsl.cli.terminal import text_width
 from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 class Parser(argparse.ArgumentParser):
     """The parser of one command: short errors with the nearest option, examples under the help."""
 
-    def __init__(self, command: str, summary: str, examples: Sequence[str]) -> None:
+    def __init__(self, command: str, summary: str, examples: Sequence[str], *, add_help: bool = True) -> None:
         lines = "".join(f"\n  {example}" for example in examples)
         super().__init__(
             prog=f"flowdsl {command}",
@@ -23,6 +25,7 @@ class Parser(argparse.ArgumentParser):
             epilog=f"examples:{lines}",
             formatter_class=_Format,
             allow_abbrev=False,
+            add_help=add_help,
         )
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
@@ -41,11 +44,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n`{self.prog} --help` explains the command\n")
 
 
-class _Format(argparse.RawDescriptionHelpFormatter):
-    """Help as wide as it is written; asking the terminal for its width would import shutil on every start."""
+class _Format(argparse.HelpFormatter):
+    """Help as wide as the terminal; argparse would import shutil on every start to ask for its width.
+
+    Texts of several lines, such as examples, stay as they are.
+    """
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=100)
+        super().__init__(prog, max_help_position=30, width=text_width(sys.stdout))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
 
 
 def day(text: str) -> date:
@@ -109,6 +120,7 @@ def one_of(*names: str) -> Callable[[str], str]:
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
         raise argparse.ArgumentTypeError(f"`{text}` is not known; {hint}")
 
+    choose.words = names  # type: ignore[attr-defined]  # for completion
     return choose
 
 

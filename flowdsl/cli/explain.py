@@ -26,6 +26,24 @@ _WIDEST = 60
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when the file has mistakes, 2 when no step stands there."""
+    options = parser().parse(arguments)
+    path, line = _place(options.place)
+    flow, step = _found(path, line, options.action)
+    from flowdsl.cli.origins import options_of, service_of, settings_of
+
+    service = service_of(step, flow.document, flow._layers)
+    hide = step.node.source.hide
+    given = [row._replace(value=without_secrets(row.value, hide)) for row in options_of(step, service)]
+    settings = list(settings_of(service)) if service is not None else []
+    if options.format == "json":
+        print(_json(step, given, service, settings))
+    else:
+        print(_text(step, given, service, settings))
+    return 0
+
+
+def parser() -> Parser:
+    """The options of the command."""
     from flowdsl.cli import COMMANDS
 
     parser = Parser("explain", COMMANDS["explain"], EXAMPLES)
@@ -34,20 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
     )
-    options = parser.parse(arguments)
-    path, line = _place(options.place)
-    flow, step = _found(path, line, options.action)
-    from flowdsl.cli.origins import options_of, service_of, settings_of
-
-    service = service_of(step, flow.document, flow._layers)
-    hide = step.node.source.hide
-    given = [row._replace(value=_without_secrets(row.value, hide)) for row in options_of(step, service)]
-    settings = list(settings_of(service)) if service is not None else []
-    if options.format == "json":
-        print(_json(step, given, service, settings))
-    else:
-        print(_text(step, given, service, settings))
-    return 0
+    return parser
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -108,13 +113,13 @@ def _hidden(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
-def _without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
+def without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
     """A value of the file without the secrets that stand there in plain text."""
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, dict):
-        return {key: _without_secrets(item, hide) for key, item in value.items()}
-    return [_without_secrets(item, hide) for item in value] if isinstance(value, list) else value
+        return {key: without_secrets(item, hide) for key, item in value.items()}
+    return [without_secrets(item, hide) for item in value] if isinstance(value, list) else value
 
 
 def _json(step: StepNode, given: Iterable[Option], service: Service | None, settings: Iterable[Option]) -> str:

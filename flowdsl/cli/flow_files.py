@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit") for ending in ("yaml", "yml"))
+_READ: list[object] = []
+"""The standard input that has been read."""
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 
 
@@ -61,9 +63,21 @@ def read_source(path: str) -> tuple[Source, list[Diagnostic]]:
         OSError: it cannot be read.
     """
     if path == STANDARD_INPUT:
-        return read_bytes(sys.stdin.buffer.read(), "<stdin>")
+        return read_bytes(_standard_input(), "<stdin>")
     with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
         return read_bytes(file.read(), path)
+
+
+def _standard_input() -> bytes:
+    """What standard input holds; it can be read once.
+
+    Raises:
+        UsageError: it has been read.
+    """
+    if _READ[-1:] == [sys.stdin]:
+        raise UsageError("standard input is asked for twice; put one of the two into a file")
+    _READ[:] = [sys.stdin]
+    return sys.stdin.buffer.read()
 
 
 def flow_source(path: str) -> Source:

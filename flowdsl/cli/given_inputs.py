@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.input_files import input_value, json_value
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowSyntaxError
-from flowdsl.source import Source, Span
+from flowdsl.source import Span
 from flowdsl.step.problem import show
-from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.yaml_reader import read
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def from_file(path: str) -> dict[str, Any]:
     """
     source = flow_source(path)
     if path.endswith(".json"):
-        value = _json(source)
+        value = json_value(source)
     else:
         root, diagnostics = read(source)
         if root is None or has_errors(diagnostics):
@@ -39,19 +39,5 @@ def from_file(path: str) -> dict[str, Any]:
 
 
 def from_options(pairs: Iterable[tuple[str, str]], declared: Mapping[str, InputDeclaration] | None) -> dict[str, Any]:
-    """The inputs of the command line: a text where the flow declares one, else read like a value in YAML."""
-    return {name: text if _is_text((declared or {}).get(name)) else plain_value(text) for name, text in pairs}
-
-
-def _is_text(declaration: InputDeclaration | None) -> bool:
-    return declaration is not None and declaration.schema.get("type") == "string"
-
-
-def _json(source: Source) -> Any:
-    import json
-
-    try:
-        return json.loads(source.text)
-    except json.JSONDecodeError as error:
-        span = Span(source, error.pos, error.pos + 1)
-        raise FlowSyntaxError([Diagnostic("json-syntax", f"this is not JSON: {error.msg}", span)]) from None
+    """The inputs of the command line, see `input_value`; of a name given twice the last one counts."""
+    return {name: input_value(name, text, (declared or {}).get(name)) for name, text in dict(pairs).items()}

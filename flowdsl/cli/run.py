@@ -12,6 +12,7 @@ from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_as_of, count, flag, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
 from flowdsl.cli.terminal import colors
@@ -26,6 +27,7 @@ from flowdsl.limits import Limits
 if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
+    from flowdsl.source import Source
 
 MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
@@ -39,9 +41,13 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after a complete run, 1 after one that failed, 128 and more after a signal."""
+    options = parser().parse(arguments)
+    return perform(options, flow_source(options.file))
+
+
+def perform(options: Namespace, source: Source) -> int:
+    """Runs the flow of a source as the options say; gives the exit code."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
-    options = _parser().parse(arguments)
-    source = flow_source(options.file)
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
@@ -117,10 +123,12 @@ def _print_result(result: Result, options: Namespace) -> None:
         print(summary(result, simulated=options.simulate))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The options of the command."""
     from flowdsl.cli import COMMANDS
 
-    parser = Parser("run", COMMANDS["run"], EXAMPLES)
+    parser = Parser("run", COMMANDS["run"], EXAMPLES, add_help=False)
+    parser.add_argument("-h", "--help", action=FlowHelp)
     parser.add_argument("file", metavar="FILE", help="the flow or kit; - for stdin")
     parser.add_argument("--action", metavar="NAME", help="which action of a kit to run: its title or its id")
     parser.add_argument(
@@ -130,9 +138,16 @@ def _parser() -> Parser:
         default=[],
         type=pair,
         metavar="NAME=VALUE",
-        help="an input; may be repeated, the last one counts",
+        help="an input; may be repeated, the last one counts; @FILE stands for what a file holds (.json, .yaml, .csv, "
+        "else a text), @- for stdin, @@ for an @ at the beginning",
     )
     parser.add_argument("--inputs", metavar="FILE", help="a YAML or JSON file of inputs")
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: Parser) -> None:
+    """Adds what every run takes."""
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument(
         "--out",
@@ -152,7 +167,6 @@ def _parser() -> Parser:
         help=f"send at most N paid requests, simulated ones counted alike (default: {MAX_REQUESTS})",
     )
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
-    return parser
 
 
 def _print_warnings(flow: Flow) -> None:

@@ -18,17 +18,7 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when `--check` finds files that differ."""
-    from flowdsl.cli import COMMANDS
-
-    parser = Parser("schema", COMMANDS["schema"], EXAMPLES)
-    parser.add_argument("--out", default="schemas", metavar="DIR", help="the folder to write to (default: schemas)")
-    flag(parser, "--check", help="write nothing, and name the files that differ")
-    parser.add_argument(
-        "--index",
-        metavar="PACKAGE",
-        help="write the index of a steps package instead, with which its steps are checked without being imported",
-    )
-    options = parser.parse(arguments)
+    options = parser().parse(arguments)
     if options.index is not None:
         return _index(options.index, options.check)
     from flowdsl.reference.docstrings import documented
@@ -39,6 +29,21 @@ def main(arguments: Sequence[str]) -> int:
     files = schema_files(documented(registry.step_class(name)) for name in registry)
     again = "flowdsl schema" if options.out == "schemas" else f"flowdsl schema --out {options.out}"
     return write_or_check(Path(options.out), files, mark=MARK, check=options.check, again=again)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("schema", COMMANDS["schema"], EXAMPLES)
+    parser.add_argument("--out", default="schemas", metavar="DIR", help="the folder to write to (default: schemas)")
+    flag(parser, "--check", help="write nothing, and name the files that differ")
+    parser.add_argument(
+        "--index",
+        metavar="PACKAGE",
+        help="write the index of a steps package instead, with which its steps are checked without being imported",
+    )
+    return parser
 
 
 def _index(package: str, check: bool) -> int:

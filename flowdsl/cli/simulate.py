@@ -16,6 +16,24 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after Ctrl-C."""
+    options = parser().parse(arguments)
+    from flowdsl_steps.image.simulator import Simulator, serve_forever
+    from flowdsl_steps.image.simulator.state import DEFAULT_KEY
+
+    simulator = Simulator(
+        options.port,
+        host=options.host,
+        key=DEFAULT_KEY if options.key is None else options.key or None,
+        faults=options.fault,
+        deployments=dict(options.deployment),
+        as_of=options.as_of,
+    )
+    serve_forever(simulator, lambda url: _announce(url, simulator.key))
+    return 0
+
+
+def parser() -> Parser:
+    """The options of the command."""
     from flowdsl.cli import COMMANDS
 
     parser = Parser("simulate", COMMANDS["simulate"], EXAMPLES)
@@ -38,20 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         metavar="NAME=MODEL",
         help="an Azure deployment and its model; may be repeated",
     )
-    options = parser.parse(arguments)
-    from flowdsl_steps.image.simulator import Simulator, serve_forever
-    from flowdsl_steps.image.simulator.state import DEFAULT_KEY
-
-    simulator = Simulator(
-        options.port,
-        host=options.host,
-        key=DEFAULT_KEY if options.key is None else options.key or None,
-        faults=options.fault,
-        deployments=dict(options.deployment),
-        as_of=options.as_of,
-    )
-    serve_forever(simulator, lambda url: _announce(url, simulator.key))
-    return 0
+    return parser
 
 
 def _announce(url: str, key: str) -> None:

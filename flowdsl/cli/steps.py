@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowdsl.cli.arguments import Parser, one_of
+from flowdsl.cli.terminal import text_width
 from flowdsl.errors import UsageError
 from flowdsl.reference.docs import by_category, how_resolved, key_rules, service_variables, step_rules
+from flowdsl.services import is_secret
 from flowdsl.step.registry import Registry, installed
 from flowdsl.step.spec import Key, Port, StepSpec
 
 EXAMPLES = ("flowdsl steps", "flowdsl steps SET", "flowdsl steps --format json")
-_WIDTH = 100
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 2 when there is no such step."""
-    from flowdsl.cli import COMMANDS
-
-    parser = Parser("steps", COMMANDS["steps"], EXAMPLES)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="the step to explain")
-    parser.add_argument(
-        "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
-    )
-    options = parser.parse(arguments)
+    options = parser().parse(arguments)
     registry = installed()
     if options.name is None:
         specs = [_described(registry, name) for name in registry]
@@ -39,6 +34,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("steps", COMMANDS["steps"], EXAMPLES)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the step to explain")
+    parser.add_argument(
+        "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
+    )
+    return parser
+
+
 def page(spec: StepSpec) -> str:
     """The page of a step, for a terminal."""
     parts = [f"{spec.name}\n{_wrapped(spec.summary, '')}", "\n".join(_facts(spec))]
@@ -50,6 +57,9 @@ def page(spec: StepSpec) -> str:
     if rules:
         parts.append("rules\n" + "\n".join(f"  {rule}" for rule in rules))
     parts += [f"{title}\n{_ports(ports)}" for title, ports in (("inputs", spec.inputs), ("outputs", spec.outputs))]
+    if spec.writes_to is not None and spec.outputs:
+        written = f"{spec.outputs[0].type} goes to the FlowContext key that {spec.writes_to} names."
+        parts[-1] += f"\n{_wrapped(written, '  ')}"
     parts += [f"example\n{textwrap.indent(example.rstrip(), '  ')}" for example in spec.examples]
     return "\n\n".join(parts)
 
@@ -81,7 +91,15 @@ def _facts(spec: StepSpec) -> Iterator[str]:
     if spec.service is not None:
         yield f"service   {spec.service}"
         for variable, setting in service_variables(spec):
-            yield f"          {variable} gives its {setting}"
+            yield f"          {variable} gives its {setting}{', a secret' if is_secret(setting) else ''}"
+    if sentence := spec.flow.describe():
+        yield textwrap.fill(
+            sentence.replace("`", ""),
+            text_width(sys.stdout),
+            initial_indent="flow      ",
+            subsequent_indent=" " * 10,
+            break_on_hyphens=False,
+        )
     for old, present in spec.deprecated_keys.items():
         yield f"old keys  {old} is now {present}"
 
@@ -97,7 +115,8 @@ def _key(spec: StepSpec, key: Key) -> str:
     facts += how_resolved(key)
     if key.deprecated:
         facts.append(f"deprecated: {key.deprecated}")
-    return f"  {key.name}\n{_wrapped('; '.join(facts), '      ')}\n{_wrapped(key.summary, '      ')}"
+    summary = f"{key.summary} Its template also reads {', '.join(key.names)}." if key.names else key.summary
+    return f"  {key.name}\n{_wrapped('; '.join(facts), '      ')}\n{_wrapped(summary, '      ')}"
 
 
 def _ports(ports: Sequence[Port]) -> str:
@@ -108,7 +127,9 @@ def _ports(ports: Sequence[Port]) -> str:
 
 
 def _wrapped(text: str, indent: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(
+        text, text_width(sys.stdout), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _json(specs: Iterable[StepSpec]) -> str:

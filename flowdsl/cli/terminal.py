@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+_WIDEST = 100
+"""Longer lines are hard to read; also the width where there is no terminal."""
+
 
 def is_terminal(stream: TextIO) -> bool:
     """Whether somebody reads along, on a terminal that can move its cursor."""
@@ -18,9 +21,17 @@ def colors(stream: TextIO, wish: str = "auto") -> bool:
     return wish == "always"
 
 
-def width(stream: TextIO) -> int:
-    """The number of columns of a terminal; 80 when it does not say."""
+def width(stream: TextIO, otherwise: int = 80) -> int:
+    """The number of columns of a terminal; `otherwise` when it does not say."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or otherwise
     except (OSError, ValueError):
-        return 80
+        return otherwise
+
+
+def text_width(stream: TextIO | None) -> int:
+    """The number of columns for a text that is read: those of the terminal, at most 100; as `COLUMNS` says where it is
+    set, as everywhere."""
+    wish = os.environ.get("COLUMNS", "")
+    found = int(wish) if wish.isascii() and wish.isdigit() else 0
+    return max(40, min(found or (_WIDEST if stream is None else width(stream, _WIDEST)), _WIDEST))

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read."""
     from flowdsl.environment import Environment
 
-    options = _parser().parse(arguments)
+    options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     seen: set[tuple[str, ...]] = set()
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     return 2 if unreadable else int(any(finding.severity in failing for finding in findings))
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The options of the command."""
     from flowdsl.cli import COMMANDS
 
     parser = Parser("validate", COMMANDS["validate"], EXAMPLES)

@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = (
     *("pydantic", "httpx", "asyncio", "h11", "lark", "jsonschema", "PIL", "regex", "_hashlib"),
-    *("dataclasses", "inspect", "importlib.metadata", "shutil", "logging"),
+    *("dataclasses", "inspect", "importlib.metadata", "shutil", "logging", "shtab"),
 )
 PROGRAM = """
 import sys

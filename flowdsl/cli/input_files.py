@@ -1,0 +1,157 @@
+"""`-i NAME=@FILE`: an input from a file, read by the ending of its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
+from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import InputDeclaration
+
+MARK = "@"
+_TYPED = frozenset({"integer", "number", "boolean"})
+
+
+def input_value(name: str, text: str, declaration: InputDeclaration | None) -> Any:
+    """The value of an input as it stands behind `-i NAME=`: a text where the flow declares one, else read like a value
+    in YAML; `@FILE` is what a file holds, `@-` standard input, and `@@` a text that begins with @.
+
+    Raises:
+        FlowSyntaxError: the file does not hold what its ending promises.
+        UsageError: there is no such file.
+        OSError: it cannot be read.
+    """
+    schema = declaration.schema if declaration is not None else {}
+    if text.startswith(MARK * 2):
+        text = text[1:]
+    elif text.startswith(MARK):
+        return _from_file(name, text[1:], schema)
+    if schema.get("type") == "string":
+        return text
+    from flowdsl.syntax.core_schema import plain_value
+
+    return plain_value(text)
+
+
+def _from_file(name: str, path: str, schema: Mapping[str, Any]) -> Any:
+    if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
+        raise UsageError(
+            f"-i {name}: there is no file `{path}`; a text that begins with @ is written with two, `-i {name}=@@{path}`"
+        )
+    if path == STANDARD_INPUT and sys.stdin.isatty():
+        sys.stderr.write(f"flowdsl: reading the input `{name}` from the terminal; Ctrl-D ends it\n")
+    source, mistakes = read_source(path)
+    if mistakes:
+        raise FlowSyntaxError(mistakes)
+    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    text = schema.get("type") == "string"
+    if ending == ".json" and not text:
+        return json_value(source)
+    if ending in (".csv", ".tsv"):
+        return list(_rows(source, "\t" if ending == ".tsv" else None, schema))
+    if ending in (".yaml", ".yml") or (path == STANDARD_INPUT and not text):
+        return source.text if text else _yaml_value(source)
+    return source.text.removesuffix("\n").removesuffix("\r")
+
+
+def json_value(source: Source) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        FlowSyntaxError: it is none.
+    """
+    import json
+
+    try:
+        return json.loads(source.text)
+    except json.JSONDecodeError as error:
+        raise _wrong(source, error.pos, error.pos + 1, "json-syntax", f"this is not JSON: {error.msg}") from None
+
+
+def _yaml_value(source: Source) -> Any:
+    from flowdsl.syntax.yaml_reader import read
+
+    root, diagnostics = read(source)
+    if root is None or has_errors(diagnostics):
+        raise FlowSyntaxError(diagnostics)
+    return root.plain()
+
+
+def _rows(source: Source, delimiter: str | None, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each line of a CSV text as a map from the names of its first line to texts; where the schema of the items says
+    number or boolean, to those, and an empty cell is left out."""
+    import csv
+    from io import StringIO
+
+    first = source.text.partition("\n")[0]
+    if delimiter is None:
+        delimiter = max(",;\t", key=first.count) if any(sign in first for sign in ",;\t") else ","
+    reader = csv.reader(StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
+    types = _types(schema)
+    names: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            if names and any(cell.strip() for cell in cells):
+                if len(cells) != len(names):
+                    said = f"this line has {_cells(len(cells))}, and the first one names {len(names)}"
+                    raise _wrong(source, *_line(source, line), "csv-syntax", said)
+                yield dict(_typed(names, cells, types))
+            elif not names:
+                names = [cell.strip() for cell in cells]
+                twice = next((name for name in names if names.count(name) > 1), None)
+                if twice is not None or not all(names):
+                    said = f"the name `{twice}` stands twice" if twice else "a column has no name"
+                    raise _wrong(source, *_line(source, line), "csv-syntax", f"{said} in the first line")
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _wrong(source, *_line(source, line), "csv-syntax", f"this is not CSV: {error}") from None
+    if not names:
+        raise _wrong(source, 0, 0, "csv-syntax", "the file is empty; its first line names the columns")
+
+
+def _types(schema: Mapping[str, Any]) -> dict[str, str]:
+    """The columns that are numbers or booleans, by the schema of the items."""
+    items = schema.get("items")
+    properties = items.get("properties") if isinstance(items, Mapping) else None
+    if not isinstance(properties, Mapping):
+        return {}
+    return {
+        name: part["type"]
+        for name, part in properties.items()
+        if isinstance(part, Mapping) and isinstance(part.get("type"), str) and part["type"] in _TYPED
+    }
+
+
+def _typed(names: list[str], cells: list[str], types: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    from flowdsl.syntax.core_schema import plain_value
+
+    for name, cell in zip(names, cells, strict=True):
+        if name not in types:
+            yield name, cell
+        elif cell.strip():
+            yield name, plain_value(cell.strip())
+
+
+def _cells(number: int) -> str:
+    return f"{number} cell{'' if number == 1 else 's'}"
+
+
+def _line(source: Source, number: int) -> tuple[int, int]:
+    """Start and end of a line."""
+    start = 0
+    for _ in range(number - 1):
+        start = source.text.find("\n", start) + 1
+    end = source.text.find("\n", start)
+    return start, max(start, (len(source.text) if end < 0 else end))
+
+
+def _wrong(source: Source, start: int, end: int, code: str, message: str) -> FlowSyntaxError:
+    return FlowSyntaxError([Diagnostic(code, message, Span(source, start, end))])

@@ -1,0 +1,156 @@
+"""`flowdsl inputs`: what a flow takes, without running it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.checker.inputs import TYPES
+from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.terminal import text_width
+from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.record import Record
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import Document, InputDeclaration
+
+EXAMPLES = (
+    "flowdsl inputs skyline.flow.yaml",
+    "flowdsl inputs studio.ai-kit.yaml --action poster --json",
+)
+_UNDECLARED = re.compile(r"flowContext\.(\w+)|([A-Za-z_]\w*)$")
+
+
+class Inputs(Record):
+    """What one flow of a file takes; `title` and `id` are those of a kit's action. `undeclared` are names that the flow
+    reads, and that neither a step nor a declaration gives."""
+
+    file: str
+    title: str | None
+    id: str | None
+    declared: Mapping[str, InputDeclaration]
+    undeclared: tuple[str, ...]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 when the file is no flow, 2 when it cannot be read."""
+    options = parser().parse(arguments)
+    flows = flows_of(options.file, options.action)
+    print(_json(flows) if options.json else listed(flows))
+    return 0
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("inputs", COMMANDS["inputs"], EXAMPLES)
+    parser.add_argument("file", metavar="FILE", help="the flow or kit; - for stdin")
+    parser.add_argument("--action", metavar="NAME", help="only of this action of a kit: its title or its id")
+    flag(parser, "--json", help="print them as JSON")
+    return parser
+
+
+def flows_of(path: str, action: str | None = None) -> list[Inputs]:
+    """What the flow of a file takes; of a kit each action, or the one that is named. Other mistakes in the file do
+    not matter.
+
+    Raises:
+        FlowSyntaxError: the file holds no flow at all.
+        UsageError: it is a module, or there is no such action.
+        OSError: it cannot be read.
+    """
+    from flowdsl.document.actions import chosen
+    from flowdsl.environment import Environment
+
+    source = flow_source(path)
+    file, diagnostics, _ = Environment()._check(source, ())
+    if file is None:
+        raise FlowSyntaxError(diagnostics)
+    if file.kind == "module":
+        raise UsageError("this file is a module: it has blocks for other flows, and takes no inputs")
+    documents = file.documents if action is None and file.kind == "kit" else (chosen(file, action),)
+    unset = [found.span.text for found in diagnostics if found.code == "undefined-variable"]
+    names = dict.fromkeys(found[1] or found[2] for text in unset if (found := _UNDECLARED.match(text)))
+    return [_inputs(path, document, () if file.kind == "kit" else tuple(names)) for document in documents]
+
+
+def listed(flows: Iterable[Inputs]) -> str:
+    """The inputs of flows as text for people."""
+    return "\n\n".join("\n".join(_lines(flow)) for flow in flows)
+
+
+def _inputs(path: str, document: Document, names: tuple[str, ...]) -> Inputs:
+    return Inputs(path, document.title, document.id, document.inputs or {}, names if document.inputs is None else ())
+
+
+def _lines(flow: Inputs) -> Iterator[str]:
+    name = "stdin" if flow.file == "-" else flow.file
+    yield f"inputs of {name}" + (f", {flow.title}" if flow.title else "")
+    names = max((len(name) for name in flow.declared), default=0)
+    for name, declaration in flow.declared.items():
+        yield f"  {name:{names}}  {_kind(declaration.schema)}{_default(declaration)}"
+        for key in ("title", "description"):
+            if isinstance(declaration.schema.get(key), str):
+                indent = " " * (names + 4)
+                text = " ".join(declaration.schema[key].split())
+                yield textwrap.fill(text, text_width(sys.stdout), initial_indent=indent, subsequent_indent=indent)
+    for name in flow.undeclared:
+        yield f"  {name}  any value, required; the flow reads it without declaring it"
+    if not flow.declared and not flow.undeclared:
+        yield "  none"
+
+
+def _default(declaration: InputDeclaration) -> str:
+    if not declaration.has_default:
+        return ", required"
+    from flowdsl.step.problem import show
+
+    return f", default {show(_hidden(declaration, declaration.default))}"
+
+
+def _hidden(declaration: InputDeclaration, value: Any) -> Any:
+    """A value of a declaration without the secrets that stand in the file in plain text."""
+    from flowdsl.cli.explain import without_secrets
+
+    return without_secrets(value, declaration.node.source.hide)
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """What a schema accepts, in words; what it says beyond the common keywords is left out."""
+    choices = schema.get("enum")
+    if isinstance(choices, list):
+        return f"one of {', '.join(str(choice) for choice in choices)}"
+    wanted = schema.get("type")
+    names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
+    kind = " or ".join(TYPES.get(name, str(name)) for name in names) or "any value"
+    least, most = (schema.get(name) for name in ("minimum", "maximum"))
+    if least is not None or most is not None:
+        kind += f" {f'from {least}' if least is not None else ''}{f' to {most}' if most is not None else ''}".rstrip()
+    return kind.replace("  ", " ")
+
+
+def _json(flows: Iterable[Inputs]) -> str:
+    import json
+
+    found = [
+        {
+            "id": flow.id,
+            "title": flow.title,
+            "inputs": [_plain(declaration) for declaration in flow.declared.values()],
+            "undeclared": list(flow.undeclared),
+        }
+        for flow in flows
+    ]
+    return json.dumps({"flows": found}, indent=2, ensure_ascii=False)
+
+
+def _plain(declaration: InputDeclaration) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": declaration.name, "required": not declaration.has_default}
+    if declaration.has_default:
+        found["default"] = _hidden(declaration, declaration.default)
+    return {**found, "schema": _hidden(declaration, declaration.schema)}

@@ -1,0 +1,115 @@
+"""`-i NAME=@FILE`: inputs from JSON, YAML, CSV and text files, and from standard input."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowdsl.cli import main
+
+FLOW = """\
+inputs:
+  value: {}
+  text: {type: string, default: ""}
+  rows: {type: array, default: [], items: {type: object, properties: {price: {type: number}, new: {type: boolean}}}}
+flow: [{step: SET, x: 1}]
+outputs: {value: "{{ inputs.value }}", text: "{{ inputs.text }}", rows: "{{ inputs.rows }}"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.flow.yaml").write_text(FLOW, encoding="utf-8")
+
+
+def given(capsys: pytest.CaptureFixture[str], *pairs: str) -> Any:
+    arguments = [part for pair in pairs for part in ("-i", pair)]
+    assert main(["run", "a.flow.yaml", "-i", "value=1", *arguments, "--json", "-q"]) == 0, capsys.readouterr().err
+    return json.loads(capsys.readouterr().out)
+
+
+FILES = {
+    "a.json": ('[{"sku": "007"}, 2]', [{"sku": "007"}, 2]),
+    "a.yaml": ("- sku: 007\n- 2\n", [{"sku": 7}, 2]),
+    "a.txt": ("two\nlines\n", "two\nlines"),
+    "plain": ("no: yaml", "no: yaml"),
+    "a.csv": ('sku,name\n007,"A ""big"", red cup"\n\n8,Plate\n', [
+        {"sku": "007", "name": 'A "big", red cup'}, {"sku": "8", "name": "Plate"},
+    ]),
+    "semicolons.csv": ("\ufeffsku;name\r\n1;Cup, red\r\n", [{"sku": "1", "name": "Cup, red"}]),
+    "a.tsv": ("sku\tname\n1\tCup\n", [{"sku": "1", "name": "Cup"}]),
+    "one.CSV": ("city\nLisbon\n", [{"city": "Lisbon"}]),
+    "lines.csv": ('sku,text\n1,"two\nlines"\n', [{"sku": "1", "text": "two\nlines"}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_input_is_what_a_file_holds(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text, value = FILES[name]
+    Path(name).write_bytes(text.encode())
+    assert given(capsys, f"value=@{name}")["value"] == value
+
+
+def test_columns_of_a_csv_are_numbers_where_the_schema_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.csv").write_text("sku,price,new\n007,2.5,true\n008,,false\n", encoding="utf-8")
+    assert given(capsys, "rows=@a.csv")["rows"] == [
+        {"sku": "007", "price": 2.5, "new": True},
+        {"sku": "008", "new": False},
+    ]
+
+
+def test_a_text_input_takes_a_file_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.json").write_text("[1]", encoding="utf-8")
+    assert given(capsys, "text=@a.json")["text"] == "[1]"
+
+
+@pytest.mark.parametrize(("name", "value"), [("value", [1, 2]), ("text", "[1, 2]")], ids=["value", "text"])
+def test_an_input_comes_from_standard_input(
+    name: str, value: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"[1, 2]\n")))
+    assert given(capsys, f"{name}=@-")[name] == value
+
+
+def test_two_signs_stand_for_a_text_that_begins_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert given(capsys, "text=@@harbour", "value=@@") == {"value": "@", "text": "@harbour", "rows": []}
+
+
+WRONG = {
+    "nobody.json": (
+        None,
+        2,
+        "no file `nobody.json`; a text that begins with @ is written with two, `-i value=@@nobody",
+    ),
+    "a.json": ('{"a": 1,}', 1, "a.json:1:9: error: this is not JSON"),
+    "a.yaml": ("a: [1\n", 1, "a.yaml:"),
+    "latin.csv": (b"name\nS\xe3o\n", 1, "[not-utf8]"),
+    "empty.csv": (b"", 1, "the file is empty; its first line names the columns [csv-syntax]"),
+    "twice.csv": (b"a,a\n1,2\n", 1, "twice.csv:1:1: error: the name `a` stands twice in the first line"),
+    "unnamed.csv": (b"a,\n1,2\n", 1, "a column has no name"),
+    "short.csv": (b"a,b\n1,2\n3\n", 1, "short.csv:3:1: error: this line has 1 cell, and the first one names 2"),
+    "open.csv": (b'a,b\n1,"2\n', 1, "this is not CSV"),
+    "folder": ("folder", 2, "folder: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_file_that_does_not_hold_what_it_promises_is_an_error(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content, code, said = WRONG[name]
+    if content == "folder":
+        Path(name).mkdir()
+    elif content is not None:
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["run", "a.flow.yaml", "-i", f"value=@{name}", "-q"]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_standard_input_is_not_read_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FLOW.encode())))
+    assert main(["run", "-", "-i", "value=@-", "-q"]) == 2
+    assert "standard input is asked for twice" in capsys.readouterr().err
