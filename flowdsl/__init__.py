@@ -38,7 +38,7 @@ _HOMES = {
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",
     "step.signals": "Signal",
-    "step.spec": "Condition Deferred Expression Port Prompt Verbatim",
+    "step.spec": "Condition Deferred Expression Port Prompt Reads Verbatim",
     "step.step": "Branch Step StepContext Written",
     "values": "Blob ErrorValue",
 }

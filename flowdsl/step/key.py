@@ -14,7 +14,8 @@ class Key(NamedTuple):
     """One key of a step and the constraints on its value.
 
     `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
-    `names` are what a deferred template can read beside the names of every template. `secret` marks a setting of a
+    `names` are what a deferred template can read beside the names of every template. `reads` are the types of what the
+    step can work on, when a text of this key can be the FlowContext path that holds it. `secret` marks a setting of a
     service entry whose value is never shown.
     """
 
@@ -38,6 +39,7 @@ class Key(NamedTuple):
     deprecated: str | None = None
     names: tuple[str, ...] = ()
     secret: bool = False
+    reads: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""

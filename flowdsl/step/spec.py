@@ -24,6 +24,7 @@ __all__ = [
     "Key",
     "Port",
     "Prompt",
+    "Reads",
     "StepSpec",
     "Verbatim",
     "is_templated",
@@ -82,14 +83,34 @@ class Prompt:
         return "Prompt()"
 
 
+class Reads:
+    """Marks a field that says what a step works on; a text without a template that names a FlowContext path is read
+    from there, and is itself otherwise.
+
+    `types` are what the step can work on, of `TYPES`; without any it is every value.
+    """
+
+    TYPES = ("text", "number", "boolean", "list", "map", "image", "images", "blob")
+    __slots__ = ("types",)
+
+    def __init__(self, *types: str) -> None:
+        self.types = types or self.TYPES
+
+    def __repr__(self) -> str:
+        return f"Reads({', '.join(map(repr, self.types))})"
+
+
 class Port(NamedTuple):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
-    it. `instead` names the keys that stand in for an input: when one is given, the input is not read."""
+    it. `instead` names the keys that stand in for an input: when one is given, the input is not read. `counted_by`
+    names the key that says how many items an output has, `needed` says that the step fails without this input."""
 
     type: str
     summary: str = ""
     optional: bool = False
     instead: tuple[str, ...] = ()
+    counted_by: str = ""
+    needed: bool = False
 
 
 LEAF = Leaf()

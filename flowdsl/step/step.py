@@ -21,7 +21,7 @@ from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import Check, Rule
 from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt, StepSpec, Verbatim
+from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt, Reads, StepSpec, Verbatim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -324,6 +324,7 @@ def _key(field: str, info: FieldInfo) -> Key:
         deferred=any(isinstance(mark, Deferred) for mark in marks),
         prompt=any(isinstance(mark, Prompt) for mark in marks),
         names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
+        reads=tuple(type for mark in marks if isinstance(mark, Reads) for type in mark.types),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.checker.flow.state import Entry, State, Unset
+from flowdsl.checker.flow.step_inputs import check_inputs, counted, leaks, source_type
 from flowdsl.checker.names.name_resolution import Names
 from flowdsl.checker.types.kinds import (
     ALL,
@@ -105,23 +106,23 @@ class AbstractRun:
             self.names.at = step.node.start
             if step.label is not None:
                 self.names.option(step.label, state)
-            if step.inputs:
-                self._inputs(step, state)
-            if step.spec.service is not None:
-                self.text_input(step, state)
             self.follow[type(step.spec.flow)](self, step, state)
             if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
                 self.late_options(step, state)
+            if state.dead is None and (step.spec.inputs or step.inputs):
+                check_inputs(self.names, step, state)
             if state.dead is None and (step.spec.outputs or step.outputs):
                 self.outputs(step, state)
 
     def outputs(self, step: StepNode, state: State) -> None:
         """Sets the FlowContext keys of a step's outputs in `state`."""
-        ports = {port.name: port.type for port in step.outputs}
+        ports = {port.type: port for port in step.spec.outputs}
+        named = {port.name: port.type for port in step.outputs}
         types = [port.type for port in step.spec.outputs if not port.optional]
         for index, (key, node) in enumerate(step.written_outputs()):
-            port = ports.get(key) if step.outputs else types[index]
-            self.write(state, key, PORT_TYPES.get(port or "", ANY), node)
+            name = named.get(key, "") if step.outputs else types[index]
+            type, port = PORT_TYPES.get(name, ANY), ports.get(name)
+            self.write(state, key, counted(step, port, type) if port is not None and port.counted_by else type, node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
         """Reports a step that never runs, and why."""
@@ -165,6 +166,8 @@ class AbstractRun:
             return self.names.option(node, state)
         if key.verbatim:
             return of_value(node.plain())
+        if key.reads:
+            return source_type(self.names, step, key, node, state)
         if key.expression:
             if not isinstance(node.value, str):
                 return ANY
@@ -186,8 +189,7 @@ class AbstractRun:
 
     def leaks(self, node: Node, where: str) -> None:
         """Reports that a secret can come to `where`, a word such as `the prompt`."""
-        hint = "a secret belongs into a service entry or a header"
-        self.findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint)
+        leaks(self.findings, node, where)
 
     def _fits(self, key: Key, node: Node, type: Type) -> None:
         kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
@@ -217,7 +219,7 @@ class AbstractRun:
         for name, node in step.keys.items():
             if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
                 key = step.spec.keys.get(name)
-                if key is None or not key.expression or name in but:
+                if key is None or not (key.expression or key.reads) or name in but:
                     continue
             key = step.spec.keys.get(name)
             if key is None or key.type not in BLOCK_TYPES:
@@ -229,48 +231,6 @@ class AbstractRun:
         for name in step.spec.resolved_late:
             if name in step.keys:
                 self.option(step, name, step.keys[name], state)
-
-    def _inputs(self, step: StepNode, state: State) -> None:
-        for port in step.inputs:
-            first = port.name.partition(".")[0]
-            if first == "flowContext" and "." in port.name:
-                first = port.name.split(".")[1]
-            entry = state.get(first)
-            if entry is None:
-                if not state.open:
-                    self._no_input(port.name, port.node, state)
-            elif not entry.always:
-                self.names.maybe(port.name, entry, port.node.span)
-
-    def _no_input(self, name: str, node: Node, state: State) -> None:
-        from flowdsl.nearest import nearest
-
-        near = nearest(name, list(state.known_keys()))
-        hint = self.findings.how_to_set(" before, or declare it under `inputs:`")
-        hint = f"did you mean `{near}`?" if near else hint
-        message = f"`{name}` is not set by any step before this one"
-        from flowdsl.syntax.fixes import renamed
-
-        fix = renamed(node, near) if near else None
-        self.findings.add("undefined-variable", message, node, hint=hint, fixes=[fix])
-
-    def text_input(self, step: StepNode, state: State) -> None:
-        """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
-        port = next((port for port in step.spec.inputs if port.instead), None)
-        if port is None or any(named.type == port.type for named in step.inputs):
-            return
-        if any(key in step.keys for key in port.instead):
-            return
-        entry = state.get(port.type)
-        if entry is None:
-            if not state.open:
-                from flowdsl.checker.options import without_text
-
-                without_text(step, self.document, self.findings)
-        elif not entry.always:
-            self.names.maybe(port.type, entry, step.name_node.span)
-        elif entry.type.kinds & SECRET:
-            self.leaks(step.name_node, "the prompt")
 
 
 def _shown(text: str) -> str:

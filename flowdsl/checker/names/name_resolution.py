@@ -240,6 +240,8 @@ class Names:
                 found = without(found, UNDEFINED)
                 if not found.kinds & ALL:
                     return ANY
+            elif part.key and target.open and target.keys and part.key not in target.keys and not quiet:
+                self.undeclared(target, part, shown, use)
             target, shown = found, text
         return target
 
@@ -278,6 +280,17 @@ class Names:
         dotted = use.text[part.start - 1 : part.start] == "."
         fix = use.instead(part.start - 1, part.end, new) if new and dotted else None
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
+
+    def undeclared(self, target: Type, part: Part, shown: str, use: Use) -> None:
+        """Reports a member that a map may have, and whose name is nearly that of one that it has."""
+        key = part.key or ""
+        near = nearest(key, list(target.keys or ())) if target.kinds & ALL == MAP else None
+        if near is None or (near.startswith(key) or key.startswith(near)):
+            return
+        fix = use.instead(part.start, part.end, near)
+        message = f"nothing says that `{shown}` has `{key}`; it has `{near}`"
+        hint, span = f"did you mean `{shown}.{near}`?", use.span(part.start, part.end)
+        self.findings.add("unknown-member", message, span, hint=hint, severity="warning", fixes=[fix])
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
         """Reports that a value of this type is printed, when its text says nothing."""

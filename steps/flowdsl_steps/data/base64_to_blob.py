@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import binascii
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, StepError, Written
+from flowdsl import Port, Reads, Step, StepContext, StepError, Written
 from flowdsl_steps.data.bytes_value import ANY_BYTES, bytes_value
 from flowdsl_steps.data.source import as_text, read_source
 
@@ -18,7 +18,7 @@ class Base64ToBlob(
     Step,
     name="BASE64_TO_BLOB",
     category="Data",
-    inputs=(Port("text", "The base64 text, when there is no `in`.", optional=True),),
+    inputs=(Port("text", "The base64 text, when there is no `in`.", optional=True, instead=("in",)),),
     outputs=(Port("blob", "The bytes; an image when they are one."),),
     examples=(
         """\
@@ -31,7 +31,7 @@ class Base64ToBlob(
 ):
     """Decodes base64, with or without a `data:` prefix. Bytes that are an image are stored and become an image."""
 
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads("text", "number", "boolean")] = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""
     contentType: str | None = None
     """The media type; without it that of the `data:` prefix, else `application/octet-stream`."""

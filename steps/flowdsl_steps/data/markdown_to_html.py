@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from flowdsl import Port, Step, StepContext, StepError, Written
+from flowdsl import Port, Reads, Step, StepContext, StepError, Written
 from flowdsl_steps.data.source import as_text, read_source
 
 
@@ -12,7 +12,7 @@ class MarkdownToHtml(
     Step,
     name="MARKDOWN_TO_HTML",
     category="Data",
-    inputs=(Port("text", "The Markdown, when there is no `text`.", optional=True),),
+    inputs=(Port("text", "The Markdown, when there is no `text`.", optional=True, instead=("text",)),),
     outputs=(Port("text", "The HTML."),),
     examples=(
         """\
@@ -23,7 +23,7 @@ class MarkdownToHtml(
 ):
     """Turns Markdown (CommonMark with tables and strikethrough) into HTML. Raw HTML in it is escaped."""
 
-    text: Any = None
+    text: Annotated[Any, Reads("text", "number", "boolean")] = None
     """The Markdown, or the FlowContext path that holds it; without it the input `text`."""
 
     def run(self, ctx: StepContext) -> Written:

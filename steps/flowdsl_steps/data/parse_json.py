@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, Written
+from flowdsl import Port, Reads, Step, StepContext, Written
 from flowdsl.template import stringify
 from flowdsl_steps.data.json_schema import check_schema_option, require_fit
 from flowdsl_steps.data.json_value import read_json, unfenced
@@ -19,7 +19,7 @@ class ParseJson(
     aliases=("PROCESS_PARSE_JSON",),
     category="Data",
     check=check_schema_option,
-    inputs=(Port("text", "The JSON text, when there is no `in`.", optional=True),),
+    inputs=(Port("text", "The JSON text, when there is no `in`.", optional=True, instead=("in",)),),
     outputs=(Port("object", "The value."), Port("text", "The text it was read from.")),
     examples=(
         """\
@@ -33,7 +33,7 @@ class ParseJson(
 ):
     """Reads a JSON text, which may stand in a Markdown fence, and checks it against a JSON Schema if there is one."""
 
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads("text", "list", "map")] = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     """A JSON Schema (draft 2020-12) the value must fit."""

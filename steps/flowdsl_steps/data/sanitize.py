@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, Written
+from flowdsl import Port, Reads, Step, StepContext, Written
 from flowdsl_steps.data.source import as_text, read_source
 from flowdsl_steps.data.xml_repair import well_formed
 
@@ -30,7 +30,7 @@ class Sanitize(
     Step,
     name="SANITIZE",
     category="Data",
-    inputs=(Port("text", "The text, when there is no `in`.", optional=True),),
+    inputs=(Port("text", "The text, when there is no `in`.", optional=True, instead=("in",)),),
     outputs=(Port("text", "The cleaned text."),),
     examples=(
         """\
@@ -43,7 +43,7 @@ class Sanitize(
 ):
     """Cleans a text, in this order: Markdown code fences, typographic characters, XML."""
 
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads("text", "number", "boolean")] = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""
     stripMarkdown: bool = False
     """Remove the lines that open and close Markdown code fences, and keep what is inside."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Port, Step, StepContext, StepError, Written
+from flowdsl import Port, Reads, Step, StepContext, StepError, Written
 from flowdsl_steps.data.json_value import read_json, unfenced
 from flowdsl_steps.data.source import read_source
 
@@ -19,7 +19,7 @@ class ToList(
     name="TO_LIST",
     aliases=("PROCESS_TO_LIST",),
     category="Data",
-    inputs=(Port("text", "The text, when there is no `in`.", optional=True),),
+    inputs=(Port("text", "The text, when there is no `in`.", optional=True, instead=("in",)),),
     outputs=(Port("list", "The items: texts, or what a JSON array holds."),),
     examples=(
         """\
@@ -35,7 +35,7 @@ class ToList(
 ):
     """Reads a list out of a text: a JSON array, a Markdown list, items between commas, else one item."""
 
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads()] = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`. A list is taken as it is."""
 
     def run(self, ctx: StepContext) -> Written:

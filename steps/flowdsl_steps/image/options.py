@@ -30,7 +30,7 @@ RULES = (
 )
 INPUTS = (Port("text", "The prompt, when the step has no `instruction`.", optional=True, instead=("instruction",)),)
 OUTPUTS = (
-    Port("imageList", "The generated images, stored under `outputKey`."),
+    Port("imageList", "The generated images, stored under `outputKey`.", counted_by="n"),
     Port(
         "object",
         "What is known of the generation: model, size, quality, attemptCount, usage, requestId, cost, finishReason.",

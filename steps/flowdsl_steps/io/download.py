@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Blob, Image, Port, Step, StepContext, StepError
+from flowdsl import Blob, Image, Port, Reads, Step, StepContext, StepError
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
@@ -24,8 +24,8 @@ class Download(
     category="Files",
     check=check_output_names,
     inputs=(
-        Port("blob", "What is written when there is no `in`: a blob or an image.", optional=True),
-        Port("text", "What is written when there is no `blob` either.", optional=True),
+        Port("blob", "What is written when there is no `in`: a blob or an image.", optional=True, instead=("in",)),
+        Port("text", "What is written when there is no `blob` either.", optional=True, instead=("in",)),
     ),
     outputs=(Port("path", "The path of the file.", optional=True),),
     examples=(
@@ -49,7 +49,7 @@ class Download(
     """The name of the file, without folders."""
     contentType: str | None = None
     """The media type; without it that of the value. A text type asks for the input `text`."""
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads()] = Field(default=None, alias="in")
     """The value, or the FlowContext path that holds it; without it the input `blob`, else `text`."""
     directory: str | None = None
     """A folder inside the output folder."""

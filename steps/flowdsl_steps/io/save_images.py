@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from flowdsl import Deferred, Image, Port, Step, StepContext, StepError
+from flowdsl import Deferred, Image, Port, Reads, Step, StepContext, StepError
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import to_text
 from flowdsl_steps.data.source import read_source, what_is
@@ -21,7 +21,7 @@ class SaveImages(
     name="SAVE_IMAGES",
     category="Files",
     check=check_output_names,
-    inputs=(Port("imageList", "The pictures, when there is no `in`.", optional=True),),
+    inputs=(Port("imageList", "The pictures, when there is no `in`.", optional=True, instead=("in",)),),
     outputs=(Port("list", "The paths of the files, in the order of the pictures."),),
     examples=(
         """\
@@ -40,7 +40,7 @@ class SaveImages(
     What a file name cannot hold becomes `_`. The extension of the picture's format is added where it is missing.
     """
 
-    in_: Any = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads("image", "images")] = Field(default=None, alias="in")
     """A picture, a list of them, or the FlowContext path that holds either; without it the input `imageList`."""
     directory: str | None = None
     """A folder inside the output folder."""

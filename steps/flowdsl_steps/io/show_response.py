@@ -21,7 +21,7 @@ class ShowResponse(
     aliases=("CTX_SHOW_RESPONSE",),
     category="User interface",
     flow=Sequence(blocks=("inlineSteps",)),
-    inputs=(Port("text", "What is shown.", optional=True),),
+    inputs=(Port("text", "What is shown.", needed=True),),
     examples=(EXAMPLE,),
 ):
     """Shows the input `text` as a response: the host shows it, without a host it is printed."""

@@ -1,0 +1,274 @@
+"""What a step works on: its inputs, and the options that hold it or the path to it. What is not there, or cannot be
+worked on, is found here, before any step was paid for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from flowdsl.checker.flow.state import State
+from flowdsl.checker.names.template_use import Part, Use
+from flowdsl.checker.types.kinds import (
+    ALL,
+    BOOLEAN,
+    ERROR,
+    IMAGE,
+    LIST,
+    MAP,
+    NULL,
+    NUMERIC,
+    OTHER,
+    SECRET,
+    TEXT,
+    UNDEFINED,
+    Type,
+    describe,
+    of_value,
+    without,
+)
+from flowdsl.nearest import nearest
+from flowdsl.step.key import CONTEXT_PATH, Key
+from flowdsl.step.problem import show
+from flowdsl.step.spec import Port
+from flowdsl.syntax import fixes
+
+if TYPE_CHECKING:
+    from flowdsl.checker.findings import Findings
+    from flowdsl.checker.names.name_resolution import Names
+    from flowdsl.codes import Severity
+    from flowdsl.document.document import StepNode
+    from flowdsl.syntax.node import Node
+
+READ: Final = {
+    "text": (TEXT, "a text", 0),
+    "number": (NUMERIC, "a number", 0),
+    "boolean": (BOOLEAN, "a boolean", 0),
+    "list": (LIST, "a list", 0),
+    "map": (MAP | ERROR, "a map", 0),
+    "image": (IMAGE, "an image", 0),
+    "images": (LIST, "a list of images", IMAGE),
+    "blob": (OTHER, "a blob", 0),
+}
+"""What a step can work on, as kinds and in words, and the kinds that items of a list must have."""
+_PATH: Final = re.compile(CONTEXT_PATH.replace("$", r"\Z"))
+
+
+def check_inputs(names: Names, step: StepNode, state: State) -> None:
+    """Looks at what a step reads from the FlowContext by itself: the inputs that the author names, and the others."""
+    for port in step.inputs:
+        entry = state.get(_first(port.name))
+        if entry is None:
+            if not state.open:
+                _no_input(names, port.name, port.node, state)
+        elif not entry.always:
+            names.maybe(port.name, entry, port.node.span)
+    if step.spec.service is not None:
+        _prompt(names, step, state)
+    else:
+        _ports(names, step, state)
+
+
+def source_type(names: Names, step: StepNode, key: Key, node: Node, state: State) -> Type:
+    """The type of an option that holds what the step works on, or the path to it; reports what cannot be that."""
+    value = node.value
+    if node.kind == "scalar" and value.__class__ is str and "{" not in value:
+        return _path(names, step, key, node, state)
+    type = names.option(node, state)
+    _fits(names, step, key, type, node, show(value) if node.kind == "scalar" else f"`{key.name}`")
+    return type
+
+
+def _first(path: str) -> str:
+    first, _, rest = path.partition(".")
+    return rest.partition(".")[0] if first == "flowContext" and rest else first
+
+
+def _path(names: Names, step: StepNode, key: Key, node: Node, state: State) -> Type:
+    """The type of a text that may be a FlowContext path, and is itself when it is none."""
+    text, takes_text = str(node.value), bool(_kinds(key) & TEXT)
+    first, *rest = text.split(".")
+    entry = state.get(first) if _PATH.match(text) else None
+    if entry is None:
+        if not state.open:
+            _no_path(names, step, key, node, state)
+        return of_value(text)
+    if not entry.always and not takes_text:
+        names.maybe(first, entry, node.span)
+    parts, at = [], len(first) + 1
+    for part in rest:
+        parts.append(Part(part, at, at + len(part)))
+        at += len(part) + 1
+    type = names.members(entry.type, parts, 0, first, Use(node, state, lax=False), takes_text)
+    _fits(names, step, key, type, node, f"`{text}`")
+    return type
+
+
+def _no_path(names: Names, step: StepNode, key: Key, node: Node, state: State) -> None:
+    """Reports a text that is no FlowContext path, where it cannot be anything else or a path is near."""
+    text = str(node.value)
+    first, _, rest = text.partition(".")
+    near = nearest(text, list(state.known_keys())) if len(text.split()) == 1 else None
+    if _kinds(key) & TEXT:
+        if near is not None and _PATH.match(text):
+            message = f"nothing is called `{text}` here, so that {step.spec.name} works on this text itself"
+            _undefined(names, message, node, near, warning=True)
+        return
+    if first == "flowContext" and state.get(_first(text)) is not None:
+        near = rest
+    elif first == "inputs" and rest:
+        near = f"{{{{ {text} }}}}"
+    else:
+        near = near or _latest(key, state)
+    message = f"nothing is called `{text}` at this step, and {step.spec.name} works on {_words(key)}"
+    _undefined(names, message, node, near)
+
+
+def _undefined(names: Names, message: str, node: Node, near: str | None, *, warning: bool = False) -> None:
+    fix = fixes.renamed(node, near) if near else None
+    hint = f"did you mean `{near}`?" if near else "name the FlowContext key that holds it"
+    severity: Severity | None = "warning" if warning else None
+    names.findings.add("undefined-variable", message, node, hint=hint, severity=severity, fixes=[fix])
+
+
+def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown: str) -> None:
+    kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
+    if type.is_any or not kinds or _is_any_of(key, type):
+        return
+    found = describe(without(type, UNDEFINED | NULL))
+    if kinds == LIST and type.item is not None and type.item.kinds & ALL:
+        found = f"a list, of which an item is {describe(type.item)}"
+    message = f"{step.spec.name} works on {_words(key)}, and {shown} is {found}"
+    hint = _unlike(key, type)
+    fix = fixes.renamed(node, str(node.value)) if hint == _QUOTES and node.kind == "scalar" else None
+    names.findings.add("wrong-type", message, node, hint=hint, fixes=[fix])
+
+
+def _is_any_of(key: Key, type: Type) -> bool:
+    return any(_is_read(each, type) for each in key.reads)
+
+
+def _is_read(name: str, type: Type) -> bool:
+    """Whether a value of a type may be what this word of `Reads` says."""
+    kinds, _, items = READ[name]
+    if not type.kinds & kinds:
+        return bool(kinds & IMAGE and type.kinds & MAP and type.open)  # a host may give a picture for any object
+    item = type.item if items else None
+    return item is None or not item.kinds & ALL or bool(item.kinds & items)
+
+
+def _kinds(key: Key) -> int:
+    found = 0
+    for name in key.reads:
+        found |= READ[name][0]
+    return found
+
+
+def _unlike(key: Key, type: Type) -> str | None:
+    if _kinds(key) & TEXT and type.kinds & (LIST | MAP | IMAGE):
+        return "name one of its members, or make it a text: `| json`"
+    return "image steps give images" if _kinds(key) & IMAGE else _QUOTES if type.kinds & NUMERIC else None
+
+
+_QUOTES: Final = "put it in quotes"
+
+
+def _words(key: Key) -> str:
+    *most, last = [READ[name][1] for name in key.reads]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _latest(key: Key, state: State) -> str | None:
+    """The key of the FlowContext that a step set last and the step can surely work on."""
+    found = [
+        (entry.where.start, name)
+        for name in state.known_keys()
+        if (entry := state.get(name)) is not None
+        and entry.where is not None
+        and entry.always
+        and not entry.type.is_any
+        and (entry.type.kinds & ALL == TEXT if _kinds(key) & TEXT else _is_any_of(key, entry.type))
+    ]
+    return max(found)[1] if found else None
+
+
+def leaks(findings: Findings, node: Node, where: str) -> None:
+    """Reports that a secret can come to `where`, a word such as `the prompt`."""
+    hint = "a secret belongs into a service entry or a header"
+    findings.add("secret-leak", f"a secret can reach {where}", node, hint=hint)
+
+
+def _no_input(names: Names, name: str, node: Node, state: State) -> None:
+    near = nearest(name, list(state.known_keys()))
+    hint = names.findings.how_to_set(" before, or declare it under `inputs:`")
+    hint = f"did you mean `{near}`?" if near else hint
+    fix = fixes.renamed(node, near) if near else None
+    message = f"`{name}` is not set by any step before this one"
+    names.findings.add("undefined-variable", message, node, hint=hint, fixes=[fix])
+
+
+def _ports(names: Names, step: StepNode, state: State) -> None:
+    """Looks at the inputs that a step reads because no key says what it works on."""
+    ports = [port for port in step.spec.inputs if port.instead or port.needed]
+    named = {port.type for port in step.inputs}
+    if not ports or any(port.type in named for port in ports) or step.misspelt or names.findings.misindented:
+        return
+    if any(step.given(port.instead) for port in ports):
+        return
+    entries = [(port, entry) for port in ports if (entry := state.get(port.type)) is not None]
+    if not entries:
+        if not state.open:
+            _nothing(names, step, ports, state)
+        return
+    if not any(entry.always for _, entry in entries):
+        names.maybe(entries[0][0].type, entries[0][1], step.name_node.span)
+    key = next((step.spec.keys[name] for port in ports for name in port.instead if name in step.spec.keys), None)
+    if key is not None and len(entries) == len(ports) == 1:
+        _fits(names, step, key, entries[0][1].type, step.name_node, f"`{entries[0][0].type}`")
+
+
+def _nothing(names: Names, step: StepNode, ports: list[Port], state: State) -> None:
+    types = " or ".join(f"`{port.type}`" for port in ports)
+    keys = list(dict.fromkeys(name for port in ports for name in port.instead))
+    key = step.spec.keys.get(keys[0]) if keys else None
+    without_key = f"no `{keys[0]}`, and " if keys else ""
+    message = f"{step.spec.name} has nothing to work on: {without_key}no step before it sets {types}"
+    near = _latest(key, state) if key is not None else None
+    hint = names.findings.how_to_set(" before") if not keys else f"add `{keys[0]}:` with what it works on"
+    fix = None
+    if near is not None:
+        hint, fix = f"did you mean `{keys[0]}: {near}`?", fixes.added(step.node, f"{keys[0]}: {near}")
+    names.findings.add("missing-input", message, step.name_node, hint=hint, fixes=[fix])
+
+
+def _prompt(names: Names, step: StepNode, state: State) -> None:
+    """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
+    port = next((port for port in step.spec.inputs if port.instead), None)
+    if port is None or any(named.type == port.type for named in step.inputs):
+        return
+    if any(key in step.keys for key in port.instead):
+        return
+    entry = state.get(port.type)
+    if entry is None:
+        if not state.open:
+            from flowdsl.checker.options import without_text
+
+            without_text(step, names.document, names.findings)
+    elif not entry.always:
+        names.maybe(port.type, entry, step.name_node.span)
+    elif entry.type.kinds & SECRET:
+        leaks(names.findings, step.name_node, "the prompt")
+
+
+def counted(step: StepNode, port: Port, type: Type) -> Type:
+    """The type of an output whose items another key counts: with that number of items where it is known."""
+    key = step.spec.keys.get(port.counted_by)
+    if key is None or type.item is None:
+        return type
+    node = step.keys.get(port.counted_by)
+    number = node.value if node is not None else key.default if key.default is not None else 1
+    if number.__class__ is not int or not 0 < number <= _MOST:
+        return type
+    return Type(type.kinds, type.item, fixed=(type.item,) * number)
+
+
+_MOST: Final = 16

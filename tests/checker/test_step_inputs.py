@@ -1,0 +1,100 @@
+"""What a step works on is looked for when a flow is checked, before the step above it is paid for."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowdsl import Environment
+from flowdsl.diagnostics import fixed
+from flowdsl.source import Source
+
+PICTURE = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A paper boat\n"
+ENVIRONMENT = Environment()
+
+
+def found(text: str) -> list[tuple[str, str, str | None]]:
+    return [(each.code, each.message, each.hint) for each in ENVIRONMENT.check(text)]
+
+
+def corrected(text: str) -> str:
+    """The text with the first fix of its only finding."""
+    source = Source(text)
+    (finding,) = ENVIRONMENT.check(source)
+    return fixed(source, finding.fixes[0])
+
+
+@pytest.mark.parametrize("step", ["TO_LIST", "PARSE_JSON", "SANITIZE", "BASE64_TO_BLOB", "SHOW_RESPONSE", "DOWNLOAD"])
+def test_a_step_that_has_nothing_to_work_on_is_an_error_of_the_check(step: str) -> None:
+    name = "\n  filename: a" if step == "DOWNLOAD" else ""
+    (finding,) = found(f"{PICTURE}- step: {step}{name}\n")
+    assert finding[0] == "missing-input"
+    assert finding[1].startswith(f"{step} has nothing to work on: ")
+
+
+def test_pictures_under_another_key_are_named_where_no_step_sets_image_list() -> None:
+    flow = f"{PICTURE}  outputKey: posters\n- step: SAVE_IMAGES\n"
+    ((code, _, hint),) = found(flow)
+    assert (code, hint) == ("missing-input", "did you mean `in: posters`?")
+    assert found(corrected(flow)) == []
+
+
+@pytest.mark.parametrize("path", ["heroo", "flowContext.hero", "picture"])
+def test_a_path_that_nothing_sets_is_not_taken_for_pictures(path: str) -> None:
+    flow = f"{PICTURE}  outputKey: hero\n- step: SAVE_IMAGES\n  in: {path}\n"
+    ((code, message, hint),) = found(flow)
+    assert (code, hint) == ("undefined-variable", "did you mean `hero`?")
+    assert message == f"nothing is called `{path}` at this step, and SAVE_IMAGES works on an image or a list of images"
+    assert found(corrected(flow)) == []
+
+
+def test_an_input_of_the_flow_is_read_by_its_name() -> None:
+    flow = "inputs:\n  photo: {type: object}\nflow:\n  - step: SAVE_IMAGES\n    in: inputs.photo\n"
+    assert found(corrected(flow)) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "value", "what"),
+    [
+        ("PARSE_JSON", "10", "a whole number"),
+        ("SAVE_IMAGES", "words", "a text"),
+        ("SAVE_IMAGES", "names", "a list, of which an item is a text"),
+        ("SAVE_IMAGES", "'{{ flowContext.words }}'", "a text"),
+        ("SANITIZE", "imageList", "a list, of which an item is an image"),
+        ("BASE64_TO_BLOB", "'{{ flowContext.names }}'", "a list, of which an item is a text"),
+    ],
+)
+def test_a_value_that_a_step_cannot_work_on_is_an_error_of_the_check(step: str, value: str, what: str) -> None:
+    flow = f"{PICTURE}- step: SET\n  words: one\n  names: [a, b]\n- step: {step}\n  in: {value}\n"
+    ((code, message, _),) = found(flow)
+    assert code == "wrong-type"
+    assert message.endswith(f"is {what}")
+
+
+@pytest.mark.parametrize("text", ["- step: TO_LIST\n  in: a, b\n", "- step: PARSE_JSON\n  in: '[1]'\n"])
+def test_a_text_that_is_no_path_is_itself(text: str) -> None:
+    assert found(text) == []
+
+
+def test_a_text_that_is_nearly_a_path_is_a_warning() -> None:
+    flow = "- step: SET\n  words: one, two\n- step: TO_LIST\n  in: wordss\n"
+    (finding,) = ENVIRONMENT.check(flow)
+    assert (finding.severity, finding.hint) == ("warning", "did you mean `words`?")
+
+
+def test_more_pictures_than_are_asked_for_cannot_be_read() -> None:
+    ((code, message, hint),) = found(f"{PICTURE}- step: SAVE_IMAGES\n  in: '{{{{ flowContext.imageList[1] }}}}'\n")
+    assert (code, message) == ("unknown-member", "`flowContext.imageList` is a list, and has no `1`")
+    assert hint == "it has 1 item, counted from 0"
+    assert found(f"{PICTURE}  n: 2\n- step: SAVE_IMAGES\n  in: '{{{{ flowContext.imageList[1] }}}}'\n") == []
+
+
+def test_a_misspelt_member_of_an_input_is_found_by_its_schema() -> None:
+    inputs = "inputs:\n  p: {type: object, properties: {name: {type: string}}}\nflow:\n"
+    flow = inputs + "  - {step: SET, text: 'A portrait of {{ inputs.p.nmae }}'}\n"
+    (finding,) = ENVIRONMENT.check(flow)
+    assert (finding.code, finding.severity, finding.hint) == (
+        "unknown-member",
+        "warning",
+        "did you mean `inputs.p.name`?",
+    )
+    assert found(corrected(flow)) == []
