@@ -21,7 +21,7 @@ from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
-from flowdsl_steps.http.transport import open_client
+from flowdsl_steps.http.transport import exchanged, open_client
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
@@ -220,7 +220,7 @@ class Sender:
         http = http._replace(headers={**_HEADERS, **http.headers, **self._endpoint.headers})
         if self._endpoint.sign is not None:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
-        async with self._connection.client.stream(**http.arguments(), extensions={"delivery": delivery}) as response:
+        async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
