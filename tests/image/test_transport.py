@@ -174,7 +174,7 @@ def test_a_service_on_this_machine_and_names_in_no_proxy_take_no_proxy(monkeypat
     assert environment_proxy("http", "outside.example") is None
     found = environment_proxy("https", "outside.example")
     assert found is not None
-    assert found.geturl() == "http://proxy.example:3128"
+    assert found.shown == "http://proxy.example:3128"
 
 
 def test_a_socks_proxy_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,8 @@ def test_a_socks_proxy_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ServiceUnavailable) as caught:
         bench.run(maxRetries=0)
     assert str(caught.value) == (
-        "PICTURES cannot be reached at images.example: a socks5 proxy is not supported: use an http proxy, or NO_PROXY"
+        "PICTURES cannot be reached at images.example: "
+        "the proxy socks5://proxy.example:1080 is not supported: use an http proxy, or NO_PROXY"
     )
 
 

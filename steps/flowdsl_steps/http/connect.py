@@ -11,14 +11,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult
 
 import h11
 import httpx
 
 from flowdsl.errors import ConfigError
-from flowdsl_steps.http import proxy
-from flowdsl_steps.http.connection import Connection, Delivery, NotSent, in_words
+from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing, in_words
+from flowdsl_steps.http.proxy import Proxy
 
 CONNECT_TIMEOUT_S = 10.0
 """How long a connection may take to come about: name lookup, proxy and TLS included."""
@@ -28,7 +27,6 @@ Judge = Callable[[str, str], None]
 
 _HEAD_START_S = 0.25
 _MOST_PEM = 4 * 1024 * 1024
-_PROXY_PORTS = {"http": 80, "https": 443}
 
 
 class Route:
@@ -36,7 +34,7 @@ class Route:
 
     __slots__ = ("host", "idle", "is_https", "port", "proxy")
 
-    def __init__(self, host: str, port: int, is_https: bool, by: SplitResult | None) -> None:
+    def __init__(self, host: str, port: int, is_https: bool, by: Proxy | None) -> None:
         self.host = host
         self.port = port
         self.is_https = is_https
@@ -73,28 +71,32 @@ async def connected(connection: Connection, route: Route, tls: ssl.SSLContext | 
 
 
 async def _opened_by(
-    by: SplitResult, connection: Connection, route: Route, tls: ssl.SSLContext | None, judge: Judge | None
+    by: Proxy, connection: Connection, route: Route, tls: ssl.SSLContext | None, judge: Judge | None
 ) -> None:
-    named = f"the proxy {proxy.shown(by)}"
+    named = f"the proxy {by.shown}"
+    if by.scheme not in ("http", "https") or not by.host or not by.port:
+        raise httpx.ProxyError(f"{named} is not supported: use an http proxy, or NO_PROXY")
     try:
-        port = by.port or _PROXY_PORTS[by.scheme]
-        await _opened(connection, by.hostname or "", port, tls if by.scheme == "https" else None, judge)
-    except (OSError, ValueError) as error:
-        if isinstance(error, TimeoutError):
-            raise
+        await _opened(connection, by.host, by.port, tls if by.scheme == "https" else None, judge)
+    except TimeoutError:
+        raise
+    except OSError as error:
         raise httpx.ProxyError(f"{named} cannot be reached: {in_words(error)}") from None
     if not route.is_https:
         return
-    place = f"[{route.host}]:{route.port}" if ":" in route.host else f"{route.host}:{route.port}"
-    headers = [(b"Host", place.encode("ascii")), *proxy.login(by)]
     try:
-        head = await connection.exchange(b"CONNECT", place.encode("ascii"), headers, b"", Delivery())
+        head = await connection.exchange(_tunnel(route, by), Delivery())
     except (httpx.ReadError, NotSent) as error:
-        raise httpx.ProxyError(f"{named} made no connection: {error}") from None
+        raise httpx.ProxyError(f"{named} made no connection: {str(error) or 'it closed it'}") from None
     if not 200 <= head.status_code < 300:
         raise httpx.ProxyError(f"{named} responded with {status_line(head)}")
     assert tls is not None  # noqa: S101  the address is one of https
     await connection.encrypt(tls, route.host.rstrip("."))
+
+
+def _tunnel(route: Route, by: Proxy) -> Outgoing:
+    place = (f"[{route.host}]:{route.port}" if ":" in route.host else f"{route.host}:{route.port}").encode("ascii")
+    return Outgoing("CONNECT", place, [(b"Host", place), *by.headers()])
 
 
 def status_line(head: h11.Response) -> str:

@@ -34,6 +34,24 @@ class Delivery:
         self.sent = False
 
 
+class Outgoing:
+    """A request as it is written. It has no repr and is passed whole, so that no traceback's variables show a key."""
+
+    __slots__ = ("content", "headers", "method", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        content: bytes | AsyncIterable[bytes] = b"",
+    ) -> None:
+        self.method = method.encode("ascii")
+        self.target = target
+        self.headers = headers
+        self.content = content
+
+
 class _Nowhere(asyncio.Transport):
     """What a connection that did not come about leads to."""
 
@@ -139,14 +157,7 @@ class Connection(asyncio.Protocol):
 
     # The exchange.
 
-    async def exchange(
-        self,
-        method: bytes,
-        target: bytes,
-        headers: list[tuple[bytes, bytes]],
-        content: bytes | AsyncIterable[bytes],
-        delivery: Delivery,
-    ) -> h11.Response:
+    async def exchange(self, request: Outgoing, delivery: Delivery) -> h11.Response:
         """Sends a request, and gives the head of the response, which may come before all is sent.
 
         Raises:
@@ -156,47 +167,47 @@ class Connection(asyncio.Protocol):
         """
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
         self._complete = False
-        head = self._written(method, target, headers)
-        if isinstance(content, bytes):
-            whole = len(content) < _TOGETHER
-            body = self._passed(content) if content else b""
-            end = self._http.send(h11.EndOfMessage()) or b""
-            self._begin(head + body + end if whole else head, delivery)
-            if not whole:
-                self._transport.write(body)
-                if end:
-                    self._transport.write(end)
-        else:
-            self._begin(head, delivery)
-            early = await self._stream(content)
-            if early is not None:
-                return early
-        while (response := self._head()) is None:
+        self._begin(request, delivery)
+        response = None
+        if not isinstance(request.content, bytes):
+            response = await self._stream(request.content)
+        while response is None and (response := self._head()) is None:
             await self._news()
-        return self._opened(response, method)
+        return self._opened(response, request.method)
 
-    def _written(self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
-        try:
-            return self._http.send(h11.Request(method=method, target=target, headers=headers)) or b""
-        except h11.LocalProtocolError:
-            pass  # its text quotes headers, and one of them is the key
-        raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
+    def _begin(self, request: Outgoing, delivery: Delivery) -> None:
+        """Writes the head, and a body that is there already; a small one together with the head.
 
-    def _passed(self, content: bytes) -> bytes:
-        try:
-            return self._http.send(h11.Data(data=content)) or b""
-        except h11.LocalProtocolError:
-            pass
-        raise httpx.LocalProtocolError("the body has another length than its header says")
-
-    def _begin(self, data: bytes, delivery: Delivery) -> None:
-        """The first bytes. Their write is tried at once, and an error there means that none of them left."""
+        The first write is tried at once, and an error there means that not a byte has left.
+        """
+        pieces = [self._written(request)]
+        if isinstance(request.content, bytes):
+            if request.content:
+                pieces.append(self._passed(request.content))
+            pieces.append(self._http.send(h11.EndOfMessage()) or b"")
+            if len(request.content) < _TOGETHER:
+                pieces = [b"".join(pieces)]
         if self._ended or self._transport.is_closing():
             raise NotSent
-        self._transport.write(data)
+        self._transport.write(pieces[0])
         if self._transport.is_closing():
             raise NotSent
         delivery.sent = True
+        for piece in pieces[1:]:
+            self._transport.write(piece)
+
+    def _written(self, request: Outgoing) -> bytes:
+        with contextlib.suppress(h11.LocalProtocolError):  # its text quotes headers, and one of them is the key
+            return (
+                self._http.send(h11.Request(method=request.method, target=request.target, headers=request.headers))
+                or b""
+            )
+        raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
+
+    def _passed(self, content: bytes) -> bytes:
+        with contextlib.suppress(h11.LocalProtocolError):
+            return self._http.send(h11.Data(data=content)) or b""
+        raise httpx.LocalProtocolError("the body has another length than its header says")
 
     async def _stream(self, content: AsyncIterable[bytes]) -> h11.Response | None:
         """Sends a body piece by piece; gives the head of the response when that comes before its end."""

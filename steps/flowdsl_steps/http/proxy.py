@@ -20,13 +20,37 @@ def proxy_hosts() -> frozenset[str]:
     return frozenset(parts.hostname for parts in addresses if parts.hostname)
 
 
-def environment_proxy(scheme: str, host: str, port: int | None = None) -> urllib.parse.SplitResult | None:
+class Proxy:
+    """A proxy. `shown` is what a message says of it; its login only goes into the header for it."""
+
+    __slots__ = ("_login", "host", "port", "scheme", "shown")
+
+    def __init__(self, address: str) -> None:
+        parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+        place = parts.netloc.rpartition("@")[2]
+        self.scheme = parts.scheme
+        self.shown = f"{parts.scheme}://{place}"
+        self.host = parts.hostname or ""
+        number = place.rpartition(":")[2] if ":" in place.rpartition("]")[2] else ""
+        self.port = int(number) if number.isdecimal() else _PORTS.get(parts.scheme, 0) if not number else 0
+        self._login = ""
+        if parts.username:
+            self._login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The header with the login, if there is one."""
+        if not self._login:
+            return []
+        return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(self._login.encode()))]
+
+
+def environment_proxy(scheme: str, host: str, port: int | None = None) -> Proxy | None:
     """The proxy that the environment names for an address, or None. A service on this machine never takes one."""
     proxies = urllib.request.getproxies()
     address = proxies.get(scheme) or proxies.get("all")
     if address is None or host in _LOOPBACK or is_excepted(host, port or _PORTS.get(scheme, 0)):
         return None
-    return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+    return Proxy(address)
 
 
 def is_excepted(host: str, port: int) -> bool:
@@ -59,16 +83,3 @@ def _fits(entry: str, host: str, port: int) -> bool:
         return address in ipaddress.ip_network(entry, strict=False)
     except ValueError:
         return False
-
-
-def shown(proxy: urllib.parse.SplitResult) -> str:
-    """A proxy for messages: without its login."""
-    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
-
-
-def login(proxy: urllib.parse.SplitResult) -> list[tuple[bytes, bytes]]:
-    """The header with the login that the environment names for a proxy, if it names one."""
-    if not proxy.username:
-        return []
-    words = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
-    return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(words.encode()))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 
 import httpx
 
@@ -31,52 +32,61 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit and response.request.method != "HEAD":
         raise TooLarge
-    packing = response.headers.get("content-encoding", "identity").strip().lower()
-    unpacker = Unpacker(packing, limit)
+    unpacker = Unpacker(response)
+    content = bytearray()
     async for chunk in response.aiter_raw():
-        unpacker.feed(chunk)
-    return unpacker.finish()
+        for piece in unpacker.feed(chunk):
+            if len(content) + len(piece) > limit:
+                raise TooLarge
+            content += piece
+    unpacker.finish()
+    return bytes(content)
 
 
 class Unpacker:
-    """Takes the bytes of a body as they arrive, and never holds more than the limit of what they unpack to."""
+    """Unpacks a body as it arrives, in pieces so small that a few bytes cannot become many at once.
 
-    def __init__(self, packing: str, limit: int) -> None:
+    Raises:
+        httpx.DecodingError: it is packed in a way that was not asked for.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise httpx.DecodingError(f"it is packed as {packing[:20]!r}, which was not asked for")
         self._packed = packing not in ("", "identity")
-        self._limit = limit
         self._unpacking = zlib.decompressobj(47)  # gzip or zlib, as the first bytes say
         self._started = False
-        self._content = bytearray()
 
-    def feed(self, chunk: bytes) -> None:
-        """Adds bytes."""
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """What the next bytes of the body unpack to.
+
+        Raises:
+            httpx.DecodingError: they cannot be unpacked.
+        """
         if not self._packed:
-            self._add(chunk)
+            yield chunk
             return
         self._started = self._started or bool(chunk)
         while chunk:
             if self._unpacking.eof:  # gzip may be several parts, one after the other
                 self._unpacking = zlib.decompressobj(47)
             try:
-                self._add(self._unpacking.decompress(chunk, _UNPACKED_AT_ONCE))
+                piece = self._unpacking.decompress(chunk, _UNPACKED_AT_ONCE)
             except zlib.error as error:
                 raise httpx.DecodingError(f"it cannot be unpacked: {error}") from None
+            if piece:
+                yield piece
             chunk = self._unpacking.unconsumed_tail or self._unpacking.unused_data
 
-    def finish(self) -> bytes:
-        """The body."""
-        if self._packed and self._started:
-            self._add(self._unpacking.flush())
-            if not self._unpacking.eof:
-                raise httpx.DecodingError("it ends before it is unpacked")
-        return bytes(self._content)
+    def finish(self) -> None:
+        """The body has ended.
 
-    def _add(self, content: bytes) -> None:
-        if len(self._content) + len(content) > self._limit:
-            raise TooLarge
-        self._content += content
+        Raises:
+            httpx.DecodingError: before it is unpacked.
+        """
+        if self._packed and self._started and not self._unpacking.eof:
+            raise httpx.DecodingError("it ends before it is unpacked")
 
 
 def as_text(content: bytes, content_type: str) -> str:

@@ -23,6 +23,7 @@ from flowdsl_steps.http.proxy import environment_proxy
 from flowdsl_steps.http.public_network import is_private_host, refusal
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import TooLarge, read_body
+from flowdsl_steps.http.transport import exchanged
 
 MAX_REDIRECTS = 5
 
@@ -123,7 +124,7 @@ async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
         parts = urlsplit(request.url)
         host = parts.hostname or ""
         # A proxy resolves names by itself, so its view cannot be checked; this machine's can.
-        if environment_proxy(parts.scheme, host) is not None and await is_private_host(host):
+        if environment_proxy(parts.scheme, host, parts.port) is not None and await is_private_host(host):
             reason = f"{host} leads to a private address"
     if reason is not None:
         raise refused_address(request, reason)
@@ -133,7 +134,7 @@ async def _sent(
     client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
 ) -> HttpResponse | _Redirect:
     """The response, or where it redirects to."""
-    async with client.stream(**request.arguments(), extensions={"delivery": delivery}) as response:
+    async with exchanged(client, request, delivery) as response:
         status = response.status_code
         if response.is_success:
             try:

@@ -13,9 +13,10 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 import httpx
 
-from flowdsl_steps.http import proxy
 from flowdsl_steps.http.connect import Judge, Route, connected, status_line, tls_context
-from flowdsl_steps.http.connection import Connection, Delivery, NotSent
+from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
+from flowdsl_steps.http.proxy import Proxy, environment_proxy
+from flowdsl_steps.http.request import HttpRequest
 
 KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
@@ -82,20 +83,12 @@ class Transport(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # asyncio closes a socket in its next round
 
     async def _exchanged(self, request: httpx.Request, route: Route, connection: Connection) -> httpx.Response:
-        target, headers = request.url.raw_path, request.headers.raw
         by = None if route.is_https else route.proxy  # of https it only passes on the bytes
-        if by is not None:
-            origin = str(request.url.copy_with(raw_path=b"/", fragment=None)).encode("ascii")
-            target = origin.removesuffix(b"/") + target
-            headers = [*headers, *proxy.login(by)]
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
-        stream = request.stream
-        content = request.content if isinstance(stream, httpx.ByteStream) else stream
-        assert isinstance(content, bytes | AsyncIterable)  # noqa: S101  an asynchronous client makes no other
-        head = await connection.exchange(request.method.encode("ascii"), target, headers, content, delivery)
+        head = await connection.exchange(_outgoing(request, by), delivery)
         if by is not None and head.status_code == 407:
             delivery.sent = False  # the proxy kept it
-            raise httpx.ProxyError(f"the proxy {proxy.shown(by)} responded with {status_line(head)}")
+            raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
         return httpx.Response(
             head.status_code,
             headers=head.headers.raw_items(),
@@ -111,9 +104,7 @@ class Transport(httpx.AsyncBaseTransport):
             port = _PORTS.get(url.scheme, 0) if url.port is None else url.port
             if not host or not 0 < port < 65536:
                 raise httpx.UnsupportedProtocol("it is not a web address")
-            by = proxy.environment_proxy(url.scheme, host, port)
-            if by is not None and by.scheme not in ("http", "https"):
-                raise httpx.ProxyError(f"a {by.scheme} proxy is not supported: use an http proxy, or NO_PROXY")
+            by = environment_proxy(url.scheme, host, port)
             route = self._routes[key] = Route(host, port, url.scheme == "https", by)
         return route
 
@@ -217,3 +208,31 @@ async def open_client(
     transport = Transport(tls, judge, keep_alive_s)
     async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
         yield client
+
+
+@contextlib.asynccontextmanager
+async def exchanged(
+    client: httpx.AsyncClient, request: HttpRequest, delivery: Delivery
+) -> AsyncIterator[httpx.Response]:
+    """The response to a request, its body still to be read."""
+    response = await client.send(_built(client, request, delivery), stream=True)
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+def _built(client: httpx.AsyncClient, request: HttpRequest, delivery: Delivery) -> httpx.Request:
+    return client.build_request(**request.arguments(), extensions={"delivery": delivery})
+
+
+def _outgoing(request: httpx.Request, by: Proxy | None) -> Outgoing:
+    """A request as it is written: to a proxy that takes it as it is, with the whole address."""
+    target, headers = request.url.raw_path, request.headers.raw
+    if by is not None:
+        origin = str(request.url.copy_with(raw_path=b"/", fragment=None)).encode("ascii")
+        target, headers = origin.removesuffix(b"/") + target, [*headers, *by.headers()]
+    stream = request.stream
+    content = request.content if isinstance(stream, httpx.ByteStream) else stream
+    assert isinstance(content, bytes | AsyncIterable)  # noqa: S101  an asynchronous client makes no other
+    return Outgoing(request.method, target, headers, content)

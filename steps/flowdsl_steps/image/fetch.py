@@ -14,6 +14,7 @@ import httpx
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import refusal
+from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.image.response import LinkedImage
 
 FETCH_TIMEOUT_S = 60.0
@@ -155,7 +156,7 @@ def _host(url: str) -> str:
 async def _fetch_once(
     client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int
 ) -> Image | _Redirect:
-    async with client.stream("GET", url, headers={"Accept": "image/*"}) as response:
+    async with client.stream("GET", url, headers={"Accept": "image/*", "Accept-Encoding": "identity"}) as response:
         if response.is_redirect:
             return _Redirect(response.status_code, response.headers["location"])
         if response.status_code >= 500 or response.status_code in _NOT_YET:
@@ -164,8 +165,11 @@ async def _fetch_once(
             raise Refused(f"status {response.status_code}")
         with store.writer(limit) as writer:
             try:
-                async for chunk in response.aiter_bytes():
-                    writer.write(chunk)
+                unpacker = Unpacker(response)
+                async for chunk in response.aiter_raw():
+                    for piece in unpacker.feed(chunk):
+                        writer.write(piece)
+                unpacker.finish()
                 return writer.commit(
                     url=link.url, revised_prompt=link.revised_prompt, url_expires_at=link.url_expires_at
                 )

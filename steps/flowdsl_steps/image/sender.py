@@ -21,7 +21,8 @@ from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
-from flowdsl_steps.http.transport import open_client
+from flowdsl_steps.http.response_body import Unpacker
+from flowdsl_steps.http.transport import exchanged, open_client
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
@@ -220,7 +221,7 @@ class Sender:
         http = http._replace(headers={**_HEADERS, **http.headers, **self._endpoint.headers})
         if self._endpoint.sign is not None:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
-        async with self._connection.client.stream(**http.arguments(), extensions={"delivery": delivery}) as response:
+        async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
@@ -230,16 +231,22 @@ class Sender:
         reader = self._vendor.decode(head, self._store, self._policy.image_bytes)
         size, limit = 0, self._policy.response_bytes
         try:
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > limit:
-                    raise BrokenResponse("too-large", f"it is larger than the limit of {limit} bytes")
-                await self._feed(reader, chunk)
+            unpacker = Unpacker(response)
+            async for chunk in response.aiter_raw():
+                for piece in unpacker.feed(chunk):
+                    size += len(piece)
+                    if size > limit:
+                        raise BrokenResponse("too-large", f"it is larger than the limit of {limit} bytes")
+                    await self._feed(reader, piece)
+            unpacker.finish()
             return reader.finish()._replace(headers=response.headers)
         except BrokenResponse as broken:
             vendor = self._vendor.failure(head, broken.payload) if broken.payload is not None else None
             failure = FailedAttempt("response", True, str(broken), None, response.headers, vendor, broken.reason)
             raise _Failed(failure, broken.images or reader.salvage()) from broken
+        except httpx.DecodingError as error:
+            failure = FailedAttempt("response", True, str(error), headers=response.headers, reason="malformed")
+            raise _Failed(failure, reader.salvage()) from error
         except httpx.HTTPError as error:
             failure = FailedAttempt("broken", True, str(error), headers=response.headers)
             raise _Failed(failure, reader.salvage()) from error
@@ -262,8 +269,12 @@ class Sender:
         """What the vendor says with a status that is no success; its body is read as far as it is of use."""
         body = b""
         with contextlib.suppress(httpx.HTTPError):  # the status alone decides when the body is lost
-            async for chunk in response.aiter_bytes():
-                body += chunk
+            unpacker = Unpacker(response)
+            async for chunk in response.aiter_raw():
+                for piece in unpacker.feed(chunk):
+                    body += piece
+                    if len(body) > _ERROR_BODY_LIMIT:
+                        break
                 if len(body) > _ERROR_BODY_LIMIT:
                     break
         vendor = self._vendor.failure(head, body)

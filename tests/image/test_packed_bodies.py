@@ -1,0 +1,106 @@
+"""Bodies that are packed, and unpack to more than anybody wants."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from image_bench import Bench
+from image_pictures import PICTURES
+from image_server import plain, tiny
+
+from flowdsl.errors import ServiceError
+from flowdsl.image.store import ImageStore
+from flowdsl_steps.http.public_network import open_fetcher
+from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.response import LinkedImage
+
+PNG = PICTURES["png"][0]
+BOMB = gzip.compress(b"a" * 200_000_000, mtime=0)
+TWICE = gzip.compress(BOMB, mtime=0)
+MOST = 40_000_000
+"""Bytes of memory that reading a bomb may take."""
+
+PACKED = {
+    "a bomb": ("gzip", BOMB),
+    "packed twice": ("gzip, gzip", TWICE),
+    "packed twice in two ways": ("deflate, gzip", TWICE),
+    "brotli": ("br", BOMB),
+    "zstd": ("zstd", BOMB),
+    "gzip and brotli": ("gzip, br", BOMB),
+}
+
+
+def packed(kind: str, status: str = "200 OK") -> Any:
+    encoding, body = PACKED[kind]
+    return plain(body, status, f"content-encoding: {encoding}\r\ncontent-type: application/json\r\n")
+
+
+@pytest.mark.parametrize("kind", PACKED)
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+def test_a_response_that_unpacks_to_too_much_takes_no_memory(kind: str, status: str, tmp_path: Path) -> None:
+    async def run() -> ServiceError:
+        async with tiny(packed(kind, status)) as server:
+            with pytest.raises(ServiceError) as caught:
+                await Bench(tmp_path, {"provider": "openai", "endpoint": server.url}).arun(maxRetries=0)
+            return caught.value
+
+    tracemalloc.start()
+    try:
+        error = asyncio.run(run())
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()
+    assert error.charge_possible is (status == "200 OK")
+    if status == "200 OK" and kind != "a bomb":
+        assert f"it is packed as '{PACKED[kind][0]}', which was not asked for" in error.message
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_linked_picture_that_unpacks_to_too_much_takes_no_memory(kind: str, tmp_path: Path) -> None:
+    async def run() -> ServiceError:
+        async with tiny(packed(kind)) as server, open_fetcher(True) as client:
+            with pytest.raises(ServiceError) as caught:
+                link = LinkedImage(server.url, None, None)
+                store = ImageStore(tmp_path)
+                await fetch(client, link, store, service="PICTURES", limit=1_000_000, allow_private=True)
+            return caught.value
+
+    tracemalloc.start()
+    try:
+        error = asyncio.run(run())
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()
+    assert error.charge_possible
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_response_that_is_packed_once_is_read(tmp_path: Path) -> None:
+    body = gzip.compress(json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}]}).encode())
+
+    async def run() -> bytes:
+        async with tiny(plain(body, headers="content-encoding: gzip\r\n")) as server:
+            found = await Bench(tmp_path, {"provider": "openai", "endpoint": server.url}).arun()
+            content: bytes = found["imageList"][0].read()
+            return content
+
+    assert asyncio.run(run()) == PNG
+
+
+def test_a_reason_that_is_packed_is_read(tmp_path: Path) -> None:
+    body = gzip.compress(b'{"error": {"message": "size is odd"}}')
+
+    async def run() -> str:
+        async with tiny(plain(body, "400 Bad Request", "content-encoding: gzip\r\n")) as server:
+            with pytest.raises(ServiceError) as caught:
+                await Bench(tmp_path, {"provider": "openai", "endpoint": server.url}).arun()
+            return caught.value.message
+
+    assert asyncio.run(run()) == "PICTURES refused the request (400): size is odd"
