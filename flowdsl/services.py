@@ -16,7 +16,7 @@ from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
-from flowdsl.step.service import SECRET_SETTINGS, Service
+from flowdsl.step.service import SECRET_SETTINGS, Service, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ SETTINGS: dict[str, Key] = {
         Key("authKey", "text", "A bearer token, sent as `Authorization: Bearer`."),
         Key("model", "text", "The model when the step names none."),
         Key("options", "map", "Defaults for the options of the steps that use this entry."),
+        Key("prices", "any", "What one picture costs in USD, or that by model, size and quality."),
         Key("timeoutMs", "integer", "Deadline of one attempt in milliseconds.", minimum=1000, maximum=900_000),
         Key("maxRetries", "integer", "How often a refused request is sent again.", maximum=20),
         Key("rateLimit", "number", "Requests a minute at most.", minimum=0.001),
@@ -144,6 +145,8 @@ def other_names() -> dict[str, str]:
 
 def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | None:
     """What is wrong with the value of a setting that exists, or None."""
+    if key == "prices":
+        return None if value is None else price_problem(value)
     known = setting(key, provider_name)
     problem = None if value is None or known is None else known.problem(value)
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":

@@ -89,8 +89,8 @@ def iterations(failed: dict[str, Any] | None) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return " ".join(value.split())
-    import json
+    if not isinstance(value, str):
+        import json
 
-    return json.dumps(value, ensure_ascii=False)
+        value = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(value.split()))

@@ -29,7 +29,8 @@ class RunBudget:
                 raise ConfigError(
                     "the run may spend a limited sum, and what this picture costs is not known",
                     code="unknown-price",
-                    hint="limit the requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
+                    hint="say in the service entry what one costs at most, in USD: `prices: 0.05`; or limit the "
+                    "requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
                 )
             left = self.max_usd - self.usd
             if most_usd > left:

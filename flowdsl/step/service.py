@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowdsl.step.problem import Problem, show
+
 SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
 """The common keys whose values are never shown; a vendor marks its own as `secret`."""
+
+
+_PRICE_LEVELS = ("model", "size", "quality")
+
+
+def price_problem(value: Any, level: int = 0) -> Problem | None:
+    """What is wrong with the setting `prices`, or None: a number, or numbers by model, then by size, by quality."""
+    if isinstance(value, Mapping) and level < len(_PRICE_LEVELS):
+        return next((found for each in value.values() if (found := price_problem(each, level + 1)) is not None), None)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return None
+    hint = (
+        "write what a picture costs at most, `prices: 0.05`, or that by model, size and quality: `prices: {my-model: "
+    )
+    message = f"`prices` holds {show(value)}, which is no sum in USD"
+    return Problem("wrong-type", message, key="prices", hint=f"{hint}{{1024x1024: {{low: 0.01, high: 0.2}}}}}}`")
 
 
 class Service:

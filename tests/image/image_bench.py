@@ -56,6 +56,9 @@ class Ground:
     def reserve(self, most_usd: float | None) -> Reservation:
         return RunBudget().reserve(most_usd)
 
+    def paid_before(self, request: Any) -> Any:
+        return None
+
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
         return await perform()
 

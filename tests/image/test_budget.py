@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from image_pictures import PICTURES
+from web_server import Web, response
 
 import flowdsl
 from flowdsl import Environment, Limits, Storage
@@ -69,6 +73,78 @@ def test_a_picture_whose_price_is_not_known_is_not_bought_under_a_limit_of_money
     with Simulator() as simulator, pytest.raises(ConfigError) as raised:
         run(flow, simulator, tmp_path, max_usd=1.0)
     assert (raised.value.code, simulator.request_count) == ("unknown-price", 0)
+
+
+UNKNOWN = """\
+services:
+  OPENAI_IMAGE_GENERATION:
+    prices: PRICES
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: some-new-model
+    instruction: A paper boat
+    n: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("prices", "most", "cost"),
+    [
+        ("0.04", 0.08, 0.08),
+        ("{some-new-model: 0.04}", 0.08, 0.08),
+        ("{some-new-model: {1024x1024: 0.03, 1536x1024: 0.04}}", 0.08, 0.06),
+        ("{some-new-model: {1024x1024: {low: 0.01, high: 0.05}}}", 0.1, None),
+        ("{some-new-model: 0}", 0, 0),
+    ],
+    ids=["one price", "by model", "by size", "by quality", "nothing"],
+)
+def test_a_price_that_is_stated_is_reserved_settled_and_told(
+    tmp_path: Path, prices: str, most: float, cost: float | None
+) -> None:
+    picture = base64.b64encode(PICTURES["png"][0]).decode()
+    two = response(json.dumps({"size": "1024x1024", "data": [{"b64_json": picture}] * 2}).encode())
+    with Web(two) as web:
+        flow = UNKNOWN.replace("PRICES", f"{prices}\n    endpoint: {web.url}/v1\n    apiKey: k")
+        result = Environment(storage=Storage(images=tmp_path), limits=Limits(max_usd=most + 1e-9)).run(flow)
+        assert result.cost_usd == (None if cost is None else pytest.approx(cost))
+        assert len(web.seen) == 1
+        if most:
+            with pytest.raises(LimitExceeded):
+                Environment(storage=Storage(images=tmp_path), limits=Limits(max_usd=most - 0.001)).run(flow)
+        assert len(web.seen) == 1
+
+
+def test_a_price_that_is_stated_counts_before_the_catalogue(tmp_path: Path) -> None:
+    flow = UNKNOWN.replace("PRICES", "{gpt-image-2: 1.5}").replace("some-new-model", "gpt-image-2")
+    with Simulator() as simulator:
+        assert run(flow, simulator, tmp_path).cost_usd == 3
+        with pytest.raises(LimitExceeded, match=r"can cost up to \$3.0000"):
+            run(flow, simulator, tmp_path, max_usd=2)
+
+
+def test_a_model_that_no_price_is_stated_of_is_not_bought(tmp_path: Path) -> None:
+    flow = UNKNOWN.replace("PRICES", "{another-model: 0.04}")
+    with Simulator() as simulator, pytest.raises(ConfigError, match="is not known") as raised:
+        run(flow, simulator, tmp_path, max_usd=9)
+    assert raised.value.hint is not None
+    assert "`prices: 0.05`" in raised.value.hint
+
+
+@pytest.mark.parametrize("prices", ["-1", "true", "cheap", "[1]", "{m: {s: {q: {x: 1}}}}", ".inf"])
+def test_what_is_no_price_is_found_before_anything_is_sent(tmp_path: Path, prices: str) -> None:
+    found = Environment().check(UNKNOWN.replace("PRICES", prices))
+    assert [each.code for each in found if each.severity == "error"] == ["wrong-type"]
+
+
+def test_what_partial_pictures_cost_is_reserved_too(tmp_path: Path) -> None:
+    flow = SIDE_BY_SIDE.replace("64", "1").replace("quality: low", "quality: low\n      stream: true\n")
+    flow = flow.replace("A paper boat", "x")
+    with Simulator() as simulator:
+        whole = run(flow, simulator, tmp_path).cost_usd
+        assert whole is not None
+        run(flow, simulator, tmp_path, max_usd=whole * 1.02)
+        with pytest.raises(LimitExceeded):
+            run(flow + "      partial_images: 3\n", simulator, tmp_path, max_usd=whole * 1.02)
 
 
 def test_what_is_refused_is_given_back_and_what_is_unknown_is_kept(tmp_path: Path) -> None:

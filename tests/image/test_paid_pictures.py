@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from image_bench import Bench
@@ -88,7 +89,7 @@ LINKS = {
 
 
 @pytest.mark.parametrize("link", LINKS.values(), ids=LINKS.keys())
-def test_m3_a_link_that_cannot_be_fetched_is_named_and_the_rest_is_kept(link: str, tmp_path: Path) -> None:
+def test_a_link_that_cannot_be_fetched_is_named_and_the_rest_is_kept(link: str, tmp_path: Path) -> None:
     error = Shop(tmp_path, data({"b64_json": B64}, {"url": link}), i=response(PNG)).fail(n=2)
     assert (type(error), error.code, error.charge_possible) == (ServiceUnavailable, "image-not-fetched", True)
     assert kept(error) == [PNG]
@@ -97,7 +98,7 @@ def test_m3_a_link_that_cannot_be_fetched_is_named_and_the_rest_is_kept(link: st
     assert "pa55word" not in f"{error}{error.hint}{error.to_dict()}"
 
 
-def test_m3_one_dead_link_does_not_stop_the_next(tmp_path: Path) -> None:
+def test_one_dead_link_does_not_stop_the_next(tmp_path: Path) -> None:
     items = [{"url": "http://[::1"}, {"url": "http://HERE/i"}, {"url": "http://a..b/x"}]
     error = Shop(tmp_path, data(*items), i=response(PNG)).fail(n=3)
     assert kept(error) == [PNG]
@@ -105,7 +106,7 @@ def test_m3_one_dead_link_does_not_stop_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", ["/img.png", "//HERE/img.png", "../img.png"], ids=["path", "host", "folder above"])
-def test_p3_a_link_is_relative_to_the_endpoint(link: str, tmp_path: Path) -> None:
+def test_a_link_is_relative_to_the_endpoint(link: str, tmp_path: Path) -> None:
     shop = Shop(tmp_path, data({"url": link}))
     found = shop.run({"/img.png": response(PNG), "/v1/img.png": response(PNG)})
     assert found["imageList"][0].read() == PNG
@@ -115,13 +116,13 @@ SIGNED = ["/i?sig=a%2Fb&t=00%3A00", "/a%27b%2Ec.png", "/a%7Eb?x=%41+%20", "/i?a=
 
 
 @pytest.mark.parametrize("target", SIGNED, ids=["query", "path", "plain characters", "equals signs"])
-def test_p4_the_bytes_of_a_link_go_out_as_they_came(target: str, tmp_path: Path) -> None:
+def test_the_bytes_of_a_link_go_out_as_they_came(target: str, tmp_path: Path) -> None:
     shop = Shop(tmp_path, data({"url": f"http://HERE{target}"}))
     assert shop.run({target: response(PNG)})["imageList"][0].read() == PNG
     assert shop.seen[-1].target == target
 
 
-def test_p5_a_redirect_to_the_same_host_is_followed(tmp_path: Path) -> None:
+def test_a_redirect_to_the_same_host_is_followed(tmp_path: Path) -> None:
     shop = Shop(tmp_path, data({"url": "http://HERE/a"}), b=response(PNG))
     moved = response(b"", "302 Found", "location: /b\r\n")
     assert shop.run({"/a": moved})["imageList"][0].read() == PNG
@@ -138,7 +139,7 @@ def test_p5_a_redirect_to_the_same_host_is_followed(tmp_path: Path) -> None:
     ],
     ids=["private host", "another port", "file", "circle"],
 )
-def test_p5_a_redirect_that_leads_elsewhere_is_not_followed(location: str, problem: str, tmp_path: Path) -> None:
+def test_a_redirect_that_leads_elsewhere_is_not_followed(location: str, problem: str, tmp_path: Path) -> None:
     moved = response(b"", "302 Found", f"location: {location}\r\n")
     error = Shop(tmp_path, data({"url": "http://HERE/a"}), a=moved).fail()
     assert str(error).endswith(problem)
@@ -146,7 +147,7 @@ def test_p5_a_redirect_that_leads_elsewhere_is_not_followed(location: str, probl
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "409 Conflict", "425 Too Early"])
-def test_p6_a_link_that_is_not_there_yet_is_asked_again(status: str, tmp_path: Path) -> None:
+def test_a_link_that_is_not_there_yet_is_asked_again(status: str, tmp_path: Path) -> None:
     shop = Shop(tmp_path, data({"url": "http://HERE/i"}), i=[response(b"", status), response(PNG)])
     assert shop.run()["imageList"][0].read() == PNG
 
@@ -162,7 +163,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["plain", "slashes escaped"])
 @pytest.mark.parametrize("item", SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_p1_p2_base64_is_read_however_it_is_spelled(item: Any, escaped: bool, tmp_path: Path) -> None:
+def test_base64_is_read_however_it_is_spelled(item: Any, escaped: bool, tmp_path: Path) -> None:
     text = json.dumps(data(item, {"b64_json": B64}))
     found = Shop(tmp_path, response((text.replace("/", "\\/") if escaped else text).encode())).run(n=2)
     assert [image.read() for image in found["imageList"]] == [JPEG, PNG]
@@ -176,7 +177,37 @@ def test_p1_p2_base64_is_read_however_it_is_spelled(item: Any, escaped: bool, tm
         assert (first.read(), first.url) == (JPEG, None)
 
 
-def test_p1_a_data_address_that_holds_no_picture_is_shown_by_its_beginning(tmp_path: Path) -> None:
+SVG = PICTURES["svg"][0].decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["data:image/svg+xml," + quote(SVG), "data:image/svg+xml;utf8," + SVG, "data:," + quote(SVG, safe="")],
+    ids=["quoted", "plain", "all quoted"],
+)
+def test_a_data_address_without_base64_is_read_too(address: str, tmp_path: Path) -> None:
+    text = json.dumps(data({"url": address}))
+    found = Shop(tmp_path, response(text.encode())).run()
+    assert [image.read().decode() for image in found["imageList"]] == [SVG]
+    for size in (1, 2, 7):
+        reader = JsonResponse(ImageStore(tmp_path), 100_000, received_of)
+        for at in range(0, len(text), size):
+            reader.feed(text[at : at + size].encode())
+        first = reader.finish().images[0]
+        reader.abort()
+        assert isinstance(first, Image)
+        assert first.read().decode() == SVG
+
+
+def test_a_picture_that_is_refused_after_work_was_counted_may_be_billed(tmp_path: Path) -> None:
+    item = {"b64_json": None, "finish_reason": "content_filter"}
+    for usage, billed in (({"output_tokens": 272}, True), ({"output_tokens": 0}, False), (None, False)):
+        order = {**data(item), "usage": usage}
+        error = Shop(tmp_path, order).fail()
+        assert (type(error), error.charge_possible) == (ContentRefused, billed)
+
+
+def test_a_data_address_that_holds_no_picture_is_shown_by_its_beginning(tmp_path: Path) -> None:
     for item in ({"url": "data:image/png;base64,AA*A" + "QUJD" * 50}, {"url": "DATA:image/png;base64," + "QUJD" * 50}):
         error = Shop(tmp_path, data(item)).fail()
         assert error.charge_possible
@@ -185,7 +216,7 @@ def test_p1_a_data_address_that_holds_no_picture_is_shown_by_its_beginning(tmp_p
 
 @pytest.mark.parametrize("good", [0, 1], ids=["alone", "behind a picture"])
 @pytest.mark.parametrize("key", ["b64\\u005fjson", "b64_json"], ids=["key escaped", "key plain"])
-def test_m4_a_server_cannot_forge_the_mark_of_a_picture(key: str, good: int, tmp_path: Path) -> None:
+def test_a_server_cannot_forge_the_mark_of_a_picture(key: str, good: int, tmp_path: Path) -> None:
     pictures = f'{{"b64_json": "{B64}"}},' * good
     for mark in ("image:0", "image:7", "image 0"):
         order = response(f'{{"data": [{pictures}{{"{key}": "{mark}"}}]}}'.encode())
@@ -193,7 +224,7 @@ def test_m4_a_server_cannot_forge_the_mark_of_a_picture(key: str, good: int, tmp
         assert (error.code, error.charge_possible, kept(error)) == ("broken-response", True, [PNG] * good)
 
 
-def test_m5_far_more_pictures_than_asked_are_refused_and_the_first_kept(tmp_path: Path) -> None:
+def test_far_more_pictures_than_asked_are_refused_and_the_first_kept(tmp_path: Path) -> None:
     error = Shop(tmp_path, data(*[{"b64_json": B64}] * 3000)).fail()
     assert "the response holds more than 64 pictures" in str(error)
     assert (error.charge_possible, kept(error)) == (True, [PNG] * 64)
@@ -210,7 +241,7 @@ BAD = {
 @pytest.mark.parametrize("first", [True, False], ids=["good first", "good last"])
 @pytest.mark.parametrize("good", [{"b64_json": B64}, {"url": "http://HERE/i"}], ids=["bytes", "link"])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_p7_the_good_picture_beside_a_bad_one_is_kept(bad: Any, good: Any, first: bool, tmp_path: Path) -> None:
+def test_the_good_picture_beside_a_bad_one_is_kept(bad: Any, good: Any, first: bool, tmp_path: Path) -> None:
     error = Shop(tmp_path, data(*([good, bad] if first else [bad, good])), i=response(PNG)).fail(n=2)
     assert error.charge_possible
     assert kept(error) == [PNG]
@@ -224,7 +255,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("item", REFUSALS.values(), ids=REFUSALS.keys())
-def test_p8_a_picture_that_is_refused_in_a_success_is_refused_content(item: Any, tmp_path: Path) -> None:
+def test_a_picture_that_is_refused_in_a_success_is_refused_content(item: Any, tmp_path: Path) -> None:
     alone = Shop(tmp_path, data(item)).fail()
     assert (type(alone), alone.charge_possible, "Too rude." in str(alone)) == (ContentRefused, False, True)
     beside = Shop(tmp_path, data({"b64_json": B64}, item)).fail(n=2)
@@ -245,7 +276,7 @@ BROKEN_ENDS = {
 
 
 @pytest.mark.parametrize(("order", "options"), BROKEN_ENDS.values(), ids=BROKEN_ENDS.keys())
-def test_m10_a_whole_picture_of_a_response_with_a_broken_end_is_named(
+def test_a_whole_picture_of_a_response_with_a_broken_end_is_named(
     order: bytes, options: dict[str, Any], tmp_path: Path
 ) -> None:
     error = Shop(tmp_path, order).fail(timeoutMs=1500, **options)

@@ -141,3 +141,16 @@ def test_a_name_that_a_proxy_would_resolve_is_checked_here_first(monkeypatch: py
         assert str(error) == "GET http://inside.example/ is not sent: inside.example leads to a private address"
         result = flowdsl.run("- step: REST\n  url: http://outside.invalid/x\n")
         assert (result.context["text"], proxy.seen[0].target) == ("by proxy", "http://outside.invalid/x")
+
+
+@pytest.mark.parametrize(
+    "target", ["/img?sig=a%2Fb&t=00%3A00", "/a%27b%2Ec.png", "/a'b.c?x=%20+%7e", "/%C3%A9%2f?q=%c3%a9"]
+)
+def test_an_address_that_is_encoded_already_goes_out_as_it_came(target: str) -> None:
+    with Web(response(b"ok")) as web:
+        limits = flowdsl.Limits(private_addresses=True)
+        flow = f'- step: REST\n  url: "{web.url}{target}"\n'
+        flowdsl.run(flow, environment=flowdsl.Environment(limits=limits))
+        flowdsl.run(f"{flow}  parameters: {{more: 1}}\n", environment=flowdsl.Environment(limits=limits))
+    more = f"{target}{'&' if '?' in target else '?'}more=1"
+    assert [seen.target for seen in web.seen] == [target, more]

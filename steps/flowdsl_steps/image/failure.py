@@ -37,7 +37,7 @@ class Failure(NamedTuple):
 
     `kind` says what the vendor means where a status does not: the prompt or the picture was refused for what it shows
     (`moderation`, with `stage`, `categories` … in `details`), a quota is used up, the request is invalid. `retry_class`
-    decides over the status where a vendor knows better.
+    decides over the status where a vendor knows better. `billed`: the vendor counted work, though it refused.
     """
 
     message: str = ""
@@ -47,6 +47,7 @@ class Failure(NamedTuple):
     details: Mapping[str, Any] = {}
     retry_class: RetryClass | None = None
     request_id: str | None = None
+    billed: bool = False
 
 
 def read_error(body: bytes | Mapping[str, Any]) -> Failure | None:
@@ -69,7 +70,9 @@ def read_error(body: bytes | Mapping[str, Any]) -> Failure | None:
     if message is None and code is None:
         return None
     text = message if isinstance(message, str) else json.dumps(message)
-    return _failure(text, code, _text(error.get("type")), _text(error.get("param")), _moderation(error))
+    found = _failure(text, code, _text(error.get("type")), _text(error.get("param")), _moderation(error))
+    usage = payload.get("usage")
+    return found._replace(billed=isinstance(usage, Mapping) and bool(usage.get("output_tokens")))
 
 
 def _failure(

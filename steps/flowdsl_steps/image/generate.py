@@ -21,6 +21,7 @@ from flowdsl_steps.image.image_result import Purchase, described
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
+from flowdsl_steps.image.stated_prices import stated
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
@@ -196,7 +197,7 @@ class _Generation:
         try:
             for request, own, came in zip(self._requests, reserved, before, strict=True):
                 for _ in range(self._sends if came is None else 0):
-                    own.append(self._ctx.reserve(self._vendor.most(request, self._endpoint)))
+                    own.append(self._ctx.reserve(self._most(request)))
         except RunError:
             for own in reserved:
                 _release(own)
@@ -220,11 +221,27 @@ class _Generation:
         self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         received = Received(images, **came["facts"])
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
-        usd = self._vendor.cost(request, self._endpoint, received)
+        usd = self._cost(request, received)
         if before is None and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
         return Purchase(request, response, images, usd, again=before is not None)
+
+    def _most(self, request: ImageRequest) -> float | None:
+        """The most that a request can cost: by the entry's own prices, else as the vendor says."""
+        found = stated(self._ctx.service, self._models(request), request.size, request.quality)
+        return self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n
+
+    def _cost(self, request: ImageRequest, received: Received) -> float | None:
+        """What a request cost: by the entry's own prices where they leave no doubt, else as the vendor says."""
+        size, quality = received.size or request.size, received.quality or request.quality
+        found = stated(self._ctx.service, self._models(request), size, quality)
+        if found is not None and found[0] == found[1]:
+            return found[1] * len(received.images)
+        return self._vendor.cost(request, self._endpoint, received)
+
+    def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
+        return self._endpoint.label, request.model, self._ctx.service.get("model")
 
     async def _performed(self, request: ImageRequest) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""

@@ -38,7 +38,10 @@ def received_of(payload: dict[str, Any]) -> Received:
             problems.append(problem)
     if problems:
         first = problems[0]
-        raise BrokenResponse(first.reason, str(first), payload=first.payload, images=images)
+        said = first.payload
+        if isinstance(said, dict) and isinstance(payload.get("usage"), dict):
+            said = {**said, "usage": payload["usage"]}  # it counted work: it bills what it refused
+        raise BrokenResponse(first.reason, str(first), payload=said, images=images)
     return with_facts(Received(tuple(images), payload))
 
 

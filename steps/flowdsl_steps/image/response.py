@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import pybase64
 
@@ -24,6 +25,7 @@ _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
 _SPACE = b" \t\r\n"
+_NOT_STANDARD = (b"-", b"_", b" ", b"\n", b"\r", b"\t")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _MOST_PICTURES = 64
 _DATA = b"data:"
@@ -111,6 +113,9 @@ class Document:
         try:
             if index not in self._problems:
                 self._text.feed(chunk[at : end if end >= 0 else len(chunk)])
+                if end >= 0 and self._text.is_escaped:
+                    self._text.feed(b'"')
+                    return end + 1
                 if end >= 0:
                     self._text.finish()
         except BrokenResponse as problem:
@@ -230,9 +235,10 @@ class Document:
 
 
 class _Base64Text:
-    """Decodes the text of one JSON string while it arrives and hands the bytes to a writer."""
+    """Decodes the text of one JSON string while it arrives and hands the bytes to a writer. A data: address that is not
+    base64 holds the bytes percent-encoded, as those of an SVG often are."""
 
-    __slots__ = ("_carry", "_ended", "_head", "_held", "_writer")
+    __slots__ = ("_carry", "_ended", "_head", "_held", "_percent", "_writer")
 
     def __init__(self, writer: ImageWriter) -> None:
         self._head: bytes | None = b""  # the beginning, until it is known whether it is the head of a data: address
@@ -240,6 +246,12 @@ class _Base64Text:
         self._carry = b""
         self._held = b""
         self._ended = False
+        self._percent = False
+
+    @property
+    def is_escaped(self) -> bool:
+        """Whether a quote that comes now belongs to the text."""
+        return self._held == b"\\"
 
     def feed(self, text: bytes) -> None:
         if self._held or b"\\" in text:
@@ -253,10 +265,12 @@ class _Base64Text:
         """
         cut = text.rfind(b"\\", max(0, len(text) - 5))
         whole = cut < 0 or (len(text) - cut >= 2 and text[cut + 1 : cut + 2] != b"u")
+        if text.endswith(b"\\"):
+            whole = (len(text) - len(text.rstrip(b"\\"))) % 2 == 0
         self._held = b"" if whole else text[cut:]
         try:
             plain: str = json.loads(b'"' + (text if whole else text[:cut]) + b'"')
-            return plain.encode("ascii").translate(None, _SPACE)
+            return plain.encode()
         except ValueError as error:
             raise _bad_base64() from error
 
@@ -272,15 +286,17 @@ class _Base64Text:
             if len(text) > _LONGEST_DATA_HEAD:
                 raise _bad_base64()
             return b""
-        if not head.lower().endswith(b";base64"):
-            raise _bad_base64()
+        self._percent = not head.lower().endswith(b";base64")
         self._head = None
         return content
 
     def _decode(self, text: bytes) -> None:
         if self._head is not None:
             text = self._without_head(text)
-        if b"-" in text or b"_" in text or b" " in text:
+        if self._percent:
+            self._unquote(text)
+            return
+        if any(each in text for each in _NOT_STANDARD):
             text = text.translate(_URL_SAFE, _SPACE)
         if self._carry:
             text = self._carry + text
@@ -300,7 +316,21 @@ class _Base64Text:
         except StepError as error:
             raise _unstorable(error) from error.__cause__
 
+    def _unquote(self, text: bytes) -> None:
+        text = self._carry + text
+        cut = text.rfind(b"%", max(0, len(text) - 2))
+        whole = text if cut < 0 else text[:cut]
+        self._carry = text[len(whole) :]
+        try:
+            self._writer.write(unquote_to_bytes(whole))
+        except StepError as error:
+            raise _unstorable(error) from error.__cause__
+
     def finish(self) -> None:
+        if self._percent:
+            if self._held or self._carry:
+                raise _bad_base64()
+            return
         if self._head:
             text, self._head = self._head, None
             if text.lower().startswith(_DATA):

@@ -164,7 +164,7 @@ def _moderated(failure: FailedAttempt, endpoint: Endpoint, vendor: Failure) -> V
     named = f" ({', '.join(map(str, categories))})" if isinstance(categories, list) and categories else ""
     message = f"moderation of {endpoint.service} refused {what}{named}: {_quoted(vendor, endpoint)}"
     hint = "change the prompt; the same one would be refused again"
-    billed = stage == "output"
+    billed = stage == "output" or vendor.billed
     error = _error(ContentRefused, failure, endpoint, message, hint, charge_possible=billed, details=vendor.details)
     return Verdict("never", error)
 
