@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.budget import RunBudget
+from flowdsl.engine.context_size import ContextSize
 from flowdsl.events import Event, Invocation
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, invocations and cost."""
+    """What a run and its branches add up: steps, iterations without any, invocations and cost."""
 
-    __slots__ = ("cost_known", "cost_usd", "invocations", "steps")
+    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
+        self.empty_iterations = 0
         self.cost_usd = 0.0
         self.cost_known = True
 
@@ -76,6 +78,7 @@ class Run:
         "resources",
         "root",
         "secrets",
+        "size",
         "started",
         "store",
         "totals",
@@ -104,6 +107,7 @@ class Run:
         self.secrets = secrets
         self.layers = layers
         self.limits = limits
+        self.size = ContextSize(limits.context_bytes)
         self.store = store
         self.resources = resources
         self._as_of = as_of

@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import annotated_types
@@ -110,6 +110,11 @@ class StepContext(Protocol):
 
     def write(self, key: str, value: Any) -> None:
         """Set a FlowContext key while the step runs, for steps that run others."""
+        ...
+
+    def holding(self, values: list[Any] | dict[Any, Any]) -> AbstractContextManager[None]:
+        """Count a list or map that the step fills while it runs others among the values of the run, which have a limit:
+        a context manager around the work."""
         ...
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
