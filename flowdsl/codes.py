@@ -177,6 +177,7 @@ FAILURES = (
     Code("template-limit", "error", "A template wanted more than it may use."),
     Code("deadline", "error", "The run took longer than its limit."),
     Code("too-many-steps", "error", "The run has more steps than its limit."),
+    Code("context-too-large", "error", "The values of the run take more memory than its limit."),
     Code("too-many-requests", "error", "The run would send more paid requests than it may."),
     Code("budget-spent", "error", "A request can cost more than the run may still spend."),
     Code("unknown-price", "error", "The run may spend a limited sum, and the price of a request is not known."),

@@ -12,17 +12,18 @@ class Limits(Record):
     """What a run may use at most.
 
     `timeout_s` is the deadline of the whole run in seconds (None: no deadline), `steps` how many steps may run,
-    `image_bytes` the size of one picture, `response_bytes` the size of one response of a service, `template` what one
-    template may use, `private_addresses` whether steps such as REST may reach this machine and its own network.
-    `max_requests` is how many paid requests a run may send, `max_usd` what they may cost together in USD (None: no
-    limit). The most that a request can cost is reserved before it is sent, and is not given back where its outcome is
-    unknown.
+    `image_bytes` the size of one picture, `response_bytes` the size of one response of a service, `context_bytes` that
+    of all values of the run together (it is measured now and then), `template` what one template may use,
+    `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
+    many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
+    request can cost is reserved before it is sent, and is not given back where its outcome is unknown.
     """
 
     timeout_s: float | None = None
     steps: int = 1_000_000
     image_bytes: int = 64 * 1024 * 1024
     response_bytes: int = 1024 * 1024 * 1024
+    context_bytes: int = 1024 * 1024 * 1024
     template: TemplateLimits = TemplateLimits()
     private_addresses: bool = False
     max_requests: int | None = None

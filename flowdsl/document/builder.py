@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flowdsl.document.document import BlockSet, Document, FlowFile, OpenFlows
+from flowdsl.document.document import BlockSet, Document, FlowFile, Module, OpenFlows
 from flowdsl.document.findings import Findings
 from flowdsl.source import Source
 from flowdsl.syntax.node import Node
@@ -31,8 +31,8 @@ class Builder:
         self.parts: list[Document | OpenFlows] = []
         self.blocks: list[BlockSet] = []
         self.services: list[Mapping[str, Node]] = []
-        self.modules: set[str] = set()
-        """The modules whose flows stand among the parts: each does, once."""
+        self.modules: dict[str, Module | None] = {}
+        """What came of the files of modules, by path: each is made once, however often it is imported."""
 
     @property
     def example_step(self) -> str:

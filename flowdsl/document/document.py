@@ -249,6 +249,13 @@ class Module(_Frozen):
     imports: Mapping[str, Module]
     import_nodes: Node | None
 
+    def under(self, at: Span) -> Module:
+        """The module, imported under another alias."""
+        if at == self.at:
+            return self
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return Module(**{**fields, "at": at})
+
 
 class InputDeclaration(NamedTuple):
     """A declared input: its JSON Schema, and its default when it has one."""
@@ -315,8 +322,9 @@ class Document(_Frozen):
         for blocks in self.scopes.values():
             for steps in blocks.flows.values():
                 yield from _inside(steps)
+        seen: set[str] = set()
         for module in self.imports.values():
-            yield from _of_module(module)
+            yield from _of_module(module, seen)
 
     def flow_of(self, ref: str, module: Module | None = None) -> tuple[Steps, Module | None] | None:
         """The steps a dot path names (`local.flows.x`, `imports.a.flows.x`), with the module they stand in.
@@ -381,11 +389,14 @@ class FlowFile(Record):
     findings: Findings
 
 
-def _of_module(module: Module) -> Iterator[StepNode]:
+def _of_module(module: Module, seen: set[str]) -> Iterator[StepNode]:
+    if module.path in seen:  # a file that several import
+        return
+    seen.add(module.path)
     for steps in module.blocks.flows.values():
         yield from _inside(steps)
     for imported in module.imports.values():
-        yield from _of_module(imported)
+        yield from _of_module(imported, seen)
 
 
 def _inside(steps: Iterable[StepNode]) -> Iterator[StepNode]:

@@ -65,6 +65,8 @@ class Files:
         if "://" in path:
             message = f"`{path}` is an address, and nothing is fetched"
             return None, Diagnostic("missing-file", message, at, hint="name a file of the project")
+        if "\0" in path:
+            return None, Diagnostic("missing-file", f"no file has the name {path!r}", at, hint="a name holds no NUL")
         base = self.root
         if path.startswith(("./", "../")) and not at.source.path.startswith("<"):
             base = os.path.dirname(os.path.realpath(at.source.path))  # noqa: PTH120

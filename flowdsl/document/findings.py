@@ -55,6 +55,8 @@ class Findings:
         if self.misindented and code in MISSING:
             return
         span = at if isinstance(at, Span) else at.span
+        if code == "wrong-type" and span.text.startswith("!include"):  # the file was not read, which was reported
+            return
         made = tuple(fix for fix in fixes if fix is not None)
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))
 

@@ -14,6 +14,7 @@ from flowdsl.document.root_keys import MODULE_KEYS
 from flowdsl.source import Source, Span
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, is_templated
+from flowdsl.syntax.composer import MAX_DEPTH
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
@@ -92,7 +93,13 @@ def _module(
         shown = " → ".join(files.shown(step) for step in (*chain, real))
         findings.add("import-cycle", f"Import cycle detected: {shown}", node)
         return None
-    return _loaded(real, node.span, alias, builder, chain)
+    if real not in builder.modules:
+        if len(chain) >= MAX_DEPTH:
+            findings.add("too-deep", f"modules import each other more than {MAX_DEPTH} deep", node)
+            return None
+        builder.modules[real] = _loaded(real, node.span, alias, builder, chain)
+    found = builder.modules[real]
+    return None if found is None else found.under(alias.span)
 
 
 def _loaded(real: str, at: Span, alias: Node, builder: Builder, chain: tuple[str, ...]) -> Module | None:
@@ -123,8 +130,6 @@ def build_module(
     blocks = build_blocks(node, f"{builder.files.shown(real)}:blocks", builder)
     import_nodes = root.value.get("imports")
     imports = build_imports(import_nodes, constant_names({"local": blocks}), builder, (*chain, real))
-    if real not in builder.modules:
-        builder.modules.add(real)
-        flows = tuple(steps for steps in blocks.flows.values() if steps)
-        builder.parts.append(OpenFlows(Document(source, root, imports=imports), flows))
+    flows = tuple(steps for steps in blocks.flows.values() if steps)
+    builder.parts.append(OpenFlows(Document(source, root, imports=imports), flows))
     return Module(path=real, at=at, blocks=blocks, imports=imports, import_nodes=import_nodes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import ValidationError
 
 from flowdsl.engine.context import RunningStep
+from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import ConfigError, StepError
@@ -107,6 +108,8 @@ class BoundStep:
             return None
         known = frame.names if names is None else {**frame.names, **names}
         value = self.read_text(key, resolve(frame.context, known))
+        if value.__class__ in SIZED and len(value) > SMALL:
+            frame.run.size.grow(value)
         constraints = self.spec.keys[key]  # those of an expression speak of its text, not of its value
         problem = None if value is None or constraints.expression else constraints.problem(value)
         if problem is not None:
@@ -198,11 +201,11 @@ class BoundStep:
         if self.step.outputs:
             for port in self.step.outputs:
                 if port.type in written:
-                    frame.context[port.name] = written[port.type]
+                    frame.put(port.name, written[port.type])
             return None
         for index, port_of_spec in enumerate(self.spec.outputs):
             if port_of_spec.type in written and not port_of_spec.optional:
-                frame.context[self.key_of(index, port_of_spec.type)] = written[port_of_spec.type]
+                frame.put(self.key_of(index, port_of_spec.type), written[port_of_spec.type])
         return None
 
     def key_of(self, index: int, type: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
@@ -107,7 +107,11 @@ class RunningStep:
 
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
-        self._frame.context[key] = value
+        self._frame.put(key, value)
+
+    def holding(self, values: Any) -> AbstractContextManager[None]:
+        """Counts a list or map that the step fills among the values of the run, until it has written it."""
+        return self._frame.run.size.holding(values)
 
     def emit(self, name: str, payload: Any) -> None:
         """Emits something to the host's sink."""

@@ -15,8 +15,10 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.failures import completed, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
+from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
 from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
@@ -45,25 +47,37 @@ class Frame:
     bought.
     """
 
-    __slots__ = ("context", "depth", "evaluating", "invocation", "module", "names", "paid", "run")
+    __slots__ = ("__weakref__", "context", "depth", "evaluating", "invocation", "module", "names", "paid", "run")
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
         self.run = run
         self.context = context
         self.invocation: Invocation = run.root
         self.depth = 0
-        self.evaluating: list[str] = []
+        self.evaluating = Evaluation(run.limits.template.max_seconds)
         self.module: Module | None = None
         self.paid: Paid | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
+        run.size.branch(self)
+
+    def put(self, key: str, value: Any) -> None:
+        """Sets a key of the FlowContext.
+
+        Raises:
+            LimitExceeded: the values of the run are larger than its limit.
+        """
+        self.context[key] = value
+        if value.__class__ in SIZED and len(value) > SMALL:
+            self.run.size.grow(value)
 
     def branched(self) -> Frame:
         """A frame that shares everything but the FlowContext, of which it has a shallow copy."""
         branch = copy(self)
         branch.context = dict(self.context)
-        branch.evaluating = []
+        branch.evaluating = Evaluation(self.run.limits.template.max_seconds)
         branch.names = self.run.program.names_for(branch, self.module)
+        self.run.size.branch(branch)
         return branch
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Coroutine[Any, Any, Signal | None]:
@@ -100,6 +114,12 @@ async def run_steps(
     max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
     invocation: Invocation = parent
     began = 0.0
+    if not steps and iteration is not None:  # a loop over nothing goes on for as long as one over something
+        totals.empty_iterations += 1
+        if totals.empty_iterations > max_steps:
+            raise LimitExceeded(f"loops without steps repeat more than {max_steps:,} times", code="too-many-steps")
+        if timeout_s is not None and perf_counter() - started > timeout_s:
+            raise too_late(timeout_s, None)
     for step in steps:
         if totals.steps >= max_steps:
             limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")

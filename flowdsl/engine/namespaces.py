@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from time import thread_time
 from typing import Any, Protocol
 
 from flowdsl.document.document import BlockSet, Document, Module
 from flowdsl.errors import TemplateError
 from flowdsl.step.compiling import Names, Resolver
 from flowdsl.syntax.node import Node
+from flowdsl.template.limits import limit_error
+
+MAX_RESOLVED = 10_000
+"""How many vars may be resolved for one that is read."""
+
+
+class Evaluation(list[str]):
+    """The paths of the vars that are being resolved, each inside the one before it, and how many it were in all."""
+
+    def __init__(self, max_seconds: float) -> None:
+        super().__init__()
+        self._max_seconds = max_seconds
+        self._resolved = 0
+        self._deadline = 0.0
+
+    def enter(self, path: str) -> None:
+        """Begins with one more var.
+
+        Raises:
+            TemplateError: it is being resolved already; too many others were for the same reading; the time is up.
+        """
+        if path in self:
+            chain = " → ".join(part.rpartition(".")[2] for part in [*self[self.index(path) :], path])
+            raise TemplateError(f"Circular vars reference detected: {chain}", code="vars-cycle")
+        if not self:
+            self._resolved, self._deadline = 0, 0.0
+        elif not self._deadline:
+            self._deadline = thread_time() + self._max_seconds
+        elif thread_time() > self._deadline:
+            raise limit_error("its vars take too long", f"{self._max_seconds:g} s")
+        self._resolved += 1
+        if self._resolved > MAX_RESOLVED:
+            raise limit_error("its vars read too many others", f"{MAX_RESOLVED:,}")
+        self.append(path)
 
 
 class Reading(Protocol):
@@ -25,8 +60,8 @@ class Reading(Protocol):
         ...
 
     @property
-    def evaluating(self) -> list[str]:
-        """The paths of the vars that are being resolved."""
+    def evaluating(self) -> Evaluation:
+        """The vars that are being resolved."""
         ...
 
 
@@ -79,12 +114,9 @@ class LazyVars(Mapping[str, Any]):
         resolve = self._resolvers[name]
         reading, key = self._reading, f"{self._path}.{name}"
         evaluating = reading.evaluating
-        if key in evaluating:
-            chain = " → ".join(part.rpartition(".")[2] for part in [*evaluating[evaluating.index(key) :], key])
-            raise TemplateError(f"Circular vars reference detected: {chain}", code="vars-cycle")
-        names = reading.names if self._module is None else self._namespaces.names_for(reading, self._module)
-        evaluating.append(key)
+        evaluating.enter(key)
         try:
+            names = reading.names if self._module is None else self._namespaces.names_for(reading, self._module)
             return resolve(reading.context, names)
         finally:
             evaluating.pop()

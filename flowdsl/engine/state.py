@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.budget import RunBudget
+from flowdsl.engine.context_size import ContextSize
 from flowdsl.events import Event, Invocation
 
 if TYPE_CHECKING:
@@ -41,13 +42,15 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, invocations, cost, and paid requests whose result was used again."""
+    """What a run and its branches add up: steps, iterations without any, invocations, cost, and paid requests whose
+    result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "invocations", "reused", "steps")
+    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "reused", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
+        self.empty_iterations = 0
         self.cost_usd = 0.0
         self.cost_known = True
         self.reused = 0
@@ -78,6 +81,7 @@ class Run:
         "resources",
         "root",
         "secrets",
+        "size",
         "started",
         "store",
         "totals",
@@ -106,6 +110,7 @@ class Run:
         self.secrets = secrets
         self.layers = layers
         self.limits = limits
+        self.size = ContextSize(limits.context_bytes)
         self.store = store
         self.resources = resources
         self._as_of = as_of

@@ -31,6 +31,10 @@ class Frame(Protocol):
         """What templates can read beside it."""
         ...
 
+    def put(self, key: str, value: Any) -> None:
+        """Set a key of the FlowContext, within the limit for the values of the run."""
+        ...
+
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its iterations."""
         ...

@@ -78,7 +78,8 @@ async def gather(
 
     workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, size))]
     if workers:
-        await _all(workers)
+        with ctx.holding(gathered.changes):
+            await _all(workers)
     return gathered
 
 

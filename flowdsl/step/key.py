@@ -110,15 +110,15 @@ class Key(NamedTuple):
         if (low is None or value >= low) and (high is None or value <= high):
             return None
         if low is not None and high is not None:
-            wanted = f"from {low:g} to {high:g}"
+            wanted = f"from {low:.15g} to {high:.15g}"
         else:
-            wanted = f"at least {low:g}" if low is not None else f"at most {high:g}"
+            wanted = f"at least {low:.15g}" if low is not None else f"at most {high:.15g}"
         near = low if low is not None and value < low else high
         return Problem(
             "out-of-range",
             f"`{self.name}` is {value}, and must be {wanted}",
             key=self.name,
-            hint=f"the nearest allowed value is {near:g}",
+            hint=f"the nearest allowed value is {near:.15g}",
             fixes=use(self.name, near),
         )
 
@@ -235,7 +235,7 @@ def _unquoted_fits(text: str, kind: str) -> bool:
 
 
 def _bound(value: float | None, none: str) -> str:
-    return none if value is None else f"{value:g}"
+    return none if value is None else f"{value:.15g}"
 
 
 def _count(number: int, unit: str) -> str:

@@ -122,6 +122,11 @@ class StepContext(Protocol):
         """Set a FlowContext key while the step runs, for steps that run others."""
         ...
 
+    def holding(self, values: list[Any] | dict[Any, Any]) -> AbstractContextManager[None]:
+        """Count a list or map that the step fills while it runs others among the values of the run, which have a limit:
+        a context manager around the work."""
+        ...
+
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Run the steps of a block; the signal that ended it early, if one did. None is an empty block. A step that
         repeats a block counts its iterations, from 0."""

@@ -5,6 +5,7 @@ Source: ECMA-262, sections 22.1 (String) and 22.2 (RegExp).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from time import monotonic
@@ -16,6 +17,8 @@ from flowdsl.template.numbers import JS_SPACE
 from flowdsl.template.values import UNDEFINED, Pattern
 
 TIMEOUT_S: Final = 0.5
+MAX_EXPANDED: Final = 20_000
+"""How many characters and groups a pattern may have with its repetitions written out: compiling it does that."""
 _SPACES: Final = "".join(f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in JS_SPACE)
 _CLASSES: Final = {
     "d": "0-9",
@@ -66,6 +69,34 @@ def translate(source: str, flags: str) -> str:
             out.append(char)
         at += 1
     return "".join(out)
+
+
+def _expanded(source: str) -> int:
+    """About how many characters and groups a pattern has with its repetitions written out as often as they must be."""
+    sizes, last, at = [0], 0, 0
+    while at < len(source):
+        char = source[at]
+        found = _COUNT.match(source, at) if char == "{" else None
+        if found is not None:
+            times = max(int(found[1][:6]), 1)
+            sizes[-1] += last * (times - 1)
+            last *= times
+            at = found.end()
+            continue
+        if char == "(":
+            sizes.append(1)
+        elif char == ")" and len(sizes) > 1:
+            last = sizes.pop()
+            sizes[-1] += last
+        else:
+            last, at = 1, _CLASS.match(source, at).end() - 1  # type: ignore[union-attr]  # it matches any character
+            sizes[-1] += 1
+        at += 1
+    return sum(sizes)
+
+
+_COUNT: Final = re.compile(r"\{(\d+)(?:,\d*)?\}")
+_CLASS: Final = re.compile(r"\[(?:[^\]\\]|\\.)*\]|\\.|.", re.DOTALL)
 
 
 def _is_range(source: str, at: int) -> bool:
@@ -148,6 +179,8 @@ def compiled(source: str, flags: str) -> Any:
     try:
         if len(source) > 5000:
             raise ValueError("it is longer than 5,000 characters")
+        if _expanded(source) > MAX_EXPANDED:
+            raise ValueError(f"its repetitions stand for more than {MAX_EXPANDED:,} characters")
         return regex.compile(translate(source, flags), regex.IGNORECASE if "i" in flags else 0)
     except (regex.error, ValueError, OverflowError, RecursionError) as error:
         raise TemplateError(f"`/{source[:60]}/` is not a regular expression: {error}") from None

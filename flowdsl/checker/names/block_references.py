@@ -24,6 +24,9 @@ class BlockReferences:
     def __init__(self, names: NameTable) -> None:
         self._names = names
         self._evaluating: list[tuple[int, str]] = []
+        self._known: dict[tuple[int, str], Type] = {}
+        """The vars that the var which is being read has read so far: each is looked at once, or work doubles with each
+        that reads another twice."""
         self.reading: tuple[Related, ...] = ()
 
     def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
@@ -96,6 +99,10 @@ class BlockReferences:
         key = (id(blocks), name)
         if key in self._evaluating or len(self._evaluating) > 16:
             return ANY
+        if not self._evaluating:
+            self._known.clear()
+        elif key in self._known:
+            return self._known[key]
         names, node = self._names, blocks.vars[name]
         kept, around = self.reading, names.module
         if module is not None:
@@ -104,7 +111,8 @@ class BlockReferences:
         self._evaluating.append(key)
         try:
             template = parse(node.value)
-            return names.template(template, node, use.state)
+            found = self._known[key] = names.template(template, node, use.state)
+            return found
         finally:
             self._evaluating.pop()
             self.reading, names.module = kept, around

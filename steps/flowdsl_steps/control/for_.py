@@ -112,14 +112,15 @@ class For(
         self, ctx: StepContext, size: int, value: Callable[[int], Any]
     ) -> tuple[list[Any], Signal | None]:
         collected: list[Any] = []
-        for index in range(size):
-            signal, kept = await self._iteration(ctx, index, value(index))
-            if signal is not None:
-                return collected, signal.beyond_loop
-            if kept is not _NOTHING:
-                collected.append(kept)
-            if index % BREATHER == BREATHER - 1:
-                await asyncio.sleep(0)
+        with ctx.holding(collected):
+            for index in range(size):
+                signal, kept = await self._iteration(ctx, index, value(index))
+                if signal is not None:
+                    return collected, signal.beyond_loop
+                if kept is not _NOTHING:
+                    collected.append(kept)
+                if index % BREATHER == BREATHER - 1:
+                    await asyncio.sleep(0)
         return collected, None
 
     async def _side_by_side(
@@ -133,6 +134,7 @@ class For(
                 kept[index] = found
             return signal
 
-        gathered = await gather(ctx, size, one, concurrency=self.concurrency, stop=True)
+        with ctx.holding(kept):
+            gathered = await gather(ctx, size, one, concurrency=self.concurrency, stop=True)
         signal = gathered.merge(ctx)
         return [kept[index] for index in sorted(kept)], signal

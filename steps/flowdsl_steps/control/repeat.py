@@ -10,6 +10,9 @@ from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.spec import Key
 from flowdsl_steps.control.inner_keys import inner_problems
 
+LONGEST_MS = 2**31 - 1
+"""The longest pause, in milliseconds: 24 days, as in JavaScript."""
+
 
 class Repeat(NamedTuple):
     """How often and when to try again."""
@@ -51,9 +54,9 @@ _FIELDS = {
 }
 _KEYS = {
     "max": Key("retry.max", "integer", minimum=0, maximum=20),
-    "delayMs": Key("retry.delayMs", "number", minimum=0),
+    "delayMs": Key("retry.delayMs", "number", minimum=0, maximum=LONGEST_MS),
     "backoff": Key("retry.backoff", "number", minimum=1, maximum=100),
-    "maxDelayMs": Key("retry.maxDelayMs", "number", minimum=0),
+    "maxDelayMs": Key("retry.maxDelayMs", "number", minimum=0, maximum=LONGEST_MS),
     "jitter": Key("retry.jitter", "boolean"),
     "paid": Key("retry.paid", "text", choices=("once", "again")),
 }

@@ -106,7 +106,7 @@ def _assignment(compiler: StepCompiler, key: str, variable: str, resolve: Any) -
         if value is UNDEFINED:
             context.pop(variable, None)
         else:
-            context[variable] = value
+            frame.put(variable, value)
 
     return assign
 

@@ -7,6 +7,7 @@ import asyncio
 from pydantic import Field
 
 from flowdsl import Step, StepContext
+from flowdsl_steps.control.repeat import LONGEST_MS
 
 
 class Sleep(
@@ -22,7 +23,7 @@ class Sleep(
 ):
     """Waits. Cancelling the run, or its deadline, ends the pause at once."""
 
-    delay: int | float = Field(default=1000, ge=0)
+    delay: int | float = Field(default=1000, ge=0, le=LONGEST_MS)
     """How long, in milliseconds."""
 
     async def run(self, ctx: StepContext) -> None:

@@ -1,0 +1,94 @@
+"""How large the values of a run are: the FlowContexts of its branches, and what loops have collected.
+
+Measuring walks over everything, so it is done seldom: when as much has been written as makes a quarter of the limit.
+What is written is estimated for that, from the first few items of a list or map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final
+from weakref import WeakSet
+
+from flowdsl.errors import LimitExceeded
+
+SIZED: Final = frozenset({str, bytes, list, tuple, dict})
+"""The values that can be large."""
+SMALL: Final = 64
+"""How many characters or items never matter."""
+_LOOKED_AT: Final = 16
+_ITEM: Final = 64
+
+
+class ContextSize:
+    """Keeps the values of a run below a limit in bytes; `frames` are its branches."""
+
+    __slots__ = ("_frames", "_held", "_limit", "_written")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._written = 0
+        self._frames: WeakSet[Any] = WeakSet()
+        self._held: dict[int, Any] = {}
+
+    def branch(self, frame: Any) -> None:
+        """Takes in the FlowContext of a branch, for as long as the branch is used."""
+        self._frames.add(frame)
+
+    @contextmanager
+    def holding(self, values: Any) -> Iterator[None]:
+        """Takes in a list or map that a step fills, until the step has written it."""
+        self._held[id(values)] = values
+        try:
+            yield
+        finally:
+            del self._held[id(values)]
+
+    def grow(self, value: Any) -> None:
+        """Counts a value that was written.
+
+        Raises:
+            LimitExceeded: the values of the run are larger than the limit.
+        """
+        self._written += _estimate(value)
+        if self._written * 4 > self._limit:
+            self._written = 0
+            size = measured([*(frame.context for frame in self._frames), *self._held.values()])
+            if size > self._limit:
+                raise LimitExceeded(
+                    f"the values of the run take {size:,} bytes, more than the limit of {self._limit:,}",
+                    code="context-too-large",
+                    hint="keep less of each iteration, or write files; a host can set Limits(context_bytes=…)",
+                )
+
+
+def measured(values: Any) -> int:
+    """The bytes of values and all inside them, each counted once; pictures are stored as files and count nothing."""
+    size, waiting, seen = 0, [values], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, (str, bytes, int, float)):
+            size += value.__sizeof__()
+        elif isinstance(value, dict):
+            size += value.__sizeof__()
+            waiting += value.keys()
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            size += value.__sizeof__()
+            waiting += value
+    return size
+
+
+def _estimate(value: Any) -> int:
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if not isinstance(value, (list, tuple, Mapping)) or not value:
+        return _ITEM
+    items = list(islice(value.values() if isinstance(value, Mapping) else value, _LOOKED_AT))
+    known = sum(len(item) if isinstance(item, (str, bytes)) else _ITEM for item in items)
+    return known * len(value) // len(items)
