@@ -12,6 +12,8 @@ from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from flowdsl.environment import Environment
 
 EXAMPLES = (
@@ -23,17 +25,15 @@ EXAMPLES = (
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read."""
-    from flowdsl.environment import Environment
-
     options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     seen: set[tuple[str, ...]] = set()
     paths = flow_paths(options.paths)
     unreadable = 0
-    environment = Environment(as_of=options.as_of)
+    environments: dict[frozenset[str], Environment] = {}
     for path in paths:
-        found = _check(path, environment)
+        found = _check(path, environments, options.as_of)
         if found is None:
             unreadable += 1
             continue
@@ -78,14 +78,16 @@ def parser() -> Parser:
     return parser
 
 
-def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
+def _check(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> list[Diagnostic] | None:
     """The findings of one file; None, after a line on stderr, when it cannot be read."""
     try:
         source, findings = read_source(path)
     except OSError as error:
         sys.stderr.write(f"flowdsl: {path}: {error.strerror or error}\n")
         return None
-    return findings or environment.check(source)
+    from flowdsl.cli.variables import environment_for
+
+    return findings or environment_for(source, as_of=as_of, among=environments).check(source)
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:
