@@ -10,6 +10,7 @@ from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
+from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,13 +25,18 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read."""
+    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read, and the
+    others are checked all the same."""
     options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     seen: set[tuple[str, ...]] = set()
-    paths = flow_paths(options.paths)
-    unreadable = 0
+    paths, wrong = flow_paths(options.paths)
+    for said in wrong:
+        _complain(said)
+    if not paths:
+        return 2
+    unreadable = len(wrong)
     environments: dict[frozenset[str], Environment] = {}
     for path in paths:
         found = _check(path, environments, options.as_of)
@@ -83,11 +89,21 @@ def _check(path: str, environments: dict[frozenset[str], Environment], as_of: da
     try:
         source, findings = read_source(path)
     except OSError as error:
-        sys.stderr.write(f"flowdsl: {path}: {error.strerror or error}\n")
+        _complain(f"{path}: {error.strerror or error}")
         return None
+    if findings:
+        return findings
     from flowdsl.cli.variables import environment_for
 
-    return findings or environment_for(source, as_of=as_of, among=environments).check(source)
+    try:
+        return environment_for(source, as_of=as_of, among=environments).check(source)
+    except UsageError as error:  # of the settings file beside it
+        _complain(f"{path}: {error}")
+        return None
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"flowdsl: {text}\n")
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:
