@@ -211,6 +211,7 @@ class Environment(Unchanging):
             objects=self.host.objects,
             variables=self.host.variables,
             context=declare,
+            env=self.host.env,
             as_of=self.as_of or _today(),
         )
         return file, [*plain, *check_file(file, settings)], layers

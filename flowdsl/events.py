@@ -119,7 +119,8 @@ class StepFailed(_StepEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress(_StepEvent):
-    """Something happens inside a step: `done` of `total` units, when they can be counted."""
+    """Something happens inside a step: `done` of `total` units, when they can be counted. Where an iteration of a loop
+    begins, `item` is its index, from 0, and `text` what it is about."""
 
     run: str
     invocation: Invocation
@@ -127,6 +128,7 @@ class Progress(_StepEvent):
     text: str
     done: int | None = None
     total: int | None = None
+    item: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

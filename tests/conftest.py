@@ -21,10 +21,14 @@ hypothesis.settings.load_profile("suite")  # the same cases on every run; `make 
 
 use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests name models, and new ones come
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and help is as wide as it says
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-collect_ignore = ["cli/test_terminal.py"] if sys.platform == "win32" else []  # it has no pseudo-terminals
+collect_ignore = (
+    ["cli/test_terminal.py", "cli/test_progress.py"] if sys.platform == "win32" else []
+)  # it has no pseudo-terminals
 
 MAX_ID_PART = 40
 """How long the words are that name one parameter of a test."""

@@ -19,10 +19,10 @@ class CheckSettings:
     """What a flow is checked against: the steps that exist, the names a host adds, the services, and the day.
 
     `objects` are names in templates, `variables` host variables for `{name}`, `context` FlowContext keys that the
-    caller sets.
+    caller sets, `env` the environment variables that templates may read.
     """
 
-    __slots__ = ("as_of", "context", "objects", "registry", "services", "variables")
+    __slots__ = ("as_of", "context", "env", "objects", "registry", "services", "variables")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class CheckSettings:
         objects: Iterable[str] = (),
         variables: Iterable[str] = (),
         context: Iterable[str] = (),
+        env: Iterable[str] = (),
         as_of: date | None = None,
     ) -> None:
         self.registry = registry
@@ -39,6 +40,7 @@ class CheckSettings:
         self.objects = frozenset(objects)
         self.variables = frozenset(variables)
         self.context = frozenset(context)
+        self.env = frozenset(env)
         self.as_of = as_of
 
 

@@ -72,7 +72,13 @@ def check_setting(node: Node, findings: Findings) -> None:
             check_setting(child, findings)
     elif isinstance(node.value, str) and "{" in node.value:
         for reference in parse(node.value).references:
-            if reference.root not in SETTING_NAMES and not reference.guarded:
+            if reference.guarded:
+                continue
+            if reference.root == "env" and reference.path and reference.path[0] not in findings.settings.env:
+                from flowdsl.checker.names.undefined import unreadable_variable
+
+                unreadable_variable(findings, reference.path[0], span_in(node, reference.start, reference.end))
+            elif reference.root not in SETTING_NAMES:
                 span = span_in(node, reference.start, reference.end)
                 message = f"`{node.value[reference.start : reference.end]}` cannot be read here"
                 hint = "a service entry reads only `env`, `kv` and `secret`"

@@ -21,26 +21,26 @@ _READ: list[object] = []
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 
 
-def flow_paths(paths: Iterable[str]) -> list[str]:
-    """The flows, modules and kits that paths stand for, each once: files as they are, folders searched to the bottom.
+def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The flows, modules and kits that paths stand for, each once, and what is wrong with paths that stand for none.
 
-    Raises:
-        UsageError: a path does not exist, or a folder holds no flow.
+    Files are taken as they are, folders searched to the bottom.
     """
     found: dict[str, None] = {}
+    wrong: list[str] = []
     for path in paths:
         if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112  pathlib is slow to import
             if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110
-                raise UsageError(f"there is no file or folder `{path}`")
-            found[path] = None
+                wrong.append(f"there is no file or folder `{path}`")
+            else:
+                found[path] = None
             continue
         inside = dict.fromkeys(_search(path))
         if not inside:
-            raise UsageError(
-                f"the folder `{path}` holds no flow: no file in it ends in .flow.yaml, .module.yaml or .ai-kit.yaml"
-            )
+            ends = ".flow.yaml, .module.yaml or .ai-kit.yaml"
+            wrong.append(f"the folder `{path}` holds no flow: no file in it ends in {ends}")
         found.update(inside)
-    return list(found)
+    return list(found), wrong
 
 
 def _search(folder: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from flowdsl.checker.inputs import TYPES
 from flowdsl.cli.arguments import Parser, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.terminal import text_width
+from flowdsl.cli.variables import environment_for
 from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.record import Record
 
@@ -65,10 +66,9 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
         OSError: it cannot be read.
     """
     from flowdsl.document.actions import chosen
-    from flowdsl.environment import Environment
 
     source = flow_source(path)
-    file, diagnostics, _ = Environment()._check(source, ())
+    file, diagnostics, _ = environment_for(source, among={})._check(source, ())
     if file is None:
         raise FlowSyntaxError(diagnostics)
     if file.kind == "module":

@@ -1,4 +1,4 @@
-"""The progress of a run on stderr: living lines on a terminal, plain lines elsewhere."""
+"""The progress of a run on stderr: moving lines on a terminal, plain lines elsewhere, and never a long silence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
 from flowdsl.cli import emitted_text
-from flowdsl.cli.terminal import colors, is_terminal, width
+from flowdsl.cli.rows import Rows, one_line, progress_text
+from flowdsl.cli.terminal import colors, height, is_terminal, width
 from flowdsl.display.visible import Shown, shown, styled, visible_line
 from flowdsl.display.width import clipped
 from flowdsl.events import Emitted, Event, Note, Progress, StepFailed, StepFinished, StepStarted
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 REDRAW_S = 0.1
+SILENCE_S = 5.0
+"""After so long without a line, plain progress says what runs."""
+_NAMED = 3
+"""How many steps it names then."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _GREEN, _RED, _YELLOW, _BLUE = "32", "31", "33", "34"
 _COLOURS = {"success": _GREEN, "error": _RED, "warning": _YELLOW}
 
 
 class PlainProgress:
-    """A line for each step that ends, and for what it emits meanwhile; notes among `known` are left out.
+    """A line for each step that ends, for what it emits meanwhile, and now and then for what runs.
 
-    The responses of the flow (SHOW_RESPONSE) go to `responses`.
+    Notes among `known` are left out. The responses of the flow (SHOW_RESPONSE) go to `responses`.
     """
 
     def __init__(self, stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> None:
@@ -35,24 +40,47 @@ class PlainProgress:
         self.responses = responses or stream
         self.color = colors(stream)
         self.bar: emitted_text.Bar | None = None
+        self.rows = Rows()
+        self.spoke = perf_counter()
+        self.going_on: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> PlainProgress:
+        self.going_on = asyncio.create_task(self._go_on())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        if self.going_on is not None:
+            self.going_on.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.going_on
+
+    async def _go_on(self) -> None:
+        """Says what runs whenever nothing was said for a while."""
+        while True:
+            await asyncio.sleep(max(0.0, self.spoke + SILENCE_S - perf_counter()))
+            if perf_counter() - self.spoke >= SILENCE_S:
+                lines = self.rows.lines()
+                more = [f"and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []
+                self.say("\n".join(visible_line(f"  … {line}") for line in [*lines[-_NAMED:], *more]))
+
+    def say(self, text: str) -> None:
+        """Writes lines, if there are any."""
+        self.spoke = perf_counter()
+        if text:
+            self.stream.write(shown(text, "\n"))
+            self.stream.flush()
 
     def __call__(self, event: Event) -> None:
         """Shows one event."""
+        self.rows.take(event)
         if isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.RESPONSE:
             self.response(event)
             return
         line = self.line(event)
         if line is not None:
-            self.stream.write(shown(line, "\n"))
-            self.stream.flush()
+            self.say(line)
 
     def response(self, event: Emitted) -> None:
         """Prints a response of the flow."""
@@ -62,15 +90,19 @@ class PlainProgress:
     def line(self, event: Event) -> str | None:
         """The line that stays of an event; None when nothing does."""
         if isinstance(event, StepFinished):
-            return self.paint(_GREEN, "✓") + f" {visible_line(event.step)} {event.elapsed_s:.1f} s"
+            return (
+                self.paint(_GREEN, "✓") + f" {visible_line(self.rows.name(event.invocation))} {event.elapsed_s:.1f} s"
+            )
         if isinstance(event, StepFailed):
-            return self.paint(_RED, "✗") + f" {visible_line(event.step)} {event.elapsed_s:.1f} s"
+            return self.paint(_RED, "✗") + f" {visible_line(self.rows.name(event.invocation))} {event.elapsed_s:.1f} s"
         if isinstance(event, Note) and event.text not in self.known:
             return "  " + self.paint(_YELLOW, "note") + f": {event.text} [{event.code}]"
         if isinstance(event, Progress):
-            return f"  {visible_line(event.step)}: {visible_line(_progress(event))}"
+            if event.item is not None:
+                return None
+            return f"  {visible_line(self.rows.name(event.invocation))}: {progress_text(event)}"
         if isinstance(event, StepStarted) and event.label:
-            return f"  {visible_line(event.step)}: {visible_line(event.label)}"
+            return f"  {visible_line(self.rows.name(event))}: {one_line(event.label)}"
         return self.emitted(event) if isinstance(event, Emitted) else None
 
     def emitted(self, event: Emitted) -> str | None:
@@ -102,46 +134,33 @@ class LiveProgress(PlainProgress):
 
     def __init__(self, stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> None:
         super().__init__(stream, known, responses)
-        self.running: dict[int, tuple[str, float, str]] = {}
         self.drawn = 0
         self.frame = 0
-        self.redrawing: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> PlainProgress:
-        self.redrawing = asyncio.create_task(self._redraw())
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.redrawing is not None:
-            self.redrawing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.redrawing
-        self.running.clear()
+        await super().__aexit__(kind, error, trace)
+        self.rows.clear()
         self.bar = None
         self._draw()
 
     def __call__(self, event: Event) -> None:
         """Shows one event."""
         line = None
-        if isinstance(event, StepStarted):
-            self.running[event.invocation.id] = (event.step, perf_counter(), event.label or "")
-        elif isinstance(event, Progress):
-            step, began, _ = self.running.get(event.invocation.id, (event.step, perf_counter(), ""))
-            self.running[event.invocation.id] = (step, began, _progress(event))
+        self.rows.take(event)
+        if isinstance(event, (StepStarted, Progress)):
+            pass  # its row says it
         elif isinstance(event, Emitted) and emitted_text.kind_of(event) in emitted_text.PROGRESS:
             self.moved_bar(event)
         elif isinstance(event, Emitted) and emitted_text.kind_of(event) == emitted_text.RESPONSE:
             self._erase()
             self.response(event)
         else:
-            if isinstance(event, (StepFinished, StepFailed)):
-                self.running.pop(event.invocation.id, None)
             line = self.line(event)
         self._draw(line + "\n" if line is not None else "")
 
-    async def _redraw(self) -> None:
+    async def _go_on(self) -> None:
         while True:
             await asyncio.sleep(REDRAW_S)
             self.frame += 1
@@ -149,14 +168,14 @@ class LiveProgress(PlainProgress):
 
     def _draw(self, above: str = "") -> None:
         """Replaces the moving lines, with lines that stay written above them."""
-        columns = width(self.stream) - 1
-        mark, now = _FRAMES[self.frame % len(_FRAMES)], perf_counter()
-        lines = [
-            clipped(visible_line(f"{mark} {step} {now - began:.1f} s {text}".rstrip()), columns) + "\n"
-            for step, began, text in self.running.values()
-        ]
+        columns, most = width(self.stream) - 1, height(self.stream) - 2
+        mark = _FRAMES[self.frame % len(_FRAMES)]
+        moving = [f"{mark} {row}" for row in self.rows.lines()]
+        if len(moving) > most:  # what has left the screen above cannot be taken away any more
+            moving = [*moving[: most - 1], f"  … and {len(moving) - most + 1} more"]
         if self.bar is not None and self.bar.shown:
-            lines.append(clipped(visible_line(self.bar.line()), columns) + "\n")
+            moving.append(self.bar.line())
+        lines = [clipped(visible_line(line), columns) + "\n" for line in moving]
         self._erase(flush=False)
         self.stream.write(shown(above, *lines))
         self.stream.flush()
@@ -174,9 +193,3 @@ class LiveProgress(PlainProgress):
 def progress_on(stream: TextIO, known: Collection[str] = (), responses: TextIO | None = None) -> PlainProgress:
     """The progress that suits a stream; notes whose text is `known` are left out, responses go to `responses`."""
     return (LiveProgress if is_terminal(stream) else PlainProgress)(stream, known, responses)
-
-
-def _progress(event: Progress) -> str:
-    if event.total is not None and event.done is not None:
-        return f"{event.text} ({event.done}/{event.total})"
-    return event.text

@@ -18,6 +18,7 @@ from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
+from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow
 from flowdsl.errors import RunError
@@ -51,8 +52,10 @@ def perform(options: Namespace, source: Source) -> int:
     given = from_file(options.inputs) if options.inputs else {}
     names = {**given, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
+    env = variables(source, options.env)
     with ExitStack() as stack:
         settings: dict[str, Any] = {
+            "host": Host(env=env),
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,
             "limits": Limits(timeout_s=options.timeout, max_requests=most, max_usd=options.max_usd),
@@ -61,7 +64,7 @@ def perform(options: Namespace, source: Source) -> int:
             from flowdsl.cli import simulated
 
             settings |= {
-                "host": Host(secrets=simulated.placeholder_secret),
+                "host": Host(secrets=simulated.placeholder_secret, env=env),
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
             seen = load(Environment(**settings), source, options.action, names)
@@ -148,6 +151,13 @@ def parser() -> Parser:
 
 def add_options(parser: Parser) -> None:
     """Adds what every run takes."""
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let templates read an environment variable",
+    )
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument(
         "--out",

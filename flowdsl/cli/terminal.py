@@ -29,6 +29,14 @@ def width(stream: TextIO, otherwise: int = 80) -> int:
         return otherwise
 
 
+def height(stream: TextIO) -> int:
+    """The number of lines of a terminal, at least 4; 24 when it does not say."""
+    try:
+        return max(4, os.get_terminal_size(stream.fileno()).lines or 24)
+    except (OSError, ValueError):
+        return 24
+
+
 def text_width(stream: TextIO | None) -> int:
     """The number of columns for a text that is read: those of the terminal, at most 100; as `COLUMNS` says where it is
     set, as everywhere."""

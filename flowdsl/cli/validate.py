@@ -10,8 +10,11 @@ from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
+from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from flowdsl.environment import Environment
 
 EXAMPLES = (
@@ -22,18 +25,21 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read."""
-    from flowdsl.environment import Environment
-
+    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read, and the
+    others are checked all the same."""
     options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     seen: set[tuple[str, ...]] = set()
-    paths = flow_paths(options.paths)
-    unreadable = 0
-    environment = Environment(as_of=options.as_of)
+    paths, wrong = flow_paths(options.paths)
+    for said in wrong:
+        _complain(said)
+    if not paths:
+        return 2
+    unreadable = len(wrong)
+    environments: dict[frozenset[str], Environment] = {}
     for path in paths:
-        found = _check(path, environment)
+        found = _check(path, environments, options.as_of)
         if found is None:
             unreadable += 1
             continue
@@ -78,14 +84,26 @@ def parser() -> Parser:
     return parser
 
 
-def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
+def _check(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> list[Diagnostic] | None:
     """The findings of one file; None, after a line on stderr, when it cannot be read."""
     try:
         source, findings = read_source(path)
     except OSError as error:
-        sys.stderr.write(f"flowdsl: {path}: {error.strerror or error}\n")
+        _complain(f"{path}: {error.strerror or error}")
         return None
-    return findings or environment.check(source)
+    if findings:
+        return findings
+    from flowdsl.cli.variables import environment_for
+
+    try:
+        return environment_for(source, as_of=as_of, among=environments).check(source)
+    except UsageError as error:  # of the settings file beside it
+        _complain(f"{path}: {error}")
+        return None
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"flowdsl: {text}\n")
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
+from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.events import Emitted, Note, Progress
@@ -74,6 +75,14 @@ class RunningStep:
         run = self._frame.run
         if run.emit is not None:
             run.emit(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
+
+    def begin(self, index: int, value: Any, done: int, total: int) -> None:
+        """Emits that an iteration over a value begins, while `done` of `total` have ended."""
+        run = self._frame.run
+        if run.emit is not None:
+            run.secrets.notice(value)
+            text = run.secrets.hide_in(item_text(value))
+            run.emit(Progress(**self._now(), text=text, done=done, total=total, item=index))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emits a note: something the author should know."""

@@ -90,6 +90,11 @@ class StepContext(Protocol):
         """Emit progress: a text, and `done` of `total` units when they can be counted."""
         ...
 
+    def begin(self, index: int, value: Any, done: int, total: int) -> None:
+        """Emit that an iteration of a loop begins: its index, from 0, and the value it is about; `done` of `total` have
+        ended."""
+        ...
+
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emit a note: something the author should know; the run goes on."""
         ...

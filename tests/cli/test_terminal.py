@@ -144,7 +144,7 @@ def test_the_lines_of_a_concurrent_loop_are_as_many_as_steps_run_at_each_moment(
     os.close(leader)
     assert [shown for shown, _ in counts] == [running for _, running in counts]
     assert max(shown for shown, _ in counts) == 5  # the loop, and four of its iterations
-    assert len(counts) == 27
+    assert len(counts) == 39  # each of the twelve items is announced
     assert [line for line in stayed.splitlines() if line[:1] in FRAMES] == []
     assert stayed.count("SLEEP") == 12
 

@@ -29,7 +29,7 @@ def test_events_come_in_order_and_say_what_happened() -> None:
     result = environment().run(text, on_event=events)
     assert [shown(event) for event in events.events] == [
         ("StepStarted", "ECHO", "flow[0]", "say 2"),
-        ("Progress", "ECHO", "flow[0]", "echoing", 1, 2),
+        ("Progress", "ECHO", "flow[0]", "echoing", 1, 2, None),
         ("Note", "ECHO", "flow[0]", "echo", "a note", {"n": 1}),
         ("StepFinished", "ECHO", "flow[0]", ("text",)),
         ("StepStarted", "SET", "flow[1]", None),

@@ -115,8 +115,8 @@ class PageRunner:
         for hook in hooks:
             names = sorted(path.name for path in self.folder.iterdir() if re.search(hook["files"], path.name))
             assert names, f"{block.place}: no file of the page matches {hook['files']}"
-            for name in names:
-                done = self._shell(f"{hook['entry']} {shlex.quote(name)}", environ=self._environ())
+            for name in [shlex.quote(name) for name in names] if hook.get("pass_filenames", True) else [""]:
+                done = self._shell(f"{hook['entry']} {name}", environ=self._environ())
                 assert done.returncode in (0, 1), f"{block.place}: {done.stdout}"
 
     def _python(self, block: Block) -> None:

@@ -167,6 +167,8 @@ class Names:
         if root in NAMESPACES:
             return self.blocks.type(root, parts, use, start, quiet)
         if root in self.names or root in BUILTINS:
+            if root == "env" and not quiet and parts and parts[0].key is not None:
+                self._variable(parts[0].key, use, start, parts[0].end)
             return ANY
         if use.state.get(root) is not None and root not in use.reported:
             use.reported.add(root)
@@ -316,6 +318,13 @@ class Names:
             undefined_input(self, name, use, start, end)
         use.reported.add(name)
         return ANY
+
+    def _variable(self, name: str, use: Use, start: int, end: int) -> None:
+        if name not in self.findings.settings.env and f"env.{name}" not in use.reported:
+            from flowdsl.checker.names.undefined import unreadable_variable
+
+            use.reported.add(f"env.{name}")
+            unreadable_variable(self.findings, name, use.span(start, end), use.defaulted(end), self.lenient)
 
     def later(self) -> dict[str, Node]:
         """Every key that a step of the document sets, with the first place that does."""

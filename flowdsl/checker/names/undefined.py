@@ -14,8 +14,10 @@ from flowdsl.nearest import nearest
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
+    from flowdsl.checker.findings import Findings
     from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.codes import Severity
+    from flowdsl.source import Span
     from flowdsl.syntax.node import Node
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
@@ -80,6 +82,25 @@ def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int)
         fix = _declared(names.document.root, name)
     message = f"the flow declares no input `{name}`"
     names.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
+
+
+def unreadable_variable(
+    findings: Findings, name: str, span: Span, fix: Fix | None = None, lenient: bool = False
+) -> None:
+    """Reports an environment variable that templates may not read, at its place."""
+    from flowdsl.secrets.plain import names_secret
+
+    allowed = sorted(findings.settings.env)
+    near = nearest(name, allowed)
+    if near:
+        hint = f"did you mean `env.{near}`?"
+    elif names_secret(name):
+        hint = f"a secret is read with `secret('{name}')`"
+    else:
+        hint = f'let it be read: `env = ["{name}"]` in flowdsl.toml, or `flowdsl run --env {name}`'
+    severity: Severity | None = "warning" if lenient else None
+    message = f"`env.{name}` is undefined: templates read only the environment variables that are named for them"
+    findings.add("undefined-variable", message, span, hint=hint, severity=severity, fixes=[fix])
 
 
 def _instead_of_function(name: str, names: Iterable[str]) -> str | None:

@@ -114,7 +114,9 @@ class For(
         collected: list[Any] = []
         with ctx.holding(collected):
             for index in range(size):
-                signal, kept = await self._iteration(ctx, index, value(index))
+                item = value(index)
+                ctx.begin(index, item, index, size)
+                signal, kept = await self._iteration(ctx, index, item)
                 if signal is not None:
                     return collected, signal.beyond_loop
                 if kept is not _NOTHING:
@@ -127,9 +129,14 @@ class For(
         self, ctx: StepContext, size: int, value: Callable[[int], Any]
     ) -> tuple[list[Any], Signal | None]:
         kept: dict[int, Any] = {}
+        done = 0
 
         async def one(branch: StepContext, index: int) -> Signal | None:
-            signal, found = await self._iteration(branch, index, value(index))
+            nonlocal done
+            item = value(index)
+            branch.begin(index, item, done, size)
+            signal, found = await self._iteration(branch, index, item)
+            done += 1
             if found is not _NOTHING:
                 kept[index] = found
             return signal

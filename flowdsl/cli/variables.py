@@ -1,0 +1,59 @@
+"""The environment variables that templates may read on the command line: those that flowdsl.toml or `--env` names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flowdsl.environment import Environment
+from flowdsl.errors import UsageError
+from flowdsl.host import Host
+from flowdsl.secrets.plain import names_secret
+from flowdsl.services import settings_file
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.source import Source
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
+    """The names of the variables that the templates of a flow may read. A host application says so itself, in
+    `Host(env=…)`: to it a file in the tree of the flow opens nothing.
+
+    Raises:
+        UsageError: a name that is none, or that of a secret, which `secret('NAME')` reads and hides.
+    """
+    found = list(named)
+    for name in found:
+        _check("--env", name)
+    settings = settings_file(os.path.dirname(source.path) if not source.path.startswith("<") else ".")  # noqa: PTH120
+    if settings is not None and "env" in settings[1]:
+        where, content = settings
+        if not isinstance(content["env"], list):
+            raise UsageError(f'{where}: env must be a list of names, such as ["BRAND"]')
+        for name in content["env"]:
+            _check(f"{where}: env", name)
+        found += content["env"]
+    return frozenset(found)
+
+
+def environment_for(
+    source: Source, *, as_of: date | None = None, among: dict[frozenset[str], Environment]
+) -> Environment:
+    """What a file is checked against on the command line: one of those that are made already, or a new one."""
+    names = variables(source)
+    if names not in among:
+        among[names] = Environment(as_of=as_of, host=Host(env=names))
+    return among[names]
+
+
+def _check(where: str, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(f"{where}: `{name}` is not the name of an environment variable")
+    if names_secret(name):
+        raise UsageError(f"{where}: {name} names a secret; read it with `{{{{ secret('{name}') }}}}`, which hides it")
