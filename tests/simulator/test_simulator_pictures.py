@@ -131,17 +131,25 @@ def test_a_picture_is_drawn_in_a_fraction_of_a_second() -> None:
     assert time.perf_counter() - began < 1.5
 
 
-def test_a_caption_shows_what_the_built_in_font_can() -> None:
-    size = "1024x1024"
-    assert caption_of("Café\n  crème", "m", size, "low", "0123456789").title == "Cafe creme"
-    assert caption_of("東京の夜景", "m", size, "low", "0123456789").title == "…"
-    assert caption_of("x", "m", size, "low", "0123456789").note == "simulated · m · 1024x1024 · low · 01234567"
+def test_a_caption_is_the_prompt_and_a_note() -> None:
+    caption = caption_of("Café\n  crème", "m", "1024x1024", "low", "0123456789")
+    assert (caption.title, caption.note) == ("Café crème", "simulated · m · 1024x1024 · low · 01234567")
 
 
-def test_a_long_prompt_is_wrapped_and_cut() -> None:
-    assert wrap("one two three four five six", len, 9, limit=2) == ["one two", "three…"]
+def test_a_long_prompt_keeps_its_end() -> None:
+    assert wrap("one two three four five six", len, 9, limit=2) == ["one two…", "five six"]
     assert wrap("one two", len, 20, limit=2) == ["one two"]
     assert wrap("supercalifragilistic", len, 10, limit=1) == ["supercali…"]
+    prompt = "A product shot " + "with very soft light " * 30 + "of item seven: a kettle"
+    lines = wrap(prompt, len, 40, limit=3)
+    assert lines[0].startswith("A product shot")
+    assert lines[2].endswith("of item seven: a kettle")
+    assert max(map(len, lines)) <= 41
+
+
+def test_text_without_spaces_is_wrapped_between_its_signs() -> None:
+    assert wrap("日本語のポスター", len, 4, limit=3) == ["日本語の", "ポスター"]
+    assert wrap("東" * 40 + "西", len, 8, limit=3)[-1].endswith("西")
 
 
 def test_the_words_of_a_prompt_choose_the_mood() -> None:

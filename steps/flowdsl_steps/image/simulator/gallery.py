@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from flowdsl_steps.image.simulator.caption import caption_of
-from flowdsl_steps.image.simulator.scene import compose, digest_of
+from flowdsl_steps.image.simulator.scene import digest_of
 from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 # A multiple of three, so that the base64 of the pieces is the base64 of the whole: 256 KiB of text each.
@@ -86,16 +86,17 @@ def picture_digest(request: AcceptedRequest, index: int) -> str:
 def draw_file(request: AcceptedRequest, prompt: str, digest: str, sharpness: float) -> bytes:
     """The bytes of a picture in the requested format."""
     from flowdsl_steps.image.simulator import encode, raster, vector
+    from flowdsl_steps.image.simulator.view import view_of
 
     clear = request.background == "transparent"
     caption = caption_of(prompt, request.rules.name, request.size, request.quality, digest)
-    scenes = [
-        compose(prompt, digest, request.width, request.height, frame / request.frame_count)
+    views = [
+        view_of(prompt, digest, request.width, request.height, frame / request.frame_count)
         for frame in range(request.frame_count)
     ]
     if request.output_format == "svg":
-        return vector.write_svg(scenes[0], caption)
-    frames = [raster.paint(scene, caption, transparent=clear) for scene in scenes]
+        return vector.write_svg(views[0], caption)
+    frames = [raster.paint(view, caption, transparent=clear) for view in views]
     if request.output_format == "gif":
         return encode.encode_gif(frames, request.frame_duration_ms)
     picture = raster.blurred(frames[0], sharpness) if sharpness < 1 else frames[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,13 +26,14 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def _colour(text: str) -> Colour:
+def colour_of(text: str) -> Colour:
+    """The colour of six hexadecimal digits."""
     red, green, blue = bytes.fromhex(text)
     return red, green, blue
 
 
 def _palette(sky: str, ink: str, sun: str, lamp: str, *, stars: bool = False) -> Palette:
-    return Palette(tuple(map(_colour, sky.split())), _colour(ink), _colour(sun), _colour(lamp), stars)
+    return Palette(tuple(map(colour_of, sky.split())), colour_of(ink), colour_of(sun), colour_of(lamp), stars)
 
 
 PALETTES: Mapping[str, Palette] = {
@@ -52,17 +54,14 @@ _WORDS: Mapping[str, str] = {
     "violet": "neon cyber futur dream",
     "day": "summer beach ocean sea sky",
 }
-_CITY = ["city", "skyline", "street", "tower", "town", "urban", "building", "harbour", "harbor", "office", "neon"]
-_WILD = ["mountain", "hill", "forest", "alps", "valley", "desert", "lake", "nature", "landscape", "fox", "canyon"]
 
 
 def mood_of(prompt: str) -> str | None:
     """The palette the words of a prompt call for, if any do."""
-    words = prompt.lower()
-    return next((mood for mood, calls in _WORDS.items() if any(call in words for call in calls.split())), None)
+    words = re.findall(r"[^\W_]+", prompt.lower())
+    return next((mood for mood, calls in _WORDS.items() if any(_calls(word, calls) for word in words)), None)
 
 
-def is_city(prompt: str) -> bool:
-    """Whether a prompt gets buildings rather than mountains."""
-    words = prompt.lower()
-    return any(word in words for word in _CITY) or not any(word in words for word in _WILD)
+def _calls(word: str, calls: str) -> bool:
+    # A long one calls with its derivatives too (midnight, futuristic), a short one as it is: a season has no sea.
+    return any(call in word if len(call) >= 5 else word in (call, call + "s") for call in calls.split())

@@ -1,32 +1,46 @@
-"""Paints a scene with Pillow, caption included."""
+"""Paints a view with Pillow, caption included."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw
 
 from flowdsl_steps.image.simulator.caption import Caption, wrap
+from flowdsl_steps.image.simulator.lettering import INSTALL, Lettering, missing_scripts, showable
 from flowdsl_steps.image.simulator.palettes import Colour, mix
 from flowdsl_steps.image.simulator.scene import Layer, Scene
+from flowdsl_steps.image.simulator.view import View
 
-if TYPE_CHECKING:
-    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_FINE = 2
+"""Outlines are filled this much larger, and the picture is made smaller again: their edges are smooth then."""
 
 
-def paint(scene: Scene, caption: Caption, *, transparent: bool = False) -> Image.Image:
+def paint(view: View, caption: Caption, *, transparent: bool = False) -> Image.Image:
     """The picture as RGB, or as RGBA with rounded corners on nothing when `transparent`."""
+    picture = _paint_shapes(view) if view.landscape is None else _paint_landscape(view.landscape)
+    _paint_caption(picture, view, caption, 0.11 if transparent else 0.055)
+    if transparent:
+        picture.putalpha(_rounded(view.width, view.height))
+    return picture
+
+
+def _paint_shapes(view: View) -> Image.Image:
+    picture = _gradient(view.sky, view.width * _FINE, view.height * _FINE, view.height * _FINE)
+    draw = ImageDraw.Draw(picture)
+    for shape in view.shapes:
+        draw.polygon([(x * _FINE, y * _FINE) for x, y in shape.outline], fill=shape.fill)
+    return picture.reduce(_FINE)
+
+
+def _paint_landscape(scene: Scene) -> Image.Image:
     picture = _gradient(scene.palette.sky, scene.width, scene.height, scene.horizon)
     _paint_stars(picture, scene)
     _paint_sun(picture, scene)
     for layer in scene.layers:
         _paint_layer(picture, layer, scene)
     _paint_water(picture, scene)
-    _paint_caption(picture, scene, caption, 0.11 if transparent else 0.055)
-    if transparent:
-        picture.putalpha(_rounded(scene.width, scene.height))
     return picture
 
 
@@ -111,29 +125,28 @@ def _paint_water(picture: Image.Image, scene: Scene) -> None:
         picture.paste(mirror.crop((max(0, -shift), y, width - max(0, shift), y + 1)), (max(0, shift), horizon + y))
 
 
-@lru_cache(maxsize=32)
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size=size)
-
-
-def _paint_caption(picture: Image.Image, scene: Scene, caption: Caption, inset: float) -> None:
-    short = min(scene.width, scene.height)
-    large, small = _font(max(10, round(short * 0.034))), _font(max(8, round(short * 0.021)))
+def _paint_caption(picture: Image.Image, view: View, caption: Caption, inset: float) -> None:
+    short = min(view.width, view.height)
+    large, small = Lettering(max(10, round(short * 0.034))), Lettering(max(8, round(short * 0.021)))
     margin = round(short * inset)
-    lines = wrap(caption.title, lambda text: large.getlength(text), scene.width - 2 * margin - 6, limit=3)
-    leading, foot = round(short * 0.046), scene.height - round(margin * 0.95)
-    top = foot - round(short * 0.042) - leading * len(lines)
-    shade = Image.linear_gradient("L").resize((scene.width, scene.height - top + leading)).point(lambda v: v * 0.62)
-    picture.paste(scene.palette.ink, (0, top - leading), shade)
-    draw = ImageDraw.Draw(picture)
+    lines = wrap(showable(caption.title), large.length, view.width - 2 * margin - 6, limit=3)
+    notes = [caption.note]
+    if scripts := missing_scripts(caption.title):
+        notes.insert(0, f"{', '.join(scripts)}: drawn after {INSTALL}")
+    leading, foot, line = round(short * 0.046), view.height - round(margin * 0.95), round(short * 0.028)
+    top = foot - round(short * 0.042) - leading * len(lines) - line * (len(notes) - 1)
+    strength = 0.85 if view.landscape is None else 0.62
+    shade = Image.linear_gradient("L").resize((view.width, view.height - top + leading)).point(lambda v: v * strength)
+    picture.paste(view.ink, (0, top - leading), shade)
     bar = max(2, short // 220)
-    draw.rectangle((margin, top, margin + bar - 1, foot), fill=scene.palette.sun)
+    ImageDraw.Draw(picture).rectangle((margin, top, margin + bar - 1, foot), fill=view.accent)
     left = margin + bar + round(short * 0.016)
-    for row, line in enumerate(lines):
-        draw.text((left, top + row * leading), line, font=large, fill=(255, 255, 255))
-    faint = mix(scene.palette.ink, (255, 255, 255), 0.72)
-    note = wrap(caption.note, lambda text: small.getlength(text), scene.width - left - margin, limit=1)[0]
-    draw.text((left, foot), note, font=small, fill=faint, anchor="ls")
+    for row, text in enumerate(lines):
+        large.draw(picture, left, top + row * leading + round(short * 0.03), text, (255, 255, 255))
+    faint = mix(view.ink, (255, 255, 255), 0.72)
+    for row, note in enumerate(reversed(notes)):
+        (text,) = wrap(note, small.length, view.width - left - margin, limit=1)
+        small.draw(picture, left, foot - row * line, text, faint)
 
 
 @lru_cache(maxsize=4)

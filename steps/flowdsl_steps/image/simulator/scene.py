@@ -1,4 +1,4 @@
-"""What a simulated picture shows: a sky, a sun or moon, three silhouettes and water, all derived from a digest.
+"""The landscapes of simulated pictures: a sky, a sun or moon, three silhouettes and water, all derived from a digest.
 
 Pure geometry in pixels; `raster` paints it and `vector` writes it as SVG.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 
-from flowdsl_steps.image.simulator.palettes import PALETTES, Colour, Palette, is_city, mix, mood_of
+from flowdsl_steps.image.simulator.palettes import PALETTES, Colour, Palette, mix, mood_of
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -48,8 +48,8 @@ def digest_of(*parts: object) -> str:
     return sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def compose(prompt: str, digest: str, width: int, height: int, phase: float = 0.0) -> Scene:
-    """The scene of a prompt: mood and landscape follow its words, the rest follows the digest."""
+def compose(prompt: str, digest: str, width: int, height: int, phase: float = 0.0, *, city: bool = True) -> Scene:
+    """The landscape of a prompt, with buildings or without: the mood follows its words, the rest the digest."""
     taste = random.Random(digest_of(prompt))
     palette = PALETTES[mood_of(prompt) or taste.choice(sorted(PALETTES))]
     chance = random.Random(digest)
@@ -65,7 +65,7 @@ def compose(prompt: str, digest: str, width: int, height: int, phase: float = 0.
         (chance.uniform(0, width), chance.uniform(0, horizon * 0.8), chance.uniform(0.4, 1.0))
         for _ in range(140 if palette.stars else 0)
     )
-    build = _city_layer if is_city(prompt) else _ridge_layer
+    build = _city_layer if city else _ridge_layer
     layers = tuple(build(chance, palette, width, horizon, short, depth) for depth in range(3))
     return Scene(width, height, horizon, palette, sun, stars, layers, phase)
 
