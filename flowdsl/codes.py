@@ -105,7 +105,7 @@ FINDINGS = (
     Code(
         "key-for-foreign-host",
         "warning",
-        "A key from the environment would be sent to a host that is not its vendor's.",
+        "A file names a host that keys of the environment are not sent to, and no key.",
     ),
     Code("outside-output", "error", "A folder lies outside the output folder."),
     Code("not-a-file-name", "error", "A text cannot be the name of a file, or not as it is meant.", also=("warning",)),
@@ -138,6 +138,7 @@ FAILURES = (
     Code("service-not-configured", "error", "The service entry lacks something, such as its endpoint or key."),
     Code("unknown-provider", "error", "The service entry names a provider that does not exist."),
     Code("invalid-endpoint", "error", "The endpoint of the service is not one that can be used."),
+    Code("key-not-sent", "error", "A key that no file names would go to a host that only a file names."),
     Code("invalid-certificate", "error", "The certificate, or key, of the service entry cannot be used."),
     Code("secret-not-set", "error", "A secret that is read is not set."),
     Code("endpoint-changed", "note", "The endpoint of the service was corrected before the request."),

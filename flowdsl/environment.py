@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
@@ -18,17 +18,12 @@ from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageEr
 from flowdsl.host import Host, Storage, expect, frozen
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
-from flowdsl.services import (
-    ServiceLayers,
-    allows_private_addresses,
-    checked_entries,
-    checked_overrides,
-    most_requests,
-    plain_settings,
-    settings_file,
-)
+from flowdsl.services import checked_entries, checked_overrides
+from flowdsl.settings.files import PROJECT_FILE
+from flowdsl.settings.layers import InForce, in_force
 from flowdsl.source import Source
 from flowdsl.step.registry import Registry, installed
+from flowdsl.syntax.opened import read_file
 from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +50,10 @@ class Environment(Unchanging):
     `steps` are step classes beyond the installed ones; `services` entry name → settings; `host` what templates may read
     of the host, and its sink; `storage` the folders that pictures and files go to; `limits` the limits of runs; `as_of`
     the day to check life dates of models against (default: today); `overrides` provider → settings that win over all
-    others; `autoescape` makes templates escape for HTML what they print, except what `safe` marks.
+    others; `autoescape` makes templates escape for HTML what they print, except what `safe` marks; `allow_endpoints`
+    are addresses that keys which no file names may go to; `settings` is the settings file (default: the nearest
+    `flowdsl.toml` of the project and the user's own; None: no file is read); `environ` holds the environment variables
+    (default: those of the process; `{}`: none counts).
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
@@ -68,12 +66,15 @@ class Environment(Unchanging):
     __slots__ = (
         "_opened",
         "_registry",
+        "allow_endpoints",
         "as_of",
         "autoescape",
+        "environ",
         "host",
         "limits",
         "overrides",
         "services",
+        "settings",
         "steps",
         "storage",
     )
@@ -86,6 +87,9 @@ class Environment(Unchanging):
     as_of: date | None
     overrides: Mapping[str, Mapping[str, Any]]
     autoescape: bool
+    allow_endpoints: tuple[str, ...]
+    settings: str | None
+    environ: Mapping[str, str] | None
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
 
@@ -100,6 +104,9 @@ class Environment(Unchanging):
         as_of: date | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         autoescape: bool = False,
+        allow_endpoints: Iterable[str] = (),
+        settings: str | os.PathLike[str] | None = PROJECT_FILE,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -112,6 +119,12 @@ class Environment(Unchanging):
         self._set(steps=tuple(steps), host=host or Host(), storage=storage or Storage(), limits=limits or Limits())
         self._set(services=_settings(checked_entries("Environment", {"services": services or {}})))
         self._set(overrides=_settings(checked_overrides(overrides or {})))
+        expect("settings", settings, (str, os.PathLike), "the path of a file, or None for no file")
+        expect("environ", environ, Mapping, "a dict")
+        if isinstance(allow_endpoints, str):
+            raise UsageError(f"allow_endpoints takes a list of addresses: allow_endpoints=[{allow_endpoints!r}]")
+        self._set(allow_endpoints=tuple(allow_endpoints), environ=None if environ is None else frozen(environ))
+        self._set(settings=None if settings is None else os.fspath(settings))
         self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={})
 
     @property
@@ -141,12 +154,12 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        file, diagnostics, layers = self._check(flow, declare)
+        file, diagnostics, settings = self._check(flow, declare)
         if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, chosen(file, action), diagnostics, layers)
+        return Flow(self, chosen(file, action), diagnostics, settings)
 
     def run(
         self,
@@ -193,55 +206,55 @@ class Environment(Unchanging):
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[FlowFile | None, list[Diagnostic], ServiceLayers]:
+    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[FlowFile | None, list[Diagnostic], InForce]:
         source, diagnostics = _source(flow)
-        layers, plain = self._layers(source)
+        settings = self._in_force(source)
         if diagnostics:
-            return None, diagnostics, layers
+            return None, diagnostics, settings
         files = Files(source)
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(mistakes), layers
+            return None, in_order(mistakes), settings
         file = build(nodes, self.registry, files)
         if file is None:
-            return None, in_order(nodes.findings.diagnostics), layers
-        settings = CheckSettings(
+            return None, in_order(nodes.findings.diagnostics), settings
+        against = CheckSettings(
             self.registry,
-            services=layers,
+            services=settings.services,
             objects=self.host.objects,
             variables=self.host.variables,
             context=declare,
             env=self.host.env,
             as_of=self.as_of or _today(),
         )
-        return file, [*plain, *check_file(file, settings)], layers
+        return file, [*settings.findings, *check_file(file, against)], settings
 
-    def _layers(self, source: Source) -> tuple[ServiceLayers, list[Diagnostic]]:
-        """The layers of settings, and the keys that stand in the settings file in plain text."""
-        layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
-        folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
-        found = settings_file(folder)
-        private, most = False, None
-        plain: list[Diagnostic] = []
-        if found is not None:
-            layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
-            private, most = allows_private_addresses(*found), most_requests(*found)
-            plain = plain_settings(*found)
-        layers.append(("host", self.services))
-        made = ServiceLayers(layers, overrides=self.overrides, private_addresses=private, max_requests=most)
-        return made, plain
+    def _in_force(self, source: Source) -> InForce:
+        """The settings and limits that count for a flow."""
+        return in_force(
+            os.path.dirname(source.path) if not source.path.startswith("<") else ".",  # noqa: PTH120
+            self.settings,
+            services=self.services,
+            overrides=self.overrides,
+            environ=self.environ,
+            endpoints=self.allow_endpoints,
+            limits=self.limits,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an Environment holds keys, and is not pickled: make another one where it is needed")
 
 
 class Flow:
     """A checked flow: `run` it as often as you like. `diagnostics` holds its warnings and notes."""
 
     def __init__(
-        self, environment: Environment, document: Document, diagnostics: Iterable[Diagnostic], layers: ServiceLayers
+        self, environment: Environment, document: Document, diagnostics: Iterable[Diagnostic], settings: InForce
     ) -> None:
         self.environment = environment
         self.document = document
         self.diagnostics = tuple(diagnostics)
-        self._layers = layers
+        self._settings = settings
         self._program: Program | None = None
 
     @property
@@ -330,8 +343,8 @@ class Flow:
             input_values(self.document.inputs, inputs or {}),
             host=environment.host,
             storage=environment.storage,
-            layers=self._layers,
-            limits=environment.limits,
+            layers=self._settings.services,
+            limits=self._settings.limits,
             as_of=environment.as_of,
             resources=resources,
             emit=on_event,
@@ -413,8 +426,7 @@ def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:
     if (path.lstrip().startswith(("- ", "flow:", "{", "[")) or ": " in path) and not os.path.exists(path):  # noqa: PTH110
         shown = path if len(path) <= 40 else f"{path[:39]}…"
         raise UsageError(f"a text without a line break is taken for a path; if this is a flow, write Source({shown!r})")
-    with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
-        return read_bytes(file.read(), path)
+    return read_bytes(read_file(path), path)
 
 
 def _today() -> date:

@@ -16,7 +16,8 @@ class Limits(Record):
     of all values of the run together (it is measured now and then), `template` what one template may use,
     `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
-    request can cost is reserved before it is sent, and is not given back where its outcome is unknown.
+    request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
+    can lower `max_requests` and `private_addresses`, unless `fixed` names them.
     """
 
     timeout_s: float | None = None
@@ -28,6 +29,7 @@ class Limits(Record):
     private_addresses: bool = False
     max_requests: int | None = None
     max_usd: float | None = None
+    fixed: frozenset[str] = frozenset()
 
 
 class Reservation(Protocol):

@@ -16,11 +16,10 @@ from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
-from flowdsl.step.service import SECRET_SETTINGS, Service, price_problem
+from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
-    from flowdsl.diagnostics import Diagnostic
     from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
@@ -156,38 +155,40 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
 
 
 class ServiceLayers:
-    """Where service settings come from, the strongest first: document, `layers` in their order, environment.
+    """Where service settings come from, the strongest first: `host`, document, `layers` in their order, environment.
 
-    `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
-    variables. `overrides` maps a provider to settings that win over everything, for example those of a simulator.
-    `private_addresses` is whether the settings file lets steps reach this machine and its own network, `max_requests`
-    how many paid requests it lets a run send (None: it does not say).
+    `host` maps entry name → settings, as the host application says them; `layers` are pairs of a name for messages and
+    such a map. `environ` holds the environment variables. `overrides` maps a provider to settings that win over
+    everything, for example those of a simulator. `endpoints` are addresses that keys which no file of the project names
+    may go to as well.
     """
 
-    __slots__ = ("environ", "layers", "max_requests", "overrides", "private_addresses")
+    __slots__ = ("_endpoints", "environ", "host", "layers", "overrides")
 
     def __init__(
         self,
         layers: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]] = (),
         *,
+        host: Mapping[str, Mapping[str, Any]] | None = None,
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
-        private_addresses: bool = False,
-        max_requests: int | None = None,
+        endpoints: Iterable[str] = (),
     ) -> None:
+        self.host = host or {}
         self.layers = tuple(layers)
         self.environ = os.environ if environ is None else environ
         self.overrides = dict(overrides or {})
-        self.private_addresses = private_addresses
-        self.max_requests = max_requests
+        trusted = (self.host, *(entries for origin, entries in self.layers if origin not in TREE))
+        named = (entry.get("endpoint") for entries in trusted for entry in entries.values())
+        self._endpoints = frozenset(map(address_of, (*endpoints, *(text for text in named if isinstance(text, str)))))
 
     def names(self, document: Iterable[str] = ()) -> list[str]:
         """The names of all entries."""
-        return sorted({*document, *(name for _, entries in self.layers for name in entries)})
+        return sorted({*self.host, *document, *(name for _, entries in self.layers for name in entries)})
 
     def has(self, name: str, document: Iterable[str] = ()) -> bool:
         """Whether an entry of that name exists."""
-        return name in document or any(name in entries for _, entries in self.layers)
+        return name in self.host or name in document or any(name in entries for _, entries in self.layers)
 
     def service(
         self,
@@ -200,13 +201,15 @@ class ServiceLayers:
         settings: dict[str, Any] = {}
         origins: dict[str, str] = {}
         entry = document.get(name)
-        own = [("flow", {key: node.plain() for key, node in entry.value.items()})] if entry is not None else []
-        for origin, values in (*own, *((origin, entries.get(name, {})) for origin, entries in self.layers)):
+        own = [(FLOW, {key: node.plain() for key, node in entry.value.items()})] if entry is not None else []
+        behind = ((origin, entries.get(name, {})) for origin, entries in self.layers)
+        for origin, values in (("host", self.host.get(name, {})), *own, *behind):
             for key, value in values.items():
                 if value is not None and key not in settings:
                     settings[key] = _known(value) if resolve is None else resolve(value)
                     origins[key] = origin
-        self._from_environment(_environment(spec, settings.get("provider")), settings, origins)
+        environment = _environment(spec, settings.get("provider"))
+        self._from_environment(environment, settings, origins)
         if spec.provider is not None and "provider" not in settings:
             settings["provider"] = spec.provider
         for key, value in self.overrides.get(settings.get("provider", ""), {}).items():
@@ -214,7 +217,19 @@ class ServiceLayers:
             if value is None:
                 del settings[key]
         own_secrets = {key for key in settings if key not in SETTINGS and is_secret(key)}
-        return Service(name, settings, origins, SECRET_SETTINGS | own_secrets)
+        endpoints = self._endpoints | set(self._operator_endpoints(environment, settings, origins))
+        moved = origins.get("provider") in TREE and settings.get("provider") != spec.provider
+        return Service(name, settings, origins, SECRET_SETTINGS | own_secrets, endpoints, moved)
+
+    def _operator_endpoints(
+        self, environment: Mapping[str, tuple[str, ...]], settings: Mapping[str, Any], origins: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Addresses that the environment names for an entry, and the entry's own where no file of the project does."""
+        for variable in environment.get("endpoint", ()):
+            if value := self.environ.get(variable):
+                yield address_of(value)
+        if isinstance(settings.get("endpoint"), str) and origins.get("endpoint") not in TREE:
+            yield address_of(settings["endpoint"])
 
     def _from_environment(
         self, environment: Mapping[str, tuple[str, ...]], settings: dict[str, Any], origins: dict[str, str]
@@ -224,7 +239,7 @@ class ServiceLayers:
             if key in settings or (keyed and key in KEYS):
                 continue
             for variable in variables:
-                if value := self.environ.get(variable):
+                if value := self.environ.get(variable, "").strip():
                     settings[key], origins[key] = value, f"environment {variable}"
                     break
 
@@ -253,64 +268,6 @@ def _known(value: Any) -> Any:
     return UNKNOWN if isinstance(value, str) and is_templated(value) else value
 
 
-def settings_file(folder: str) -> tuple[str, dict[str, Any]] | None:
-    """Path and content of the nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above.
-
-    Raises:
-        UsageError: the file cannot be read, or is no TOML.
-    """
-    folder = os.path.abspath(folder)  # noqa: PTH100  pathlib is slow to import
-    while True:
-        for name, mark in (("flowdsl.toml", ""), ("pyproject.toml", "[tool.flowdsl")):
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if os.path.isfile(path):  # noqa: PTH113
-                content = _toml(path, mark)
-                if content is not None:
-                    return path, content
-        parent = os.path.dirname(folder)  # noqa: PTH120
-        if parent == folder:
-            return None
-        folder = parent
-
-
-def _toml(path: str, mark: str) -> dict[str, Any] | None:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            text = file.read()
-        if mark not in text:
-            return None
-        import tomllib
-
-        content = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    return content.get("tool", {}).get("flowdsl") if mark else content
-
-
-def allows_private_addresses(path: str, content: Mapping[str, Any]) -> bool:
-    """The `private_addresses` of a settings file.
-
-    Raises:
-        UsageError: it is neither true nor false.
-    """
-    allowed = content.get("private_addresses", False)
-    if not isinstance(allowed, bool):
-        raise UsageError(f"{path}: private_addresses must be true or false")
-    return allowed
-
-
-def most_requests(path: str, content: Mapping[str, Any]) -> int | None:
-    """The `max_requests` of a settings file; None when it does not say.
-
-    Raises:
-        UsageError: it is no number from 0 on.
-    """
-    most = content.get("max_requests")
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
-        raise UsageError(f"{path}: max_requests must be a whole number from 0 on")
-    return most
-
-
 def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The `services` table of a settings file or of a host.
 
@@ -320,49 +277,6 @@ def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[
     entries = content.get("services", {})
     _check_settings(f"{path}: services", entries, templated=True)
     return dict(entries)
-
-
-def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
-    """A finding for each key that stands in a settings file in plain text."""
-    found = [
-        (name, value)
-        for entry in content.get("services", {}).values()
-        for name, value in (*_secret_settings(entry), *_secret_headers(entry.get("headers")))
-        if isinstance(value, str) and value and not is_templated(value)
-    ]
-    if not found:
-        return []
-    from flowdsl.diagnostics import Diagnostic
-    from flowdsl.source import Source, Span
-
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        source = Source(file.read(), os.path.relpath(path))
-    for _, value in found:
-        for match in re.finditer(re.escape(value), source.text):
-            source.conceal(*match.span())
-    diagnostics = []
-    for name, value in found:
-        place = re.search(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=\s*[\"']+{re.escape(value)})", source.text)
-        diagnostics.append(
-            Diagnostic(
-                "plain-secret",
-                f"`{name}` stands in the file, where everybody who has the file can read it",
-                Span(source, *(place.span() if place else (0, 0))),
-                hint=f"write `{name} = \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
-            )
-        )
-    return diagnostics
-
-
-def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in entry.items() if is_secret(name))
-
-
-def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(headers, Mapping) and headers:
-        from flowdsl.secrets.plain import names_secret
-
-        yield from ((name, value) for name, value in headers.items() if names_secret(name))
 
 
 def checked_overrides(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -105,6 +105,25 @@ def port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"`{text}` is not a port; write a number up to 65535, or 0 for a free one")
 
 
+def address(text: str) -> str:
+    """The address of an endpoint."""
+    if text.partition("://")[0] not in ("http", "https") or not text.partition("://")[2]:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a web address, such as https://images.example.com")
+    return text
+
+
+def add_allow_endpoint(parser: Parser) -> None:
+    """Adds `--allow-endpoint URL`."""
+    parser.add_argument(
+        "--allow-endpoint",
+        action="append",
+        default=[],
+        type=address,
+        metavar="URL",
+        help="let keys of the environment go to this address; may be repeated",
+    )
+
+
 def add_as_of(parser: Parser) -> None:
     """Adds `--as-of DAY`."""
     parser.add_argument("--as-of", type=day, metavar="DAY", help="check the life dates of models as of this day")

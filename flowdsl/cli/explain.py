@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     flow, step = _found(path, line, options.action)
     from flowdsl.cli.origins import options_of, service_of, settings_of
 
-    service = service_of(step, flow.document, flow._layers)
+    service = service_of(step, flow.document, flow._settings.services)
     hide = step.node.source.hide
     given = [row._replace(value=without_secrets(row.value, hide)) for row in options_of(step, service)]
     settings = list(settings_of(service)) if service is not None else []

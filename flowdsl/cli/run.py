@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_as_of, count, flag, pair, seconds, usd
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import from_file, from_options
@@ -58,7 +58,14 @@ def perform(options: Namespace, source: Source) -> int:
             "host": Host(env=env),
             "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
             "as_of": options.as_of,
-            "limits": Limits(timeout_s=options.timeout, max_requests=most, max_usd=options.max_usd),
+            "limits": Limits(
+                timeout_s=options.timeout,
+                private_addresses=options.private_addresses,
+                max_requests=most,
+                max_usd=options.max_usd,
+                fixed=_fixed(options),
+            ),
+            "allow_endpoints": options.allow_endpoint,
         }
         if options.simulate:
             from flowdsl.cli import simulated
@@ -70,8 +77,6 @@ def perform(options: Namespace, source: Source) -> int:
             seen = load(Environment(**settings), source, options.action, names)
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
         flow = load(Environment(**settings), source, options.action, names)
-        if options.max_requests is not None:
-            flow._layers.max_requests = None  # the option raises what flowdsl.toml lowers
         if not options.quiet:
             _print_warnings(flow)
             for warning in unread_inputs(flow.document, names):
@@ -95,6 +100,12 @@ def perform(options: Namespace, source: Source) -> int:
         sys.stderr.write(account.text())
         raise
     return 0
+
+
+def _fixed(options: Namespace) -> frozenset[str]:
+    """The limits that an option sets: it raises what a settings file lowers."""
+    given = {"max_requests": options.max_requests is not None, "private_addresses": options.private_addresses}
+    return frozenset(name for name, is_given in given.items() if is_given)
 
 
 def _failed(error: RunError, account: Account, options: Namespace) -> int:
@@ -176,6 +187,8 @@ def add_options(parser: Parser) -> None:
         metavar="N",
         help=f"send at most N paid requests, simulated ones counted alike (default: {MAX_REQUESTS})",
     )
+    add_allow_endpoint(parser)
+    flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
 
 

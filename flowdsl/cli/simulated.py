@@ -51,7 +51,7 @@ def _services(flow: Flow) -> Iterator[tuple[Any, Service]]:
         if step.spec.service is None:
             continue
         name = step.service.value if step.service is not None else step.spec.service
-        service = flow._layers.service(name, step.spec, document.services)
+        service = flow._settings.services.service(name, step.spec, document.services)
         if service.provider not in known:
             named = isinstance(service.provider, str)
             provider = f"the provider `{service.provider}`" if named else "a provider that only the run decides"

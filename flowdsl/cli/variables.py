@@ -11,7 +11,7 @@ from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
 from flowdsl.secrets.plain import names_secret
-from flowdsl.services import settings_file
+from flowdsl.settings.files import settings_file
 
 if TYPE_CHECKING:
     from datetime import date

@@ -48,18 +48,13 @@ async def run_program(
     emit: Emit | None = None,
     effects: Effects | None = None,
 ) -> Result:
-    """One run of a program; the FlowContext begins with the `inputs`. The settings file of the project may allow
-    private addresses where `limits` do not, and fewer paid requests than they do.
+    """One run of a program; the FlowContext begins with the `inputs`.
 
     Raises:
         RunError: as `execute`.
     """
     secrets = Secrets(host.secrets or layers.environ.get)
     secrets.notice(inputs)
-    if layers.private_addresses:
-        limits = limits._replace(private_addresses=True)
-    if layers.max_requests is not None and (limits.max_requests is None or layers.max_requests < limits.max_requests):
-        limits = limits._replace(max_requests=layers.max_requests)
     run = Run(
         program,
         host=host,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from typing import Any
+from urllib.parse import urlsplit
 
 from flowdsl.step.problem import Problem, show
 
+FLOW = "flow"
+"""The origin of a setting that stands in the file of the flow."""
+TREE = frozenset({FLOW, "flowdsl.toml", "pyproject.toml"})
+"""The origins of settings that come with the flow: whoever made it may have made them too."""
 SECRET_SETTINGS = frozenset({"apiKey", "authKey", "clientPem"})
 """The common keys whose values are never shown; a vendor marks its own as `secret`."""
 
@@ -27,15 +33,28 @@ def price_problem(value: Any, level: int = 0) -> Problem | None:
     return Problem("wrong-type", message, key="prices", hint=f"{hint}{{1024x1024: {{low: 0.01, high: 0.2}}}}}}`")
 
 
+_PORTS = {"http": 80, "https": 443}
+
+
+def address_of(url: str) -> str:
+    """Scheme, host and port of an address, in one spelling; what is no address stays as it is."""
+    try:
+        parts = urlsplit(url.strip())
+        return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme)}"
+    except ValueError:
+        return url
+
+
 class Service:
-    """One service entry, merged from the document, flowdsl.toml, the host and the environment.
+    """One service entry, merged from the host, the document, flowdsl.toml and the environment.
 
     `settings` maps setting names to values; `origins` says for each where it came from (`flow`, `flowdsl.toml`,
     `environment NAME`, …); `secret` names those that are never shown. Values the check cannot know (templates) are
-    `flowdsl.step.rules.UNKNOWN`.
+    `flowdsl.step.rules.UNKNOWN`. `endpoints` are the addresses, as `address_of` gives them, that somebody named who is
+    not part of the flow's own files; `moved` is whether a file of the flow puts another vendor in place of the step's.
     """
 
-    __slots__ = ("_fingerprint", "name", "origins", "secret", "settings")
+    __slots__ = ("_fingerprint", "endpoints", "moved", "name", "origins", "secret", "settings")
 
     def __init__(
         self,
@@ -43,11 +62,15 @@ class Service:
         settings: Mapping[str, Any],
         origins: Mapping[str, str] | None = None,
         secret: frozenset[str] = SECRET_SETTINGS,
+        endpoints: Set[str] = frozenset(),
+        moved: bool = False,
     ) -> None:
         self.name = name
         self.settings = dict(settings)
         self.origins = dict(origins or {})
         self.secret = secret
+        self.endpoints = endpoints
+        self.moved = moved
         self._fingerprint: str | None = None
 
     def get(self, key: str) -> Any:
@@ -66,7 +89,7 @@ class Service:
     def fingerprint(self) -> str:
         """A text that is the same for entries that say the same; never shown, as it holds the secrets."""
         if self._fingerprint is None:
-            self._fingerprint = repr((self.name, self.settings, self.origins))
+            self._fingerprint = repr((self.name, self.settings, self.origins, sorted(self.endpoints), self.moved))
         return self._fingerprint
 
     def over(self, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,11 +108,57 @@ class Service:
         """The address the requests go to, or None for the provider's own."""
         return self.settings.get("endpoint")
 
+    def unnamed_keys(self) -> list[str]:
+        """The settings that let a request in and that no file of the flow names: keys, tokens, headers of the host."""
+        return [
+            key
+            for key in (*sorted(self.secret - _NOT_SENT), "headers")
+            if self.settings.get(key) and self.origins.get(key, FLOW) not in TREE
+        ]
+
+    def stray_key(self, url: str, *, own: bool) -> str | None:
+        """The setting whose value may not go to an address, or None when all may: see `unnamed_keys`.
+
+        `own` is whether the address is the vendor's own. A key of the environment was made for that vendor; another one
+        was made for the vendor that the host or the step names, and not for one that a file of the flow puts there.
+        """
+        if address_of(url) in self.endpoints:
+            return None
+        keys = self.unnamed_keys()
+        if own:
+            if not self.moved:
+                return None
+            keys = [key for key in keys if not self.origins[key].startswith("environment ")]
+        elif not any(origin in TREE for key, origin in self.origins.items() if key not in _SAFE):
+            return None  # whoever gave the key decided where it goes
+        return next(iter(keys), None)
+
     def __repr__(self) -> str:
         from flowdsl.template.taint import holds_secret
 
         shown = {
-            key: "***" if key in self.secret or key == "headers" or holds_secret(value) else value
+            key: "***" if key in self.secret or key == "headers" or holds_secret(value) else _without_login(value)
             for key, value in self.settings.items()
         }
         return f"Service({self.name!r}, {shown})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Service holds keys, and is not pickled")
+
+
+_NOT_SENT = frozenset({"clientPem"})
+"""Secret settings that no request carries."""
+_SAFE = frozenset(
+    ("apiKey", "authKey", "model", "options", "timeoutMs", "maxRetries", "rateLimit", "concurrency", "limits")
+)
+"""Settings that cannot change where a request goes."""
+
+
+def _without_login(value: Any) -> Any:
+    """A setting without the user name, the password and the query that an address may hold."""
+    if isinstance(value, Mapping):
+        return {key: _without_login(item) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    value = re.sub(r"(?<=://)[^/@\s]+@", "***@", value)
+    return re.sub(r"\?.*", "?***", value, flags=re.DOTALL) if "://" in value else value

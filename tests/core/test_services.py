@@ -9,7 +9,7 @@ import pytest
 
 import flowdsl
 from flowdsl import ConfigError, Environment, Host, Service, Step, StepContext, UsageError, Written
-from flowdsl.services import settings_file
+from flowdsl.settings.files import settings_file
 
 SEEN: dict[str, dict[str, Any]] = {}
 
@@ -48,21 +48,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_document_wins_over_the_settings_file_then_the_host_then_the_environment(folder: Path) -> None:
-    (folder / "flowdsl.toml").write_text("[services.asker]\nmodel = 'toml'\ntarget = 'toml'\n", encoding="utf-8")
-    host = {"asker": {"model": "host", "target": "host", "deploymentId": "host"}}
-    found = asked("order", folder, "model: flow", services=host)
+def test_the_host_wins_over_the_document_then_the_settings_file_then_the_environment(folder: Path) -> None:
+    toml = "[services.asker]\nmodel = 'toml'\ntarget = 'toml'\ndeploymentId = 'toml'\n"
+    (folder / "flowdsl.toml").write_text(toml, encoding="utf-8")
+    found = asked("order", folder, "model: flow, target: flow", services={"asker": {"model": "host"}})
     assert {key: found[key] for key in ("model", "target", "deploymentId", "apiKey", "provider")} == {
-        "model": "flow",
-        "target": "toml",
-        "deploymentId": "host",
+        "model": "host",
+        "target": "flow",
+        "deploymentId": "toml",
         "apiKey": "environment-key",
         "provider": "acme",
     }
     assert found["origins"] == {
-        "model": "flow",
-        "target": "flowdsl.toml",
-        "deploymentId": "host",
+        "model": "host",
+        "target": "flow",
+        "deploymentId": "flowdsl.toml",
         "apiKey": "environment ACME_KEY",
     }
 

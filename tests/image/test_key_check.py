@@ -34,8 +34,9 @@ def test_a_key_of_the_environment_for_a_foreign_host_is_a_warning(step: str, var
     assert problems({"endpoint": FOREIGN}, step) == [
         Problem(
             "key-for-foreign-host",
-            f"the key of {variable} would be sent to images.example.com",
-            hint="set `apiKey:` on the service `pictures`, so that each endpoint gets its own key",
+            f"the key of {variable} is not sent to images.example.com",
+            hint="name the key in the entry, `apiKey: \"{{ secret('MY_KEY') }}\"`, or allow the endpoint: "
+            "`--allow-endpoint https://images.example.com`",
             severity="warning",
         )
     ]
@@ -45,7 +46,10 @@ def test_a_key_of_the_environment_for_a_foreign_host_is_a_warning(step: str, var
     ("settings", "origins", "warned"),
     [
         ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "flow", "apiKey": "environment OPENAI_API_KEY"}, True),
-        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "host", "apiKey": "environment OPENAI_API_KEY"}, True),
+        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "host", "apiKey": "environment OPENAI_API_KEY"}, False),
+        ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "flowdsl.toml", "apiKey": "host"}, True),
+        ({"endpoint": FOREIGN, "headers": {"api-key": "k"}}, {"endpoint": "flow", "headers": "host"}, True),
+        ({"endpoint": "http://127.0.0.1:9", "apiKey": "k"}, {"endpoint": "flow", "apiKey": "host"}, True),
         ({"endpoint": FOREIGN, "apiKey": "k"}, {"endpoint": "flow", "apiKey": "flow"}, False),
         ({"endpoint": FOREIGN, "apiKey": UNKNOWN}, {"endpoint": "flow", "apiKey": "flow"}, False),
         ({"endpoint": FOREIGN, "authKey": "k"}, {"endpoint": "flow", "authKey": "flow"}, False),
@@ -93,7 +97,7 @@ def test_a_hub_has_no_key_in_the_environment() -> None:
     assert problems({"endpoint": FOREIGN, "provider": "hub"}, "HUB_IMAGE_GENERATION") == []
 
 
-def test_the_run_warns_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_run_ends_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-vendor")
     monkeypatch.setenv("GATEWAY", FOREIGN)
     text = (
@@ -110,6 +114,7 @@ def test_the_run_warns_before_anything_is_sent(tmp_path: Path, monkeypatch: pyte
     environment = flowdsl.Environment(host=flowdsl.Host(env=["GATEWAY"]), storage=flowdsl.Storage(images=tmp_path))
     with pytest.raises(flowdsl.ConfigError) as raised:
         environment.run(text, on_event=events)
-    assert raised.value.code == "invalid-certificate"  # it ends before a connection is made
+    assert raised.value.code == "key-not-sent"
+    assert raised.value.charge_possible is False
     notes = [(event.code, event.text) for event in events.events if isinstance(event, flowdsl.Note)]
-    assert notes == [("key-for-foreign-host", "the key of OPENAI_API_KEY would be sent to images.example.com")]
+    assert notes == [("key-for-foreign-host", "the key of OPENAI_API_KEY is not sent to images.example.com")]

@@ -92,7 +92,16 @@ def test_the_package_is_one_file_and_its_metadata() -> None:
 
 
 def test_it_submits_polls_and_stores_over_the_command_line(tmp_path: Path, server: AuroraServer) -> None:
-    done = command(tmp_path, flow(server.url), "run", "--json", AURORA_KEY=KEY, POLAR_KEY="polar-secret")
+    done = command(
+        tmp_path,
+        flow(server.url),
+        "run",
+        "--json",
+        "--allow-endpoint",
+        server.url,
+        AURORA_KEY=KEY,
+        POLAR_KEY="polar-secret",
+    )
     assert done.returncode == 0, done.stderr
     outputs = json.loads(done.stdout)
     assert [(image["width"], image["height"]) for image in outputs["imageList"]] == [(61, 43)] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,7 @@ def test_a_private_address_is_refused_before_anything_is_sent(address: str) -> N
     error = refused(f"- step: REST\n  url: 'http://{address}:9/x'\n")
     assert (type(error).__name__, error.code) == ("StepError", "private-address")
     assert str(error) == f"GET http://{address}:9/x is not sent: {address.strip('[]')} is a private address"
-    assert error.hint == (
-        "`private_addresses = true` in flowdsl.toml, or the host's Limits(private_addresses=True), allows it"
-    )
+    assert error.hint == ("`--private-addresses`, or the host's Limits(private_addresses=True), allows it")
 
 
 @pytest.mark.parametrize(
@@ -62,15 +61,28 @@ def test_the_host_allows_private_addresses() -> None:
     assert result.context == {"text": "inside"}
 
 
-def test_the_settings_file_allows_private_addresses(tmp_path: Path) -> None:
-    flow = tmp_path / "a.flow.yaml"
+def test_a_settings_file_forbids_private_addresses_and_never_allows_them(tmp_path: Path) -> None:
+    flow, settings = tmp_path / "a.flow.yaml", tmp_path / "flowdsl.toml"
+    allowing = flowdsl.Environment(limits=flowdsl.Limits(private_addresses=True))
+    fixed = flowdsl.Limits(private_addresses=True, fixed=frozenset({"private_addresses"}))
     with Web(response(b"inside")) as web:
         flow.write_text(f"- step: REST\n  url: {web.url}\n")
-        (tmp_path / "flowdsl.toml").write_text("private_addresses = true\n")
-        assert flowdsl.run(flow).context == {"text": "inside"}
-        (tmp_path / "flowdsl.toml").write_text("private_addresses = false\n")
+        settings.write_text("private_addresses = true\n")
+        assert [(found.code, str(found.span)) for found in flowdsl.check(flow)] == [
+            ("no-effect", f"{os.path.relpath(settings)}:1:1")
+        ]
         with pytest.raises(flowdsl.StepError):
             flowdsl.run(flow)
+        settings.write_text("private_addresses = false\n")
+        with pytest.raises(flowdsl.StepError):
+            flowdsl.run(flow, environment=allowing)
+        assert web.seen == []
+        for environment in (flowdsl.Environment(limits=fixed), _reading_no_file(allowing)):
+            assert flowdsl.run(flow, environment=environment).context == {"text": "inside"}
+
+
+def _reading_no_file(environment: flowdsl.Environment) -> flowdsl.Environment:
+    return flowdsl.Environment(limits=environment.limits, settings=None)
 
 
 def test_the_settings_file_says_true_or_false(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def refused_address(request: HttpRequest, reason: str) -> StepError:
     return StepError(
         f"{request.shown} is not sent: {reason}",
         code="private-address",
-        hint="`private_addresses = true` in flowdsl.toml, or the host's Limits(private_addresses=True), allows it",
+        hint="`--private-addresses`, or the host's Limits(private_addresses=True), allows it",
     )
 
 

@@ -18,6 +18,7 @@ from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.image_result import Purchase, described
+from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
@@ -91,6 +92,7 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     """
     vendor, protocol = vendor_of(ctx.service), protocol_of(ctx.service)
     endpoint = protocol.endpoint(ctx.service, request)
+    refuse_stray_key(ctx.service, vendor, endpoint.url)
     requests = split(request, vendor, endpoint)
     ctx.store.prepare()
     for text in endpoint.notes:

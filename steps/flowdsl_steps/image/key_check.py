@@ -1,42 +1,71 @@
-"""Whether a key of the environment would go to somebody it was not made for."""
+"""Whose key goes where: a key that no file names goes to no address that only a file names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdsl.step.problem import Problem, show
+from flowdsl.errors import ConfigError
+from flowdsl.step.problem import Problem
 from flowdsl.step.rules import Options
+from flowdsl.step.service import TREE, Service, address_of
 from flowdsl_steps.image.hosts import host_of, is_local
-from flowdsl_steps.image.vendor import Vendor
+from flowdsl_steps.image.vendor import Vendor, is_host_of
 from flowdsl_steps.image.vendors import vendor_at
 
 
 def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
-    """A warning when an entry names a foreign public host and leaves the key to the environment.
+    """A warning when a file names an address that keys of the environment do not go to, and names no key.
 
-    It does not matter whether the variable is set where the flow is checked. An endpoint of the environment is the
-    operator's own choice, as the key is.
+    It does not matter whether the variable is set where the flow is checked.
     """
     service = options.service
     endpoint = service.endpoint if service is not None else None
     if service is None or not isinstance(endpoint, str) or not endpoint:
         return
-    origins = service.origins
-    if origins.get("endpoint", "").startswith(("environment", "override")):
+    setting = service.stray_key(endpoint, own=_is_own(vendor, endpoint))
+    if setting is None and not _would_stray(service, vendor, endpoint):
         return
-    keys = [key for key in ("apiKey", "authKey") if service.get(key)]
-    variables = [
-        origins.get(key, "").removeprefix("environment ") for key in keys if "environment" in origins.get(key, "")
-    ]
-    if keys and not variables:
-        return
-    own = vendor.environment.get("apiKey")
-    variable = variables[0] if variables else own[0] if own else None
+    variables = vendor.environment.get("apiKey")
+    owner = _owner(service, setting) if setting is not None else variables and f"the key of {variables[0]}"
+    if owner:
+        yield Problem("key-for-foreign-host", f"{owner} is not sent to {host_of(endpoint)}", hint=_remedy(endpoint))
+
+
+def refuse_stray_key(service: Service, vendor: Vendor, url: str) -> None:
+    """Raises ConfigError, before anything is sent, when a key would go to an address that it was not made for."""
+    setting = service.stray_key(url, own=_is_own(vendor, url))
+    if setting is not None:
+        message = f"{_owner(service, setting)} is not sent to {host_of(url)}: only a file of the flow names that host"
+        raise ConfigError(message, code="key-not-sent", hint=_remedy(url))
+
+
+def _is_own(vendor: Vendor, url: str) -> bool:
+    """Whether an address is the vendor's own; one without encryption is nobody's."""
+    return url.strip().lower().startswith("https://") and is_host_of(vendor, host_of(url))
+
+
+def _would_stray(service: Service, vendor: Vendor, endpoint: str) -> bool:
+    """Whether a key of the environment would not go to the address, if one were set.
+
+    An address on this machine or of a private network may need none, and is only warned of when there is one.
+    """
     host = host_of(endpoint)
-    if variable is None or is_local(host) or vendor_at(host) is not None:
-        return
-    yield Problem(
-        "key-for-foreign-host",
-        f"the key of {variable} would be sent to {host}",
-        hint=f"set `apiKey:` on the service {show(service.name)}, so that each endpoint gets its own key",
+    if any(service.get(key) for key in ("apiKey", "authKey")) or is_local(host) or vendor_at(host) is not None:
+        return False
+    return service.origins.get("endpoint", "flow") in TREE and address_of(endpoint) not in service.endpoints
+
+
+def _owner(service: Service, setting: str) -> str:
+    """Whose key it is, in words."""
+    origin = service.origins.get(setting, "")
+    variable = origin.removeprefix("environment ")
+    if variable != origin:
+        return f"the key of {variable}"
+    return f"`{setting}` of {'the host' if origin in ('host', 'override') else origin}"
+
+
+def _remedy(url: str) -> str:
+    return (
+        "name the key in the entry, `apiKey: \"{{ secret('MY_KEY') }}\"`, or allow the endpoint: "
+        f"`--allow-endpoint {address_of(url).removesuffix(':443').removesuffix(':80')}`"
     )

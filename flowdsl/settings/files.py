@@ -1,0 +1,176 @@
+"""Where settings files are, and what is in them: the project's `flowdsl.toml`, and the user's own `config.toml`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.errors import UsageError
+from flowdsl.services import is_secret
+from flowdsl.step.spec import is_templated
+from flowdsl.syntax.opened import read_file
+
+if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
+
+PROJECT_FILE = "flowdsl.toml"
+"""The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
+Settings = tuple[str, dict[str, Any]]
+"""Path and content of a settings file."""
+
+
+def settings_file(folder: str) -> Settings | None:
+    """The nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above.
+
+    Raises:
+        UsageError: the file cannot be read, or is no TOML.
+    """
+    folder = os.path.abspath(folder)  # noqa: PTH100  pathlib is slow to import
+    while True:
+        for name, mark in ((PROJECT_FILE, ""), ("pyproject.toml", "[tool.flowdsl")):
+            path = os.path.join(folder, name)  # noqa: PTH118
+            if os.path.isfile(path):  # noqa: PTH113
+                content = _toml(path, mark)
+                if content is not None:
+                    return path, content
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def named_file(path: str) -> Settings:
+    """The settings file that a host names.
+
+    Raises:
+        UsageError: it cannot be read, or is no TOML.
+    """
+    return path, _toml(path, "") or {}
+
+
+def user_file(environ: Mapping[str, str]) -> Settings | None:
+    """The user's own settings, `$XDG_CONFIG_HOME/flowdsl/config.toml`, or the one in `~/.config`.
+
+    A relative XDG_CONFIG_HOME or HOME does not count: it would lead into the folder where flowdsl happens to run.
+
+    Raises:
+        UsageError: the file cannot be read, or is no TOML.
+    """
+    home = environ.get("HOME", "")
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(folder):  # noqa: PTH117
+        folder = f"{home}/.config" if os.path.isabs(home) else ""  # noqa: PTH117
+    path = f"{folder}/flowdsl/config.toml"
+    if not folder or not os.path.isfile(path):  # noqa: PTH113
+        return None
+    return named_file(path)
+
+
+def flag(settings: Settings | None, name: str) -> bool | None:
+    """A setting that is true or false; None when the file does not say.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    value = None if settings is None else settings[1].get(name)
+    if value is not None and not isinstance(value, bool):
+        raise UsageError(f"{settings[0] if settings else ''}: {name} must be true or false")
+    return value
+
+
+def count(settings: Settings | None, name: str) -> int | None:
+    """A setting that is a number from 0 on; None when the file does not say.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    value = None if settings is None else settings[1].get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise UsageError(f"{settings[0] if settings else ''}: {name} must be a whole number from 0 on")
+    return value
+
+
+def texts(settings: Settings | None, name: str) -> list[str]:
+    """A setting that is a list of texts; none when the file does not say.
+
+    Raises:
+        UsageError: it is no such list.
+    """
+    value = [] if settings is None else settings[1].get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{settings[0] if settings else ''}: {name} must be a list of texts")
+    return value
+
+
+def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
+    """A finding for each key that stands in a settings file in plain text."""
+    found = [
+        (name, value)
+        for entry in content.get("services", {}).values()
+        for name, value in (*_secret_settings(entry), *_secret_headers(entry.get("headers")))
+        if isinstance(value, str) and value and not is_templated(value)
+    ]
+    if not found:
+        return []
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.source import Source, Span
+
+    source = Source(read_file(path).decode("utf-8"), os.path.relpath(path))
+    for _, value in found:
+        for match in re.finditer(re.escape(value), source.text):
+            source.conceal(*match.span())
+    diagnostics = []
+    for name, value in found:
+        place = re.search(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=\s*[\"']+{re.escape(value)})", source.text)
+        diagnostics.append(
+            Diagnostic(
+                "plain-secret",
+                f"`{name}` stands in the file, where everybody who has the file can read it",
+                Span(source, *(place.span() if place else (0, 0))),
+                hint=f"write `{name} = \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
+            )
+        )
+    return diagnostics
+
+
+def unheeded(path: str, name: str) -> Diagnostic:
+    """The finding for a line that would raise a limit: a file of the project cannot."""
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.source import Source, Span
+
+    source = Source(read_file(path).decode("utf-8"), os.path.relpath(path))
+    place = re.search(rf"(?m)^[ \t]*{re.escape(name)}\b", source.text)
+    return Diagnostic(
+        "no-effect",
+        f"`{name} = true` has no effect: files of a project only lower limits",
+        Span(source, *(place.span() if place else (0, 0))),
+        hint="run with `--private-addresses`, or give the host's Limits(private_addresses=True)",
+    )
+
+
+def _toml(path: str, mark: str) -> dict[str, Any] | None:
+    try:
+        text = read_file(path).decode("utf-8")
+        if mark not in text:
+            return None
+        import tomllib
+
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return content.get("tool", {}).get("flowdsl") if mark else content
+
+
+def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in entry.items() if is_secret(name))
+
+
+def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(headers, Mapping) and headers:
+        from flowdsl.secrets.plain import names_secret
+
+        yield from ((name, value) for name, value in headers.items() if names_secret(name))

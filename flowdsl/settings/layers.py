@@ -1,0 +1,82 @@
+"""What counts for the runs of one flow: settings of services by whoever gives them, and limits that files lower."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowdsl.services import ServiceLayers, checked_entries
+from flowdsl.settings.files import (
+    PROJECT_FILE,
+    Settings,
+    count,
+    flag,
+    named_file,
+    plain_settings,
+    settings_file,
+    texts,
+    unheeded,
+    user_file,
+)
+
+if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.limits import Limits
+
+USER = "the user's settings"
+"""The origin of what the user's own file says."""
+
+
+class InForce(NamedTuple):
+    """Settings of services, the limits of a run, and what is wrong with the project's settings file."""
+
+    services: ServiceLayers
+    limits: Limits
+    findings: list[Diagnostic]
+
+
+def in_force(
+    folder: str,
+    settings: str | None,
+    *,
+    services: Mapping[str, Mapping[str, Any]],
+    overrides: Mapping[str, Mapping[str, Any]],
+    environ: Mapping[str, str] | None,
+    endpoints: Iterable[str],
+    limits: Limits,
+) -> InForce:
+    """What counts for a flow in a folder; `settings` is the settings file that the host names, `PROJECT_FILE` for the
+    nearest one of the project and the user's own, None for none at all.
+
+    Raises:
+        UsageError: a settings file that cannot be read, or says what cannot be.
+    """
+    searched = settings == PROJECT_FILE
+    variables = os.environ if environ is None else environ
+    user = user_file(variables) if searched else None
+    project = settings_file(folder) if searched else None if settings is None else named_file(settings)
+    layers = []
+    if project is not None:
+        name = os.path.basename(project[0]) if searched else project[0]  # noqa: PTH119
+        layers.append((name, checked_entries(*project)))
+    if user is not None:
+        layers.append((USER, checked_entries(*user)))
+    findings = [] if project is None else plain_settings(*project)
+    lowered = _lowered(_lowered(limits, project), user)
+    if flag(project, "private_addresses") and project is not None and not lowered.private_addresses:
+        findings.append(unheeded(project[0], "private_addresses"))
+    allowed = (*endpoints, *texts(user, "allow_endpoints"))
+    made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
+    return InForce(made, lowered, findings)
+
+
+def _lowered(limits: Limits, settings: Settings | None) -> Limits:
+    """The limits with what a settings file takes away from them; what it would add does not count."""
+    most = count(settings, "max_requests")
+    free = "max_requests" not in limits.fixed
+    if most is not None and free and (limits.max_requests is None or most < limits.max_requests):
+        limits = limits._replace(max_requests=most)
+    if flag(settings, "private_addresses") is False and "private_addresses" not in limits.fixed:
+        limits = limits._replace(private_addresses=False)
+    return limits
