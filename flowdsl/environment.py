@@ -23,6 +23,7 @@ from flowdsl.services import (
     allows_private_addresses,
     checked_entries,
     checked_overrides,
+    metadata_level,
     most_requests,
     plain_settings,
     settings_file,
@@ -220,14 +221,17 @@ class Environment(Unchanging):
         layers: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
         folder = os.path.dirname(source.path) if not source.path.startswith("<") else "."  # noqa: PTH120
         found = settings_file(folder)
-        private, most = False, None
+        private, most, level = False, None, None
         plain: list[Diagnostic] = []
         if found is not None:
             layers.append((os.path.basename(found[0]), checked_entries(*found)))  # noqa: PTH119
             private, most = allows_private_addresses(*found), most_requests(*found)
+            level = metadata_level(*found)
             plain = plain_settings(*found)
         layers.append(("host", self.services))
-        made = ServiceLayers(layers, overrides=self.overrides, private_addresses=private, max_requests=most)
+        made = ServiceLayers(
+            layers, overrides=self.overrides, private_addresses=private, max_requests=most, metadata=level
+        )
         return made, plain
 
 

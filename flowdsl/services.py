@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
+from flowdsl.host import METADATA
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import SECRET_SETTINGS, Service
@@ -158,10 +159,10 @@ class ServiceLayers:
     `layers` are pairs of a name for messages and a map from entry name to settings. `environ` holds the environment
     variables. `overrides` maps a provider to settings that win over everything, for example those of a simulator.
     `private_addresses` is whether the settings file lets steps reach this machine and its own network, `max_requests`
-    how many paid requests it lets a run send (None: it does not say).
+    how many paid requests it lets a run send, `metadata` how much the files of pictures say (None: it does not say).
     """
 
-    __slots__ = ("environ", "layers", "max_requests", "overrides", "private_addresses")
+    __slots__ = ("environ", "layers", "max_requests", "metadata", "overrides", "private_addresses")
 
     def __init__(
         self,
@@ -171,12 +172,14 @@ class ServiceLayers:
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         private_addresses: bool = False,
         max_requests: int | None = None,
+        metadata: str | None = None,
     ) -> None:
         self.layers = tuple(layers)
         self.environ = os.environ if environ is None else environ
         self.overrides = dict(overrides or {})
         self.private_addresses = private_addresses
         self.max_requests = max_requests
+        self.metadata = metadata
 
     def names(self, document: Iterable[str] = ()) -> list[str]:
         """The names of all entries."""
@@ -306,6 +309,18 @@ def most_requests(path: str, content: Mapping[str, Any]) -> int | None:
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
         raise UsageError(f"{path}: max_requests must be a whole number from 0 on")
     return most
+
+
+def metadata_level(path: str, content: Mapping[str, Any]) -> str | None:
+    """The `metadata` of a settings file; None when it does not say.
+
+    Raises:
+        UsageError: there is no such level.
+    """
+    level: str | None = content.get("metadata")
+    if level is not None and level not in METADATA:
+        raise UsageError(f"{path}: metadata is one of {', '.join(METADATA)}")
+    return level
 
 
 def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

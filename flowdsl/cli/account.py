@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
-from flowdsl.cli.summary import cost, picture
+from flowdsl.cli.summary import cost, pictures
 from flowdsl.events import FlowFinished
 from flowdsl.template.json_values import to_json
 
@@ -55,7 +55,7 @@ class Account:
         end = self.finished
         if end is None:
             return ""
-        lines = [picture(image) for image in end.images]
+        lines = pictures(end.images)
         if lines:
             number = f"{len(lines)} image{'' if len(lines) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")

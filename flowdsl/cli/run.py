@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_as_of, count, flag, pair, seconds, usd
+from flowdsl.cli.arguments import Parser, add_as_of, count, flag, one_of, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
+from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow
 from flowdsl.errors import RunError
-from flowdsl.host import Host, Storage
+from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def main(arguments: Sequence[str]) -> int:
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
         settings: dict[str, Any] = {
-            "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
+            "storage": Storage(
+                images=options.out or "flowdsl-images",
+                output=options.out or "flowdsl-output",
+                metadata=options.metadata,
+            ),
             "as_of": options.as_of,
             "limits": Limits(timeout_s=options.timeout, max_requests=most, max_usd=options.max_usd),
         }
@@ -81,11 +86,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options)
+            _print_result(result, options, inner_names(flow.document, names))
     except (BrokenPipeError, UnwrittenOutput):
         sys.stderr.write(account.text())
         raise
     return 0
+
+
+def _storage(options: Namespace) -> Storage:
+    images, output = (options.out, options.out) if options.out else ("flowdsl-images", "flowdsl-output")
+    return Storage(images=images, output=output, metadata=options.metadata)
 
 
 def _failed(error: RunError, account: Account, options: Namespace) -> int:
@@ -102,7 +112,7 @@ def _failed(error: RunError, account: Account, options: Namespace) -> int:
     return code
 
 
-def _print_result(result: Result, options: Namespace) -> None:
+def _print_result(result: Result, options: Namespace, inner: set[str]) -> None:
     if options.json:
         import json
 
@@ -112,9 +122,7 @@ def _print_result(result: Result, options: Namespace) -> None:
 
         print_result(result, simulated=options.simulate)
     else:
-        from flowdsl.cli.summary import summary
-
-        print(summary(result, simulated=options.simulate))
+        print(summary(result, simulated=options.simulate, inner=inner))
 
 
 def _parser() -> Parser:
@@ -138,6 +146,12 @@ def _parser() -> Parser:
         "--out",
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
+    )
+    parser.add_argument(
+        "--metadata",
+        type=one_of(*METADATA),
+        metavar="LEVEL",
+        help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")

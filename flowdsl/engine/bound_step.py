@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
@@ -23,6 +23,8 @@ from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
+    from flowdsl.engine.pictures import Maker
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
@@ -63,6 +65,8 @@ class BoundStep:
                 self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
             else:
                 self.resolvers[name] = placed.resolver(name)
+        item, index = self.step.item(), self.step.index()
+        self.loop = None if item is None else (item[0], index[0] if index is not None else "")
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
         self.ready: Step | None = None
         if not dynamic and self.spec.service is None:
@@ -94,7 +98,15 @@ class BoundStep:
 
     async def finish(self, frame: Frame, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
-        return self.write(frame, await result)
+        if self.loop is None:
+            return self.write(frame, await result)
+        outer = frame.loops
+        frame.loops = (*outer, self.loop)
+        try:
+            written = await result
+        finally:
+            frame.loops = outer
+        return self.write(frame, written)
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -187,6 +199,9 @@ class BoundStep:
             return None
         if not isinstance(result, Mapping):
             raise _no_map(self.spec, result)
+        pictures = frame.run.pictures
+        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
+            pictures.name_now(maker, list(maker.store.made))
         written = frame.run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
@@ -236,12 +251,13 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
 class FlowStep(RunningStep):
     """What a step sees of its run in a flow: also its options, its service, and the blocks in it."""
 
-    __slots__ = ("_bound", "_service")
+    __slots__ = ("_bound", "_maker", "_service")
 
     def __init__(self, bound: BoundStep, frame: Frame) -> None:
         super().__init__(frame)
         self._bound = bound
         self._service: Service | None = None
+        self._maker: Maker | None = None
         self.step = bound.spec.name
         self.path = bound.step.path
         self.id = bound.step.id
@@ -256,6 +272,24 @@ class FlowStep(RunningStep):
         if self._service is None:
             self._service = self._frame.run.service(self._bound.step)
         return self._service
+
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go; what comes of them is called after this step."""
+        maker = self._as_maker()
+        return self._frame.run.store if maker is None else maker.store
+
+    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
+        """Gives images their files with names for people, and says how they were made."""
+        maker = self._as_maker()
+        if maker is not None and self._frame.run.pictures is not None:
+            await self._frame.run.pictures.name(maker, images, facts)
+
+    def _as_maker(self) -> Maker | None:
+        pictures = self._frame.run.pictures
+        if self._maker is None and pictures is not None:
+            self._maker = pictures.maker(self._bound.step, self._frame)
+        return self._maker
 
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""

@@ -10,12 +10,12 @@ from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
-from flowdsl.engine.state import Run
+from flowdsl.engine.state import Run, new_run_id
 from flowdsl.errors import LimitExceeded, RunError
-from flowdsl.events import FlowFinished
-from flowdsl.image.store import ImageStore
+from flowdsl.events import FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
@@ -58,14 +58,18 @@ async def run_program(
         limits = limits._replace(private_addresses=True)
     if layers.max_requests is not None and (limits.max_requests is None or layers.max_requests < limits.max_requests):
         limits = limits._replace(max_requests=layers.max_requests)
+    id = new_run_id()
+    pictures = Pictures(storage.images, storage.metadata or layers.metadata, id, program.document, secrets)
     run = Run(
         program,
+        id=id,
+        pictures=pictures,
         host=host,
         names=_names(inputs, host, layers, secrets),
         secrets=secrets,
         layers=layers,
         limits=limits,
-        store=ImageStore(storage.images),
+        store=pictures.store,
         resources=resources,
         as_of=as_of,
         output=storage.output,
@@ -158,6 +162,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failure = error
         raise
     finally:
+        _name_pictures(run)
         if run.emit is not None:
             run.emit(
                 FlowFinished(
@@ -172,6 +177,18 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     in_doubt=len(run.in_doubt),
                 )
             )
+
+
+def _name_pictures(run: Run) -> None:
+    """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
+    if run.pictures is None:
+        return
+    run.pictures.finish()
+    if run.emit is None:
+        return
+    for text in run.pictures.problems:
+        hidden = run.secrets.hide(text)
+        run.emit(Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden))
 
 
 async def _main(frame: Frame) -> None:

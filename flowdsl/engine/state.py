@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flowdsl.document.document import StepNode
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.pictures import Pictures
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
@@ -72,6 +73,7 @@ class Run:
         "names",
         "observed",
         "output",
+        "pictures",
         "program",
         "resources",
         "root",
@@ -96,8 +98,11 @@ class Run:
         output: str,
         emit: Emit | None = None,
         effects: Effects | None = None,
+        id: str | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
-        self.id = new_run_id()
+        self.id = id or new_run_id()
+        self.pictures = pictures
         self.program = program
         self.host = host
         self.names = names

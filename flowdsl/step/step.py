@@ -26,7 +26,7 @@ from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowdsl.image.store import ImageStore
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
     from flowdsl.step.compiling import Execute, StepCompiler
     from flowdsl.step.service import Service
@@ -92,6 +92,13 @@ class StepContext(Protocol):
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emit a note: something the author should know; the run goes on."""
+        ...
+
+    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
+        """Give images that were stored their files with names for people, in this order, and say how they were made:
+        `prompt`, `model`, `service`, `size`, `quality`, `seed`, `request_id`, `cost_usd`, `edited`. The facts given
+        with no images are those of all that the step makes. What a step stores and does not name is named when it
+        ends, without metadata: only a picture with a `model` is marked as made by one."""
         ...
 
     def spend(self, usd: float | None) -> None:

@@ -10,6 +10,7 @@ from flowdsl.image.store import Image
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
 from flowdsl_steps.image.usage import added
+from flowdsl_steps.image.vendor import Endpoint
 
 
 class Purchase(NamedTuple):
@@ -19,6 +20,19 @@ class Purchase(NamedTuple):
     response: Response
     images: tuple[Image, ...]
     usd: float | None
+
+
+def facts_of(request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """What a request says of how its pictures are made."""
+    return {
+        "prompt": request.prompt,
+        "model": endpoint.label,
+        "service": endpoint.service,
+        "size": request.size,
+        "quality": request.quality,
+        "seed": request.seed,
+        "edited": bool(request.images),
+    }
 
 
 def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[str, Any]:
