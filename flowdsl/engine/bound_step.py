@@ -15,6 +15,7 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Invocation, Note
 from flowdsl.nearest import nearest
 from flowdsl.step.compiling import Resolver
+from flowdsl.step.flow_shapes import Parallel
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
@@ -24,6 +25,7 @@ from flowdsl.template.taint import holds_secret
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.engine.pictures import Maker
+    from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
@@ -66,6 +68,7 @@ class BoundStep:
             else:
                 self.resolvers[name] = placed.resolver(name)
         item, index = self.step.item(), self.step.index()
+        self.is_parallel = isinstance(self.spec.flow, Parallel)
         self.loop = None if item is None else (item[0], index[0] if index is not None else "")
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
         self.ready: Step | None = None
@@ -100,12 +103,12 @@ class BoundStep:
         """Waits for an async `run` and writes what it returns."""
         if self.loop is None:
             return self.write(frame, await result)
-        outer = frame.loops
-        frame.loops = (*outer, self.loop)
+        outer = frame.around
+        frame.around = (*outer, self.loop)
         try:
             written = await result
         finally:
-            frame.loops = outer
+            frame.around = outer
         return self.write(frame, written)
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
@@ -235,6 +238,12 @@ def _note(problem: Problem, frame: Frame) -> None:
         run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code=problem.code, text=text))
 
 
+def _last_number(path: str) -> int:
+    """The number at the end of a place, `flow[1].steps[2]`."""
+    digits = path.rpartition("[")[2].removesuffix("]")
+    return int(digits) if digits.isdecimal() else 0
+
+
 def _is_null(node: Node) -> bool:
     return node.kind == "scalar" and node.value is None
 
@@ -279,11 +288,11 @@ class FlowStep(RunningStep):
         maker = self._as_maker()
         return self._frame.run.store if maker is None else maker.store
 
-    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
         """Gives images their files with names for people, and says how they were made."""
         maker = self._as_maker()
         if maker is not None and self._frame.run.pictures is not None:
-            await self._frame.run.pictures.name(maker, images, facts)
+            await self._frame.run.pictures.name(maker, images, origin)
 
     def _as_maker(self) -> Maker | None:
         pictures = self._frame.run.pictures
@@ -301,6 +310,8 @@ class FlowStep(RunningStep):
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
+        if self._bound.is_parallel and block is not None:  # in a frame of its own
+            self._frame.around += (_last_number(block.path),)
         return run_steps(block.steps if block is not None else (), self._frame, self._invocation, iteration)
 
     def branch(self) -> FlowBranch:

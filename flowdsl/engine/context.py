@@ -14,6 +14,7 @@ from flowdsl.events import Emitted, Note, Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
 
@@ -82,7 +83,7 @@ class RunningStep:
             hide = run.secrets.hide_in
             run.emit(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
 
-    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
         """Gives images their files with names for people; alone, without a flow, they keep those they have."""
 
     def spend(self, usd: float | None) -> None:

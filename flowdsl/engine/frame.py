@@ -39,18 +39,18 @@ class Frame:
     """The FlowContext and the names of one branch of a run.
 
     `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
-    looked up, `evaluating` holds the vars that are being resolved, `loops` the FlowContext keys of item and index of
-    the loops around, from the outermost.
+    looked up, `evaluating` holds the vars that are being resolved, `around` the FlowContext keys of item and index of
+    each loop around, and the number of each branch, from the outermost.
     """
 
-    __slots__ = ("context", "depth", "evaluating", "invocation", "loops", "module", "names", "run")
+    __slots__ = ("around", "context", "depth", "evaluating", "invocation", "module", "names", "run")
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
         self.run = run
         self.context = context
         self.invocation: Invocation = run.root
         self.depth = 0
-        self.loops: tuple[tuple[str, str], ...] = ()
+        self.around: tuple[tuple[str, str] | int, ...] = ()
         self.evaluating: list[str] = []
         self.module: Module | None = None
         self.names = run.names

@@ -15,16 +15,16 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.image.manifest import add_to_manifest
 from flowdsl.image.metadata import packet
 from flowdsl.image.named_file import name_file, stem_of
+from flowdsl.image.origin import UNKNOWN, Origin
 from flowdsl.image.store import Image, ImageStore
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, StepNode
-    from flowdsl.engine.frame import Frame
     from flowdsl.engine.secrets import Secrets
     from flowdsl.events import Invocation
 
@@ -39,15 +39,34 @@ _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
 
 
+class Place(Protocol):
+    """The place of a step in a run: what a Frame says of it."""
+
+    @property
+    def invocation(self) -> Invocation:
+        """The step that runs."""
+        ...
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The FlowContext."""
+        ...
+
+    @property
+    def around(self) -> tuple[tuple[str, str] | int, ...]:
+        """The loops and branches around it."""
+        ...
+
+
 class Maker:
     """A step at one time it runs, as the maker of pictures: what they are called after, and what is known of them.
 
     `store` keeps apart what this step made, `order` sorts makers as the flow has them, whoever was done first.
     """
 
-    __slots__ = ("at", "facts", "id", "iterations", "order", "stem", "step", "store")
+    __slots__ = ("at", "id", "iterations", "order", "origin", "stem", "step", "store")
 
-    def __init__(self, store: ImageStore, stem: str, step: StepNode, frame: Frame) -> None:
+    def __init__(self, store: ImageStore, stem: str, step: StepNode, frame: Place) -> None:
         place = step.name_node.span
         self.store = store
         self.stem = stem
@@ -56,9 +75,9 @@ class Maker:
         self.at = f"{place.path}:{place.first.line}"
         self.order, self.iterations = _place_in_run(frame.invocation)
         if not self.iterations:
-            indexes = (frame.context.get(index) for _, index in frame.loops)
+            indexes = (frame.context.get(each[1]) for each in frame.around if isinstance(each, tuple))
             self.iterations = [index for index in indexes if isinstance(index, int)]
-        self.facts: dict[str, Any] = {}
+        self.origin = UNKNOWN
 
 
 class Pictures:
@@ -90,28 +109,31 @@ class Pictures:
     def _flow(self) -> str:
         return _flow_name(self._document)
 
-    def maker(self, step: StepNode, frame: Frame) -> Maker:
+    def maker(self, step: StepNode, frame: Place) -> Maker:
         """The maker that a step becomes when it asks where pictures go."""
         words = [step.id or self._flow]
-        for item, index in frame.loops:
-            value = frame.context.get(item)
-            self._secrets.notice(value)
-            words.append(_called(value) or _number(frame.context.get(index)))
+        for each in frame.around:
+            if isinstance(each, tuple):
+                value = frame.context.get(each[0])
+                self._secrets.notice(value)
+                words.append(_called(value) or _number(frame.context.get(each[1])))
+            elif step.id is None:  # a branch: what runs side by side is told apart by the key it writes
+                words.append(_own_key(step) or _number(each))
         stem = stem_of(map(self._secrets.hide_in, words)) or _NAMELESS
         maker = self.open[id(frame)] = Maker(self.store.part(), stem, step, frame)
         self._makers.append(maker)
         return maker
 
-    async def name(self, maker: Maker, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
-        """Names pictures of a maker, in this order. The facts are those of all it makes, unless told otherwise."""
+    async def name(self, maker: Maker, images: Sequence[Image], origin: Origin) -> None:
+        """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
         if not images:
-            maker.facts = dict(facts)
+            maker.origin = origin
         elif sum(image.bytes for image in images) < _SMALL:
-            self.name_now(maker, images, facts)
+            self.name_now(maker, images, origin)
         else:
-            await asyncio.to_thread(self.name_now, maker, images, facts)
+            await asyncio.to_thread(self.name_now, maker, images, origin)
 
-    def name_now(self, maker: Maker | None, images: Iterable[Image], facts: Mapping[str, Any] | None = None) -> None:
+    def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
         """The same in this thread. A picture that has a name keeps it."""
         with self._turn:
             fresh = [image for image in images if id(image) not in self._named]
@@ -119,7 +141,7 @@ class Pictures:
             self._busy += 1
         try:
             for image in fresh:
-                self._name(maker, image, {**(maker.facts if maker else {}), **(facts or {})})
+                self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
         finally:
             with self._turn:
                 self._busy -= 1
@@ -144,59 +166,60 @@ class Pictures:
         except OSError as error:
             self.problems.append(f"the manifest in {self.folder} cannot be written: {error.strerror or error}")
 
-    def _name(self, maker: Maker | None, image: Image, facts: dict[str, Any]) -> None:
+    def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
         self._orders[id(image)] = maker.order if maker is not None else _LAST
         before = self._files.get(image.sha256)
-        if before is not None and "model" not in facts:  # bytes that a step has taken from a picture of this run
+        if before is not None and origin.model is None:  # bytes that a step has taken from a picture of this run
             image.take_name(before)
             return
         now = _now()
         digest = None
         try:
             stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
-            digest = name_file(self.folder, stem, image, self._packet(maker, image, facts, now))
+            digest = name_file(self.folder, stem, image, self._packet(maker, image, origin, now))
         except OSError as error:
             self.problems.append(f"{image.path} stays without another name: {error.strerror or error}")
         self._files[image.sha256] = image.path
-        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, facts, digest, now))
+        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, digest, now))
 
-    def _packet(self, maker: Maker | None, image: Image, facts: Mapping[str, Any], now: str) -> bytes | None:
+    def _packet(self, maker: Maker | None, image: Image, origin: Origin, now: str) -> bytes | None:
         """The metadata of a picture that a model made; None for others, whose origin nobody knows."""
-        if self._level == "none" or "model" not in facts:
+        if self._level == "none" or origin.model is None:
             return None
         at = PurePath(maker.at).name if maker is not None else ""
         found = {
             "xmp:CreateDate": now,
-            "Iptc4xmpExt:AISystemUsed": facts["model"],
-            "flowdsl:size": _size_of(image) or facts.get("size"),
+            "Iptc4xmpExt:AISystemUsed": origin.model,
+            "flowdsl:size": _size_of(image) or origin.size,
             "flowdsl:flow": self._flow,
             "flowdsl:step": f"{maker.id or maker.step} {at}" if maker is not None else None,
-            "flowdsl:requestId": facts.get("request_id"),
+            "flowdsl:requestId": origin.request_id,
         }
         if self._level == "full":
-            found["Iptc4xmpExt:AIPromptInformation"] = facts.get("prompt")
+            found["Iptc4xmpExt:AIPromptInformation"] = origin.prompt
         texts = {name: str(value) for name, value in self._secrets.hide_in(found).items() if value is not None}
-        return packet(texts, edited=bool(facts.get("edited")))
+        return packet(texts, edited=origin.edited)
 
-    def _line(
-        self, maker: Maker | None, image: Image, facts: Mapping[str, Any], digest: str | None, now: str
-    ) -> dict[str, Any]:
+    def _line(self, maker: Maker | None, image: Image, origin: Origin, digest: str | None, now: str) -> dict[str, Any]:
         """A picture in the manifest."""
         found = {
             "file": _inside(image.path, self.folder),
             "original": _inside(image.original, self.folder),
-            **{name: facts.get(name) for name in ("prompt", "model", "service")},
+            "prompt": origin.prompt,
+            "model": origin.model,
+            "service": origin.service,
             "revised_prompt": image.revised_prompt,
             "mime": image.mime,
             "size": _size_of(image),
-            **{name: facts.get(name) for name in ("quality", "seed")},
+            "quality": origin.quality,
+            "seed": origin.seed,
             "flow": self._flow,
             "step": maker and maker.step,
             "id": maker and maker.id,
             "at": maker and maker.at,
             "iteration": (maker and maker.iterations) or None,
-            "cost_usd": facts.get("cost_usd"),
-            "request_id": facts.get("request_id"),
+            "cost_usd": origin.cost_usd,
+            "request_id": origin.request_id,
             "sha256": image.sha256,
             "file_sha256": digest,
             "run": self._run,
@@ -242,6 +265,12 @@ def _called(item: Any) -> str:
     if isinstance(item, Mapping):
         item = next((item[name] for name in _ITEM_NAMES if isinstance(item.get(name), (str, int))), None)
     return str(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
+
+
+def _own_key(step: StepNode) -> str:
+    """The FlowContext key of a step's first output, where the author chose it."""
+    node = step.keys.get(step.spec.writes_to or "")
+    return str(node.value) if node is not None else ""
 
 
 def _number(index: Any) -> str:

@@ -140,7 +140,7 @@ def _numbered(folder: Path, stem: str, suffix: str, claim: Callable[[Path], None
     def path(number: int) -> Path:
         return folder / f"{stem}-{number}{suffix}"
 
-    number = _first_free(lambda number: os.path.lexists(path(number)))
+    number = first_free(lambda number: os.path.lexists(path(number)))
     while True:
         try:
             claim(path(number))
@@ -150,7 +150,7 @@ def _numbered(folder: Path, stem: str, suffix: str, claim: Callable[[Path], None
             return path(number)
 
 
-def _first_free(is_taken: Callable[[int], bool]) -> int:
+def first_free(is_taken: Callable[[int], bool]) -> int:
     """A number that is free, found in few questions however many are taken."""
     low, high = 0, 1
     while is_taken(high):

@@ -26,6 +26,7 @@ from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
     from flowdsl.step.compiling import Execute, StepCompiler
@@ -94,11 +95,10 @@ class StepContext(Protocol):
         """Emit a note: something the author should know; the run goes on."""
         ...
 
-    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
-        """Give images that were stored their files with names for people, in this order, and say how they were made:
-        `prompt`, `model`, `service`, `size`, `quality`, `seed`, `request_id`, `cost_usd`, `edited`. The facts given
-        with no images are those of all that the step makes. What a step stores and does not name is named when it
-        ends, without metadata: only a picture with a `model` is marked as made by one."""
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Give images that were stored their files with names for people, in this order, and say how they were made.
+        What is said without images is said of all that come. What a step stores and does not name is named when it
+        ends."""
         ...
 
     def spend(self, usd: float | None) -> None:

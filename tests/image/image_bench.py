@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.engine.budget import RunBudget
+from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.limits import Limits, Reservation
 from flowdsl.step.service import Service
@@ -50,7 +51,7 @@ class Ground:
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         self.notes.append((code, text))
 
-    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
         pass
 
     def spend(self, usd: float | None) -> None:

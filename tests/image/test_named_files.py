@@ -339,7 +339,7 @@ def test_a_free_number_is_found_in_few_questions() -> None:
         asked.append(number)
         return number <= 10_000
 
-    assert named_file._first_free(is_taken) == 10_001
+    assert named_file.first_free(is_taken) == 10_001
     assert len(asked) < 32
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described, facts_of
+from flowdsl_steps.image.image_result import Purchase, described, origin_of
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
@@ -59,8 +60,8 @@ class Ground(Protocol):
         """Hears what somebody should know."""
         ...
 
-    async def name_images(self, images: Sequence[Image], facts: Mapping[str, Any]) -> None:
-        """Gives pictures their files, in this order; facts without pictures are those of all that come."""
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Gives pictures their files, in this order; what is said without pictures is said of all that come."""
         ...
 
     def spend(self, usd: float | None) -> None:
@@ -92,7 +93,7 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     endpoint = protocol.endpoint(ctx.service, request)
     requests = split(request, vendor, endpoint)
     ctx.store.prepare()
-    await ctx.name_images((), facts_of(request, endpoint))
+    await ctx.name_images((), origin_of(request, endpoint))
     for text in endpoint.notes:
         ctx.note("endpoint-changed", text)
     if len(requests) > 1:
@@ -181,8 +182,9 @@ class _Generation:
             self._ctx.spend(None if each.response.charged_before else each.usd)
         for each in purchases:
             own = None if each.usd is None else each.usd / len(each.images)
-            facts = {**facts_of(each.request, self._endpoint), "request_id": each.response.request_id, "cost_usd": own}
-            await self._ctx.name_images(each.images, facts)
+            origin = origin_of(each.request, self._endpoint)
+            origin = origin._replace(request_id=each.response.request_id, cost_usd=own)
+            await self._ctx.name_images(each.images, origin)
         if failures:
             raise self._failure(failures, attempts)
         images = [image for each in purchases for image in each.images]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
+from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
@@ -22,17 +23,17 @@ class Purchase(NamedTuple):
     usd: float | None
 
 
-def facts_of(request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
+def origin_of(request: ImageRequest, endpoint: Endpoint) -> Origin:
     """What a request says of how its pictures are made."""
-    return {
-        "prompt": request.prompt,
-        "model": endpoint.label,
-        "service": endpoint.service,
-        "size": request.size,
-        "quality": request.quality,
-        "seed": request.seed,
-        "edited": bool(request.images),
-    }
+    return Origin(
+        prompt=request.prompt,
+        model=endpoint.label,
+        service=endpoint.service,
+        size=request.size,
+        quality=request.quality,
+        seed=request.seed,
+        edited=bool(request.images),
+    )
 
 
 def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[str, Any]:
