@@ -26,6 +26,7 @@ _HOMES = {
     ),
     "events": "Emitted Event FlowFinished Invocation Note Progress StepFailed StepFinished StepStarted",
     "host": "Host Storage",
+    "image.origin": "Origin",
     "image.store": "Image ImageStore",
     "limits": "Budget Limits Reservation",
     "source": "Position Source Span",

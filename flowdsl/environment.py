@@ -347,6 +347,7 @@ class Flow:
             limits=self._settings.limits,
             as_of=environment.as_of,
             resources=resources,
+            metadata=self._settings.metadata,
             emit=on_event,
             effects=effects,
         )

@@ -52,28 +52,37 @@ class Host(Unchanging):
         self._set(kv=frozen(kv), objects=frozen(objects), variables=frozen(variables))
 
 
+METADATA = ("none", "basic", "full")
+"""How much the files of pictures may say of themselves."""
+
+
 class Storage(Unchanging):
     """The folders of runs: `images` is where pictures are stored, `output` where steps such as SAVE_IMAGES write, and
-    no file outside it.
+    no file outside it. `metadata` is how much the files of pictures say of themselves: `none`, `basic` (the default,
+    unless flowdsl.toml says otherwise) or `full`, which adds the prompt.
 
     Raises:
-        UsageError: an argument that is no path.
+        UsageError: an argument that is no path, or a level of metadata that does not exist.
     """
 
-    __slots__ = ("images", "output")
+    __slots__ = ("images", "metadata", "output")
 
     images: str
     output: str
+    metadata: str | None
 
     def __init__(
         self,
         *,
         images: str | os.PathLike[str] = "flowdsl-images",
         output: str | os.PathLike[str] = "flowdsl-output",
+        metadata: str | None = None,
     ) -> None:
         for name, value in (("images", images), ("output", output)):
             expect(name, value, (str, os.PathLike), "the path of a folder")
-        self._set(images=os.fspath(images), output=os.fspath(output))
+        if metadata is not None and metadata not in METADATA:
+            raise UsageError(f"metadata is one of {', '.join(METADATA)}, not {metadata!r}")
+        self._set(images=os.fspath(images), output=os.fspath(output), metadata=metadata)
 
 
 def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
-from flowdsl.cli.summary import cost, picture, reused
+from flowdsl.cli.summary import cost, pictures, reused
 from flowdsl.events import FlowFinished
 from flowdsl.template.json_values import to_json
 
@@ -55,10 +55,10 @@ class Account:
         end = self.finished
         if end is None:
             return ""
-        lines = iterations(end.failed)
-        lines += [picture(image) for image in end.images]
-        if end.images:
-            number = f"{len(end.images)} image{'' if len(end.images) == 1 else 's'}"
+        made = pictures(end.images)
+        lines = [*iterations(end.failed), *made]
+        if made:
+            number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
         lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it

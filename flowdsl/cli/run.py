@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, pair, seconds, usd
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, one_of, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import from_file, from_options
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
+from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
@@ -22,7 +23,7 @@ from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow
 from flowdsl.errors import RunError
-from flowdsl.host import Host, Storage
+from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def perform(options: Namespace, source: Source) -> int:
     with ExitStack() as stack:
         settings: dict[str, Any] = {
             "host": Host(env=env),
-            "storage": Storage(images=options.out or "flowdsl-images", output=options.out or "flowdsl-output"),
+            "storage": Storage(
+                images=options.out or "flowdsl-images",
+                output=options.out or "flowdsl-output",
+                metadata=options.metadata,
+            ),
             "as_of": options.as_of,
             "limits": Limits(
                 timeout_s=options.timeout,
@@ -95,7 +100,7 @@ def perform(options: Namespace, source: Source) -> int:
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options)
+            _print_result(result, options, inner_names(flow.document, names))
     except (BrokenPipeError, UnwrittenOutput):
         sys.stderr.write(account.text())
         raise
@@ -122,7 +127,7 @@ def _failed(error: RunError, account: Account, options: Namespace) -> int:
     return code
 
 
-def _print_result(result: Result, options: Namespace) -> None:
+def _print_result(result: Result, options: Namespace, inner: set[str]) -> None:
     if options.json:
         import json
 
@@ -132,9 +137,7 @@ def _print_result(result: Result, options: Namespace) -> None:
 
         print_result(result, simulated=options.simulate)
     else:
-        from flowdsl.cli.summary import summary
-
-        print(summary(result, simulated=options.simulate))
+        print(summary(result, simulated=options.simulate, inner=inner))
 
 
 def parser() -> Parser:
@@ -174,6 +177,12 @@ def add_options(parser: Parser) -> None:
         "--out",
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
+    )
+    parser.add_argument(
+        "--metadata",
+        type=one_of(*METADATA),
+        metavar="LEVEL",
+        help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
 from flowdsl.image.store import Image
 
 if TYPE_CHECKING:
+    from flowdsl.document.document import Document
     from flowdsl.engine.result import Result
 
 _SHOWN = 100
+_CENT = 0.01
 
 
-def summary(result: Result, *, simulated: bool) -> str:
-    """The outcome as text for people."""
-    lines = [picture(image) for image in result.images]
-    hidden = result.to_json()
-    for value, (name, shown) in zip(result.outputs.values(), hidden.items(), strict=False):
-        if not _only_images(value):
+def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> str:
+    """The outcome as text for people; the outputs whose names are `inner` are left out."""
+    lines = pictures(result.made)
+    number = len(lines)
+    files: dict[str, None] = {}
+    for (name, value), shown in zip(result.outputs.items(), result.to_json().values(), strict=False):
+        if name in inner or _only_images(value):
+            continue
+        paths = _paths(shown)
+        if paths is None:
             lines.append(f"{visible_line(name)}: {_short(shown)}")
-    number = len(result.images)
+        files |= dict.fromkeys(map(_near, paths or ()))
+    lines += files
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
     lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
     return "\n".join([*lines, *reused(result.reused)])
@@ -34,6 +41,20 @@ def reused(number: int) -> list[str]:
         return []
     requests = "1 paid request was" if number == 1 else f"{number} paid requests were"
     return [f"{requests} not sent again: the result of the first time was used"]
+
+
+def inner_names(document: Document, given: Iterable[str]) -> set[str]:
+    """The names of a run whose values nobody asked for, when a flow does not say what its outputs are: what the caller
+    has given, and the variables of loops."""
+    if document.outputs is not None:
+        return set()
+    loops = (found for step in document.every_step() for found in (step.item(), step.index()) if found is not None)
+    return {*given, *(document.inputs or ()), *(name for name, _ in loops)}
+
+
+def pictures(images: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Pictures, one in a line: each file once."""
+    return [picture(image) for image in {image["path"]: image for image in images}.values()]
 
 
 def picture(image: Mapping[str, Any]) -> str:
@@ -50,6 +71,14 @@ def _near(path: str) -> str:
     except ValueError:  # another drive
         return path
     return path if relative.startswith(os.pardir) else relative
+
+
+def _paths(value: Any) -> list[str] | None:
+    """The paths that a value is, or a list is of, where each is a file that exists."""
+    found = value if isinstance(value, list) else [value]
+    if all(isinstance(path, str) and os.path.isabs(path) and os.path.isfile(path) for path in found):  # noqa: PTH117, PTH113
+        return found
+    return None
 
 
 def _only_images(value: Any) -> bool:
@@ -71,5 +100,6 @@ def _short(plain: Any) -> str:
 def cost(usd: float | None, simulated: bool) -> str:
     """What a run cost, in words."""
     if simulated:
-        return "simulated, nothing was charged"
+        about = "" if usd is None else f"${usd:.2f}" if usd >= _CENT else f"${usd:.4f}"
+        return f"simulated, would cost about {about}" if usd else "simulated, nothing was charged"
     return "cost unknown" if usd is None else f"cost ${usd:.4f}" if usd else "no cost"

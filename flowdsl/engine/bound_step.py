@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Invocation, Note
 from flowdsl.nearest import nearest
 from flowdsl.step.compiling import Resolver
+from flowdsl.step.flow_shapes import Parallel
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
@@ -24,6 +25,9 @@ from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
+    from flowdsl.engine.pictures import Maker
+    from flowdsl.image.origin import Origin
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
@@ -64,6 +68,9 @@ class BoundStep:
                 self.deferred_given[name] = node.plain() if is_constant(node) else UNKNOWN
             else:
                 self.resolvers[name] = placed.resolver(name)
+        item, index = self.step.item(), self.step.index()
+        self.is_parallel = isinstance(self.spec.flow, Parallel)
+        self.loop = None if item is None else (item[0], index[0] if index is not None else "")
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
         self.ready: Step | None = None
         if not dynamic and self.spec.service is None:
@@ -95,7 +102,15 @@ class BoundStep:
 
     async def finish(self, frame: Frame, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
-        return self.write(frame, await result)
+        if self.loop is None:
+            return self.write(frame, await result)
+        outer = frame.around
+        frame.around = (*outer, self.loop)
+        try:
+            written = await result
+        finally:
+            frame.around = outer
+        return self.write(frame, written)
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -190,6 +205,9 @@ class BoundStep:
             return None
         if not isinstance(result, Mapping):
             raise _no_map(self.spec, result)
+        pictures = frame.run.pictures
+        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
+            pictures.name_now(maker, list(maker.store.made))
         written = frame.run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
@@ -223,6 +241,12 @@ def _note(problem: Problem, frame: Frame) -> None:
         run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code=problem.code, text=text))
 
 
+def _last_number(path: str) -> int:
+    """The number at the end of a place, `flow[1].steps[2]`."""
+    digits = path.rpartition("[")[2].removesuffix("]")
+    return int(digits) if digits.isdecimal() else 0
+
+
 def _is_null(node: Node) -> bool:
     return node.kind == "scalar" and node.value is None
 
@@ -239,12 +263,13 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
 class FlowStep(RunningStep):
     """What a step sees of its run in a flow: also its options, its service, and the blocks in it."""
 
-    __slots__ = ("_bound", "_service")
+    __slots__ = ("_bound", "_maker", "_service")
 
     def __init__(self, bound: BoundStep, frame: Frame) -> None:
         super().__init__(frame)
         self._bound = bound
         self._service: Service | None = None
+        self._maker: Maker | None = None
         self.step = bound.spec.name
         self.path = bound.step.path
         self.id = bound.step.id
@@ -260,6 +285,24 @@ class FlowStep(RunningStep):
             self._service = self._frame.run.service(self._bound.step)
         return self._service
 
+    @property
+    def store(self) -> ImageStore:
+        """Where image bytes go; what comes of them is called after this step."""
+        maker = self._as_maker()
+        return self._frame.run.store if maker is None else maker.store
+
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Gives images their files with names for people, and says how they were made."""
+        maker = self._as_maker()
+        if maker is not None and self._frame.run.pictures is not None:
+            await self._frame.run.pictures.name(maker, images, origin)
+
+    def _as_maker(self) -> Maker | None:
+        pictures = self._frame.run.pictures
+        if self._maker is None and pictures is not None:
+            self._maker = pictures.maker(self._bound.step, self._frame)
+        return self._maker
+
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
         value = self._bound.input(self._frame, type)
@@ -270,6 +313,8 @@ class FlowStep(RunningStep):
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
+        if self._bound.is_parallel and block is not None:  # in a frame of its own
+            self._frame.around += (_last_number(block.path),)
         return run_steps(block.steps if block is not None else (), self._frame, self._invocation, iteration)
 
     def branch(self) -> FlowBranch:

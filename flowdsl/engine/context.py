@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,8 @@ from flowdsl.events import Emitted, Note, Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowdsl.image.store import ImageStore
+    from flowdsl.image.origin import Origin
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
 
 T = TypeVar("T")
@@ -91,6 +92,9 @@ class RunningStep:
         if run.emit is not None:
             hide = run.secrets.hide_in
             run.emit(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
+
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Gives images their files with names for people; alone, without a flow, they keep those they have."""
 
     def spend(self, usd: float | None) -> None:
         """Adds to the cost of the run."""

@@ -12,12 +12,12 @@ from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.paid import Paid
+from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
-from flowdsl.engine.state import Run
+from flowdsl.engine.state import Run, new_run_id
 from flowdsl.errors import LimitExceeded, RunError
-from flowdsl.events import FlowFinished
-from flowdsl.image.store import ImageStore
+from flowdsl.events import FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
@@ -45,6 +45,7 @@ async def run_program(
     limits: Limits,
     as_of: date | None,
     resources: Resources,
+    metadata: str | None = None,
     emit: Emit | None = None,
     effects: Effects | None = None,
 ) -> Result:
@@ -55,14 +56,18 @@ async def run_program(
     """
     secrets = Secrets(host.secrets or layers.environ.get)
     secrets.notice(inputs)
+    id = new_run_id()
+    pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets)
     run = Run(
         program,
+        id=id,
+        pictures=pictures,
         host=host,
         names=_names(inputs, host, layers, secrets),
         secrets=secrets,
         layers=layers,
         limits=limits,
-        store=ImageStore(storage.images),
+        store=pictures.store,
         resources=resources,
         as_of=as_of,
         output=storage.output,
@@ -164,6 +169,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failed = around(error).failed(error.step, error.path)
         raise
     finally:
+        _name_pictures(run)
         if run.emit is not None:
             run.emit(
                 FlowFinished(
@@ -180,6 +186,18 @@ async def _executed(frame: Frame) -> dict[str, Any]:
                     failed=failed,
                 )
             )
+
+
+def _name_pictures(run: Run) -> None:
+    """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
+    if run.pictures is None:
+        return
+    run.pictures.finish()
+    if run.emit is None:
+        return
+    for text in run.pictures.problems:
+        hidden = run.secrets.hide(text)
+        run.emit(Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden))
 
 
 async def _main(frame: Frame) -> None:

@@ -44,16 +44,29 @@ class Frame:
 
     `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
     looked up, `evaluating` holds the vars that are being resolved, `paid` what earlier attempts of the block around it
-    bought.
+    bought, `around` the FlowContext keys of item and index of each loop around, and the number of each branch, from the
+    outermost.
     """
 
-    __slots__ = ("__weakref__", "context", "depth", "evaluating", "invocation", "module", "names", "paid", "run")
+    __slots__ = (
+        "__weakref__",
+        "around",
+        "context",
+        "depth",
+        "evaluating",
+        "invocation",
+        "module",
+        "names",
+        "paid",
+        "run",
+    )
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
         self.run = run
         self.context = context
         self.invocation: Invocation = run.root
         self.depth = 0
+        self.around: tuple[tuple[str, str] | int, ...] = ()
         self.evaluating = Evaluation(run.limits.template.max_seconds)
         self.module: Module | None = None
         self.paid: Paid | None = None

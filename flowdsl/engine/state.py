@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.iterations import Around
+    from flowdsl.engine.pictures import Pictures
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
@@ -77,6 +78,7 @@ class Run:
         "names",
         "observed",
         "output",
+        "pictures",
         "program",
         "resources",
         "root",
@@ -102,8 +104,11 @@ class Run:
         output: str,
         emit: Emit | None = None,
         effects: Effects | None = None,
+        id: str | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
-        self.id = new_run_id()
+        self.id = id or new_run_id()
+        self.pictures = pictures
         self.program = program
         self.host = host
         self.names = names

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -47,12 +47,24 @@ _ABANDONED_S = 24 * 3600
 class Image(Mapping[str, Any]):
     """One generated image: a mapping over those of its keys that are known, which are its attributes too.
 
-    `path` is the absolute path of the stored file, `bytes` its size, `width` and `height` are pixels, `url` is the
-    vendor's address for it and `url_expires_at` the Unix time in seconds when that ends. Two images are equal when
-    their bytes and what is known of them are.
+    `path` is the absolute path of its file, `bytes` its size, `width` and `height` are pixels, `url` is the vendor's
+    address for it and `url_expires_at` the Unix time in seconds when that ends. In a run that file has a name for
+    people, and may hold metadata; `original` is the path of the bytes as they came, which `bytes` and `sha256` are of.
+    Two images are equal when their bytes and what is known of them are.
     """
 
-    __slots__ = ("bytes", "height", "mime", "path", "revised_prompt", "sha256", "url", "url_expires_at", "width")
+    __slots__ = (
+        "_path",
+        "bytes",
+        "height",
+        "mime",
+        "original",
+        "revised_prompt",
+        "sha256",
+        "url",
+        "url_expires_at",
+        "width",
+    )
 
     def __init__(
         self,
@@ -67,7 +79,8 @@ class Image(Mapping[str, Any]):
         revised_prompt: str | None = None,
         url_expires_at: int | None = None,
     ) -> None:
-        self.path: Final = path
+        self._path = path
+        self.original: Final = path
         self.mime: Final = mime
         self.bytes: Final = bytes
         self.sha256: Final = sha256
@@ -78,8 +91,22 @@ class Image(Mapping[str, Any]):
         self.url_expires_at: Final = url_expires_at
 
     @property
+    def path(self) -> str:
+        """The absolute path of its file."""
+        return self._path
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its file has a name for people."""
+        return self._path != self.original
+
+    def take_name(self, path: str) -> None:
+        """Gives it the file with a name for people; a run does so once, before any step sees the image."""
+        self._path = path
+
+    @property
     def b64_json(self) -> str:
-        """The bytes of the file in base64, computed at each reading.
+        """The bytes as they came in base64, computed at each reading.
 
         Raises:
             StepError: the file is gone.
@@ -89,16 +116,16 @@ class Image(Mapping[str, Any]):
         return pybase64.b64encode(self.read()).decode("ascii")
 
     def read(self) -> builtins.bytes:
-        """The bytes of the file.
+        """The bytes as they came, without metadata of ours.
 
         Raises:
             StepError: the file is gone.
         """
         try:
-            return Path(self.path).read_bytes()
+            return Path(self.original).read_bytes()
         except OSError as error:
             raise StepError(
-                f"the image {self.path} cannot be read: {error.strerror or error}",
+                f"the image {self.original} cannot be read: {error.strerror or error}",
                 code="image-unreadable",
                 hint="the image store was moved or emptied after the image was made",
             ) from error
@@ -123,7 +150,8 @@ class Image(Mapping[str, Any]):
         return sum(1 for _ in self)
 
     def _identity(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, key) for key in _KEYS if key != "b64_json")
+        known = (getattr(self, key) for key in _KEYS if key not in ("path", "b64_json"))
+        return (self.original, *known)
 
     def __eq__(self, other: object) -> bool:
         return self._identity() == other._identity() if isinstance(other, Image) else NotImplemented
@@ -146,8 +174,15 @@ class ImageStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._given = folder
         self._prepared = False
+        self._whole: ImageStore | None = None
         self.made: list[Image] = []
         """Every image that this object stored, in the order in which they were complete."""
+
+    def part(self) -> ImageStore:
+        """A store of the same folder that keeps apart what it made itself; this one has it too."""
+        part = ImageStore(self.folder)
+        part._whole = self
+        return part
 
     @cached_property
     def folder(self) -> Path:
@@ -160,7 +195,9 @@ class ImageStore:
         Raises:
             StepError: the folder cannot be made or written to.
         """
-        if not self._prepared:
+        if self._whole is not None:
+            self._whole.prepare()
+        elif not self._prepared:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._sweep()
@@ -177,7 +214,7 @@ class ImageStore:
         """
         self.prepare()
         try:
-            return ImageWriter(self.folder, limit, self.made)
+            return ImageWriter(self.folder, limit, self._take)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -190,6 +227,11 @@ class ImageStore:
         with self.writer() as writer:
             writer.write(content)
             return writer.commit()
+
+    def _take(self, image: Image) -> None:
+        self.made.append(image)
+        if self._whole is not None:
+            self._whole._take(image)
 
     def _sweep(self) -> None:
         for part in self.folder.glob(f".*{_PART}"):
@@ -208,13 +250,13 @@ class ImageWriter:
     As a context manager it aborts unless it was committed.
     """
 
-    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_made", "_part", "size")
+    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_part", "_take", "size")
 
-    def __init__(self, folder: Path, limit: int | None = None, made: list[Image] | None = None) -> None:
+    def __init__(self, folder: Path, limit: int | None = None, take: Callable[[Image], None] | None = None) -> None:
         self._folder = folder
         self._limit = limit
-        self._made = made
-        self._part, self._descriptor = _open_part(folder)
+        self._take = take
+        self._part, self._descriptor = open_part(folder)
         self._hash = hashlib.sha256()
         self._head = b""
         self.size = 0
@@ -278,8 +320,8 @@ class ImageWriter:
             revised_prompt=revised_prompt,
             url_expires_at=url_expires_at,
         )
-        if self._made is not None:
-            self._made.append(image)
+        if self._take is not None:
+            self._take(image)
         return image
 
     def _is_stored(self, path: Path) -> bool:
@@ -320,7 +362,7 @@ def _unwritable(folder: Path, error: OSError) -> StepError:
     return StepError(f"the image cannot be stored in {folder}: {error.strerror or error}", code="image-unwritable")
 
 
-def _open_part(folder: Path) -> tuple[Path, int]:
+def open_part(folder: Path) -> tuple[Path, int]:
     """A new part file, and a descriptor that holds its lock as long as this process lives."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
@@ -89,6 +89,18 @@ def count(settings: Settings | None, name: str) -> int | None:
     value = None if settings is None else settings[1].get(name)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise UsageError(f"{settings[0] if settings else ''}: {name} must be a whole number from 0 on")
+    return value
+
+
+def choice(settings: Settings | None, name: str, choices: Iterable[str]) -> str | None:
+    """A setting that is one of some words; None when the file does not say.
+
+    Raises:
+        UsageError: it is another.
+    """
+    value: str | None = None if settings is None else settings[1].get(name)
+    if value is not None and value not in choices:
+        raise UsageError(f"{settings[0] if settings else ''}: {name} is one of {', '.join(choices)}")
     return value
 
 

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowdsl.host import METADATA
 from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
     PROJECT_FILE,
     Settings,
+    choice,
     count,
     flag,
     named_file,
@@ -29,11 +31,13 @@ USER = "the user's settings"
 
 
 class InForce(NamedTuple):
-    """Settings of services, the limits of a run, and what is wrong with the project's settings file."""
+    """Settings of services, the limits of a run, what is wrong with the project's settings file, and how much it lets
+    the files of pictures say (None: it does not say)."""
 
     services: ServiceLayers
     limits: Limits
     findings: list[Diagnostic]
+    metadata: str | None
 
 
 def in_force(
@@ -68,7 +72,7 @@ def in_force(
         findings.append(unheeded(project[0], "private_addresses"))
     allowed = (*endpoints, *texts(user, "allow_endpoints"))
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
-    return InForce(made, lowered, findings)
+    return InForce(made, lowered, findings, choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA))
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

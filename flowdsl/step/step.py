@@ -26,7 +26,8 @@ from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flowdsl.image.store import ImageStore
+    from flowdsl.image.origin import Origin
+    from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
     from flowdsl.step.compiling import Execute, StepCompiler
     from flowdsl.step.service import Service
@@ -97,6 +98,12 @@ class StepContext(Protocol):
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emit a note: something the author should know; the run goes on."""
+        ...
+
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Give images that were stored their files with names for people, in this order, and say how they were made.
+        What is said without images is said of all that come. What a step stores and does not name is named when it
+        ends."""
         ...
 
     def spend(self, usd: float | None) -> None:

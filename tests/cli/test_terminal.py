@@ -83,7 +83,7 @@ def test_progress_on_a_terminal_lives_and_leaves_one_line_for_each_step(tmp_path
     assert len(set(re.findall(r"OPENAI_IMAGE_GENERATION (\d\.\d) s drawing\n", shown))) >= 3
     stays = re.sub(r"\d+\.\d s", "0.0 s", what_stays(shown))
     assert stays == "\x1b[32m✓\x1b[0m SET 0.0 s\n\x1b[32m✓\x1b[0m OPENAI_IMAGE_GENERATION 0.0 s\n"
-    assert re.search(r"^flowdsl-images/\w+\.png  1024x1024  PNG\n", out)
+    assert re.search(r"^flowdsl-images/a-1\.png  1024x1024  PNG\n", out)
 
 
 EMITTING = """\
@@ -196,8 +196,8 @@ def test_a_disk_that_takes_no_picture_ends_the_run_at_once_and_says_so(tmp_path:
             check=False,
         )
     assert found.returncode == 1
-    assert f"the image cannot be stored in {tmp_path}/flowdsl-images: File too large" in found.stderr
-    assert list((tmp_path / "flowdsl-images").iterdir()) == []
+    assert f"the image cannot be stored in {tmp_path}/flowdsl-images/.originals: File too large" in found.stderr
+    assert [path.name for path in (tmp_path / "flowdsl-images").rglob("*")] == [".originals"]
 
 
 TWO_PICTURES = """\
@@ -234,7 +234,7 @@ def test_a_run_that_is_ended_names_its_pictures_and_what_may_be_billed(
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
         requests = simulator.request_count
-    (picture,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.name != "a.flow.yaml")
+    (picture,) = (tmp_path / "flowdsl-images").glob("*.png")
     assert (process.returncode, out, requests) == (code, "", 2)
     assert err == (
         f"flowdsl-images/{picture.name}  1024x1024  PNG\n1 image made, cost unknown\n"
@@ -271,7 +271,7 @@ def test_a_result_that_stdout_does_not_take_is_told_on_stderr(line: str, code: i
     (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
     with Simulator() as simulator:
         found = run_in_shell(line, tmp_path, simulator)
-    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    (picture,) = (tmp_path / "flowdsl-images").glob("*.png")
     assert (found.returncode, found.stdout) == (code, "")
     assert found.stderr.startswith(f"flowdsl-images/{picture.name}  1024x1024  PNG\n1 image made, cost $")
     assert found.stderr.endswith(said)
@@ -282,7 +282,7 @@ def test_a_stderr_that_cannot_be_written_to_costs_no_result(line: str, tmp_path:
     (tmp_path / "a.flow.yaml").write_text(FLOW, encoding="utf-8")
     with Simulator() as simulator:
         found = run_in_shell(line, tmp_path, simulator)
-    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    (picture,) = (tmp_path / "flowdsl-images").glob("*.png")
     assert found.returncode == 0
     assert picture.name in found.stdout
 
@@ -322,7 +322,7 @@ def test_a_bug_of_ours_after_a_picture_does_not_leave_it_without_a_name(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("flowdsl.cli.run._quiet", lambda options: show)
     assert main(["run", "a.flow.yaml", "--simulate", "-q"]) == 3
-    (picture,) = (tmp_path / "flowdsl-images").iterdir()
+    (picture,) = (tmp_path / "flowdsl-images").glob("*.png")
     assert f"flowdsl-images/{picture.name}" in capsys.readouterr().err
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.engine.budget import RunBudget
-from flowdsl.image.store import ImageStore
+from flowdsl.image.origin import Origin
+from flowdsl.image.store import Image, ImageStore
 from flowdsl.limits import Limits, Reservation
 from flowdsl.step.service import Service
 from flowdsl.step.step import Step, Written
@@ -49,6 +50,9 @@ class Ground:
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         self.notes.append((code, text))
+
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        pass
 
     def spend(self, usd: float | None) -> None:
         self.spent.append(usd)

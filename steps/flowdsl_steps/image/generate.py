@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described
+from flowdsl_steps.image.image_result import Purchase, described, origin_of
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
@@ -61,6 +62,10 @@ class Ground(Protocol):
         """Hears what somebody should know."""
         ...
 
+    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
+        """Gives pictures their files, in this order; what is said without pictures is said of all that come."""
+        ...
+
     def spend(self, usd: float | None) -> None:
         """Hears what was paid; None is an unknown sum."""
         ...
@@ -95,6 +100,7 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
     refuse_stray_key(ctx.service, vendor, endpoint.url)
     requests = split(request, vendor, endpoint)
     ctx.store.prepare()
+    await ctx.name_images((), origin_of(request, endpoint))
     for text in endpoint.notes:
         ctx.note("endpoint-changed", text)
     if len(requests) > 1:
@@ -183,6 +189,11 @@ class _Generation:
         for each in purchases:
             if not each.again:
                 self._ctx.spend(None if each.response.charged_before else each.usd)
+        for each in purchases:
+            own = None if each.usd is None else each.usd / len(each.images)
+            origin = origin_of(each.request, self._endpoint)
+            origin = origin._replace(request_id=each.response.request_id, cost_usd=own)
+            await self._ctx.name_images(each.images, origin)
         if failures:
             raise self._failure(failures, attempts)
         images = [image for each in purchases for image in each.images]

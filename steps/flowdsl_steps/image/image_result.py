@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
+from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
 from flowdsl_steps.image.usage import added
+from flowdsl_steps.image.vendor import Endpoint
 
 
 class Purchase(NamedTuple):
@@ -21,6 +23,19 @@ class Purchase(NamedTuple):
     images: tuple[Image, ...]
     usd: float | None
     again: bool = False
+
+
+def origin_of(request: ImageRequest, endpoint: Endpoint) -> Origin:
+    """What a request says of how its pictures are made."""
+    return Origin(
+        prompt=request.prompt,
+        model=endpoint.label,
+        service=endpoint.service,
+        size=request.size,
+        quality=request.quality,
+        seed=request.seed,
+        edited=bool(request.images),
+    )
 
 
 def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[str, Any]:

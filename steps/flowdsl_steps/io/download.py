@@ -54,7 +54,7 @@ class Download(
     directory: str | None = None
     """A folder inside the output folder."""
     overwrite: bool = False
-    """Whether a file of that name is replaced; otherwise it is an error."""
+    """Whether a file of that name is replaced; otherwise the new one gets a number, `harbour-2.md`."""
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the file."""

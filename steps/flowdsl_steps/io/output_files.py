@@ -1,17 +1,26 @@
-"""Files of a run: written inside its output folder and nowhere else, complete or not at all."""
+"""Files of a run: written inside its output folder and nowhere else, complete or not at all, and over no other file
+unless that is asked for.
+
+The way into a directory is gone step by step over open folders, and never through a link: what somebody puts in its
+place meanwhile is not followed.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from flowdsl import StepContext, StepError
-from flowdsl_steps.io.file_name import directory_parts, same_file
+from flowdsl.image.named_file import first_free
+from flowdsl_steps.io.file_name import MAX_BYTES, directory_parts, same_file
 
 _PART = ".part"
+_BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")  # not on Windows
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class OutputFile(NamedTuple):
@@ -36,101 +45,171 @@ async def write_by_effect(
 def write_files(root: Path, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool) -> list[Path]:
     """Writes files into a directory of the output folder; gives their paths. All of them appear, or none.
 
+    A name that is taken, by a file that exists or by one of these, gets a number: `dawn-2.png`. With `overwrite` a file
+    that exists is replaced.
+
     Raises:
-        StepError: a path that leaves the folder, two files of one name, a file that exists, a disk that does not take
-            them.
+        StepError: a path that leaves the folder, a disk that does not take the files.
     """
-    _refuse_duplicates(files)
     try:
-        folder = _folder(root, directory)
-        targets = [folder / file.name for file in files]
-        for target in targets:
-            _refuse_existing(target, overwrite)
-        return _published(folder, files, targets, overwrite)
+        with _opened(root, directory) as folder:
+            return [folder.path / name for name in _published(folder, files, overwrite)]
     except OSError as error:
         raise StepError(
             f"the output folder {root} cannot be written to: {error.strerror or error}", code="output-unwritable"
         ) from error
 
 
-def _refuse_duplicates(files: Sequence[OutputFile]) -> None:
-    seen: dict[str, int] = {}
-    for number, file in enumerate(files, 1):
-        first = seen.setdefault(same_file(file.name), number)
-        if first != number:
-            raise StepError(
-                f"`filename` gives items {first} and {number} the same name, {file.name}; nothing was written",
-                code="same-file-name",
-                hint="make the names differ, for example with `{{ index }}`",
-            )
+class _Folder:
+    """An open folder: whoever holds it writes into that one, whatever its path leads to by now."""
+
+    def __init__(self, path: Path, descriptor: int | None) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self.at: dict[str, Any] = {} if descriptor is None else {"dir_fd": descriptor}
+
+    def place(self, name: str) -> str:
+        """What the functions of `os` call a file in it."""
+        return str(self.path / name) if self.descriptor is None else name
+
+    def kind(self, name: str) -> str:
+        """`folder`, `other`, or nothing where there is no file of that name."""
+        import stat
+
+        try:
+            mode = os.lstat(self.place(name), **self.at).st_mode
+        except FileNotFoundError:
+            return ""
+        return "folder" if stat.S_ISDIR(mode) else "other"
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a file."""
+        descriptor = os.open(self.place(name), _NEW, 0o644, **self.at)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+
+    def remove(self, name: str) -> None:
+        """Removes a file that may be gone."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.place(name), **self.at)
+
+    def replace(self, name: str, target: str) -> None:
+        """Gives a file another name, whoever has it."""
+        os.replace(self.place(name), self.place(target), **self._both())  # noqa: PTH105  of an open folder
+
+    def link(self, name: str, target: str) -> None:
+        """Gives a file a second name.
+
+        Raises:
+            FileExistsError: somebody has it.
+        """
+        try:
+            os.link(self.place(name), self.place(target), **self._both())
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links: whoever makes the empty file has the name
+            os.close(os.open(self.place(target), _NEW, 0o644, **self.at))
+            self.replace(name, target)
+
+    def _both(self) -> dict[str, Any]:
+        return {} if self.descriptor is None else {"src_dir_fd": self.descriptor, "dst_dir_fd": self.descriptor}
 
 
-def _folder(root: Path, directory: str | None) -> Path:
+@contextlib.contextmanager
+def _opened(root: Path, directory: str | None) -> Iterator[_Folder]:
     """The directory inside the output folder, made where it is missing.
 
     Raises:
         StepError: it leads out of the output folder, by its text or by a symbolic link.
     """
     root.mkdir(parents=True, exist_ok=True)
-    folder = root = root.resolve()
-    for part in directory_parts(directory or ""):
-        folder = folder / part
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-        if not folder.resolve().is_relative_to(root):
-            raise StepError(
-                f"`directory` leaves the output folder: {folder} is a link to {folder.resolve()}", code="outside-output"
-            )
-        if not folder.is_dir():
-            raise StepError(f"`directory` cannot be {folder}, which is a file", code="output-unwritable")
-    return folder
+    path = root.resolve()
+    with contextlib.ExitStack() as stack:
+        descriptor = None
+        if _BY_FOLDER:
+            descriptor = os.open(path, _FOLDER)
+            stack.callback(os.close, descriptor)
+        for part in directory_parts(directory or ""):
+            above = _Folder(path, descriptor)
+            path = path / part
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(above.place(part), **above.at)  # noqa: PTH102  in an open folder
+            try:
+                if _BY_FOLDER:
+                    descriptor = os.open(part, _FOLDER | os.O_NOFOLLOW, **above.at)
+                    stack.callback(os.close, descriptor)
+                elif path.is_symlink() or not path.is_dir():
+                    raise NotADirectoryError(path)
+            except OSError as error:
+                raise _no_way(path, error) from error
+        yield _Folder(path, descriptor)
 
 
-def _refuse_existing(target: Path, overwrite: bool) -> None:
-    if target.is_dir() and not target.is_symlink():
-        raise StepError(f"{target} is a folder", code="file-exists", hint="change `filename`")
-    if not overwrite and os.path.lexists(target):
-        raise _exists(target)
+def _no_way(path: Path, error: OSError) -> Exception:
+    """Why a folder on the way cannot be gone into."""
+    if path.is_symlink():
+        return StepError(
+            f"`directory` leaves the output folder: {path} is a link to {path.resolve()}", code="outside-output"
+        )
+    if path.exists() and not path.is_dir():
+        return StepError(f"`directory` cannot be {path}, which is a file", code="output-unwritable")
+    return error
 
 
-def _exists(target: Path) -> StepError:
-    return StepError(
-        f"the file {target} exists already", code="file-exists", hint="change `filename`, or add `overwrite: true`"
-    )
-
-
-def _published(folder: Path, files: Sequence[OutputFile], targets: Sequence[Path], overwrite: bool) -> list[Path]:
+def _published(folder: _Folder, files: Sequence[OutputFile], overwrite: bool) -> list[str]:
     """Writes all bytes to part files first; then each gets its name at once."""
-    parts: list[Path] = []
-    done: list[Path] = []
+    if overwrite:
+        _refuse_folders(folder, files)
+    parts: list[str] = []
+    done: list[str] = []
     try:
         for file in files:
-            parts.append(folder / f".{os.urandom(8).hex()}{_PART}")
-            with parts[-1].open("xb") as stream:
-                stream.write(file.read())
-        for part, target in zip(parts, targets, strict=True):
-            if overwrite:
-                part.replace(target)
-            else:
-                _link(part, target)
-            done.append(target)
+            parts.append(f".{os.urandom(8).hex()}{_PART}")
+            folder.write(parts[-1], file.read())
+        for part, file in zip(parts, files, strict=True):
+            done.append(_named(folder, part, file.name, {same_file(name) for name in done}, overwrite))
     except BaseException:
-        for target in [] if overwrite else done:
-            target.unlink(missing_ok=True)
+        for name in [] if overwrite else done:
+            folder.remove(name)
         raise
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            folder.remove(part)
     return done
 
 
-def _link(part: Path, target: Path) -> None:
-    """Gives a part file its name, unless somebody else took the name in between."""
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        raise _exists(target) from None
-    except OSError:  # a file system without links
-        if os.path.lexists(target):
-            raise _exists(target) from None
-        part.rename(target)
+def _refuse_folders(folder: _Folder, files: Sequence[OutputFile]) -> None:
+    for file in files:
+        if folder.kind(file.name) == "folder":
+            raise StepError(f"{folder.path / file.name} is a folder", code="file-exists", hint="change `filename`")
+
+
+def _named(folder: _Folder, part: str, name: str, own: set[str], overwrite: bool) -> str:
+    """Gives a part file its name, with a number where that is taken: by a file of this step, or by any other."""
+
+    def is_taken(number: int) -> bool:
+        numbered = _numbered(name, number)
+        return same_file(numbered) in own or (not overwrite and folder.kind(numbered) != "")
+
+    number = first_free(is_taken)
+    while True:
+        numbered = _numbered(name, number)
+        try:
+            if overwrite:
+                folder.replace(part, numbered)
+            else:
+                folder.link(part, numbered)
+        except FileExistsError:
+            number += 1
+        else:
+            return numbered
+
+
+def _numbered(name: str, number: int) -> str:
+    """A name with a number in front of its extension; the first has none."""
+    if number == 1:
+        return name
+    suffix = PurePosixPath(name).suffix
+    end = f"-{number}{suffix}"
+    stem = name.removesuffix(suffix).encode()[: MAX_BYTES - len(end.encode())]
+    return stem.decode("utf-8", "ignore") + end

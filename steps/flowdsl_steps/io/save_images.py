@@ -37,7 +37,8 @@ class SaveImages(
 ):
     """Writes pictures as files into the output folder of the run: all of them, or none.
 
-    What a file name cannot hold becomes `_`. The extension of the picture's format is added where it is missing.
+    A name that is taken gets a number, `dawn-2.png`: no picture is written over another. What a file name cannot hold
+    becomes `_`. The extension of the picture's format is added where it is missing.
     """
 
     in_: Annotated[Any, Reads("image", "images")] = Field(default=None, alias="in")
@@ -51,7 +52,7 @@ class SaveImages(
     """The name of each file, without folders; without it `1.png`, `2.png` and so on. It is evaluated for each picture:
     `index` counts from 1 to `count`, `prompt` is the prompt as the service revised it, or empty."""
     overwrite: bool = False
-    """Whether a file of that name is replaced; otherwise it is an error."""
+    """Whether a file of that name is replaced; otherwise the new one gets a number."""
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the files."""

@@ -89,7 +89,7 @@ class Aurora(Vendor):
         body = json.dumps({"instances": [{"prompt": request.prompt}], "parameters": parameters})
         if not request.images:
             return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, body.encode())
-        pictures = [Part("picture", filename="picture", media_type=i.mime, path=i.path) for i in request.images]
+        pictures = [Part("picture", filename="picture", media_type=i.mime, path=i.original) for i in request.images]
         form = Multipart([Part("order", body, media_type="application/json"), *pictures])
         return HttpRequest("POST", endpoint.url, {}, form)
 

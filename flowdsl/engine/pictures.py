@@ -1,0 +1,286 @@
+"""The pictures of one run: each gets a file with a name for people, and a line in the manifest of the folder.
+
+Bytes are stored first, as they came, by their SHA-256 in a folder that is out of the way: nothing that is paid for
+waits for a name. When the step that made them has them all, they are named in order, after the step's `id` or the flow,
+the items of the loops around it, and a number. What is left without a name at the end, because the run failed or was
+interrupted, is named then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowdsl.image.manifest import add_to_manifest
+from flowdsl.image.metadata import packet
+from flowdsl.image.named_file import name_file, stem_of
+from flowdsl.image.origin import UNKNOWN, Origin
+from flowdsl.image.store import Image, ImageStore
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import Document, StepNode
+    from flowdsl.engine.secrets import Secrets
+    from flowdsl.events import Invocation
+
+ORIGINALS = ".originals"
+"""The folder of the bytes as they came, inside the folder of the pictures."""
+_DEFAULT = "basic"
+_ITEM_NAMES = ("name", "title", "sku", "id")
+"""What an item of a loop that is a map is called by."""
+_SMALL = 64 * 1024
+_NAMELESS = "image"
+_ENDINGS = (".flow", ".ai-kit", ".module")
+_NUMBER = re.compile(r"\d+")
+
+
+class Place(Protocol):
+    """The place of a step in a run: what a Frame says of it."""
+
+    @property
+    def invocation(self) -> Invocation:
+        """The step that runs."""
+        ...
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The FlowContext."""
+        ...
+
+    @property
+    def around(self) -> tuple[tuple[str, str] | int, ...]:
+        """The loops and branches around it."""
+        ...
+
+
+class Maker:
+    """A step at one time it runs, as the maker of pictures: what they are called after, and what is known of them.
+
+    `store` keeps apart what this step made, `order` sorts makers as the flow has them, whoever was done first.
+    """
+
+    __slots__ = ("at", "id", "iterations", "order", "origin", "stem", "step", "store")
+
+    def __init__(self, store: ImageStore, stem: str, step: StepNode, frame: Place) -> None:
+        place = step.name_node.span
+        self.store = store
+        self.stem = stem
+        self.step = step.spec.name
+        self.id = step.id
+        self.at = f"{place.path}:{place.first.line}"
+        self.order, self.iterations = _place_in_run(frame.invocation)
+        if not self.iterations:
+            indexes = (frame.context.get(each[1]) for each in frame.around if isinstance(each, tuple))
+            self.iterations = [index for index in indexes if isinstance(index, int)]
+        self.origin = UNKNOWN
+
+
+class Pictures:
+    """Names the pictures of one run, and writes them into the manifest."""
+
+    def __init__(self, folder: str, level: str | None, run: str, document: Document, secrets: Secrets) -> None:
+        self._given = folder
+        self.store = ImageStore(os.path.join(folder, ORIGINALS))  # noqa: PTH118  a run without pictures makes no path
+        self.open: dict[int, Maker] = {}
+        """The makers whose step still runs, by the id of its frame."""
+        self.problems: list[str] = []
+        self._level = level or _DEFAULT
+        self._run = run
+        self._document = document
+        self._secrets = secrets
+        self._makers: list[Maker] = []
+        self._named: dict[int, dict[str, Any]] = {}
+        self._files: dict[str, str] = {}
+        self._orders: dict[int, tuple[Any, ...]] = {}
+        self._turn = threading.Condition()
+        self._busy = 0
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the pictures, absolute from its first use on."""
+        return Path(self._given).absolute()
+
+    @cached_property
+    def _flow(self) -> str:
+        return _flow_name(self._document)
+
+    def maker(self, step: StepNode, frame: Place) -> Maker:
+        """The maker that a step becomes when it asks where pictures go."""
+        words = [step.id or self._flow]
+        for each in frame.around:
+            if isinstance(each, tuple):
+                value = frame.context.get(each[0])
+                self._secrets.notice(value)
+                words.append(_called(value) or _number(frame.context.get(each[1])))
+            elif step.id is None:  # a branch: what runs side by side is told apart by the key it writes
+                words.append(_own_key(step) or _number(each))
+        stem = stem_of(map(self._secrets.hide_in, words)) or _NAMELESS
+        maker = self.open[id(frame)] = Maker(self.store.part(), stem, step, frame)
+        self._makers.append(maker)
+        return maker
+
+    async def name(self, maker: Maker, images: Sequence[Image], origin: Origin) -> None:
+        """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
+        if not images:
+            maker.origin = origin
+        elif sum(image.bytes for image in images) < _SMALL:
+            self.name_now(maker, images, origin)
+        else:
+            await asyncio.to_thread(self.name_now, maker, images, origin)
+
+    def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
+        """The same in this thread. A picture that has a name keeps it."""
+        with self._turn:
+            fresh = [image for image in images if id(image) not in self._named]
+            self._named.update((id(image), {}) for image in fresh)
+            self._busy += 1
+        try:
+            for image in fresh:
+                self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
+        finally:
+            with self._turn:
+                self._busy -= 1
+                self._turn.notify_all()
+
+    def finish(self) -> None:
+        """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
+        manifest."""
+        made = self.store.made
+        if not made:
+            return
+        for maker in self._makers:
+            self.name_now(maker, list(maker.store.made))
+        self.name_now(None, list(made))
+        with self._turn:
+            self._turn.wait_for(lambda: not self._busy)
+        made.sort(key=lambda image: self._orders[id(image)])
+        lines = [line for image in made if (line := self._named[id(image)])]
+        try:
+            if lines:
+                add_to_manifest(self.folder, self.store.folder / ".lock", self._run, lines)
+        except OSError as error:
+            self.problems.append(f"the manifest in {self.folder} cannot be written: {error.strerror or error}")
+
+    def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
+        self._orders[id(image)] = maker.order if maker is not None else _LAST
+        before = self._files.get(image.sha256)
+        if before is not None and origin.model is None:  # bytes that a step has taken from a picture of this run
+            image.take_name(before)
+            return
+        now = _now()
+        digest = None
+        try:
+            stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
+            digest = name_file(self.folder, stem, image, self._packet(maker, image, origin, now))
+        except OSError as error:
+            self.problems.append(f"{image.path} stays without another name: {error.strerror or error}")
+        self._files[image.sha256] = image.path
+        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, digest, now))
+
+    def _packet(self, maker: Maker | None, image: Image, origin: Origin, now: str) -> bytes | None:
+        """The metadata of a picture that a model made; None for others, whose origin nobody knows."""
+        if self._level == "none" or origin.model is None:
+            return None
+        at = PurePath(maker.at).name if maker is not None else ""
+        found = {
+            "xmp:CreateDate": now,
+            "Iptc4xmpExt:AISystemUsed": origin.model,
+            "flowdsl:size": _size_of(image) or origin.size,
+            "flowdsl:flow": self._flow,
+            "flowdsl:step": f"{maker.id or maker.step} {at}" if maker is not None else None,
+            "flowdsl:requestId": origin.request_id,
+        }
+        if self._level == "full":
+            found["Iptc4xmpExt:AIPromptInformation"] = origin.prompt
+        texts = {name: str(value) for name, value in self._secrets.hide_in(found).items() if value is not None}
+        return packet(texts, edited=origin.edited)
+
+    def _line(self, maker: Maker | None, image: Image, origin: Origin, digest: str | None, now: str) -> dict[str, Any]:
+        """A picture in the manifest."""
+        found = {
+            "file": _inside(image.path, self.folder),
+            "original": _inside(image.original, self.folder),
+            "prompt": origin.prompt,
+            "model": origin.model,
+            "service": origin.service,
+            "revised_prompt": image.revised_prompt,
+            "mime": image.mime,
+            "size": _size_of(image),
+            "quality": origin.quality,
+            "seed": origin.seed,
+            "flow": self._flow,
+            "step": maker and maker.step,
+            "id": maker and maker.id,
+            "at": maker and maker.at,
+            "iteration": (maker and maker.iterations) or None,
+            "cost_usd": origin.cost_usd,
+            "request_id": origin.request_id,
+            "sha256": image.sha256,
+            "file_sha256": digest,
+            "run": self._run,
+            "made": now,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+_LAST = ((float("inf"),),)
+"""Sorts behind every place in a flow."""
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _place_in_run(invocation: Invocation | None) -> tuple[tuple[Any, ...], list[int]]:
+    """What sorts an invocation as the flow has it, and the iterations around it from the outermost; nothing when
+    nobody observes the run."""
+    order: list[tuple[int, str]] = []
+    iterations: list[int] = []
+    while invocation is not None and invocation.step:
+        number = invocation.iteration
+        order.append((-1 if number is None else number, _NUMBER.sub(lambda found: found[0].zfill(8), invocation.path)))
+        iterations += [] if number is None else [number]
+        invocation = invocation.parent
+    return tuple(reversed(order)), iterations[::-1]
+
+
+def _flow_name(document: Document) -> str:
+    """The name of a flow: its `id`, the title of a kit's action, its file, else its title."""
+    path = document.source.path
+    stem = "" if path.startswith("<") else PurePath(path).stem
+    kind = next((ending for ending in _ENDINGS if stem.endswith(ending)), "")
+    title = document.title or ""
+    return document.id or (title if kind == ".ai-kit" else "") or stem.removesuffix(kind) or title or _NAMELESS
+
+
+def _called(item: Any) -> str:
+    """What an item of a loop is called: its text, or that of one of its keys."""
+    if isinstance(item, Mapping):
+        item = next((item[name] for name in _ITEM_NAMES if isinstance(item.get(name), (str, int))), None)
+    return str(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
+
+
+def _own_key(step: StepNode) -> str:
+    """The FlowContext key of a step's first output, where the author chose it."""
+    node = step.keys.get(step.spec.writes_to or "")
+    return str(node.value) if node is not None else ""
+
+
+def _number(index: Any) -> str:
+    return str(index + 1) if isinstance(index, int) else ""
+
+
+def _size_of(image: Image) -> str | None:
+    return f"{image.width}x{image.height}" if image.width else None
+
+
+def _inside(path: str, folder: Path) -> str:
+    found = Path(path)
+    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path

@@ -1,0 +1,161 @@
+"""Files with names for people: `skyline-1.png`, made of a stored picture, and never over another file.
+
+A name is claimed by making it: a link, a rename that fails, or a file that is opened for nobody else, whichever the
+file system has. Whoever comes second takes the next number, be it a thread, a process or an earlier run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from errno import EDQUOT, ENOENT, ENOSPC, EROFS
+from pathlib import Path
+from typing import BinaryIO
+
+from flowdsl.image.metadata import Piece, with_packet
+from flowdsl.image.store import Image, open_part
+
+_BLOCK = 1024 * 1024
+_NOT_IN_NAMES = re.compile(r"[^\w.+@#=,()-]+")
+_NO_ROOM = frozenset((ENOSPC, EDQUOT, EROFS, ENOENT))
+_LONGEST_WORD = 60
+"""The most characters that one part of a name has."""
+_LONGEST_STEM = 180
+"""The most bytes of a name in front of its number: file systems take 255."""
+
+
+def stem_of(words: Iterable[str]) -> str:
+    """Words as the beginning of a file name that every file system takes; empty when nothing is left of them."""
+    parts = (_NOT_IN_NAMES.sub("-", unicodedata.normalize("NFC", word))[:_LONGEST_WORD] for word in words)
+    stem = "-".join(found for part in parts if (found := part.strip("-.")))
+    return stem.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
+
+
+def name_file(folder: Path, stem: str, image: Image, xmp: bytes | None) -> str:
+    """Gives an image the next free name that begins with `stem`; the SHA-256 of that file.
+
+    With an XMP packet the file is a copy that holds it, where its format can. Without one it is a link to the stored
+    bytes: the same file under two names.
+
+    Raises:
+        OSError: the folder takes no such file.
+    """
+    original = Path(image.original)
+    if xmp is not None:
+        with original.open("rb") as file:
+            pieces = with_packet(image.mime, file, xmp)
+            if pieces is not None:
+                path, digest = _copied(file, pieces, folder, stem, original)
+                image.take_name(str(path))
+                return digest
+    image.take_name(str(_numbered(folder, stem, original.suffix, lambda path: _link(original, path))))
+    return image.sha256
+
+
+def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, stem: str, original: Path) -> tuple[Path, str]:
+    """A new file of some pieces: it gets its name when it is complete."""
+    part, descriptor = open_part(original.parent)
+    try:
+        digest = _write(descriptor, pieces, file)
+        if os.name == "nt":
+            os.close(descriptor)  # Windows renames no file that is open
+            descriptor = -1
+        return _numbered(folder, stem, original.suffix, lambda path: claim(part, path)), digest
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+        part.unlink(missing_ok=True)
+
+
+def _write(descriptor: int, pieces: Iterable[Piece], file: BinaryIO) -> str:
+    """Writes new bytes and ranges of a file; gives the SHA-256 of it all."""
+    digest = hashlib.sha256()
+
+    def take(content: bytes) -> None:
+        digest.update(content)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            take(piece)
+            continue
+        left = piece[1] - file.seek(piece[0])
+        while left > 0 and (content := file.read(min(left, _BLOCK))):
+            take(content)
+            left -= len(content)
+    return digest.hexdigest()
+
+
+def claim(part: Path, path: Path) -> None:
+    """Gives a file that is complete a name that nobody has; the old name may be gone then.
+
+    Raises:
+        FileExistsError: somebody has it, perhaps since a moment.
+        OSError: the folder takes no file.
+    """
+    if os.name == "nt":
+        part.rename(path)  # which fails there when the name is taken
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        # A file system without links: whoever makes the empty file has the name.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        part.replace(path)
+
+
+def _link(original: Path, path: Path) -> None:
+    """A second name for a stored file; a copy where the file system has no links, or no more for this file."""
+    try:
+        os.link(original, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        part, descriptor = open_part(original.parent)
+        try:
+            with original.open("rb") as file:
+                _write(descriptor, [(0, file.seek(0, 2))], file)
+        finally:
+            os.close(descriptor)
+        try:
+            claim(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _numbered(folder: Path, stem: str, suffix: str, claim: Callable[[Path], None]) -> Path:
+    """The path with the first number that is free, claimed."""
+
+    def path(number: int) -> Path:
+        return folder / f"{stem}-{number}{suffix}"
+
+    number = first_free(lambda number: os.path.lexists(path(number)))
+    while True:
+        try:
+            claim(path(number))
+        except FileExistsError:
+            number += 1
+        else:
+            return path(number)
+
+
+def first_free(is_taken: Callable[[int], bool]) -> int:
+    """A number that is free, found in few questions however many are taken."""
+    low, high = 0, 1
+    while is_taken(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_taken(middle) else (low, middle)
+    return high

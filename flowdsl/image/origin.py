@@ -1,0 +1,27 @@
+"""What is known of how a picture was made."""
+
+from __future__ import annotations
+
+from flowdsl.record import Record
+
+
+class Origin(Record):
+    """How pictures were made, as far as it is known: for their metadata, and for the manifest of their folder.
+
+    `model` is what made them: only pictures that have one are marked as generated, and as made of others when they are
+    `edited`. `cost_usd` is the price of one.
+    """
+
+    prompt: str | None = None
+    model: str | None = None
+    service: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    seed: int | None = None
+    request_id: str | None = None
+    cost_usd: float | None = None
+    edited: bool = False
+
+
+UNKNOWN = Origin()
+"""Nothing is known."""
