@@ -244,8 +244,17 @@ class ServiceLayers:
                     break
 
     def require(self, service: Service, spec: StepSpec, document: Iterable[str]) -> None:
-        """Raises ConfigError when neither an entry nor the environment says anything about a service."""
-        if self.has(service.name, document) or service.origins:
+        """Raises ConfigError when neither an entry nor the environment says anything about a service, and when a step
+        names an entry that there is not."""
+        if self.has(service.name, document):
+            return
+        if service.name != spec.service:
+            from flowdsl.nearest import nearest
+
+            near = nearest(service.name, self.names(document))
+            hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+            raise ConfigError(f"no service entry is called `{service.name}`", code="service-not-configured", hint=hint)
+        if service.origins:
             return
         variables = [name for names in spec.environment.values() for name in names]
         raise ConfigError(

@@ -14,6 +14,7 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
+from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -63,22 +64,30 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     """Reports where a schema is none."""
     at, value = _at(node, error.absolute_path), error.instance
     if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
-        near = _OTHER_TYPES.get(value.lower()) or nearest(value, TYPES)
+        word = word_of("INPUT_TYPES", value) or word_of("INPUT_TYPES", value.lower())
+        near = word.name if word is not None else nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
         fix = fixes.renamed(at, near) if near else None
         findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
+    elif list(error.absolute_path) == ["required"] and isinstance(value, bool):
+        _required(value, node, findings)
     else:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", at)
 
 
-_OTHER_TYPES = {
-    **dict.fromkeys(("text", "str"), "string"),
-    **dict.fromkeys(("map", "dict"), "object"),
-    **dict.fromkeys(("list", "tuple"), "array"),
-    **dict.fromkeys(("int", "whole"), "integer"),
-    **dict.fromkeys(("float", "double", "decimal"), "number"),
-    **dict.fromkeys(("bool",), "boolean"),
-}
+def _required(value: bool, node: Node, findings: Findings) -> None:
+    """Reports `required: true` or `false`, as other tools say of one input whether it must be given."""
+    key = node.keys["required"]
+    if value or "default" in node.value:
+        hint, fix = "an input without a `default` must be given: remove it", fixes.removed(node, "required")
+    else:
+        hint = "an input with a `default` need not be given: write `default: ''`, or another value"
+        written = fixes.renamed(node.value["required"], "")
+        fix = fixes.together((fixes.renamed(key, "default"), written), title="write `default: ''`")
+    message = "`required` is not said of one input so: in a JSON Schema it is a list of properties"
+    findings.add("invalid-schema", message, key, hint=hint, fixes=[fix])
+
+
 """Names that other languages have for the types."""
 
 
@@ -126,7 +135,19 @@ def _check_headers(headers: Node, findings: Findings) -> None:
             )
 
 
+_VARIABLE = r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%"
+
+
 def _plain_secret(key: Node, value: Node, instead: str, findings: Findings) -> None:
+    import re  # only a file that holds a secret needs it
+
+    variable = re.fullmatch(_VARIABLE, str(value.value))
+    if variable is not None:
+        instead = f"{{{{ secret('{variable[1] or variable[2]}') }}}}"
+        message = f"`{key.value}` is this text itself, and no environment variable"
+        hint = f'write `{key.value}: "{instead}"`'
+        findings.add("plain-secret", message, key, hint=hint, fixes=[fixes.renamed(value, instead)])
+        return
     findings.add(
         "plain-secret",
         f"`{key.value}` stands in the file, where everybody who has the file can read it",

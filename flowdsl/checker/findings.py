@@ -47,7 +47,7 @@ class CheckSettings:
 class Findings(FormFindings):
     """The diagnostics of one file: those of its form, and those of the checker."""
 
-    __slots__ = ("placeholders", "services", "settings")
+    __slots__ = ("placeholders", "services", "settings", "written")
 
     def __init__(self, settings: CheckSettings, form: FormFindings | None = None) -> None:
         super().__init__(form.diagnostics if form is not None else ())
@@ -56,6 +56,8 @@ class Findings(FormFindings):
         self.settings = settings
         self.services: dict[tuple[str, str], Service] = {}
         """The merged service entries, by entry and step."""
+        self.written: frozenset[str] | None = None
+        """The FlowContext keys that steps of the document set, once somebody has asked."""
         self.placeholders = set(settings.variables)
         """The names that `{name}` in a text stands for: host variables and declared inputs."""
 

@@ -13,6 +13,7 @@ from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
 from flowdsl.nearest import nearest
 from flowdsl.source import Span
+from flowdsl.step.flow_shapes import Loop
 from flowdsl.step.problem import Change, Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import BLOCK_TYPES
@@ -38,15 +39,28 @@ def check_options(steps: Iterable[StepNode], document: Document, findings: Findi
 
 def _check_options(step: StepNode, document: Document, findings: Findings) -> None:
     spec = step.spec
-    given = {name: _given(step, name, node, findings) for name, node in step.keys.items()}
+    given = {name: _given(step, name, node, document, findings) for name, node in step.keys.items()}
     if not (spec.rules or spec.service is not None or spec.keys):
         return
     options = Options(spec.name, given, spec.defaults)
     if spec.service is not None:
         options = _with_service(options, step, document, findings)
+    if step.misspelt or findings.misindented or _is_unknown(step, document, findings):
+        # an option that is not given may stand in what could not be read, or in the entry that is meant
+        options = options.replaced({**dict.fromkeys(spec.defaults, UNKNOWN), **given})
     for problem in problems_of(spec, options):
         if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
-            findings.diagnostics.append(_diagnostic(problem, step))
+            findings.diagnostics.append(_diagnostic(_named_item(problem, step), step))
+
+
+def _named_item(problem: Problem, step: StepNode) -> Problem:
+    """A missing name of a loop's item, with one to write."""
+    flow = step.spec.flow
+    if problem.code != "missing-key" or not isinstance(flow, Loop) or problem.key != flow.item or flow.item is None:
+        return problem
+    name = "item"
+    hint = f"add `{flow.item}: {name}`: the steps in it read each item as `flowContext.{name}`"
+    return problem._replace(hint=hint, fixes=(Change(f"add `{flow.item}: {name}`", ((flow.item, name),)),))
 
 
 def without_text(step: StepNode, document: Document, findings: Findings) -> None:
@@ -54,7 +68,7 @@ def without_text(step: StepNode, document: Document, findings: Findings) -> None
     if step.misspelt or findings.misindented:
         return
     quiet = Findings(findings.settings)
-    given = {name: _given(step, name, node, quiet) for name, node in step.keys.items()}
+    given = {name: _given(step, name, node, document, quiet) for name, node in step.keys.items()}
     options = Options(
         step.spec.name,
         given,
@@ -68,10 +82,12 @@ def without_text(step: StepNode, document: Document, findings: Findings) -> None
             findings.diagnostics.append(_diagnostic(problem, step))
 
 
-def _given(step: StepNode, name: str, node: Node, findings: Findings) -> Any:
+def _given(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> Any:
     """The value of an option as far as it is known."""
     key = step.spec.keys.get(name)
     if key is None:
+        if node.value.__class__ is str and looks_foreign(node.value):
+            _check_text(step, name, node, document, findings)
         return resolved_value(node, findings)
     if key.type in BLOCK_TYPES:
         return node.value if key.type != "steps" or node.value is None else UNKNOWN
@@ -80,7 +96,25 @@ def _given(step: StepNode, name: str, node: Node, findings: Findings) -> Any:
         return UNKNOWN if isinstance(node.value, str) else node.plain()
     if key.verbatim:
         return node.plain()
+    if node.value.__class__ is str and looks_foreign(node.value):
+        _check_text(step, name, node, document, findings)
     return resolved_value(node, findings)
+
+
+def looks_foreign(text: str) -> bool:
+    """Whether a text may be written as another language writes it: a quick look before `foreign_text` is asked."""
+    return "{" in text or "%" in text or text[:1] in ("“", "„", "‘", "«") or text[:2] in ('f"', "f'", "No")
+
+
+def _check_text(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> None:
+    from flowdsl.checker.foreign_text import check_text
+
+    written = findings.written
+    if written is None:
+        from flowdsl.checker.flow.assigned_keys import first_writes
+
+        written = findings.written = frozenset(first_writes(document.steps))
+    check_text(node, step.spec.keys.get(name), written, findings)
 
 
 def _service_name(step: StepNode) -> str:
@@ -109,6 +143,13 @@ def _with_service(options: Options, step: StepNode, document: Document, findings
         message = f"no service entry is called `{name}`"
         findings.add("unknown-service", message, step.service, hint=hint, fixes=[fix])
     return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
+
+
+def _is_unknown(step: StepNode, document: Document, findings: Findings) -> bool:
+    """Whether the service entry that a step names does not exist."""
+    if step.service is None or step.spec.service is None:
+        return False
+    return not findings.settings.services.has(_service_name(step), document.services)
 
 
 def _near(node: Node, name: str) -> Fix | None:

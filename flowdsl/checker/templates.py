@@ -6,11 +6,14 @@ import re
 from typing import Any
 
 from flowdsl.checker.findings import Findings
+from flowdsl.diagnostics import Fix
+from flowdsl.source import Span
+from flowdsl.step.foreign import word_of
 from flowdsl.step.rules import UNKNOWN
-from flowdsl.syntax.edits import instead
+from flowdsl.syntax.edits import instead, replaced
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
-from flowdsl.template import Template, parse, parse_expression
+from flowdsl.template import Reference, Template, parse, parse_expression
 
 SETTING_NAMES = frozenset({"env", "secret", "kv"})
 """The names that the templates of a service entry can read."""
@@ -61,7 +64,24 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         span = span_in(node, problem.start, problem.end)
         old = node.value[problem.start : problem.end]
         fix = instead(span, old, problem.instead, style=node.style) if problem.instead is not None else None
-        findings.add(problem.code, problem.message, span, hint=problem.hint, fixes=[fix])
+        hint = problem.hint
+        if problem.code == "unknown-filter" and (word := word_of("FILTERS", old)) is not None:
+            hint = word.hint or f"did you mean `{word.name}`?"
+            fix = instead(span, old, word.name, style=node.style) if word.name is not None else None
+        findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
+
+
+def _secret(reference: Reference, node: Node, span: Span) -> Fix | None:
+    """`${{ secrets.NAME }}` of other tools as the call that reads it here."""
+    if (reference.root, len(reference.path)) != ("secrets", 1):
+        return None
+    quote, text = '"' if node.style == "'" else "'", span.source.text
+    call = f"secret({quote}{reference.path[0]}{quote})"
+    opening = text.rfind("{{", 0, span.start)
+    if text[opening - 1 : opening] == "$":  # which would stay in the key
+        span = span._replace(start=opening - 1)
+        return replaced(span, f"{{{{ {call}", title=f"write `{call}`")
+    return instead(span, span.text, call, style=node.style)
 
 
 def check_setting(node: Node, findings: Findings) -> None:
@@ -82,4 +102,4 @@ def check_setting(node: Node, findings: Findings) -> None:
                 span = span_in(node, reference.start, reference.end)
                 message = f"`{node.value[reference.start : reference.end]}` cannot be read here"
                 hint = "a service entry reads only `env`, `kv` and `secret`"
-                findings.add("undefined-variable", message, span, hint=hint)
+                findings.add("undefined-variable", message, span, hint=hint, fixes=[_secret(reference, node, span)])

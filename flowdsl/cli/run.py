@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -25,6 +25,7 @@ from flowdsl.environment import Environment, Flow
 from flowdsl.errors import RunError
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
+from flowdsl.source import Source
 
 if TYPE_CHECKING:
     from flowdsl.engine.result import Result
@@ -83,7 +84,7 @@ def perform(options: Namespace, source: Source) -> int:
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
         flow = load(Environment(**settings), source, options.action, names)
         if not options.quiet:
-            _print_warnings(flow)
+            _print_warnings(_rehearsed(flow, source, options, names) if options.simulate else _warnings(flow))
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         account = Account(simulated=options.simulate)
@@ -201,8 +202,18 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
 
 
-def _print_warnings(flow: Flow) -> None:
-    warnings = _warnings(flow)
+def _rehearsed(flow: Flow, source: Source, options: Namespace, names: Iterable[str]) -> list[Diagnostic]:
+    """The warnings of a simulated run, and what a real one would be refused for."""
+    real = Environment(as_of=options.as_of).check(source, declare=names)
+    refused = [found for found in real if found.severity == "error"]
+    places = {(found.code, found.span) for found in refused}
+    others = [found for found in _warnings(flow) if (found.code, found.span) not in places]
+    return others + [
+        found._replace(severity="warning", message=f"a real run is refused: {found.message}") for found in refused
+    ]
+
+
+def _print_warnings(warnings: list[Diagnostic]) -> None:
     if warnings:
         sys.stderr.write(render(warnings, color=colors(sys.stderr)) + "\n\n")
         sys.stderr.flush()

@@ -38,10 +38,10 @@ def running_simulator(flow: Flow) -> Iterator[dict[str, dict[str, Any]]]:
     """
     services = list(_services(flow))
     from flowdsl_steps.image.simulator import Simulator
-    from flowdsl_steps.image.simulator.stand_in import deployments
+    from flowdsl_steps.image.simulator.stand_in import deployments, with_deployments
 
     with Simulator(deployments=deployments(services)) as simulator:
-        yield overrides(simulator.url, simulator.key)
+        yield with_deployments(overrides(simulator.url, simulator.key), services)
 
 
 def _services(flow: Flow) -> Iterator[tuple[Any, Service]]:

@@ -7,6 +7,7 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
 from flowdsl.nearest import nearest
 from flowdsl.services import all_settings, is_secret, other_names, setting
+from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -18,14 +19,15 @@ def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclar
     if node is None:
         return None
     if node.kind != "map":
+        named = _listed(node)
         if node.value is not None:
             findings.add(
                 "wrong-type",
                 f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}",
                 node,
-                hint="write `inputs: {topic: {type: string}}`",
+                hint=f"write `inputs: {{{next(iter(named), 'topic')}: {{type: string}}}}`",
             )
-        return {}
+        return {name: InputDeclaration(name, {}, False, None, item) for name, item in named.items()}
     declared = {}
     for name, schema in node.value.items():
         if schema.kind == "map":
@@ -36,12 +38,32 @@ def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclar
         elif schema.value is None:
             declared[name] = InputDeclaration(name, {}, False, None, schema)
         else:
-            hint = f"write `{name}: {{type: {schema.value}}}`" if isinstance(schema.value, str) else None
-            fix = fixes.enclosed(schema, "{type: ", "}", title=hint) if hint else None
+            hint, before = _as_schema(name, schema)
+            fix = fixes.enclosed(schema, before, "}", title=hint) if schema.kind == "scalar" else None
             message = f"an input is declared by a JSON Schema, a map, not {show(schema.plain())}"
             findings.add("wrong-type", message, schema, hint=hint, fixes=[fix])
             declared[name] = InputDeclaration(name, {}, False, None, schema)
     return declared
+
+
+def _listed(node: Node) -> dict[str, Node]:
+    """The inputs of a list of them, as other tools write it, by what names each."""
+    items = node.value if node.kind == "list" else []
+    ids = ((item.value.get("id") or item.value.get("name"), item) for item in items if item.kind == "map")
+    return {name.value: item for name, item in ids if name is not None and isinstance(name.value, str)}
+
+
+def _as_schema(name: str, schema: Node) -> tuple[str, str]:
+    """How a type, or a value that an input is to have, is written as a schema: as a hint, and what stands before it."""
+    value = schema.plain()
+    is_type = isinstance(value, str) and (value in _TYPES or word_of("INPUT_TYPES", value) is not None)
+    kind = next(kind for kind, of in _TYPES.items() if isinstance(value, of))
+    before = "{type: " if is_type else f"{{type: {kind}, default: "
+    shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else show(value).strip("`")
+    return f"write `{name}: {before}{shown}}}`", before
+
+
+_TYPES = {"string": str, "boolean": bool, "integer": int, "number": float, "array": list, "object": dict}
 
 
 def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:

@@ -7,6 +7,7 @@ from flowdsl.document.document import StepNode
 from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
+from flowdsl.step.foreign import Word, document, word_of
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
 from flowdsl.syntax.node import Node
@@ -24,7 +25,11 @@ def not_a_flow(root: Node, findings: Findings) -> None:
     keys = list(root.value)
     kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
     at = root.keys[keys[0]] if keys else root
-    if kind:
+    foreign = document(keys, [item.value if item.kind == "map" else () for item in root.value.values()])
+    if foreign is not None:
+        hint = "a flow is a list of steps, or a map with `flow:`"
+        findings.add("not-a-flow", f"this is {foreign}, and not a flow; it is not read here", at, hint=hint)
+    elif kind:
         findings.add("not-a-flow", f"this is {kind}, and a flow is needed: a list of steps, or a map with `flow:`", at)
     elif any(key.startswith("-") for key in keys):
         hint = "write `- step: NAME`, with a space behind the dash"
@@ -34,11 +39,18 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         fix = _dashed(root.keys["step"])
         findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`", fixes=[fix])
     else:
-        near = next((key for key in keys if key == "steps" or nearest(key, ("flow", "steps"))), None)
+        near = next((key for key in keys if _is_flow(key) and root.value[key].kind == "list"), None)
+        near = near or next((key for key in keys if nearest(key, ("flow", "steps"))), None)
         hint = "did you mean `flow`?" if near else "put the steps under `flow:`"
         message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
         spelt = fixes.renamed(root.keys[near], "flow") if near else None
         findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[spelt])
+
+
+def _is_flow(key: str) -> bool:
+    """Whether other tools call the steps of a flow so."""
+    word = word_of("ROOT", key)
+    return word is not None and word.name == "flow"
 
 
 def _dashed(key: Node) -> Fix:
@@ -54,7 +66,7 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
     for name, key in root.keys.items():
         if name in ROOT_KEYS:
             continue
-        if last is not None and name in last.spec.keys:
+        if last is not None and name in last.spec.keys and key.start > last.node.start:
             columns = last.name_node.source.position(last.node.start).col - 1
             line = key.source.position(key.start).line
             findings.add(
@@ -65,5 +77,17 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
                 related=(Related(last.name_node.span, "the step above"),),
                 fixes=[indented(key.source, line, columns)],
             )
+        elif not presented and (word := word_of("ROOT", name)) is not None:
+            _foreign(root, key, word, findings)
         elif not presented or nearest(name, ROOT_KEYS):
             findings.unknown_key(key, ROOT_KEYS, "a flow", beside=root.value)
+
+
+def _foreign(root: Node, key: Node, word: Word, findings: Findings) -> None:
+    """Reports a root key that other tools have: what it is here."""
+    hint, fix = word.hint, fixes.removed(root, key.value) if word.goes else None
+    if word.name is not None and word.name in root.value:
+        hint, fix = f"keep `{word.name}`", fixes.removed(root, key.value)
+    elif word.name is not None:
+        hint, fix = f"write `{word.name}`", fixes.renamed(key, word.name)
+    findings.add("unknown-key", f"`{key.value}` is not a key of a flow", key, hint=hint, fixes=[fix])

@@ -11,6 +11,7 @@ from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
+from flowdsl.step.foreign import Word, key_word
 from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
@@ -73,13 +74,39 @@ class StepKeys:
             self.keys[name] = value
             if not _IDENTIFIER.match(name):
                 self.findings.add("wrong-pattern", f"`{name}` cannot be the name of a variable", key, hint=_LETTERS)
+        elif (word := key_word(spec.name, name, value.value)) is not None:
+            self._foreign(name, value, word)
         elif (hint := self._instead(name)) is not None:
             self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint)
         else:
-            names = [*spec.keys, *COMMON_KEYS]
-            self.misspelt |= self.findings.unknown_key(
-                key, names, spec.name, spec.deprecated_keys, beside=self.node.value
-            )
+            self._unknown(key)
+
+    def _foreign(self, name: str, value: Node, word: Word) -> None:
+        """Reports a key that other tools have, and takes it for what it is here, so that nothing else is missing."""
+        spec, key, meant = self.spec, self.node.keys[name], word.name
+        hint, fix = word.hint, fixes.removed(self.node, name) if word.goes else None
+        self.misspelt |= name == "<<"  # which may hold any key
+        if meant is not None and meant not in spec.keys and meant not in COMMON_KEYS:
+            return self._unknown(key)
+        if meant is not None and meant in self.node.value:
+            hint, fix = f"keep `{meant}`", fixes.removed(self.node, name)
+        elif meant is not None:
+            hint, fix = f"write `{meant}`", fixes.renamed(key, meant)
+            if word.times != 1:
+                number = value.value * word.times
+                value_fix = fixes.renamed(value, number)
+                hint = f"write `{meant}: {number}`: it counts milliseconds"
+                fix = fixes.together((fix, value_fix), title=f"write `{meant}: {number}`")
+            elif meant in spec.keys:
+                self.keys[meant] = value
+                self.key_nodes = {meant: key, **self.key_nodes}
+        self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint, fixes=[fix])
+        return None
+
+    def _unknown(self, key: Node) -> None:
+        names = [*self.spec.keys, *COMMON_KEYS]
+        spec = self.spec
+        self.misspelt |= self.findings.unknown_key(key, names, spec.name, spec.deprecated_keys, beside=self.node.value)
 
     def _instead(self, name: str) -> str | None:
         """What does the work of a key that other languages have and ours does not."""

@@ -11,6 +11,7 @@ from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Leaf
+from flowdsl.step.foreign import key_word, step_word
 from flowdsl.step.problem import show
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax import fixes
@@ -90,10 +91,33 @@ def _blocks(spec: StepSpec, keys: dict[str, Node], path: str, builder: Builder) 
         elif kind == "cases" and node.kind == "map":
             for case, steps in node.value.items():
                 add(key, case, f"{place}.{case}", steps)
+        elif kind == "branches" and node.kind == "list" and node.value and all(map(_is_step, node.value)):
+            _one_dash(spec, key, node, builder)
+            for index, step in enumerate(node.value):
+                at = f"{place}[{index}]"
+                blocks.append(BlockNode(key, index, at, _alone(step, at, builder), step))
         elif kind == "branches" and node.kind == "list":
             for index, steps in enumerate(node.value):
                 add(key, index, f"{place}[{index}]", steps)
     return tuple(blocks)
+
+
+def _is_step(node: Node) -> bool:
+    return node.kind == "map" and "step" in node.value
+
+
+def _alone(node: Node, path: str, builder: Builder) -> Steps:
+    step = _step(node, path, builder, None)
+    return (step,) if step is not None else ()
+
+
+def _one_dash(spec: StepSpec, key: str, node: Node, builder: Builder) -> None:
+    """Reports branches of which each is a step, and no list of steps; fixed, each is a list of one step."""
+    edits = [fixes.in_a_list(item) for item in node.value]
+    fix = fixes.together(edits, title="write `- - step: …` for each")
+    message = f"`{key}` of {spec.name} takes a list of lists of steps, and this is one list of steps"
+    hint = "write `- - step: …`: each item is a list of the steps that run one after another"
+    builder.findings.add("wrong-type", message, node, hint=hint, fixes=[fix])
 
 
 OUTPUT_TYPES = ("text", "object", "list", "imageList", "image", "blob", "error")
@@ -112,13 +136,32 @@ def _no_map(node: Node, builder: Builder) -> None:
 def _unknown_step(node: Node, name_node: Node, builder: Builder) -> None:
     """Reports a step that does not exist; what it may write is not reported as undefined."""
     registry, name = builder.registry, name_node.value
-    near = registry.nearest(name) if isinstance(name, str) else None
-    some = ", ".join(list(registry)[:8])
-    hint = f"did you mean `{near}`?" if near else f"`flowdsl steps` lists them; there are {some}"
+    word = step_word(name) if isinstance(name, str) else None
+    near = registry.nearest(name) if isinstance(name, str) and word is None else None
+    if word is not None and word.name is not None and registry.spec(word.name) is not None:
+        near = word.name
+    if near:
+        hint = f"did you mean `{near}`?"
+    elif word is not None and word.hint is not None:
+        hint = word.hint
+    else:
+        alike = _alike(name, registry) if isinstance(name, str) else []
+        hint = f"`flowdsl steps` lists them; the nearest {'is' if len(alike) == 1 else 'are'} {', '.join(alike)}"
+        hint = hint if alike else "`flowdsl steps` lists them"
     shown = name if isinstance(name, str) else show(name_node.plain())
     fix = fixes.renamed(name_node, near) if near else None
+    if near and word is not None and word.beside and not any(key_word(near, key, None) for key in node.value):
+        hint = f"did you mean `{near}`, with `{word.beside}`?"
+        fix = fixes.together((fix, fixes.added(node, word.beside)), title=f"write `{near}`, with `{word.beside}`")
     builder.findings.add("unknown-step", f"Step not found: {shown}", name_node, hint=hint, fixes=[fix])
     builder.findings.maybe_written.update(node.value, OUTPUT_TYPES)
+
+
+def _alike(name: str, registry: Registry) -> list[str]:
+    """Steps that have a word of a name in theirs, at most four."""
+    words = {word for word in name.upper().split("_") if len(word) > 2}
+    found = [(-len(words & set(step.split("_"))), step) for step in registry if words & set(step.split("_"))]
+    return [step for _, step in sorted(found)[:4]]
 
 
 def _without_name(node: Node, builder: Builder, above: StepNode | None) -> None:
@@ -151,6 +194,11 @@ def _nameless(node: Node, keys: list[str], builder: Builder) -> None:
     if meant is not None:
         key, name = meant
         hint, fix = f"write `- step: {name}`, and its keys below `step`", _named_first(node, key, name, builder)
+    if meant is None and {"flow", "title"} <= set(keys):
+        hint = "actions stand in a kit, under `AI_KIT:` with `actions:`; a flow of its own is the value of `flow`"
+        builder.findings.add("missing-key", "this is an action of a kit, and no step", at, hint=hint)
+        builder.findings.maybe_written.update(OUTPUT_TYPES)
+        return
     message = "a step needs `step: NAME`, and this one has none"
     builder.findings.add("missing-key", message, at, hint=hint, fixes=[fix])
 

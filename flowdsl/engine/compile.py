@@ -102,6 +102,7 @@ class Compiler:
             None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
             Namespaces(document, self.resolver) if document.scopes or document.imports else None,
             self.steps,
+            self.registry.step_class,
         )
 
     def steps(self, steps: Iterable[StepNode]) -> tuple[CompiledStep, ...]:

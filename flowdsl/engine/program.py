@@ -12,6 +12,7 @@ from flowdsl.step.flow_shapes import Loop
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, Module, StepNode
     from flowdsl.engine.namespaces import Namespaces, Reading
+    from flowdsl.step.step import Step
 
 
 class CompiledStep:
@@ -35,10 +36,11 @@ class CompiledStep:
 class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
-    `compile` makes the steps of a reusable flow, and is asked on the flow's first call.
+    `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
+    of a step by its name.
     """
 
-    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "steps")
+    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "step_class", "steps")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Program:
         outputs: Mapping[str, Resolver] | None,
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
+        step_class: Callable[[str], type[Step]],
     ) -> None:
         self.document = document
         self.steps = steps
@@ -55,6 +58,7 @@ class Program:
         self.outputs = outputs
         self._namespaces = namespaces
         self._compile = compile
+        self.step_class = step_class
         self._flows: dict[int, tuple[CompiledStep, ...]] = {}
 
     def names_for(self, reading: Reading, module: Module | None = None) -> Names:

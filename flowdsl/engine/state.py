@@ -75,6 +75,7 @@ class Run:
         "interrupted",
         "layers",
         "limits",
+        "looked_ahead",
         "names",
         "observed",
         "output",
@@ -116,6 +117,7 @@ class Run:
         self.layers = layers
         self.limits = limits
         self.size = ContextSize(limits.context_bytes)
+        self.looked_ahead = False
         self.store = store
         self.resources = resources
         self._as_of = as_of
@@ -180,6 +182,11 @@ class Run:
         Raises:
             ConfigError: the service is not configured.
         """
+        if not self.looked_ahead:
+            from flowdsl.engine.look_ahead import look_ahead
+
+            self.looked_ahead = True
+            look_ahead(self)
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services

@@ -98,8 +98,18 @@ class Key(NamedTuple):
             hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
         elif self.type == "integer" and isinstance(value, float):
             hint = "write a whole number"
+        if isinstance(value, str) and self.type in ("integer", "number") and value.lower() in _NUMBERS:
+            number = _NUMBERS.index(value.lower())
+            hint, fixes = f"write `{self.name}: {number}`", use(self.name, number)
+        elif self.type == "list" and isinstance(value, str) and value.startswith(_ROOTS) and " " not in value:
+            template = f"{{{{ {value} }}}}"
+            hint, fixes = f'write `{self.name}: "{template}"`', use(self.name, template)
         elif self.type == "list" and not isinstance(value, (list, dict)):
-            hint, fixes = f"write a list: `{self.name}: [{show(value).strip('`')}]`", use(self.name, [value])
+            shown = show(value).strip("`")
+            hint, fixes = f"write a list: `{self.name}: [{shown}]`", use(self.name, [value])
+            if isinstance(value, str) and value.isidentifier():
+                hint = f'{hint}, or the variable: `{self.name}: "{{{{ flowContext.{value} }}}}"`'
+                fixes = use(self.name, f"{{{{ flowContext.{value} }}}}")
         shown = show(value)
         what = shown if isinstance(value, (Mapping, list)) or value is None else f"the {found} {shown}"
         message = f"`{self.name}` takes {ARTICLES[self.type]}, not {what}"
@@ -114,11 +124,15 @@ class Key(NamedTuple):
         else:
             wanted = f"at least {low:.15g}" if low is not None else f"at most {high:.15g}"
         near = low if low is not None and value < low else high
+        hint = f"the nearest allowed value is {near:.15g}"
+        thousand = value * 1000
+        if self.name.endswith("Ms") and low is not None and value < low <= thousand and (high or thousand) >= thousand:
+            near, hint = thousand, f"it counts milliseconds: did you mean {thousand:.15g}?"
         return Problem(
             "out-of-range",
             f"`{self.name}` is {value}, and must be {wanted}",
             key=self.name,
-            hint=f"the nearest allowed value is {near:.15g}",
+            hint=hint,
             fixes=use(self.name, near),
         )
 
@@ -221,6 +235,10 @@ ARTICLES = {
     "branches": "a list of lists of steps",
     "any": "a value",
 }
+
+
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ROOTS = ("flowContext.", "inputs.", "local.", "imports.")
 
 
 def _unquoted_fits(text: str, kind: str) -> bool:

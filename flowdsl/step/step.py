@@ -238,6 +238,15 @@ class Step(BaseModel):
         """
         return None
 
+    @classmethod
+    def require(cls, service: Service, given: Mapping[str, Any]) -> None:
+        """Called before the first step of a run is paid, for a step with a service that the run surely comes to:
+        `service` is its entry, `given` its options as far as no template decides them.
+
+        Raises:
+            ConfigError: the entry lacks what the step needs.
+        """
+
     def run(self, ctx: StepContext) -> Written | Awaitable[Written]:
         """Do the work and return what to write, by output type. May be a plain or an async function."""
         raise NotImplementedError

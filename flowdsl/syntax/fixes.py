@@ -6,6 +6,7 @@ Fixes that need no nodes are in `edits`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.diagnostics import Edit, Fix
@@ -119,6 +120,26 @@ def enclosed(node: Node, before: str, after: str, *, title: str) -> Fix | None:
         return None
     start, end = Span(node.source, node.start, node.start), Span(node.source, node.end, node.end)
     return Fix(title, (Edit(start, before), Edit(end, after)))
+
+
+def in_a_list(node: Node) -> Fix | None:
+    """An item of a list as a list of its own with one item; its further lines move with it."""
+    source = node.source
+    if _in_brackets(node):
+        return enclosed(node, "[", "]", title="write a list")
+    edits = [Edit(Span(source, node.start, node.start), "- ")]
+    for number in range(source.position(node.start).line + 1, source.position(node.end).line + 1):
+        start = source.offset(number, 1)
+        if start < node.end and source.line(number).strip():
+            edits.append(Edit(Span(source, start, start), "  "))
+    return Fix("write a list", tuple(edits))
+
+
+def together(parts: Iterable[Fix | None], *, title: str) -> Fix | None:
+    """The edits of several fixes as one; None when one of them has no place."""
+    found = list(parts)
+    edits = [edit for fix in found if fix is not None for edit in fix.edits]
+    return None if None in found or not edits else Fix(title, tuple(edits))
 
 
 def undashed(node: Node, *, title: str) -> Fix | None:

@@ -118,7 +118,12 @@ class StubContext(RunningStep):
         return self._frame.run.resources
 
 
-_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: ())  # nothing reads its document
+def _no_class(name: str) -> type[Step]:
+    raise LookupError(name)
+
+
+_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (), _no_class)
+"""The program of a step alone: nothing reads its document."""
 
 
 def run_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
@@ -188,6 +188,8 @@ def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
     run.steps(step.block(flow.catch), caught)
     run.observers.pop()
     catch = next((block for block in step.blocks if block.key == flow.catch), None)
+    if flow.catch is not None and flow.catch not in step.keys:
+        _dropped(run, step, flow.body, flow.catch)
     not_caught = early if catch is None else Unset(*_not_set(step, catch))
     only = f"the {step.spec.name} at {line(step)} sets it only in its {flow.catch or 'catch'}"
     not_tried = Unset(only, step.name_node, f"only its {flow.catch or 'catch'} sets it")
@@ -199,6 +201,27 @@ def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
             first[key] = join(first[key], type) if key in first else type
         _finally(run, final, after, _anywhere(state, first, early), list(zip(frames, marks, strict=True)))
     merge(state, [(after, early)])
+
+
+def _dropped(run: AbstractRun, step: StepNode, body: str, catch: str) -> None:
+    """Reports that the error of a paid step goes unseen."""
+    from flowdsl.syntax.fixes import added
+
+    paid = next((inner for inner in _inside(step.block(body)) if inner.spec.service is not None), None)
+    if paid is None:
+        return
+    message = f"when {paid.spec.name} fails, nobody sees it: this {step.spec.name} without `{catch}` drops the error"
+    hint = f"add `{catch}:` with the steps to run then; `{catch}: []` says that it is meant"
+    related = (Related(paid.name_node.span, "this is paid for"),)
+    fix = added(step.node, f"{catch}: []")
+    run.findings.add("dropped-error", message, step.name_node, hint=hint, related=related, fixes=[fix])
+
+
+def _inside(steps: Iterable[StepNode]) -> Iterator[StepNode]:
+    for step in steps:
+        yield step
+        for block in step.blocks:
+            yield from _inside(block.steps)
 
 
 def _anywhere(state: State, written: dict[str, Type], early: Unset) -> State:

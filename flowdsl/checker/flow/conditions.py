@@ -109,10 +109,13 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
         return True, "it is a list or map", None
     if isinstance(value, str):
         truth = holds(value)
-        looks = any(mark in value for mark in ("==", "!=", "<", ">", "flowContext", " and ", " or ", "&&", "||"))
+        looks = any(mark in value for mark in _COMPUTED)
         hint = f"write `{{{{ {value.strip()} }}}}`{TO_COMPUTE}" if looks else None
         return truth, "it is a text without a template", hint
     return bool(value), f"it is {'true' if value is True else 'false' if value is False else value}", None
+
+
+_COMPUTED = ("==", "!=", "<", ">", "flowContext", "inputs.", "local.", " and ", " or ", "&&", "||")
 
 
 def _of_text(template: Template) -> tuple[bool, str, str | None] | None:

@@ -135,6 +135,8 @@ def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where an iteration begins: before the first, or after any other."""
     head = State(state)
     step, index = known.step, known.index
+    if known.flow.item is not None and known.flow.items in step.keys and known.flow.item not in step.keys:
+        head.open = head.open or known.flow.item not in step.spec.defaults  # which name the steps read is not known
     why = Unset(
         f"the first iteration of the loop at {line(step)} comes before it", step.name_node, "in the first iteration"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.nearest import nearest
+from flowdsl.step.foreign import word_of
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
         message, hint = f"`{shown}` is read before a step sets it", "move the step that sets it up"
         related = (Related(later.span, "set here, later"),)
     elif called:
-        message, hint = f"there is no function `{key}`", _instead_of_function(key, names.names | BUILTINS.keys())
+        message, word = f"there is no function `{key}`", word_of("FUNCTIONS", key)
+        hint = word.hint if word is not None else _instead_of_function(key, names.names | BUILTINS.keys())
+    elif bare and (word := word_of("NAMES", key)) is not None:
+        message = f"`{shown}` is undefined: nothing here has this name"
+        hint = word.hint or f"did you mean `{word.name}`?"
+        fix = use.instead(start, start + len(key), word.name) if word.name is not None else _secret(use, start, end)
     else:
         known = list(state.known_keys())
         near = nearest(key, [*known, *names.names] if bare else known)
@@ -66,6 +72,13 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
     severity: Severity | None = "warning" if names.lenient and not called else None
     related += names.reading
     names.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix])
+
+
+def _secret(use: Use, start: int, end: int) -> Fix | None:
+    """`secrets.NAME` of other tools as the call that reads it here."""
+    found = re.fullmatch(r"secrets\.(\w+)", use.text[start:end])
+    quote = '"' if use.node.style == "'" else "'"
+    return use.instead(start, end, f"secret({quote}{found[1]}{quote})") if found is not None else None
 
 
 def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int) -> None:

@@ -138,13 +138,16 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
     if found.is_any or _is(found, FUNCTION):
         return
     from flowdsl.nearest import nearest
+    from flowdsl.step.foreign import word_of
 
     kinds = found.kinds & ALL
     if kinds and not kinds & (FUNCTION | OTHER):
         if kinds == UNDEFINED:
             names = results.member_names(owner)
+            word = word_of("METHODS", name)
             near = nearest(name, names) or next((each for each in names if each.startswith(name)), None)
             hint = f"did you mean `{near}`?" if near else _elsewhere(owner)
+            hint = word.hint if word is not None and word.hint is not None else hint
             message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
             _add(walk, node, message.replace("{}", ""), hint=hint)
         else:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Annotated, Any
 
-from flowdsl import Port, Reads, Step, StepContext, StepError, Written
+from flowdsl import Options, Port, Problem, Reads, Step, StepContext, StepError, Written
 from flowdsl_steps.data.source import as_text, read_source
+
+
+def check_markdown(options: Options) -> Iterator[Problem]:
+    """Whether the package that does the work is installed."""
+    if find_spec("markdown_it") is None:
+        message = f"{options.step} needs markdown-it-py, which is not installed"
+        yield Problem("missing-extra", message, hint="pip install 'flowdsl[markdown]'")
 
 
 class MarkdownToHtml(
     Step,
     name="MARKDOWN_TO_HTML",
     category="Data",
+    check=check_markdown,
     inputs=(Port("text", "The Markdown, when there is no `text`.", optional=True, instead=("text",)),),
     outputs=(Port("text", "The HTML."),),
     examples=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdsl.nearest import nearest
 from flowdsl.step.problem import Change, Problem, show, use
 from flowdsl_steps.image.catalogue import Life, Model, catalogue
 from flowdsl_steps.image.request import ImageRequest
@@ -115,17 +116,27 @@ def _translated(request: ImageRequest, resolved: ResolvedModel, new: Model) -> I
         better = translate_quality(quality, new)
         yield f"`quality: {better}` for {show(quality)}" if better else "without `quality`"
     if isinstance(size, str) and new.sizes.fault(size):
-        nearest = new.sizes.nearest(size)
-        yield f"`size: {nearest[0]}` for {show(size)}" if nearest else "with another `size`"
+        near = new.sizes.nearest(size)
+        yield f"`size: {near[0]}` for {show(size)}" if near else "with another `size`"
     if request.style is not None and new.accepts("style", resolved.provider) is False:
         yield "the style as words in the prompt instead of `style`"
     if request.response_format is not None and new.accepts("response_format", resolved.provider) is False:
         yield "without `response_format`"
 
 
+def _nearest_alive(resolved: ResolvedModel, label: str) -> str | None:
+    """The model that a name most likely means: one that the provider still has, where there is one near."""
+    found = catalogue().nearest(label)
+    model = catalogue().find(found) if found is not None else None
+    if model is None or model.standing(resolved.provider, resolved.as_of).state == "alive":
+        return found
+    alive = [each.name for each in catalogue().alive(resolved.provider, resolved.as_of)]
+    return nearest(label, alive) or model.life(resolved.provider, resolved.as_of).replacement or found
+
+
 def _unknown(resolved: ResolvedModel, label: str) -> Problem:
     hint: str | None
-    nearest = catalogue().nearest(label)
+    meant = _nearest_alive(resolved, label)
     if resolved.origin == "deployment":
         name = resolved.service.name if resolved.service else ""
         message = f"the deployment {show(label)} does not say which model is behind it: only general rules are checked"
@@ -134,6 +145,8 @@ def _unknown(resolved: ResolvedModel, label: str) -> Problem:
         message = f"{_named(resolved)} is not a known image model: only general rules are checked"
         alive = [show(model.name) for model in catalogue().alive(resolved.provider, resolved.as_of)[:3]]
         hint = f"known and alive: {', '.join(alive)}" if resolved.own else None
-        hint = f"did you mean {show(nearest)}?" if nearest else hint
-    fixes = use("model", nearest) if nearest and resolved.origin == "step" else ()
+        hint = f"did you mean {show(meant)}?" if meant else hint
+    fixes = use("model", meant) if meant and resolved.origin == "step" else ()
+    if resolved.own and resolved.origin != "deployment":  # nobody else can serve it under that name
+        return Problem("unknown-model", message, key=_key(resolved), hint=hint, severity="warning", fixes=fixes)
     return Problem("unknown-model", message, key=_key(resolved), hint=hint, fixes=fixes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -12,6 +13,9 @@ from flowdsl.step.spec import IDENTIFIER, Port, Prompt, Verbatim
 from flowdsl.step.step import Step, StepContext, Written, spec_of
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.request import OPTIONS as REQUEST_OPTIONS
+
+if TYPE_CHECKING:
+    from flowdsl.step.service import Service
 
 
 class Sent:
@@ -95,6 +99,13 @@ class ImageOptions(Step):
         default="imageList", alias="outputKey", min_length=1, pattern=IDENTIFIER
     )
     """The FlowContext key for the pictures."""
+
+    @classmethod
+    def require(cls, service: Service, given: Mapping[str, Any]) -> None:
+        """Looks whether a request could be addressed: the endpoint, the key, and on Azure the deployment."""
+        from flowdsl_steps.image.vendors import protocol_of
+
+        protocol_of(service).endpoint(service, ImageRequest(prompt="", model=given.get("model", "")))
 
     async def run(self, ctx: StepContext) -> Written:
         """Generates the images and returns `imageList` and `object`."""

@@ -38,3 +38,20 @@ def deployments(asked: Iterable[tuple[Any, Service]]) -> Mapping[str, str]:
             behind = next((name for name in names if name in known), _OWN_MODEL)
             found.update({name: behind for name in names if isinstance(name, str) and name not in known})
     return found
+
+
+def with_deployments(
+    settings: Mapping[str, dict[str, Any]], asked: Iterable[tuple[Any, Service]]
+) -> dict[str, dict[str, Any]]:
+    """The settings of `overrides`, with a deployment for vendors of whose services one has none, and none names one."""
+    found = dict(settings)
+    named: set[str] = set()
+    for model, service in asked:
+        vendor = known_vendor(service.provider or "")
+        if vendor is None or vendor.deployment_setting is None:
+            continue
+        if service.get(vendor.deployment_setting) is not None:
+            named.add(vendor.name)
+        elif model is None and service.option("model") is None:
+            found[vendor.name] = {**found[vendor.name], vendor.deployment_setting: _OWN_MODEL}
+    return {**found, **{name: settings[name] for name in named}}

@@ -1,0 +1,86 @@
+"""Texts that are written as another language writes them, and that are only text here.
+
+Asked for a text that holds one of a few signs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from typing import TYPE_CHECKING, Final
+
+from flowdsl.checker.findings import Findings
+from flowdsl.syntax.edits import instead, replaced
+from flowdsl.syntax.scalars import span_in
+
+if TYPE_CHECKING:
+    from flowdsl.step.key import Key
+    from flowdsl.syntax.node import Node
+
+_DOLLAR: Final = re.compile(r"\$\{\{-?\s{0,9}([\w.$]{1,99})")
+_SUM: Final = re.compile(r"price|cost|amount|total|sum|usd|fee", re.I)
+_BRACES: Final = re.compile(r"(?<![{$])\{\s{0,9}([A-Za-z_]\w{0,60})\s{0,9}\}(?!\})")
+_PERCENT: Final = re.compile(r"%0?(\d{0,2})[dis]")
+_QUOTES: Final = {"“": "”", "„": "“", "‘": "’", "«": "»"}
+_QUOTED: Final = re.compile(r"""f(["'])(.*)\1""", re.S)
+
+
+def check_text(node: Node, key: Key | None, written: Container[str], findings: Findings) -> None:
+    """Adds to `findings` what of the text of an option stays text, and is most likely not meant so.
+
+    `written` are the FlowContext keys that steps of the document set.
+    """
+    text = str(node.value)
+    if text == "None" and node.style is None:
+        null = replaced(node.span, "null")
+        message = "`None` is a text here, and is printed as it stands"
+        findings.add("foreign-syntax", message, node, hint="write `null`", fixes=[null])
+    elif node.style is None and (found := _QUOTED.fullmatch(text)) is not None:
+        _formatted(node, found[2], written, findings)
+    elif node.style is None and len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        fix = replaced(node.span, f'"{text[1:-1]}"') if '"' not in text and "\\" not in text else None
+        message = f"the quotes {text[0]} {text[-1]} are a part of the text"
+        findings.add("foreign-syntax", message, node, hint='quote it with `"`', fixes=[fix])
+    else:
+        _inside(node, text, key, written, findings)
+
+
+def _inside(node: Node, text: str, key: Key | None, written: Container[str], findings: Findings) -> None:
+    for found in _DOLLAR.finditer(text):
+        if not _SUM.search(found[1]):
+            span = span_in(node, found.start(), found.start() + 1)
+            message = "this `$` stays in the text: a template begins with its braces"
+            cut = replaced(span, "", title="remove the `$`") if span.text == "$" else None
+            findings.add("foreign-syntax", message, span, hint="remove the `$`", fixes=[cut])
+    names = key.names if key is not None else ()
+    for found in _BRACES.finditer(text):
+        name = found[1]
+        known = name if name in names else f"flowContext.{name}" if name in written else None
+        if known is not None and name not in findings.placeholders:
+            span, new = span_in(node, *found.span()), f"{{{{ {known} }}}}"
+            starts = found.start() == 0 and node.style is None  # there two braces would be a map
+            fix = replaced(node.span, f'"{new}{text[found.end() :]}"') if starts and '"' not in text else None
+            fix = fix or instead(span, found[0], new, style=node.style)
+            message = f"`{found[0]}` stays as it is: a template has two braces"
+            findings.add("single-braces", message, span, hint=f"write `{new}`", fixes=[fix])
+    if "index" in names and (number := _PERCENT.search(text)) is not None:
+        span = span_in(node, *number.span())
+        width = f" | string | padStart({number[1]}, '0')" if number[1] else ""
+        new = f"{{{{ index{width} }}}}"
+        message = f"`{number[0]}` stays as it is: a number is put in by a template"
+        fix = instead(span, number[0], new, style=node.style)
+        findings.add("foreign-syntax", message, span, hint=f"write `{new}`", fixes=[fix])
+
+
+def _formatted(node: Node, inside: str, written: Container[str], findings: Findings) -> None:
+    """Reports `f"…"`, whose names in braces become templates where they are known."""
+
+    def template(found: re.Match[str]) -> str:
+        root = found[1].partition(".")[0]
+        name = found[1] if root in ("flowContext", "inputs") else f"flowContext.{found[1]}"
+        return f"{{{{ {name} }}}}"
+
+    new = re.sub(r"\{\s*([A-Za-z_][\w.]*)\s*\}", template, inside)
+    fix = replaced(node.span, f'"{new}"', title="write it as a template") if not set('"\\\n') & set(new) else None
+    message = 'this text begins with `f"`: there are no formatted texts here'
+    findings.add("foreign-syntax", message, node, hint=f'write `"{new}"`', fixes=[fix])

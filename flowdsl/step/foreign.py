@@ -1,0 +1,103 @@
+"""What words of other tools are here. A package of steps may hold them in a module `foreign_words`, as data.
+
+Read after a mistake only: nothing here is imported while a flow without one is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from flowdsl.entry_points import targets
+
+GROUP = "flowdsl.steps"
+MODULE = "foreign_words"
+
+
+class Word(NamedTuple):
+    """What a word of elsewhere is here: another name, or a hint; with `goes` it is removed, `times` is what its value
+    is multiplied by, and `beside` a key that it needs here."""
+
+    name: str | None = None
+    hint: str | None = None
+    goes: bool = False
+    times: int = 1
+    beside: str | None = None
+
+
+def step_word(name: str) -> Word | None:
+    """What the name of a step is here."""
+    shown = name.upper().replace("-", "_").rpartition(".")[2]
+    found = _word("STEPS", shown)
+    if found is None:
+        parts = (hint for tables in _tables() for part, hint in getattr(tables, "STEP_PARTS", ()) if part in shown)
+        hint = next(parts, None)
+        found = Word(hint=hint) if hint is not None else None
+    return found
+
+
+def key_word(step: str, key: str, value: Any) -> Word | None:
+    """What a key of a step, with this value, is here."""
+    for tables in _tables():
+        name, times = getattr(tables, "TIMES", {}).get(key, (None, 1))
+        if name is not None:
+            counts = isinstance(value, (int, float)) and not isinstance(value, bool) and value < times
+            return Word(name, times=times if counts else 1)
+        for general in (False, True):
+            for steps, words in getattr(tables, "KEYS", ()):
+                if key in words and (not steps if general else step in steps):
+                    return _made(words[key])
+    return None
+
+
+def word_of(table: str, word: str) -> Word | None:
+    """What a word is here, by one of the other tables: ROOT, NAMES, FUNCTIONS, FILTERS, METHODS, INPUT_TYPES."""
+    return _word(table, word)
+
+
+def document(keys: Iterable[str], of_items: Iterable[Iterable[str]]) -> str | None:
+    """What a file of another tool is, by the keys of its root, and of the maps in it; None when nothing says so."""
+    known = set(keys)
+    for tables in _tables():
+        for what, needed in getattr(tables, "DOCUMENTS", ()):
+            if known.issuperset(needed):
+                return str(what)
+        items: Mapping[str, str] = getattr(tables, "DOCUMENT_ITEMS", {})
+        inside = [set(item) for item in of_items]
+        for key, what in items.items():
+            if inside and all(key in item for item in inside):
+                return what
+    return None
+
+
+def _word(table: str, word: str) -> Word | None:
+    for tables in _tables():
+        found = getattr(tables, table, {}).get(word)
+        if found is not None:
+            return _made(found)
+    return None
+
+
+def _made(text: str) -> Word:
+    if text.startswith("="):
+        name, _, beside = text[1:].partition(" + ")
+        return Word(name, beside=beside or None)
+    return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[ModuleType, ...]:
+    return tuple(_modules())
+
+
+def _modules() -> Iterator[ModuleType]:
+    from importlib import import_module
+
+    for _, target in sorted(targets(GROUP)):
+        package = target.partition(":")[0]
+        try:
+            yield import_module(f"{package}.{MODULE}")
+        except ModuleNotFoundError:
+            continue
