@@ -63,6 +63,8 @@ KEYS = frozenset({"apiKey", "authKey"})
 """Either is enough to be let in."""
 
 
+_NEEDED = KEYS | {"endpoint"}
+"""Without any of these nothing is reached."""
 ADDRESS_START = "https://"
 
 
@@ -230,7 +232,7 @@ class ServiceLayers:
         """Raises ConfigError when neither an entry nor the environment says anything about a service."""
         if self.has(service.name, document) or service.origins:
             return
-        variables = [name for names in spec.environment.values() for name in names]
+        variables = [name for key, names in spec.environment.items() if key in _NEEDED for name in names]
         raise ConfigError(
             f"Service not configured: {service.name}",
             code="service-not-configured",
