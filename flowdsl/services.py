@@ -16,6 +16,7 @@ from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
+from flowdsl.step.sendable import setting_problem
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
@@ -62,6 +63,8 @@ KEYS = frozenset({"apiKey", "authKey"})
 """Either is enough to be let in."""
 
 
+_NEEDED = KEYS | {"endpoint"}
+"""Without any of these nothing is reached."""
 ADDRESS_START = "https://"
 
 
@@ -151,7 +154,7 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
         hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
-    return problem
+    return problem or (None if value is None else setting_problem(key, value))
 
 
 class ServiceLayers:
@@ -256,7 +259,7 @@ class ServiceLayers:
             raise ConfigError(f"no service entry is called `{service.name}`", code="service-not-configured", hint=hint)
         if service.origins:
             return
-        variables = [name for names in spec.environment.values() for name in names]
+        variables = [name for key, names in spec.environment.items() if key in _NEEDED for name in names]
         raise ConfigError(
             f"Service not configured: {service.name}",
             code="service-not-configured",

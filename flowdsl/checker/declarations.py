@@ -117,7 +117,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             _plain_secret(entry.keys[key], value, "{{ secret('MY_KEY') }}", findings)
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)
-            findings.add(problem.code, problem.message, value, hint=problem.hint, fixes=[fix])
+            findings.add(problem.code, problem.message, _at(value, problem.inside), hint=problem.hint, fixes=[fix])
         if value.kind == "map":
             _check_headers(value, findings)
 

@@ -22,9 +22,11 @@ def simulator() -> Iterator[Simulator]:
 def run(flow: str, simulator: Simulator) -> int:
     """How many pictures were asked for until the run was refused."""
     service = {"endpoint": f"{simulator.url}/v1", "apiKey": simulator.key}
-    environment = Environment(
-        services={"OPENAI_IMAGE_GENERATION": service}, host=Host(secrets={}.get), settings=None
-    ) if False else Environment(services={"OPENAI_IMAGE_GENERATION": service}, host=Host(secrets={}.get))
+    environment = (
+        Environment(services={"OPENAI_IMAGE_GENERATION": service}, host=Host(secrets={}.get), settings=None)
+        if False
+        else Environment(services={"OPENAI_IMAGE_GENERATION": service}, host=Host(secrets={}.get))
+    )
     before = len(simulator.requests)
     with pytest.raises(RunError) as failed:
         environment.run(flow)

@@ -10,7 +10,7 @@ import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl_steps.http.connection import Delivery
-from flowdsl_steps.http.pause import delay_s
+from flowdsl_steps.http.pause import delay_s, said_of_delay
 
 T = TypeVar("T")
 OnRetry = Callable[[ServiceError, float], None]
@@ -69,7 +69,14 @@ async def repeated(work: Callable[[], Awaitable[T]], max_retries: int, on_retry:
         except Again as failed:
             pause = delay_s(retries, failed.headers) if retries < max_retries else None
             if pause is None:
-                raise failed.error from failed.__cause__
+                raise _with_delay(failed.error, said_of_delay(failed.headers)) from failed.__cause__
             on_retry(failed.error, pause)
         retries += 1
         await asyncio.sleep(pause)
+
+
+def _with_delay(error: ServiceError, said: str | None) -> ServiceError:
+    """Names in the hint for how long a server wants to be left alone, where that is too long to wait for here."""
+    if said is not None:
+        error.hint = f"{said}, which is longer than is waited for{f'; {error.hint}' if error.hint else ''}"
+    return error

@@ -35,6 +35,21 @@ def delay_s(
     return min(_FIRST_DELAY_S * 2.0**retries, _LONGEST_DELAY_S) * (1 - _JITTER * draw())
 
 
+def said_of_delay(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> str | None:
+    """How long a server asks to wait, in words, when that is longer than anybody waits here; else None."""
+    asked = _server_delay_s(headers, now)
+    if asked is None or not asked > LONGEST_SERVER_DELAY_S:
+        return None
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if asked >= 2 * unit:
+            return (
+                f"the server asks to wait {asked / unit:.0f} {name}"
+                if asked < 1e9
+                else "the server asks to wait for ever"
+            )
+    return None
+
+
 def _server_delay_s(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

@@ -19,7 +19,11 @@ import httpx
 from flowdsl_steps.http.proxy import proxy_hosts
 from flowdsl_steps.http.transport import open_client
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+"""Networks whose addresses end in an IPv4 address that they lead to."""
+
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_public(address: str) -> bool:
@@ -27,10 +31,20 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
+        if ip.is_site_local or ip.is_loopback or ip.is_unspecified:
+            return False
+        if inner is None and any(ip in network for network in _WRAPPING):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = inner or ip
     return ip.is_global and not ip.is_multicast
+
+
+def is_link_local(address: str) -> bool:
+    """Whether an IP address leads no further than the link, whatever it is wrapped in."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and not ip.is_link_local:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF).is_link_local and not is_public(address)
+    return ip.is_link_local
 
 
 class PublicAddresses:
@@ -47,12 +61,28 @@ class PublicAddresses:
             raise OSError(errno.EACCES, f"{host} leads to the private address {address}")
 
 
+def refuse_link_local(host: str, address: str) -> None:
+    """Raises OSError for an address of the link alone, where machines in the cloud find the keys of their account."""
+    if is_link_local(address):
+        raise OSError(errno.EACCES, f"{host} leads to the private address {address}")
+
+
 @asynccontextmanager
-async def open_fetcher(allow_private: bool) -> AsyncIterator[httpx.AsyncClient]:
+async def open_fetcher(allow_private: bool, allow_link_local: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """A client that keeps no cookies; unless private addresses are allowed, it cannot reach any."""
-    async with open_client(judge=None if allow_private else PublicAddresses()) as client:
+    allowed = None if allow_link_local else refuse_link_local
+    async with open_client(judge=allowed if allow_private else PublicAddresses()) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
+
+
+def is_same_host(url: str, host: str) -> bool:
+    """Whether an address leads to a host; the names of this machine are one."""
+    try:
+        other = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return other == host or {other, host} <= _THIS_MACHINE
 
 
 async def is_private_host(host: str) -> bool:

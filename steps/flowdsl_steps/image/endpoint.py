@@ -7,7 +7,10 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from flowdsl.errors import ConfigError
+from flowdsl.step.problem import show
+from flowdsl.step.sendable import NO_SUCH_NAME, Unsendable, address_problem, header_problem
 from flowdsl.step.service import Service
+from flowdsl.template import to_text
 from flowdsl_steps.image.request import ImageRequest
 
 _SHORTEST_SECRET = 6
@@ -19,7 +22,16 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
     Raises:
         ConfigError: it is not an http or https address, or carries a user name.
     """
-    parts = urlsplit(str(endpoint).strip())
+    text = str(endpoint).strip()
+    problem = address_problem(text) or _unreadable(text)
+    if problem is not None and text.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"the endpoint of the service {service.name} is {show(text)}, which is not a web address: "
+            f"{problem.message}",
+            code="invalid-endpoint",
+            hint=problem.hint,
+        )
+    parts = urlsplit("" if problem is not None else text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
             f"the endpoint of the service {service.name} is `{endpoint}`, which is not a web address",
@@ -33,6 +45,19 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             hint="put the key in `apiKey`",
         )
     return parts
+
+
+def _unreadable(address: str) -> Unsendable | None:
+    """What only the client says of a name in another script, by rules that a check would have to load."""
+    if address.isascii():
+        return None
+    import httpx
+
+    try:
+        httpx.URL(address)
+    except httpx.InvalidURL:
+        return NO_SUCH_NAME
+    return None
 
 
 def named_model(request: ImageRequest, service: Service) -> str | None:
@@ -59,9 +84,19 @@ def key_source(service: Service, key: str, variable: str | None) -> str:
 
 
 def extra_headers(service: Service) -> dict[str, str]:
-    """The headers that the service entry adds itself."""
+    """The headers that the service entry adds itself; null is left out.
+
+    Raises:
+        ConfigError: one of them cannot be sent.
+    """
     headers: Any = service.get("headers")
-    return {str(name): str(value) for name, value in headers.items()} if isinstance(headers, Mapping) else {}
+    given = headers.items() if isinstance(headers, Mapping) else ()
+    for name, value in given:
+        if (problem := header_problem(name, value, "flowdsl")) is not None:
+            raise ConfigError(
+                f"the service {service.name}: {problem.message}", code="invalid-header", hint=problem.hint
+            )
+    return {str(name): to_text(value).strip() for name, value in given if value is not None}
 
 
 def secrets_in(key: object, headers: Mapping[str, str]) -> tuple[str, ...]:

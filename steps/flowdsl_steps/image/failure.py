@@ -50,14 +50,18 @@ class Failure(NamedTuple):
     billed: bool = False
 
 
-def read_error(body: bytes | Mapping[str, Any]) -> Failure | None:
-    """The error in a body, or None when it holds none (HTML from a proxy, an empty body)."""
+def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure | None:
+    """The error in a body, or None when it holds none (HTML from a proxy, an empty body). `plain` takes a body that is
+    no JSON as the reason itself."""
     payload: Any = body
     if isinstance(body, bytes):
         try:
             payload = json.loads(body)
         except (ValueError, RecursionError):
-            return None
+            said = body.decode("utf-8", "replace").strip()
+            return _failure(said, None, None, None, {}) if plain and said else None
+    if isinstance(payload, list) and payload:  # as Google's endpoints wrap it
+        payload = payload[0]
     if not isinstance(payload, Mapping):
         return None
     error = payload.get("error", payload)
@@ -89,6 +93,8 @@ def _failure(
 def _is_moderation(failure: Failure) -> bool:
     """Whether the prompt or the picture was refused for what it shows."""
     codes = (failure.code, failure.details.get("inner_code"))
+    if failure.details.get("reasons"):
+        return True
     if any(re.sub(r"[^a-z]", "", code.lower()) in _MODERATION_CODES for code in codes if code):
         return True
     return failure.code is None and "safety system" in failure.message.lower()
@@ -101,7 +107,13 @@ def _moderation(error: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(own, Mapping):
         found["stage"] = _text(own.get("moderation_stage"))
         found["categories"] = own.get("categories")
+    metadata = error.get("metadata")
+    if isinstance(metadata, Mapping) and isinstance(metadata.get("reasons"), list) and metadata["reasons"]:
+        found["reasons"] = found["categories"] = [str(reason) for reason in metadata["reasons"]]  # OpenRouter's
     inner = error.get("inner_error") or error.get("innererror")
+    fields = error.get("provider_specific_fields")  # where LiteLLM puts what Azure said
+    if inner is None and isinstance(fields, Mapping):
+        inner = fields.get("innererror") or fields.get("inner_error")
     if isinstance(inner, Mapping):
         found["inner_code"] = _text(inner.get("code"))
         results = inner.get("content_filter_results") or inner.get("content_filter_result")

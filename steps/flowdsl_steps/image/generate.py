@@ -16,7 +16,7 @@ from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
-from flowdsl_steps.http.public_network import is_private_host, open_fetcher
+from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.image_result import Purchase, described, origin_of
 from flowdsl_steps.image.key_check import refuse_stray_key
@@ -293,7 +293,8 @@ class _Generation:
         with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
             if not urlsplit(link.url).scheme:
                 link = link._replace(url=urljoin(self._endpoint.url, link.url))
-        allow = await is_private_host(self._endpoint.host_name)
+        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is.
+        allow = is_same_host(link.url, self._endpoint.host_name) and await is_private_host(self._endpoint.host_name)
         client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
         return await fetch(
             client,

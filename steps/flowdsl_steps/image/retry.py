@@ -176,7 +176,7 @@ def _refused(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         what, code = "has no quota left", "quota-exceeded"
         hint: str | None = "check plan, credit and spending limits with the vendor; waiting does not help"
     elif 300 <= status < 400:
-        what = f"redirects (status {status}), which is not followed"
+        what = "redirects, which is not followed"
         hint = "set `endpoint` to the final address"
     elif status in (401, 403):
         what = "does not accept the key" if status == 401 else "does not allow the request"

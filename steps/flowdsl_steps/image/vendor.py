@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from flowdsl_steps.image.response import Received, ResponseReader
 
 
+_REASONS = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
+"""With these a vendor refuses a request, and a text beside it says why; with others it may be a proxy's."""
+
+
 class Endpoint(Record):
     """The address and headers of the requests of one service, and what an error message may say about them.
 
@@ -135,7 +139,8 @@ class Vendor(Protocol):
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
         """What the vendor says in a body that is an error: with a status that is no success, or inside one that is.
         None when the body is not the vendor's."""
-        return read_error(body)
+        is_reason = head.status in _REASONS and head.headers.get("content-type", "").lower().startswith("text/plain")
+        return read_error(body, plain=is_reason)
 
     def most(self, request: ImageRequest, endpoint: Endpoint) -> float | None:
         """The most that a request can cost in USD, said before it is sent; None when that is not known."""

@@ -96,7 +96,8 @@ class Rest(
         )
 
         async def perform() -> dict[str, Any]:
-            client = await ctx.resource(("rest", policy.allow_private), lambda: open_fetcher(policy.allow_private))
+            private = policy.allow_private
+            client = await ctx.resource(("rest", private), lambda: open_fetcher(private, allow_link_local=private))
             found = await send(client, request, policy, _on_retry(ctx))
             return {**found._asdict(), "headers": found.headers.multi_items()}
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlunsplit
 
+from flowdsl.errors import ConfigError
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
@@ -22,6 +23,7 @@ from flowdsl_steps.image.vendors.openai import AZURE_HOSTS, OPERATION, OpenAI
 
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
 _OPENAI = re.compile(r"/openai(/|$).*")
+_VERSION = re.compile(r"[\w.-]+")
 _DATELESS = (None, "", "v1", "latest", "preview")
 
 
@@ -33,7 +35,7 @@ class Azure(OpenAI):
     hosts = AZURE_HOSTS
     settings = (
         Key("deploymentId", "text", "The Azure deployment."),
-        Key("apiVersion", "text", "The Azure api-version; absent or `v1` means the v1 API."),
+        Key("apiVersion", "text", "The Azure api-version; absent or `v1` means the v1 API.", pattern=r"^[\w.-]*$"),
     )
     other_names: Mapping[str, str] = dict.fromkeys(("deployment", "deployment_name"), "deploymentId")
     environment: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +72,12 @@ class Azure(OpenAI):
         is_v1 = "/openai/v1" in parts.path
         version = service.get("apiVersion") or next(iter(parse_qs(parts.query).get("api-version", ())), None)
         version = None if version is None else str(version)
+        if version and not _VERSION.fullmatch(version):
+            raise ConfigError(
+                f"the `apiVersion` of the service {service.name} is {show(version)}, which is no API version",
+                code="invalid-endpoint",
+                hint="write a date such as `2025-04-01-preview`, or `v1`",
+            )
         dated = version not in _DATELESS and not is_v1
         path, query = _form(_OPENAI.sub("", parts.path).rstrip("/"), str(deployment), version, dated)
         setting = "authKey" if service.get("authKey") else "apiKey"

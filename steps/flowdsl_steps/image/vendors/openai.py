@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlunsplit
 from flowdsl.errors import ConfigError
 from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
+from flowdsl.step.spec import Key
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Model, catalogue
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
@@ -47,7 +48,16 @@ class OpenAI(Vendor):
     family = "openai"
     own_options: frozenset[str] = frozenset()
     """Options of its own, beyond those of every request."""
-    environment: Mapping[str, tuple[str, ...]] = {"apiKey": ("OPENAI_API_KEY",), "endpoint": ("OPENAI_BASE_URL",)}
+    settings: tuple[Key, ...] = (
+        Key("organization", "text", "OpenAI's organization, sent as `OpenAI-Organization`."),
+        Key("project", "text", "OpenAI's project, sent as `OpenAI-Project`."),
+    )
+    environment: Mapping[str, tuple[str, ...]] = {
+        "apiKey": ("OPENAI_API_KEY",),
+        "endpoint": ("OPENAI_BASE_URL",),
+        "organization": ("OPENAI_ORG_ID",),
+        "project": ("OPENAI_PROJECT_ID",),
+    }
 
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
         """What the model does not accept, by the catalogue; what is unknown is sent."""
@@ -76,9 +86,10 @@ class OpenAI(Vendor):
         if not (service.get("apiKey") or service.get("authKey")) and parts.hostname == API_HOST:
             raise missing(service, "apiKey", self.environment["apiKey"][0])
         url, notes = operation_url(parts, bare="/v1")
-        return bearer_endpoint(
+        endpoint = bearer_endpoint(
             service, url, named_model(request, service) or DEFAULT_MODEL, self.environment.get("apiKey"), notes
         )
+        return endpoint._replace(headers={**_account(service, parts.hostname), **endpoint.headers})
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
         """A JSON body of the options, without those that the model is known not to have."""
@@ -135,6 +146,17 @@ class OpenAI(Vendor):
         if model is None:
             return name not in catalogue().never_sent
         return model.accepts(name, self.name) is not False
+
+
+def _account(service: Service, host: str | None) -> dict[str, str]:
+    """The headers that say who pays, as the official clients send them. What the environment says is for OpenAI, or
+    for the endpoint that the environment names beside it."""
+    named = service.origins.get("endpoint", "").startswith("environment") or host == API_HOST
+    return {
+        header: str(service.get(setting))
+        for setting, header in (("organization", "OpenAI-Organization"), ("project", "OpenAI-Project"))
+        if service.get(setting) and (named or not service.origins.get(setting, "").startswith("environment"))
+    }
 
 
 def bearer_endpoint(
