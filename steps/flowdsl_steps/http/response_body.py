@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import AsyncIterator
 
 import httpx
 
 _UNPACKED_AT_ONCE = 256 * 1024
+_PACKINGS = ("gzip", "x-gzip", "deflate")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]{1,20})", re.IGNORECASE)
 # Python's codecs include some that are no charsets, and one whose decoding takes quadratic time.
 _CHARSETS = re.compile(
@@ -38,11 +40,41 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
     return unpacker.finish()
 
 
+async def unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body in pieces, never many bytes at once, however small they were packed. What is packed in a way that nobody
+    asked for comes as it is.
+
+    Raises:
+        httpx.DecodingError: it is not packed as it says.
+        httpx.TransportError: the connection broke.
+    """
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing not in _PACKINGS:
+        async for chunk in response.aiter_raw():
+            yield chunk
+        return
+    unpacking = zlib.decompressobj(47)
+    async for chunk in response.aiter_raw():
+        rest = chunk
+        while rest:
+            if unpacking.eof:
+                unpacking = zlib.decompressobj(47)
+            try:
+                yield unpacking.decompress(rest, _UNPACKED_AT_ONCE)
+            except zlib.error as error:
+                raise httpx.DecodingError(f"it cannot be unpacked: {error}") from None
+            rest = unpacking.unconsumed_tail or unpacking.unused_data
+    if tail := unpacking.flush():
+        yield tail
+    if not unpacking.eof:
+        raise httpx.DecodingError("it ends before it is unpacked")
+
+
 class Unpacker:
     """Takes the bytes of a body as they arrive, and never holds more than the limit of what they unpack to."""
 
     def __init__(self, packing: str, limit: int) -> None:
-        if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        if packing not in ("", "identity", *_PACKINGS):
             raise httpx.DecodingError(f"it is packed as {packing[:20]!r}, which was not asked for")
         self._packed = packing not in ("", "identity")
         self._limit = limit

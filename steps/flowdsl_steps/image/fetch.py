@@ -14,6 +14,7 @@ import httpx
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import refusal
+from flowdsl_steps.http.response_body import unpacked
 from flowdsl_steps.image.response import LinkedImage
 
 FETCH_TIMEOUT_S = 60.0
@@ -164,7 +165,7 @@ async def _fetch_once(
             raise Refused(f"status {response.status_code}")
         with store.writer(limit) as writer:
             try:
-                async for chunk in response.aiter_bytes():
+                async for chunk in unpacked(response):
                     writer.write(chunk)
                 return writer.commit(
                     url=link.url, revised_prompt=link.revised_prompt, url_expires_at=link.url_expires_at

@@ -20,6 +20,7 @@ from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.response_body import unpacked
 from flowdsl_steps.http.transport import Delivery, open_client
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
@@ -229,7 +230,7 @@ class Sender:
         reader = self._vendor.decode(head, self._store, self._policy.image_bytes)
         size, limit = 0, self._policy.response_bytes
         try:
-            async for chunk in response.aiter_bytes():
+            async for chunk in unpacked(response):
                 size += len(chunk)
                 if size > limit:
                     raise BrokenResponse("too-large", f"it is larger than the limit of {limit} bytes")
@@ -261,7 +262,7 @@ class Sender:
         """What the vendor says with a status that is no success; its body is read as far as it is of use."""
         body = b""
         with contextlib.suppress(httpx.HTTPError):  # the status alone decides when the body is lost
-            async for chunk in response.aiter_bytes():
+            async for chunk in unpacked(response):
                 body += chunk
                 if len(body) > _ERROR_BODY_LIMIT:
                     break
