@@ -50,11 +50,19 @@ def steady_streams() -> Iterator[None]:
         _silence_broken(sys.stdout, sys.stderr)
 
 
+def tell(text: str) -> bool:
+    """Writes a text that must not be lost to stderr; whether it took it."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    return not (isinstance(sys.stderr, _Steady) and sys.stderr.failed)
+
+
 class _Steady:
-    """A text stream whose failures are nobody's business."""
+    """A text stream whose failures are nobody's business; `failed` says whether there was one."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
+        self.failed = stream is None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -64,6 +72,7 @@ class _Steady:
         try:
             return 0 if self._stream is None else self._stream.write(text)
         except OSError:
+            self.failed = True
             return 0
 
     def flush(self) -> None:
@@ -72,7 +81,7 @@ class _Steady:
             if self._stream is not None:
                 self._stream.flush()
         except OSError:
-            pass
+            self.failed = True
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""
