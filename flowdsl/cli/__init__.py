@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     try:
         code = _dispatch(arguments)
+        if code >= 128:  # a signal has ended it, whatever is left in stdout
+            return code
         with stdout_at_stake():
             return code
     except SystemExit as stop:  # argparse, after its own message

@@ -66,13 +66,18 @@ class Account:
             lines.append(f"the service may have done, and billed, the work of {requests}")
         return "".join(f"{line}\n" for line in lines)
 
-    def to_dict(self, error: RunError) -> dict[str, Any]:
-        """What `--json` prints of a failed run."""
+    def to_dict(self, error: RunError | None) -> dict[str, Any]:
+        """What `--json` prints of a run without a result; without an error it was interrupted."""
         end = self.finished
         images = () if end is None else end.images
         facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}
         failed = None if end is None else end.failed
-        return {"error": error.to_dict(), "failed": failed, "images": to_json(images), **facts}
+        return {
+            "error": None if error is None else error.to_dict(),
+            "failed": failed,
+            "images": to_json(images),
+            **facts,
+        }
 
 
 def iterations(failed: dict[str, Any] | None) -> list[str]:

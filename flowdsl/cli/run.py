@@ -14,7 +14,7 @@ from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, 
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import from_file, from_options
-from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
+from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, until_terminated
@@ -93,10 +93,10 @@ def perform(options: Namespace, source: Source) -> int:
         except RunError as error:
             return _failed(error, account, options)
         except Terminated as stop:
-            sys.stderr.write(f"{account.text()}terminated\n")
+            _tell(f"{account.text()}terminated\n", account, options)
             return 128 + stop.signal
         except (KeyboardInterrupt, Exception):  # a bug of ours too ends a run that may have paid
-            sys.stderr.write(account.text())
+            _tell(account.text(), account, options)
             raise
     try:
         account.check_output()
@@ -116,16 +116,24 @@ def _fixed(options: Namespace) -> frozenset[str]:
 
 def _failed(error: RunError, account: Account, options: Namespace) -> int:
     """Reports a failed run, and what it made before; gives the exit code."""
-    from flowdsl.cli.failure import report_error
+    from flowdsl.cli.failure import failed_run
 
-    code = report_error(error)
-    sys.stderr.write(account.text(error))
-    if options.json:
-        import json
+    text = f"{failed_run(error, color=colors(sys.stderr))}\n{account.text(error)}"
+    _tell(text, account, options, error)
+    return 1
 
-        with suppress(BrokenPipeError, UnwrittenOutput), stdout_at_stake():  # stderr has said it already
+
+def _tell(text: str, account: Account, options: Namespace, error: RunError | None = None) -> None:
+    """Gives account of a run without a result: on stderr, as JSON on stdout too where that is asked for, and on stdout
+    alone where stderr takes nothing."""
+    told = tell(text)
+    with suppress(BrokenPipeError, UnwrittenOutput), stdout_at_stake():
+        if options.json and (error is not None or not told):
+            import json
+
             print(json.dumps(account.to_dict(error), indent=2, ensure_ascii=False))
-    return code
+        elif not told:
+            sys.stdout.write(text)
 
 
 def _print_result(result: Result, options: Namespace, inner: set[str]) -> None:

@@ -56,6 +56,13 @@ def steady_streams() -> Iterator[None]:
         _silence_broken(sys.stdout, sys.stderr)
 
 
+def tell(text: str) -> bool:
+    """Writes a text that must not be lost to stderr; whether it took it."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    return not (isinstance(sys.stderr, _Steady) and sys.stderr.failed)
+
+
 class _Visible:
     """The one place through which all text is printed: only what is `Shown` steers a terminal."""
 
@@ -82,13 +89,18 @@ class _Visible:
 
 
 class _Steady(_Visible):
-    """A stream whose failures are nobody's business."""
+    """A stream whose failures are nobody's business; `failed` says whether there was one."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream)
+        self.failed = stream is None
 
     def write(self, text: str) -> int:
         """Writes a text, if it can be written."""
         try:
             return super().write(text)
         except OSError:
+            self.failed = True
             return len(text)
 
     def flush(self) -> None:
@@ -97,7 +109,7 @@ class _Steady(_Visible):
             if self._stream is not None:
                 self._stream.flush()
         except OSError:
-            pass
+            self.failed = True
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flowdsl import ConfigError, Environment, Host, RunError
+from flowdsl import Environment, Host, RunError
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A paper boat\n"

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import httpx
 
 _UNPACKED_AT_ONCE = 256 * 1024
+_PACKINGS = ("gzip", "x-gzip", "deflate")
+_PACKED = re.compile(r"\b(gzip|deflate|br|zstd|compress|dcb|dcz|exi|pack200-gzip)\b")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]{1,20})", re.IGNORECASE)
 # Python's codecs include some that are no charsets, and one whose decoding takes quadratic time.
 _CHARSETS = re.compile(
@@ -46,15 +48,18 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
 class Unpacker:
     """Unpacks a body as it arrives, in pieces so small that a few bytes cannot become many at once.
 
+    A header that names no way of packing (`utf-8`, `none`) counts for nothing: the body is as it is.
+
     Raises:
         httpx.DecodingError: it is packed in a way that was not asked for.
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        packing = response.headers.get("content-encoding", "identity").strip().lower()
-        if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        named = response.headers.get("content-encoding", "").strip().lower()
+        packing = named if _PACKED.search(named) else ""
+        if packing and packing not in _PACKINGS:
             raise httpx.DecodingError(f"it is packed as {packing[:20]!r}, which was not asked for")
-        self._packed = packing not in ("", "identity")
+        self._packed = bool(packing)
         self._unpacking = zlib.decompressobj(47)  # gzip or zlib, as the first bytes say
         self._started = False
 
