@@ -200,7 +200,7 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     run, context = frame.run, frame.context
     resolvers = run.program.outputs
     if resolvers is None:
-        return context
+        return dict(context)
     try:
         found = {name: resolve(context, frame.names) for name, resolve in resolvers.items()}
     except RunError as error:
