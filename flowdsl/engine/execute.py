@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run
@@ -58,6 +60,7 @@ async def run_program(
         limits = limits._replace(private_addresses=True)
     if layers.max_requests is not None and (limits.max_requests is None or layers.max_requests < limits.max_requests):
         limits = limits._replace(max_requests=layers.max_requests)
+    logged = listens(logging.INFO)
     run = Run(
         program,
         host=host,
@@ -69,15 +72,19 @@ async def run_program(
         resources=resources,
         as_of=as_of,
         output=storage.output,
-        emit=emit,
+        emit=logging_events(emit) if logged else emit,
+        heard=emit is not None,
         effects=effects,
     )
+    if logged:
+        LOGGER.info("run %s: begins", run.id, extra={"run": run.id})
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {})
+        log_failure(run.id, error, charge_possible=error.charge_possible)
         raise
 
 

@@ -56,6 +56,7 @@ class Run:
 
     `names` is what templates read beside the FlowContext, without the namespaces of blocks. `root` is the invocation of
     the flow itself; only a run that is `observed`, by a listener or by a door for effects, makes further ones.
+    `heard` is whether the host hears events; a log is not the host.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Run:
         "budget",
         "effects",
         "emit",
+        "heard",
         "host",
         "id",
         "in_doubt",
@@ -95,6 +97,7 @@ class Run:
         as_of: date | None,
         output: str,
         emit: Emit | None = None,
+        heard: bool | None = None,
         effects: Effects | None = None,
     ) -> None:
         self.id = new_run_id()
@@ -109,6 +112,7 @@ class Run:
         self._as_of = as_of
         self.output = output
         self.emit = emit
+        self.heard = emit is not None if heard is None else heard
         self.effects = effects
         self.observed = emit is not None or effects is not None
         self.root = _ROOT
@@ -157,7 +161,7 @@ class Run:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""
         if self.host.sink is not None:
             self.host.sink(name, payload)
-        elif self.emit is None:
+        elif not self.heard:
             sys.stderr.write(f"{name}: {self.secrets.hide(_printed(payload))}\n")
 
     def service(self, step: StepNode) -> Service:
