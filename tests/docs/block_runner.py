@@ -167,7 +167,7 @@ class PageRunner:
             if command.startswith(NOT_RUN):
                 rewritten += shown
                 continue
-            dated = re.sub(r"\bflowdsl (run|validate)\b", rf"\g<0> --as-of {DAY}", command)
+            dated = re.sub(r"\bflowdsl (run|image|validate)\b", rf"\g<0> --as-of {DAY}", command)
             done = self._shell(f"(exit {self.exit_code}); {dated}", environ=self._environ())
             self.exit_code, self.output = done.returncode, done.stdout
             expected = index + 1 < len(steps) and steps[index + 1][0] == "echo $?"
