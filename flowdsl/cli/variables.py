@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.secrets.plain import names_secret
 from flowdsl.services import settings_file
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def environment_for(
 
 
 def _check(where: str, name: object) -> None:
+    from flowdsl.secrets.plain import names_secret
+
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{where}: `{name}` is not the name of an environment variable")
     if names_secret(name):

@@ -79,7 +79,8 @@ class RunningStep:
         """Emits that an iteration over a value begins, while `done` of `total` have ended."""
         run = self._frame.run
         if run.emit is not None:
-            run.secrets.notice(value)
+            if run.secrets.seen:
+                run.secrets.notice(value)
             text = run.secrets.hide_in(item_text(value))
             run.emit(Progress(**self._now(), text=text, done=done, total=total, item=index))
 

@@ -32,6 +32,7 @@ DAY = date(2026, 11, 21)
 _SHOWN_FOLDER = "/home/you"
 _NORMAL = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
+    (re.compile(r"^  … .*\n", re.MULTILINE), ""),  # what runs, after some seconds on a slow machine
     (re.compile(r"\b(?:[0-9a-f]{64}\b|[0-9a-f]{12}…)"), "HASH"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms)\b"), "N s"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "http://127.0.0.1:PORT"),
