@@ -185,10 +185,11 @@ class ServiceError(RunError):
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON values, with what the service said."""
-        from flowdsl.template.json_values import to_json
+        import json
 
         said = {name: getattr(self, name) for name in SERVICE_FACTS}
-        return super().to_dict() | said | {"details": to_json(self.details)}
+        details = json.loads(json.dumps(self.details, default=_plain, skipkeys=True))
+        return super().to_dict() | said | {"details": details}
 
 
 class ServiceTimeout(ServiceError):
@@ -219,3 +220,9 @@ class ContentRefused(ServiceError):
     """Moderation refused the prompt or the picture."""
 
     code = "content-refused"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: a picture says itself what it is, anything else is only named."""
+    own = getattr(value, "to_json", None)
+    return own() if own is not None else f"<{type(value).__qualname__}>"
