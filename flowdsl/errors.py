@@ -34,6 +34,10 @@ SERVICE_FACTS = ("service", "status", "vendor_code", "retryable", "charge_possib
 class FlowError(Exception):
     """Everything flowdsl raises on purpose."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values: its type and its message."""
+        return {"type": type(self).__name__, "message": str(self)}
+
 
 class FlowCheckError(FlowError):
     """A flow that has mistakes.
@@ -49,6 +53,10 @@ class FlowCheckError(FlowError):
         from flowdsl.diagnostics import render
 
         return "\n" + render(self.diagnostics)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values: its type and all findings."""
+        return {"type": type(self).__name__, "diagnostics": [finding.to_dict() for finding in self.diagnostics]}
 
 
 class FlowSyntaxError(FlowCheckError):
@@ -89,8 +97,10 @@ class RunError(FlowError):
         return self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON values: code, message, hint, place, and whether it may have cost something."""
-        found: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        """The error as JSON values, as schemas/error.schema.json describes it: type, code, message, hint, place, and
+        whether it may have cost something."""
+        found: dict[str, Any] = {"type": type(self).__name__, "code": self.code}
+        found |= {"message": self.message, "hint": self.hint}
         found |= {"step": self.step, "path": self.path, "charge_possible": self.charge_possible}
         if self.span is not None:
             line, col = self.span.first
@@ -175,7 +185,11 @@ class ServiceError(RunError):
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON values, with what the service said."""
-        return super().to_dict() | {name: getattr(self, name) for name in SERVICE_FACTS}
+        import json
+
+        said = {name: getattr(self, name) for name in SERVICE_FACTS}
+        details = json.loads(json.dumps(self.details, default=_plain, skipkeys=True))
+        return super().to_dict() | said | {"details": details}
 
 
 class ServiceTimeout(ServiceError):
@@ -206,3 +220,9 @@ class ContentRefused(ServiceError):
     """Moderation refused the prompt or the picture."""
 
     code = "content-refused"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: a picture says itself what it is, anything else is only named."""
+    own = getattr(value, "to_json", None)
+    return own() if own is not None else f"<{type(value).__qualname__}>"

@@ -184,8 +184,8 @@ PLACE = {"run", "invocation", *(field.name for field in fields(Invocation))}
 
 
 # A frozen dataclass sets each field by a call, which makes it three times as dear as an ordinary object. The engine
-# makes two of these for each step, so it fills an ordinary object with the same slots, and turns it into the frozen
-# one.
+# makes two of these for each step, and one for each iteration of a loop, so it fills an ordinary object with the same
+# slots, and turns it into the frozen one.
 
 
 class _StepStarted(Invocation, _StepEvent):
@@ -197,6 +197,10 @@ class _StepStarted(Invocation, _StepEvent):
 
 class _StepFinished(_StepEvent):
     __slots__ = ("at_s", "elapsed_s", "invocation", "run", "wrote")
+
+
+class _Progress(_StepEvent):
+    __slots__ = ("at_s", "done", "invocation", "item", "run", "text", "total")
 
 
 def step_started(
@@ -233,4 +237,20 @@ def step_finished(
     event.elapsed_s = elapsed_s
     event.wrote = wrote
     event.__class__ = StepFinished
+    return event  # type: ignore[no-any-return]
+
+
+def iteration_begun(
+    run: str, invocation: Invocation, at_s: float, text: str, done: int, total: int, item: int
+) -> Progress:
+    """A Progress for the beginning of an iteration, which the engine makes sooner than its constructor does."""
+    event: Any = _Progress()
+    event.run = run
+    event.invocation = invocation
+    event.at_s = at_s
+    event.text = text
+    event.done = done
+    event.total = total
+    event.item = item
+    event.__class__ = Progress
     return event  # type: ignore[no-any-return]

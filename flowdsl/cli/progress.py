@@ -61,7 +61,7 @@ class PlainProgress:
         while True:
             await asyncio.sleep(max(0.0, self.spoke + SILENCE_S - perf_counter()))
             if perf_counter() - self.spoke >= SILENCE_S:
-                lines = self.rows.lines()
+                lines = self.rows.lines(innermost=True)
                 more = [f"and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []
                 self.say("\n".join(visible_line(f"  … {line}") for line in [*lines[-_NAMED:], *more]))
 

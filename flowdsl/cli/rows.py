@@ -61,10 +61,11 @@ class Rows:
             at = at.parent
         return f"{invocation.step} {', '.join(reversed(places))}".rstrip()
 
-    def lines(self) -> list[str]:
-        """A line for each row."""
+    def lines(self, *, innermost: bool = False) -> list[str]:
+        """A line for each row; with `innermost` only for steps in which no other one runs."""
         now = perf_counter()
-        return [self._line(row, now) for row in self.running.values()]
+        around = {row.invocation.parent.id for row in self.running.values() if innermost and row.invocation.parent}
+        return [self._line(row, now) for id, row in self.running.items() if id not in around]
 
     def clear(self) -> None:
         """Forgets everything."""

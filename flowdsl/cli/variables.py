@@ -53,6 +53,7 @@ def environment_for(
 
 
 def _check(where: str, name: object) -> None:
+
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{where}: `{name}` is not the name of an environment variable")
     if names_secret(name):

@@ -11,7 +11,7 @@ from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.events import Emitted, Note, Progress
+from flowdsl.events import Emitted, Note, Progress, iteration_begun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,9 +81,11 @@ class RunningStep:
         """Emits that an iteration over a value begins, while `done` of `total` have ended."""
         run = self._frame.run
         if run.emit is not None:
-            run.secrets.notice(value)
-            text = run.secrets.hide_in(item_text(value))
-            run.emit(Progress(**self._now(), text=text, done=done, total=total, item=index))
+            text = item_text(value)
+            if run.secrets.seen:
+                run.secrets.notice(value)
+                text = run.secrets.hide(text)
+            run.emit(iteration_begun(run.id, self._invocation, run.now(), text, done, total, index))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emits a note: something the author should know."""

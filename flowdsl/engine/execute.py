@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
+from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
 from flowdsl.engine.paid import Paid
 from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
@@ -58,6 +60,7 @@ async def run_program(
     secrets.notice(inputs)
     id = new_run_id()
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets)
+    logged = listens(logging.INFO)
     run = Run(
         program,
         id=id,
@@ -71,15 +74,19 @@ async def run_program(
         resources=resources,
         as_of=as_of,
         output=storage.output,
-        emit=emit,
+        emit=logging_events(emit) if logged else emit,
+        heard=emit is not None,
         effects=effects,
     )
+    if logged:
+        LOGGER.info("run %s: begins", run.id, extra={"run": run.id})
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
+        log_failure(run.id, error, charge_possible=error.charge_possible)
         raise
 
 
@@ -230,7 +237,7 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     run, context = frame.run, frame.context
     resolvers = run.program.outputs
     if resolvers is None:
-        return context
+        return dict(context)
     try:
         found = {name: resolve(context, frame.names) for name, resolve in resolvers.items()}
     except RunError as error:

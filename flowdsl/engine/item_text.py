@@ -16,6 +16,8 @@ _LONGEST = 60
 
 def item_text(value: Any) -> str:
     """A short text on one line for an item: its own text, or the name that it holds; empty when it has none."""
+    if value.__class__ is int:
+        return str(value)
     if isinstance(value, Mapping):
         found = (value.get(key) for key in _NAMES)
         value = next((name for name in found if isinstance(name, (str, int, float)) and name != ""), None)

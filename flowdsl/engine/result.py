@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.events import VERSION
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -77,9 +78,33 @@ class Result:
         values = to_json(self.outputs)
         return values if self._hide is None else self._hide(values)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The whole result as JSON values, secrets hidden; schemas/result.schema.json describes it."""
+        facts = {
+            "outputs": self.to_json(),
+            "images": [image.to_json() for image in self.images],
+            "made": [image.to_json() for image in self.made],
+            "in_doubt": [
+                {"invocation": doubt.id, "step": doubt.step, "path": doubt.path, "iteration": doubt.iteration}
+                for doubt in self.in_doubt
+            ],
+        }
+        figures = {"steps": self.steps, "elapsed_s": round(self.elapsed_s, 6), "cost_usd": self.cost_usd}
+        return {"v": VERSION, "run": self.run, **facts, **figures}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles everything but the secrets, which are hidden: a pickle leaves the process."""
+        hide = self._hide or (lambda value: value)
+        values = (hide(self.outputs), hide(self.context), self.cost_usd, self.elapsed_s, self.steps)
+        return _restored, (values, {"run": self.run, "made": self.made, "in_doubt": self.in_doubt})
+
     def __repr__(self) -> str:
         found = f"outputs={sorted(self.outputs)}, images={len(self.images)}"
         return f"Result({found}, cost_usd={self.cost_usd}, elapsed_s={self.elapsed_s:.3f})"
+
+
+def _restored(values: tuple[Any, ...], named: dict[str, Any]) -> Result:
+    return Result(*values, **named)
 
 
 def _collect_images(value: Any, found: dict[int, Image]) -> None:

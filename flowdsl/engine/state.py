@@ -62,6 +62,7 @@ class Run:
 
     `names` is what templates read beside the FlowContext, without the namespaces of blocks. `root` is the invocation of
     the flow itself; only a run that is `observed`, by a listener or by a door for effects, makes further ones.
+    `heard` is whether the host hears events; a log is not the host.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Run:
         "budget",
         "effects",
         "emit",
+        "heard",
         "host",
         "id",
         "in_doubt",
@@ -104,6 +106,7 @@ class Run:
         as_of: date | None,
         output: str,
         emit: Emit | None = None,
+        heard: bool | None = None,
         effects: Effects | None = None,
         id: str | None = None,
         pictures: Pictures | None = None,
@@ -123,6 +126,7 @@ class Run:
         self._as_of = as_of
         self.output = output
         self.emit = emit
+        self.heard = emit is not None if heard is None else heard
         self.effects = effects
         self.observed = emit is not None or effects is not None
         self.root = _ROOT
@@ -171,7 +175,7 @@ class Run:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""
         if self.host.sink is not None:
             self.host.sink(name, payload)
-        elif self.emit is None:
+        elif not self.heard:
             from flowdsl.display.visible import visible, visible_line
 
             sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")

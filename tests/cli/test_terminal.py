@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +171,21 @@ def test_colours_are_for_terminals_that_do_not_ask_for_none(tmp_path: Path) -> N
     plain, _, _ = on_a_terminal(command("run", "a.flow.yaml"), tmp_path, environment(NO_COLOR="1"))
     assert coloured.startswith("\x1b[1ma.flow.yaml:1:9\x1b[0m: \x1b[1;31merror\x1b[0m: ")
     assert plain.startswith("a.flow.yaml:1:9: error: Step not found: SETT [unknown-step]\n")
+
+
+def test_help_asks_the_terminal_how_wide_it_is(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 62, 0, 0))
+    process = subprocess.Popen(command("run", "--help"), stdout=follower, cwd=tmp_path, env=environment())
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    os.close(leader)
+    lines = shown.decode().partition("examples:")[0].splitlines()
+    assert process.wait(timeout=20) == 0
+    assert 50 < max(map(len, lines)) <= 62
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -32,6 +32,7 @@ DAY = date(2026, 11, 21)
 _SHOWN_FOLDER = "/home/you"
 _NORMAL = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
+    (re.compile(r"^  … .*\n", re.MULTILINE), ""),  # what runs, after some seconds on a slow machine
     (re.compile(r"\b(?:[0-9a-f]{64}\b|[0-9a-f]{12}…)"), "HASH"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms)\b"), "N s"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "http://127.0.0.1:PORT"),
@@ -167,7 +168,7 @@ class PageRunner:
             if command.startswith(NOT_RUN):
                 rewritten += shown
                 continue
-            dated = re.sub(r"\bflowdsl (run|validate)\b", rf"\g<0> --as-of {DAY}", command)
+            dated = re.sub(r"\bflowdsl (run|image|validate)\b", rf"\g<0> --as-of {DAY}", command)
             done = self._shell(f"(exit {self.exit_code}); {dated}", environ=self._environ())
             self.exit_code, self.output = done.returncode, done.stdout
             expected = index + 1 < len(steps) and steps[index + 1][0] == "echo $?"

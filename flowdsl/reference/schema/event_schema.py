@@ -1,4 +1,4 @@
-"""The JSON Schema of events: what `flowdsl run --events` prints, and `Event.to_dict()` gives."""
+"""The JSON Schemas of what leaves a run: its events, as `flowdsl run --events` prints them, result and error."""
 
 from __future__ import annotations
 
@@ -38,6 +38,50 @@ def event_schema() -> dict[str, Any]:
     }
 
 
+def error_schema() -> dict[str, Any]:
+    """The schema of `RunError.to_dict()`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$comment": MARK, "title": "An error of a run"}
+    return {**head, **_error()}
+
+
+def result_schema() -> dict[str, Any]:
+    """The schema of `Result.to_dict()`."""
+    image = {
+        "type": "object",
+        "properties": {
+            **{name: {"type": "string"} for name in ("path", "mime", "sha256", "url", "revised_prompt")},
+            **dict.fromkeys(("bytes", "width", "height", "url_expires_at"), _COUNT),
+        },
+        "required": ["path", "mime", "sha256"],
+    }
+    iteration = {"anyOf": [_COUNT, {"type": "null"}]}
+    doubt = {"invocation": _COUNT, "step": _TYPES[str], "path": _TYPES[str], "iteration": iteration}
+    properties: dict[str, Any] = {
+        "v": {"const": VERSION},
+        "run": {"type": "string"},
+        "outputs": {"type": "object"},
+        "images": {"description": "Every picture in the outputs.", "type": "array", "items": image},
+        "made": {"description": "Every picture that the run stored.", "type": "array", "items": image},
+        "in_doubt": {
+            "description": "Requests whose picture a vendor may have made, and billed, without the run having it.",
+            "type": "array",
+            "items": {"type": "object", "properties": doubt, "required": list(doubt), "additionalProperties": False},
+        },
+        "steps": _COUNT,
+        "elapsed_s": {"type": "number", "minimum": 0},
+        "cost_usd": {"type": ["number", "null"]},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": MARK,
+        "title": "The result of a flowdsl run",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 def _kind(kind: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     properties: dict[str, Any] = {"v": {"const": VERSION}, "event": {"const": kind.__name__}, "run": _TYPES[str]}
@@ -70,9 +114,10 @@ def _type(hint: Any) -> dict[str, Any]:
 def _error() -> dict[str, Any]:
     text, nullable = {"type": "string"}, {"type": ["string", "null"]}
     said = {"type": ["string", "integer", "boolean", "null"]}
-    properties = {"code": text, "message": text, "hint": nullable, "step": nullable, "path": nullable}
+    properties = {"type": text, "code": text, "message": text, "hint": nullable, "step": nullable, "path": nullable}
     properties |= {"charge_possible": {"type": "boolean"}}
     required = list(properties)
     properties |= {"file": text, "line": {"type": "integer"}, "col": {"type": "integer"}}
     properties |= {name: said for name in SERVICE_FACTS if name not in properties}
+    properties |= {"details": {"type": "object"}}
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

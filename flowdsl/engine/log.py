@@ -1,0 +1,78 @@
+"""The logger `flowdsl`: what runs do, for hosts that listen. Nobody who does not pays for it.
+
+Each record has `run`, the id of the run, and its text begins with it; records of a step have `step` and `path` too.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    from flowdsl.engine.state import Emit
+
+LOGGER = logging.getLogger("flowdsl")
+LOGGER.addHandler(logging.NullHandler())  # without it Python prints warnings of libraries that nobody asked for
+
+
+def listens(level: int) -> bool:
+    """Whether somebody hears records of a level: the logger lets them through, and a handler is there."""
+    if not LOGGER.isEnabledFor(level):
+        return False
+    logger: logging.Logger | None = LOGGER
+    while logger is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def logging_events(emit: Emit | None) -> Emit:
+    """An event callback that logs each event and hands it on."""
+
+    def log(event: Event) -> None:
+        level, text = _line(event)
+        if LOGGER.isEnabledFor(level):
+            place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
+            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, **place})
+        if emit is not None:
+            emit(event)
+
+    return log
+
+
+def log_failure(run: str, error: BaseException, *, charge_possible: bool) -> None:
+    """Logs a run that failed."""
+    if listens(logging.ERROR):
+        billed = "; the service may have done, and billed, the work" if charge_possible else ""
+        code = getattr(error, "code", type(error).__name__)
+        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run})
+
+
+def _line(event: Event) -> tuple[int, str]:
+    """The level and the text of an event."""
+    where = f"{event.invocation.step} ({event.invocation.path})"
+    match event:
+        case StepStarted(label=label):
+            return logging.DEBUG, f"{where} begins{f': {label}' if label else ''}"
+        case StepFinished(elapsed_s=elapsed):
+            return logging.DEBUG, f"{where} is done in {elapsed:.3f} s"
+        case StepFailed(elapsed_s=elapsed, error=error):
+            return logging.WARNING, f"{where} failed in {elapsed:.3f} s: {error} [{error.code}]"
+        case Progress(text=text, done=done, total=total):
+            return logging.DEBUG, f"{where}: {text}" + (f" ({done}/{total})" if total is not None else "")
+        case Note(code=code, text=text):
+            return logging.WARNING, f"{where}: {text} [{code}]"
+        case Emitted(name=name):
+            return logging.DEBUG, f"{where} emits {name}"
+        case FlowFinished():
+            return logging.INFO, _end(event)
+
+
+def _end(event: FlowFinished) -> str:
+    facts: list[Any] = [f"{event.steps} steps", f"{len(event.images)} images"]
+    facts.append("cost unknown" if event.cost_usd is None else f"cost ${event.cost_usd:.4f}")
+    facts += [f"{event.in_doubt} requests in doubt"] if event.in_doubt else []
+    return f"{event.status} in {event.at_s:.3f} s: {', '.join(facts)}"

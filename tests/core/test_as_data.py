@@ -1,0 +1,123 @@
+"""Results, errors and events as data: whole, stable, by a schema; pickled without secrets."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import flowdsl
+from flowdsl.template.json_values import to_json
+from flowdsl_steps.image.simulator import Simulator
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+PICTURE = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A harbour, quality: low}\n"
+
+
+def valid(value: Any, name: str) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(value)))
+
+
+def environment(simulator: Simulator, folder: Path) -> flowdsl.Environment:
+    settings = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}
+    return flowdsl.Environment(overrides={"openai": settings}, storage=flowdsl.Storage(images=folder))
+
+
+def test_a_result_as_a_dict_is_whole(tmp_path: Path) -> None:
+    with Simulator() as simulator:
+        result = environment(simulator, tmp_path).run(PICTURE)
+    found = result.to_dict()
+    valid(found, "result")
+    assert list(found) == [
+        *("v", "run", "outputs", "images", "made", "in_doubt", "steps", "elapsed_s", "cost_usd"),
+    ]  # fmt: skip
+    assert (found["run"], found["steps"], found["cost_usd"]) == (result.run, 1, result.cost_usd)
+    assert found["images"] == found["made"] == found["outputs"]["imageList"]
+
+
+def test_a_result_of_a_failed_run_and_its_error_are_data_too(tmp_path: Path) -> None:
+    with Simulator(faults=["server_error:*,when=storm"]) as simulator, pytest.raises(flowdsl.ServiceError) as raised:
+        environment(simulator, tmp_path).run(PICTURE + PICTURE.replace("A harbour", "A storm"), on_event=print)
+    error = raised.value
+    valid(error.to_dict(), "error")
+    assert error.to_dict()["type"] == type(error).__name__
+    valid(error.result.to_dict(), "result")
+    (doubt,) = error.result.to_dict()["in_doubt"]
+    assert (doubt["step"], doubt["path"]) == ("OPENAI_IMAGE_GENERATION", "flow[1]")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.to_dict()) == (type(error), error.to_dict())
+
+
+def test_errors_that_are_none_of_a_run_are_data(tmp_path: Path) -> None:
+    with pytest.raises(flowdsl.FlowCheckError) as raised:
+        flowdsl.run("- step: SOT\n")
+    assert raised.value.to_dict()["diagnostics"][0]["code"] == "unknown-step"
+    assert flowdsl.UsageError("no").to_dict() == {"type": "UsageError", "message": "no"}
+
+
+def test_a_result_can_be_pickled(tmp_path: Path) -> None:
+    with Simulator() as simulator:
+        result = environment(simulator, tmp_path).run(PICTURE)
+    again = pickle.loads(pickle.dumps(result))
+    assert again.to_dict() == result.to_dict()
+    assert again.images == result.images
+    assert again.context == result.context
+
+
+def test_a_pickle_holds_no_secret() -> None:
+    host = flowdsl.Host(secrets={"KEY": "harbour-key-0123456789"}.get)
+    result = flowdsl.Environment(host=host).run(
+        "- {step: SET, key: \"{{ secret('KEY') }}\", list: [\"a {{ secret('KEY') }}\"]}\n"
+    )
+    packed = pickle.dumps(result)
+    assert b"harbour-key" not in packed
+    assert pickle.loads(packed).outputs == {"key": "***", "list": ["a ***"]}
+
+
+def test_outputs_are_not_the_flow_context_itself() -> None:
+    result = flowdsl.run("- {step: SET, a: b}\n")
+    assert result.outputs == result.context == {"a": "b"}
+    result.outputs["c"] = "d"
+    assert result.context == {"a": "b"}
+
+
+class Opaque:
+    """Something of a host."""
+
+
+class Spoken:
+    """Something of a host that has a text."""
+
+    def __str__(self) -> str:
+        return "spoken"
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Opaque(), "<Opaque>"),
+        (Spoken(), "spoken"),
+        (date(2026, 11, 26), "2026-11-26"),
+        (test_a_result_can_be_pickled, "<test_a_result_can_be_pickled>"),
+        (print, "<print>"),
+        (Opaque, "<Opaque>"),
+        ({"b", "a"}, ["a", "b"]),
+        ({Opaque(): [Opaque()]}, {"<Opaque>": ["<Opaque>"]}),
+    ],
+    ids=["object", "with-text", "date", "function", "builtin", "class", "set", "inside"],
+)
+def test_a_value_without_a_json_form_is_stable_and_without_an_address(value: Any, plain: Any) -> None:
+    assert to_json(value) == plain
+
+
+def test_details_of_a_service_error_are_data_whatever_they_hold(tmp_path: Path) -> None:
+    image = flowdsl.ImageStore(tmp_path).add(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    error = flowdsl.ServiceError("no", details={"images": [image], "what": Opaque(), "text": "plain"})
+    valid(error.to_dict(), "error")
+    assert error.to_dict()["details"] == {"images": [image.to_json()], "what": "<Opaque>", "text": "plain"}

@@ -1,0 +1,71 @@
+"""The logger `flowdsl`: quiet unless the host listens, with the id of the run, and without secrets."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+import flowdsl
+
+FLOW = """\
+- step: SET
+  text: "{{ secret('KEY') }}"
+- step: SHOW_NOTIFICATION
+  message: "done with {{ flowContext.text }}"
+  monitorLabel: telling {{ flowContext.text }}
+"""
+KEY = "harbour-key-0123456789"
+HOST = flowdsl.Host(secrets={"KEY": KEY}.get)
+
+
+def test_a_host_that_listens_hears_a_run_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="flowdsl"):
+        result = flowdsl.Environment(host=HOST).run(FLOW)
+    records = [record for record in caplog.records if record.name == "flowdsl"]
+    assert {record.__dict__["run"] for record in records} == {result.run}
+    assert all(record.getMessage().startswith(f"run {result.run}: ") for record in records)
+    texts = [record.getMessage().partition(": ")[2] for record in records]
+    assert texts[0] == "begins"
+    assert texts[1] == "SET (flow[0]) begins"
+    assert texts[-1].startswith("done in ")
+    assert texts[-1].endswith(": 2 steps, 0 images, cost $0.0000")
+    assert (records[1].__dict__["step"], records[1].__dict__["path"]) == ("SET", "flow[0]")
+    assert KEY not in caplog.text
+    assert "***" in caplog.text
+
+
+def test_a_failed_run_is_an_error_even_where_only_errors_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, logger="flowdsl"), pytest.raises(flowdsl.RunError) as raised:
+        flowdsl.run("- {step: RAISE, message: no paper}\n")
+    (record,) = [record for record in caplog.records if record.name == "flowdsl"]
+    assert record.levelno == logging.ERROR
+    assert record.getMessage() == f"run {raised.value.result.run}: failed: no paper [{raised.value.code}]"
+
+
+def test_steps_are_not_heard_above_their_level(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="flowdsl"):
+        flowdsl.run("- {step: SET, a: b}\n")
+    assert [record.levelname for record in caplog.records if record.name == "flowdsl"] == ["INFO", "INFO"]
+
+
+def test_what_flows_emit_still_goes_to_standard_error_beside_a_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="flowdsl"):
+        flowdsl.run("- {step: SHOW_NOTIFICATION, message: ahoy}\n")
+    assert "ahoy" in capsys.readouterr().err
+
+
+def test_without_a_handler_nothing_is_printed() -> None:
+    program = """
+import flowdsl
+try:
+    flowdsl.run("- {step: RAISE, message: no paper}\\n")
+except flowdsl.RunError:
+    pass
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
