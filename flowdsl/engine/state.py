@@ -63,6 +63,7 @@ class Run:
         "budget",
         "effects",
         "emit",
+        "held",
         "host",
         "id",
         "in_doubt",
@@ -116,6 +117,7 @@ class Run:
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
         self.in_doubt: list[Invocation] = []
+        self.held: set[str] = set()
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property

@@ -222,6 +222,8 @@ _DECLARABLE = {
     "deprecated_keys",
     "examples",
     "flow",
+    "blocking",
+    "replaces",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,8 @@ from flowdsl.template.taint import SecretText
 
 
 def to_json(value: Any) -> Any:
-    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, secrets become `***`.
+    """A value of the FlowContext as JSON values; what JSON has no form for becomes its text, an object of the host the
+    name of its type, secrets become `***`.
 
     Images and blobs say themselves what they are as JSON, with `to_json`.
     """
@@ -28,4 +30,7 @@ def to_json(value: Any) -> Any:
         return {str(to_json(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
-    return str(value)
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    # What an object of the host says of itself may hold its key; a date, a Decimal or a path says its value.
+    return str(value) if package in sys.stdlib_module_names or package == "flowdsl" else f"[object {kind.__name__}]"
