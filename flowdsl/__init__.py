@@ -44,6 +44,8 @@ _HOMES = {
     "values": "Blob ErrorValue",
 }
 """Module → its public names: the one list of what is public."""
+_MODULES = ("template", "testing")
+"""Modules with public names of their own, there after `import flowdsl` too."""
 _HOME = {name: f"flowdsl.{module}" for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME, key=str.lower)
@@ -51,10 +53,12 @@ __all__ = sorted(_HOME, key=str.lower)
 
 def __getattr__(name: str) -> object:
     home = _HOME.get(name)
-    if home is None:
+    if home is None and name not in _MODULES:
         raise AttributeError(f"module 'flowdsl' has no attribute {name!r}")
     from importlib import import_module
 
+    if home is None:
+        return import_module(f"flowdsl.{name}")
     value = globals()[name] = getattr(import_module(home), name)
     return value
 

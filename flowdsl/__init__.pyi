@@ -1,5 +1,7 @@
 # Made by `make generate` of the table in __init__.py; do not edit.
 
+from flowdsl import template as template
+from flowdsl import testing as testing
 from flowdsl.diagnostics import Diagnostic as Diagnostic
 from flowdsl.diagnostics import Edit as Edit
 from flowdsl.diagnostics import Fix as Fix

@@ -10,6 +10,9 @@ from typing import Any
 from flowdsl.errors import UsageError
 from flowdsl.record import Unchanging
 
+_ASYNC = 0x80 | 0x200
+"""Flags of code: a coroutine function, an async generator function. The module that names them is slow to import."""
+
 
 class Host(Unchanging):
     """What templates may read of the host, and the sink that flows emit to.
@@ -20,7 +23,7 @@ class Host(Unchanging):
     flows emit for people and programs (notifications, EMIT_EVENT).
 
     Raises:
-        UsageError: an argument of the wrong kind.
+        UsageError: an argument of the wrong kind, or an async function: templates and steps do not wait for them.
     """
 
     __slots__ = ("env", "kv", "objects", "secrets", "sink", "variables")
@@ -48,6 +51,10 @@ class Host(Unchanging):
         expect("sink", sink, Callable, "a function of name and payload")
         if isinstance(env, str):
             raise UsageError(f"env takes a list of names: env=[{env!r}]")
+        refuse_async("secrets", secrets)
+        refuse_async("sink", sink)
+        for name, value in (objects or {}).items():
+            refuse_async(f"objects[{name!r}]", value)
         self._set(secrets=secrets, env=frozenset(env), sink=sink)
         self._set(kv=frozen(kv), objects=frozen(objects), variables=frozen(variables))
 
@@ -94,3 +101,15 @@ def expect(name: str, value: Any, kind: Any, wanted: str) -> None:
     """Raises UsageError for an argument that is given and of another kind."""
     if value is not None and not isinstance(value, kind):
         raise UsageError(f"{name} takes {wanted}, not {type(value).__name__}")
+
+
+def refuse_async(name: str, function: Any) -> None:
+    """Raises UsageError for an async function where nobody would wait for what it returns."""
+    inner = getattr(function, "func", function)  # of a functools.partial
+    for called in (inner, vars(type(inner)).get("__call__")):
+        code = getattr(called, "__code__", None)
+        if code is not None and code.co_flags & _ASYNC:
+            raise UsageError(
+                f"{name} is an async function, and nobody waits for what it returns: give a plain one, or await it "
+                "before the run"
+            )

@@ -79,3 +79,31 @@ class ErrorValue(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"ErrorValue({self._values!r})"
+
+
+def copied(value: Any) -> Any:
+    """The value with lists, maps and sets of its own: what a run changes in them is not the host's. Other objects stay
+    the same ones."""
+    return _copied(value, {})
+
+
+def _copied(value: Any, done: dict[int, Any]) -> Any:
+    kind = type(value)
+    if kind is tuple:
+        return tuple([_copied(item, done) for item in value])
+    if kind not in (dict, list, set):
+        return value
+    found = done.get(id(value))
+    if found is not None:  # a list may hold itself
+        return found
+    if kind is list:
+        items: list[Any] = []
+        done[id(value)] = items
+        items += [_copied(item, done) for item in value]
+        return items
+    if kind is set:
+        return set(value)
+    mapped: dict[Any, Any] = {}
+    done[id(value)] = mapped
+    mapped.update((key, _copied(item, done)) for key, item in value.items())
+    return mapped

@@ -19,7 +19,8 @@ def stub() -> str:
     """The text of the stub: every public name, imported from its home."""
     homes = sorted((module, name) for name, module in flowdsl._HOME.items())
     imports = "".join(f"from {module} import {name} as {name}\n" for module, name in homes)
-    return f"# {MARK}\n\n{imports}\n__version__: str\n"
+    modules = "".join(f"from flowdsl import {name} as {name}\n" for name in flowdsl._MODULES)
+    return f"# {MARK}\n\n{modules}{imports}\n__version__: str\n"
 
 
 if __name__ == "__main__":

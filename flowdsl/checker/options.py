@@ -45,12 +45,15 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
     options = Options(spec.name, given, spec.defaults)
     if spec.service is not None:
         options = _with_service(options, step, document, findings)
+    known = len(findings.diagnostics)
     if step.misspelt or findings.misindented or _is_unknown(step, document, findings):
         # an option that is not given may stand in what could not be read, or in the entry that is meant
         options = options.replaced({**dict.fromkeys(spec.defaults, UNKNOWN), **given})
     for problem in problems_of(spec, options):
         if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
             findings.diagnostics.append(_diagnostic(_named_item(problem, step), step))
+    if len(findings.diagnostics) == known and spec.name in findings.settings.registry.of_host:
+        _check_by_class(step, given, findings)
 
 
 def _named_item(problem: Problem, step: StepNode) -> Problem:
@@ -61,6 +64,39 @@ def _named_item(problem: Problem, step: StepNode) -> Problem:
     name = "item"
     hint = f"add `{flow.item}: {name}`: the steps in it read each item as `flowContext.{name}`"
     return problem._replace(hint=hint, fixes=(Change(f"add `{flow.item}: {name}`", ((flow.item, name),)),))
+
+
+def _check_by_class(step: StepNode, given: dict[str, Any], findings: Findings) -> None:
+    """Has the class of a host's step judge options that are all known: its nested models and validators say more than
+    its keys do. The class is imported already, and pydantic with it."""
+    cls = findings.settings.registry.live_class(step.spec.name)
+    if cls is None or not all(name in step.spec.keys and _is_whole(value) for name, value in given.items()):
+        return
+    if any(key.deferred or key.type in BLOCK_TYPES for name, key in step.spec.keys.items() if name in given):
+        return
+    from pydantic import ValidationError
+
+    fields = {step.spec.keys[name].field: value for name, value in given.items() if value is not None}
+    try:
+        cls.model_validate(fields)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        if any(one["type"] == "missing" and len(one["loc"]) == 1 for one in found):
+            return  # the keys have said so, or it only follows from a slip that was reported
+        first = found[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        key = next((key.name for key in step.spec.keys.values() if field in (key.field, key.name)), None)
+        place = ".".join(str(part) for part in first["loc"]) or step.spec.name
+        problem = Problem("invalid-option", f"`{place}`: {first['msg']}", key=key)
+        findings.diagnostics.append(_diagnostic(problem, step))
+    except Exception:  # noqa: BLE001, S110  a validator of the host that fails otherwise fails in the run, with its trace
+        pass
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_whole, value.values()))
+    return all(map(_is_whole, value)) if isinstance(value, list) else value is not UNKNOWN
 
 
 def without_text(step: StepNode, document: Document, findings: Findings) -> None:

@@ -22,12 +22,13 @@ from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment, Flow
-from flowdsl.errors import RunError
+from flowdsl.errors import RunError, UsageError
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
+    from flowdsl.engine.effects import Effects
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
     from flowdsl.source import Source
@@ -36,6 +37,7 @@ MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
+    "flowdsl run two-takes.flow.yaml --simulate --fault OPENAI_IMAGE_GENERATION=moderation",
     "flowdsl run skyline.flow.yaml -i city=Lisbon -i count=2 --out pictures",
     "flowdsl run skyline.flow.yaml --inputs inputs.yaml --json",
     'flowdsl run studio.ai-kit.yaml --action "Event poster"',
@@ -81,7 +83,9 @@ def perform(options: Namespace, source: Source) -> int:
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
             seen = load(Environment(**settings), source, options.action, names)
-            settings["overrides"] = stack.enter_context(simulated.running_simulator(seen))
+            settings["overrides"] = stack.enter_context(simulated.running_simulator(seen, options.fault))
+        elif options.fault:
+            raise UsageError("--fault goes with --simulate: a real service cannot be told to fail")
         flow = load(Environment(**settings), source, options.action, names)
         if not options.quiet:
             _print_warnings(_rehearsed(flow, source, options, names) if options.simulate else _warnings(flow))
@@ -183,6 +187,14 @@ def add_options(parser: Parser) -> None:
     )
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="STEP=KIND[:TIMES]",
+        help="with --simulate: let requests of a step (its id, name or place) fail, such as paint=rate_limit:2; may be "
+        "repeated; `flowdsl simulate --help` lists the kinds",
+    )
+    parser.add_argument(
         "--out",
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
@@ -235,21 +247,29 @@ def _run(flow: Flow, inputs: dict[str, Any], options: Namespace, account: Accoun
     """The result of the run, with its events shown as the options say."""
     import asyncio
 
+    effects: Effects | None = None
+    if options.fault:
+        from flowdsl.cli.simulated import StepMarks
+
+        effects = StepMarks(flow)
     if options.events:
         from flowdsl.cli.event_lines import print_event
 
-        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(print_event))))
+        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(print_event), effects=effects)))
     if options.quiet:
-        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(_quiet(options)))))
-    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, _responses(options))))
+        hear = account.hearing(_quiet(options))
+        return asyncio.run(until_terminated(flow.arun(inputs, on_event=hear, effects=effects)))
+    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, _responses(options), effects)))
 
 
-async def _run_with_progress(flow: Flow, inputs: dict[str, Any], account: Account, responses: TextIO) -> Result:
+async def _run_with_progress(
+    flow: Flow, inputs: dict[str, Any], account: Account, responses: TextIO, effects: Effects | None
+) -> Result:
     from flowdsl.cli.progress import progress_on
 
     known = {diagnostic.message for diagnostic in _warnings(flow)}
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(inputs, on_event=account.hearing(progress))
+        return await flow.arun(inputs, on_event=account.hearing(progress), effects=effects)
 
 
 def _responses(options: Namespace) -> TextIO:

@@ -27,14 +27,16 @@ def main(arguments: Sequence[str]) -> int:
         faults=options.fault,
         deployments=dict(options.deployment),
         as_of=options.as_of,
+        allow_hosts=options.allow_host,
     )
-    serve_forever(simulator, lambda url: _announce(url, simulator.key))
+    serve_forever(simulator, lambda url: _announce(url, simulator.key, simulator.control_token))
     return 0
 
 
 def parser() -> Parser:
     """The options of the command."""
     from flowdsl.cli import COMMANDS
+    from flowdsl_steps.image.simulator.faults import FAULTS
 
     parser = Parser("simulate", COMMANDS["simulate"], EXAMPLES)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
@@ -45,7 +47,8 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="SPEC",
-        help="go wrong on purpose: KIND[:TIMES][,KEY=VALUE]…, for example hang or server_error:2; may be repeated",
+        help="go wrong on purpose: KIND[:TIMES][,KEY=VALUE]…, for example hang or server_error:2; may be repeated; "
+        f"KIND is {', '.join(FAULTS)}",
     )
     add_as_of(parser)
     parser.add_argument(
@@ -56,11 +59,20 @@ def parser() -> Parser:
         metavar="NAME=MODEL",
         help="an Azure deployment and its model; may be repeated",
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve requests to and from this host too (default: this machine's own names); may be repeated",
+    )
     return parser
 
 
-def _announce(url: str, key: str) -> None:
+def _announce(url: str, key: str, control_token: str | None) -> None:
     print(f"simulated images API: {url}")
+    if control_token is not None:
+        print(f"control token, for the header X-Simulator-Token: {control_token}")
     for name, value in (
         ("OPENAI_BASE_URL", f"{url}/v1"),
         ("OPENAI_API_KEY", key),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
+    from flowdsl.document.document import StepNode
+    from flowdsl.engine.effects import Effect
     from flowdsl.environment import Flow
     from flowdsl.step.service import Service
+    from flowdsl_steps.image.simulator import Fault
 
+T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:9"
 """An address on this machine where nobody listens: for looking at a flow before its simulator runs."""
 _SECRET = "simulated-secret"  # noqa: S105  the point is that it is none
@@ -30,18 +36,83 @@ def placeholder_secret(name: str) -> str:
 
 
 @contextmanager
-def running_simulator(flow: Flow) -> Iterator[dict[str, dict[str, Any]]]:
-    """The overrides for a simulator that runs as long as the context and knows the flow's deployments.
+def running_simulator(flow: Flow, faults: Sequence[str] = ()) -> Iterator[dict[str, dict[str, Any]]]:
+    """The overrides for a simulator that runs as long as the context and knows the flow's deployments; `faults` are
+    what goes wrong with which step, `STEP=KIND[:TIMES]`.
 
     Raises:
-        UsageError: a step's service is none that can be simulated, or the extra is not installed.
+        UsageError: a step's service is none that can be simulated, a fault names no step or no kind of fault, or the
+            extra is not installed.
     """
     services = list(_services(flow))
+    wrong = [_fault(text, flow) for text in faults]
     from flowdsl_steps.image.simulator import Simulator
     from flowdsl_steps.image.simulator.stand_in import deployments, with_deployments
 
-    with Simulator(deployments=deployments(services)) as simulator:
+    with Simulator(deployments=deployments(services), faults=wrong) as simulator:
         yield with_deployments(overrides(simulator.url, simulator.key), services)
+
+
+class StepMarks:
+    """A door for effects through which every request to a service says whose it is, so that a fault finds its step."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._ids = {step.path: step.id for step in flow.document.every_step() if step.id is not None}
+
+    async def perform(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
+        """The result of an effect, its requests marked."""
+        from flowdsl_steps.image.sender import ADDED_HEADERS
+        from flowdsl_steps.image.simulator.faults import STEP_HEADER
+
+        invocation = effect.invocation
+        names = (invocation.path, invocation.step, self._ids.get(invocation.path, ""))
+        token = ADDED_HEADERS.set({STEP_HEADER: " ".join(names)})
+        try:
+            return await act()
+        finally:
+            ADDED_HEADERS.reset(token)
+
+    def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
+        """The result of an effect that sends nothing."""
+        return act()
+
+
+def _fault(text: str, flow: Flow) -> Fault:
+    """The fault of a text `STEP=KIND[:TIMES]`; STEP is an id, the name of a step, its place (`flow[2]`) or its line
+    (`a.flow.yaml:7`)."""
+    from flowdsl_steps.image.simulator import parse_fault
+
+    name, equals, fault = text.partition("=")
+    steps = [step for step in flow.document.every_step() if step.spec.service is not None]
+    if not equals or not name.strip() or not fault.strip():
+        raise UsageError(f"`{text}` is not STEP=KIND[:TIMES]; write for example {_example(steps)}=rate_limit:2")
+    return replace(parse_fault(fault.strip()), step=_step_named(name.strip(), flow, steps))
+
+
+def _step_named(name: str, flow: Flow, steps: Sequence[StepNode]) -> str:
+    names = [known for step in steps for known in (step.id, step.spec.name, step.path) if known is not None]
+    if name in names:
+        return name
+    file, _, line = name.partition(":")
+    if line.split(":")[0].isdecimal():
+        wanted = int(line.split(":")[0])
+        for step in steps:
+            span = step.node.span
+            first, last = span.first.line, span.last.line
+            if first <= wanted <= last and span.path.endswith(file):
+                return step.path
+    other = next((step for step in flow.document.every_step() if name in (step.id, step.spec.name, step.path)), None)
+    if other is not None:
+        raise UsageError(
+            f"{other.spec.name} ({other.path}) asks no service, so no fault of one can be simulated for it"
+        )
+    near = nearest(name, names)
+    there = f"did you mean `{near}`?" if near else f"there are {', '.join(dict.fromkeys(names)) or 'none'}"
+    raise UsageError(f"there is no step `{name}` that asks a service; {there}")
+
+
+def _example(steps: Sequence[StepNode]) -> str:
+    return (steps[0].id or steps[0].spec.name) if steps else "paint"
 
 
 def _services(flow: Flow) -> Iterator[tuple[Any, Service]]:

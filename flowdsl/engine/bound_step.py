@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from flowdsl.engine.context import RunningStep
 from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.in_thread import in_thread
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Invocation, Note
@@ -34,12 +36,21 @@ if TYPE_CHECKING:
     from flowdsl.syntax.node import Node
 
 
+HELD_S = 0.1
+"""A plain step that takes longer than this on the event loop is named in a note."""
+
+
 class Placed(Protocol):
     """What a step is bound to: its node, and the resolvers of its options."""
 
     @property
     def step(self) -> StepNode:
         """The step at its place."""
+        ...
+
+    @property
+    def of_host(self) -> bool:
+        """Whether the step is one that the host added."""
         ...
 
     def resolver(self, name: str) -> Resolver:
@@ -54,6 +65,8 @@ class BoundStep:
         self.cls = cls
         self.step: StepNode = placed.step
         self.spec: StepSpec = placed.step.spec
+        self.blocking = bool(cls.declared.get("blocking"))
+        self.is_watched = cls.declared.get("blocking") is None and placed.of_host
         self.given = frozenset(name for name, node in self.step.keys.items() if not _is_null(node))
         self.outputs = tuple(port.type for port in self.step.outputs)
         self.inputs = tuple(port.type for port in self.step.inputs)
@@ -95,7 +108,16 @@ class BoundStep:
             if frame.run.secrets.seen:
                 frame.run.secrets.notice(values)
             config = self.config(values, running.service if self.spec.service is not None else None, frame)
-        result = config.run(running)
+        if self.blocking:
+            return self.finish(frame, in_thread(config, running))
+        if frame.run.emit is None:
+            result = config.run(running)
+        else:
+            began = perf_counter()
+            result = config.run(running)
+            held_s = perf_counter() - began
+            if held_s > HELD_S and self.is_watched:
+                _note_held(self.spec.name, held_s, frame)
         if inspect.isawaitable(result):
             return self.finish(frame, result)
         return self.write(frame, result)
@@ -232,6 +254,19 @@ class BoundStep:
             node = self.step.keys.get(self.spec.writes_to)
             return str(node.value if node is not None else self.spec.keys[self.spec.writes_to].default)
         return type
+
+
+def _note_held(name: str, held_s: float, frame: Frame) -> None:
+    """Emits, once in a run for each step of the host, that nothing else could go on while it ran."""
+    run = frame.run
+    if run.emit is None or name in run.held:
+        return
+    run.held.add(name)
+    text = (
+        f"{name} held the event loop for {held_s:.1f} s, in which nothing else went on: write `async def run`, or "
+        "`blocking=True` on its class, which runs it in a thread (`blocking=False` says that it is meant so)"
+    )
+    run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code="loop-held", text=text))
 
 
 def _note(problem: Problem, frame: Frame) -> None:

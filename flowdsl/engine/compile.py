@@ -58,6 +58,11 @@ class PlacedCompiler:
         """Completes an error of an option's template with its place in the file."""
         locate(error, self.step.keys[key], names)
 
+    @property
+    def of_host(self) -> bool:
+        """Whether the step is one that the host added."""
+        return self.step.spec.name in self.compiler.registry.of_host
+
     def blocks(self, name: str) -> Any:
         """The blocks of an option that holds steps: one, a list or a map, as the option has them."""
         step = self.step

@@ -23,7 +23,7 @@ from flowdsl.events import FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
-from flowdsl.values import ErrorValue
+from flowdsl.values import ErrorValue, copied
 
 if TYPE_CHECKING:
     from datetime import date
@@ -57,6 +57,7 @@ async def run_program(
         RunError: as `execute`.
     """
     secrets = Secrets(host.secrets or layers.environ.get)
+    inputs = copied(inputs)
     secrets.notice(inputs)
     id = new_run_id()
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets)
@@ -108,15 +109,22 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
 
 
 def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
-    """What templates can read beside the FlowContext."""
+    """What templates can read beside the FlowContext; the host's lists and maps are copies, as steps change them."""
+    kv: dict[str, Any] = {}
+
+    def kv_value(name: str) -> Any:
+        if name not in kv and name in host.kv:
+            kv[name] = copied(host.kv[name])
+        return kv.get(name, UNDEFINED)
+
     return {
         **{f"{{{name}}}": value for name, value in inputs.items()},
-        **{f"{{{name}}}": value for name, value in host.variables.items()},
+        **{f"{{{name}}}": copied(value) for name, value in host.variables.items()},
         "inputs": inputs,
         "env": allowed(layers.environ, host.env),
         "secret": secrets.secret,
-        "kv": lambda name: host.kv.get(name, UNDEFINED),
-        **host.objects,
+        "kv": kv_value,
+        **{name: copied(value) for name, value in host.objects.items()},
     }
 
 
@@ -177,22 +185,32 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         raise
     finally:
         _name_pictures(run)
-        if run.emit is not None:
-            run.emit(
-                FlowFinished(
-                    run=run.id,
-                    invocation=run.root,
-                    at_s=run.now(),
-                    status=status,
-                    steps=run.steps,
-                    cost_usd=run.cost,
-                    error=failure,
-                    images=tuple(run.store.made),
-                    in_doubt=len(run.in_doubt),
-                    reused=run.totals.reused,
-                    failed=failed,
-                )
-            )
+        _finished(run, status, failure, failed)
+
+
+def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str, Any] | None) -> None:
+    """Emits the end of a run. What a listener raises at it goes to the event loop's handler: the run is over, its
+    pictures are paid for, and nobody should lose its result, or the error that it failed with, for that."""
+    if run.emit is None:
+        return
+    finished = FlowFinished(
+        run=run.id,
+        invocation=run.root,
+        at_s=run.now(),
+        status=status,
+        steps=run.steps,
+        cost_usd=run.cost,
+        error=failure,
+        images=tuple(run.store.made),
+        in_doubt=len(run.in_doubt),
+        reused=run.totals.reused,
+        failed=failed,
+    )
+    try:
+        run.emit(finished)
+    except Exception as error:  # noqa: BLE001  code of the host
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": error})
 
 
 def _name_pictures(run: Run) -> None:

@@ -71,6 +71,7 @@ class Run:
         "effects",
         "emit",
         "heard",
+        "held",
         "host",
         "id",
         "in_doubt",
@@ -134,6 +135,7 @@ class Run:
         self.totals = Totals()
         self.interrupted: tuple[CompiledStep, Around] | None = None
         self.in_doubt: list[Invocation] = []
+        self.held: set[str] = set()
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property

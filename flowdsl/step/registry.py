@@ -24,13 +24,17 @@ GROUP = "flowdsl.steps"
 
 
 class Registry:
-    """The steps that flows may use, by name; immutable: those of an index, and step classes.
+    """The steps that flows may use, by name; immutable: those of an index, and step classes. `of_host` names the steps
+    that a host added.
 
     Raises:
         PluginError: something else than a step class is given.
     """
 
-    def __init__(self, index: StepIndex, classes: Iterable[type[Step]] = ()) -> None:
+    def __init__(
+        self, index: StepIndex, classes: Iterable[type[Step]] = (), *, of_host: frozenset[str] = frozenset()
+    ) -> None:
+        self.of_host = of_host
         self._entries = dict(index.entries)
         self._aliases = dict(index.aliases)
         self._classes: dict[str, type[Step]] = {}
@@ -96,13 +100,31 @@ class Registry:
             self._classes[name] = cls
         return cls
 
+    def live_class(self, name: str) -> type[Step] | None:
+        """The class of a step if it is imported already, without importing it."""
+        return self._classes.get(self._aliases.get(name, name))
+
     def nearest(self, name: str) -> str | None:
         """The step or alias that a misspelt name most likely means."""
         return nearest(name, (*self, *self._aliases))
 
     def with_steps(self, classes: Iterable[type[Step]]) -> Registry:
-        """A registry with these classes added; a class takes the place of an installed step of its name."""
-        return Registry(StepIndex(self._entries, self._aliases), (*self._classes.values(), *classes))
+        """A registry with these classes added.
+
+        Raises:
+            PluginError: a class has the name of an installed step, and does not say `replaces=True`.
+        """
+        classes = tuple(classes)
+        for cls in classes:
+            declared = getattr(cls, "declared", {})
+            name = declared.get("name")
+            if name is not None and self.spec(name) is not None and not declared.get("replaces"):
+                raise PluginError(
+                    f"{cls.__name__}: there is a step {name} already; `replaces=True` on the class takes its place"
+                )
+        names = frozenset(cls.declared["name"] for cls in classes if hasattr(cls, "declared"))
+        found = StepIndex(self._entries, self._aliases)
+        return Registry(found, (*self._classes.values(), *classes), of_host=self.of_host | names)
 
 
 @lru_cache(maxsize=1)

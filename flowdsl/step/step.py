@@ -266,6 +266,8 @@ _DECLARABLE = {
     "deprecated_keys",
     "examples",
     "flow",
+    "blocking",
+    "replaces",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +32,12 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((to_json(item) for item in value), key=str)
-    own_text: Any = type(value).__str__
-    return str(value) if own_text is not object.__str__ else f"<{_name(value)}>"
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    own_text: Any = kind.__str__
+    # What an object of the host says of itself may hold its key; a date, a Decimal or a path says its value.
+    says = own_text is not object.__str__ and (package in sys.stdlib_module_names or package == "flowdsl")
+    return str(value) if says else f"<{_name(value)}>"
 
 
 def _name(value: Any) -> str:

@@ -9,7 +9,7 @@ from flowdsl.errors import TemplateError
 from flowdsl.template import numbers
 from flowdsl.template.limits import MAX_TEXT, check_size, join_checked
 from flowdsl.template.members import Method, member
-from flowdsl.template.values import UNDEFINED, is_array, strict_eq, to_number, to_text
+from flowdsl.template.values import UNDEFINED, is_array, is_exact, strict_eq, to_number, to_text
 
 
 def concat(a: Any, b: Any) -> str:
@@ -36,7 +36,7 @@ def add(a: Any, b: Any) -> Any:
 
 def adds(value: Any) -> bool:
     """Whether `+` takes a value as a number."""
-    return value is None or value is UNDEFINED or isinstance(value, (int, float))
+    return value is None or value is UNDEFINED or isinstance(value, (int, float)) or is_exact(value)
 
 
 def subtract(a: Any, b: Any) -> Any:

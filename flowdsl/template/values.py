@@ -62,6 +62,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def is_exact(value: Any) -> bool:
+    """Whether a value is a number of another type of Python, such as a Decimal or a Fraction: it counts as a number."""
+    return hasattr(value, "as_integer_ratio")
+
+
 def truthy(value: Any) -> bool:
     """JavaScript truth: empty lists and mappings are true, as is the text "0"."""
     if isinstance(value, (str, bool, int)):
@@ -125,6 +130,8 @@ def _object_text(value: Any) -> str:
     own = getattr(type(value), "__flow_text__", None)
     if own is not None:
         return str(own(value))
+    if is_exact(value):
+        return number_text(to_number(value))
     if isinstance(value, Pattern):
         return f"/{value.source}/{value.flags}"
     if callable(value):
@@ -150,6 +157,8 @@ def to_number(value: Any) -> int | float:
         return 0
     if value is UNDEFINED or isinstance(value, Mapping):
         return float("nan")
+    if is_exact(value):
+        return int(value) if value == int(value) else float(value)
     return parse_number(to_text(value))
 
 

@@ -2,6 +2,6 @@
 
 from flowdsl.testing.recorder import Recorder
 from flowdsl.testing.recording import Recorded, Recording, Replay
-from flowdsl.testing.stub import StubContext, run_step
+from flowdsl.testing.stub import StubContext, arun_step, run_step
 
-__all__ = ["Recorded", "Recorder", "Recording", "Replay", "StubContext", "run_step"]
+__all__ = ["Recorded", "Recorder", "Recording", "Replay", "StubContext", "arun_step", "run_step"]

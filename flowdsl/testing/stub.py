@@ -127,11 +127,21 @@ _NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (),
 
 
 def run_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:
-    """What a step returns when it runs with a context, by output type; waits for an async `run`."""
-    return asyncio.run(_run(step, context or StubContext()))
+    """What a step returns when it runs with a context, by output type; waits for an async `run`.
+
+    Raises:
+        UsageError: called while an event loop runs; use `arun_step` there.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(arun_step(step, context))
+    raise UsageError("an event loop is running here: use `await arun_step(...)`")
 
 
-async def _run(step: Step, stub: StubContext) -> dict[str, Any]:
+async def arun_step(step: Step, context: StubContext | None = None) -> dict[str, Any]:
+    """`run_step` for a running event loop."""
+    stub = context or StubContext()
     async with stub._begin(step):
         written = step.run(stub)
         if inspect.isawaitable(written):

@@ -185,13 +185,16 @@ def test_a_constant_option_that_no_key_rule_sees_fails_with_its_place() -> None:
         def run(self, ctx: StepContext) -> Written:
             return None
 
+    (found,) = Environment(steps=[Strict]).check("- step: STRICT\n  numbers: [x]\n")
+    assert (found.code, str(found.span)) == ("invalid-option", "<text>:2:12")
+    assert found.message.startswith("`numbers.0`: ")
     with pytest.raises(flowdsl.ConfigError) as raised:
-        Environment(steps=[Strict]).run("- step: STRICT\n  numbers: [x]\n")
+        Environment(steps=[Strict]).run("- step: SET\n  a: x\n- step: STRICT\n  numbers: ['{{ flowContext.a }}']\n")
     error = raised.value
     assert (error.code, error.step, error.path, str(error.span)) == (
         "invalid-option",
         "STRICT",
-        "flow[0]",
-        "<text>:2:12",
+        "flow[1]",
+        "<text>:4:12",
     )
     assert str(error).startswith("`numbers.0`: ")

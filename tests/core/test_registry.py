@@ -221,7 +221,7 @@ def test_no_plugin_at_all_says_how_to_install_the_standard_steps(tmp_path: Path)
     )
 
 
-class OtherSet(Step, name="SET", outputs=("text",), aliases=("OLD_SET",)):
+class OtherSet(Step, name="SET", outputs=("text",), aliases=("OLD_SET",), replaces=True):
     """Take the place of the standard SET."""
 
     def run(self, ctx: StepContext) -> Written:

@@ -83,7 +83,7 @@ def test_it_stops_while_a_client_does_not_read() -> None:
 
 def raw_request(sim: Simulator) -> bytes:
     body = b'{"prompt": "x", "model": "gpt-image-2"}'
-    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sim.key}\r\n"
+    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {sim.key}\r\n"
     return head.encode() + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
@@ -232,7 +232,7 @@ def test_the_application_runs_without_a_socket() -> None:
     async def call(fault: str) -> int:
         api = ImagesApi(State(faults=[fault]))
         transport = httpx.ASGITransport(app=api)
-        async with httpx.AsyncClient(transport=transport, base_url="http://simulated") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             headers = {"authorization": "Bearer sk-simulated"}
             return (await client.post("/v1/images/generations", json=BODY, headers=headers)).status_code
 

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -35,6 +37,8 @@ _WORKERS = 2
 _SHORTEST_PAUSE_S = 0.01
 _ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """With these a vendor does not say what became of an order: the question for it is asked again."""
+ADDED_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("added headers", default=MappingProxyType({}))
+"""Headers that whoever performs the effect of a request adds to it: a rehearsal says which step it is of."""
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "flowdsl"}
 
 
@@ -218,7 +222,7 @@ class Sender:
         return host == self._endpoint.host_name or is_host_of(self._vendor, host)
 
     async def _response(self, http: HttpRequest, delivery: Delivery, whole: list[Image]) -> Received:
-        http = http._replace(headers={**_HEADERS, **http.headers, **self._endpoint.headers})
+        http = http._replace(headers={**_HEADERS, **ADDED_HEADERS.get(), **http.headers, **self._endpoint.headers})
         if self._endpoint.sign is not None:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
         async with exchanged(self._connection.client, http, delivery) as response:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
+from flowdsl_steps.image.simulator.access import stranger
 from flowdsl_steps.image.simulator.asgi import Asgi, Receive, Scope, Send
 from flowdsl_steps.image.simulator.auth import check_key, secrets_of
 from flowdsl_steps.image.simulator.control import control
+from flowdsl_steps.image.simulator.faults import STEP_HEADER
 from flowdsl_steps.image.simulator.generation import Call, generate, spoil_early
+from flowdsl_steps.image.simulator.json_body import parsed_json
 from flowdsl_steps.image.simulator.models import ModelRules, Vendor, find_model, model_names
 from flowdsl_steps.image.simulator.record import RecordedRequest, body_as_json
 from flowdsl_steps.image.simulator.refusal import (
@@ -26,6 +28,7 @@ _GENERATIONS = re.compile(r"(?:/any)?/v1/images/generations|/openai/(?:v1|deploy
 _ANY = "/any/"
 """Behind this path every model is drawn, by whatever rules: for vendors that the simulator does not speak."""
 _FILE = re.compile(r"/v1/images/(files|moved)/([^/]+)\.png")
+_LONGEST_BODY = 16 * 1024 * 1024
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 # Source: Azure OpenAI API lifecycle: 2025-04-01-preview is the first version with GPT image models.
 _FIRST_GPT_VERSION = "2025-04-01"
@@ -42,6 +45,10 @@ class ImagesApi:
         if scope["type"] != "http":
             return
         asgi = Asgi(scope, receive, send)
+        problem = stranger(asgi.headers, self.state.hosts)
+        if problem is not None:
+            await asgi.respond_json(403, {"error": {"message": problem}}, {"connection": "close"})
+            return
         if asgi.path.startswith("/_simulator/"):
             await control(self.state, asgi)
             return
@@ -80,7 +87,11 @@ class ImagesApi:
 
     async def _generation(self, asgi: Asgi, record: RecordedRequest, vendor: Vendor, deployment: str | None) -> None:
         number, began = len(self.state.ledger.requests), record.time
-        raw = await asgi.body()
+        raw = await asgi.body(_LONGEST_BODY)
+        if raw is None:
+            message = f"The body is larger than {_LONGEST_BODY} bytes."
+            await _send_refusal(asgi, refused(message, code="request_too_large", status=413), {"connection": "close"})
+            return
         record.json = body_as_json(raw, secrets_of(asgi.headers, self.state.key))
         call = Call(self.state, asgi, vendor, number, began, None)
         try:
@@ -88,7 +99,9 @@ class ImagesApi:
                 raise refused(f"Not allowed to {asgi.method} on {record.path}.", code=None, status=405)
             check_key(asgi.headers, vendor, self.state.key)
             body = _parse(asgi, raw)
-            fault = self.state.faults.take(str(body.get("prompt", "")))
+            prompt = body.get("prompt")
+            step = asgi.headers.get(STEP_HEADER, "")
+            fault = self.state.faults.take(prompt if isinstance(prompt, str) else "", step)
             if fault is not None:
                 record.fault = fault.kind
                 call = Call(self.state, asgi, vendor, number, began, fault)
@@ -136,10 +149,7 @@ def _parse(asgi: Asgi, raw: bytes) -> dict[str, object]:
             "Please try again with a supported content type."
         )
         raise refused(message, code="unsupported_content_type")
-    try:
-        body: object = json.loads(raw)
-    except (ValueError, RecursionError):
-        body = None
+    body = parsed_json(raw)
     if not isinstance(body, dict):
         message = "We could not parse the JSON body of your request. The API expects a JSON object."
         raise refused(message, code=None)

@@ -37,16 +37,21 @@ class Asgi:
         """The server's own URL as the client sees it."""
         return f"http://{self.headers.get('host', 'localhost')}"
 
-    async def body(self) -> bytes:
-        """The whole request body; what has come when the client leaves early."""
+    async def body(self, limit: int) -> bytes | None:
+        """The whole request body; what has come when the client leaves early. None when it is longer than `limit`,
+        without reading on."""
         pieces: list[bytes] = []
-        while True:
+        length = self.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            return None
+        while sum(map(len, pieces)) <= limit:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return b"".join(pieces)
             pieces.append(message.get("body", b""))
             if not message.get("more_body"):
-                return b"".join(pieces)
+                return b"".join(pieces) if sum(map(len, pieces)) <= limit else None
+        return None
 
     async def gone(self) -> None:
         """Returns when the client has left or the server stops."""

@@ -40,6 +40,7 @@ FAULTS: Mapping[str, str] = {
     "stream_error": "an error event in the stream, after the partial images",
     "stream_cut": "a stream that ends before its last event",
 }
+STEP_HEADER = "x-flowdsl-step"
 MANY = 1_000_000_000
 
 
@@ -48,7 +49,8 @@ class Fault:
     """A fault for the next `times` requests whose prompt contains `when`.
 
     `retry_after` is seconds ("2"), milliseconds ("250ms") or an HTTP date so many seconds ahead ("date:3"). `delay_s`
-    is for `slow`, and delays any other fault too. `location` is where `redirect` points to.
+    is for `slow`, and delays any other fault too. `location` is where `redirect` points to. `step` restricts a fault to
+    the requests of one step of a flow, which say in the header `X-Flowdsl-Step` whose they are.
 
     Raises: UsageError for an unknown kind, with the nearest name, or an impossible value.
     """
@@ -59,6 +61,7 @@ class Fault:
     retry_after: str | float | None = None
     delay_s: float | None = None
     location: str | None = None
+    step: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS:
@@ -70,9 +73,9 @@ class Fault:
         if self.retry_after is not None:
             retry_after_of(self.retry_after)
 
-    def matches(self, prompt: str) -> bool:
-        """Whether the fault concerns a request with this prompt."""
-        return self.when in prompt
+    def matches(self, prompt: str, step: str = "") -> bool:
+        """Whether the fault concerns a request with this prompt, of a step that has these names."""
+        return self.when in prompt and (self.step is None or self.step in step.split())
 
     @property
     def delay(self) -> float:
@@ -134,6 +137,7 @@ def fault_from(values: Mapping[str, object]) -> Fault:
         retry_after=known.get("retry_after"),
         delay_s=None if delay is None else _number("delay_s", delay),
         location=known.get("location"),
+        step=known.get("step"),
     )
 
 
@@ -175,11 +179,11 @@ class FaultQueue:
         with self._lock:
             self._left.clear()
 
-    def take(self, prompt: str) -> Fault | None:
-        """The fault for a request, used up by one."""
+    def take(self, prompt: str, step: str = "") -> Fault | None:
+        """The fault for a request, used up by one; `step` is what names its step, with spaces between."""
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
-                if fault.matches(prompt):
+                if fault.matches(prompt, step):
                     self._left[index : index + 1] = [(fault, left - 1)] if left > 1 else []
                     return None if fault.kind == "none" else fault
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
+
+from flowdsl_steps.image.simulator.json_body import parsed_json
 
 HIDDEN = "***"
 _SECRET_NAMES = ("authorization", "api-key", "x-api-key", "cookie", "proxy-authorization", "key", "token", "sig")
@@ -113,8 +114,5 @@ def body_as_json(body: bytes, secrets: Collection[str]) -> object:
     text = hide(body.decode("utf-8", "replace"), secrets)
     if not text:
         return None
-    try:
-        parsed: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return parsed
+    parsed = parsed_json(text)
+    return text if parsed is None and text != "null" else parsed

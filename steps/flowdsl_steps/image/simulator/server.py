@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from flowdsl.errors import UsageError
+from flowdsl_steps.image.simulator.access import is_loopback
 from flowdsl_steps.image.simulator.app import ImagesApi
 from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
 from flowdsl_steps.image.simulator.record import RecordedRequest
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 class Simulator:
     """A simulated images API to start and stop, as a context manager or an asynchronous one.
 
-    `port` 0 takes a free one. The other options are those of `State`.
+    `port` 0 takes a free one. Requests to and from other names than this machine's are refused, but for `allow_hosts`;
+    on another `host` than this machine's own the control address needs `control_token`. The other options are those of
+    `State`.
 
     Raises: UsageError without the `simulator` extra, when the port is taken, or for a bad option.
     """
@@ -41,6 +45,7 @@ class Simulator:
         payload_bytes: int | None = None,
         latency_s: float = 0.0,
         clock: Callable[[], float] = time.time,
+        allow_hosts: Iterable[str] = (),
     ) -> None:
         _require_extra()
         self.key = DEFAULT_KEY if key is None else key
@@ -54,6 +59,8 @@ class Simulator:
             latency_s=latency_s,
             faults=faults,
             clock=clock,
+            hosts=allow_hosts if is_loopback(host) else (*allow_hosts, host, "*"),
+            control_token=None if is_loopback(host) else secrets.token_urlsafe(24),
         )
         self._server: LoopbackServer | None = None
         self._thread: threading.Thread | None = None
@@ -67,6 +74,11 @@ class Simulator:
     def url(self) -> str:
         """`http://127.0.0.1:PORT`."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def control_token(self) -> str | None:
+        """What the header `X-Simulator-Token` of requests to the control address must hold; None: nothing."""
+        return self._state.control_token
 
     @property
     def openai_base_url(self) -> str:

@@ -24,7 +24,8 @@ class State:
 
     `key` None accepts any key; `as_of` refuses models that are not served on that day. `deployments` adds Azure
     deployment names; every model name, and `images` for gpt-image-2, is one already. `payload_bytes` gives every file
-    that size, `latency_s` is the time an image takes at least.
+    that size, `latency_s` is the time an image takes at least. `hosts` are names beside this machine's that requests
+    may come to and from; with a `control_token` the control address asks for it.
     """
 
     def __init__(
@@ -37,8 +38,12 @@ class State:
         latency_s: float = 0.0,
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], float] = time.time,
+        hosts: Iterable[str] = (),
+        control_token: str | None = None,
     ) -> None:
         self.key = key
+        self.hosts = frozenset(hosts)
+        self.control_token = control_token
         self.as_of = as_of
         self.latency_s = latency_s
         self.clock = clock
