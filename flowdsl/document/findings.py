@@ -54,6 +54,7 @@ class Findings:
         """
         if self.misindented and code in MISSING:
             return
+        self.misindented |= code == "misnested-key"
         span = at if isinstance(at, Span) else at.span
         made = tuple(fix for fix in fixes if fix is not None)
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))

@@ -219,6 +219,7 @@ class Inference:
             found = join(found, other) if found.kinds & ALL else other
         else:
             operands.check_filter(self, node, record, target)
+            operands.check_number_in(self, node)
             result = results.GIVES[record.gives]
             found = result if isinstance(result, Type) else result(target)
         return with_secret(found) if secret else found
@@ -246,6 +247,7 @@ class Inference:
         lax = lax or (with_none and node.operator[-1] == "=")
         left, right = self.expr(node.left, lax), self.expr(node.right, lax)
         if node.operator in ("*", "/", "%", "**"):
+            operands.check_constants(self, node, left)
             operands.check_arithmetic(self, node.operator, node.left, left)
             operands.check_arithmetic(self, node.operator, node.right, right)
             return OF_NUMBER
