@@ -183,7 +183,7 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
             word = word_of("METHODS", name)
             near = nearest(name, names) or next((each for each in names if each.startswith(name)), None)
             hint = f"did you mean `{near}`?" if near else _elsewhere(owner)
-            hint = word.hint if word is not None and word.hint is not None else hint
+            hint = hint if word is None else word.hint or f"write `.{word.name}()`"
             message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
             _add(walk, node, message.replace("{}", ""), hint=hint)
         else:
