@@ -49,6 +49,10 @@ class Namespaces:
         }
         return names
 
+    def names_in_vars(self, reading: Reading, module: Module, path: str) -> Names:
+        """The names of the vars of a module: `local` is the module's, which `path` leads to, and `imports` as well."""
+        return {**self.names_for(reading, module), "local": self._namespace(module.blocks, path, reading, module)}
+
     def _namespace(self, blocks: BlockSet, path: str, reading: Reading, module: Module | None) -> dict[str, Any]:
         resolvers = self._vars.get(id(blocks))
         if resolvers is None:
@@ -82,7 +86,9 @@ class LazyVars(Mapping[str, Any]):
         if key in evaluating:
             chain = " → ".join(part.rpartition(".")[2] for part in [*evaluating[evaluating.index(key) :], key])
             raise TemplateError(f"Circular vars reference detected: {chain}", code="vars-cycle")
-        names = reading.names if self._module is None else self._namespaces.names_for(reading, self._module)
+        module, names = self._module, reading.names
+        if module is not None:
+            names = self._namespaces.names_in_vars(reading, module, self._path.removesuffix(".vars"))
         evaluating.append(key)
         try:
             return resolve(reading.context, names)
