@@ -256,7 +256,7 @@ class ServiceLayers:
 
             near = nearest(service.name, self.names(document))
             hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
-            raise ConfigError(f"no service entry is called `{service.name}`", code="service-not-configured", hint=hint)
+            raise ConfigError(f"Service not configured: {service.name}", code="service-not-configured", hint=hint)
         if service.origins:
             return
         variables = [name for key, names in spec.environment.items() if key in _NEEDED for name in names]

@@ -32,7 +32,7 @@ def resolved_value(node: Node, findings: Findings) -> Any:
             return value
         template = parse(value)
         if template.is_literal and not template.problems:
-            single = _SINGLE.search(value)
+            single = _SINGLE.search(value) if value[:2] not in ('f"', "f'") else None
             if single is not None:
                 _report_single(single, node, findings)
             return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
@@ -66,7 +66,7 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         fix = instead(span, old, problem.instead, style=node.style) if problem.instead is not None else None
         hint = problem.hint
         if problem.code == "unknown-filter" and (word := word_of("FILTERS", old)) is not None:
-            hint = word.hint or f"did you mean `{word.name}`?"
+            hint = word.hint or f"write `| {word.name}`"
             fix = instead(span, old, word.name, style=node.style) if word.name is not None else None
         findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
 

@@ -54,6 +54,7 @@ class Findings:
         """
         if self.misindented and code in MISSING:
             return
+        self.misindented |= code == "misnested-key"
         span = at if isinstance(at, Span) else at.span
         if code == "wrong-type" and span.text.startswith("!include"):  # the file was not read, which was reported
             return

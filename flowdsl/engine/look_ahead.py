@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import RunError
@@ -13,14 +13,27 @@ from flowdsl.step.flow_shapes import Exit, Leaf, Parallel, Sequence
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
-    from flowdsl.engine.state import Run
+    from flowdsl.engine.program import Program
+    from flowdsl.engine.secrets import Secrets
+    from flowdsl.step.service import Service
     from flowdsl.syntax.node import Node
 
 _ALONE: Final = re.compile(r"\{\{-?\s*secret\(\s*(?:'([^'\\]+)'|\"([^\"\\]+)\")\s*\)\s*(?:\|[^}|]*)?-?\}\}")
 """A secret that is read whenever the text is: nothing decides whether it is."""
 
 
-def look_ahead(run: Run) -> None:
+class Looking(Protocol):
+    """What is asked of a run: its program, its secrets, and the service entry of a step."""
+
+    program: Program
+    secrets: Secrets
+
+    def service(self, step: StepNode) -> Service:
+        """The service entry of a step."""
+        ...
+
+
+def look_ahead(run: Looking) -> None:
     """Looks up the services and secrets of every step that the run surely comes to.
 
     Raises:
@@ -35,7 +48,7 @@ def look_ahead(run: Run) -> None:
             raise
 
 
-def _require(run: Run, step: StepNode) -> None:
+def _require(run: Looking, step: StepNode) -> None:
     if step.spec.service is not None:
         service = run.service(step)
         given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}

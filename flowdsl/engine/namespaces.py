@@ -84,6 +84,10 @@ class Namespaces:
         }
         return names
 
+    def names_in_vars(self, reading: Reading, module: Module, path: str) -> Names:
+        """The names of the vars of a module: `local` is the module's, which `path` leads to, and `imports` as well."""
+        return {**self.names_for(reading, module), "local": self._namespace(module.blocks, path, reading, module)}
+
     def _namespace(self, blocks: BlockSet, path: str, reading: Reading, module: Module | None) -> dict[str, Any]:
         resolvers = self._vars.get(id(blocks))
         if resolvers is None:
@@ -116,7 +120,9 @@ class LazyVars(Mapping[str, Any]):
         evaluating = reading.evaluating
         evaluating.enter(key)
         try:
-            names = reading.names if self._module is None else self._namespaces.names_for(reading, self._module)
+            names = reading.names
+            if self._module is not None:
+                names = self._namespaces.names_in_vars(reading, self._module, self._path.removesuffix(".vars"))
             return resolve(reading.context, names)
         finally:
             evaluating.pop()

@@ -126,7 +126,8 @@ def in_a_list(node: Node) -> Fix | None:
     """An item of a list as a list of its own with one item; its further lines move with it."""
     source = node.source
     if _in_brackets(node):
-        return enclosed(node, "[", "]", title="write a list")
+        ends = Span(source, node.start, node.start), Span(source, node.end, node.end)
+        return Fix("write a list", (Edit(ends[0], "["), Edit(ends[1], "]")))
     edits = [Edit(Span(source, node.start, node.start), "- ")]
     for number in range(source.position(node.start).line + 1, source.position(node.end).line + 1):
         start = source.offset(number, 1)

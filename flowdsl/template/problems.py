@@ -91,7 +91,7 @@ def _hint(token: Token, tokens: list[Token], text: str, expected: set[str]) -> s
         return "functions cannot be written here; filters such as `pluck`, `selectattr` and `find` do their work"
     if kind == "=":
         return "compare with `==`" + ("; to set a name write `{% set name = value %}`" if before else "")
-    if kind == ":" and "]" in expected:
+    if kind == ":" and ("]" in expected or (before is not None and before[0] == "[")):
         return "there are no slices; write `.slice(from, to)`"
     if kind == "," and ")" in expected:
         return "a list is written `[a, b]`"

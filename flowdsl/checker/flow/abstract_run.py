@@ -276,7 +276,9 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
                 type = run.option(step, name, value, state)
                 run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
-            run.write(state, name, run.names.option(value, state), key)
+            type = run.names.option(value, state)
+            converts = source is None and flow.convert in step.keys
+            run.write(state, name, _converted(type) if converts else type, key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
             run.option(step, name, value, state)
 

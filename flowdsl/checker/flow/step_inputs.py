@@ -26,6 +26,7 @@ from flowdsl.checker.types.kinds import (
     of_value,
     without,
 )
+from flowdsl.diagnostics import Related
 from flowdsl.nearest import nearest
 from flowdsl.step.key import CONTEXT_PATH, Key
 from flowdsl.step.problem import show
@@ -249,7 +250,7 @@ def _prompt(names: Names, step: StepNode, state: State) -> None:
         return
     entry = state.get(port.type)
     if entry is None:
-        if not state.open:
+        if not state.open and not _named_otherwise(names, step, port, state):
             from flowdsl.checker.options import without_text
 
             without_text(step, names.document, names.findings)
@@ -257,6 +258,22 @@ def _prompt(names: Names, step: StepNode, state: State) -> None:
         names.maybe(port.type, entry, step.name_node.span)
     elif entry.type.kinds & SECRET:
         leaks(names.findings, step.name_node, "the prompt")
+
+
+def _named_otherwise(names: Names, step: StepNode, port: Port, state: State) -> bool:
+    """Reports a missing prompt that a step above sets under another name, which the older form takes beside it."""
+    for name in state.known_keys():
+        entry = state.get(name)
+        where = entry.where if entry is not None else None
+        if where is not None and where.value == port.type != name:
+            key, value = port.instead[0], f"{{{{ flowContext.{name} }}}}"
+            message = f"no prompt: the step above sets `{name}` and not `{port.type}`, because `name` beside it says so"
+            hint = f'write `{key}: "{value}"`, or leave `name` out above: that is the older form'
+            related = (Related(where.span, f"sets `{name}`"),)
+            fix = fixes.added(step.node, f'{key}: "{value}"')
+            names.findings.add("missing-prompt", message, step.name_node, hint=hint, related=related, fixes=[fix])
+            return True
+    return False
 
 
 def counted(step: StepNode, port: Port, type: Type) -> Type:

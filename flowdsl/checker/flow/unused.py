@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from flowdsl.checker.findings import Findings
 from flowdsl.diagnostics import Fix
-from flowdsl.document.document import Document, StepNode
+from flowdsl.document.document import Document, Module, StepNode
 from flowdsl.document.symbols import WHOLE, symbols
 from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.syntax.node import Node
+from flowdsl.template import parse
 
 
 def check_unused(document: Document, findings: Findings) -> None:
@@ -17,7 +18,7 @@ def check_unused(document: Document, findings: Findings) -> None:
     if any(found.code in ("undefined-variable", "undefined-block", "unknown-flow") for found in findings.diagnostics):
         return
     table = symbols(document)
-    variables, paths = table.used("variable"), [path.split(".") for path in table.used("block")]
+    variables, paths = set(table.used("variable")), [path.split(".") for path in table.used("block")]
     blocks = document.scopes.get("local")
     own = document.root.value.get("imports")
     own_aliases = _aliases(own) if own is not None else {}
@@ -33,11 +34,24 @@ def check_unused(document: Document, findings: Findings) -> None:
                 fix = _block_removed(document.root.value["blocks"], kind, name)
                 findings.add("unused-block", message, node, hint="remove it", fixes=[fix])
     if document.outputs is not None and WHOLE not in variables:
+        read = variables | _read_by_modules(document.imports.values())
         for key, node in _variables(document, {}).items():
-            if key not in variables and not _calls_out(document):
+            if key not in read and not _calls_out(document):
                 hint = "remove it, or add it to `outputs`"
                 message = f"`{key}` is set, and nothing reads it"
                 findings.add("unused-variable", message, node, hint=hint)
+
+
+def _read_by_modules(modules: Iterable[Module]) -> set[str]:
+    """The FlowContext keys that the vars of modules, and of what those import, read."""
+    found: set[str] = set()
+    for module in modules:
+        for node in module.blocks.vars.values():
+            for reference in parse(node.value).references if isinstance(node.value, str) else ():
+                path = reference.path if reference.root == "flowContext" else (reference.root,)
+                found.update(path[:1])
+        found |= _read_by_modules(module.imports.values())
+    return found
 
 
 def _is_read(paths: Iterable[list[str]], *path: str) -> bool:

@@ -28,6 +28,8 @@ class BlockReferences:
         """The vars that the var which is being read has read so far: each is looked at once, or work doubles with each
         that reads another twice."""
         self.reading: tuple[Related, ...] = ()
+        self._own: Module | None = None
+        """The module whose var is being read, whose blocks `local` is there."""
 
     def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
         """The type of `root.kind.name…`, of which `parts` are all but the root; reports blocks that do not exist.
@@ -48,6 +50,8 @@ class BlockReferences:
                 return ANY
             module, index, shown = modules[alias], 1, f"imports.{alias}"
             blocks: BlockSet | None = module.blocks
+        elif root == "local" and self._own is not None:
+            module, blocks = self._own, self._own.blocks
         else:
             blocks = names.document.scopes.get(root)
         if blocks is None:
@@ -104,7 +108,8 @@ class BlockReferences:
         elif key in self._known:
             return self._known[key]
         names, node = self._names, blocks.vars[name]
-        kept, around = self.reading, names.module
+        kept, around, own = self.reading, names.module, self._own
+        self._own = module
         if module is not None:
             names.module = module
         self.reading = kept or (Related(use.node.span, "read here"),)
@@ -115,7 +120,7 @@ class BlockReferences:
             return found
         finally:
             self._evaluating.pop()
-            self.reading, names.module = kept, around
+            self.reading, names.module, self._own = kept, around, own
 
     def _unknown(
         self, message: str, name: str, shown: str, names: Iterable[str], part: Part, use: Use, quiet: bool
@@ -168,6 +173,8 @@ def _walk(
     path.append(at)
     for reference in parse(node.value).references:
         target = _target(reference.root, reference.path)
+        if target is not None and target[0] == "local" and space.startswith("imports."):
+            target = space, target[1]  # in a var of a module, `local` is the module's
         if target is not None:
             _walk(target, path, spaces, done, findings)
     path.pop()

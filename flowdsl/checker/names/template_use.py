@@ -59,7 +59,8 @@ class Use:
         text = self.text
         if end < 1 or text[end : end + 1] in (".", "[", "("):
             return None
-        return self.instead(end - 1, end, f"{text[end - 1]} | default('')")
+        empty = '""' if self.node.style == "'" else "''"
+        return self.instead(end - 1, end, f"{text[end - 1]} | default({empty})")
 
     def at(self, shift: int, lax: bool) -> Use:
         """The use of a part of the template that begins at the offset `shift`; `lax` as for the whole."""

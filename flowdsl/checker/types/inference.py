@@ -15,7 +15,6 @@ from flowdsl.checker.types.kinds import (
     OF_BOOLEAN,
     OF_NUMBER,
     OF_TEXT,
-    OPEN_MAP,
     SECRET,
     UNDEFINED,
     Type,
@@ -53,6 +52,11 @@ from flowdsl.template.values import property_key
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import NameTable, Use
     from flowdsl.template import Template
+
+
+_COUNTS = ("index", "index0", "revindex", "revindex0", "length")
+LOOP: Final = map_of({**dict.fromkeys(_COUNTS, OF_NUMBER), "first": OF_BOOLEAN, "last": OF_BOOLEAN})
+"""What `loop` is inside `{% for %}`."""
 
 
 class Inference:
@@ -130,7 +134,7 @@ class Inference:
         items = self.expr(statement.items, False)
         operands.check_items(self, statement.items, items)
         before = dict(self.bound)
-        self.bound["loop"] = OPEN_MAP
+        self.bound["loop"] = LOOP
         single = results.item_of(items) if len(statement.names) == 1 else ANY
         self.bound.update(dict.fromkeys(statement.names, single))
         secret = self.body(statement.body)
@@ -219,6 +223,7 @@ class Inference:
             found = join(found, other) if found.kinds & ALL else other
         else:
             operands.check_filter(self, node, record, target)
+            operands.check_number_in(self, node)
             result = results.GIVES[record.gives]
             found = result if isinstance(result, Type) else result(target)
         return with_secret(found) if secret else found
@@ -246,6 +251,7 @@ class Inference:
         lax = lax or (with_none and node.operator[-1] == "=")
         left, right = self.expr(node.left, lax), self.expr(node.right, lax)
         if node.operator in ("*", "/", "%", "**"):
+            operands.check_constants(self, node, left)
             operands.check_arithmetic(self, node.operator, node.left, left)
             operands.check_arithmetic(self, node.operator, node.right, right)
             return OF_NUMBER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types import results
@@ -26,7 +27,7 @@ from flowdsl.checker.types.kinds import (
     only,
 )
 from flowdsl.diagnostics import Fix
-from flowdsl.template.nodes import Binary, Filtered, Member, Node
+from flowdsl.template.nodes import Binary, Filtered, Literal, Member, Node
 
 if TYPE_CHECKING:
     from flowdsl.checker.names.template_use import Walk
@@ -76,6 +77,41 @@ def check_arithmetic(walk: Walk, operator: str, node: Node, type: Type) -> None:
         word = "//" if operator == "floor" else operator
         message = f"{{}} is {describe(type)}, and `{word}` takes numbers"
         _add(walk, node, message, hint=hint, severity="warning")
+
+
+def check_constants(walk: Walk, node: Binary, left: Type) -> None:
+    """Reports arithmetic that gives no number whatever is read: with a text that is none, or a division by 0."""
+    if node.operator == "%" and _is(left, TEXT) and isinstance(node.left, Literal):
+        hint = "join texts with `~`, for example `'A ' ~ name`"
+        _add(walk, node.left, "{} is a text, and `%` is the rest of a division here", hint=hint, severity="warning")
+        return
+    if node.operator == "%" and _is(left, TEXT):
+        hint = "make it a number: `(value | toInt)`"
+        _add(walk, node.left, "{} is a text, and `%` takes numbers", hint=hint, severity="warning")
+        return
+    for operand in (node.left, node.right):
+        if isinstance(operand, Literal) and isinstance(operand.value, str) and not _NUMERIC.fullmatch(operand.value):
+            is_repeated = operand is node.left and node.operator == "*"
+            repeat = "write `.repeat(3)` behind the text" if is_repeated else None
+            message = f"{{}} is a text without a number, and `{node.operator}` takes numbers"
+            _add(walk, operand, message, hint=repeat, severity="warning")
+    right = node.right
+    if node.operator in ("/", "%") and isinstance(right, Literal) and right.value in (0, "0"):
+        _add(walk, node, "{} divides by 0, which gives no number", severity="warning")
+
+
+def check_number_in(walk: Walk, node: Filtered) -> None:
+    """Reports a constant text without a digit of which a filter is to make a number."""
+    target = node.target
+    if node.name not in _TO_NUMBER or not isinstance(target, Literal) or not isinstance(target.value, str):
+        return
+    if not any(char.isdigit() for char in target.value):
+        message = f"{{}} holds no number, so that `{node.name}` gives its default"
+        _add(walk, target, message, hint="write the number itself", severity="warning")
+
+
+_NUMERIC = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|0[xX][0-9a-fA-F]+")
+_TO_NUMBER = ("int", "float", "toInt", "toFloat")
 
 
 def added(left: Type, right: Type) -> Type:
@@ -147,7 +183,7 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
             word = word_of("METHODS", name)
             near = nearest(name, names) or next((each for each in names if each.startswith(name)), None)
             hint = f"did you mean `{near}`?" if near else _elsewhere(owner)
-            hint = word.hint if word is not None and word.hint is not None else hint
+            hint = hint if word is None else word.hint or f"write `.{word.name}()`"
             message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
             _add(walk, node, message.replace("{}", ""), hint=hint)
         else:

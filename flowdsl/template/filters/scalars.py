@@ -41,7 +41,7 @@ def to_int(value: Any, default: Any = UNDEFINED, base: Any = UNDEFINED) -> Any:
     return default if found != found else found
 
 
-@filter_named("float", "toFloat", gives="number", quick=True)
+@filter_named("float", gives="number", quick=True)
 def to_float(value: Any, default: Any = UNDEFINED) -> Any:
     """The number at the start of the text, else the default."""
     if is_number(value):
@@ -73,9 +73,15 @@ def length(value: Any) -> Any:
 
 
 @filter_named("toInt", gives="number", quick=True)
-def to_int_or_undefined(value: Any) -> Any:
-    """The integer at the start of the text, else undefined."""
-    return to_int(value)
+def to_int_or_zero(value: Any, default: Any = 0) -> Any:
+    """The integer at the start of the text, else the default, which is 0."""
+    return to_int(value, default)
+
+
+@filter_named("toFloat", gives="number", quick=True)
+def to_float_or_zero(value: Any, default: Any = 0) -> Any:
+    """The number at the start of the text, else the default, which is 0."""
+    return to_float(value, default)
 
 
 @filter_named("isString", gives="boolean", quick=True)

@@ -34,7 +34,7 @@ def check_set(options: Options) -> Iterator[Problem]:
         yield Problem(
             "not-a-choice", f"`convertTo` is {show(given['convertTo'])}, and only number is known", key="convertTo"
         )
-    elif source is None:
+    elif source is None and not any(key not in ("name", "convertTo") for key in given):
         yield Problem(
             "missing-key", "`convertTo` has nothing to convert", key="convertTo", hint="add `text:`", on_key=True
         )

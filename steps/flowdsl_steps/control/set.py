@@ -74,7 +74,9 @@ class Set(
             if key == source and key != "steps":
                 assignments.append(_assignment(compiler, key, target, _source(compiler, key, "convertTo" in keys)))
             elif key not in own:
-                assignments.append(_assignment(compiler, key, key, compiler.unplaced(key)))
+                converts = source is None and "convertTo" in keys
+                resolve = _source(compiler, key, convert=True) if converts else compiler.unplaced(key)
+                assignments.append(_assignment(compiler, key, key, resolve))
 
         if len(assignments) == 1 and source != "steps":
             return assignments[0]

@@ -22,6 +22,17 @@ def tidy_size(text: str) -> str | None:
     return f"{match[1]}x{match[2]}" if match else None
 
 
+def _of_ratio(text: str) -> str | None:
+    """A size of a ratio, `16:9`, with the longer edge that most models have; else None."""
+    match = _RATIO.fullmatch(text.strip())
+    if match is None:
+        return None
+    width, height = int(match[1]), int(match[2])
+    longer = 1536 / max(width, height) if width != height else 1024 / width
+    return f"{round(width * longer)}x{round(height * longer)}"
+
+
+_RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
 _WRITTEN = re.compile(r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][0-9]{0,5})\s*(?:px)?\s*")
 
 
@@ -67,7 +78,7 @@ class Sizes:
 
     def nearest(self, size: str) -> tuple[str, ...]:
         """The one or two closest sizes the model accepts, best first; empty when the text is no size at all."""
-        tidy = tidy_size(size) or size.strip().lower()
+        tidy = tidy_size(size) or _of_ratio(size) or size.strip().lower()
         if self.fault(tidy) is None:
             return (tidy,)
         pair = parse_size(tidy)
