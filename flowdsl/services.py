@@ -263,11 +263,25 @@ def settings_file(folder: str) -> tuple[str, dict[str, Any]] | None:
             if os.path.isfile(path):  # noqa: PTH113
                 content = _toml(path, mark)
                 if content is not None:
+                    _check_keys(path, content)
                     return path, content
         parent = os.path.dirname(folder)  # noqa: PTH120
         if parent == folder:
             return None
         folder = parent
+
+
+_KEYS = ("services", "private_addresses", "max_requests")
+
+
+def _check_keys(path: str, content: Mapping[str, Any]) -> None:
+    from flowdsl.nearest import nearest
+
+    for key in content:
+        if key not in _KEYS:
+            near = nearest(key, _KEYS)
+            hint = f"did you mean `{near}`?" if near else f"it has {', '.join(_KEYS)}"
+            raise UsageError(f"{path}: unknown key `{key}`, {hint}")
 
 
 def _toml(path: str, mark: str) -> dict[str, Any] | None:
