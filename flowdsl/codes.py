@@ -40,6 +40,7 @@ FINDINGS = (
     Code("unquoted-colon", "error", "A text with `: ` in it is not quoted."),
     Code("unquoted-sign", "error", "A text that starts with a sign of YAML is not quoted."),
     Code("quote-in-quotes", "error", "A quote inside a quoted text ends it too early."),
+    Code("comment-in-text", "warning", "A ` #` inside a text without quotes begins a comment."),
     Code("complex-key", "error", "A list or map stands where a key is needed."),
     Code("duplicate-key", "error", "A map has the same key twice."),
     Code("misnested-key", "error", "A key is indented, or has a dash, so that it stands outside its step."),

@@ -30,10 +30,12 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
     """The declared inputs with the values given, and defaults filled in; without a declaration all that is given.
 
     Raises:
-        ConfigError: an unknown or missing input, or one that does not fit its schema.
+        ConfigError: unknown or missing inputs, or some that do not fit their schemas: all of them in one error.
         UsageError: a name that is no text.
     """
     from copy import deepcopy
+
+    wrong: list[ConfigError] = []
 
     for name in given:
         if not isinstance(name, str):
@@ -44,18 +46,34 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
         if name not in declared:
             near = nearest(name, declared)
             hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
-            raise ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
+            wrong.append(ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint))
     values = {}
     for name, declaration in declared.items():
         if name in given:
-            values[name] = _fitting(name, given[name], declaration.schema)
+            try:
+                values[name] = _fitting(name, given[name], declaration.schema)
+            except ConfigError as error:
+                wrong.append(error)
         elif declaration.has_default:
             values[name] = deepcopy(declaration.default)
         else:
-            raise ConfigError(
-                f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
+            wrong.append(
+                ConfigError(
+                    f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
+                )
             )
+    if wrong:
+        raise _all_in_one(wrong)
     return values
+
+
+def _all_in_one(errors: list[ConfigError]) -> ConfigError:
+    """One error that says what several say."""
+    first = errors[0]
+    if len(errors) == 1:
+        return first
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    return ConfigError("\n".join(error.message for error in errors), code=first.code, hint="; ".join(hints) or None)
 
 
 def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:

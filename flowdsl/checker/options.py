@@ -199,7 +199,21 @@ def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:
     related = tuple(Related(_key_node(step, key).span, text) for key, text in problem.related)
     fixes = tuple(fix for change in problem.fixes if (fix := _fix(change, problem, step)) is not None)
     place = _place(problem, step)
-    return Diagnostic(problem.code, problem.message, place, problem.severity, problem.hint, related, fixes)
+    from flowdsl.syntax.edits import quoted
+
+    hint = problem.hint
+    node = step.keys.get(problem.key or "")
+    if (
+        problem.code == "wrong-type"
+        and hint
+        and hint.startswith("quote it")
+        and node is not None
+        and place == node.span
+    ):
+        fix = quoted(place)  # as it is written: 007 is the number 7 only until it has quotes
+        if fix is not None:
+            hint, fixes = f'quote it: `{problem.key}: "{place.text}"`', (fix,)
+    return Diagnostic(problem.code, problem.message, place, problem.severity, hint, related, fixes)
 
 
 def _fix(change: Change, problem: Problem, step: StepNode) -> Fix | None:

@@ -68,9 +68,28 @@ def json_value(source: Source) -> Any:
         FlowSyntaxError: it is none.
     """
     import json
+    import re
+
+    def refused(message: str, pattern: str, which: int) -> FlowSyntaxError:
+        places = list(re.finditer(pattern, source.text))
+        start, end = places[min(which, len(places) - 1)].span() if places else (0, 1)
+        return _wrong(source, start, end, "json-syntax", message)
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Each key once: which of two values is meant, nobody can say."""
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            written = json.dumps(twice, ensure_ascii=False)
+            raise refused(f"`{twice}` is given twice", rf"{re.escape(written)}(?=\s*:)", 1)
+        return found
+
+    def no_number(name: str) -> Any:
+        raise refused(f"this is not JSON: {name} is no number of JSON", rf"(?<![\w\"]){name}\b", 0)
 
     try:
-        return json.loads(source.text)
+        return json.loads(source.text, object_pairs_hook=once, parse_constant=no_number)
     except json.JSONDecodeError as error:
         raise _wrong(source, error.pos, error.pos + 1, "json-syntax", f"this is not JSON: {error.msg}") from None
 

@@ -20,6 +20,19 @@ FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-m
 """The codes of findings about another file."""
 
 
+_ABOUT_NAMES = frozenset({"unknown-key", "wrong-pattern", "unknown-step", "duplicate-key"})
+
+
+def _invisible(name: str) -> str:
+    """What to say of characters in a name that nobody sees, or takes for a space."""
+    odd = next((char for char in name if char != " " and (char.isspace() or not char.isprintable())), None)
+    if odd is None:
+        return ""
+    import unicodedata
+
+    return f"; it holds U+{ord(odd):04X}, {unicodedata.name(odd, 'which nobody sees').lower()}"
+
+
 class Findings:
     """The diagnostics of one file, and what they say about the rest of it."""
 
@@ -58,6 +71,8 @@ class Findings:
         span = at if isinstance(at, Span) else at.span
         if code == "wrong-type" and span.text.startswith("!include"):  # the file was not read, which was reported
             return
+        if code in _ABOUT_NAMES and not span.text.isascii():
+            message += _invisible(span.text)
         made = tuple(fix for fix in fixes if fix is not None)
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))
 

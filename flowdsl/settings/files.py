@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env")
+_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 
@@ -34,6 +36,7 @@ def settings_file(folder: str) -> Settings | None:
             if os.path.isfile(path):  # noqa: PTH113
                 content = _toml(path, mark)
                 if content is not None:
+                    _check_keys(path, content)
                     return path, content
         parent = os.path.dirname(folder)  # noqa: PTH120
         if parent == folder:
@@ -47,7 +50,9 @@ def named_file(path: str) -> Settings:
     Raises:
         UsageError: it cannot be read, or is no TOML.
     """
-    return path, _toml(path, "") or {}
+    content = _toml(path, "") or {}
+    _check_keys(path, content)
+    return path, content
 
 
 def user_file(environ: Mapping[str, str]) -> Settings | None:
@@ -65,7 +70,20 @@ def user_file(environ: Mapping[str, str]) -> Settings | None:
     path = f"{folder}/flowdsl/config.toml"
     if not folder or not os.path.isfile(path):  # noqa: PTH113
         return None
-    return named_file(path)
+    content = _toml(path, "") or {}
+    _check_keys(path, content, _USER_KEYS)
+    return path, content
+
+
+def _check_keys(path: str, content: Mapping[str, Any], keys: tuple[str, ...] = _KEYS) -> None:
+    """Refuses a setting that there is not: nobody would notice that it does nothing."""
+    unknown = next((key for key in content if key not in keys), None)
+    if unknown is not None:
+        from flowdsl.nearest import nearest
+
+        near = nearest(unknown, keys)
+        hint = f"did you mean `{near}`?" if near else f"it has {', '.join(keys)}"
+        raise UsageError(f"{path}: unknown key `{unknown}`, {hint}")
 
 
 def flag(settings: Settings | None, name: str) -> bool | None:

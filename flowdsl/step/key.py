@@ -203,7 +203,8 @@ def is_templated(text: str) -> bool:
 
 
 def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """A whole number; `2.0` is one, as in JSON Schema."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
 
 
 def _is_number(value: object) -> bool:
@@ -242,14 +243,10 @@ _ROOTS = ("flowContext.", "inputs.", "local.", "imports.")
 
 
 def _unquoted_fits(text: str, kind: str) -> bool:
-    text = text.strip()
-    if kind == "boolean":
-        return text in ("true", "false")
-    try:
-        float(text) if kind == "number" else int(text)
-    except ValueError:
-        return False
-    return True
+    return isinstance(_unquoted(text, kind), _PYTHON[kind])
+
+
+_PYTHON: dict[str, Any] = {"boolean": bool, "integer": int, "number": (int, float)}
 
 
 def _bound(value: float | None, none: str) -> str:
@@ -269,7 +266,9 @@ def _identifier(value: str) -> str | None:
     return name if name and re.match(IDENTIFIER, name) else None
 
 
-def _unquoted(text: str, kind: str) -> bool | int | float:
-    """The value of a text that would be one without its quotes."""
-    text = text.strip()
-    return text == "true" if kind == "boolean" else float(text) if kind == "number" else int(text)
+def _unquoted(text: str, kind: str) -> Any:
+    """The value of a text without its quotes, by the rules of YAML, where `60_000` is a text."""
+    from flowdsl.syntax.core_schema import plain_value  # only a step with a mistake needs it
+
+    value = plain_value(text.strip())
+    return None if isinstance(value, bool) and kind != "boolean" else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.core_schema import SPECIAL_FIRST, plain_value
+from flowdsl.syntax.edits import line_end, quoted
+from flowdsl.syntax.foreign_characters import Replaced
 from flowdsl.syntax.node import Node, content_start
 
 MAX_DEPTH = 64
@@ -46,8 +49,12 @@ class Composer:
         templates: set[int],
         include: Include | None,
         measured: bool,
+        foreign: Replaced | None = None,
     ) -> None:
         self.include = include
+        self.foreign = foreign
+        self.hashes = _GLUED.search(source.text) is not None
+        self.merges = "<<" in source.text
         self.measured = measured
         self.source = source
         self.loader = loader
@@ -145,7 +152,11 @@ class Composer:
     def scalar(self, event: Any, depth: int) -> Node:
         start, end, style = event.start_mark.index, event.end_mark.index, event.style or None
         value = event.value
+        if self.foreign is not None:
+            value = self.foreign.restored(value, self.source.text[start:end], style)
         if style is None:
+            if self.hashes and value and (glued := _GLUED.match(self.source.text, end)) is not None:
+                self.comment_in_text(start, end, glued)
             if (not value or value[0] in SPECIAL_FIRST) and event.implicit[0]:
                 value = plain_value(value)
         elif style in "|>":
@@ -160,6 +171,14 @@ class Composer:
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node
+
+    def comment_in_text(self, start: int, end: int, glued: Any) -> None:
+        """Reports ` #` and a word behind a text: what was meant as a part of it is a comment."""
+        at = Span(self.source, end + 1, glued.end())
+        fix = quoted(Span(self.source, start, line_end(self.source.text, end)), title="put the whole value in quotes")
+        message = f"`{at.text}` begins a comment, and ends the text before it"
+        hint = "put the whole value in quotes; a comment has a space behind its #"
+        self.report("comment-in-text", message, at, hint, fixes=(fix,) if fix is not None else ())
 
     def included(self, node: Node, include: Include, depth: int) -> Node:
         """The root of the file that `!include path` names, in place of the tag; null when it cannot be read, or would
@@ -201,8 +220,25 @@ class Composer:
         """Completes a list or map that ends."""
         end = event.end_mark.index
         node.end = end if end > event.start_mark.index else _last_end(node)
+        if self.merges and node.kind == "map" and "<<" in node.value and node.keys["<<"].style is None:
+            self.merge(node)
         if self.open_anchors and (anchor := self.open_anchors.pop(id(node), None)) is not None:
             self.anchors[anchor] = node
+
+    def merge(self, node: Node) -> None:
+        """Puts the entries of the maps that `<<` names into a map; its own win, then those of the first map."""
+        key, named = node.keys["<<"], node.value["<<"]
+        maps = named.value if named.kind == "list" else [named]
+        if named.kind == "scalar" and named.value is None:  # an alias or a file that was not there, which was reported
+            maps = []
+        if not all(each.kind == "map" for each in maps):
+            self.report("wrong-type", "`<<` takes a map or a list of maps", key.span, "name one: `<<: *anchor`")
+            maps = []
+        del node.keys["<<"], node.value["<<"]
+        for each in maps:
+            for name, value in each.value.items():
+                if name not in node.value:
+                    node.keys[name], node.value[name] = each.keys[name], value
 
     def entry(self, parent: Node, key: Node, node: Node) -> None:
         """Puts a key and its value into a map; a key that is there already is reported and dropped."""
@@ -292,6 +328,9 @@ class Composer:
             span = Span(self.source, event.start_mark.index, event.start_mark.index + len(shown))
             fix = Fix("remove it", (Edit(span, ""),))
             self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it", fixes=(fix,))
+
+
+_GLUED = re.compile(r"(?<=\S) #\w\S*")
 
 
 def _without_trailing_space(text: str, start: int, end: int) -> int:

@@ -73,6 +73,15 @@ def _fold(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
 
 
 _ESCAPES = dict(zip('0abtnvfre "/\\N_LP\t', '\0\a\b\t\n\v\f\r\x1b "/\\\x85\xa0\u2028\u2029\t', strict=True))
+PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+"""A character above U+FFFF as JSON escapes it: in two halves."""
+
+
+def character(pair: re.Match[str]) -> str:
+    """The character of two halves."""
+    return bytes.fromhex(pair[1] + pair[2]).decode("utf-16-be")
+
+
 _HEX = {"x": 2, "u": 4, "U": 8}
 
 
@@ -84,6 +93,9 @@ def _escape(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
             at += 1
         return at
     if code in _HEX:
+        if (whole := PAIR.match(text, at)) is not None:
+            pairs.append((character(whole), at))
+            return whole.end()
         digits = text[at + 2 : at + 2 + _HEX[code]]
         pairs.append((chr(int(digits, 16)), at))
         return at + 2 + len(digits)

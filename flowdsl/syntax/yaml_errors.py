@@ -92,7 +92,7 @@ def unquoted_template(source: Source, offset: int) -> Diagnostic | None:
 
 def _unreadable(source: Source, error: Any) -> Diagnostic:
     """A character that YAML does not allow: the parser names its place in bytes or characters."""
-    found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", source.text)
+    found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]", source.text)
     start = found.start() if found else 0
     what = f"the character U+{ord(found.group()):04X} is not allowed in YAML" if found else str(error).splitlines()[0]
     return Diagnostic(
@@ -195,11 +195,19 @@ def _these(fix: Fix | None) -> tuple[Fix, ...]:
     return () if fix is None else (fix,)
 
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
 def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
     problem = str(getattr(error, "problem", ""))
     if "escape" not in problem and "expected hexdecimal" not in problem:
         return None
     start = source.text.rfind("\\", 0, at + 1)
+    half = _HALF.match(source.text, start)
+    if half is not None:
+        hint = "write the other half behind it, as JSON does, or the character itself"
+        message = f"{half[0]} is half of a character"
+        return Diagnostic("yaml-syntax", message, Span(source, start, half.end()), hint=hint)
     hint = "write \\\\ for a backslash, or put the text in single quotes"
     shown = source.text[start : start + 2]
     fix = replaced(Span(source, start, start), "\\", title="write \\\\ for the backslash", safe=True)

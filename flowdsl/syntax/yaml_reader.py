@@ -9,6 +9,7 @@ from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.composer import Composer, Include, Mistake, Stop
+from flowdsl.syntax.foreign_characters import Replaced, replaced
 from flowdsl.syntax.node import Node
 
 MAX_MISTAKES = 50
@@ -47,10 +48,13 @@ def read(
         span = Span(source, error.start, error.start + 1)
         message = f"the character U+{ord(text[error.start]):04X} is not allowed in YAML"
         return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
+    foreign = replaced(text)
+    if foreign is not None:
+        text = foreign.text
     for _ in range(min(MAX_MISTAKES, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
         try:
-            root = _composed(source, text, found, templates, include, measured)
+            root = _composed(source, text, found, templates, include, measured, foreign)
             return root, diagnostics + found
         except Stop:
             return None, diagnostics + found
@@ -73,7 +77,13 @@ def read(
 
 
 def _composed(
-    source: Source, text: str, found: list[Diagnostic], templates: set[int], include: Include | None, measured: bool
+    source: Source,
+    text: str,
+    found: list[Diagnostic],
+    templates: set[int],
+    include: Include | None,
+    measured: bool,
+    foreign: Replaced | None,
 ) -> Node | None:
     """The root node of a text, which is the source's but for syntax errors that were worked around.
 
@@ -83,7 +93,7 @@ def _composed(
     """
     loader = libyaml.Parser(text)
     try:
-        return Composer(source, loader, found, templates, include, measured).document()
+        return Composer(source, loader, found, templates, include, measured, foreign).document()
     except libyaml.MarkedYAMLError as error:
         if error.problem != _NESTING_LIMIT or error.problem_mark is None:
             raise
@@ -91,7 +101,7 @@ def _composed(
     finally:
         loader.dispose()
     found.clear()
-    return _composed(source, text[:limit], found, templates, include, measured)
+    return _composed(source, text[:limit], found, templates, include, measured, foreign)
 
 
 def _in_source(mistake: Diagnostic, source: Source) -> Diagnostic:

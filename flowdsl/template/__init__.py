@@ -68,21 +68,32 @@ def compile(
     return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits))
 
 
-def render(text: str, context: Mapping[str, Any]) -> str:
-    """The text of a template; what is undefined prints nothing.
+def render(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO_NAMES) -> str:
+    """The text of a template; what is undefined prints nothing. `context` is the FlowContext itself, `names` holds
+    other roots, such as `inputs`.
 
-    Raises: TemplateError.
+    Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
-    found: str = _renders[text](context, _NO_NAMES)
+    _expect_context(context)
+    found: str = _renders[text](context, names)
     return found
 
 
-def evaluate(text: str, context: Mapping[str, Any]) -> Any:
-    """The value of a template that is exactly one `{{ expression }}`, the text of any other.
+def evaluate(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO_NAMES) -> Any:
+    """The value of a template that is exactly one `{{ expression }}`, the text of any other; see `render`.
 
-    Raises: TemplateError.
+    Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
-    return _evaluates[text](context, _NO_NAMES)
+    _expect_context(context)
+    return _evaluates[text](context, names)
+
+
+def _expect_context(context: Mapping[str, Any]) -> None:
+    """Refuses a map of roots: `flowContext.city` would look for a key `city` beside `flowContext`, and find nothing."""
+    if "flowContext" in context:
+        from flowdsl.errors import UsageError
+
+        raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
 
 
 def _rendered(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:

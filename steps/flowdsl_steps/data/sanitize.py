@@ -41,7 +41,8 @@ class Sanitize(
 """,
     ),
 ):
-    """Cleans a text, in this order: Markdown code fences, typographic characters, XML."""
+    """Cleans a text of what models put around and into it, in this order: Markdown code fences, typographic characters,
+    XML. It makes no markup safe: scripts and event attributes stay, so never show the text of strangers as HTML."""
 
     in_: Annotated[Any, Reads("text", "number", "boolean")] = Field(default=None, alias="in")
     """The text, or the FlowContext path that holds it; without it the input `text`."""

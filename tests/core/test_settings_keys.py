@@ -1,0 +1,27 @@
+"""Keys of flowdsl.toml that nobody reads are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowdsl.cli import main
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "hint"),
+    [
+        ("flowdsl.toml", "max_request = 3\n", "unknown key `max_request`, did you mean `max_requests`?"),
+        ("flowdsl.toml", "[service.OPENAI]\n", "unknown key `service`, did you mean `services`?"),
+        ("pyproject.toml", "[tool.flowdsl]\ncolour = 1\n", "unknown key `colour`, it has services"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(file: str, text: str, hint: str, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    flow = tmp_path / "a.flow.yaml"
+    flow.write_text("- step: SET\n  text: a\n", encoding="utf-8")
+    for command in ("validate", "run"):
+        assert main([command, str(flow)]) == 2
+        assert hint in capsys.readouterr().err
