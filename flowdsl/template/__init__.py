@@ -41,6 +41,7 @@ __all__ = [
     "truthy",
 ]
 
+_Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 _NO_NAMES: Mapping[str, Any] = {}
 
 
@@ -74,7 +75,6 @@ def render(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO
 
     Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
-    _expect_context(context)
     found: str = _renders[text](context, names)
     return found
 
@@ -84,24 +84,31 @@ def evaluate(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _
 
     Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
-    _expect_context(context)
     return _evaluates[text](context, names)
 
 
-def _expect_context(context: Mapping[str, Any]) -> None:
-    """Refuses a map of roots: `flowContext.city` would look for a key `city` beside `flowContext`, and find nothing."""
-    if "flowContext" in context:
-        from flowdsl.errors import UsageError
+def _of_context(text: str, compiled: _Compiled) -> _Compiled:
+    """The function of a template that refuses a map of roots in place of the FlowContext: there, `flowContext.x` would
+    look for an `x` beside `flowContext`, and find nothing."""
+    if "flowContext" not in text:
+        return compiled
 
-        raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
+    def rendered(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+        if "flowContext" in context:
+            from flowdsl.errors import UsageError
+
+            raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
+        return compiled(context, names)
+
+    return rendered
 
 
-def _rendered(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
-    return compile(parse(text), strict=False)
+def _rendered(text: str) -> _Compiled:
+    return _of_context(text, compile(parse(text), strict=False))
 
 
-def _evaluated(text: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
-    return compile(parse(text), strict=False, native=True)
+def _evaluated(text: str) -> _Compiled:
+    return _of_context(text, compile(parse(text), strict=False, native=True))
 
 
 _renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)

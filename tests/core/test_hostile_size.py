@@ -139,7 +139,7 @@ def test_a_pattern_that_is_large_when_written_out_is_refused_before_it_is_compil
     began = perf_counter()
     with pytest.raises(flowdsl.errors.TemplateError, match="repetitions"):
         compiled(pattern, "g")
-    assert perf_counter() - began < 0.1
+    assert perf_counter() - began < SOON_S
 
 
 @pytest.mark.parametrize("pattern", [r"[{}]{3}", r"\d{1,100000}", "a{1000}", "(?:[a-z]{2,8}-){1,5}", r"\{9999999\}x"])

@@ -24,6 +24,7 @@ from flowdsl import (
 from flowdsl.template import UNDEFINED
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
+_SHORT = 64
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 
 
@@ -108,7 +109,9 @@ def _assignment(compiler: StepCompiler, key: str, variable: str, resolve: Any) -
         if value is UNDEFINED:
             context.pop(variable, None)
         else:
-            frame.put(variable, value)
+            context[variable] = value
+            if value.__class__ is not str or len(value) > _SHORT:  # of a short text nobody has to take note
+                frame.put(variable, value)
 
     return assign
 
