@@ -51,6 +51,14 @@ class Host(Unchanging):
         self._set(secrets=secrets, env=frozenset(env), sink=sink)
         self._set(kv=frozen(kv), objects=frozen(objects), variables=frozen(variables))
 
+    @property
+    def may_give_secrets(self) -> bool:
+        """Whether templates can get a marked secret from the host by another way than `secret('NAME')`."""
+        from flowdsl.template import holds_secret
+
+        given = (self.kv, self.objects, self.variables)
+        return any(holds_secret(value) or not _is_plain(value) for values in given for value in values.values())
+
 
 class Storage(Unchanging):
     """The folders of runs: `images` is where pictures are stored, `output` where steps such as SAVE_IMAGES write, and
@@ -74,6 +82,15 @@ class Storage(Unchanging):
         for name, value in (("images", images), ("output", output)):
             expect(name, value, (str, os.PathLike), "the path of a folder")
         self._set(images=os.fspath(images), output=os.fspath(output))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is JSON's: a function or an object of the host can give what it likes."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -51,7 +51,11 @@ async def run_program(
     Raises:
         RunError: as `execute`.
     """
-    secrets = Secrets(host.secrets or layers.environ.get)
+    secrets = Secrets(
+        host.secrets or layers.environ.get,
+        watching=program.marks,
+        hint=None if host.secrets is None else "the host's `secrets` gives None for it",
+    )
     secrets.notice(inputs)
     run = Run(
         program,

@@ -30,10 +30,11 @@ class CompiledStep:
 class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
-    `compile` makes the steps of a reusable flow, and is asked on the flow's first call.
+    `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `marks` is whether its
+    templates keep the marks of secrets.
     """
 
-    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "steps")
+    __slots__ = ("_compile", "_flows", "_namespaces", "document", "marks", "on_error", "outputs", "steps")
 
     def __init__(
         self,
@@ -43,6 +44,8 @@ class Program:
         outputs: Mapping[str, Resolver] | None,
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
+        *,
+        marks: bool = False,
     ) -> None:
         self.document = document
         self.steps = steps
@@ -50,6 +53,7 @@ class Program:
         self.outputs = outputs
         self._namespaces = namespaces
         self._compile = compile
+        self.marks = marks
         self._flows: dict[int, tuple[CompiledStep, ...]] = {}
 
     def names_for(self, reading: Reading, module: Module | None = None) -> Names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowdsl.template.taint import SecretText
+from flowdsl.template.taint import Marked
 
 
 def to_json(value: Any) -> Any:
@@ -13,10 +13,10 @@ def to_json(value: Any) -> Any:
 
     Images and blobs say themselves what they are as JSON, with `to_json`.
     """
+    if isinstance(value, Marked):
+        return "***"
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, SecretText):
-        return "***"
     if isinstance(value, str):
         return value
     if isinstance(value, float):
