@@ -42,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         if found and options.format == "text":
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
+        if options.env and options.format == "text":
+            _print_destinations(path, environment)
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -68,6 +70,7 @@ def _parser() -> Parser:
         help="text (default) or json, one array",
     )
     add_as_of(parser)
+    flag(parser, "--env", help="list which secret and which key of the environment goes to which host")
     flag(parser, "--strict", help="warnings fail too")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
@@ -85,6 +88,15 @@ def _check(path: str, environment: Environment) -> list[Diagnostic] | None:
         sys.stderr.write(f"flowdsl: {path}: {error.strerror or error}\n")
         return None
     return findings or environment.check(source)
+
+
+def _print_destinations(path: str, environment: Environment) -> None:
+    """Prints which secret of a file goes to which host."""
+    from flowdsl.cli.destinations import destinations
+
+    file, _, settings, _ = environment._check(read_source(path)[0], ())
+    for secret, host, place in destinations(file.documents if file is not None else (), settings.services):
+        print(f"{place}: {secret} → {host}")
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

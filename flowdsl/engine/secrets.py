@@ -14,6 +14,7 @@ results.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -33,11 +34,12 @@ SMALL = 1000
 class Secrets:
     """The secrets a run has seen; `hide` takes them out of a text."""
 
-    __slots__ = ("_beginnings", "_forms", "_hint", "_seen", "_store", "_watching")
+    __slots__ = ("_beginnings", "_forms", "_hint", "_ordinary", "_seen", "_store", "_watching")
 
     def __init__(self, store: Callable[[str], str | None], *, watching: bool = False, hint: str | None = None) -> None:
         self._store = store
         self._hint = hint
+        self._ordinary: set[str] = set()
         self._watching = watching
         self._seen: set[str] = set()
         self._forms: list[str] = []
@@ -61,11 +63,14 @@ class Secrets:
                 code="secret-not-set",
                 hint=self._hint or f"set the environment variable {name}",
             )
+        if self._hint is None and _is_ordinary(str(name), value):
+            self._ordinary.add(value)
         return self.add(value)
 
     def add(self, value: str) -> SecretText:
         """Marks a value as secret."""
-        if value and value not in self._seen:
+        self._watching = True
+        if value and value not in self._seen and value not in self._ordinary:
             self._seen.add(str(value))
             self._forms = sorted(
                 {form for secret in self._seen for form in _forms(secret) if len(form) >= REVEALING},
@@ -139,6 +144,21 @@ class Secrets:
         if type(value) in (list, tuple):
             return type(value)(self.marked(item) for item in value)
         return value
+
+
+_ORDINARY = frozenset(
+    (
+        *("HOME", "USER", "LOGNAME", "USERNAME", "PATH", "PWD", "OLDPWD", "SHELL", "LANG", "TERM", "TMPDIR", "TEMP"),
+        *("TMP", "EDITOR", "HOSTNAME", "LANGUAGE", "TZ", "SHLVL", "DISPLAY", "USERPROFILE", "APPDATA", "VIRTUAL_ENV"),
+    )
+)
+"""Variables of every process. Who reads one as a secret sees `***` for it, but it is not searched for in other texts:
+that would take the folder out of every path."""
+
+
+def _is_ordinary(name: str, value: str) -> bool:
+    """Whether a variable of the environment is no secret whatever it is read as."""
+    return name in _ORDINARY or name.startswith(("LC_", "XDG_")) or (os.path.isabs(value) and os.path.exists(value))  # noqa: PTH110, PTH117
 
 
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})

@@ -2,8 +2,9 @@
 
 The mark is the type of the value, `SecretText` for text, so it goes wherever the object goes: into names, lists,
 mappings, the arguments of a function. What makes a new text of it makes an unmarked one. So with `taint`
-every function that a template calls is wrapped by `spreading`, members of text go through `mark_member`, loops over text through the
-runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates is taken.
+every function that a template calls is wrapped by `spreading`, members of text go through `mark_member`, loops over
+text through the runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates
+is taken.
 
 Where a mark could be lost:
 
