@@ -144,7 +144,7 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        return self._check(flow, declare)[1]
+        return [finding.hidden() for finding in self._check(flow, declare)[1]]
 
     def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
         """A flow that is ready to run; `action` names, by id or title, the action of a kit.
@@ -155,7 +155,8 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        file, diagnostics, settings, files = self._check(flow, declare)
+        file, found, settings, files = self._check(flow, declare)
+        diagnostics = [finding.hidden() for finding in found]
         if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
