@@ -142,6 +142,7 @@ FAILURES = (
     Code("service-not-configured", "error", "The service entry lacks something, such as its endpoint or key."),
     Code("unknown-provider", "error", "The service entry names a provider that does not exist."),
     Code("invalid-endpoint", "error", "The endpoint of the service is not one that can be used."),
+    Code("invalid-key", "error", "A key holds what no key has, such as quotes or a line break."),
     Code("key-not-sent", "error", "A key that no file names would go to a host that only a file names."),
     Code("invalid-certificate", "error", "The certificate, or key, of the service entry cannot be used."),
     Code("secret-not-set", "error", "A secret that is read is not set."),

@@ -98,6 +98,12 @@ class Diagnostic(_Finding):
         hide = self.span.source.hide
         return f"<Diagnostic {self.span} {self.severity} {self.code}: {hide(self.message)}>"
 
+    def hidden(self) -> Diagnostic:
+        """The finding with the secrets of its file taken out of its texts, for whoever reads them one by one."""
+        hide = self.span.source.hide
+        message, hint = hide(self.message), None if self.hint is None else hide(self.hint)
+        return self if (message, hint) == (self.message, self.hint) else self._replace(message=message, hint=hint)
+
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character.
 

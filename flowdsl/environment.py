@@ -18,6 +18,7 @@ from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageEr
 from flowdsl.host import Host, Storage, expect, frozen, refuse_async
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
+from flowdsl.secrets.mentions import may_read_secrets
 from flowdsl.services import checked_entries, checked_overrides
 from flowdsl.settings.files import PROJECT_FILE
 from flowdsl.settings.layers import InForce, in_force
@@ -143,7 +144,7 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        return self._check(flow, declare)[1]
+        return [finding.hidden() for finding in self._check(flow, declare)[1]]
 
     def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
         """A flow that is ready to run; `action` names, by id or title, the action of a kit.
@@ -154,12 +155,15 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        file, diagnostics, settings = self._check(flow, declare)
+        file, found, settings, files = self._check(flow, declare)
+        diagnostics = [finding.hidden() for finding in found]
         if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(self, chosen(file, action), diagnostics, settings)
+        return Flow(
+            self, chosen(file, action), diagnostics, settings, may_read_secrets(file.source.text, *files.texts())
+        )
 
     def run(
         self,
@@ -206,18 +210,19 @@ class Environment(Unchanging):
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def _check(self, flow: FlowText, declare: Iterable[str]) -> tuple[FlowFile | None, list[Diagnostic], InForce]:
+    def _check(
+        self, flow: FlowText, declare: Iterable[str]
+    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
         source, diagnostics = _source(flow)
-        settings = self._in_force(source)
+        settings, files = self._in_force(source), Files(source)
         if diagnostics:
-            return None, diagnostics, settings
-        files = Files(source)
+            return None, diagnostics, settings, files
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(mistakes), settings
+            return None, in_order(mistakes), settings, files
         file = build(nodes, self.registry, files)
         if file is None:
-            return None, in_order(nodes.findings.diagnostics), settings
+            return None, in_order(nodes.findings.diagnostics), settings, files
         against = CheckSettings(
             self.registry,
             services=settings.services,
@@ -227,7 +232,7 @@ class Environment(Unchanging):
             env=self.host.env,
             as_of=self.as_of or _today(),
         )
-        return file, [*settings.findings, *check_file(file, against)], settings
+        return file, [*settings.findings, *check_file(file, against)], settings, files
 
     def _in_force(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""
@@ -249,13 +254,19 @@ class Flow:
     """A checked flow: `run` it as often as you like. `diagnostics` holds its warnings and notes."""
 
     def __init__(
-        self, environment: Environment, document: Document, diagnostics: Iterable[Diagnostic], settings: InForce
+        self,
+        environment: Environment,
+        document: Document,
+        diagnostics: Iterable[Diagnostic],
+        settings: InForce,
+        reads_secrets: bool,
     ) -> None:
         self.environment = environment
         self.document = document
         self.diagnostics = tuple(diagnostics)
         self._settings = settings
-        self._program: Program | None = None
+        self._reads_secrets = reads_secrets or bool(environment.steps) or environment.host.may_give_secrets
+        self._programs: dict[bool, Program] = {}
 
     @property
     def title(self) -> str | None:
@@ -346,13 +357,14 @@ class Flow:
         resources: Resources,
     ) -> Result:
         from flowdsl.engine.execute import run_program
+        from flowdsl.template import holds_secret
 
         environment = self.environment
         expect("inputs", inputs, Mapping, "a dict")
         expect("on_event", on_event, Callable, "a function")
         refuse_async("on_event", on_event)
         return await run_program(
-            self._compiled(),
+            self._compiled(self._reads_secrets or holds_secret(inputs)),
             input_values(self.document.inputs, inputs or {}),
             host=environment.host,
             storage=environment.storage,
@@ -365,19 +377,21 @@ class Flow:
             effects=effects,
         )
 
-    def _compiled(self) -> Program:
-        if self._program is None:
+    def _compiled(self, marks: bool) -> Program:
+        """The program; with `marks` one whose templates keep the marks of secrets, which is slower."""
+        if marks not in self._programs:
             from flowdsl.engine.compile import Compiler
 
             placeholders = [*self.environment.host.variables, *(self.document.inputs or ())]
-            self._program = Compiler(
+            self._programs[marks] = Compiler(
                 self.document,
                 self.environment.registry,
                 self.environment.limits,
                 placeholders,
                 autoescape=self.environment.autoescape,
+                taint=marks,
             ).program()
-        return self._program
+        return self._programs[marks]
 
 
 def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:

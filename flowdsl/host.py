@@ -58,6 +58,14 @@ class Host(Unchanging):
         self._set(secrets=secrets, env=frozenset(env), sink=sink)
         self._set(kv=frozen(kv), objects=frozen(objects), variables=frozen(variables))
 
+    @property
+    def may_give_secrets(self) -> bool:
+        """Whether templates can get a marked secret from the host by another way than `secret('NAME')`."""
+        from flowdsl.template import holds_secret
+
+        given = (self.kv, self.objects, self.variables)
+        return any(holds_secret(value) or not _is_plain(value) for values in given for value in values.values())
+
 
 METADATA = ("none", "basic", "full")
 """How much the files of pictures may say of themselves."""
@@ -90,6 +98,15 @@ class Storage(Unchanging):
         if metadata is not None and metadata not in METADATA:
             raise UsageError(f"metadata is one of {', '.join(METADATA)}, not {metadata!r}")
         self._set(images=os.fspath(images), output=os.fspath(output), metadata=metadata)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is JSON's: a function or an object of the host can give what it likes."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:

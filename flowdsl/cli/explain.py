@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         print(_json(step, given, service, settings))
     else:
         print(_text(step, given, service, settings))
+        _print_destinations(flow, step)
     return 0
 
 
@@ -53,6 +54,15 @@ def parser() -> Parser:
         "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
     )
     return parser
+
+
+def _print_destinations(flow: Flow, step: StepNode) -> None:
+    """Prints which secret the step sends to which host, when it sends one."""
+    from flowdsl.cli.destinations import destinations_of
+
+    rows = dict.fromkeys(destinations_of(step, flow.document, flow._settings.services))
+    if rows:
+        print("\n".join(["\nsecrets", *(f"  {secret} → {host}" for secret, host, _ in rows)]))
 
 
 def _place(text: str) -> tuple[str, int]:

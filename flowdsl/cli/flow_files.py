@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.syntax.opened import lies_in, read_file
 from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _search(folder: str) -> Iterator[str]:
     """Flows, modules and kits below a folder; hidden folders, virtual environments and node_modules are left out."""
+    root = os.path.realpath(folder)
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in _SKIPPED))
         if "pyvenv.cfg" in files:
@@ -53,6 +55,9 @@ def _search(folder: str) -> Iterator[str]:
         for name in sorted(files):
             if name.endswith(ENDINGS) and not name.startswith("."):
                 path = os.path.join(place, name)  # noqa: PTH118  pathlib is slow to import
+                if os.path.islink(path) and not lies_in(os.path.realpath(path), root):  # noqa: PTH114
+                    sys.stderr.write(f"flowdsl: {path}: left out, it is a link that leads out of the folder\n")
+                    continue
                 yield path.removeprefix(f".{os.sep}") if folder == "." else path
 
 
@@ -64,8 +69,7 @@ def read_source(path: str) -> tuple[Source, list[Diagnostic]]:
     """
     if path == STANDARD_INPUT:
         return read_bytes(_standard_input(), "<stdin>")
-    with open(path, "rb") as file:  # noqa: PTH123  pathlib is slow to import
-        return read_bytes(file.read(), path)
+    return read_bytes(read_file(path), path)
 
 
 def _standard_input() -> bytes:

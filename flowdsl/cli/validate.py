@@ -48,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         if found and options.format == "text":
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
+        if options.env and options.format == "text":
+            _print_destinations(path, environment)
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -75,6 +77,7 @@ def parser() -> Parser:
         help="text (default) or json, one array",
     )
     add_as_of(parser)
+    flag(parser, "--env", help="list which secret and which key of the environment goes to which host")
     flag(parser, "--strict", help="warnings fail too")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
@@ -104,6 +107,15 @@ def _check(path: str, environments: dict[frozenset[str], Environment], as_of: da
 
 def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
+
+
+def _print_destinations(path: str, environment: Environment) -> None:
+    """Prints which secret of a file goes to which host."""
+    from flowdsl.cli.destinations import destinations
+
+    file, _, settings, _ = environment._check(read_source(path)[0], ())
+    for secret, host, place in destinations(file.documents if file is not None else (), settings.services):
+        print(f"{place}: {secret} → {host}")
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
 from flowdsl.syntax.composer import MAX_DEPTH
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.opened import read_file
 from flowdsl.syntax.yaml_reader import read, read_bytes
 
 ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
@@ -84,13 +85,16 @@ class Files:
         found = self._sources.get(real)
         if found is None:
             try:
-                with open(real, "rb") as file:  # noqa: PTH123
-                    found = read_bytes(file.read(), os.path.relpath(real))
+                found = read_bytes(read_file(real, self.root), os.path.relpath(real))
             except OSError as error:
                 message = f"`{self.shown(real)}` cannot be read: {error.strerror}"
                 found = Source("", real), [Diagnostic("missing-file", message, at)]
             self._sources[real] = found
         return found
+
+    def texts(self) -> list[str]:
+        """The text of every file that was read for the document, without its own."""
+        return [source.text for source, _ in self._sources.values()]
 
     def shown(self, real: str) -> str:
         """A path for people: from the root."""

@@ -23,7 +23,7 @@ from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
 from flowdsl.step.spec import BLOCK_TYPES, StepSpec
-from flowdsl.template.taint import holds_secret
+from flowdsl.template.taint import holds_secret, mark
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
@@ -105,11 +105,10 @@ class BoundStep:
             for name, resolve in self.resolvers.items():
                 value = resolve(frame.context, frame.names)
                 values[name] = self.read_text(name, value)
-            if frame.run.secrets.seen:
-                frame.run.secrets.notice(values)
+            running.hear(values)
             config = self.config(values, running.service if self.spec.service is not None else None, frame)
         if self.blocking:
-            return self.finish(frame, in_thread(config, running))
+            return self.finish(frame, running, in_thread(config, running))
         if frame.run.emit is None:
             result = config.run(running)
         else:
@@ -119,20 +118,20 @@ class BoundStep:
             if held_s > HELD_S and self.is_watched:
                 _note_held(self.spec.name, held_s, frame)
         if inspect.isawaitable(result):
-            return self.finish(frame, result)
-        return self.write(frame, result)
+            return self.finish(frame, running, result)
+        return self.write(frame, running.marked(result))
 
-    async def finish(self, frame: Frame, result: Awaitable[Written]) -> Signal | None:
+    async def finish(self, frame: Frame, running: FlowStep, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
         if self.loop is None:
-            return self.write(frame, await result)
+            return self.write(frame, running.marked(await result))
         outer = frame.around
         frame.around = (*outer, self.loop)
         try:
             written = await result
         finally:
             frame.around = outer
-        return self.write(frame, written)
+        return self.write(frame, running.marked(written))
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -341,10 +340,24 @@ class FlowStep(RunningStep):
     def input(self, type: str) -> Any:
         """The value of an input type; None when unset."""
         value = self._bound.input(self._frame, type)
+        self.hear(value)
+        return value
+
+    def hear(self, value: Any) -> None:
+        """Takes note of the secrets in what the step is given."""
         secrets = self._frame.run.secrets
         if secrets.seen:
             secrets.notice(value)
-        return value
+            self._read_secret = self._read_secret or holds_secret(value)
+
+    def marked(self, written: Written) -> Written:
+        """What the step returned: all of it is marked when the step made it of a secret, and of nothing from outside.
+
+        A response of a service is no secret because a key was sent for it; what it repeats of the key is found.
+        """
+        if self._read_secret and not self._acted and not self._bound.step.blocks and isinstance(written, Mapping):
+            return {type: mark(value) for type, value in written.items()}
+        return written
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
         """Runs the steps of a block."""
@@ -383,7 +396,9 @@ class FlowStep(RunningStep):
         Raises:
             ConfigError: the value breaks a constraint of its key.
         """
-        return self._bound.evaluate(key, names, self._frame)
+        value = self._bound.evaluate(key, names, self._frame)
+        self.hear(value)
+        return value
 
 
 class FlowBranch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +87,14 @@ class Compiler:
         placeholders: Iterable[str],
         *,
         autoescape: bool = False,
+        taint: bool = True,
     ) -> None:
         self.document = document
         self.autoescape = autoescape
         self.registry = registry
         self.limits = limits
         self.placeholders = frozenset(placeholders)
-        self.taint = _mentions_secrets(document)
+        self.taint = taint
 
     def program(self) -> Program:
         """The program of the document."""
@@ -108,6 +108,7 @@ class Compiler:
             Namespaces(document, self.resolver) if document.scopes or document.imports else None,
             self.steps,
             self.registry.step_class,
+            marks=self.taint,
         )
 
     def steps(self, steps: Iterable[StepNode]) -> tuple[CompiledStep, ...]:
@@ -155,14 +156,3 @@ class Compiler:
             parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
         )
         return located(compiled, node)
-
-
-_SECRET_MAY_COME = re.compile(r"secret|\\|import|!include", re.IGNORECASE)
-
-
-def _mentions_secrets(document: Document) -> bool:
-    """Whether a secret can reach a template: only then values are tracked.
-
-    An escape can spell the word otherwise, and another file that the document takes in can say it.
-    """
-    return _SECRET_MAY_COME.search(document.source.text) is not None

@@ -31,7 +31,19 @@ class RunningStep:
     `given` and `templated` hold keys as they stand in the file.
     """
 
-    __slots__ = ("_frame", "_invocation", "given", "id", "inputs", "outputs", "path", "step", "templated")
+    __slots__ = (
+        "_acted",
+        "_frame",
+        "_invocation",
+        "_read_secret",
+        "given",
+        "id",
+        "inputs",
+        "outputs",
+        "path",
+        "step",
+        "templated",
+    )
 
     step: str
     path: str
@@ -44,6 +56,7 @@ class RunningStep:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._invocation = frame.invocation
+        self._acted = self._read_secret = False
 
     @property
     def flow_context(self) -> Mapping[str, Any]:
@@ -69,6 +82,10 @@ class RunningStep:
         from pathlib import Path
 
         return Path(self._frame.run.output).absolute()
+
+    def hide(self, text: str) -> str:
+        """The text with `***` in place of every secret of the run."""
+        return str(self._frame.run.secrets.hide_in(text))
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Emits progress."""
@@ -146,6 +163,7 @@ class RunningStep:
         What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it.
         """
         effects = self._frame.run.effects
+        self._acted = True
         try:
             if effects is None:
                 result = await perform()

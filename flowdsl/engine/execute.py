@@ -56,7 +56,11 @@ async def run_program(
     Raises:
         RunError: as `execute`.
     """
-    secrets = Secrets(host.secrets or layers.environ.get)
+    secrets = Secrets(
+        host.secrets or layers.environ.get,
+        watching=program.marks,
+        hint=None if host.secrets is None else "the host's `secrets` gives None for it",
+    )
     inputs = copied(inputs)
     secrets.notice(inputs)
     id = new_run_id()

@@ -37,10 +37,10 @@ class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
     `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
-    of a step by its name.
+    of a step by its name. `marks` is whether its templates keep the marks of secrets.
     """
 
-    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "step_class", "steps")
+    __slots__ = ("_compile", "_flows", "_namespaces", "document", "marks", "on_error", "outputs", "step_class", "steps")
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class Program:
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
         step_class: Callable[[str], type[Step]],
+        *,
+        marks: bool = False,
     ) -> None:
         self.document = document
         self.steps = steps
@@ -59,6 +61,7 @@ class Program:
         self._namespaces = namespaces
         self._compile = compile
         self.step_class = step_class
+        self.marks = marks
         self._flows: dict[int, tuple[CompiledStep, ...]] = {}
 
     def names_for(self, reading: Reading, module: Module | None = None) -> Names:

@@ -1,11 +1,12 @@
 """Secrets of a run: where they come from, and how they stay out of everything that is shown.
 
-A secret is a `SecretText`, and templates keep that mark on whatever they make of one. Where a mark could be lost: (1)
+A secret is a `SecretText`, and templates keep that mark on whatever they make of one, numbers too
+(`SecretInteger`). Where a mark could be lost: (1)
 a step or a function of the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark
 again on what a step returns, where the text holds a known secret whole or in one of its forms. (2) Something is shown
 before the secret is known: `notice` is called on what a step is given, and on the whole FlowContext when one fails,
-before any of it is emitted. (3) A template that mentions no secret is compiled without marks, which is faster; only
-a document whose text could spell the word `secret` nowhere is compiled so (`Compiler.taint`). (4) A part of a secret
+before any of it is emitted. (3) Templates of a flow whose files nowhere spell the word `secret`, and whose
+host gives plain values alone, are compiled without marks, which is faster (`Flow._marks`). (4) A part of a secret
 shorter than REVEALING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
 `hide`, which searches for every form of every secret seen so far in all that leaves the run: events, errors, effects,
 results.
@@ -13,33 +14,41 @@ results.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.errors import TemplateError
 from flowdsl.secrets.plain import BEGINNING, HIDDEN, without_beginning
-from flowdsl.template.taint import SecretText
+from flowdsl.template.taint import Marked, SecretText, mark
 
 REVEALING = 6
 """A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
 would garble every message and reveal nobody's secret."""
 
 
+SMALL = 1000
+"""A smaller number is not taken for a secret whose mark was lost."""
+
+
 class Secrets:
     """The secrets a run has seen; `hide` takes them out of a text."""
 
-    __slots__ = ("_beginnings", "_forms", "_seen", "_store")
+    __slots__ = ("_beginnings", "_forms", "_hint", "_ordinary", "_seen", "_store", "_watching")
 
-    def __init__(self, store: Callable[[str], str | None]) -> None:
+    def __init__(self, store: Callable[[str], str | None], *, watching: bool = False, hint: str | None = None) -> None:
         self._store = store
+        self._hint = hint
+        self._ordinary: set[str] = set()
+        self._watching = watching
         self._seen: set[str] = set()
         self._forms: list[str] = []
         self._beginnings: dict[str, list[str]] = {}
 
     @property
     def seen(self) -> bool:
-        """Whether there is anything to hide."""
-        return bool(self._seen)
+        """Whether there may be anything to hide."""
+        return self._watching or bool(self._seen)
 
     def secret(self, name: str) -> SecretText:
         """The template function `secret('NAME')`.
@@ -50,13 +59,18 @@ class Secrets:
         value = self._store(str(name))
         if value is None:
             raise TemplateError(
-                f"the secret `{name}` is not set", code="secret-not-set", hint=f"set the environment variable {name}"
+                f"the secret `{name}` is not set",
+                code="secret-not-set",
+                hint=self._hint or f"set the environment variable {name}",
             )
+        if self._hint is None and _is_ordinary(str(name), value):
+            self._ordinary.add(value)
         return self.add(value)
 
     def add(self, value: str) -> SecretText:
         """Marks a value as secret."""
-        if value and value not in self._seen:
+        self._watching = True
+        if value and value not in self._seen and value not in self._ordinary:
             self._seen.add(str(value))
             self._forms = sorted(
                 {form for secret in self._seen for form in _forms(secret) if len(form) >= REVEALING},
@@ -83,22 +97,35 @@ class Secrets:
         """The value with every text inside hidden."""
         if isinstance(value, str):
             return HIDDEN if self._is_secret(value) else self.hide(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
         if type(value) is dict:
-            return {self.hide(key) if isinstance(key, str) else key: self.hide_in(item) for key, item in value.items()}
+            return {self._key(key): self.hide_in(item) for key, item in value.items()}
         if type(value) in (list, tuple):
             return type(value)(self.hide_in(item) for item in value)
         return value
 
     def _is_secret(self, value: str) -> bool:
-        return value in self._seen or (isinstance(value, SecretText) and len(value) < REVEALING)
+        return value in self._seen or (isinstance(value, SecretText))
+
+    def _key(self, key: Any) -> Any:
+        if isinstance(key, Marked):
+            return HIDDEN
+        return self.hide(key) if isinstance(key, str) else key
+
+    def _is_number(self, value: float) -> bool:
+        """Whether a number is a secret whose mark was lost; small ones stand everywhere."""
+        return bool(self._seen) and abs(value) >= SMALL and str(value) in self._seen
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
-        if isinstance(value, SecretText):
-            if len(value) >= REVEALING:
-                self.add(value)
+        if isinstance(value, Marked):
+            self._watching = True
+            if len(str(value)) >= REVEALING:
+                self.add(str(value))
         elif isinstance(value, dict):
-            for item in value.values():
+            for key, item in value.items():
+                self.notice(key)
                 self.notice(item)
         elif isinstance(value, (list, tuple)):
             for item in value:
@@ -106,8 +133,10 @@ class Secrets:
 
     def marked(self, value: Any) -> Any:
         """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""
-        if not self._seen or isinstance(value, SecretText):
+        if not self._seen or isinstance(value, Marked):
             return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return mark(value) if self._is_number(value) else value
         if isinstance(value, str):
             return SecretText(value) if value in self._seen or self.hide(value) != value else value
         if type(value) is dict:
@@ -115,6 +144,21 @@ class Secrets:
         if type(value) in (list, tuple):
             return type(value)(self.marked(item) for item in value)
         return value
+
+
+_ORDINARY = frozenset(
+    (
+        *("HOME", "USER", "LOGNAME", "USERNAME", "PATH", "PWD", "OLDPWD", "SHELL", "LANG", "TERM", "TMPDIR", "TEMP"),
+        *("TMP", "EDITOR", "HOSTNAME", "LANGUAGE", "TZ", "SHLVL", "DISPLAY", "USERPROFILE", "APPDATA", "VIRTUAL_ENV"),
+    )
+)
+"""Variables of every process. Who reads one as a secret sees `***` for it, but it is not searched for in other texts:
+that would take the folder out of every path."""
+
+
+def _is_ordinary(name: str, value: str) -> bool:
+    """Whether a variable of the environment is no secret whatever it is read as."""
+    return name in _ORDINARY or name.startswith(("LC_", "XDG_")) or (os.path.isabs(value) and os.path.exists(value))  # noqa: PTH110, PTH117
 
 
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.engine.budget import RunBudget
 from flowdsl.engine.context_size import ContextSize
 from flowdsl.events import Event, Invocation
+from flowdsl.services import KEYS
+from flowdsl.step.service import Service, check_key
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
-    from flowdsl.step.service import Service
 
 Emit = Callable[[Event], None]
 
@@ -201,6 +202,9 @@ class Run:
         for key in service.secret:
             if isinstance(service.settings.get(key), str):
                 service.settings[key] = self.secrets.add(service.settings[key])
+                if key in KEYS:
+                    service.settings[key] = self.secrets.add(service.settings[key].strip())
+                    check_key(service, key)
         for value in service.settings.values():
             self.secrets.notice(value)
         return service

@@ -17,12 +17,8 @@ HIDDEN = "***"
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 
-_NAMED = re.compile(
-    r"""(?P<line>^[ \t\-#]*)?(?<![\w$-])(?P<name>[\w-]{1,80}+)(?:["'][ \t]*:|[ \t]*:(?=\s|$)|(?(line)[ \t]*=|(?!)))"""
-    r"""[ \t]*(?:[&!]\S*[ \t]+)*""",
-    re.MULTILINE,
-)
-"""A name and what stands between it and its value: YAML's and JSON's colon, and TOML's `=` at the start of a line."""
+_NAMED = re.compile(r"""(?<![\w$-])(?P<name>[\w-]{1,80}+)["']?[ \t]*(?::(?!//)|=(?![=~]))[ \t]*(?:[&!]\S*[ \t]+)*""")
+"""A name and what stands between it and its value: a colon, also one without its blank, or `=`."""
 _WORDS = (
     *("apikey", "authkey", "accesskey", "secretkey", "privatekey", "projectkey", "subscriptionkey", "signingkey"),
     *("clientpem", "password", "passwd", "passphrase", "secret", "credential", "authorization", "bearer", "cookie"),
@@ -39,7 +35,7 @@ _LOOKS_LIKE_A_KEY = re.compile(
     r"|(?:[Bb]earer|[Bb]asic|Token|Key)[ ]+(?P<scheme>(?=\S*[\d=]|\S{20})[\w.~+/=-]{6,})"
     r"|[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD)=(?P<variable>[^\s\"'{]+)"
     r")"
-    r"|://[^/\s:@{]*:(?P<login>[^/@\s{]+)@"
+    r"|://(?:[^/\s:@{]*:)?(?P<login>[^/@\s{]+)@"
     r"|[?&](?:[\w-]*key|[\w-]*token|[\w-]*secret|sig|signature|password)=(?P<query>[^&\s\"'#{},]+)"
     r"|-----BEGIN[ ][\w ]{0,30}-----(?P<pem>.*?)(?=-----|\Z)",
     re.DOTALL,
@@ -112,6 +108,13 @@ def _values(text: str, match: re.Match[str], sure: bool) -> Iterator[tuple[int, 
     start, ends = match.end(), text.find("\n", match.end())
     ends = len(text) if ends < 0 else ends
     line = text.rfind("\n", 0, match.start("name")) + 1
+    before = text[line : match.start("name")]
+    inline = text.count("{", 0, start) > text.count("}", 0, start) if before.lstrip()[:1] in "\"'{" else False
+    inline = inline or before.count("{") > before.count("}")
+    if inline and start == ends:  # the value of a map in braces may stand on the next line
+        start += len(text[start:]) - len(text[start:].lstrip())
+        ends = text.find("\n", start)
+        ends = len(text) if ends < 0 else ends
     if text[start : start + 1] in ('"', "'"):
         quoted = _QUOTED.match(text, start)
         assert quoted is not None  # noqa: S101  a quote begins there
@@ -120,8 +123,6 @@ def _values(text: str, match: re.Match[str], sure: bool) -> Iterator[tuple[int, 
     elif text[start : start + 1] in ("{", "*"):
         return
     else:
-        before = text[line : match.start("name")]
-        inline = before.count("{") > before.count("}")
         rest = re.split(r"[,}]|\s#" if inline else r"\s#", text[start:ends], maxsplit=1)[0].rstrip()
         block = not rest or rest[0] in "|>"
         spans = [] if block else [(start, start + len(rest))]

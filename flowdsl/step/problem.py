@@ -98,8 +98,8 @@ def show(value: object, limit: int = 40) -> str:
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     text = str(value)
-    if isinstance(value, str) and type(value) is not str:
-        from flowdsl.template.taint import SecretText
+    if type(value) not in (str, int, float):
+        from flowdsl.template.taint import Marked
 
-        text = "***" if isinstance(value, SecretText) else text
+        text = "***" if isinstance(value, Marked) else text
     return f"`{text if len(text) <= limit else text[: limit - 1] + '…'}`"

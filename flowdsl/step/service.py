@@ -45,6 +45,28 @@ def address_of(url: str) -> str:
         return url
 
 
+def check_key(service: Service, setting: str) -> None:
+    """Raises ConfigError, which never shows it, for a key that no header can carry, or one in quotes."""
+    key = str(service.get(setting))
+    origin = service.origins.get(setting, "")
+    variable = origin.removeprefix("environment ")
+    where = variable if variable != origin else f"`{setting}` of the service {service.name}"
+    wrong = None
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        wrong = "is in quotes"
+    elif re.match(r"(bearer|basic|token)\s", key, re.IGNORECASE):
+        wrong = f"begins with `{key.split()[0]}`"
+    elif any(char.isspace() for char in key):
+        wrong = "has blanks or line breaks in it"
+    elif not (key.isascii() and key.isprintable()):
+        wrong = "has characters in it that no key has"
+    if wrong is not None:
+        from flowdsl.errors import ConfigError
+
+        hint = f"set {where} to the key alone, as the vendor shows it"
+        raise ConfigError(f"the key in {where} {wrong}", code="invalid-key", hint=hint)
+
+
 class Service:
     """One service entry, merged from the host, the document, flowdsl.toml and the environment.
 
@@ -146,6 +168,7 @@ class Service:
         raise TypeError("a Service holds keys, and is not pickled")
 
 
+_QUOTES = tuple("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb")
 _NOT_SENT = frozenset({"clientPem"})
 """Secret settings that no request carries."""
 _SAFE = frozenset(

@@ -87,6 +87,10 @@ class StepContext(Protocol):
         """
         ...
 
+    def hide(self, text: str) -> str:
+        """The text with `***` in place of every secret of the run: for names that others will see."""
+        ...
+
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Emit progress: a text, and `done` of `total` units when they can be counted."""
         ...

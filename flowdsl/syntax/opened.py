@@ -27,11 +27,16 @@ def read_file(path: str, inside: str | None = None) -> bytes:
         raise _refused(path, "it is no regular file")
     if inside is not None and not lies_in(real, os.path.realpath(inside)):
         raise _refused(path, "it is a link that leads out of the folder")
-    descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        error.filename = path
+        raise
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib is slow to import
         status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, "it is no regular file")
         content = file.read(LARGEST + 1) if status.st_size <= LARGEST else b""

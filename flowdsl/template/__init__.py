@@ -17,7 +17,7 @@ from flowdsl.template.members import exposed
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.taint import SecretText, holds_secret
+from flowdsl.template.taint import SecretText, holds_secret, mark
 from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate",
     "exposed",
     "holds_secret",
+    "mark",
     "output_text",
     "parse",
     "parse_expression",

@@ -210,11 +210,15 @@ class Evaluation:
         """`not`, signs, and the floor of `//`."""
         if node.operator == "not":
             return not self.condition(node.operand)
-        return _SIGNS[node.operator](self.value(node.operand))
+        return self.marking(_SIGNS[node.operator])(self.value(node.operand))
 
     def binary(self, node: Binary) -> Any:
         """Arithmetic, comparisons, `in`."""
-        return _OPERATORS[node.operator](self.value(node.left), self.value(node.right))
+        return self.marking(_OPERATORS[node.operator])(self.value(node.left), self.value(node.right))
+
+    def marking(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of an operator; its result keeps the marks of secrets where they are followed."""
+        return self.runtime.wrap(function) if self.runtime.marking else function
 
     def chain(self, node: Chain) -> Any:
         """`and`, `or`, or `+ - ~` from left to right."""
@@ -229,7 +233,7 @@ class Evaluation:
             if sign == "~":
                 found = runtime.texts(found, self.sure(right))
             elif sign == "-":
-                found = operators.subtract(found, self.value(right))
+                found = self.marking(operators.subtract)(found, self.value(right))
             else:
                 found = self.plus(found, right, None if index else operands[0])
         return found

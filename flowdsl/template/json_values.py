@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from flowdsl.template.taint import SecretText
+from flowdsl.template.taint import Marked
 
 
 def to_json(value: Any) -> Any:
@@ -15,10 +15,10 @@ def to_json(value: Any) -> Any:
     Images and blobs say themselves what they are as JSON, with `to_json`. What JSON has no form for becomes its text,
     and an object that has none `<Name>`: an address in memory says nothing, and differs from run to run.
     """
+    if isinstance(value, Marked):
+        return "***"
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, SecretText):
-        return "***"
     if isinstance(value, str):
         return value
     if isinstance(value, float):

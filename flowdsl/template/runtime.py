@@ -276,9 +276,11 @@ def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
         concat=kind.concat,
         texts=kind.texts,
         undefined=places.undefined,
+        **({name: kind.wrap(_FIXED[name]) for name in _ARITHMETIC} if kind.marking else {}),
     )
 
 
+_ARITHMETIC = ("divide", "floored", "multiply", "negate", "power", "remainder", "subtract", "to_number")
 _FIXED: Mapping[str, Any] = {
     "Failures": FAILURES,
     "LEAST": _LEAST,

@@ -1,23 +1,23 @@
-"""Secrets in templates: text that came from a secret stays recognisable.
+"""Secrets in templates: text and numbers that came from a secret stay recognisable.
 
-The mark is the type of the text, `SecretText`, so it goes wherever the object goes: into names, lists, mappings, the
-arguments of a function. What makes a new text of it makes an unmarked one. So with `taint` every function that a
-template calls is wrapped by `spreading`, members of text go through `mark_member`, loops over text through the
-runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates is taken.
+The mark is the type of the value, `SecretText` for text, so it goes wherever the object goes: into names, lists,
+mappings, the arguments of a function. What makes a new text of it makes an unmarked one. So with `taint`
+every function that a template calls is wrapped by `spreading`, members of text go through `mark_member`, loops over
+text through the runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates
+is taken.
 
 Where a mark could be lost:
 
-- **In what is no text.** A length, a number, a truth made of a secret carries no mark. That is meant: `secret('k') |
-  length` may be shown.
+- **In a truth and in a length.** `secret('k') == 'x'` and `secret('k') | length` may be shown.
 - **In what a condition lets through.** `{% if secret('k') == 'x' %}yes{% endif %}` prints an unmarked `yes`.
-- **In the keys of a mapping.** `mark` and `holds_secret` look at values only; `groupby` and `JSON.parse` make keys of
-  text.
 - **Deeper than 20 levels**, and inside objects of the host: there nobody looks.
 - **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` does.
 - **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such
   code through `Runtime.wrap`.
-- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when its file names no secret, has
-  no escape that could spell the word, and takes in no other file.
+- **Without `taint`**: then nothing is marked at all. A flow is compiled without it when none of its files names a
+  secret or has an escape that could spell the word, and its host brings no steps and nothing but plain values.
+
+A failure of a function that was handed a secret says what failed, and shows nothing of the secret: see `spreading`.
 """
 
 from __future__ import annotations
@@ -25,48 +25,79 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowdsl.errors import TemplateError
 from flowdsl.template.members import Method
 
 
-class SecretText(str):
+class Marked:
+    """A value that is a secret, or was made of one; hide it before it is shown."""
+
+    __slots__ = ()
+
+
+class SecretText(str, Marked):
     """Text that holds a secret, whole or in part; hide it before it is shown."""
+
+    __slots__ = ()
+
+
+class SecretInteger(int, Marked):
+    """A whole number that was made of a secret."""
+
+    __slots__ = ()
+
+
+class SecretNumber(float, Marked):
+    """A number that was made of a secret."""
 
     __slots__ = ()
 
 
 def holds_secret(value: Any, depth: int = 0) -> bool:
     """Whether a value, which stands in `depth` others, is or holds secret text; below 20 nobody looks."""
-    if isinstance(value, SecretText):
+    if isinstance(value, Marked):
         return True
     if depth > 20:
         return False
     if isinstance(value, (list, tuple)):
         return any(holds_secret(item, depth + 1) for item in value)
     if isinstance(value, dict):
-        return any(holds_secret(item, depth + 1) for item in value.values())
+        return any(isinstance(key, Marked) or holds_secret(item, depth + 1) for key, item in value.items())
     if isinstance(value, Method):
         return any(holds_secret(target, depth + 1) for target in value.targets)
     return False
 
 
 def mark(value: Any, depth: int = 0) -> Any:
-    """The value, which stands in `depth` others, with all its text marked as secret, down to 20."""
+    """The value, which stands in `depth` others, with all its text and numbers marked as secret, down to 20."""
+    if isinstance(value, (Marked, bool)):
+        return value
     if isinstance(value, str):
         return SecretText(value)
+    if isinstance(value, int):
+        return SecretInteger(value)
+    if isinstance(value, float):
+        return SecretNumber(value)
     if depth > 20:
         return value
     if isinstance(value, list):
         return [mark(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {key: mark(item, depth + 1) for key, item in value.items()}
+        return {mark(key, depth + 1): mark(item, depth + 1) for key, item in value.items()}
     return value
 
 
 def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with its result marked when an argument holds a secret."""
+    """The function, with its result marked, and its failure without a trace of it, when an argument holds a secret."""
 
     def spread(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except TemplateError as error:
+            _hide_in_failure(error, [*_secrets_in(args), *_secrets_in(tuple(kwargs.values()))])
+            raise
+        if type(result) is int and args and result == _length(args[0]):
+            return result
         if any(map(holds_secret, args)) or (kwargs and any(map(holds_secret, kwargs.values()))):
             return mark(result)
         return result
@@ -76,4 +107,42 @@ def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def mark_member(value: Any, target: Any) -> Any:
     """A member of secret text is secret; a member of a list or mapping is what it was."""
-    return mark(value) if isinstance(target, SecretText) and not isinstance(target, Mapping) else value
+    if isinstance(value, int) or not isinstance(target, SecretText) or isinstance(target, Mapping):
+        return value  # of a text, only its length is a number
+    return mark(value)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, (str, list)) else -1
+
+
+_TRACE = 4
+"""So many characters of a secret in a row in a message give the message up as a whole."""
+
+
+def _secrets_in(value: Any, depth: int = 0) -> list[str]:
+    """The texts of all that is marked in a value."""
+    if isinstance(value, Marked):
+        return [str(value)]
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple)) and depth <= 20:
+        return [text for item in value for text in _secrets_in(item, depth + 1)]
+    return []
+
+
+def _hide_in_failure(error: TemplateError, secrets: list[str]) -> None:
+    """Takes secrets out of what a failure says; a message that still holds a part of one goes as a whole."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        for name in ("message", "hint"):
+            said = getattr(error, name)
+            if said is None:
+                continue
+            said = said.replace(secret, "***") if len(secret) >= _TRACE else said
+            pieces = {secret[at : at + _TRACE] for at in range(max(1, len(secret) - _TRACE + 1))}
+            if any(piece in said for piece in pieces):
+                said = "this fails on a secret, which is not shown" if name == "message" else None
+            setattr(error, name, said)
+    if secrets:
+        error.args = (error.message,)
+        error.__cause__ = None

@@ -33,6 +33,12 @@ SERVICES = {
     "anchor": f"services:\n  A: {{endpoint: x, apiKey: &k {KEY}, b: *k}}{STEPS}",
     "vendor-like": "flow:\n  - {step: SET, txt: sk-0123456789hunter, output: [}\n",
     "address": f"flow:\n  - {{step: REST, uurl: 'https://me:{KEY}@h/?api_key={KEY}'}}\n",
+    "json-value-on-the-next-line": f'{{"services": {{"A": {{"apiKey":\n   "{KEY}", "zzz": 1}}}}, "flow": [}}',
+    "no-blank": f"services:\n  A:\n    apiKey:{KEY}{STEPS}",
+    "equals": f"services:\n  A: {{apiKey={KEY}: 1}}{STEPS}",
+    "user-name-alone": f"flow:\n  - {{step: REST, uurl: 'https://{KEY}@h/'}}\n",
+    "header-of-a-gateway": f"services:\n  A: {{headers: {{Ocp-Apim-Subscription-Key: {KEY}}}, b: 1}}{STEPS}",
+    "folded": f"services:\n  A:\n    apiKey: >-\n      {KEY}\n      {KEY}\n    zzz: 1{STEPS}",
     "wrong-place": f"flow:\n  - step: SET\n    apiKey: {KEY}\n   text: a\n",
 }
 
@@ -47,7 +53,8 @@ def test_s1_no_finding_shows_a_key_of_the_file(name: str, tmp_path: Path, capsys
     shown = "".join(capsys.readouterr())
     assert shown.count("a.flow.yaml") > 1
     assert "unter" not in shown
-    assert "unter" not in repr(flowdsl.check(Source(SERVICES[name])))
+    found = flowdsl.check(Source(SERVICES[name]))
+    assert "unter" not in repr(found) + "".join(f"{finding.message}{finding.hint}" for finding in found)
 
 
 def test_s1_marks_stand_under_what_they_mean() -> None:

@@ -21,7 +21,7 @@ from flowdsl import (
     TemplateError,
     Verbatim,
 )
-from flowdsl.template import UNDEFINED
+from flowdsl.template import UNDEFINED, SecretText, mark
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
 _SHORT = 64
@@ -135,4 +135,6 @@ def _number(value: Any) -> Any:
     if not (isinstance(value, str) and _NUMBER.fullmatch(value)):
         return value
     number = float(value)
-    return int(number) if number.is_integer() and "e" not in value.lower() and "." not in value else number
+    whole = number.is_integer() and "e" not in value.lower() and "." not in value
+    made = int(number) if whole else number
+    return mark(made) if isinstance(value, SecretText) else made

@@ -33,7 +33,7 @@ class HttpRequest(Record):
     def shown(self) -> str:
         """Method and address for messages: without the query, which may hold a key."""
         parts = urlsplit(self.url)
-        return f"{self.method} {parts.scheme}://{parts.netloc}{parts.path}"
+        return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def described(self) -> dict[str, Any]:
         """The request as JSON values: of its header names and its body only what tells requests apart, no secret."""

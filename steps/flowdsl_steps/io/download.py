@@ -59,9 +59,10 @@ class Download(
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the file."""
         content, kind = _content(self._source(ctx))
-        name = _name(self.filename, self.contentType or kind)
+        name = _name(ctx.hide(self.filename), self.contentType or kind)
         file = OutputFile(name, content if callable(content) else partial(bytes, content))
-        paths = await write_by_effect(ctx, self.directory, [file], overwrite=self.overwrite)
+        directory = None if self.directory is None else ctx.hide(self.directory)
+        paths = await write_by_effect(ctx, directory, [file], overwrite=self.overwrite)
         ctx.progress(f"{name} written", 1, 1)
         return {"path": paths[0]}
 

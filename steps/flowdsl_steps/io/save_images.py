@@ -58,7 +58,8 @@ class SaveImages(
         """Writes the files."""
         images = _images(read_source(self.in_, ctx, type="imageList"), ctx)
         files = [OutputFile(_name(ctx, image, index, len(images)), image.read) for index, image in enumerate(images, 1)]
-        paths = await write_by_effect(ctx, self.directory, files, overwrite=self.overwrite)
+        directory = None if self.directory is None else ctx.hide(self.directory)
+        paths = await write_by_effect(ctx, directory, files, overwrite=self.overwrite)
         ctx.progress("files written", len(paths), len(paths))
         return {"list": paths}
 
@@ -79,7 +80,7 @@ def _name(ctx: StepContext, image: Image, index: int, count: int) -> str:
     extension = EXTENSIONS[image.mime]
     if "filename" not in ctx.given:
         return f"{index}.{extension}"
-    name = file_name(to_text(ctx.evaluate("filename", _names(image, index, count))), extension)
+    name = file_name(ctx.hide(to_text(ctx.evaluate("filename", _names(image, index, count)))), extension)
     if not name:
         raise StepError(f"`filename` is empty for image {index}", code="not-a-file-name")
     return name

@@ -1,0 +1,73 @@
+"""Which secret goes to which host, as far as a file says it: for `validate --env` and `explain`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from flowdsl.cli.origins import service_of
+from flowdsl.document.document import Document, StepNode
+from flowdsl.services import ServiceLayers
+from flowdsl.step.service import Service
+from flowdsl.step.spec import BLOCK_TYPES
+
+_SECRET = re.compile(r"""\bsecret\(\s*['"]([^'"]+)['"]""")
+_HOST = re.compile(r"https?://(?:[^/@\s'\"]*@)?([^/?#\s'\"]+)")
+
+
+class Destination(NamedTuple):
+    """A secret by its name, the host that it goes to, and the place of the step that sends it."""
+
+    secret: str
+    host: str
+    place: str
+
+
+def destinations(documents: Iterable[Document], layers: ServiceLayers) -> list[Destination]:
+    """What the steps of flows send where, each once, in the order of the file."""
+    steps = ((step, document) for document in documents for step in document.every_step())
+    return list(dict.fromkeys(row for step, document in steps for row in destinations_of(step, document, layers)))
+
+
+def destinations_of(step: StepNode, document: Document, layers: ServiceLayers) -> Iterator[Destination]:
+    """What one step sends where: by its service entry, and by its own keys."""
+    service = service_of(step, document, layers)
+    if service is not None:
+        for name in dict.fromkeys(_of_service(service)):
+            yield Destination(name, _host_of(service), str(step.name_node.span))
+    keys = step.spec.keys
+    own = [node.plain() for name, node in step.keys.items() if name not in keys or keys[name].type not in BLOCK_TYPES]
+    texts = list(_texts(own))
+    named = next((found[1] for text in texts if (found := _HOST.match(text))), None)
+    for text in texts:
+        for name in _SECRET.findall(text):
+            yield Destination(name, named or "no host that the file names", str(step.name_node.span))
+
+
+def _of_service(service: Service) -> Iterator[str]:
+    for key, value in service.settings.items():
+        origin = service.origins.get(key, "")
+        if key in service.secret and origin.startswith("environment "):
+            yield origin.removeprefix("environment ")
+        for text in _texts(value):
+            yield from _SECRET.findall(text)
+
+
+def _host_of(service: Service) -> str:
+    endpoint = service.endpoint
+    if endpoint is None:
+        return f"the own host of {service.provider}"
+    found = _HOST.match(str(endpoint))
+    return found[1] if found else "a host that only the run knows"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
