@@ -30,6 +30,7 @@ PUBLIC_MODULES = (
     "flowdsl.services",
     "flowdsl.step.common_keys",
     "flowdsl.step.problem",
+    "flowdsl.step.sendable",
     "flowdsl.step.rules",
     "flowdsl.step.service",
     "flowdsl.step.spec",

@@ -121,9 +121,9 @@ def test_an_api_version_that_would_be_more_than_that_is_refused(version: str) ->
 
 
 def test_organization_and_project_are_sent_to_openai() -> None:
-    own = {"organization": "org-1", "project": "proj-1"}
+    own = {"organizationId": "org-1", "projectId": "proj-1"}
     sent = {"OpenAI-Organization": "org-1", "OpenAI-Project": "proj-1"}
-    here = {"organization": "environment OPENAI_ORG_ID", "project": "environment OPENAI_PROJECT_ID"}
+    here = {"organizationId": "environment OPENAI_ORG_ID", "projectId": "environment OPENAI_PROJECT_ID"}
     assert endpoint_of({"apiKey": "k", **own}, here).headers == {"Authorization": "Bearer k", **sent}
     assert endpoint_of({"endpoint": OPENAI, **own}, {**here, "endpoint": "flow"}).headers == {}
     assert endpoint_of({"endpoint": OPENAI, **own}, {**here, "endpoint": "environment OPENAI_BASE_URL"}).headers == sent

@@ -49,14 +49,14 @@ class OpenAI(Vendor):
     own_options: frozenset[str] = frozenset()
     """Options of its own, beyond those of every request."""
     settings: tuple[Key, ...] = (
-        Key("organization", "text", "OpenAI's organization, sent as `OpenAI-Organization`."),
-        Key("project", "text", "OpenAI's project, sent as `OpenAI-Project`."),
+        Key("organizationId", "text", "OpenAI's organization, sent as `OpenAI-Organization`."),
+        Key("projectId", "text", "OpenAI's project, sent as `OpenAI-Project`."),
     )
     environment: Mapping[str, tuple[str, ...]] = {
         "apiKey": ("OPENAI_API_KEY",),
         "endpoint": ("OPENAI_BASE_URL",),
-        "organization": ("OPENAI_ORG_ID",),
-        "project": ("OPENAI_PROJECT_ID",),
+        "organizationId": ("OPENAI_ORG_ID",),
+        "projectId": ("OPENAI_PROJECT_ID",),
     }
 
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
@@ -154,7 +154,7 @@ def _account(service: Service, host: str | None) -> dict[str, str]:
     named = service.origins.get("endpoint", "").startswith("environment") or host == API_HOST
     return {
         header: str(service.get(setting))
-        for setting, header in (("organization", "OpenAI-Organization"), ("project", "OpenAI-Project"))
+        for setting, header in (("organizationId", "OpenAI-Organization"), ("projectId", "OpenAI-Project"))
         if service.get(setting) and (named or not service.origins.get(setting, "").startswith("environment"))
     }
 
