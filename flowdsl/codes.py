@@ -140,6 +140,13 @@ FAILURES = (
     Code("secret-not-set", "error", "A secret that is read is not set."),
     Code("endpoint-changed", "note", "The endpoint of the service was corrected before the request."),
     Code("label-failed", "note", "A `monitorLabel` could not be made."),
+    Code("fewer-images", "note", "A service sent fewer pictures than it was asked for."),
+    Code(
+        "images-missing",
+        "error",
+        "A service sent fewer pictures than the host accepts.",
+    ),
+    Code("other-format", "note", "A picture is of another format than was asked for, or holds scripts."),
     Code("picture-unnamed", "note", "A picture got no file with a name, or the manifest could not be written."),
     Code("service-refused", "error", "The service does not accept the request; sending it again does not help."),
     Code("quota-exceeded", "error", "The account has no quota left."),

@@ -15,7 +15,8 @@ class Limits(Record):
     `image_bytes` the size of one picture, `response_bytes` the size of one response of a service, `template` what one
     template may use, `private_addresses` whether steps such as REST may reach this machine and its own network.
     `max_requests` is how many paid requests a run may send, `max_usd` what they may cost together in USD (None: no
-    limit). The most that a request can cost is reserved before it is sent, and is not given back where its outcome is
+    limit). `fewer_images` is whether a service may send fewer pictures than it was asked for: that is noted, or else an
+    error. The most that a request can cost is reserved before it is sent, and is not given back where its outcome is
     unknown.
     """
 
@@ -27,6 +28,7 @@ class Limits(Record):
     private_addresses: bool = False
     max_requests: int | None = None
     max_usd: float | None = None
+    fewer_images: bool = True
 
 
 class Reservation(Protocol):

@@ -90,7 +90,20 @@ def main(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, UnwrittenOutput):
         sys.stderr.write(account.text())
         raise
+    if options.open:
+        _open(options)
     return 0
+
+
+def _open(options: Namespace) -> None:
+    """Opens the folder of the pictures, or says where it is."""
+    from os.path import abspath
+
+    from flowdsl.cli.desktop import open_folder
+
+    said = open_folder(abspath(_storage(options).images))  # noqa: PTH100  pathlib is slow to import
+    if said is not None:
+        sys.stderr.write(f"{said}\n")
 
 
 def _storage(options: Namespace) -> Storage:
@@ -153,6 +166,7 @@ def _parser() -> Parser:
         metavar="LEVEL",
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
+    flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")

@@ -97,6 +97,7 @@ def _result(frame: Frame, outputs: dict[str, Any]) -> Result:
         run=run.id,
         made=run.store.made,
         in_doubt=run.in_doubt,
+        notes=run.notes,
     )
 
 

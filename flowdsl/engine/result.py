@@ -19,10 +19,10 @@ class Result:
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
     known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
     run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose picture a
-    vendor may have made, and billed, without the run having it.
+    vendor may have made, and billed, without the run having it. `notes` is code and text of what steps noted.
     """
 
-    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "in_doubt", "made", "outputs", "run", "steps")
+    __slots__ = ("_hide", "context", "cost_usd", "elapsed_s", "in_doubt", "made", "notes", "outputs", "run", "steps")
 
     def __init__(
         self,
@@ -36,10 +36,12 @@ class Result:
         run: str = "",
         made: Iterable[Image] = (),
         in_doubt: Iterable[Invocation] = (),
+        notes: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.run = run
         self.made = tuple(made)
         self.in_doubt = tuple(in_doubt)
+        self.notes = tuple(notes)
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd

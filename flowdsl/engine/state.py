@@ -71,6 +71,7 @@ class Run:
         "layers",
         "limits",
         "names",
+        "notes",
         "observed",
         "output",
         "pictures",
@@ -121,6 +122,7 @@ class Run:
         self.totals = Totals()
         self.interrupted: CompiledStep | None = None
         self.in_doubt: list[Invocation] = []
+        self.notes: list[tuple[str, str]] = []
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property
