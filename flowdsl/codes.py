@@ -98,6 +98,7 @@ FINDINGS = (
     Code("parallel-write-conflict", "warning", "Two things that run side by side set the same key."),
     Code("unused-import", "note", "Nothing uses this import."),
     Code("unused-block", "note", "Nothing uses this entry of `blocks`."),
+    Code("lost-images", "warning", "A loop makes pictures, and only those of its last iteration are left."),
     Code("unused-variable", "note", "Nothing reads this variable."),
     Code("secret-leak", "warning", "A secret can reach a prompt or an output."),
     Code("plain-secret", "warning", "A key of a service stands in the file in plain text."),

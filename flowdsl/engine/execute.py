@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import completed, too_late
+from flowdsl.engine.failures import check_output_folder, completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
@@ -78,6 +78,8 @@ async def run_program(
     )
     frame = Frame(run, dict(inputs))
     try:
+        if program.writes_files:
+            check_output_folder(storage.output)
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)

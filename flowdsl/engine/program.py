@@ -30,10 +30,11 @@ class CompiledStep:
 class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
-    `compile` makes the steps of a reusable flow, and is asked on the flow's first call.
+    `writes_files` is whether one of the steps writes into the output folder. `compile` makes the steps of a reusable
+    flow, and is asked on the flow's first call.
     """
 
-    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "steps")
+    __slots__ = ("_compile", "_flows", "_namespaces", "document", "on_error", "outputs", "steps", "writes_files")
 
     def __init__(
         self,
@@ -43,10 +44,13 @@ class Program:
         outputs: Mapping[str, Resolver] | None,
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
+        *,
+        writes_files: bool = False,
     ) -> None:
         self.document = document
         self.steps = steps
         self.on_error = on_error
+        self.writes_files = writes_files
         self.outputs = outputs
         self._namespaces = namespaces
         self._compile = compile
