@@ -85,6 +85,7 @@ async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Requ
         assert len(images) == PICTURES
         for image in images:
             discard(image.path)
+            discard(image.original)
 
     return request
 

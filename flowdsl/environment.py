@@ -282,7 +282,7 @@ class Flow:
             import_module(f"flowdsl.engine.{module}")
         for step in self.document.every_step():
             self.environment.registry.step_class(step.spec.name)
-        self._compiled()
+        self._compiled(self._reads_secrets)
         return self
 
     def run(

@@ -17,7 +17,8 @@ class Limits(Record):
     `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
     request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
-    can lower `max_requests` and `private_addresses`, unless `fixed` names them.
+    can lower `max_requests` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a service may
+    send fewer pictures than it was asked for: that is noted, or else an error.
     """
 
     timeout_s: float | None = None
@@ -30,6 +31,7 @@ class Limits(Record):
     max_requests: int | None = None
     max_usd: float | None = None
     fixed: frozenset[str] = frozenset()
+    fewer_images: bool = True
 
 
 class Reservation(Protocol):

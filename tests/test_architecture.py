@@ -25,6 +25,8 @@ PUBLIC_MODULES = (
     "flowdsl.events",
     "flowdsl.image.store",
     "flowdsl.image.formats",
+    "flowdsl.image.named_file",
+    "flowdsl.image.origin",
     "flowdsl.nearest",
     "flowdsl.record",
     "flowdsl.services",

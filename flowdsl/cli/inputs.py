@@ -68,7 +68,7 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
     from flowdsl.document.actions import chosen
 
     source = flow_source(path)
-    file, diagnostics, _ = environment_for(source, among={})._check(source, ())
+    file, diagnostics, *_ = environment_for(source, among={})._check(source, ())
     if file is None:
         raise FlowSyntaxError(diagnostics)
     if file.kind == "module":

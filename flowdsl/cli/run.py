@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from flowdsl.events import Event
     from flowdsl.source import Source
 
+IMAGES = "flowdsl-images"
+"""The folder for pictures, unless an option names one."""
 MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 EXAMPLES = (
@@ -61,7 +63,7 @@ def perform(options: Namespace, source: Source) -> int:
         settings: dict[str, Any] = {
             "host": Host(env=env),
             "storage": Storage(
-                images=options.out or "flowdsl-images",
+                images=options.out or IMAGES,
                 output=options.out or "flowdsl-output",
                 metadata=options.metadata,
             ),
@@ -109,6 +111,8 @@ def perform(options: Namespace, source: Source) -> int:
     except (BrokenPipeError, UnwrittenOutput):
         sys.stderr.write(account.text())
         raise
+    if options.open:
+        _open(options)
     return 0
 
 
@@ -116,6 +120,17 @@ def _fixed(options: Namespace) -> frozenset[str]:
     """The limits that an option sets: it raises what a settings file lowers."""
     given = {"max_requests": options.max_requests is not None, "private_addresses": options.private_addresses}
     return frozenset(name for name, is_given in given.items() if is_given)
+
+
+def _open(options: Namespace) -> None:
+    """Opens the folder of the pictures, or says where it is."""
+    from os.path import abspath
+
+    from flowdsl.cli.desktop import open_folder
+
+    said = open_folder(abspath(options.out or IMAGES))  # noqa: PTH100  pathlib is slow to import
+    if said is not None:
+        sys.stderr.write(f"{said}\n")
 
 
 def _failed(error: RunError, account: Account, options: Namespace) -> int:
@@ -205,6 +220,7 @@ def add_options(parser: Parser) -> None:
         metavar="LEVEL",
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
+    flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")

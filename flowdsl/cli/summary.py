@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _CENT = 0.01
+_WARNED = ("fewer-images", "other-format")
+"""Notes that a summary repeats: what was paid for is not what was asked for."""
 
 
 def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> str:
@@ -30,6 +32,7 @@ def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> 
             lines.append(f"{visible_line(name)}: {_short(shown)}")
         files |= dict.fromkeys(map(_near, paths or ()))
     lines += files
+    lines += [f"warning: {text}" for code, text in dict.fromkeys(result.notes) if code in _WARNED]
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
     lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
     return "\n".join([*lines, *reused(result.reused)])

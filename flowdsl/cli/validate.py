@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
         if options.env and options.format == "text":
-            _print_destinations(path, environment)
+            _print_destinations(path, environments, options.as_of)
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -109,11 +109,13 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_destinations(path: str, environment: Environment) -> None:
+def _print_destinations(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
     """Prints which secret of a file goes to which host."""
     from flowdsl.cli.destinations import destinations
+    from flowdsl.cli.variables import environment_for
 
-    file, _, settings, _ = environment._check(read_source(path)[0], ())
+    source, _ = read_source(path)
+    file, _, settings, _ = environment_for(source, as_of=as_of, among=environments)._check(source, ())
     for secret, host, place in destinations(file.documents if file is not None else (), settings.services):
         print(f"{place}: {secret} → {host}")
 

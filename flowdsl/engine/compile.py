@@ -95,20 +95,23 @@ class Compiler:
         self.limits = limits
         self.placeholders = frozenset(placeholders)
         self.taint = taint
+        self.writes_files = False
 
     def program(self) -> Program:
         """The program of the document."""
         document = self.document
         outputs, on_error = document.outputs, document.on_error
+        steps = self.steps(document.steps)
         return Program(
             document,
-            self.steps(document.steps),
+            steps,
             None if on_error is None else self.steps(on_error),
             None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
             Namespaces(document, self.resolver) if document.scopes or document.imports else None,
             self.steps,
             self.registry.step_class,
             marks=self.taint,
+            writes_files=self.writes_files,
         )
 
     def steps(self, steps: Iterable[StepNode]) -> tuple[CompiledStep, ...]:
@@ -117,6 +120,7 @@ class Compiler:
 
     def _step(self, step: StepNode) -> CompiledStep:
         cls = self.registry.step_class(step.spec.name)
+        self.writes_files = self.writes_files or cls.writes_files
         placed = PlacedCompiler(step, self)
         execute: Any = cls.compile(placed) or BoundStep(cls, placed).execute
         return CompiledStep(step, execute, self.resolver(step.label) if step.label is not None else None)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flowdsl.limits import Limits, Reservation
 
 T = TypeVar("T")
+MOST_NOTES = 1000
+"""So many notes of steps are kept for the result of a run."""
 PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
 
@@ -108,6 +110,8 @@ class RunningStep:
         """Emits a note: something the author should know."""
         self._keep("note", code, text, details)
         run = self._frame.run
+        if len(run.notes) < MOST_NOTES:
+            run.notes.append((code, run.secrets.hide_in(text)))
         if run.emit is not None:
             hide = run.secrets.hide_in
             run.emit(Note(**self._now(), code=code, text=hide(text), details=hide(details)))

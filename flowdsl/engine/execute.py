@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import completed, too_late
+from flowdsl.engine.failures import check_output_folder, completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
@@ -87,6 +87,8 @@ async def run_program(
         LOGGER.info("run %s: begins", run.id, extra={"run": run.id})
     frame = Frame(run, dict(inputs))
     try:
+        if program.writes_files:
+            check_output_folder(storage.output)
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
@@ -109,6 +111,7 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
         in_doubt=run.in_doubt,
         reused=run.totals.reused,
         failed=failed,
+        notes=run.notes,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
 from flowdsl.engine.secrets import Secrets
-from flowdsl.errors import LimitExceeded, RunError
+from flowdsl.errors import LimitExceeded, RunError, StepError
 from flowdsl.source import Span
 
 
@@ -22,6 +23,24 @@ def limit_exceeded(message: str, step: CompiledStep | None, *, code: str) -> Lim
 def too_late(timeout_s: float | None, step: CompiledStep | None) -> LimitExceeded:
     """The error of a run that is not done by its deadline."""
     return limit_exceeded(f"the run took longer than {timeout_s:g} s", step, code="deadline")
+
+
+def check_output_folder(path: str) -> None:
+    """Finds out before anything is paid for that a step could not write its files.
+
+    Raises:
+        StepError: the folder, or the nearest one above it that exists, cannot be written to.
+    """
+    folder = os.path.abspath(path)  # noqa: PTH100  pathlib is slow to import
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):  # noqa: PTH120
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    if not os.path.isdir(folder):  # noqa: PTH112
+        problem = "File exists"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem = "Permission denied"
+    else:
+        return
+    raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
 
 
 def completed(

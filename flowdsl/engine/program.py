@@ -37,10 +37,22 @@ class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
     `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
-    of a step by its name. `marks` is whether its templates keep the marks of secrets.
+    of a step by its name. `marks` is whether its templates keep the marks of secrets, `writes_files` whether one of the
+    steps writes into the output folder.
     """
 
-    __slots__ = ("_compile", "_flows", "_namespaces", "document", "marks", "on_error", "outputs", "step_class", "steps")
+    __slots__ = (
+        "_compile",
+        "_flows",
+        "_namespaces",
+        "document",
+        "marks",
+        "on_error",
+        "outputs",
+        "step_class",
+        "steps",
+        "writes_files",
+    )
 
     def __init__(
         self,
@@ -53,10 +65,12 @@ class Program:
         step_class: Callable[[str], type[Step]],
         *,
         marks: bool = False,
+        writes_files: bool = False,
     ) -> None:
         self.document = document
         self.steps = steps
         self.on_error = on_error
+        self.writes_files = writes_files
         self.outputs = outputs
         self._namespaces = namespaces
         self._compile = compile

@@ -21,8 +21,9 @@ class Result:
     known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
     run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose picture a
     vendor may have made, and billed, without the run having it. `reused` is how many paid requests a repetition did not
-    send again: their results were used. `failed` says of a run that failed what did: the step, the iteration and the
-    values of the loop around it, and the loops around that one; None of a run that is done.
+    send again: their results were used. `notes` is code and text of what steps noted. `failed` says what failed of a
+    run that did: the step, the iteration and the values of the loop around it, and the loops around that one; None of
+    a run that is done.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Result:
         "failed",
         "in_doubt",
         "made",
+        "notes",
         "outputs",
         "reused",
         "run",
@@ -53,12 +55,14 @@ class Result:
         in_doubt: Iterable[Invocation] = (),
         reused: int = 0,
         failed: dict[str, Any] | None = None,
+        notes: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.run = run
         self.made = tuple(made)
         self.in_doubt = tuple(in_doubt)
         self.reused = reused
         self.failed = failed
+        self.notes = tuple(notes)
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd

@@ -81,6 +81,7 @@ class Run:
         "limits",
         "looked_ahead",
         "names",
+        "notes",
         "observed",
         "output",
         "pictures",
@@ -137,6 +138,7 @@ class Run:
         self.interrupted: tuple[CompiledStep, Around] | None = None
         self.in_doubt: list[Invocation] = []
         self.held: set[str] = set()
+        self.notes: list[tuple[str, str]] = []
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
     @property

@@ -11,8 +11,20 @@ EXTENSIONS = {
     "image/webp": "webp",
     "image/gif": "gif",
     "image/svg+xml": "svg",
+    "image/avif": "avif",
 }
 """File extension for each media type we know."""
+_OTHERS = (
+    ("BMP", "bmp", b"BM"),
+    ("TIFF", "tiff", b"II*\0"),
+    ("TIFF", "tiff", b"MM\0*"),
+    ("JPEG XL", "jxl", b"\xff\x0a"),
+    ("JPEG XL", "jxl", b"\0\0\0\x0cJXL "),
+    ("JPEG 2000", "jp2", b"\0\0\0\x0cjP  "),
+    ("PDF", "pdf", b"%PDF-"),
+    ("Photoshop", "psd", b"8BPS"),
+)
+_LONGEST_BRANDS = 64
 
 _XML_START = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)(?:px)?\s*")
@@ -30,7 +42,7 @@ class ImageSize(NamedTuple):
 def media_type(head: bytes) -> str | None:
     """The media type that the first bytes of a file show, or None when it is no image we know.
 
-    Source: W3C PNG (third edition) 5.2, ITU-T T.81 B.1.1.3, RFC 9649 (WebP) 2.4, GIF89a 17, SVG 2.
+    Source: W3C PNG (third edition) 5.2, ITU-T T.81 B.1.1.3, RFC 9649 (WebP) 2.4, GIF89a 17, SVG 2, AVIF 1.1 (brands).
     """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
@@ -40,10 +52,19 @@ def media_type(head: bytes) -> str | None:
         return "image/webp"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
+    if head[4:8] == b"ftyp" and re.search(b"avi[fs]", head[8 : min(int.from_bytes(head[:4], "big"), _LONGEST_BRANDS)]):
+        return "image/avif"
     text = head[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(_XML_START) and b"<svg" in head.lower():
         return "image/svg+xml"
     return None
+
+
+def other_type(head: bytes) -> tuple[str, str] | None:
+    """Name and extension of a format that is known, but not as that of pictures we store; else None."""
+    if head[4:8] == b"ftyp":
+        return "HEIF or MP4", "heif"
+    return next(((name, extension) for name, extension, magic in _OTHERS if head.startswith(magic)), None)
 
 
 def image_size(mime: str, head: bytes) -> ImageSize | None:
@@ -114,4 +135,19 @@ def _svg(head: bytes) -> ImageSize | None:
     return None
 
 
-_READERS = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp, "image/gif": _gif, "image/svg+xml": _svg}
+def _avif(head: bytes) -> ImageSize | None:
+    """The first extent among the properties of the items: the box `ispe`."""
+    at = head.find(b"ispe")
+    if at < 0 or at + 16 > len(head):
+        return None
+    return ImageSize(int.from_bytes(head[at + 8 : at + 12], "big"), int.from_bytes(head[at + 12 : at + 16], "big"))
+
+
+_READERS = {
+    "image/png": _png,
+    "image/jpeg": _jpeg,
+    "image/webp": _webp,
+    "image/gif": _gif,
+    "image/svg+xml": _svg,
+    "image/avif": _avif,
+}

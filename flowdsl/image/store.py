@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
-from flowdsl.image.formats import EXTENSIONS, image_size, media_type
+from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
 
 try:
     import fcntl
@@ -295,8 +295,7 @@ class ImageWriter:
         """
         mime = media_type(self._head)
         if mime is None:
-            self.abort()
-            raise StepError(f"what came is not an image: {_describe(self._head, self.size)}", code="not-an-image")
+            raise self._refused()
         size = image_size(mime, self._head) or image_size(mime, self._longer_head())
         digest = self._hash.hexdigest()
         path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
@@ -323,6 +322,20 @@ class ImageWriter:
         if self._take is not None:
             self._take(image)
         return image
+
+    def _refused(self) -> StepError:
+        """Why it is no image that we store. One of another format is kept: it may be paid for."""
+        other = other_type(self._head)
+        if other is None:
+            self.abort()
+            return StepError(f"what came is not an image: {_describe(self._head, self.size)}", code="not-an-image")
+        name, extension = other
+        path = self._folder / f"{self._hash.hexdigest()}.{extension}"
+        if os.name == "nt":
+            self._close()
+        self._part.replace(path)
+        self._close()
+        return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
 
     def _is_stored(self, path: Path) -> bool:
         """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""

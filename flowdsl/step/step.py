@@ -211,6 +211,8 @@ class Step(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+    writes_files: ClassVar[bool] = False
+    """Whether it writes into the output folder: that it can be written to is found out before anything is paid for."""
     declared: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **declared: Any) -> None:

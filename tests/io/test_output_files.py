@@ -12,6 +12,7 @@ from privileges import permissions_respected
 
 import flowdsl
 from flowdsl.image.store import ImageStore
+from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.io.file_name import MAX_BYTES, file_name
 from flowdsl_steps.io.output_files import OutputFile, write_files
 
@@ -371,3 +372,19 @@ def test_a_download_keeps_a_file_that_exists(host: Any, tmp_path: Path) -> None:
     assert files(tmp_path) == ["a-2.txt", "a.txt"]
     host(flow + "  overwrite: true\n", {"text": "three"})
     assert (tmp_path / "output" / "a.txt").read_text() == "three"
+
+
+@pytest.mark.parametrize("step", ["SAVE_IMAGES", "DOWNLOAD\n  filename: a"])
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_paid(step: str, tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("a file", encoding="utf-8")
+    image = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A boat\n  outputKey: text\n"
+    with Simulator() as simulator:
+        environment = flowdsl.Environment(
+            overrides={"openai": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}},
+            storage=flowdsl.Storage(images=tmp_path / "images", output=tmp_path / "output"),
+        )
+        with pytest.raises(flowdsl.StepError) as caught:
+            environment.run(f"{image}- step: {step}\n", {"imageList": []})
+        assert simulator.request_count == 0
+    assert str(caught.value) == f"the output folder {tmp_path}/output cannot be written to: File exists"
+    assert not caught.value.charge_possible

@@ -18,7 +18,7 @@ from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described, origin_of
+from flowdsl_steps.image.image_result import Purchase, described, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
@@ -197,7 +197,29 @@ class _Generation:
         if failures:
             raise self._failure(failures, attempts)
         images = [image for each in purchases for image in each.images]
+        for each in purchases:
+            for text in unexpected(each.request, each.images):
+                self._ctx.note("other-format", text)
+        self._count(len(images))
         return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
+
+    def _count(self, got: int) -> None:
+        """Says so when fewer pictures came than were asked for.
+
+        Raises:
+            ServiceError: the host does not accept that. The pictures are in its details.
+        """
+        asked = sum(each.n for each in self._requests)
+        if got >= asked:
+            return
+        name = self._endpoint.service
+        text = f"{name} was asked for {asked} pictures and sent {got}"
+        if self._ctx.limits.fewer_images:
+            self._ctx.note("fewer-images", text, {"asked": asked, "got": got})
+            return
+        error = ServiceError(text, code="images-missing", service=name, charge_possible=True)
+        error.details["images"] = list(self._bought)
+        raise error
 
     def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
         """What is set aside for each request that was not paid for before, or for none of them: a step sends all of its

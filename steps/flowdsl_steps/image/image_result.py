@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -12,6 +13,11 @@ from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
 from flowdsl_steps.image.usage import added
 from flowdsl_steps.image.vendor import Endpoint
+
+_SVG = "image/svg+xml"
+_ACTIVE = re.compile(r"<script\b|<foreignObject\b|<iframe\b|\bon[a-z]+(?=\s*=)|javascript:", re.IGNORECASE)
+_SEARCHED = 4 * 1024 * 1024
+_NAMED = 5
 
 
 class Purchase(NamedTuple):
@@ -38,6 +44,32 @@ def origin_of(request: ImageRequest, endpoint: Endpoint) -> Origin:
     )
 
 
+def unexpected(request: ImageRequest, images: Iterable[Image]) -> Iterator[str]:
+    """What is odd about pictures: another format than was asked for, and scripts in one."""
+    wanted = f"image/{request.output_format}" if request.output_format else None
+    for image in images:
+        is_svg = image.mime == _SVG
+        scripts = _scripts(image) if is_svg else ()
+        other = not (is_svg and request.output_format == "svg") and (
+            is_svg or (wanted is not None and image.mime != wanted)
+        )
+        held = f"it holds {', '.join(scripts)}: open it only where scripts do not run" if scripts else ""
+        if other:
+            asked = (
+                f"{request.output_format.upper()} was asked for" if request.output_format else "No SVG was asked for"
+            )
+            came = image.mime.partition("/")[2].partition("+")[0].upper()
+            yield f"{asked}, and {came} came{'; ' if held else ''}{held}"
+        elif held:
+            yield f"the SVG is active: {held}"
+
+
+def _scripts(image: Image) -> tuple[str, ...]:
+    """What an SVG holds that runs, or loads something, when a browser shows it; each kind once."""
+    text = image.read()[:_SEARCHED].decode("utf-8", "replace")
+    return tuple(dict.fromkeys(f"`{found}`" for found in map(str.lower, _ACTIVE.findall(text))))[:_NAMED]
+
+
 def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[str, Any]:
     """The output `object`: what is known of the keys it may have. `label` is the model's name."""
     request, response = purchases[0].request, purchases[0].response
@@ -55,4 +87,7 @@ def described(purchases: Sequence[Purchase], label: str, attempts: int) -> dict[
         "cost": sum(known) if len(known) == len(prices) else None,
         "finishReason": received.finish_reason,
     }
+    asked, got = sum(each.request.n for each in purchases), sum(len(each.images) for each in purchases)
+    if got < asked:
+        found |= {"asked": asked, "got": got}
     return {key: value for key, value in found.items() if value is not None}

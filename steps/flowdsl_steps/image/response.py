@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import pybase64
 
 from flowdsl.errors import StepError
+from flowdsl.image.formats import media_type, other_type
 from flowdsl.image.store import Image, ImageStore, ImageWriter
 
 _NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
@@ -30,6 +31,8 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _MOST_PICTURES = 64
 _DATA = b"data:"
 _LONGEST_DATA_HEAD = 256
+_RECOGNISED = 64
+"""So many bytes show what a body is."""
 
 
 class BrokenResponse(Exception):
@@ -418,9 +421,28 @@ class JsonResponse(ResponseReader):
         super().__init__()
         self._document = Document(store, limit, keys)
         self._read = read
+        self._store, self._limit = store, limit
+        self._head: bytes | None = b""
+        self._raw: RawResponse | None = None
 
     def _feed(self, chunk: bytes) -> None:
-        self._document.feed(chunk)
+        if self._head is not None:
+            self._head += chunk
+            if len(self._head) >= _RECOGNISED or self._head.lstrip().startswith(b"{"):
+                self._begin()
+        elif self._raw is not None:
+            self._raw._feed(chunk)
+        else:
+            self._document.feed(chunk)
+
+    def _begin(self) -> None:
+        """Sees what the body is: some gateways send the picture itself."""
+        head, self._head = self._head or b"", None
+        if media_type(head) is not None or other_type(head) is not None:
+            self._raw = RawResponse(self._store, self._limit)
+            self._raw._feed(head)
+        elif head:
+            self._document.feed(head)
 
     def finish(self) -> Received:
         """What it holds, its pictures stored.
@@ -428,6 +450,10 @@ class JsonResponse(ResponseReader):
         Raises:
             BrokenResponse: no JSON object, or what `read` says of it.
         """
+        if self._head is not None:
+            self._begin()
+        if self._raw is not None:
+            return self._raw.finish()
         try:
             payload = self._document.value()
             if not isinstance(payload, dict):
@@ -444,6 +470,8 @@ class JsonResponse(ResponseReader):
 
     def _abort(self) -> None:
         self._document.abort()
+        if self._raw is not None:
+            self._raw._abort()
 
 
 class RawResponse(ResponseReader):

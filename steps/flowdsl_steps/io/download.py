@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -44,6 +44,8 @@ class Download(
 
     What a file name cannot hold becomes `_`. A name without an extension gets that of the media type.
     """
+
+    writes_files: ClassVar[bool] = True
 
     filename: str = Field(min_length=1)
     """The name of the file, without folders."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ class SaveImages(
     A name that is taken gets a number, `dawn-2.png`: no picture is written over another. What a file name cannot hold
     becomes `_`. The extension of the picture's format is added where it is missing.
     """
+
+    writes_files: ClassVar[bool] = True
 
     in_: Annotated[Any, Reads("image", "images")] = Field(default=None, alias="in")
     """A picture, a list of them, or the FlowContext path that holds either; without it the input `imageList`."""
