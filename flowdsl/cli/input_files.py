@@ -91,7 +91,8 @@ def json_value(source: Source) -> Any:
     try:
         return json.loads(source.text, object_pairs_hook=once, parse_constant=no_number)
     except json.JSONDecodeError as error:
-        raise _wrong(source, error.pos, error.pos + 1, "json-syntax", f"this is not JSON: {error.msg}") from None
+        span = Span(source, error.pos, error.pos + 1)
+        raise FlowSyntaxError([Diagnostic("json-syntax", f"this is not JSON: {error.msg}", span)]) from None
 
 
 def _yaml_value(source: Source) -> Any:
@@ -121,19 +122,19 @@ def _rows(source: Source, delimiter: str | None, schema: Mapping[str, Any]) -> I
             if names and any(cell.strip() for cell in cells):
                 if len(cells) != len(names):
                     said = f"this line has {_cells(len(cells))}, and the first one names {len(names)}"
-                    raise _wrong(source, *_line(source, line), "csv-syntax", said)
+                    raise _wrong(source, *_line(source, line), said)
                 yield dict(_typed(names, cells, types))
             elif not names:
                 names = [cell.strip() for cell in cells]
                 twice = next((name for name in names if names.count(name) > 1), None)
                 if twice is not None or not all(names):
                     said = f"the name `{twice}` stands twice" if twice else "a column has no name"
-                    raise _wrong(source, *_line(source, line), "csv-syntax", f"{said} in the first line")
+                    raise _wrong(source, *_line(source, line), f"{said} in the first line")
             line = reader.line_num + 1
     except csv.Error as error:
-        raise _wrong(source, *_line(source, line), "csv-syntax", f"this is not CSV: {error}") from None
+        raise _wrong(source, *_line(source, line), f"this is not CSV: {error}") from None
     if not names:
-        raise _wrong(source, 0, 0, "csv-syntax", "the file is empty; its first line names the columns")
+        raise _wrong(source, 0, 0, "the file is empty; its first line names the columns")
 
 
 def _types(schema: Mapping[str, Any]) -> dict[str, str]:
@@ -172,5 +173,6 @@ def _line(source: Source, number: int) -> tuple[int, int]:
     return start, max(start, (len(source.text) if end < 0 else end))
 
 
-def _wrong(source: Source, start: int, end: int, code: str, message: str) -> FlowSyntaxError:
-    return FlowSyntaxError([Diagnostic(code, message, Span(source, start, end))])
+def _wrong(source: Source, start: int, end: int, message: str) -> FlowSyntaxError:
+    """What is wrong with a CSV text, at its place."""
+    return FlowSyntaxError([Diagnostic("csv-syntax", message, Span(source, start, end))])

@@ -100,7 +100,10 @@ def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int)
 def unreadable_variable(
     findings: Findings, name: str, span: Span, fix: Fix | None = None, lenient: bool = False
 ) -> None:
-    """Reports an environment variable that templates may not read, at its place."""
+    """Reports an environment variable that templates may not read, at its place.
+
+    With `lenient`, as where printing an undefined value is no error, it is a warning; `fix` corrects it.
+    """
     from flowdsl.secrets.plain import names_secret
 
     allowed = sorted(findings.settings.env)
