@@ -73,7 +73,7 @@ def json_value(source: Source) -> Any:
     def refused(message: str, pattern: str, which: int) -> FlowSyntaxError:
         places = list(re.finditer(pattern, source.text))
         start, end = places[min(which, len(places) - 1)].span() if places else (0, 1)
-        return _wrong(source, start, end, "json-syntax", message)
+        return FlowSyntaxError([Diagnostic("json-syntax", message, Span(source, start, end))])
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """Each key once: which of two values is meant, nobody can say."""
