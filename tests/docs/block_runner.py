@@ -69,6 +69,8 @@ class PageRunner:
             path = self.folder / block.file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
+        if "file" in block.remarks:
+            return
         runner = getattr(self, f"_{block.language}", None)
         assert runner is not None, f"{block.place}: nothing runs a `{block.language}` block; mark it: <!-- skip: … -->"
         try:
@@ -83,10 +85,17 @@ class PageRunner:
             self._hooks(block, content)
         elif "wrong" in block.remarks:
             found = self._check(block)
-            assert any(finding.severity == "error" for finding in found), f"{block.place}: this flow is not wrong"
+            assert any(finding.severity != "note" for finding in found), f"{block.place}: this flow is not wrong"
+        elif isinstance(content, dict) and ("blocks" in content or (block.file_name or "").endswith(".inputs.yaml")):
+            assert not [f for f in self._check(block) if "blocks" in content and f.severity != "note"], block.place
+        elif isinstance(content, dict) and "AI_KIT" in content:
+            found = [finding for finding in self._check(block) if finding.severity != "note"]
+            assert not found, f"{block.place}:\n{flowdsl.render(found)}"
         elif isinstance(content, list) or (isinstance(content, dict) and "flow" in content):
             found = [finding for finding in self._check(block) if finding.severity != "note"]
             assert not found, f"{block.place}:\n{flowdsl.render(found)}"
+            if "checked" in block.remarks:  # a command of the page runs it, beside what it needs
+                return
             text = flowdsl.Source(block.text, str(self.folder / "page.flow.yaml"))
             result = self._environment().run(text, _required_inputs(content))
             assert result.steps > 0, block.place
@@ -107,7 +116,7 @@ class PageRunner:
             overrides=overrides if simulated else None,
             as_of=DAY,
             host=flowdsl.Host(secrets=lambda name: f"sk-{name}"),
-            storage=flowdsl.Storage(images=self.folder / "flowdsl-images"),
+            storage=flowdsl.Storage(images=self.folder / "flowdsl-images", output=self.folder / "flowdsl-output"),
         )
 
     def _hooks(self, block: Block, content: Mapping[str, Any]) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "guide").glob("*.md")))
 """The pages whose blocks are run. Decisions and generated pages have none of their own."""
 
 _FENCE = re.compile(r"^(```+)(\w*)\s*$")
 _REMARK = re.compile(r"^<!-- (?P<kind>[a-z]+): (?P<text>.+) -->$")
 _FILE_NAME = re.compile(r"^# (?P<path>[\w./-]+\.(?:yaml|py|toml|json))$")
 _HEADING = re.compile(r"^#+ +(.+)$")
-REMARKS = frozenset({"generated", "include", "skip", "wrong"})
+REMARKS = frozenset({"checked", "file", "generated", "include", "skip", "wrong"})
 
 
 class Block(NamedTuple):
@@ -40,7 +40,10 @@ class Block(NamedTuple):
 
     @property
     def file_name(self) -> str | None:
-        """The path on the first line, `# skyline.flow.yaml`, under which the reader saves the block."""
+        """Under which path the reader saves the block: its first line, `# skyline.flow.yaml`, or a remark where the
+        file cannot hold one, `<!-- file: products.csv -->`."""
+        if "file" in self.remarks:
+            return self.remarks["file"]
         found = _FILE_NAME.match(self.text.partition("\n")[0])
         return None if found is None else found["path"]
 
