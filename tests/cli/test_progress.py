@@ -30,6 +30,8 @@ PICTURES = """\
       monitorLabel: drawing {{ flowContext.city_index + 1 }}
       model: gpt-image-2
       instruction: A harbour
+  collect: "{{ flowContext.imageList[0] }}"
+  collectKey: harbours
 """
 
 
