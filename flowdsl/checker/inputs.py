@@ -68,12 +68,14 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
 
 
 def _all_in_one(errors: list[ConfigError]) -> ConfigError:
-    """One error that says what several say."""
+    """One error that says what several say, each in a line of its own."""
     first = errors[0]
     if len(errors) == 1:
         return first
+    code = first.code if all(error.code == first.code for error in errors) else "invalid-input"
     hints = dict.fromkeys(error.hint for error in errors if error.hint)
-    return ConfigError("\n".join(error.message for error in errors), code=first.code, hint="; ".join(hints) or None)
+    lines = (f"\n  {error.message}" for error in errors)
+    return ConfigError(f"{len(errors)} inputs are wrong:{''.join(lines)}", code=code, hint="; ".join(hints) or None)
 
 
 def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
         if options.env and options.format == "text":
-            _print_destinations(path, environments, options.as_of)
+            _print_environment(path, environments, options.as_of)
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -77,7 +77,7 @@ def parser() -> Parser:
         help="text (default) or json, one array",
     )
     add_as_of(parser)
-    flag(parser, "--env", help="list which secret and which key of the environment goes to which host")
+    flag(parser, "--env", help="list which secret and key goes to which host, and what a real run still lacks")
     flag(parser, "--strict", help="warnings fail too")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
@@ -109,15 +109,20 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_destinations(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
-    """Prints which secret of a file goes to which host."""
+def _print_environment(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
+    """Prints which secret of a file goes to which host, and what a real run lacks."""
     from flowdsl.cli.destinations import destinations
+    from flowdsl.cli.needs import needs
     from flowdsl.cli.variables import environment_for
 
     source, _ = read_source(path)
-    file, _, settings, _ = environment_for(source, as_of=as_of, among=environments)._check(source, ())
-    for secret, host, place in destinations(file.documents if file is not None else (), settings.services):
+    environment = environment_for(source, as_of=as_of, among=environments)
+    file, _, settings, _ = environment._check(source, ())
+    documents = file.documents if file is not None else ()
+    for secret, host, place in destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
+    for line in needs(documents, settings.services, environment.registry.step_class):
+        print(line)
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

@@ -21,11 +21,13 @@ flow:
 def test_missing_unknown_and_wrong_inputs_are_one_error() -> None:
     with pytest.raises(ConfigError) as caught:
         flowdsl.load(FLOW).run({"n": "two", "c": 1})
+    assert caught.value.code == "invalid-input"
     assert caught.value.message.splitlines() == [
-        "the flow declares no input `c`",
-        "the input `a` is missing",
-        "the input `b` is missing",
-        "the input `n` does not fit its schema: `two` is a text, and must be a whole number",
+        "4 inputs are wrong:",
+        "  the flow declares no input `c`",
+        "  the input `a` is missing",
+        "  the input `b` is missing",
+        "  the input `n` does not fit its schema: `two` is a text, and must be a whole number",
     ]
     assert caught.value.hint is not None
     assert "`-i a=…`" in caught.value.hint

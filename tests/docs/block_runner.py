@@ -59,7 +59,7 @@ class PageRunner:
 
         Raises: AssertionError, with the place, when it does not do what the page says.
         """
-        self.output_follows = following is not None and following.language == "json"
+        self.output_follows = following is not None and following.language == "json" and "file" not in following.remarks
         if "skip" in block.remarks:
             return
         if "include" in block.remarks:

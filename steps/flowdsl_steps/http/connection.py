@@ -199,10 +199,7 @@ class Connection(asyncio.Protocol):
     def _written(self, request: Outgoing) -> bytes:
         headers = [(name, value.strip(b" \t")) for name, value in request.headers]  # blanks around one do not count
         with contextlib.suppress(h11.LocalProtocolError):  # its text quotes headers, and one of them is the key
-            return (
-                self._http.send(h11.Request(method=request.method, target=request.target, headers=headers))
-                or b""
-            )
+            return self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
         raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
 
     def _passed(self, content: bytes) -> bytes:

@@ -1,0 +1,41 @@
+"""What a real run still needs that the machine does not have: for `validate --env`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from flowdsl.cli.destinations import destinations_of
+from flowdsl.cli.origins import service_of
+from flowdsl.document.document import Document, StepNode
+from flowdsl.engine.resolvers import is_constant
+from flowdsl.errors import ConfigError
+from flowdsl.services import ServiceLayers
+from flowdsl.step.step import Step
+
+
+def needs(documents: Iterable[Document], layers: ServiceLayers, step_class: Callable[[str], type[Step]]) -> list[str]:
+    """What the steps of flows lack, each once and with its place, in the order of the file: a service entry that is incomplete,
+    and secrets that are not set. `step_class` gives the class of a step by its name."""
+    found: dict[str, str] = {}
+    for document in documents:
+        for step in document.every_step():
+            for problem in _needs(step, document, layers, step_class):
+                found.setdefault(problem, f"{step.name_node.span}: not ready: {problem}")
+    return list(found.values())
+
+
+def _needs(
+    step: StepNode, document: Document, layers: ServiceLayers, step_class: Callable[[str], type[Step]]
+) -> Iterator[str]:
+    service = service_of(step, document, layers)
+    if service is not None:
+        given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}
+        try:
+            layers.require(service, step.spec, document.services)
+            step_class(step.spec.name).require(service, given)
+        except ConfigError as error:
+            yield f"{error.message}; {error.hint}" if error.hint else error.message
+    for secret, _, _ in destinations_of(step, document, layers):
+        if not os.environ.get(secret):
+            yield f"{secret} is not set in the environment"
