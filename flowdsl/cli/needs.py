@@ -15,7 +15,7 @@ from flowdsl.step.step import Step
 
 
 def needs(documents: Iterable[Document], layers: ServiceLayers, step_class: Callable[[str], type[Step]]) -> list[str]:
-    """What the steps of flows lack, each once and with its place, in the order of the file: a service entry that is incomplete,
+    """What the steps of flows lack, each once and with its place: a service entry that is incomplete,
     and secrets that are not set. `step_class` gives the class of a step by its name."""
     found: dict[str, str] = {}
     for document in documents:

@@ -103,6 +103,8 @@ def _short(plain: Any) -> str:
 def cost(usd: float | None, simulated: bool) -> str:
     """What a run cost, in words."""
     if simulated:
-        about = "" if usd is None else f"${usd:.2f}" if usd >= _CENT else f"${usd:.4f}"
-        return f"simulated, would cost about {about}" if usd else "simulated, nothing was charged"
+        if usd is None:
+            return "simulated, cost unknown"
+        about = f"${usd:.2f}" if usd >= _CENT else f"${usd:.4f}"
+        return f"simulated, would cost about {about}" if usd else "simulated, no cost"
     return "cost unknown" if usd is None else f"cost ${usd:.4f}" if usd else "no cost"

@@ -48,6 +48,7 @@ NEEDS = {
     ],
     "HUB": ["this endpoint may still serve it", "not ready: Service not configured: HUB; "],
 }
+NEEDS["Azure, dated"] = NEEDS["Azure"]
 
 
 @pytest.fixture(autouse=True)

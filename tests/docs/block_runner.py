@@ -123,7 +123,8 @@ class PageRunner:
         hooks = [hook for repository in content["repos"] for hook in repository["hooks"]]
         assert hooks, f"{block.place}: no hook"
         for hook in hooks:
-            names = sorted(path.name for path in self.folder.iterdir() if re.search(hook["files"], path.name))
+            paths = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*"))
+            names = sorted(path for path in paths if re.search(hook["files"], path))
             assert names, f"{block.place}: no file of the page matches {hook['files']}"
             for name in [shlex.quote(name) for name in names] if hook.get("pass_filenames", True) else [""]:
                 done = self._shell(f"{hook['entry']} {name}", environ=self._environ())

@@ -74,6 +74,21 @@ def test_a_block_that_is_not_run_says_why(page: Path) -> None:
     assert {place: why for place, why in reasons.items() if len(why.split()) < 4} == {}
 
 
+def test_every_example_is_in_the_index_with_its_picture() -> None:
+    index = ROOT / "examples" / "README.md"
+    linked = {(index.parent / target).resolve() for target in _LINK.findall(prose(index))}
+    examples = sorted((ROOT / "examples").rglob("*.yaml"))
+    pictures = ROOT / "docs" / "images" / "examples"
+    drawn = {pictures / f"{path.name.partition('.')[0]}.jpg" for path in examples if "module" not in path.name}
+    assert (set(examples) | drawn) - linked == set()
+    assert drawn == set(pictures.iterdir()), "draw them again: scripts/example_pictures.py"
+    assert sum(path.stat().st_size for path in drawn) < 500_000
+    for path in drawn:
+        with PIL.Image.open(path) as picture:
+            picture.load()
+            assert picture.height == 180
+
+
 def test_the_picture_in_the_readme_is_what_its_flow_makes(tmp_path: Path, simulator: Simulator) -> None:
     flow = next(block for block in blocks(ROOT / "README.md") if block.file_name == "skyline.flow.yaml")
     overrides = {"openai": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
