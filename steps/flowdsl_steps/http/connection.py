@@ -197,9 +197,18 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
 
     def _written(self, request: Outgoing) -> bytes:
-        headers = [(name, value.strip(b" \t")) for name, value in request.headers]  # blanks around one do not count
         with contextlib.suppress(h11.LocalProtocolError):  # its text quotes headers, and one of them is the key
-            return self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
+            # blanks around a value do not count; and no name holds the values, for a traceback would show it
+            return (
+                self._http.send(
+                    h11.Request(
+                        method=request.method,
+                        target=request.target,
+                        headers=[(name, value.strip(b" \t")) for name, value in request.headers],
+                    )
+                )
+                or b""
+            )
         raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
 
     def _passed(self, content: bytes) -> bytes:
