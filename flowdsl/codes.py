@@ -157,6 +157,7 @@ FAILURES = (
         "A service sent fewer pictures than the host accepts.",
     ),
     Code("other-format", "note", "A picture is of another format than was asked for, or holds scripts."),
+    Code("picture-incomplete", "note", "The end of a picture's file did not come; what came is kept."),
     Code("picture-unnamed", "note", "A picture got no file with a name, or the manifest could not be written."),
     Code("service-refused", "error", "The service does not accept the request; sending it again does not help."),
     Code("quota-exceeded", "error", "The account has no quota left."),

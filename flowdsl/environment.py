@@ -362,7 +362,8 @@ class Flow:
         environment = self.environment
         expect("inputs", inputs, Mapping, "a dict")
         expect("on_event", on_event, Callable, "a function")
-        refuse_async("on_event", on_event)
+        if on_event is not None:
+            refuse_async("on_event", on_event)
         return await run_program(
             self._compiled(self._reads_secrets or holds_secret(inputs)),
             input_values(self.document.inputs, inputs or {}),

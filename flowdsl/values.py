@@ -105,5 +105,6 @@ def _copied(value: Any, done: dict[int, Any]) -> Any:
         return set(value)
     mapped: dict[Any, Any] = {}
     done[id(value)] = mapped
-    mapped.update((key, _copied(item, done)) for key, item in value.items())
+    for key, item in value.items():
+        mapped[key] = item if item.__class__ is str else _copied(item, done)
     return mapped

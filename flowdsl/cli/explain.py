@@ -76,11 +76,11 @@ def _found(path: str, line: int, action: str | None) -> tuple[Flow, StepNode]:
     """The step of a line, in the first flow of the file that can come to it."""
     from flowdsl.cli.actions import load
     from flowdsl.cli.origins import step_at
-    from flowdsl.cli.variables import environment_for
+    from flowdsl.cli.variables import Environments
     from flowdsl.document.actions import ActionNeeded
 
     source = flow_source(path)
-    environment = environment_for(source, among={})
+    environment = Environments().of(source)
     names: list[str | None] = [action]
     if action is None:
         try:

@@ -12,7 +12,7 @@ from flowdsl.checker.inputs import TYPES
 from flowdsl.cli.arguments import Parser, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.terminal import text_width
-from flowdsl.cli.variables import environment_for
+from flowdsl.cli.variables import Environments
 from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.record import Record
 
@@ -68,7 +68,7 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
     from flowdsl.document.actions import chosen
 
     source = flow_source(path)
-    file, diagnostics, *_ = environment_for(source, among={})._check(source, ())
+    file, diagnostics, *_ = Environments().of(source)._check(source, ())
     if file is None:
         raise FlowSyntaxError(diagnostics)
     if file.kind == "module":

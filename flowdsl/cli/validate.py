@@ -13,9 +13,7 @@ from flowdsl.diagnostics import Diagnostic, counts, render
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from flowdsl.environment import Environment
+    from flowdsl.cli.variables import Environments
 
 EXAMPLES = (
     "flowdsl validate skyline.flow.yaml",
@@ -27,6 +25,8 @@ EXAMPLES = (
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read, and the
     others are checked all the same."""
+    from flowdsl.cli.variables import Environments
+
     options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
@@ -37,9 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     if not paths:
         return 2
     unreadable = len(wrong)
-    environments: dict[frozenset[str], Environment] = {}
+    environments = Environments(options.as_of)
     for path in paths:
-        found = _check(path, environments, options.as_of)
+        found = _check(path, environments)
         if found is None:
             unreadable += 1
             continue
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
         if options.env and options.format == "text":
-            _print_environment(path, environments, options.as_of)
+            _print_environment(path, environments)
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -87,7 +87,7 @@ def parser() -> Parser:
     return parser
 
 
-def _check(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> list[Diagnostic] | None:
+def _check(path: str, environments: Environments) -> list[Diagnostic] | None:
     """The findings of one file; None, after a line on stderr, when it cannot be read."""
     try:
         source, findings = read_source(path)
@@ -96,10 +96,8 @@ def _check(path: str, environments: dict[frozenset[str], Environment], as_of: da
         return None
     if findings:
         return findings
-    from flowdsl.cli.variables import environment_for
-
     try:
-        return environment_for(source, as_of=as_of, among=environments).check(source)
+        return environments.of(source).check(source)
     except UsageError as error:  # of the settings file beside it
         _complain(f"{path}: {error}")
         return None
@@ -109,14 +107,13 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_environment(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
+def _print_environment(path: str, environments: Environments) -> None:
     """Prints which secret of a file goes to which host, and what a real run lacks."""
     from flowdsl.cli.destinations import destinations
     from flowdsl.cli.needs import needs
-    from flowdsl.cli.variables import environment_for
 
     source, _ = read_source(path)
-    environment = environment_for(source, as_of=as_of, among=environments)
+    environment = environments.of(source)
     file, _, settings, _ = environment._check(source, ())
     documents = file.documents if file is not None else ()
     for secret, host, place in destinations(documents, settings.services):

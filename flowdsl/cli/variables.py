@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.secrets.plain import names_secret
 from flowdsl.settings.files import settings_file
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from flowdsl.source import Source
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = r"[A-Za-z_]\w*"
 
 
 def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
@@ -42,19 +41,36 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(found)
 
 
-def environment_for(
-    source: Source, *, as_of: date | None = None, among: dict[frozenset[str], Environment]
-) -> Environment:
-    """What a file is checked against on the command line: one of those that are made already, or a new one."""
-    names = variables(source)
-    if names not in among:
-        among[names] = Environment(as_of=as_of, host=Host(env=names))
-    return among[names]
+class Environments:
+    """What the files of a command are checked against: for the files of a folder the same, and for folders too whose
+    templates may read the same variables."""
+
+    def __init__(self, as_of: date | None = None) -> None:
+        self._as_of = as_of
+        self._by_folder: dict[str, Environment] = {}
+        self._by_names: dict[frozenset[str], Environment] = {}
+
+    def of(self, source: Source) -> Environment:
+        """What this file is checked against.
+
+        Raises:
+            UsageError: of the settings file beside it.
+        """
+        folder = os.path.dirname(source.path)  # noqa: PTH120
+        found = self._by_folder.get(folder)
+        if found is None:
+            names = variables(source)
+            found = self._by_names.get(names)
+            if found is None:
+                found = self._by_names[names] = Environment(as_of=self._as_of, host=Host(env=names))
+            self._by_folder[folder] = found
+        return found
 
 
 def _check(where: str, name: object) -> None:
-
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise UsageError(f"{where}: `{name}` is not the name of an environment variable")
+    from flowdsl.secrets.plain import names_secret
+
     if names_secret(name):
         raise UsageError(f"{where}: {name} names a secret; read it with `{{{{ secret('{name}') }}}}`, which hides it")

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import re
 
-_STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+# Compiled when a text needs it, which few do.
+_STEERING = "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 # Lines and columns of their own are for whole texts: within a line, a break would begin one that looks like ours.
-_STEERING_IN_LINE = re.compile(f"[\t\n]|{_STEERING.pattern}")
+_STEERING_IN_LINE = f"[\t\n]|{_STEERING}"
 
 
 def visible(text: str) -> str:
     """The text with what steers a terminal shown as escapes; its line ends and tabs stay."""
     if text.isprintable():
         return str(text)
-    return _STEERING.sub(_escape, text)
+    return re.sub(_STEERING, _escape, text)
 
 
 def visible_line(text: str) -> str:
     """The text as a part of one line: its line ends and tabs are escapes too."""
     if text.isprintable():
         return str(text)
-    return _STEERING_IN_LINE.sub(_escape, text)
+    return re.sub(_STEERING_IN_LINE, _escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:

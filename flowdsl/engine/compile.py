@@ -107,12 +107,17 @@ class Compiler:
             steps,
             None if on_error is None else self.steps(on_error),
             None if outputs is None else {name: self.resolver(node) for name, node in outputs.items()},
-            Namespaces(document, self.resolver) if document.scopes or document.imports else None,
+            self._namespaces(),
             self.steps,
             self.registry.step_class,
             marks=self.taint,
             writes_files=self.writes_files,
         )
+
+    def _namespaces(self) -> Namespaces | None:
+        if not (self.document.scopes or self.document.imports):
+            return None
+        return Namespaces(self.document, self.resolver, self.limits.template.max_seconds)
 
     def steps(self, steps: Iterable[StepNode]) -> tuple[CompiledStep, ...]:
         """A list of steps, compiled."""

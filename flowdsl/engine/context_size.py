@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from flowdsl.errors import LimitExceeded
 
@@ -30,12 +30,12 @@ class ContextSize:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._written = 0
-        self._frames: WeakSet[Any] = WeakSet()
+        self._frames: set[ReferenceType[Any]] = set()
         self._held: dict[int, Any] = {}
 
     def branch(self, frame: Any) -> None:
         """Takes in the FlowContext of a branch, for as long as the branch is used."""
-        self._frames.add(frame)
+        self._frames.add(ref(frame, self._frames.discard))
 
     @contextmanager
     def holding(self, values: Any) -> Iterator[None]:
@@ -55,7 +55,8 @@ class ContextSize:
         self._written += _estimate(value)
         if self._written * 4 > self._limit:
             self._written = 0
-            size = measured([*(frame.context for frame in self._frames), *self._held.values()])
+            frames = [frame for each in self._frames if (frame := each()) is not None]
+            size = measured([*(frame.context for frame in frames), *self._held.values()])
             if size > self._limit:
                 raise LimitExceeded(
                     f"the values of the run take {size:,} bytes, more than the limit of {self._limit:,}",

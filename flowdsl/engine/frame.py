@@ -67,7 +67,7 @@ class Frame:
         self.invocation: Invocation = run.root
         self.depth = 0
         self.around: tuple[tuple[str, str] | int, ...] = ()
-        self.evaluating = Evaluation(run.limits.template.max_seconds)
+        self.evaluating = Evaluation()
         self.module: Module | None = None
         self.paid: Paid | None = None
         self.names = run.names
@@ -88,7 +88,7 @@ class Frame:
         """A frame that shares everything but the FlowContext, of which it has a shallow copy."""
         branch = copy(self)
         branch.context = dict(self.context)
-        branch.evaluating = Evaluation(self.run.limits.template.max_seconds)
+        branch.evaluating = Evaluation()
         branch.names = self.run.program.names_for(branch, self.module)
         self.run.size.branch(branch)
         return branch

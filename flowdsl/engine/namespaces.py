@@ -17,16 +17,16 @@ MAX_RESOLVED = 10_000
 
 
 class Evaluation(list[str]):
-    """The paths of the vars that are being resolved, each inside the one before it, and how many it were in all."""
+    """The paths of the vars that are being resolved, each inside the one before it, and how many it were in all.
 
-    def __init__(self, max_seconds: float) -> None:
-        super().__init__()
-        self._max_seconds = max_seconds
-        self._resolved = 0
-        self._deadline = 0.0
+    Every run and branch makes one, and few have vars.
+    """
 
-    def enter(self, path: str) -> None:
-        """Begins with one more var.
+    _resolved = 0
+    _deadline = 0.0
+
+    def enter(self, path: str, max_seconds: float) -> None:
+        """Begins with one more var; those that one reading takes in have so much time together.
 
         Raises:
             TemplateError: it is being resolved already; too many others were for the same reading; the time is up.
@@ -37,9 +37,9 @@ class Evaluation(list[str]):
         if not self:
             self._resolved, self._deadline = 0, 0.0
         elif not self._deadline:
-            self._deadline = thread_time() + self._max_seconds
+            self._deadline = thread_time() + max_seconds
         elif thread_time() > self._deadline:
-            raise limit_error("its vars take too long", f"{self._max_seconds:g} s")
+            raise limit_error("its vars take too long", f"{max_seconds:g} s")
         self._resolved += 1
         if self._resolved > MAX_RESOLVED:
             raise limit_error("its vars read too many others", f"{MAX_RESOLVED:,}")
@@ -66,9 +66,11 @@ class Reading(Protocol):
 
 
 class Namespaces:
-    """The blocks of a document, compiled; `names_for` binds them to whoever reads them."""
+    """The blocks of a document, compiled; `names_for` binds them to whoever reads them. What one reading of a var takes
+    in has `max_seconds`."""
 
-    def __init__(self, document: Document, compile: Callable[[Node], Resolver]) -> None:
+    def __init__(self, document: Document, compile: Callable[[Node], Resolver], max_seconds: float) -> None:
+        self.max_seconds = max_seconds
         self._document = document
         self._compile = compile
         self._vars: dict[int, dict[str, Resolver]] = {}
@@ -118,7 +120,7 @@ class LazyVars(Mapping[str, Any]):
         resolve = self._resolvers[name]
         reading, key = self._reading, f"{self._path}.{name}"
         evaluating = reading.evaluating
-        evaluating.enter(key)
+        evaluating.enter(key, self._namespaces.max_seconds)
         try:
             names = reading.names
             if self._module is not None:

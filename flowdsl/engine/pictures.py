@@ -9,7 +9,6 @@ interrupted, is named then.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +36,8 @@ _SMALL = 64 * 1024
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
+_TURN = threading.Condition()
+"""Held for a moment by whoever takes pictures to name, of any run: most runs make none, and pay for no lock."""
 
 
 class Place(Protocol):
@@ -85,7 +86,7 @@ class Pictures:
 
     def __init__(self, folder: str, level: str | None, run: str, document: Document, secrets: Secrets) -> None:
         self._given = folder
-        self.store = ImageStore(os.path.join(folder, ORIGINALS))  # noqa: PTH118  a run without pictures makes no path
+        self.store = ImageStore(f"{folder or '.'}/{ORIGINALS}")  # a run without pictures makes no path
         self.open: dict[int, Maker] = {}
         """The makers whose step still runs, by the id of its frame."""
         self.problems: list[str] = []
@@ -97,7 +98,6 @@ class Pictures:
         self._named: dict[int, dict[str, Any]] = {}
         self._files: dict[str, str] = {}
         self._orders: dict[int, tuple[Any, ...]] = {}
-        self._turn = threading.Condition()
         self._busy = 0
 
     @cached_property
@@ -135,7 +135,7 @@ class Pictures:
 
     def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
         """The same in this thread. A picture that has a name keeps it."""
-        with self._turn:
+        with _TURN:
             fresh = [image for image in images if id(image) not in self._named]
             self._named.update((id(image), {}) for image in fresh)
             self._busy += 1
@@ -143,9 +143,9 @@ class Pictures:
             for image in fresh:
                 self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
         finally:
-            with self._turn:
+            with _TURN:
                 self._busy -= 1
-                self._turn.notify_all()
+                _TURN.notify_all()
 
     def finish(self) -> None:
         """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
@@ -156,8 +156,8 @@ class Pictures:
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
         self.name_now(None, list(made))
-        with self._turn:
-            self._turn.wait_for(lambda: not self._busy)
+        with _TURN:
+            _TURN.wait_for(lambda: not self._busy)
         made.sort(key=lambda image: self._orders[id(image)])
         lines = [line for image in made if (line := self._named[id(image)])]
         try:

@@ -1,9 +1,9 @@
-"""Media type and size of an image, read from the first bytes of its file."""
+"""Media type and size of an image, read from the first bytes of its file, and whether its end is there."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 EXTENSIONS = {
     "image/png": "png",
@@ -25,6 +25,9 @@ _OTHERS = (
     ("Photoshop", "psd", b"8BPS"),
 )
 _LONGEST_BRANDS = 64
+_END_SIZE = 4096
+_PNG_END = b"IEND\xaeB`\x82"
+_JPEG_END = b"\xff\xd9"
 
 _XML_START = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 _LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)(?:px)?\s*")
@@ -71,6 +74,21 @@ def image_size(mime: str, head: bytes) -> ImageSize | None:
     """The size that the header of a file gives, or None when the bytes end before it or it gives none."""
     size = _READERS[mime](head)
     return size if size is not None and size.width > 0 and size.height > 0 else None
+
+
+def is_cut(mime: str, file: BinaryIO) -> bool:
+    """Whether the end of a PNG, JPEG or WebP file is missing; only a little in front of its end is looked at.
+
+    What stands behind the end is no fault. Neither mark occurs within the compressed pixels of a JPEG, or by chance in
+    those of a PNG.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_SIZE))
+    tail = file.read(_END_SIZE)
+    if mime == "image/webp":
+        file.seek(4)
+        return 8 + int.from_bytes(file.read(4), "little") > size
+    return (mime == "image/png" and _PNG_END not in tail) or (mime == "image/jpeg" and _JPEG_END not in tail)
 
 
 def _png(head: bytes) -> ImageSize | None:

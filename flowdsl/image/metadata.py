@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
+from flowdsl.image.formats import image_size, is_cut
+
 Piece = bytes | tuple[int, int]
 """A part of a file: new bytes, or from where up to where those of the original go on."""
 
@@ -58,11 +60,11 @@ def _text(value: str) -> str:
 def with_packet(mime: str, file: BinaryIO, xmp: bytes) -> list[Piece] | None:
     """The parts of a file with an XMP packet among them.
 
-    None for a file that is left alone: of another format, signed by C2PA, which a change would break, or with XMP of
-    the vendor's own.
+    None for a file that is left alone: of another format, signed by C2PA, which a change would break, with XMP of the
+    vendor's own, or without its end.
     """
     insert = _FORMATS.get(mime)
-    return None if insert is None else insert(file, xmp)
+    return None if insert is None or is_cut(mime, file) else insert(file, xmp)
 
 
 def _png(file: BinaryIO, xmp: bytes) -> list[Piece] | None:
@@ -164,8 +166,6 @@ def _webp_chunks(file: BinaryIO, end: int) -> Iterator[bytes]:
 
 def _webp_header(head: bytes) -> bytes | None:
     """The extended header for a plain file: that it has XMP, whether it has transparency, and its size."""
-    from flowdsl.image.formats import image_size
-
     size = image_size("image/webp", head)
     if size is None:
         return None

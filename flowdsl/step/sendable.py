@@ -11,8 +11,8 @@ from flowdsl.step.spec import is_templated
 
 _OWN = frozenset({"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"})
 # Source: RFC 9110, 5.6.2 (token) and 5.5 (field values).
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  of the grammar
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]"
 _LONGEST_LABEL = 63
 
 
@@ -41,7 +41,7 @@ def setting_problem(key: str, value: Any) -> Problem | None:
 
 def header_problem(name: Any, value: Any, sets: str) -> Unsendable | None:
     """What is wrong with one of the `headers`, or None; `sets` is who sends them and sets some itself."""
-    if not _TOKEN.fullmatch(str(name)):
+    if not re.fullmatch(_TOKEN, str(name)):
         return Unsendable(f"`headers` has the name {str(name)!r}, which no header can have")
     if str(name).lower() in _OWN:
         return Unsendable(f"`headers` has `{name}`, which {sets} sets itself", "leave it out")
@@ -49,7 +49,7 @@ def header_problem(name: Any, value: Any, sets: str) -> Unsendable | None:
         return None
     from flowdsl.template import to_text
 
-    if _CONTROL.search(to_text(value).strip()):
+    if re.search(_CONTROL, to_text(value).strip()):
         return Unsendable(f"the header `{name}` holds a character that a header cannot")
     return None
 

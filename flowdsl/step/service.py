@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from typing import Any
-from urllib.parse import urlsplit
 
 from flowdsl.step.problem import Problem, show
 
@@ -38,6 +37,8 @@ _PORTS = {"http": 80, "https": 443}
 
 def address_of(url: str) -> str:
     """Scheme, host and port of an address, in one spelling; what is no address stays as it is."""
+    from urllib.parse import urlsplit  # most checks see no address
+
     try:
         parts = urlsplit(url.strip())
         return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme)}"

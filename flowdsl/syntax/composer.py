@@ -53,7 +53,7 @@ class Composer:
     ) -> None:
         self.include = include
         self.foreign = foreign
-        self.hashes = _GLUED.search(source.text) is not None
+        self.hashes = " #" in source.text and _GLUED.search(source.text) is not None
         self.merges = "<<" in source.text
         self.measured = measured
         self.source = source

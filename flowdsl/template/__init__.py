@@ -76,6 +76,8 @@ def render(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO
 
     Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
+    if "flowContext" in context:
+        _refuse(text)
     found: str = _renders[text](context, names)
     return found
 
@@ -85,31 +87,26 @@ def evaluate(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _
 
     Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
     """
+    if "flowContext" in context:
+        _refuse(text)
     return _evaluates[text](context, names)
 
 
-def _of_context(text: str, compiled: _Compiled) -> _Compiled:
-    """The function of a template that refuses a map of roots in place of the FlowContext: there, `flowContext.x` would
-    look for an `x` beside `flowContext`, and find nothing."""
-    if "flowContext" not in text:
-        return compiled
+def _refuse(text: str) -> None:
+    """Refuses a map of roots in place of the FlowContext: there, `flowContext.x` would look for an `x` beside
+    `flowContext`, and find nothing."""
+    if "flowContext" in text:
+        from flowdsl.errors import UsageError
 
-    def rendered(context: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
-        if "flowContext" in context:
-            from flowdsl.errors import UsageError
-
-            raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
-        return compiled(context, names)
-
-    return rendered
+        raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
 
 
 def _rendered(text: str) -> _Compiled:
-    return _of_context(text, compile(parse(text), strict=False))
+    return compile(parse(text), strict=False)
 
 
 def _evaluated(text: str) -> _Compiled:
-    return _of_context(text, compile(parse(text), strict=False, native=True))
+    return compile(parse(text), strict=False, native=True)
 
 
 _renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)

@@ -53,8 +53,13 @@ class SecretNumber(float, Marked):
     __slots__ = ()
 
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
 def holds_secret(value: Any, depth: int = 0) -> bool:
     """Whether a value, which stands in `depth` others, is or holds secret text; below 20 nobody looks."""
+    if value.__class__ in _PLAIN:
+        return False
     if isinstance(value, Marked):
         return True
     if depth > 20:
@@ -62,7 +67,10 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple)):
         return any(holds_secret(item, depth + 1) for item in value)
     if isinstance(value, dict):
-        return any(isinstance(key, Marked) or holds_secret(item, depth + 1) for key, item in value.items())
+        for key, item in value.items():  # noqa: SIM110  asked of the inputs of every run
+            if isinstance(key, Marked) or holds_secret(item, depth + 1):
+                return True
+        return False
     if isinstance(value, Method):
         return any(holds_secret(target, depth + 1) for target in value.targets)
     return False

@@ -107,6 +107,27 @@ def test_a_jpeg_in_place_of_a_png_is_said(tmp_path: Path, notes: list[str]) -> N
     assert notes == ["other-format: PNG was asked for, and JPEG came"]
 
 
+@pytest.mark.parametrize("name", ["png", "jpg", "lossy.webp"])
+def test_a_picture_whose_end_did_not_come_is_kept_named_and_said_to_be_incomplete(
+    name: str, tmp_path: Path, notes: list[str]
+) -> None:
+    content, mime = PICTURES[name][:2]
+    result = run(f"{STEP}  output_format: {mime.partition('/')[2]}\n", data(content[:-20]), tmp_path, notes)
+    (image,) = result.images
+    text = f"{Path(image.path).name} is incomplete: the end of the file did not come"
+    assert Path(image.path).name.startswith("image-1.")
+    assert notes == [f"picture-incomplete: {text}"]
+    assert f"warning: {text}" in summary(result, simulated=False)
+    assert Path(image.path).read_bytes() == content[:-20]
+
+
+@pytest.mark.parametrize("name", ["png", "jpg", "lossy.webp"])
+def test_bytes_behind_the_end_of_a_picture_are_no_fault(name: str, tmp_path: Path, notes: list[str]) -> None:
+    content, mime = PICTURES[name][:2]
+    run(f"{STEP}  output_format: {mime.partition('/')[2]}\n", data(content + b"\0" * 30), tmp_path, notes)
+    assert notes == []
+
+
 def test_without_a_desktop_a_line_says_where_the_pictures_are(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

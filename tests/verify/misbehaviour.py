@@ -226,6 +226,12 @@ def bodies() -> Iterator[tuple[str, Case]]:
     yield "chunks", Case(raw(chunked(PICTURE[:50], PICTURE[50:])), 1, fails=False)
     yield "last chunk missing", Case(raw(chunked(PICTURE, end=b"")), 1)
     yield "a chunk of no size", Case(then(chunked(PICTURE, end=b""), later(b"zz\r\n")), 1)
+    for name, end in {
+        "of no size": b"zz\r\n", "of a size below 0": b"-1\r\n", "without its end": b"5\r\n{}{}{}{}\r\n",
+        "of a size beyond all": b"f" * 40 + b"\r\n", "cut in its size": b"5",
+    }.items():  # fmt: skip
+        yield f"a chunk {name} with the picture", Case(raw(chunked(PICTURE, end=end)), 1)
+    yield "a broken trailer with the picture", Case(raw(chunked(PICTURE, end=b"0\r\nno trailer\r\n\r\n")), 1)
     yield "gzip", Case(raw(whole(gzip.compress(PICTURE), headers="content-encoding: gzip\r\n")), 1, fails=False)
     broken = gzip.compress(PICTURE)[:-12] + b"x" * 12
     yield "gzip with a broken end", Case(raw(whole(broken, headers="content-encoding: gzip\r\n")))

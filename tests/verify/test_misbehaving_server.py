@@ -136,14 +136,18 @@ def problems_of(name: str, folder: Path, run: dict[str, Any], orders: int) -> It
         yield f"it took {run['elapsed_s']:.1f} s"
     if run["memory"] > MOST_MEMORY:
         yield f"it took {run['memory'] / 1e6:.0f} MB"
-    kept = {path.read_bytes(): path.name for path in (folder / "out").rglob("*.png") if path.is_file()}
-    whole = [content for content in kept if content in GOOD]
+    kept = list((folder / "out" / ".originals").glob("*.png"))
+    whole = [path for path in kept if path.read_bytes() in GOOD]
     if len(whole) < case.good:
         yield f"{len(whole)} of {case.good} good pictures are kept"
-    for content in kept:
-        names = [path.name for path in (folder / "out").rglob("*.png") if path.read_bytes() == content]
+    manifest = folder / "out" / "manifest.json"
+    listed = json.loads(manifest.read_bytes())["images"] if manifest.exists() else []
+    for path in kept:
+        names = [
+            line["file"] for line in listed if line["sha256"] == path.stem and (folder / "out" / line["file"]).exists()
+        ]
         if not any(name in text for name in names):
-            yield f"{names} is not named"
+            yield f"{path.name} is not named: {names}"
 
 
 def test_there_are_88_ways_and_more() -> None:

@@ -243,10 +243,15 @@ def _nothing(names: Names, step: StepNode, ports: list[Port], state: State) -> N
 
 def _prompt(names: Names, step: StepNode, state: State) -> None:
     """Looks at the input that a step of a service reads when the author gives no key that stands in for it."""
-    port = next((port for port in step.spec.inputs if port.instead), None)
-    if port is None or any(named.type == port.type for named in step.inputs):
+    for port in step.spec.inputs:
+        if port.instead:
+            break
+    else:
         return
-    if any(key in step.keys for key in port.instead):
+    for key in port.instead:
+        if key in step.keys:
+            return
+    if step.inputs and any(named.type == port.type for named in step.inputs):
         return
     entry = state.get(port.type)
     if entry is None:

@@ -18,7 +18,7 @@ from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described, origin_of, unexpected
+from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import LinkedImage, Received
@@ -194,9 +194,11 @@ class _Generation:
             origin = origin_of(each.request, self._endpoint)
             origin = origin._replace(request_id=each.response.request_id, cost_usd=own)
             await self._ctx.name_images(each.images, origin)
+        images = [image for each in purchases for image in each.images]
+        for text in incomplete(images):
+            self._ctx.note("picture-incomplete", text)
         if failures:
             raise self._failure(failures, attempts)
-        images = [image for each in purchases for image in each.images]
         for each in purchases:
             for text in unexpected(each.request, each.images):
                 self._ctx.note("other-format", text)

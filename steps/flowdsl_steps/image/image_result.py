@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from flowdsl.image.formats import is_cut
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image
 from flowdsl_steps.image.request import ImageRequest
@@ -62,6 +64,14 @@ def unexpected(request: ImageRequest, images: Iterable[Image]) -> Iterator[str]:
             yield f"{asked}, and {came} came{'; ' if held else ''}{held}"
         elif held:
             yield f"the SVG is active: {held}"
+
+
+def incomplete(images: Iterable[Image]) -> Iterator[str]:
+    """Which pictures came without the end of their file. They are kept: much of one can be seen."""
+    for image in images:
+        with Path(image.original).open("rb") as file:
+            if is_cut(image.mime, file):
+                yield f"{Path(image.path).name} is incomplete: the end of the file did not come"
 
 
 def _scripts(image: Image) -> tuple[str, ...]:
