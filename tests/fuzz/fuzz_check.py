@@ -60,7 +60,9 @@ def _stub(cls: type[flowdsl.Step]) -> type[flowdsl.Step]:
 
     body = {"run": run, "compile": classmethod(lambda own, site: None), "__module__": __name__, "__doc__": cls.__doc__}
     metaclass: Any = type(cls)
-    made: type[flowdsl.Step] = metaclass(f"Stub{cls.__name__}", (cls,), body, name=spec.name, aliases=spec.aliases)
+    made: type[flowdsl.Step] = metaclass(
+        f"Stub{cls.__name__}", (cls,), body, name=spec.name, aliases=spec.aliases, replaces=True
+    )
     return made
 
 
@@ -100,7 +102,7 @@ class Fuzzer:
         self.counts["accepted"] += 1
         for action in _actions(self.environment, source):
             flow = self.environment.load(source, action=action)
-            flow._compiled()
+            flow.prepare()
             self._run(flow)
 
     def _run(self, flow: flowdsl.Flow) -> None:
