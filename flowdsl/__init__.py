@@ -39,7 +39,7 @@ _HOMES = {
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",
     "step.signals": "Signal",
-    "step.spec": "Condition Deferred Expression Port Prompt Reads Verbatim",
+    "step.spec": "Condition Deferred Expression InFile Port Prompt Reads Secrets Verbatim",
     "step.step": "Branch Step StepContext Written",
     "values": "Blob ErrorValue",
 }

@@ -88,9 +88,11 @@ from flowdsl.step.signals import Signal as Signal
 from flowdsl.step.spec import Condition as Condition
 from flowdsl.step.spec import Deferred as Deferred
 from flowdsl.step.spec import Expression as Expression
+from flowdsl.step.spec import InFile as InFile
 from flowdsl.step.spec import Port as Port
 from flowdsl.step.spec import Prompt as Prompt
 from flowdsl.step.spec import Reads as Reads
+from flowdsl.step.spec import Secrets as Secrets
 from flowdsl.step.spec import Verbatim as Verbatim
 from flowdsl.step.step import Branch as Branch
 from flowdsl.step.step import Step as Step

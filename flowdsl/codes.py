@@ -112,6 +112,7 @@ FINDINGS = (
         "warning",
         "A file names a host that keys of the environment are not sent to, and no key.",
     ),
+    Code("same-file-name", "note", "A loop gives its files one name, and they get numbers."),
     Code("outside-output", "error", "A folder lies outside the output folder."),
     Code("not-a-file-name", "error", "A text cannot be the name of a file, or not as it is meant.", also=("warning",)),
     Code("invalid-header", "error", "A name or value cannot be an HTTP header, or is set by flowdsl itself."),

@@ -54,7 +54,8 @@ class Environment(Unchanging):
     others; `autoescape` makes templates escape for HTML what they print, except what `safe` marks; `allow_endpoints`
     are addresses that keys which no file names may go to; `settings` is the settings file (default: the nearest
     `flowdsl.toml` of the project and the user's own; None: no file is read); `environ` holds the environment variables
-    (default: those of the process; `{}`: none counts).
+    (default: those of the process; `{}`: none counts); `severities` gives findings another severity: code → `error`,
+    `warning`, `note` or `off`. What is an error stays one.
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
@@ -76,6 +77,7 @@ class Environment(Unchanging):
         "overrides",
         "services",
         "settings",
+        "severities",
         "steps",
         "storage",
     )
@@ -91,6 +93,7 @@ class Environment(Unchanging):
     allow_endpoints: tuple[str, ...]
     settings: str | None
     environ: Mapping[str, str] | None
+    severities: Mapping[str, str]
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
 
@@ -108,6 +111,7 @@ class Environment(Unchanging):
         allow_endpoints: Iterable[str] = (),
         settings: str | os.PathLike[str] | None = PROJECT_FILE,
         environ: Mapping[str, str] | None = None,
+        severities: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -126,6 +130,12 @@ class Environment(Unchanging):
             raise UsageError(f"allow_endpoints takes a list of addresses: allow_endpoints=[{allow_endpoints!r}]")
         self._set(allow_endpoints=tuple(allow_endpoints), environ=None if environ is None else frozen(environ))
         self._set(settings=None if settings is None else os.fspath(settings))
+        expect("severities", severities, Mapping, "a dict")
+        if severities:
+            from flowdsl.settings.severities import checked_severities
+
+            checked_severities("Environment", severities)
+        self._set(severities=frozen(severities or {}))
         self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={})
 
     @property
@@ -213,6 +223,17 @@ class Environment(Unchanging):
     def _check(
         self, flow: FlowText, declare: Iterable[str]
     ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
+        """What a flow is, its findings with the severities that were set, the settings that count, and its files."""
+        file, diagnostics, settings, files = self._found(flow, declare)
+        if settings.severities:
+            from flowdsl.settings.severities import with_severities
+
+            diagnostics = with_severities(diagnostics, settings.severities)
+        return file, diagnostics, settings, files
+
+    def _found(
+        self, flow: FlowText, declare: Iterable[str]
+    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
         source, diagnostics = _source(flow)
         settings, files = self._in_force(source), Files(source)
         if diagnostics:
@@ -244,6 +265,7 @@ class Environment(Unchanging):
             environ=self.environ,
             endpoints=self.allow_endpoints,
             limits=self.limits,
+            given_severities=self.severities,
         )
 
     def __reduce__(self) -> NoReturn:

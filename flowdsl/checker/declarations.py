@@ -119,15 +119,17 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             fix = _setting_fix(problem, value)
             findings.add(problem.code, problem.message, _at(value, problem.inside), hint=problem.hint, fixes=[fix])
         if value.kind == "map":
-            _check_headers(value, findings)
+            check_plain_secrets(value, findings)
 
 
-def _check_headers(headers: Node, findings: Findings) -> None:
-    """Reports each header whose value is a key in plain text; a scheme such as `Bearer` stays in front of it."""
-    from flowdsl.secrets.plain import names_secret
+def check_plain_secrets(headers: Node, findings: Findings) -> None:
+    """Reports each header, or other entry of a map, whose value is a key in plain text; a scheme such as `Bearer` stays
+    in front of it."""
+    from flowdsl.secrets.plain import may_be_secret
 
     for name, header in headers.value.items():
-        if isinstance(header.value, str) and header.value and not is_templated(header.value) and names_secret(name):
+        text = header.value
+        if isinstance(text, str) and text and not is_templated(text) and may_be_secret(name, text):
             header.source.conceal(header.span.start, header.span.end)
             scheme, blank, _ = header.value.rpartition(" ")
             _plain_secret(

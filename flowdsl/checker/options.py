@@ -43,6 +43,11 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
     if not (spec.rules or spec.service is not None or spec.keys):
         return
     options = Options(spec.name, given, spec.defaults)
+    for name in spec.secrets:
+        if name in step.keys and step.keys[name].kind == "map":
+            from flowdsl.checker.declarations import check_plain_secrets
+
+            check_plain_secrets(step.keys[name], findings)
     if spec.service is not None:
         options = _with_service(options, step, document, findings)
     known = len(findings.diagnostics)

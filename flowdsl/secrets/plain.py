@@ -67,6 +67,11 @@ def names_secret(name: str) -> bool:
     return nearest(name, _SPELT) is not None
 
 
+def may_be_secret(name: str, value: str) -> bool:
+    """Whether a text behind a name is a secret: by the name, or as a `key` that looks like one."""
+    return names_secret(name) or (name.lower() == "key" and _MAYBE_A_KEY.fullmatch(value) is not None)
+
+
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Spans in order, with those that overlap made one."""
     whole: list[tuple[int, int]] = []

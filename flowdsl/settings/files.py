@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env")
-_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints")
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "severity")
+_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 
@@ -132,6 +132,19 @@ def texts(settings: Settings | None, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{settings[0] if settings else ''}: {name} must be a list of texts")
     return value
+
+
+def severities(settings: Settings | None) -> Mapping[str, str]:
+    """The severities that a file gives to findings.
+
+    Raises:
+        UsageError: see `checked_severities`.
+    """
+    if settings is None or "severity" not in settings[1]:
+        return {}
+    from flowdsl.settings.severities import checked_severities
+
+    return checked_severities(settings[0], settings[1]["severity"])
 
 
 def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:

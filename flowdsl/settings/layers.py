@@ -17,6 +17,7 @@ from flowdsl.settings.files import (
     named_file,
     plain_settings,
     settings_file,
+    severities,
     texts,
     unheeded,
     user_file,
@@ -31,13 +32,14 @@ USER = "the user's settings"
 
 
 class InForce(NamedTuple):
-    """Settings of services, the limits of a run, what is wrong with the project's settings file, and how much it lets
-    the files of pictures say (None: it does not say)."""
+    """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets the
+    files of pictures say (None: it does not say), and the severities of findings that were set."""
 
     services: ServiceLayers
     limits: Limits
     findings: list[Diagnostic]
     metadata: str | None
+    severities: Mapping[str, str]
 
 
 def in_force(
@@ -49,6 +51,7 @@ def in_force(
     environ: Mapping[str, str] | None,
     endpoints: Iterable[str],
     limits: Limits,
+    given_severities: Mapping[str, str],
 ) -> InForce:
     """What counts for a flow in a folder; `settings` is the settings file that the host names, `PROJECT_FILE` for the
     nearest one of the project and the user's own, None for none at all.
@@ -72,7 +75,9 @@ def in_force(
         findings.append(unheeded(project[0], "private_addresses"))
     allowed = (*endpoints, *texts(user, "allow_endpoints"))
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
-    return InForce(made, lowered, findings, choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA))
+    metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
+    set_severities = {**severities(project), **severities(user), **given_severities}
+    return InForce(made, lowered, findings, metadata, set_severities)
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

@@ -16,7 +16,8 @@ class Key(NamedTuple):
     `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.
     `names` are what a deferred template can read beside the names of every template. `reads` are the types of what the
     step can work on, when a text of this key can be the FlowContext path that holds it. `secret` marks a setting of a
-    service entry whose value is never shown.
+    service entry whose value is never shown; in a step, a map that may hold keys of a service. `file` says what of a
+    file the value becomes, and `differs` which of `names` differ from file to file, see `InFile`.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Key(NamedTuple):
     names: tuple[str, ...] = ()
     secret: bool = False
     reads: tuple[str, ...] = ()
+    file: str = ""
+    differs: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""

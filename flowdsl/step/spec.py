@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from flowdsl.errors import PluginError
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
 from flowdsl.step.problem import Problem
@@ -21,10 +22,12 @@ __all__ = [
     "Condition",
     "Deferred",
     "Expression",
+    "InFile",
     "Key",
     "Port",
     "Prompt",
     "Reads",
+    "Secrets",
     "StepSpec",
     "Verbatim",
     "is_templated",
@@ -100,6 +103,35 @@ class Reads:
         return f"Reads({', '.join(map(repr, self.types))})"
 
 
+class InFile:
+    """Marks a field that becomes part of a file: its content, its `name`, or the name of its `folder`.
+
+    A secret must not reach it, and a name that is the same in each iteration of a loop is worth a note; `differs` are
+    names of a `Deferred` field that make it another one for each file.
+    """
+
+    PARTS = ("content", "name", "folder")
+    __slots__ = ("differs", "part")
+
+    def __init__(self, part: str = "content", *, differs: tuple[str, ...] = ()) -> None:
+        if part not in self.PARTS:
+            raise PluginError(f"InFile takes one of {', '.join(self.PARTS)}, not {part!r}")
+        self.part = part
+        self.differs = differs
+
+    def __repr__(self) -> str:
+        return f"InFile({self.part!r})"
+
+
+class Secrets:
+    """Marks a map such as headers, in which keys of a service are often written: one in plain text is a finding."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secrets()"
+
+
 class Port(NamedTuple):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
     it. `instead` names the keys that stand in for an input: when one is given, the input is not read. `counted_by`
@@ -146,6 +178,7 @@ class StepSpec:
         "qualname",
         "resolved_late",
         "rules",
+        "secrets",
         "service",
         "sets_other_keys",
         "summary",
@@ -197,6 +230,8 @@ class StepSpec:
         say when."""
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
+        self.secrets = tuple(key.name for key in self.keys.values() if key.secret)
+        """The options that are marked `Secrets`."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)
         self._limits = tuple(rule for rule in rules if type(rule) is Limit)
         self._between = tuple(rule for rule in rules if type(rule) is not Limit)

@@ -21,7 +21,19 @@ from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import Check, Rule
 from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import Condition, Deferred, Expression, Key, Port, Prompt, Reads, StepSpec, Verbatim
+from flowdsl.step.spec import (
+    Condition,
+    Deferred,
+    Expression,
+    InFile,
+    Key,
+    Port,
+    Prompt,
+    Reads,
+    Secrets,
+    StepSpec,
+    Verbatim,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -359,6 +371,9 @@ def _key(field: str, info: FieldInfo) -> Key:
         prompt=any(isinstance(mark, Prompt) for mark in marks),
         names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
         reads=tuple(type for mark in marks if isinstance(mark, Reads) for type in mark.types),
+        file=next((mark.part for mark in marks if isinstance(mark, InFile)), ""),
+        differs=next((mark.differs for mark in marks if isinstance(mark, InFile)), ()),
+        secret=any(isinstance(mark, Secrets) for mark in marks),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,
     )

@@ -44,7 +44,7 @@ SERVICES = {
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_s1_no_finding_shows_a_key_of_the_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_finding_shows_a_key_of_the_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.flow.yaml"
     path.write_text(SERVICES[name])
     main(["validate", str(path)])
@@ -57,7 +57,7 @@ def test_s1_no_finding_shows_a_key_of_the_file(name: str, tmp_path: Path, capsys
     assert "unter" not in repr(found) + "".join(f"{finding.message}{finding.hint}" for finding in found)
 
 
-def test_s1_marks_stand_under_what_they_mean() -> None:
+def test_marks_stand_under_what_they_mean() -> None:
     source = Source("a: {apiKey: hunter22, b: 1, c: x}")
     spans = [source.text.index(text) for text in ("apiKey", "hunter22", "b:", "x}")]
     shown = [render([Diagnostic("unknown-key", "m", flowdsl.Span(source, at, at + 1))]).splitlines() for at in spans]
@@ -65,7 +65,7 @@ def test_s1_marks_stand_under_what_they_mean() -> None:
     assert [lines[1][lines[2].index("^")] for lines in shown] == ["a", "*", "b", "x"]
 
 
-def test_s1_a_header_with_a_key_is_a_finding_with_a_fix() -> None:
+def test_a_header_with_a_key_is_a_finding_with_a_fix() -> None:
     headers = f'{{Authorization: Bearer {KEY}, X-Trace: a, Cookie: "{{{{ x }}}}"}}'
     text = f"services:\n  A: {{provider: openai, headers: {headers}}}{STEPS}"
     found = [finding for finding in flowdsl.check(Source(text)) if finding.code == "plain-secret"]
@@ -77,7 +77,7 @@ def test_s1_a_header_with_a_key_is_a_finding_with_a_fix() -> None:
     "setting", ["apiKey = 'KEY'", 'headers = {Authorization = "Bearer KEY"}'], ids=["key", "header"]
 )
 @pytest.mark.parametrize("file", ["flowdsl.toml", "pyproject.toml"], ids=["flowdsl-toml", "pyproject"])
-def test_s1_a_key_in_the_settings_file_is_a_finding(
+def test_a_key_in_the_settings_file_is_a_finding(
     file: str, setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head = "[services.A]" if file == "flowdsl.toml" else "[tool.flowdsl.services.A]"
@@ -91,7 +91,7 @@ def test_s1_a_key_in_the_settings_file_is_a_finding(
     assert KEY not in json.dumps(findings) + capsys.readouterr().out
 
 
-def test_s1_explain_shows_no_key_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_shows_no_key_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.flow.yaml"
     path.write_text(f"flow:\n  - step: REST\n    url: http://h/\n    headers: {{Authorization: Bearer {KEY}}}\n")
     main(["explain", f"{path}:2"])
@@ -101,7 +101,7 @@ def test_s1_explain_shows_no_key_of_the_file(tmp_path: Path, capsys: pytest.Capt
     assert KEY not in shown
 
 
-def test_s1_keys_of_the_language_name_no_secret() -> None:
+def test_keys_of_the_language_name_no_secret() -> None:
     specs = [installed().spec(name) for name in installed()]
     keys = {key for spec in specs if spec is not None for key in spec.keys}
     assert [key for key in sorted(keys) if names_secret(key)] == []
@@ -111,5 +111,27 @@ def test_s1_keys_of_the_language_name_no_secret() -> None:
     "line",
     ["apiKey: \"{{ secret('A') }}\"", "apiKey: '{{ x }}'", "outputKey: posters", "maxTokens: 100", "token: true"],
 )
-def test_s1_what_is_no_secret_is_shown(line: str) -> None:
+def test_what_is_no_secret_is_shown(line: str) -> None:
     assert plain_secrets(f"a:\n  {line}\n  text: Bearer bonds and basic training\n") == []
+
+
+@pytest.mark.parametrize(
+    ("option", "found"),
+    [
+        ("headers: {Authorization: Bearer KEY, X-Api-Key: KEY, Accept: text/plain}", ["Authorization", "X-Api-Key"]),
+        ("headers: {api-key: \"{{ secret('A') }}\"}", []),
+        ("parameters: {key: KEY-0123456789, page: 1, sort_key: city, api_key: KEY}", ["key", "api_key"]),
+        ("parameters: {key: city}", []),
+        ("method: POST, formData: {password: KEY, maxTokens: many}", ["password"]),
+        ("method: POST, body: {client_secret: KEY, name: a}", ["client_secret"]),
+    ],
+    ids=["headers", "a secret that is read", "query parameters", "a plain key", "form", "body"],
+)
+def test_a_key_in_a_request_of_a_step_is_a_finding(option: str, found: list[str]) -> None:
+    text = f"flow:\n  - {{step: REST, url: 'https://example.com/', {option.replace('KEY', KEY)}}}\n"
+    findings = [finding for finding in flowdsl.check(Source(text)) if finding.code == "plain-secret"]
+    assert [finding.message.split("`")[1] for finding in findings] == found
+    for finding in findings:
+        mended = flowdsl.check(Source(flowdsl.diagnostics.fixed(finding.span.source, finding.fixes[0])))
+        assert len([each for each in mended if each.code == "plain-secret"]) == len(found) - 1
+        assert KEY not in render([finding])

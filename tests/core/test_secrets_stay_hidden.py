@@ -271,7 +271,7 @@ def test_errors_that_cause_each_other_end_a_run_that_knows_a_secret(monkeypatch:
         flowdsl.run(flow, environment=flowdsl.Environment(steps=[Circle]))
 
 
-def test_s3_the_name_of_an_emitted_event_is_hidden_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_an_emitted_event_is_hidden_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "tok-1234567890")
     recorder, told = Recorder(), list[tuple[str, Any]]()
     flow = "- step: EMIT_EVENT\n  name: \"{{ secret('TOKEN') }}\"\n  payload: {a: 1}\n"
@@ -281,7 +281,7 @@ def test_s3_the_name_of_an_emitted_event_is_hidden_everywhere(monkeypatch: pytes
     assert [name for name, _ in told] == ["***"]
 
 
-def test_s2_the_summary_of_a_run_hides_what_json_hides() -> None:
+def test_the_summary_of_a_run_hides_what_json_hides() -> None:
     secrets = Secrets(lambda name: None)
     secrets.add("tok-1234567890")
     result = flowdsl.Result({"key": {"deep": ["say tok-1234567890"]}}, {}, None, 0.0, 1, secrets.hide_in)

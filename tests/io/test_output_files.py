@@ -390,3 +390,63 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_paid(step: 
         assert simulator.request_count == 0
     assert str(caught.value) == f"the output folder {tmp_path}/output cannot be written to: File exists"
     assert not caught.value.charge_possible
+
+
+@pytest.mark.parametrize(
+    "options, where",
+    [
+        ("in: key, filename: a.txt", "a file"),
+        ('in: "x {{ flowContext.key }}", filename: a.txt', "a file"),
+        ('in: x, filename: "{{ flowContext.key }}.txt"', "the name of a file"),
+        ('in: x, filename: a.txt, directory: "d/{{ flowContext.key }}"', "the name of a folder"),
+    ],
+    ids=["path", "text", "name", "folder"],
+)
+def test_a_secret_in_a_file_or_its_name_is_found_before_the_run(options: str, where: str) -> None:
+    flow = f"""\
+- step: SET
+  key: "{{{{ secret('MY_KEY') }}}}"
+- {{step: DOWNLOAD, {options}}}
+"""
+    assert [(found.code, found.message) for found in flowdsl.check(flow)] == [
+        ("secret-leak", f"a secret can reach {where}")
+    ]
+
+
+def test_a_secret_that_a_download_takes_without_a_key_is_found() -> None:
+    flow = "- step: SET\n  text: \"{{ secret('MY_KEY') }}\"\n- {step: DOWNLOAD, filename: a.txt}\n"
+    assert [found.code for found in flowdsl.check(flow)] == ["secret-leak"]
+
+
+@pytest.mark.parametrize(
+    "filename, noted",
+    [
+        ("boat", True),
+        ("boat-{{ index }}", True),
+        ("boat-{{ inputs.city }}", True),
+        ("boat-{{ flowContext.boat }}", False),
+        ("boat-{{ flowContext.boat_index }}", False),
+        ("boat-{{ flowContext.nick }}", False),
+        ("boat-{{ sha256 }}", False),
+        ("boat-{{ random(9) }}", False),
+    ],
+    ids=["plain", "picture number", "input", "item", "number", "set in the loop", "hash", "function"],
+)
+def test_a_file_name_that_is_the_same_in_each_iteration_is_noted(filename: str, noted: bool) -> None:
+    flow = f"""\
+inputs: {{city: {{type: string, default: Lisbon}}}}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: A boat
+  - step: FOR
+    items: [red, blue]
+    var: boat
+    do:
+      - step: SET
+        nick: "{{{{ flowContext.boat }}}}"
+      - step: SAVE_IMAGES
+        filename: "{filename}"
+"""
+    found = [each.severity for each in flowdsl.check(flow) if each.code == "same-file-name"]
+    assert found == ["note"] * noted

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.checker.flow.state import Entry, State, Unset
-from flowdsl.checker.flow.step_inputs import check_inputs, counted, leaks, source_type
+from flowdsl.checker.flow.step_inputs import FILE_PARTS, check_inputs, counted, leaks, source_type
 from flowdsl.checker.names.name_resolution import Names
 from flowdsl.checker.types.kinds import (
     ALL,
@@ -167,7 +167,9 @@ class AbstractRun:
         if key.verbatim:
             return of_value(node.plain())
         if key.reads:
-            return source_type(self.names, step, key, node, state)
+            type = source_type(self.names, step, key, node, state)
+            self._exposed(key, node, type)
+            return type
         if key.expression:
             if not isinstance(node.value, str):
                 return ANY
@@ -183,9 +185,13 @@ class AbstractRun:
             type = self.names.option(node, state, key.condition)
         if key.type in FITTING and node.kind == "scalar":
             self._fits(key, node, type)
-        if key.prompt and type.kinds & SECRET:
-            self.leaks(node, "the prompt")
+        self._exposed(key, node, type)
         return type
+
+    def _exposed(self, key: Key, node: Node, type: Type) -> None:
+        """Reports a secret that an option sends to a model, or writes into a file."""
+        if type.kinds & SECRET and (key.prompt or key.file):
+            self.leaks(node, FILE_PARTS[key.file] if key.file else "the prompt")
 
     def leaks(self, node: Node, where: str) -> None:
         """Reports that a secret can come to `where`, a word such as `the prompt`."""

@@ -1,4 +1,4 @@
-"""Loops that pay for pictures and keep only those of the last iteration."""
+"""Loops that pay for pictures and keep only those of the last iteration, or give the files of all of them one name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from flowdsl.checker.findings import Findings
 from flowdsl.document.document import StepNode
-from flowdsl.step.flow_shapes import Loop
+from flowdsl.document.symbols import WHOLE
+from flowdsl.step.flow_shapes import Call, Loop
+from flowdsl.syntax.node import Node
+from flowdsl.template import parse
 
 IMAGES = "imageList"
 """The type of the output that is pictures."""
@@ -20,7 +23,51 @@ def check_loops(steps: Iterable[StepNode], findings: Findings) -> None:
         for block in step.blocks:
             if isinstance(flow, Loop) and block.key == flow.body and flow.collect and not step.given(flow.collect):
                 _check_body(step, flow.collect, block.steps, findings)
+            if isinstance(flow, Loop) and block.key == flow.body:
+                _check_names(step, block.steps, findings)
             check_loops(block.steps, findings)
+
+
+def _check_names(loop: StepNode, body: tuple[StepNode, ...], findings: Findings) -> None:
+    """Notes each file in a loop whose name reads nothing that differs between its iterations; an inner loop notes its
+    own. What a called flow sets is not looked for."""
+    inside = list(_every(body))
+    if any(isinstance(step.spec.flow, Call) for step in inside):
+        return
+    changing = {name for step in (loop, *inside) for name, _ in step.writes()}
+    for step in _every(body, loops=False):
+        for name, node in step.keys.items():
+            key = step.spec.keys.get(name)
+            if key is None or key.file != "name" or not _is_fixed(node, changing, key.names, key.differs):
+                continue
+            item = loop.item() or loop.index()
+            reading = (
+                f" that reads `flowContext.{item[0]}`" if item is not None else " that reads what the loop changes"
+            )
+            message = f"`{name}` reads nothing of the {loop.spec.name} around it: the second file gets a number, `-2`"
+            findings.add("same-file-name", message, node, hint=f"write a name{reading}")
+
+
+def _is_fixed(node: Node, changing: set[str], names: tuple[str, ...], differs: tuple[str, ...]) -> bool:
+    """Whether a text is the same in each iteration: it reads inputs and what no step of the loop sets, and no more."""
+    if not isinstance(node.value, str):
+        return False
+    for reference in parse(node.value).references:
+        first = next(iter(reference.path), WHOLE) if reference.root == "flowContext" else reference.root
+        if reference.root in names and reference.root not in changing:
+            if reference.root in differs:
+                return False
+        elif reference.root != "inputs" and (reference.root != "flowContext" or first == WHOLE or first in changing):
+            return False
+    return True
+
+
+def _every(steps: Iterable[StepNode], *, loops: bool = True) -> Iterator[StepNode]:
+    """Steps and those inside them, without the insides of loops unless they are asked for."""
+    for step in steps:
+        yield step
+        for block in step.blocks if loops or not isinstance(step.spec.flow, Loop) else ():
+            yield from _every(block.steps, loops=loops)
 
 
 def _check_body(loop: StepNode, collect: tuple[str, ...], body: tuple[StepNode, ...], findings: Findings) -> None:

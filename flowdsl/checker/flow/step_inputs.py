@@ -54,6 +54,10 @@ READ: Final = {
 _PATH: Final = re.compile(CONTEXT_PATH.replace("$", r"\Z"))
 
 
+FILE_PARTS: Final = {"content": "a file", "name": "the name of a file", "folder": "the name of a folder"}
+"""What an option that is marked `InFile` becomes, in words."""
+
+
 def check_inputs(names: Names, step: StepNode, state: State) -> None:
     """Looks at what a step reads from the FlowContext by itself: the inputs that the author names, and the others."""
     for port in step.inputs:
@@ -223,6 +227,8 @@ def _ports(names: Names, step: StepNode, state: State) -> None:
     if not any(entry.always for _, entry in entries):
         names.maybe(entries[0][0].type, entries[0][1], step.name_node.span)
     key = next((step.spec.keys[name] for port in ports for name in port.instead if name in step.spec.keys), None)
+    if key is not None and key.file and any(entry.type.kinds & SECRET for _, entry in entries):
+        leaks(names.findings, step.name_node, FILE_PARTS[key.file])
     if key is not None and len(entries) == len(ports) == 1:
         _fits(names, step, key, entries[0][1].type, step.name_node, f"`{entries[0][0].type}`")
 

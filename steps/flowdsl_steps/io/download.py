@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from flowdsl import Blob, Image, Port, Reads, Step, StepContext, StepError
+from flowdsl import Blob, Image, InFile, Port, Reads, Step, StepContext, StepError
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.data.source import read_source
@@ -47,13 +47,13 @@ class Download(
 
     writes_files: ClassVar[bool] = True
 
-    filename: str = Field(min_length=1)
+    filename: Annotated[str, InFile("name")] = Field(min_length=1)
     """The name of the file, without folders."""
     contentType: str | None = None
     """The media type; without it that of the value. A text type asks for the input `text`."""
-    in_: Annotated[Any, Reads()] = Field(default=None, alias="in")
+    in_: Annotated[Any, Reads(), InFile()] = Field(default=None, alias="in")
     """The value, or the FlowContext path that holds it; without it the input `blob`, else `text`."""
-    directory: str | None = None
+    directory: Annotated[str | None, InFile("folder")] = None
     """A folder inside the output folder."""
     overwrite: bool = False
     """Whether a file of that name is replaced; otherwise the new one gets a number, `harbour-2.md`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from flowdsl import Conflicts, Port, ServiceError, Step, StepContext
+from flowdsl import Conflicts, Port, Secrets, ServiceError, Step, StepContext
 from flowdsl.template import SecretText, holds_secret
 from flowdsl_steps.io.rest_headers import check_headers
 
@@ -57,13 +57,13 @@ class Rest(
     """The address."""
     method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     """What the request does."""
-    headers: dict[str, Any] | None = None
+    headers: Annotated[dict[str, Any] | None, Secrets()] = None
     """Headers, name to value."""
-    parameters: dict[str, Any] | None = None
+    parameters: Annotated[dict[str, Any] | None, Secrets()] = None
     """Query parameters, name to value; a list repeats its name."""
-    body: Any = None
+    body: Annotated[Any, Secrets()] = None
     """The body: a text unchanged, an image or a blob as its bytes, any other value as JSON."""
-    formData: dict[str, Any] | None = None
+    formData: Annotated[dict[str, Any] | None, Secrets()] = None
     """A form (multipart/form-data), name to value; images and blobs are files, a list repeats its name."""
     timeoutMs: int = Field(default=60_000, ge=1000, le=900_000)
     """Deadline of one attempt in milliseconds."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from flowdsl import Deferred, Image, Port, Reads, Step, StepContext, StepError
+from flowdsl import Deferred, Image, InFile, Port, Reads, Step, StepContext, StepError
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import to_text
 from flowdsl_steps.data.source import read_source, what_is
@@ -45,11 +45,12 @@ class SaveImages(
 
     in_: Annotated[Any, Reads("image", "images")] = Field(default=None, alias="in")
     """A picture, a list of them, or the FlowContext path that holds either; without it the input `imageList`."""
-    directory: str | None = None
+    directory: Annotated[str | None, InFile("folder")] = None
     """A folder inside the output folder."""
     filename: Annotated[
         str | None,
         Deferred("index", "count", "image", "mime", "extension", "sha256", "width", "height", "prompt"),
+        InFile("name", differs=("image", "sha256", "prompt")),
     ] = None
     """The name of each file, without folders; without it `1.png`, `2.png` and so on. It is evaluated for each picture:
     `index` counts from 1 to `count`, `prompt` is the prompt as the service revised it, or empty."""
