@@ -24,7 +24,10 @@ _HOMES = {
         "ServiceError ServiceRateLimited ServiceRefused ServiceTimeout ServiceUnavailable StepError TemplateError "
         "UsageError"
     ),
-    "events": "Emitted Event FlowFinished Invocation Note Progress StepFailed StepFinished StepStarted",
+    "events": (
+        "Emitted Event FlowFinished Invocation Note Progress RequestFinished RequestStarted StepFailed StepFinished "
+        "StepStarted"
+    ),
     "host": "Host Storage",
     "image.origin": "Origin",
     "image.store": "Image ImageStore",

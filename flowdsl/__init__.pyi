@@ -41,6 +41,8 @@ from flowdsl.events import FlowFinished as FlowFinished
 from flowdsl.events import Invocation as Invocation
 from flowdsl.events import Note as Note
 from flowdsl.events import Progress as Progress
+from flowdsl.events import RequestFinished as RequestFinished
+from flowdsl.events import RequestStarted as RequestStarted
 from flowdsl.events import StepFailed as StepFailed
 from flowdsl.events import StepFinished as StepFinished
 from flowdsl.events import StepStarted as StepStarted

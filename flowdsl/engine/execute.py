@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import check_output_folder, completed, too_late
+from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
@@ -236,14 +236,19 @@ async def _main(frame: Frame) -> None:
     """Runs the steps, and `onError` after a failure that is no limit."""
     run = frame.run
     try:
-        if run.program.on_error is not None:
-            frame.paid = Paid(frame)
-        await run_steps(run.program.steps, frame, run.root)
-    except LimitExceeded:
-        raise
-    except RunError as error:
-        if not await _handled(error, frame):
+        try:
+            if run.program.on_error is not None:
+                frame.paid = Paid(frame)
+            await run_steps(run.program.steps, frame, run.root)
+        except LimitExceeded:
             raise
+        except RunError as error:
+            if not await _handled(error, frame):
+                raise
+        return
+    except ListenerFailed as failed:
+        own = failed.error
+    raise own  # out here its context is not the exception that carried it
 
 
 async def _handled(error: RunError, frame: Frame) -> bool:

@@ -8,7 +8,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+from flowdsl.events import (
+    Emitted,
+    Event,
+    FlowFinished,
+    Note,
+    Progress,
+    RequestFinished,
+    RequestStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
 
 if TYPE_CHECKING:
     from flowdsl.engine.state import Emit
@@ -67,8 +78,27 @@ def _line(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{where}: {text} [{code}]"
         case Emitted(name=name):
             return logging.DEBUG, f"{where} emits {name}"
+        case RequestStarted():
+            return logging.INFO, f"{where} {_asked(event)}"
+        case RequestFinished(outcome=outcome):
+            return logging.INFO if outcome == "done" else logging.WARNING, f"{where} {_answered(event)}"
         case FlowFinished():
             return logging.INFO, _end(event)
+
+
+def _asked(event: RequestStarted) -> str:
+    pictures = "one picture" if event.images == 1 else f"{event.images} pictures"
+    most = "at an unknown price" if event.most_usd is None else f"for at most ${event.most_usd:.4f}"
+    return f"sends request {event.request} to {event.service}: {pictures} of {event.model}, {most}"
+
+
+def _answered(event: RequestFinished) -> str:
+    facts: list[Any] = [f"{len(event.images)} images"]
+    facts += ["cost unknown"] if event.cost_usd is None and event.outcome != "refused" else []
+    facts += [] if event.cost_usd is None else [f"cost ${event.cost_usd:.4f}"]
+    facts += [f"request id {event.request_id}"] if event.request_id else []
+    code = f" [{event.code}]" if event.code else ""
+    return f"request {event.request} is {event.outcome} in {event.elapsed_s:.3f} s: {', '.join(facts)}{code}"
 
 
 def _end(event: FlowFinished) -> str:

@@ -44,14 +44,15 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, iterations without any, invocations, cost, and paid requests whose
-    result was used again."""
+    """What a run and its branches add up: steps, iterations without any, invocations, cost, paid requests, and those
+    whose result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "reused", "steps")
+    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "requests", "reused", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
+        self.requests = 0
         self.empty_iterations = 0
         self.cost_usd = 0.0
         self.cost_known = True

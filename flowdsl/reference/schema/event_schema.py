@@ -22,6 +22,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
     tuple[Mapping[str, Any], ...]: {"type": "array", "items": {"type": "object"}},
     dict[str, Any]: {"type": "object"},
+    Mapping[str, Any]: {"type": "object"},
 }
 _COUNT = {"type": "integer", "minimum": 0}
 
