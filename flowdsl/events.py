@@ -198,6 +198,7 @@ class FlowFinished(_Event):
     cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose picture a vendor may
     have made, and billed, without the run having it, `reused` how many paid requests a repetition did not send again,
     `failed` which step, in which iteration of which loops, failed or was interrupted.
+    `tags` is what the host called the run.
     """
 
     run: str
@@ -211,6 +212,7 @@ class FlowFinished(_Event):
     in_doubt: int = 0
     reused: int = 0
     failed: dict[str, Any] | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 Event = (

@@ -1,6 +1,7 @@
 """The logger `flowdsl`: what runs do, for hosts that listen. Nobody who does not pays for it.
 
-Each record has `run`, the id of the run, and its text begins with it; records of a step have `step` and `path` too.
+Each record has `run`, the id of the run, with which its text begins, and `tags`, what the host calls the
+run; those of a step have `step` and `path` too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from flowdsl.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowdsl.engine.state import Emit
 
 LOGGER = logging.getLogger("flowdsl")
@@ -40,26 +43,26 @@ def listens(level: int) -> bool:
     return False
 
 
-def logging_events(emit: Emit | None) -> Emit:
+def logging_events(emit: Emit | None, tags: Mapping[str, str]) -> Emit:
     """An event callback that logs each event and hands it on."""
 
     def log(event: Event) -> None:
         level, text = _line(event)
         if LOGGER.isEnabledFor(level):
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
-            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, **place})
+            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, "tags": tags, **place})
         if emit is not None:
             emit(event)
 
     return log
 
 
-def log_failure(run: str, error: BaseException, *, charge_possible: bool) -> None:
+def log_failure(run: str, error: BaseException, tags: Mapping[str, str], *, charge_possible: bool) -> None:
     """Logs a run that failed."""
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
-        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run})
+        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run, "tags": tags})
 
 
 def _line(event: Event) -> tuple[int, str]:

@@ -93,6 +93,7 @@ class Run:
         "size",
         "started",
         "store",
+        "tags",
         "totals",
     )
 
@@ -114,9 +115,11 @@ class Run:
         effects: Effects | None = None,
         id: str | None = None,
         pictures: Pictures | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
+        self.tags = tags or {}
         self.program = program
         self.host = host
         self.names = names

@@ -31,13 +31,20 @@ USER = "the user's settings"
 
 
 class InForce(NamedTuple):
-    """Settings of services, the limits of a run, what is wrong with the project's settings file, and how much it lets
-    the files of pictures say (None: it does not say)."""
+    """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets
+    the files of pictures say (None: it does not say), and the files themselves."""
 
     services: ServiceLayers
     limits: Limits
     findings: list[Diagnostic]
     metadata: str | None
+    files: tuple[Settings | None, ...]
+
+    def lowered(self, limits: Limits) -> Limits:
+        """Other limits, with what the files take away from them."""
+        for settings in self.files:
+            limits = _lowered(limits, settings)
+        return limits
 
 
 def in_force(
@@ -72,7 +79,8 @@ def in_force(
         findings.append(unheeded(project[0], "private_addresses"))
     allowed = (*endpoints, *texts(user, "allow_endpoints"))
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
-    return InForce(made, lowered, findings, choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA))
+    metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
+    return InForce(made, lowered, findings, metadata, (project, user))
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

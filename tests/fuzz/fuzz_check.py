@@ -100,7 +100,7 @@ class Fuzzer:
         self.counts["accepted"] += 1
         for action in _actions(self.environment, source):
             flow = self.environment.load(source, action=action)
-            flow._compiled()
+            flow.prepare()
             self._run(flow)
 
     def _run(self, flow: flowdsl.Flow) -> None:

@@ -60,6 +60,7 @@ def result_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "v": {"const": VERSION},
         "run": {"type": "string"},
+        "tags": {"description": "What the host called the run.", "type": "object", "additionalProperties": _TYPES[str]},
         "outputs": {"type": "object"},
         "images": {"description": "Every picture in the outputs.", "type": "array", "items": image},
         "made": {"description": "Every picture that the run stored.", "type": "array", "items": image},

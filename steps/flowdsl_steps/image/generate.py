@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
@@ -30,7 +30,6 @@ from flowdsl_steps.image.vendors import protocol_of, vendor_of
 if TYPE_CHECKING:
     from flowdsl import Reservation
 
-T = TypeVar("T")
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
 """What is kept of a response beside its pictures."""
 _NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
