@@ -18,13 +18,18 @@ _HOMES = {
     "document.dialects.dialect": "Dialect",
     "engine.effects": "Effect Effects",
     "engine.result": "Result",
-    "environment": "Environment Flow FlowText OnEvent arun check load run",
+    "environment": "arun check load run",
+    "environment.environment": "Environment FlowText",
+    "environment.flow": "Flow OnEvent",
     "errors": (
         "ConfigError ContentRefused FlowCheckError FlowError FlowSyntaxError LimitExceeded PluginError RunError "
         "ServiceError ServiceRateLimited ServiceRefused ServiceTimeout ServiceUnavailable StepError TemplateError "
         "UsageError"
     ),
-    "events": "Emitted Event FlowFinished Invocation Note Progress StepFailed StepFinished StepStarted",
+    "events": (
+        "Emitted Event FlowFinished Invocation Note Progress RequestFinished RequestStarted StepFailed StepFinished "
+        "StepStarted"
+    ),
     "host": "Host Storage",
     "image.origin": "Origin",
     "image.store": "Image ImageStore",

@@ -11,14 +11,14 @@ from flowdsl.document.dialects.dialect import Dialect as Dialect
 from flowdsl.engine.effects import Effect as Effect
 from flowdsl.engine.effects import Effects as Effects
 from flowdsl.engine.result import Result as Result
-from flowdsl.environment import Environment as Environment
-from flowdsl.environment import Flow as Flow
-from flowdsl.environment import FlowText as FlowText
-from flowdsl.environment import OnEvent as OnEvent
 from flowdsl.environment import arun as arun
 from flowdsl.environment import check as check
 from flowdsl.environment import load as load
 from flowdsl.environment import run as run
+from flowdsl.environment.environment import Environment as Environment
+from flowdsl.environment.environment import FlowText as FlowText
+from flowdsl.environment.flow import Flow as Flow
+from flowdsl.environment.flow import OnEvent as OnEvent
 from flowdsl.errors import ConfigError as ConfigError
 from flowdsl.errors import ContentRefused as ContentRefused
 from flowdsl.errors import FlowCheckError as FlowCheckError
@@ -41,6 +41,8 @@ from flowdsl.events import FlowFinished as FlowFinished
 from flowdsl.events import Invocation as Invocation
 from flowdsl.events import Note as Note
 from flowdsl.events import Progress as Progress
+from flowdsl.events import RequestFinished as RequestFinished
+from flowdsl.events import RequestStarted as RequestStarted
 from flowdsl.events import StepFailed as StepFailed
 from flowdsl.events import StepFinished as StepFinished
 from flowdsl.events import StepStarted as StepStarted

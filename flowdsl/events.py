@@ -155,11 +155,50 @@ class Emitted(_StepEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RequestStarted(_StepEvent):
+    """A paid request is about to be sent: `request` counts those of the run, from 1. What a listener raises at it ends
+    the run, and neither this request nor the others of its step are sent. `images` is for how many pictures it asks,
+    `most_usd` the most that it can cost with every time it may be sent again, None when nothing says what it costs."""
+
+    run: str
+    invocation: Invocation
+    at_s: float
+    request: int
+    service: str
+    vendor: str
+    model: str | None
+    images: int
+    most_usd: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestFinished(_StepEvent):
+    """A paid request has ended. Its `outcome` is `done`, `refused` (nothing is billed) or `unknown` (it may be done,
+    and billed); `code` is the error's then. `images` is every picture that came, also of one that failed, `usage` the
+    tokens as the vendor reports them, `cost_usd` None when nothing says what it cost, `attempts` how often it was
+    sent."""
+
+    run: str
+    invocation: Invocation
+    at_s: float
+    request: int
+    outcome: str
+    elapsed_s: float
+    attempts: int
+    request_id: str | None = None
+    usage: Mapping[str, Any] | None = None
+    cost_usd: float | None = None
+    images: tuple[Mapping[str, Any], ...] = ()
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FlowFinished(_Event):
     """The run is over: `status` is `done`, `failed` or `cancelled`; `cost_usd` is None when nothing says what it
     cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose picture a vendor may
     have made, and billed, without the run having it, `reused` how many paid requests a repetition did not send again,
     `failed` which step, in which iteration of which loops, failed or was interrupted.
+    `tags` is what the host called the run.
     """
 
     run: str
@@ -173,9 +212,20 @@ class FlowFinished(_Event):
     in_doubt: int = 0
     reused: int = 0
     failed: dict[str, Any] | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
-Event = StepStarted | StepFinished | StepFailed | Progress | Note | Emitted | FlowFinished
+Event = (
+    StepStarted
+    | StepFinished
+    | StepFailed
+    | Progress
+    | Note
+    | Emitted
+    | RequestStarted
+    | RequestFinished
+    | FlowFinished
+)
 """Everything a run emits."""
 
 

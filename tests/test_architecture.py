@@ -191,6 +191,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/checker/options.py",
         "flowdsl/cli/__init__.py",
         "flowdsl/document/dialects/__init__.py",
+        "flowdsl/engine/context.py",
         "flowdsl/engine/execute.py",
         "flowdsl/engine/frame.py",
         "flowdsl/entry_points.py",

@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
+from flowdsl.engine.failures import ListenerFailed
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.events import Emitted, Note, Progress, iteration_begun
+from flowdsl.events import Emitted, Event, Note, Progress, RequestFinished, RequestStarted, iteration_begun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +95,7 @@ class RunningStep:
         self._keep("progress", text, done, total)
         run = self._frame.run
         if run.emit is not None:
-            run.emit(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
+            self._tell(Progress(**self._now(), text=run.secrets.hide_in(text), done=done, total=total))
 
     def begin(self, index: int, value: Any, done: int, total: int) -> None:
         """Emits that an iteration over a value begins, while `done` of `total` have ended."""
@@ -104,7 +105,7 @@ class RunningStep:
             if run.secrets.seen:
                 run.secrets.notice(value)
                 text = run.secrets.hide(text)
-            run.emit(iteration_begun(run.id, self._invocation, run.now(), text, done, total, index))
+            self._tell(iteration_begun(run.id, self._invocation, run.now(), text, done, total, index))
 
     def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
         """Emits a note: something the author should know."""
@@ -114,7 +115,7 @@ class RunningStep:
             run.notes.append((code, run.secrets.hide_in(text)))
         if run.emit is not None:
             hide = run.secrets.hide_in
-            run.emit(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
+            self._tell(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
 
     async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
         """Gives images their files with names for people; alone, without a flow, they keep those they have."""
@@ -127,6 +128,39 @@ class RunningStep:
     def reserve(self, most_usd: float | None) -> Reservation:
         """Sets a paid request aside from what the run may spend."""
         return self._frame.run.budget.reserve(most_usd)
+
+    def request_started(
+        self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
+    ) -> int:
+        """Emits that a paid request is about to be sent; gives its number in the run."""
+        run = self._frame.run
+        run.totals.requests = number = run.totals.requests + 1
+        if run.emit is not None:
+            hide = run.secrets.hide_in
+            named = {"service": hide(service), "vendor": hide(vendor), "model": hide(model)}
+            self._tell(RequestStarted(**self._now(), **named, request=number, images=images, most_usd=most_usd))
+        return number
+
+    def request_finished(
+        self,
+        request: int,
+        outcome: str,
+        elapsed_s: float,
+        *,
+        attempts: int = 1,
+        request_id: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        cost_usd: float | None = None,
+        images: Sequence[Image] = (),
+        code: str | None = None,
+    ) -> None:
+        """Emits that a paid request has ended."""
+        run = self._frame.run
+        if run.emit is not None:
+            hide = run.secrets.hide_in
+            said = {"request_id": hide(request_id), "usage": hide(usage), "code": code, "images": tuple(images)}
+            figures: dict[str, Any] = {"elapsed_s": elapsed_s, "attempts": attempts, "cost_usd": cost_usd}
+            self._tell(RequestFinished(**self._now(), request=request, outcome=outcome, **figures, **said))
 
     def keeping_paid(self) -> Paid:
         """What the blocks of this step pay for while it is entered."""
@@ -159,7 +193,7 @@ class RunningStep:
             effect = self._effect("emit", {"name": name, "payload": payload})
             run.effects.perform_now(effect, lambda: run.emit_to_host(name, payload))
         if run.emit is not None:
-            run.emit(Emitted(**self._now(), name=name, payload=payload))
+            self._tell(Emitted(**self._now(), name=name, payload=payload))
 
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
@@ -199,6 +233,15 @@ class RunningStep:
         return Effect(
             key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, emit=self._repeat
         )
+
+    def _tell(self, event: Event) -> None:
+        """Emits an event; what the listener raises ends the run, whatever is around the step."""
+        emit = self._frame.run.emit
+        try:
+            if emit is not None:
+                emit(event)
+        except Exception as error:
+            raise ListenerFailed(error) from error
 
     def _now(self) -> dict[str, Any]:
         """What all events of this step say."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import check_output_folder, completed, too_late
+from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
@@ -26,6 +26,7 @@ from flowdsl.template.chance import GENERATOR
 from flowdsl.values import ErrorValue, copied
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
     from random import Random
 
@@ -50,8 +51,10 @@ async def run_program(
     metadata: str | None = None,
     emit: Emit | None = None,
     effects: Effects | None = None,
+    id: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Result:
-    """One run of a program; the FlowContext begins with the `inputs`.
+    """One run of a program; the FlowContext begins with the `inputs`. `id` is the run's, when the host has made one.
 
     Raises:
         RunError: as `execute`.
@@ -63,8 +66,9 @@ async def run_program(
     )
     inputs = copied(inputs)
     secrets.notice(inputs)
-    id = new_run_id()
-    pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets)
+    id = id or new_run_id()
+    tags = tags or {}
+    pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
     logged = listens(logging.INFO)
     run = Run(
         program,
@@ -79,12 +83,13 @@ async def run_program(
         resources=resources,
         as_of=as_of,
         output=storage.output,
-        emit=logging_events(emit) if logged else emit,
+        emit=logging_events(emit, tags) if logged else emit,
         heard=emit is not None,
         effects=effects,
+        tags=tags,
     )
     if logged:
-        LOGGER.info("run %s: begins", run.id, extra={"run": run.id})
+        LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
     frame = Frame(run, dict(inputs))
     try:
         if program.writes_files:
@@ -93,7 +98,7 @@ async def run_program(
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
-        log_failure(run.id, error, charge_possible=error.charge_possible)
+        log_failure(run.id, error, tags, charge_possible=error.charge_possible)
         raise
 
 
@@ -112,6 +117,7 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
         reused=run.totals.reused,
         failed=failed,
         notes=run.notes,
+        tags=run.tags,
     )
 
 
@@ -212,6 +218,7 @@ def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str,
         in_doubt=len(run.in_doubt),
         reused=run.totals.reused,
         failed=failed,
+        tags=run.secrets.hide_in(dict(run.tags)),
     )
     try:
         run.emit(finished)
@@ -236,14 +243,19 @@ async def _main(frame: Frame) -> None:
     """Runs the steps, and `onError` after a failure that is no limit."""
     run = frame.run
     try:
-        if run.program.on_error is not None:
-            frame.paid = Paid(frame)
-        await run_steps(run.program.steps, frame, run.root)
-    except LimitExceeded:
-        raise
-    except RunError as error:
-        if not await _handled(error, frame):
+        try:
+            if run.program.on_error is not None:
+                frame.paid = Paid(frame)
+            await run_steps(run.program.steps, frame, run.root)
+        except LimitExceeded:
             raise
+        except RunError as error:
+            if not await _handled(error, frame):
+                raise
+        return
+    except ListenerFailed as failed:
+        own = failed.error
+    raise own  # out here its context is not the exception that carried it
 
 
 async def _handled(error: RunError, frame: Frame) -> bool:

@@ -12,6 +12,15 @@ from flowdsl.errors import LimitExceeded, RunError, StepError
 from flowdsl.source import Span
 
 
+class ListenerFailed(BaseException):
+    """What the host's listener raised while a step emitted an event: it is no failure of the step, which TRY could
+    catch, and ends the run."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def limit_exceeded(message: str, step: CompiledStep | None, *, code: str) -> LimitExceeded:
     """The error of a limit, with the place of the step that met it."""
     error = LimitExceeded(message, code=code)

@@ -12,7 +12,20 @@ from flowdsl.errors import UsageError
 if TYPE_CHECKING:
     from flowdsl.step.step import Step, StepContext, Written
 
-_ON_THE_LOOP = frozenset({"progress", "note", "spend", "reserve", "write", "emit", "input", "evaluate"})
+_ON_THE_LOOP = frozenset(
+    {
+        "progress",
+        "note",
+        "spend",
+        "reserve",
+        "write",
+        "emit",
+        "input",
+        "evaluate",
+        "request_started",
+        "request_finished",
+    }
+)
 
 
 async def in_thread(step: Step, context: StepContext) -> Written:

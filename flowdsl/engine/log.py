@@ -1,6 +1,7 @@
 """The logger `flowdsl`: what runs do, for hosts that listen. Nobody who does not pays for it.
 
-Each record has `run`, the id of the run, and its text begins with it; records of a step have `step` and `path` too.
+Each record has `run`, the id of the run, with which its text begins, and `tags`, what the host calls the
+run; those of a step have `step` and `path` too.
 """
 
 from __future__ import annotations
@@ -8,9 +9,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.events import Emitted, Event, FlowFinished, Note, Progress, StepFailed, StepFinished, StepStarted
+from flowdsl.events import (
+    Emitted,
+    Event,
+    FlowFinished,
+    Note,
+    Progress,
+    RequestFinished,
+    RequestStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowdsl.engine.state import Emit
 
 LOGGER = logging.getLogger("flowdsl")
@@ -29,26 +43,26 @@ def listens(level: int) -> bool:
     return False
 
 
-def logging_events(emit: Emit | None) -> Emit:
+def logging_events(emit: Emit | None, tags: Mapping[str, str]) -> Emit:
     """An event callback that logs each event and hands it on."""
 
     def log(event: Event) -> None:
         level, text = _line(event)
         if LOGGER.isEnabledFor(level):
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
-            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, **place})
+            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, "tags": tags, **place})
         if emit is not None:
             emit(event)
 
     return log
 
 
-def log_failure(run: str, error: BaseException, *, charge_possible: bool) -> None:
+def log_failure(run: str, error: BaseException, tags: Mapping[str, str], *, charge_possible: bool) -> None:
     """Logs a run that failed."""
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
-        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run})
+        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run, "tags": tags})
 
 
 def _line(event: Event) -> tuple[int, str]:
@@ -67,8 +81,27 @@ def _line(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{where}: {text} [{code}]"
         case Emitted(name=name):
             return logging.DEBUG, f"{where} emits {name}"
+        case RequestStarted():
+            return logging.INFO, f"{where} {_asked(event)}"
+        case RequestFinished(outcome=outcome):
+            return logging.INFO if outcome == "done" else logging.WARNING, f"{where} {_answered(event)}"
         case FlowFinished():
             return logging.INFO, _end(event)
+
+
+def _asked(event: RequestStarted) -> str:
+    pictures = "one picture" if event.images == 1 else f"{event.images} pictures"
+    most = "at an unknown price" if event.most_usd is None else f"for at most ${event.most_usd:.4f}"
+    return f"sends request {event.request} to {event.service}: {pictures} of {event.model}, {most}"
+
+
+def _answered(event: RequestFinished) -> str:
+    facts: list[Any] = [f"{len(event.images)} images"]
+    facts += ["cost unknown"] if event.cost_usd is None and event.outcome != "refused" else []
+    facts += [] if event.cost_usd is None else [f"cost ${event.cost_usd:.4f}"]
+    facts += [f"request id {event.request_id}"] if event.request_id else []
+    code = f" [{event.code}]" if event.code else ""
+    return f"request {event.request} is {event.outcome} in {event.elapsed_s:.3f} s: {', '.join(facts)}{code}"
 
 
 def _end(event: FlowFinished) -> str:

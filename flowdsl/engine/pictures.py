@@ -84,7 +84,15 @@ class Maker:
 class Pictures:
     """Names the pictures of one run, and writes them into the manifest."""
 
-    def __init__(self, folder: str, level: str | None, run: str, document: Document, secrets: Secrets) -> None:
+    def __init__(
+        self,
+        folder: str,
+        level: str | None,
+        run: str,
+        document: Document,
+        secrets: Secrets,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self._given = folder
         self.store = ImageStore(f"{folder or '.'}/{ORIGINALS}")  # a run without pictures makes no path
         self.open: dict[int, Maker] = {}
@@ -92,6 +100,7 @@ class Pictures:
         self.problems: list[str] = []
         self._level = level or _DEFAULT
         self._run = run
+        self._tags = dict(tags or {})
         self._document = document
         self._secrets = secrets
         self._makers: list[Maker] = []
@@ -223,6 +232,7 @@ class Pictures:
             "sha256": image.sha256,
             "file_sha256": digest,
             "run": self._run,
+            "tags": self._tags or None,
             "made": now,
         }
         return {name: value for name, value in found.items() if value is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.events import VERSION
@@ -23,7 +23,7 @@ class Result:
     vendor may have made, and billed, without the run having it. `reused` is how many paid requests a repetition did not
     send again: their results were used. `notes` is code and text of what steps noted. `failed` says what failed of a
     run that did: the step, the iteration and the values of the loop around it, and the loops around that one; None of
-    a run that is done.
+    a run that is done. `tags` is what the host called the run.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Result:
         "reused",
         "run",
         "steps",
+        "tags",
     )
 
     def __init__(
@@ -56,6 +57,7 @@ class Result:
         reused: int = 0,
         failed: dict[str, Any] | None = None,
         notes: Iterable[tuple[str, str]] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self.run = run
         self.made = tuple(made)
@@ -63,6 +65,7 @@ class Result:
         self.reused = reused
         self.failed = failed
         self.notes = tuple(notes)
+        self.tags = dict(tags or {})
         self.outputs = outputs
         self.context = context
         self.cost_usd = cost_usd
@@ -94,13 +97,15 @@ class Result:
             ],
         }
         figures = {"steps": self.steps, "elapsed_s": round(self.elapsed_s, 6), "cost_usd": self.cost_usd}
-        return {"v": VERSION, "run": self.run, **facts, **figures}
+        hide = self._hide or (lambda value: value)
+        return {"v": VERSION, "run": self.run, "tags": hide(self.tags), **facts, **figures}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles everything but the secrets, which are hidden: a pickle leaves the process."""
         hide = self._hide or (lambda value: value)
         values = (hide(self.outputs), hide(self.context), self.cost_usd, self.elapsed_s, self.steps)
-        return _restored, (values, {"run": self.run, "made": self.made, "in_doubt": self.in_doubt})
+        named = {"run": self.run, "tags": hide(self.tags), "made": self.made, "in_doubt": self.in_doubt}
+        return _restored, (values, named)
 
     def __repr__(self) -> str:
         found = f"outputs={sorted(self.outputs)}, images={len(self.images)}"

@@ -44,14 +44,15 @@ def new_run_id() -> str:
 
 
 class Totals:
-    """What a run and its branches add up: steps, iterations without any, invocations, cost, and paid requests whose
-    result was used again."""
+    """What a run and its branches add up: steps, iterations without any, invocations, cost, paid requests, and those
+    whose result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "reused", "steps")
+    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "requests", "reused", "steps")
 
     def __init__(self) -> None:
         self.steps = 0
         self.invocations = 0
+        self.requests = 0
         self.empty_iterations = 0
         self.cost_usd = 0.0
         self.cost_known = True
@@ -92,6 +93,7 @@ class Run:
         "size",
         "started",
         "store",
+        "tags",
         "totals",
     )
 
@@ -113,9 +115,11 @@ class Run:
         effects: Effects | None = None,
         id: str | None = None,
         pictures: Pictures | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
+        self.tags = tags or {}
         self.program = program
         self.host = host
         self.names = names

@@ -33,13 +33,20 @@ USER = "the user's settings"
 
 class InForce(NamedTuple):
     """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets the
-    files of pictures say (None: it does not say), and the severities of findings that were set."""
+    files of pictures say (None: it does not say), severities of findings that were set, and the files themselves."""
 
     services: ServiceLayers
     limits: Limits
     findings: list[Diagnostic]
     metadata: str | None
     severities: Mapping[str, str]
+    files: tuple[Settings | None, ...]
+
+    def lowered(self, limits: Limits) -> Limits:
+        """Other limits, with what the files take away from them."""
+        for settings in self.files:
+            limits = _lowered(limits, settings)
+        return limits
 
 
 def in_force(
@@ -77,7 +84,7 @@ def in_force(
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
     set_severities = {**severities(project), **severities(user), **given_severities}
-    return InForce(made, lowered, findings, metadata, set_severities)
+    return InForce(made, lowered, findings, metadata, set_severities, (project, user))
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

@@ -84,13 +84,19 @@ async def gather(
 
 
 async def _all(workers: list[asyncio.Task[None]]) -> None:
-    """Waits for all workers; cancelled, it cancels each of them once, and waits for what they still clean up."""
+    """Waits for all workers. Cancelled, or when one raises what ends the run, it cancels each of them once, and waits
+    for what they still clean up."""
     try:
-        await asyncio.wait(workers)
+        _, running = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
     except asyncio.CancelledError:
         for task in workers:
             task.cancel()
         await asyncio.wait(workers)
         raise
     for task in workers:
-        task.result()
+        if not task.cancelled():
+            task.result()

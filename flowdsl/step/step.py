@@ -136,6 +136,29 @@ class StepContext(Protocol):
         """
         ...
 
+    def request_started(
+        self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
+    ) -> int:
+        """Emit that a paid request is about to be sent; gives its number in the run. Call it after `reserve` and before
+        anything is sent: a host that raises at this event ends the run."""
+        ...
+
+    def request_finished(
+        self,
+        request: int,
+        outcome: str,
+        elapsed_s: float,
+        *,
+        attempts: int = 1,
+        request_id: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        cost_usd: float | None = None,
+        images: Sequence[Image] = (),
+        code: str | None = None,
+    ) -> None:
+        """Emit that the paid request of that number has ended: `done`, `refused` or `unknown`."""
+        ...
+
     def keeping_paid(self) -> AbstractContextManager[Paid]:
         """For a step that repeats a block after it failed: within `with ctx.keeping_paid() as paid`, what steps of its
         blocks pay for is kept, and after `paid.again()` equal requests get it in place of buying it once more."""

@@ -33,7 +33,7 @@ def test_the_host_script_makes_a_picture_synchronously_and_one_in_an_event_loop(
     season, path = last.split(" ", 1)
     assert prompts == ["A forest in summer, watercolour", "A forest in winter, watercolour"]
     assert Path(first).read_bytes()[:4] == Path(path).read_bytes()[:4] == b"\x89PNG"
-    assert (season, len(events)) == ("winter", 6)
+    assert (season, len(events)) == ("winter", 8)
 
 
 def test_the_host_script_passes_mypy_strict(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Ground:
         self.emitted: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.spent: list[float | None] = []
+        self.outcomes: list[str] = []
         self.opened: dict[Hashable, Any] = {}
         self.stack = AsyncExitStack()
 
@@ -59,6 +60,12 @@ class Ground:
 
     def reserve(self, most_usd: float | None) -> Reservation:
         return RunBudget().reserve(most_usd)
+
+    def request_started(self, **said: Any) -> int:
+        return len(self.outcomes) + 1
+
+    def request_finished(self, request: int, outcome: str, elapsed_s: float, **said: Any) -> None:
+        self.outcomes.append(outcome)
 
     def paid_before(self, request: Any) -> Any:
         return None

@@ -22,6 +22,7 @@ _TYPES: dict[Any, dict[str, Any]] = {
     tuple[str, ...]: {"type": "array", "items": {"type": "string"}},
     tuple[Mapping[str, Any], ...]: {"type": "array", "items": {"type": "object"}},
     dict[str, Any]: {"type": "object"},
+    Mapping[str, Any]: {"type": "object"},
 }
 _COUNT = {"type": "integer", "minimum": 0}
 
@@ -59,6 +60,7 @@ def result_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {
         "v": {"const": VERSION},
         "run": {"type": "string"},
+        "tags": {"description": "What the host called the run.", "type": "object", "additionalProperties": _TYPES[str]},
         "outputs": {"type": "object"},
         "images": {"description": "Every picture in the outputs.", "type": "array", "items": image},
         "made": {"description": "Every picture that the run stored.", "type": "array", "items": image},

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.image.origin import Origin
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.store import Image
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.request import ImageRequest
@@ -28,63 +28,11 @@ from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 if TYPE_CHECKING:
-    from flowdsl import Limits, Reservation
+    from flowdsl import Reservation
 
-T = TypeVar("T")
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
 """What is kept of a response beside its pictures."""
 _NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
-
-
-class Ground(Protocol):
-    """What a request needs around it. The context of a step is one."""
-
-    @property
-    def service(self) -> Service:
-        """The service entry, merged and resolved."""
-        ...
-
-    @property
-    def store(self) -> ImageStore:
-        """Where image bytes go."""
-        ...
-
-    @property
-    def limits(self) -> Limits:
-        """How much may be taken."""
-        ...
-
-    def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """Hears that something happens."""
-        ...
-
-    def note(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
-        """Hears what somebody should know."""
-        ...
-
-    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
-        """Gives pictures their files, in this order; what is said without pictures is said of all that come."""
-        ...
-
-    def spend(self, usd: float | None) -> None:
-        """Hears what was paid; None is an unknown sum."""
-        ...
-
-    def reserve(self, most_usd: float | None) -> Reservation:
-        """Sets a paid request aside from what may be spent."""
-        ...
-
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request that was paid for before a repetition; None when there is none."""
-        ...
-
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
-        """Does what is paid, unless a recording has it."""
-        ...
-
-    async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-        """A thing that all requests share, opened once."""
-        ...
 
 
 async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_retries: int) -> dict[str, Any]:
@@ -182,13 +130,13 @@ class _Generation:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
         before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
         reserved = self._reserved(before)
-        ended = await asyncio.gather(*map(self._purchase, self._requests, reserved, before), return_exceptions=True)
+        numbers = self._announced(before, reserved)
+        ended = await asyncio.gather(
+            *map(self._purchase, self._requests, reserved, before, numbers), return_exceptions=True
+        )
         purchases = [each for each in ended if isinstance(each, Purchase)]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
-        for each in purchases:
-            if not each.again:
-                self._ctx.spend(None if each.response.charged_before else each.usd)
         for each in purchases:
             own = None if each.usd is None else each.usd / len(each.images)
             origin = origin_of(each.request, self._endpoint)
@@ -241,10 +189,36 @@ class _Generation:
             raise
         return reserved
 
-    async def _purchase(self, request: ImageRequest, reserved: Sequence[Reservation], before: Any) -> Purchase:
+    def _announced(self, before: Sequence[Any], reserved: Sequence[Sequence[Reservation]]) -> list[int]:
+        """Tells the host of every request before the first is sent, so that it can refuse them; gives their numbers."""
+        numbers = []
+        try:
+            for request, came in zip(self._requests, before, strict=True):
+                if came is not None:
+                    numbers.append(0)
+                    continue
+                most = self._most(request)
+                number = self._ctx.request_started(
+                    service=self._endpoint.service,
+                    vendor=self._vendor.name,
+                    model=self._endpoint.label,
+                    images=request.n,
+                    most_usd=None if most is None else most * self._sends,
+                )
+                numbers.append(number)
+        except BaseException:
+            for own in reserved:
+                _release(own)
+            raise
+        return numbers
+
+    async def _purchase(
+        self, request: ImageRequest, reserved: Sequence[Reservation], before: Any, number: int
+    ) -> Purchase:
         """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
         back where it was refused, and stays where its outcome is unknown."""
         came = before
+        began = perf_counter()
         try:
             if came is None:
                 described = self._sender.described(request)
@@ -252,6 +226,11 @@ class _Generation:
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
+            self._ended_badly(number, perf_counter() - began, error)
+            raise
+        except BaseException as error:
+            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
+            self._ended_badly(number, perf_counter() - began, error)
             raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
@@ -262,7 +241,34 @@ class _Generation:
         if before is None and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
+        if before is None:
+            cost = None if response.charged_before else usd
+            self._ctx.spend(cost)
+            self._ctx.request_finished(
+                number,
+                "done",
+                perf_counter() - began,
+                attempts=response.attempts,
+                request_id=response.request_id,
+                usage=received.usage,
+                cost_usd=cost,
+                images=images,
+            )
         return Purchase(request, response, images, usd, again=before is not None)
+
+    def _ended_badly(self, number: int, elapsed_s: float, error: BaseException) -> None:
+        """Tells the host of a request that failed or was broken off."""
+        service = error if isinstance(error, ServiceError) else None
+        is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
+        self._ctx.request_finished(
+            number,
+            "refused" if is_free else "unknown",
+            elapsed_s,
+            attempts=1 if service is None else service.attempts,
+            request_id=None if service is None else service.request_id,
+            images=() if service is None else cast("list[Image]", service.details.get("images", [])),
+            code=error.code if isinstance(error, RunError) else None,
+        )
 
     def _most(self, request: ImageRequest) -> float | None:
         """The most that a request can cost: by the entry's own prices, else as the vendor says."""
@@ -333,7 +339,6 @@ class _Generation:
         """The first failure, with every picture that was bought nevertheless in its details."""
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
         if len(services) < len(failures):
-            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
             return next(failure for failure in failures if not isinstance(failure, ServiceError))
         first = services[0]
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]

@@ -1,21 +1,21 @@
-"""The host's side: an Environment that never changes, the flows it loads, and the results of their runs."""
+"""The host's side: an Environment that never changes, and loads flows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
-from flowdsl.checker.inputs import input_values
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
+from flowdsl.environment.flow import Flow, OnEvent
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
-from flowdsl.host import Host, Storage, expect, frozen, refuse_async
+from flowdsl.host import Host, Storage, expect, frozen
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
 from flowdsl.secrets.mentions import may_read_secrets
@@ -31,18 +31,14 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
-    from flowdsl.document.document import Document, FlowFile
+    from flowdsl.document.document import FlowFile
     from flowdsl.engine.effects import Effects
-    from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
-    from flowdsl.events import Event
     from flowdsl.step.step import Step
 
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
-OnEvent = Callable[["Event"], None]
-"""Called with each event of a run as it happens, in the thread of the run."""
 
 
 class Environment(Unchanging):
@@ -183,10 +179,14 @@ class Environment(Unchanging):
         action: str | None = None,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        limits: Limits | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Result:
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
         expect("inputs", inputs, Mapping, "a dict")
-        return self.load(flow, action=action, declare=inputs or ()).run(inputs, on_event=on_event, effects=effects)
+        loaded = self.load(flow, action=action, declare=inputs or ())
+        return loaded.run(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
 
     async def arun(
         self,
@@ -196,11 +196,14 @@ class Environment(Unchanging):
         action: str | None = None,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        limits: Limits | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> Result:
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
         expect("inputs", inputs, Mapping, "a dict")
         loaded = self.load(flow, action=action, declare=inputs or ())
-        return await loaded.arun(inputs, on_event=on_event, effects=effects)
+        return await loaded.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
 
     async def __aenter__(self) -> Environment:
         import asyncio
@@ -219,6 +222,10 @@ class Environment(Unchanging):
         resources = self._opened.pop(asyncio.get_running_loop(), None)
         if resources is not None:
             await resources.__aexit__(*exc)
+
+    def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
+        """The connections that are open in a loop; None when it opened none."""
+        return self._opened.get(loop)
 
     def _check(
         self, flow: FlowText, declare: Iterable[str]
@@ -270,196 +277,6 @@ class Environment(Unchanging):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an Environment holds keys, and is not pickled: make another one where it is needed")
-
-
-class Flow:
-    """A checked flow: `run` it as often as you like. `diagnostics` holds its warnings and notes."""
-
-    def __init__(
-        self,
-        environment: Environment,
-        document: Document,
-        diagnostics: Iterable[Diagnostic],
-        settings: InForce,
-        reads_secrets: bool,
-    ) -> None:
-        self.environment = environment
-        self.document = document
-        self.diagnostics = tuple(diagnostics)
-        self._settings = settings
-        self._reads_secrets = reads_secrets or bool(environment.steps) or environment.host.may_give_secrets
-        self._programs: dict[bool, Program] = {}
-
-    @property
-    def title(self) -> str | None:
-        """The flow's title."""
-        return self.document.title
-
-    def prepare(self) -> Flow:
-        """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,
-        a fifth of a second in which an event loop would do nothing else. Call it before the loop, or in a thread."""
-        from importlib import import_module
-
-        for module in ("execute", "resources"):
-            import_module(f"flowdsl.engine.{module}")
-        for step in self.document.every_step():
-            self.environment.registry.step_class(step.spec.name)
-        self._compiled(self._reads_secrets)
-        return self
-
-    def run(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        on_event: OnEvent | None = None,
-        effects: Effects | None = None,
-    ) -> Result:
-        """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event, `effects`
-        is the door that everything paid or written to the outside goes through (default: it is just done).
-
-        Raises:
-            ConfigError: an input that the flow does not declare, or that does not fit its schema.
-            RunError: the step that failed, with `.step`, `.path` and `.span`.
-            UsageError: called while an event loop runs; use `arun` there.
-        """
-        import asyncio
-
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            from flowdsl.engine.own_loop import run_in_own_loop
-
-            return run_in_own_loop(self.arun(inputs, on_event=on_event, effects=effects))
-        raise UsageError("an event loop is running here: use `await flow.arun(...)`")
-
-    async def arun(
-        self,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        on_event: OnEvent | None = None,
-        effects: Effects | None = None,
-    ) -> Result:
-        """`run` for a running event loop. Cancelling it cancels the flow, and leaves nothing half-written."""
-        import asyncio
-
-        from flowdsl.engine.resources import Resources
-
-        shared = self.environment._opened.get(asyncio.get_running_loop())
-        if shared is not None:
-            return await self._arun(inputs, on_event, effects, shared)
-        async with Resources() as resources:
-            return await self._arun(inputs, on_event, effects, resources)
-
-    async def stream(
-        self, inputs: Mapping[str, Any] | None = None, *, effects: Effects | None = None
-    ) -> AsyncGenerator[Event | Result, None]:
-        """The events of a run as they happen, and its Result as the last item.
-
-        Raises:
-            RunError: after the events, when the run fails.
-        """
-        import asyncio
-
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        task = asyncio.create_task(self.arun(inputs, on_event=queue.put_nowait, effects=effects))
-        task.add_done_callback(lambda _: queue.put_nowait(None))
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            yield await task
-        finally:
-            task.cancel()  # the run of a stream that is closed early
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _arun(
-        self,
-        inputs: Mapping[str, Any] | None,
-        on_event: OnEvent | None,
-        effects: Effects | None,
-        resources: Resources,
-    ) -> Result:
-        from flowdsl.engine.execute import run_program
-        from flowdsl.template import holds_secret
-
-        environment = self.environment
-        expect("inputs", inputs, Mapping, "a dict")
-        expect("on_event", on_event, Callable, "a function")
-        if on_event is not None:
-            refuse_async("on_event", on_event)
-        return await run_program(
-            self._compiled(self._reads_secrets or holds_secret(inputs)),
-            input_values(self.document.inputs, inputs or {}),
-            host=environment.host,
-            storage=environment.storage,
-            layers=self._settings.services,
-            limits=self._settings.limits,
-            as_of=environment.as_of,
-            resources=resources,
-            metadata=self._settings.metadata,
-            emit=on_event,
-            effects=effects,
-        )
-
-    def _compiled(self, marks: bool) -> Program:
-        """The program; with `marks` one whose templates keep the marks of secrets, which is slower."""
-        if marks not in self._programs:
-            from flowdsl.engine.compile import Compiler
-
-            placeholders = [*self.environment.host.variables, *(self.document.inputs or ())]
-            self._programs[marks] = Compiler(
-                self.document,
-                self.environment.registry,
-                self.environment.limits,
-                placeholders,
-                autoescape=self.environment.autoescape,
-                taint=marks,
-            ).program()
-        return self._programs[marks]
-
-
-def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:
-    """Every finding of a flow: errors, warnings and notes, in the order of the file.
-
-    Never raises for a mistake in it.
-    """
-    return (environment or Environment()).check(flow, declare=declare)
-
-
-def load(
-    flow: FlowText,
-    *,
-    environment: Environment | None = None,
-    action: str | None = None,
-    declare: Iterable[str] = (),
-) -> Flow:
-    """A flow that is ready to run. Raises FlowCheckError, with all diagnostics, when it has errors."""
-    return (environment or Environment()).load(flow, action=action, declare=declare)
-
-
-def run(
-    flow: FlowText,
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    environment: Environment | None = None,
-    action: str | None = None,
-    on_event: OnEvent | None = None,
-    effects: Effects | None = None,
-) -> Result:
-    """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
-    return (environment or Environment()).run(flow, inputs, action=action, on_event=on_event, effects=effects)
-
-
-async def arun(
-    flow: FlowText,
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    environment: Environment | None = None,
-    action: str | None = None,
-    on_event: OnEvent | None = None,
-    effects: Effects | None = None,
-) -> Result:
-    """`run` for a running event loop."""
-    return await (environment or Environment()).arun(flow, inputs, action=action, on_event=on_event, effects=effects)
 
 
 def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

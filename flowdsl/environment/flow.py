@@ -1,0 +1,265 @@
+"""A flow that is checked, and runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from flowdsl.checker.inputs import input_values
+from flowdsl.errors import UsageError
+from flowdsl.host import Host, Storage, expect, refuse_async
+from flowdsl.limits import Limits
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from datetime import date
+
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.document.document import Document
+    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.program import Program
+    from flowdsl.engine.resources import Resources
+    from flowdsl.engine.result import Result
+    from flowdsl.events import Event
+    from flowdsl.settings.layers import InForce
+    from flowdsl.step.registry import Registry
+    from flowdsl.step.step import Step
+    from flowdsl.template.limits import TemplateLimits
+
+OnEvent = Callable[["Event"], None]
+"""Called with each event of a run as it happens, in the thread of the run."""
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+"""It is part of file names."""
+
+
+class Surroundings(Protocol):
+    """What a flow needs of the Environment that loaded it."""
+
+    @property
+    def host(self) -> Host:
+        """What templates may read of the host."""
+        ...
+
+    @property
+    def storage(self) -> Storage:
+        """Where pictures and files go."""
+        ...
+
+    @property
+    def steps(self) -> tuple[type[Step], ...]:
+        """The steps of the host."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """The steps that flows may use."""
+        ...
+
+    @property
+    def as_of(self) -> date | None:
+        """The day to check life dates against."""
+        ...
+
+    @property
+    def autoescape(self) -> bool:
+        """Whether templates escape for HTML."""
+        ...
+
+    def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
+        """The connections that are open in a loop."""
+        ...
+
+
+class _Given(NamedTuple):
+    """What one run is given beside its inputs."""
+
+    limits: Limits
+    run_id: str | None
+    tags: dict[str, str]
+
+
+class Flow:
+    """A checked flow: `run` it as often as you like. `diagnostics` holds its warnings and notes."""
+
+    def __init__(
+        self,
+        environment: Surroundings,
+        document: Document,
+        diagnostics: Iterable[Diagnostic],
+        settings: InForce,
+        reads_secrets: bool,
+    ) -> None:
+        self.environment = environment
+        self.document = document
+        self.diagnostics = tuple(diagnostics)
+        self._settings = settings
+        self._reads_secrets = reads_secrets or bool(environment.steps) or environment.host.may_give_secrets
+        self._programs: dict[tuple[bool, TemplateLimits], Program] = {}
+
+    @property
+    def title(self) -> str | None:
+        """The flow's title."""
+        return self.document.title
+
+    def prepare(self) -> Flow:
+        """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,
+        a fifth of a second in which an event loop would do nothing else. Call it before the loop, or in a thread."""
+        from importlib import import_module
+
+        for module in ("execute", "resources"):
+            import_module(f"flowdsl.engine.{module}")
+        for step in self.document.every_step():
+            self.environment.registry.step_class(step.spec.name)
+        self._compiled(self._reads_secrets, self._settings.limits)
+        return self
+
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        effects: Effects | None = None,
+        limits: Limits | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event, `effects`
+        is the door that everything paid or written to the outside goes through (default: it is just done). `limits`
+        stand in the place of the environment's for this run, and files lower them too; `run_id` is the run's id, which
+        the host makes so that no other run has it (default: one is made); `tags` are texts by name that the result, the
+        end's event, log records and the manifest of the pictures say.
+
+        Raises:
+            ConfigError: an input that the flow does not declare, or that does not fit its schema.
+            RunError: the step that failed, with `.step`, `.path` and `.span`.
+            UsageError: called while an event loop runs; use `arun` there.
+        """
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            from flowdsl.engine.own_loop import run_in_own_loop
+
+            return run_in_own_loop(
+                self.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
+            )
+        raise UsageError("an event loop is running here: use `await flow.arun(...)`")
+
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        effects: Effects | None = None,
+        limits: Limits | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Result:
+        """`run` for a running event loop. Cancelling it cancels the flow, and leaves nothing half-written."""
+        import asyncio
+
+        from flowdsl.engine.resources import Resources
+
+        given = self._given(limits, run_id, tags)
+        shared = self.environment.resources_of(asyncio.get_running_loop())
+        if shared is not None:
+            return await self._arun(inputs, on_event, effects, given, shared)
+        async with Resources() as resources:
+            return await self._arun(inputs, on_event, effects, given, resources)
+
+    async def stream(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        effects: Effects | None = None,
+        limits: Limits | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Event | Result, None]:
+        """The events of a run as they happen, and its Result as the last item.
+
+        Raises:
+            RunError: after the events, when the run fails.
+        """
+        import asyncio
+
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        task = asyncio.create_task(
+            self.arun(inputs, on_event=queue.put_nowait, effects=effects, limits=limits, run_id=run_id, tags=tags)
+        )
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            yield await task
+        finally:
+            task.cancel()  # the run of a stream that is closed early
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _arun(
+        self,
+        inputs: Mapping[str, Any] | None,
+        on_event: OnEvent | None,
+        effects: Effects | None,
+        given: _Given,
+        resources: Resources,
+    ) -> Result:
+        from flowdsl.engine.execute import run_program
+        from flowdsl.template import holds_secret
+
+        environment = self.environment
+        expect("inputs", inputs, Mapping, "a dict")
+        expect("on_event", on_event, Callable, "a function")
+        if on_event is not None:
+            refuse_async("on_event", on_event)
+        return await run_program(
+            self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
+            input_values(self.document.inputs, inputs or {}),
+            host=environment.host,
+            storage=environment.storage,
+            layers=self._settings.services,
+            limits=given.limits,
+            id=given.run_id,
+            tags=given.tags,
+            as_of=environment.as_of,
+            resources=resources,
+            metadata=self._settings.metadata,
+            emit=on_event,
+            effects=effects,
+        )
+
+    def _given(self, limits: Limits | None, run_id: str | None, tags: Mapping[str, str] | None) -> _Given:
+        """What one run is given beside its inputs.
+
+        Raises:
+            UsageError: an argument that cannot be.
+        """
+        expect("limits", limits, Limits, "flowdsl.Limits(…)")
+        expect("run_id", run_id, str, "a text")
+        expect("tags", tags, Mapping, "a dict of texts")
+        if run_id is not None and not _RUN_ID.fullmatch(run_id):
+            raise UsageError(f"run_id takes 1 to 128 letters, digits, `.`, `_` and `-`, not {run_id!r}")
+        for name, value in (tags or {}).items():
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise UsageError(f"tags takes a dict of texts: {name!r} is {type(value).__name__}")
+        own = self._settings.limits if limits is None else self._settings.lowered(limits)
+        return _Given(own, run_id, dict(tags or {}))
+
+    def _compiled(self, marks: bool, limits: Limits) -> Program:
+        """The program; with `marks` one whose templates keep the marks of secrets, which is slower."""
+        key = (marks, limits.template)
+        if key not in self._programs:
+            from flowdsl.engine.compile import Compiler
+
+            placeholders = [*self.environment.host.variables, *(self.document.inputs or ())]
+            self._programs[key] = Compiler(
+                self.document,
+                self.environment.registry,
+                limits,
+                placeholders,
+                autoescape=self.environment.autoescape,
+                taint=marks,
+            ).program()
+        return self._programs[key]
