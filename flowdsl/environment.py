@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
-    from flowdsl.document.document import Document, FlowFile
+    from flowdsl.document.document import Document
+    from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
