@@ -12,7 +12,8 @@ from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.flow.analysis import without_repetitions
 from flowdsl.checker.templates import resolved_value
 from flowdsl.diagnostics import Diagnostic, sort_key
-from flowdsl.document.document import Document, FlowFile
+from flowdsl.document.document import Document
+from flowdsl.document.flow_file import FlowFile
 
 __all__ = ["CheckSettings", "check"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.jumps import check_jumps
 from flowdsl.checker.options import check_options
-from flowdsl.document.document import OpenFlows
+from flowdsl.document.flow_file import OpenFlows
 
 
 def check_open_flows(part: OpenFlows, findings: Findings) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import Document, FlowFile
+    from flowdsl.document.document import Document
+    from flowdsl.document.flow_file import FlowFile
 
 
 class ActionNeeded(UsageError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowdsl.document.builder import Builder
-from flowdsl.document.document import FlowFile
 from flowdsl.document.document_kinds import is_module
 from flowdsl.document.flow import build_flow
+from flowdsl.document.flow_file import FlowFile
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects import Lowered

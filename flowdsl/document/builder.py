@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flowdsl.document.document import BlockSet, Document, FlowFile, Module, OpenFlows
+from flowdsl.document.document import BlockSet, Document, Module
 from flowdsl.document.findings import Findings
+from flowdsl.document.flow_file import FlowFile, OpenFlows
 from flowdsl.source import Source
 from flowdsl.syntax.node import Node
 

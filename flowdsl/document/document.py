@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flowdsl.record import Record
 from flowdsl.source import Source, Span
@@ -13,7 +13,7 @@ from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
-    from flowdsl.document.findings import Findings
+    pass
 
 Steps: TypeAlias = "tuple[StepNode, ...]"
 """The steps of one flow or block."""
@@ -362,31 +362,6 @@ _NOTHING: Mapping[str, Any] = {
 
 
 _ALONE: Mapping[str, Any] = {"services": {}, "templates": {}, "scopes": {}, "imports": {}}
-
-
-class OpenFlows(Record):
-    """Flows that run when something else calls them, with the document whose names they see."""
-
-    document: Document
-    flows: tuple[Steps, ...]
-
-
-class FlowFile(Record):
-    """What `build` makes of a file: its kind, and the flows in it.
-
-    `documents` are the flow, or the actions of a kit. `parts` is all there is to check, in the order of the file:
-    documents and flows that others call, those of imported modules too. `blocks` and `services` are all sets of
-    blocks and of service entries, each once.
-    `findings` holds what is wrong with the form of the file.
-    """
-
-    kind: Literal["flow", "kit", "module"]
-    source: Source
-    documents: tuple[Document, ...]
-    parts: tuple[Document | OpenFlows, ...]
-    blocks: tuple[BlockSet, ...]
-    services: tuple[Mapping[str, Node], ...]
-    findings: Findings
 
 
 def _of_module(module: Module, seen: set[str]) -> Iterator[StepNode]:

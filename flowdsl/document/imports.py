@@ -8,8 +8,9 @@ from typing import Any
 from flowdsl.diagnostics import Related
 from flowdsl.document.blocks import build_blocks, constant_names
 from flowdsl.document.builder import Builder
-from flowdsl.document.document import Document, Module, OpenFlows
+from flowdsl.document.document import Document, Module
 from flowdsl.document.findings import Findings
+from flowdsl.document.flow_file import OpenFlows
 from flowdsl.document.root_keys import MODULE_KEYS
 from flowdsl.source import Source, Span
 from flowdsl.step.problem import show

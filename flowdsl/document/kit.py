@@ -6,9 +6,10 @@ from flowdsl.diagnostics import Related
 from flowdsl.document.blocks import build_blocks, constant_names
 from flowdsl.document.builder import Builder
 from flowdsl.document.declarations import build_services
-from flowdsl.document.document import Document, OpenFlows, Steps, Surroundings
+from flowdsl.document.document import Document, Steps, Surroundings
 from flowdsl.document.findings import Findings
 from flowdsl.document.flow import build_flow
+from flowdsl.document.flow_file import OpenFlows
 from flowdsl.document.imports import build_imports
 from flowdsl.document.steps import build_steps
 from flowdsl.source import Source

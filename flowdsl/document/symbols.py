@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from flowdsl.document.document import BlockSet, Document, Module, OpenFlows, StepNode
+from flowdsl.document.document import BlockSet, Document, Module, StepNode
+from flowdsl.document.flow_file import OpenFlows
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.source import Span
 from flowdsl.step.flow_shapes import Call

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from flowdsl.engine.context import RunningStep
 from flowdsl.engine.context_size import SIZED, SMALL
-from flowdsl.engine.frame import Frame, run_steps
+from flowdsl.engine.flow_step import FlowStep
+from flowdsl.engine.frame import Frame
 from flowdsl.engine.in_thread import in_thread
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.events import Invocation, Note
-from flowdsl.nearest import nearest
+from flowdsl.events import Note
 from flowdsl.step.compiling import Resolver
 from flowdsl.step.flow_shapes import Parallel
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
 from flowdsl.step.spec import BLOCK_TYPES, StepSpec
-from flowdsl.template.taint import holds_secret, mark
+from flowdsl.template.taint import holds_secret
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
-    from flowdsl.engine.pictures import Maker
-    from flowdsl.image.origin import Origin
-    from flowdsl.image.store import Image, ImageStore
-    from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Step, Written
     from flowdsl.syntax.node import Node
@@ -275,12 +270,6 @@ def _note(problem: Problem, frame: Frame) -> None:
         run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code=problem.code, text=text))
 
 
-def _last_number(path: str) -> int:
-    """The number at the end of a place, `flow[1].steps[2]`."""
-    digits = path.rpartition("[")[2].removesuffix("]")
-    return int(digits) if digits.isdecimal() else 0
-
-
 def _is_null(node: Node) -> bool:
     return node.kind == "scalar" and node.value is None
 
@@ -292,127 +281,3 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
     return StepError(
         f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
     )
-
-
-class FlowStep(RunningStep):
-    """What a step sees of its run in a flow: also its options, its service, and the blocks in it."""
-
-    __slots__ = ("_bound", "_maker", "_service")
-
-    def __init__(self, bound: BoundStep, frame: Frame) -> None:
-        super().__init__(frame)
-        self._bound = bound
-        self._service: Service | None = None
-        self._maker: Maker | None = None
-        self.step = bound.spec.name
-        self.path = bound.step.path
-        self.id = bound.step.id
-        self.given = bound.given
-        self.outputs = bound.outputs
-        self.inputs = bound.inputs
-        self.templated = bound.templated
-
-    @property
-    def service(self) -> Service:
-        """The service entry of the step, merged and resolved."""
-        if self._service is None:
-            self._service = self._frame.run.service(self._bound.step)
-        return self._service
-
-    @property
-    def store(self) -> ImageStore:
-        """Where image bytes go; what comes of them is called after this step."""
-        maker = self._as_maker()
-        return self._frame.run.store if maker is None else maker.store
-
-    async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
-        """Gives images their files with names for people, and says how they were made."""
-        maker = self._as_maker()
-        if maker is not None and self._frame.run.pictures is not None:
-            await self._frame.run.pictures.name(maker, images, origin)
-
-    def _as_maker(self) -> Maker | None:
-        pictures = self._frame.run.pictures
-        if self._maker is None and pictures is not None:
-            self._maker = pictures.maker(self._bound.step, self._frame)
-        return self._maker
-
-    def input(self, type: str) -> Any:
-        """The value of an input type; None when unset."""
-        value = self._bound.input(self._frame, type)
-        self.hear(value)
-        return value
-
-    def hear(self, value: Any) -> None:
-        """Takes note of the secrets in what the step is given."""
-        secrets = self._frame.run.secrets
-        if secrets.seen:
-            secrets.notice(value)
-            self._read_secret = self._read_secret or holds_secret(value)
-
-    def marked(self, written: Written) -> Written:
-        """What the step returned: all of it is marked when the step made it of a secret, and of nothing from outside.
-
-        A response of a service is no secret because a key was sent for it; what it repeats of the key is found.
-        """
-        if self._read_secret and not self._acted and not self._bound.step.blocks and isinstance(written, Mapping):
-            return {type: mark(value) for type, value in written.items()}
-        return written
-
-    def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
-        """Runs the steps of a block."""
-        if self._bound.is_parallel and block is not None:  # in a frame of its own
-            self._frame.around += (_last_number(block.path),)
-        return run_steps(block.steps if block is not None else (), self._frame, self._invocation, iteration)
-
-    def branch(self) -> FlowBranch:
-        """A copy of the FlowContext to run blocks on."""
-        return FlowBranch(self._bound, self._frame, self._invocation)
-
-    def call_flow(self, *, name: str | None = None, ref: str | None = None) -> Awaitable[Signal | None]:
-        """Runs a flow of a template's name or of a dot path.
-
-        Raises:
-            StepError: there is no such flow.
-        """
-        frame = self._frame
-        document, module = frame.run.program.document, frame.module
-        if ref is not None:
-            found = document.flow_of(ref, module)
-            message, known = f"No flow found for ref '{ref}'", document.flow_refs(module)
-        else:
-            steps = document.templates.get(name or "")
-            found = None if steps is None else (steps, module)
-            message, known = f"No template found with name '{name}'", list(document.templates)
-        if found is None:
-            near = nearest(ref or name or "", known)
-            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known) or 'none'}"
-            raise StepError(message, code="unknown-flow", hint=hint)
-        return frame.call(*found, self._invocation)
-
-    def evaluate(self, key: str, names: Mapping[str, Any] | None = None) -> Any:
-        """The value of an option that the step resolves itself; None when it is absent.
-
-        Raises:
-            ConfigError: the value breaks a constraint of its key.
-        """
-        value = self._bound.evaluate(key, names, self._frame)
-        self.hear(value)
-        return value
-
-
-class FlowBranch:
-    """A copy of the FlowContext with a step context over it."""
-
-    __slots__ = ("_before", "_frame", "context")
-
-    def __init__(self, bound: BoundStep, frame: Frame, invocation: Invocation) -> None:
-        self._before = dict(frame.context)
-        self._frame = frame.branched()
-        self._frame.invocation = invocation
-        self.context = FlowStep(bound, self._frame)
-
-    def changes(self) -> dict[str, Any]:
-        """The keys that were set to something else than before."""
-        before, context = self._before, self._frame.context
-        return {key: value for key, value in context.items() if key not in before or before[key] is not value}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
-    from flowdsl.document.document import FlowFile
+    from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flowdsl.image.metadata import Piece, with_packet
-from flowdsl.image.store import Image, open_part
+from flowdsl.image.part_file import open_part
+from flowdsl.image.store import Image
 
 _BLOCK = 1024 * 1024
 _NOT_IN_NAMES = re.compile(r"[^\w.+@#=,()-]+")

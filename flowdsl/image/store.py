@@ -10,7 +10,6 @@ import builtins
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +18,7 @@ from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # the platform has no such module
+from flowdsl.image.part_file import PART, is_abandoned, open_part
 
 _KEYS = (
     "url",
@@ -40,8 +35,6 @@ _KEYS = (
 _JSON_KEYS = ("path", "mime", "width", "height", "sha256", "url", "revised_prompt")
 _HEAD_SIZE = 32 * 1024
 _LONG_HEAD_SIZE = 4 * 1024 * 1024
-_PART = ".part"
-_ABANDONED_S = 24 * 3600
 
 
 class Image(Mapping[str, Any]):
@@ -234,11 +227,11 @@ class ImageStore:
             self._whole._take(image)
 
     def _sweep(self) -> None:
-        for part in self.folder.glob(f".*{_PART}"):
+        for part in self.folder.glob(f".*{PART}"):
             with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
                 descriptor = os.open(part, os.O_RDWR)
                 try:
-                    if _is_abandoned(descriptor):
+                    if is_abandoned(descriptor):
                         part.unlink()  # under the lock: a writer that has just made this file sees that it is gone
                 finally:
                     os.close(descriptor)
@@ -373,38 +366,6 @@ class ImageWriter:
 
 def _unwritable(folder: Path, error: OSError) -> StepError:
     return StepError(f"the image cannot be stored in {folder}: {error.strerror or error}", code="image-unwritable")
-
-
-def open_part(folder: Path) -> tuple[Path, int]:
-    """A new part file, and a descriptor that holds its lock as long as this process lives."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    while True:
-        part = folder / f".{os.urandom(8).hex()}{_PART}"
-        descriptor = os.open(part, flags, 0o644)
-        # Between the opening and the lock a sweep can take the file for one that was left: it holds the lock, or the
-        # file is gone. Then there is another one to be made.
-        if _lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):
-            return part, descriptor
-        os.close(descriptor)
-
-
-def _is_abandoned(descriptor: int) -> bool:
-    """Whether nobody writes a part file any more. Where there are no locks, that is when it has not grown for long."""
-    held = _lock(descriptor)
-    return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S if held is None else held
-
-
-def _lock(descriptor: int) -> bool | None:
-    """Takes the lock of a file; False when another process or thread has it, None where there are no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without them
-        return None
-    return True
 
 
 def _describe(head: builtins.bytes, size: int) -> str:

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import re
-import types
 import typing
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-import annotated_types
 from pydantic import BaseModel, ConfigDict
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.block import Block
+from flowdsl.step.field_key import key_of
 from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import Check, Rule
 from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import (
-    Condition,
-    Deferred,
-    Expression,
-    InFile,
-    Key,
-    Port,
-    Prompt,
-    Reads,
-    Secrets,
-    StepSpec,
-    Verbatim,
-)
+from flowdsl.step.spec import Port, StepSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -327,7 +312,7 @@ def spec_of(cls: type[Step]) -> StepSpec:
         raise PluginError(
             f'{cls.__name__}: a step needs an upper-case name, for example class {cls.__name__}(Step, name="MY_STEP")'
         )
-    keys = {key.name: key for key in (_key(field, info) for field, info in cls.model_fields.items())}
+    keys = {key.name: key for key in (key_of(field, info) for field, info in cls.model_fields.items())}
     for key in keys.values():
         if key.deferred and key.required:
             raise PluginError(
@@ -365,81 +350,6 @@ def spec_of(cls: type[Step]) -> StepSpec:
 
 def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
     return tuple(Port(port) if isinstance(port, str) else port for port in ports)
-
-
-def _key(field: str, info: FieldInfo) -> Key:
-    """A field as a key: its YAML name, type and constraints."""
-    kind, choices, marks = _kind(info.annotation)
-    marks = [*marks, *info.metadata]
-    bounds: dict[str, Any] = {}
-    for mark in marks:
-        for name, attribute in _BOUNDS:
-            if getattr(mark, attribute, None) is not None:
-                bounds[name] = getattr(mark, attribute)
-        if isinstance(mark, (annotated_types.Gt, annotated_types.Lt)):
-            raise PluginError(f"field `{field}`: use ge and le; bounds are inclusive in the language")
-    default = None if info.default is PydanticUndefined else info.default
-    return Key(
-        name=info.alias or field,
-        field=field,
-        type=kind,
-        choices=choices,
-        required=info.is_required(),
-        default=default,
-        summary=info.description or "",
-        verbatim=any(isinstance(mark, Verbatim) for mark in marks),
-        condition=any(isinstance(mark, Condition) for mark in marks),
-        expression=any(isinstance(mark, Expression) for mark in marks),
-        deferred=any(isinstance(mark, Deferred) for mark in marks),
-        prompt=any(isinstance(mark, Prompt) for mark in marks),
-        names=tuple(name for mark in marks if isinstance(mark, Deferred) for name in mark.names),
-        reads=tuple(type for mark in marks if isinstance(mark, Reads) for type in mark.types),
-        file=next((mark.part for mark in marks if isinstance(mark, InFile)), ""),
-        differs=next((mark.differs for mark in marks if isinstance(mark, InFile)), ()),
-        secret=any(isinstance(mark, Secrets) for mark in marks),
-        deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
-        **bounds,
-    )
-
-
-_BOUNDS = (
-    ("minimum", "ge"),
-    ("maximum", "le"),
-    ("min_length", "min_length"),
-    ("max_length", "max_length"),
-    ("pattern", "pattern"),
-)
-_KINDS: dict[Any, str] = {
-    str: "text",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    list: "list",
-    dict: "map",
-    Any: "any",
-    Block: "steps",
-}
-
-
-def _kind(annotation: Any) -> tuple[str, tuple[Any, ...], list[Any]]:
-    """Key type, choices and annotated marks of a field's type; None is left out, because null means absent."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        kind, choices, marks = _kind(arguments[0])
-        return kind, choices, [*marks, *arguments[1:]]
-    if origin is typing.Literal:
-        return ("text" if all(isinstance(a, str) for a in arguments) else "any"), arguments, []
-    if origin in (typing.Union, types.UnionType):
-        members = [a for a in arguments if a is not type(None)]
-        if len(members) == 1:
-            return _kind(members[0])
-        kinds = {_kind(member)[0] for member in members}
-        return ("number" if kinds == {"integer", "number"} else "any"), (), []
-    if origin in (list, tuple, Sequence):
-        return ("branches" if Block in arguments else "list"), (), []
-    if origin in (dict, Mapping):
-        return ("cases" if Block in arguments else "map"), (), []
-    return _KINDS.get(annotation, "any"), (), []
 
 
 def _first_paragraph(doc: str | None) -> str:

@@ -9,8 +9,8 @@ import pytest
 from flowdsl import Environment, Source, Span
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
-from flowdsl.document.document import FlowFile
 from flowdsl.document.files import Files
+from flowdsl.document.flow_file import FlowFile
 from flowdsl.document.symbols import Kind, symbols
 
 FLOW = """\

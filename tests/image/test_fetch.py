@@ -13,7 +13,7 @@ from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import is_private_host, is_public, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.response import LinkedImage
+from flowdsl_steps.image.received import LinkedImage
 
 PNG = PICTURES["png"][0]
 

@@ -10,7 +10,7 @@ from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.public_network import open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.response import LinkedImage
+from flowdsl_steps.image.received import LinkedImage
 
 
 def test_a_picture_that_redirects_to_no_web_address_is_left(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from flowdsl.errors import ServiceError
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.public_network import open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.response import LinkedImage
+from flowdsl_steps.image.received import LinkedImage
 
 PNG = PICTURES["png"][0]
 BOMB = gzip.compress(b"a" * 200_000_000, mtime=0)

@@ -14,14 +14,8 @@ from image_pictures import PICTURES
 
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.image.images_api import received_of
-from flowdsl_steps.image.response import (
-    BrokenResponse,
-    JsonResponse,
-    LinkedImage,
-    RawResponse,
-    Received,
-    ResponseReader,
-)
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.response import JsonResponse, RawResponse, ResponseReader
 from flowdsl_steps.image.stream import StreamedResponse
 
 PNG, GIF = PICTURES["png"][0], PICTURES["gif"][0]

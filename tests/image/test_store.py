@@ -12,7 +12,7 @@ import pytest
 from image_pictures import PICTURES, drawn
 
 from flowdsl.errors import StepError
-from flowdsl.image import store
+from flowdsl.image import part_file, store
 from flowdsl.image.formats import image_size, media_type
 from flowdsl.image.store import Image, ImageStore
 
@@ -196,7 +196,7 @@ def test_two_processes_of_16_threads_lose_no_picture_in_one_folder(tmp_path: Pat
 
 def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    lock = store._lock
+    lock = part_file._lock
 
     def sweep_first(descriptor: int) -> bool | None:
         if not taken:  # a sweep opens the file between its making and its lock
@@ -205,7 +205,7 @@ def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monke
             assert lock(taken[0])
         return lock(descriptor)
 
-    monkeypatch.setattr(store, "_lock", sweep_first)
+    monkeypatch.setattr(part_file, "_lock", sweep_first)
     writer = store.ImageWriter(tmp_path)
     (swept, own) = sorted(tmp_path.iterdir(), key=lambda path: path != Path(f"/proc/self/fd/{taken[0]}").resolve())
     swept.unlink()
@@ -219,7 +219,7 @@ def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monke
 def test_without_locks_only_part_files_of_yesterday_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "fcntl", None)
+    monkeypatch.setattr(part_file, "fcntl", None)
     young, old = tmp_path / ".a.part", tmp_path / ".b.part"
     young.touch()
     old.touch()

@@ -15,7 +15,7 @@ from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.http.public_network import refusal
 from flowdsl_steps.http.response_body import Unpacker
-from flowdsl_steps.image.response import LinkedImage
+from flowdsl_steps.image.received import LinkedImage
 
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""

@@ -20,8 +20,8 @@ from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
+from flowdsl_steps.image.received import LinkedImage, Received
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.response import LinkedImage, Received
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
 from flowdsl_steps.image.stated_prices import stated
 from flowdsl_steps.image.vendor import Endpoint, Vendor

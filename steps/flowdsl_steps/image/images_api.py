@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowdsl.image.store import Image, ImageWriter
-from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, stored
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.response import stored
 
 URL_LIFETIME_S = 60 * 60
 """How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""

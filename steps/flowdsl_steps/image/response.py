@@ -11,70 +11,22 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes
-
-import pybase64
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import media_type, other_type
 from flowdsl.image.store import Image, ImageStore, ImageWriter
+from flowdsl_steps.image.base64_text import Base64Text, unstorable
+from flowdsl_steps.image.received import BrokenResponse, Received
 
 _NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
 _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
-_SPACE = b" \t\r\n"
-_NOT_STANDARD = (b"-", b"_", b" ", b"\n", b"\r", b"\t")
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _MOST_PICTURES = 64
-_DATA = b"data:"
-_LONGEST_DATA_HEAD = 256
 _RECOGNISED = 64
 """So many bytes show what a body is."""
-
-
-class BrokenResponse(Exception):
-    """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.
-
-    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error;
-    for the last, `payload` is what the vendor sent.
-    """
-
-    def __init__(
-        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.payload = payload
-        self.images = tuple(images)
-
-
-class LinkedImage(NamedTuple):
-    """A picture that a response only gives the address of."""
-
-    url: str
-    revised_prompt: str | None
-    url_expires_at: int | None
-
-
-class Received(NamedTuple):
-    """What a response holds: its pictures in order, the facts that a vendor reports of them, and its other keys.
-
-    `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
-    vendor's name for the request where a body holds it, `headers` are those of the response.
-    """
-
-    images: tuple[Image | LinkedImage, ...] = ()
-    payload: Mapping[str, Any] = {}
-    usage: Mapping[str, Any] | None = None
-    size: str | None = None
-    quality: str | None = None
-    finish_reason: str = "stop"
-    cost_usd: float | None = None
-    request_id: str | None = None
-    headers: Mapping[str, str] = {}
 
 
 class Document:
@@ -94,7 +46,7 @@ class Document:
         self._in_list = False
         self._rest = bytearray()
         self._searched = 0
-        self._text: _Base64Text | None = None
+        self._text: Base64Text | None = None
         self._problems: dict[int, BrokenResponse] = {}
         self.writers: list[ImageWriter] = []
 
@@ -154,7 +106,7 @@ class Document:
         self._rest += f"{self._mark}{len(self.writers)}".encode()
         self._searched = len(self._rest)
         self.writers.append(self._store.writer(self._limit))
-        self._text = _Base64Text(self.writers[-1])
+        self._text = Base64Text(self.writers[-1])
         self._text.feed(begun)
         return consumed
 
@@ -235,122 +187,6 @@ class Document:
         """Remove all that was not committed."""
         for writer in self.writers:
             writer.abort()
-
-
-class _Base64Text:
-    """Decodes the text of one JSON string while it arrives and hands the bytes to a writer. A data: address that is not
-    base64 holds the bytes percent-encoded, as those of an SVG often are."""
-
-    __slots__ = ("_carry", "_ended", "_head", "_held", "_percent", "_writer")
-
-    def __init__(self, writer: ImageWriter) -> None:
-        self._head: bytes | None = b""  # the beginning, until it is known whether it is the head of a data: address
-        self._writer = writer
-        self._carry = b""
-        self._held = b""
-        self._ended = False
-        self._percent = False
-
-    @property
-    def is_escaped(self) -> bool:
-        """Whether a quote that comes now belongs to the text."""
-        return self._held == b"\\"
-
-    def feed(self, text: bytes) -> None:
-        if self._held or b"\\" in text:
-            text = self._unescape(self._held + text)
-        self._decode(text)
-
-    def _unescape(self, text: bytes) -> bytes:
-        """JSON escapes resolved; one that is cut by the end of the chunk is held back.
-
-        Some servers write `/` as `\\/` and `+` as `\\u002B`, and some break lines.
-        """
-        cut = text.rfind(b"\\", max(0, len(text) - 5))
-        whole = cut < 0 or (len(text) - cut >= 2 and text[cut + 1 : cut + 2] != b"u")
-        if text.endswith(b"\\"):
-            whole = (len(text) - len(text.rstrip(b"\\"))) % 2 == 0
-        self._held = b"" if whole else text[cut:]
-        try:
-            plain: str = json.loads(b'"' + (text if whole else text[:cut]) + b'"')
-            return plain.encode()
-        except ValueError as error:
-            raise _bad_base64() from error
-
-    def _without_head(self, text: bytes) -> bytes:
-        """What is base64 of the beginning: all of it, or what stands behind the comma of a data: address."""
-        text = (self._head or b"") + text
-        self._head = text
-        if text[: len(_DATA)].lower() != _DATA[: len(text)]:
-            self._head = None
-            return text
-        head, comma, content = text.partition(b",")
-        if not comma:
-            if len(text) > _LONGEST_DATA_HEAD:
-                raise _bad_base64()
-            return b""
-        self._percent = not head.lower().endswith(b";base64")
-        self._head = None
-        return content
-
-    def _decode(self, text: bytes) -> None:
-        if self._head is not None:
-            text = self._without_head(text)
-        if self._percent:
-            self._unquote(text)
-            return
-        if any(each in text for each in _NOT_STANDARD):
-            text = text.translate(_URL_SAFE, _SPACE)
-        if self._carry:
-            text = self._carry + text
-        cut = len(text) & ~3
-        self._carry = text[cut:]
-        if not cut:
-            return
-        if self._ended:
-            raise _bad_base64()
-        try:
-            content = pybase64.b64decode(memoryview(text)[:cut], validate=True)
-        except ValueError as error:
-            raise _bad_base64() from error
-        self._ended = text[cut - 1 : cut] == b"="
-        try:
-            self._writer.write(content)
-        except StepError as error:
-            raise _unstorable(error) from error.__cause__
-
-    def _unquote(self, text: bytes) -> None:
-        text = self._carry + text
-        cut = text.rfind(b"%", max(0, len(text) - 2))
-        whole = text if cut < 0 else text[:cut]
-        self._carry = text[len(whole) :]
-        try:
-            self._writer.write(unquote_to_bytes(whole))
-        except StepError as error:
-            raise _unstorable(error) from error.__cause__
-
-    def finish(self) -> None:
-        if self._percent:
-            if self._held or self._carry:
-                raise _bad_base64()
-            return
-        if self._head:
-            text, self._head = self._head, None
-            if text.lower().startswith(_DATA):
-                raise _bad_base64()
-            self._decode(text)
-        if self._held or len(self._carry) == 1:
-            raise _bad_base64()
-        if self._carry:  # some leave out the padding
-            self._decode(b"=" * (4 - len(self._carry)))
-
-
-def _bad_base64() -> BrokenResponse:
-    return BrokenResponse("bad-base64", "the response holds a picture whose base64 is broken")
-
-
-def _unstorable(error: StepError) -> Exception:
-    return BrokenResponse("too-large", error.message) if error.code == "image-too-large" else error
 
 
 class ResponseReader:
@@ -486,7 +322,7 @@ class RawResponse(ResponseReader):
         try:
             self._writer.write(chunk)
         except StepError as error:
-            raise _unstorable(error) from error.__cause__
+            raise unstorable(error) from error.__cause__
 
     def finish(self) -> Received:
         """The picture, stored.

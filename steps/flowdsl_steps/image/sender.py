@@ -25,8 +25,9 @@ from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.http.transport import exchanged, open_client
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
+from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers

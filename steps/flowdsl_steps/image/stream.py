@@ -9,7 +9,8 @@ from typing import Any
 
 from flowdsl.image.store import Image, ImageStore
 from flowdsl_steps.image.images_api import received_of, with_facts
-from flowdsl_steps.image.response import BrokenResponse, Document, LinkedImage, Received, ResponseReader
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.response import Document, ResponseReader
 from flowdsl_steps.image.usage import added
 
 _FIELD_LIMIT = 64

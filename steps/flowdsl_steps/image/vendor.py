@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from flowdsl.step.service import Service
     from flowdsl.step.spec import Key
     from flowdsl_steps.http.request import HttpRequest
+    from flowdsl_steps.image.received import Received
     from flowdsl_steps.image.request import ImageRequest
     from flowdsl_steps.image.resolved_model import ResolvedModel
-    from flowdsl_steps.image.response import Received, ResponseReader
+    from flowdsl_steps.image.response import ResponseReader
 
 
 _REASONS = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})

@@ -23,7 +23,8 @@ from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor
 
 if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
-    from flowdsl_steps.image.response import Received, ResponseReader
+    from flowdsl_steps.image.received import Received
+    from flowdsl_steps.image.response import ResponseReader
 
 SIZES = ("512x512", "1024x512")
 FORMATS = ("png", "jpeg")
@@ -131,7 +132,8 @@ class Aurora(Vendor):
 
 def read(payload: dict[str, Any]) -> Received:
     """What a response holds: a state, and pictures and units once it is done."""
-    from flowdsl_steps.image.response import BrokenResponse, Received, stored
+    from flowdsl_steps.image.received import BrokenResponse, Received
+    from flowdsl_steps.image.response import stored
 
     if payload.get("state") == "FAILED":
         raise BrokenResponse("vendor-error", "the operation failed", payload=payload)

@@ -27,7 +27,8 @@ from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
     from flowdsl_steps.http.request import HttpRequest
-    from flowdsl_steps.image.response import Received, ResponseReader
+    from flowdsl_steps.image.received import Received
+    from flowdsl_steps.image.response import ResponseReader
 
 API_HOST = "api.openai.com"
 DEFAULT_ENDPOINT = f"https://{API_HOST}/v1"

@@ -1,0 +1,37 @@
+"""What a file holds: a flow, the actions of a kit, or flows that others call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from flowdsl.document.document import BlockSet, Document, Steps
+from flowdsl.document.findings import Findings
+from flowdsl.record import Record
+from flowdsl.source import Source
+from flowdsl.syntax.node import Node
+
+
+class OpenFlows(Record):
+    """Flows that run when something else calls them, with the document whose names they see."""
+
+    document: Document
+    flows: tuple[Steps, ...]
+
+
+class FlowFile(Record):
+    """What `build` makes of a file: its kind, and the flows in it.
+
+    `documents` are the flow, or the actions of a kit. `parts` is all there is to check, in the order of the file:
+    documents and flows that others call, those of imported modules too. `blocks` and `services` are all sets of
+    blocks and of service entries, each once.
+    `findings` holds what is wrong with the form of the file.
+    """
+
+    kind: Literal["flow", "kit", "module"]
+    source: Source
+    documents: tuple[Document, ...]
+    parts: tuple[Document | OpenFlows, ...]
+    blocks: tuple[BlockSet, ...]
+    services: tuple[Mapping[str, Node], ...]
+    findings: Findings

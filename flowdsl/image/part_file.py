@@ -1,0 +1,48 @@
+"""Files that are still being written: each has a name of its own, and a lock as long as its writer lives."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # the platform has no such module
+
+PART = ".part"
+"""How their names end."""
+_ABANDONED_S = 24 * 3600
+
+
+def open_part(folder: Path) -> tuple[Path, int]:
+    """A new part file, and a descriptor that holds its lock as long as this process lives."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        part = folder / f".{os.urandom(8).hex()}{PART}"
+        descriptor = os.open(part, flags, 0o644)
+        # Between the opening and the lock a sweep can take the file for one that was left: it holds the lock, or the
+        # file is gone. Then there is another one to be made.
+        if _lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):
+            return part, descriptor
+        os.close(descriptor)
+
+
+def is_abandoned(descriptor: int) -> bool:
+    """Whether nobody writes a part file any more. Where there are no locks, that is when it has not grown for long."""
+    held = _lock(descriptor)
+    return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S if held is None else held
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Takes the lock of a file; False when another process or thread has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without them
+        return None
+    return True

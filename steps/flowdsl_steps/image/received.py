@@ -1,0 +1,50 @@
+"""What a response brought: pictures, addresses of pictures, and facts; or what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flowdsl.image.store import Image
+
+
+class BrokenResponse(Exception):
+    """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.
+
+    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error;
+    for the last, `payload` is what the vendor sent.
+    """
+
+    def __init__(
+        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.payload = payload
+        self.images = tuple(images)
+
+
+class LinkedImage(NamedTuple):
+    """A picture that a response only gives the address of."""
+
+    url: str
+    revised_prompt: str | None
+    url_expires_at: int | None
+
+
+class Received(NamedTuple):
+    """What a response holds: its pictures in order, the facts that a vendor reports of them, and its other keys.
+
+    `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
+    vendor's name for the request where a body holds it, `headers` are those of the response.
+    """
+
+    images: tuple[Image | LinkedImage, ...] = ()
+    payload: Mapping[str, Any] = {}
+    usage: Mapping[str, Any] | None = None
+    size: str | None = None
+    quality: str | None = None
+    finish_reason: str = "stop"
+    cost_usd: float | None = None
+    request_id: str | None = None
+    headers: Mapping[str, str] = {}
