@@ -25,8 +25,8 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read, and the
-    others are checked all the same."""
+    """The exit code: 1 when there are errors, or warnings under `--strict`, or with `--env` what is not set; 2 when a
+    file cannot be read, and the others are checked all the same."""
     options = parser().parse(arguments)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         _complain(said)
     if not paths:
         return 2
-    unreadable = len(wrong)
+    unreadable, unset = len(wrong), 0
     environments: dict[frozenset[str], Environment] = {}
     for path in paths:
         found = _check(path, environments, options.as_of)
@@ -48,14 +48,14 @@ def main(arguments: Sequence[str]) -> int:
         if found and options.format == "text":
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
-        if options.env and options.format == "text":
-            _print_destinations(path, environments, options.as_of)
+        if options.env:
+            unset += _print_environment(path, environments, options.as_of, quiet=options.format == "json")
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
         print("\n" * bool(findings) + _summary(len(paths), findings))
     failing = ("error", "warning") if options.strict else ("error",)
-    return 2 if unreadable else int(any(finding.severity in failing for finding in findings))
+    return 2 if unreadable else int(unset > 0 or any(finding.severity in failing for finding in findings))
 
 
 def parser() -> Parser:
@@ -77,7 +77,9 @@ def parser() -> Parser:
         help="text (default) or json, one array",
     )
     add_as_of(parser)
-    flag(parser, "--env", help="list which secret and which key of the environment goes to which host")
+    flag(
+        parser, "--env", help="list which secret goes to which host; fail where one, or a key of a service, is not set"
+    )
     flag(parser, "--strict", help="warnings fail too")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
@@ -109,15 +111,28 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_destinations(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
-    """Prints which secret of a file goes to which host."""
+def _print_environment(
+    path: str, environments: dict[frozenset[str], Environment], as_of: date | None, *, quiet: bool
+) -> int:
+    """Prints which secret of a file goes to which host, and what of the environment is not set; gives how much that is.
+    With `quiet` what is not set goes to stderr, and the rest nowhere."""
     from flowdsl.cli.destinations import destinations
+    from flowdsl.cli.unset import unset
     from flowdsl.cli.variables import environment_for
 
     source, _ = read_source(path)
-    file, _, settings, _ = environment_for(source, as_of=as_of, among=environments)._check(source, ())
-    for secret, host, place in destinations(file.documents if file is not None else (), settings.services):
+    environment = environment_for(source, as_of=as_of, among=environments)
+    file, _, settings, _ = environment._check(source, ())
+    documents = tuple(file.documents) if file is not None else ()
+    for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
+    missing = unset(documents, settings.services, environment.registry)
+    for line in missing:
+        if quiet:
+            _complain(line)
+        else:
+            print(line)
+    return len(missing)
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

@@ -289,7 +289,10 @@ def test_cleaning_does_not_make_markup_safe_and_the_page_says_so() -> None:
     active = '<a onclick="alert(1)" href="javascript:alert(2)"><script>alert(3)</script></a>'
     assert run(f"SANITIZE\n  in: given\n  {options}", active)["text"] == active
     page = " ".join((Path(__file__).parents[2] / "docs" / "steps" / "SANITIZE.md").read_text(encoding="utf-8").split())
-    assert "It makes no markup safe: scripts and event attributes stay, so never show the text of strangers as HTML." in page
+    assert (
+        "It makes no markup safe: scripts and event attributes stay, so never show the text of strangers as HTML."
+        in page
+    )
 
 
 @pytest.mark.parametrize("step", ["PARSE_JSON", "TO_LIST", "BASE64_TO_BLOB", "SANITIZE"])
