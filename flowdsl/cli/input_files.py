@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
-from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.diagnostics import Diagnostic, Edit, Fix, has_errors
 from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.source import Source, Span
 
@@ -91,7 +91,16 @@ def json_value(source: Source) -> Any:
     try:
         return json.loads(source.text, object_pairs_hook=once, parse_constant=no_number)
     except json.JSONDecodeError as error:
-        span = Span(source, error.pos, error.pos + 1)
+        span, text = Span(source, error.pos, error.pos + 1), source.text
+        before = text[: error.pos].rstrip()
+        if text[error.pos :].lstrip()[:1] == ",":  # a newer Python names the comma itself
+            before = text[: error.pos + 1 + len(text[error.pos :]) - len(text[error.pos :].lstrip())]
+        if before.endswith(",") and text[len(before) :].lstrip()[:1] in ("}", "]"):
+            comma = Span(source, len(before) - 1, len(before))
+            message, fix = "this is not JSON: a trailing comma", Fix("remove the comma", (Edit(comma, ""),), safe=True)
+            raise FlowSyntaxError(
+                [Diagnostic("json-syntax", message, comma, hint="remove the comma", fixes=(fix,))]
+            ) from None
         raise FlowSyntaxError([Diagnostic("json-syntax", f"this is not JSON: {error.msg}", span)]) from None
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _CENT = 0.01
-_WARNED = ("fewer-images", "other-format", "picture-incomplete")
-"""Notes that a summary repeats: what was paid for is not what was asked for."""
+_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete")
+"""Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 
 def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> str:

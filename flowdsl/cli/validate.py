@@ -23,8 +23,8 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when there are errors, or warnings under `--strict`; 2 when a file cannot be read, and the
-    others are checked all the same."""
+    """The exit code: 1 when there are errors, or warnings under `--strict`, or with `--env` when a real run lacks
+    something; 2 when a file cannot be read, and the others are checked all the same."""
     from flowdsl.cli.variables import Environments
 
     options = parser().parse(arguments)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         _complain(said)
     if not paths:
         return 2
-    unreadable = len(wrong)
+    unreadable, lacking = len(wrong), 0
     environments = Environments(options.as_of)
     for path in paths:
         found = _check(path, environments)
@@ -48,14 +48,14 @@ def main(arguments: Sequence[str]) -> int:
         if found and options.format == "text":
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
-        if options.env and options.format == "text":
-            _print_environment(path, environments)
+        if options.env:
+            lacking += _print_environment(path, environments, quiet=options.format == "json")
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
         print("\n" * bool(findings) + _summary(len(paths), findings))
     failing = ("error", "warning") if options.strict else ("error",)
-    return 2 if unreadable else int(any(finding.severity in failing for finding in findings))
+    return 2 if unreadable else int(lacking > 0 or any(finding.severity in failing for finding in findings))
 
 
 def parser() -> Parser:
@@ -77,7 +77,11 @@ def parser() -> Parser:
         help="text (default) or json, one array",
     )
     add_as_of(parser)
-    flag(parser, "--env", help="list which secret and key goes to which host, and what a real run still lacks")
+    flag(
+        parser,
+        "--env",
+        help="list which secret and key goes to which host, and what a real run still lacks; fail when it lacks any",
+    )
     flag(parser, "--strict", help="warnings fail too")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
@@ -107,19 +111,25 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_environment(path: str, environments: Environments) -> None:
-    """Prints which secret of a file goes to which host, and what a real run lacks."""
+def _print_environment(path: str, environments: Environments, *, quiet: bool) -> int:
+    """Prints which secret of a file goes to which host, and what a real run lacks; gives how much that is. With `quiet`
+    what it lacks goes to stderr, and the rest nowhere."""
     from flowdsl.cli.destinations import destinations
     from flowdsl.cli.needs import needs
 
     source, _ = read_source(path)
     environment = environments.of(source)
     file, _, settings, _ = environment._check(source, ())
-    documents = file.documents if file is not None else ()
-    for secret, host, place in destinations(documents, settings.services):
+    documents = tuple(file.documents) if file is not None else ()
+    for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
-    for line in needs(documents, settings.services, environment.registry.step_class):
-        print(line)
+    missing = needs(documents, settings.services, environment.registry.step_class)
+    for line in missing:
+        if quiet:
+            _complain(line)
+        else:
+            print(line)
+    return len(missing)
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

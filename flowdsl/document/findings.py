@@ -28,9 +28,9 @@ def _invisible(name: str) -> str:
     odd = next((char for char in name if char != " " and (char.isspace() or not char.isprintable())), None)
     if odd is None:
         return ""
-    import unicodedata
+    from flowdsl.syntax.foreign_spaces import named
 
-    return f"; it holds U+{ord(odd):04X}, {unicodedata.name(odd, 'which nobody sees').lower()}"
+    return f"; it holds {named(odd)}"
 
 
 class Findings:

@@ -17,6 +17,7 @@ from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.node import Node
 from flowdsl.template import compile as compile_template
 from flowdsl.template import parse, parse_expression
+from flowdsl.template.operators import finite
 
 if TYPE_CHECKING:
     from flowdsl.limits import Limits
@@ -41,7 +42,7 @@ class PlacedCompiler:
         if key.type in BLOCK_TYPES:
             return constant(self.blocks(name))
         if key.expression:
-            return self.compiler.expression(node)
+            return self.compiler.expression(node, strict=not key.condition)
         if key.verbatim:
             return constant(node.plain())
         return self.compiler.resolver(node, strict=False if key.condition else None)
@@ -157,11 +158,21 @@ class Compiler:
             limits=self.limits.template,
         )
 
-    def expression(self, node: Node) -> Resolver:
-        """The resolver of a bare expression; undefined is None there."""
+    def expression(self, node: Node, *, strict: bool) -> Resolver:
+        """The resolver of a bare expression; undefined is None there. With `strict`, in a flow that is, NaN and
+        Infinity are errors."""
         if not isinstance(node.value, str):
             return constant(node.plain())
         compiled = compile_template(
             parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
         )
-        return located(compiled, node)
+        return located(_finite(compiled, node.value) if strict and not self.document.lenient else compiled, node)
+
+
+def _finite(compiled: Resolver, text: str) -> Resolver:
+    """A resolver of an expression that gives no NaN and nothing infinite."""
+
+    def resolve(context: dict[str, Any], names: Names) -> Any:
+        return finite(compiled(context, names), text)
+
+    return resolve

@@ -103,6 +103,10 @@ class Key(NamedTuple):
             hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
         elif self.type == "integer" and isinstance(value, float):
             hint = "write a whole number"
+        elif self.type == "text" and isinstance(value, Mapping) and set(value) == {"width", "height"}:
+            text = f"{value['width']}x{value['height']}"
+            if text.replace("x", "", 1).isdigit():
+                hint, fixes = f'write `{self.name}: "{text}"`', use(self.name, text)
         if isinstance(value, str) and self.type in ("integer", "number") and value.lower() in _NUMBERS:
             number = _NUMBERS.index(value.lower())
             hint, fixes = f"write `{self.name}: {number}`", use(self.name, number)

@@ -29,6 +29,14 @@ def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = Fal
     )
 
 
+def for_brackets(node: Node, value: Any) -> Fix | None:
+    """Another value in place of a list or map in brackets; None for one that stands otherwise."""
+    start = content_start(node)
+    if node.kind == "scalar" or not _in_brackets(node) or node.source.text[node.end - 1 : node.end] not in ("}", "]"):
+        return None
+    return replaced(Span(node.source, start, node.end), written(value), title=f"write `{value}`")
+
+
 def written(value: Any, style: str | None = None) -> str:
     """A value as YAML of one line that reads back as it; a text keeps its kind of quotes."""
     import json  # only a file with mistakes needs it

@@ -9,6 +9,7 @@ from typing import Any
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax.edits import indented, line_end, quoted, removed_lines, replaced, value_at
+from flowdsl.syntax.foreign_spaces import FOREIGN_SPACES, named
 
 _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
@@ -230,6 +231,13 @@ def _no_key(source: Source, error: Any) -> Diagnostic | None:
     start = error.context_mark.index
     text = source.text[start:].partition("\n")[0].rstrip()
     key, colon, value = text.partition(":")
+    odd = re.match(rf"[\w.$-]+:([{FOREIGN_SPACES}]+)", text)
+    if odd is not None:
+        space = Span(source, start + odd.start(1), start + odd.end(1))
+        message = f"{named(odd[1][0])}, stands behind the colon, where YAML needs a space"
+        fix = replaced(space, " ", title="put a space behind the colon", safe=True)
+        hint = f"write a space in its place: `{key}: {text[odd.end() :]}`"
+        return Diagnostic("yaml-syntax", message, space, hint=hint, fixes=(fix,))
     glued = bool(colon and value and re.fullmatch(r"[\w.$-]+", key))
     hint = f"write `{key}: {value}`" if glued else "write `key: value`; the lines of a text below `|` are indented"
     message = "a space is missing behind the colon" if glued else "this line is no key with a value"

@@ -48,6 +48,13 @@ def read(
         span = Span(source, error.start, error.start + 1)
         message = f"the character U+{ord(text[error.start]):04X} is not allowed in YAML"
         return None, [Diagnostic("yaml-syntax", message, span, hint="it is half of a character: write the whole one")]
+    if not text.isascii():
+        from flowdsl.syntax.foreign_spaces import foreign_indentation  # few files have a character that asks for it
+
+        spaced = foreign_indentation(source)
+        if spaced is not None:
+            text, mistake = spaced
+            diagnostics.append(mistake)
     foreign = replaced(text)
     if foreign is not None:
         text = foreign.text

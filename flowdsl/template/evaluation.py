@@ -210,11 +210,13 @@ class Evaluation:
         """`not`, signs, and the floor of `//`."""
         if node.operator == "not":
             return not self.condition(node.operand)
-        return self.marking(_SIGNS[node.operator])(self.value(node.operand))
+        signs = _STRICT_SIGNS if self.strict and not self.lax else _SIGNS
+        return self.marking(signs[node.operator])(self.value(node.operand))
 
     def binary(self, node: Binary) -> Any:
         """Arithmetic, comparisons, `in`."""
-        return self.marking(_OPERATORS[node.operator])(self.value(node.left), self.value(node.right))
+        functions = _STRICT_OPERATORS if self.strict and not self.lax else _OPERATORS
+        return self.marking(functions[node.operator])(self.value(node.left), self.value(node.right))
 
     def marking(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function of an operator; its result keeps the marks of secrets where they are followed."""
@@ -233,7 +235,8 @@ class Evaluation:
             if sign == "~":
                 found = runtime.texts(found, self.sure(right))
             elif sign == "-":
-                found = self.marking(operators.subtract)(found, self.value(right))
+                subtract = operators.finite_subtract if self.strict and not self.lax else operators.subtract
+                found = self.marking(subtract)(found, self.value(right))
             else:
                 found = self.plus(found, right, None if index else operands[0])
         return found
@@ -246,6 +249,7 @@ class Evaluation:
                 self.undefined(first)
             if value is UNDEFINED and not operators.adds(left):
                 self.undefined(right)
+            return operators.finite(self.runtime.add(left, value), "+")
         return self.runtime.add(left, value)
 
     def logic(self, operands: Sequence[Node], is_or: bool) -> Any:
@@ -297,6 +301,14 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "===": strict_eq,
     "!==": lambda a, b: not strict_eq(a, b),
     "in": operators.contains,
+}
+_STRICT_SIGNS: Final = {**_SIGNS, "-": operators.finite_negate, "+": operators.finite_number}
+_STRICT_OPERATORS: Final = {
+    **_OPERATORS,
+    "*": operators.finite_multiply,
+    "/": operators.finite_divide,
+    "%": operators.finite_remainder,
+    "**": operators.finite_power,
 }
 _EXPRESSIONS: Final[Mapping[type[Node], Callable[[Evaluation, Any], Any]]] = {
     Binary: Evaluation.binary,

@@ -226,13 +226,15 @@ class Expressions:
         if node.operator == "not":
             return f"(not {self.condition(node.operand)})"
         function = {"-": "negate", "+": "to_number", "floor": "floored"}[node.operator]
+        if self.strict and not self.lax:
+            function = {"-": "finite_negate", "+": "finite_number"}.get(node.operator, function)
         return f"{function}({self.code(node.operand)})"
 
     def binary(self, node: Binary) -> str:
         """Arithmetic, comparisons, `in`."""
         left, right = self.code(node.left), self.code(node.right)
         if node.operator in _ARITHMETIC:
-            return f"{_ARITHMETIC[node.operator]}({left}, {right})"
+            return f"{self.finite}{_ARITHMETIC[node.operator]}({left}, {right})"
         if node.operator == "in":
             return f"contains({left}, {right})"
         if node.operator in _COMPARISONS:
@@ -245,6 +247,11 @@ class Expressions:
             return f"({a} {fast} {right} if type({a_bound}) is {kind} else {slow.format(a, right)})"
         b, b_bound = self.bound(right)
         return f"({a} {fast} {b} if type({a_bound}) is type({b_bound}) is {kind} else {slow.format(a, b)})"
+
+    @property
+    def finite(self) -> str:
+        """What the name of an arithmetic function begins with: when strict, one that refuses NaN and Infinity."""
+        return "finite_" if self.strict and not self.lax else ""
 
     def bound(self, code: str) -> tuple[str, str]:
         """A local that holds what code gives, and the code that sets it where it is first read."""
@@ -266,7 +273,7 @@ class Expressions:
             if operator == "~":
                 code = f"texts({code}, {self.sure(right)})"
             elif operator == "-":
-                code = f"subtract({code}, {self.code(right)})"
+                code = f"{self.finite}subtract({code}, {self.code(right)})"
             else:
                 code = self.plus(code, right, None if index else node.operands[0])
             if index % HOIST == HOIST - 1:

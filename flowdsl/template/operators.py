@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from flowdsl.errors import TemplateError
@@ -73,6 +74,55 @@ def negate(value: Any) -> Any:
     """`-value`."""
     number = to_number(value)
     return -number if number != 0 or isinstance(number, float) else -0.0
+
+
+def finite(value: Any, sign: str) -> Any:
+    """What an operator gave.
+
+    Raises: TemplateError when that is NaN or infinite.
+    """
+    if type(value) is float and not isfinite(value):
+        shown = numbers.number_text(value)
+        raise TemplateError(
+            f"`{sign}` gives {shown}, which is no number",
+            hint="make sure that both sides are numbers, and that nothing is divided by 0",
+        )
+    return value
+
+
+def finite_subtract(a: Any, b: Any) -> Any:
+    """`a - b` when strict."""
+    return finite(numbers.minus(to_number(a), to_number(b)), "-")
+
+
+def finite_multiply(a: Any, b: Any) -> Any:
+    """`a * b` when strict."""
+    return finite(numbers.multiply(to_number(a), to_number(b)), "*")
+
+
+def finite_divide(a: Any, b: Any) -> Any:
+    """`a / b` when strict."""
+    return finite(numbers.divide(to_number(a), to_number(b)), "/")
+
+
+def finite_remainder(a: Any, b: Any) -> Any:
+    """`a % b` when strict."""
+    return finite(numbers.remainder(to_number(a), to_number(b)), "%")
+
+
+def finite_power(a: Any, b: Any) -> Any:
+    """`a ** b` when strict."""
+    return finite(numbers.power(to_number(a), to_number(b)), "**")
+
+
+def finite_negate(value: Any) -> Any:
+    """`-value` when strict."""
+    return finite(negate(value), "-")
+
+
+def finite_number(value: Any) -> Any:
+    """`+value` when strict."""
+    return finite(to_number(value), "+")
 
 
 def contains(item: Any, container: Any) -> bool:

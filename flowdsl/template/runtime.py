@@ -83,7 +83,7 @@ def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoR
             undefined(left)
         if b is UNDEFINED and not operators.adds(a):
             undefined(right)
-        return add(a, b)
+        return operators.finite(add(a, b), "+")
 
     return add_strict
 
@@ -280,8 +280,18 @@ def namespace(places: Places, kind: Runtime) -> dict[str, Any]:
     )
 
 
-_ARITHMETIC = ("divide", "floored", "multiply", "negate", "power", "remainder", "subtract", "to_number")
+_FINITE: Mapping[str, Any] = {
+    "finite_divide": operators.finite_divide,
+    "finite_multiply": operators.finite_multiply,
+    "finite_negate": operators.finite_negate,
+    "finite_number": operators.finite_number,
+    "finite_power": operators.finite_power,
+    "finite_remainder": operators.finite_remainder,
+    "finite_subtract": operators.finite_subtract,
+}
+_ARITHMETIC = ("divide", "floored", "multiply", "negate", "power", "remainder", "subtract", "to_number", *_FINITE)
 _FIXED: Mapping[str, Any] = {
+    **_FINITE,
     "Failures": FAILURES,
     "LEAST": _LEAST,
     "Meter": Meter,

@@ -341,7 +341,15 @@ def _refuse_filter(parser: _Parser, names: list[str], tokens: list[lexer.Token])
 def _parse_set(parser: _Parser) -> Statement:
     names, rest = parser.names(parser.tokens, "=")
     if rest:
-        return Set(names, parser.expression(rest), [])
+        try:
+            return Set(names, parser.expression(rest), [])
+        except Mistake as mistake:
+            problem = mistake.problem
+            if len(names) < 2 or parser.text[problem.start : problem.end] != "," or problem.hint is not None:
+                raise
+            each = " and ".join(f"`{{% set {name} = … %}}`" for name in names[:2])
+            hint = f"several names get one value here; set each by itself: {each}"
+            raise Mistake(str(mistake), problem.start, problem.end, hint) from None
     body, _following = parser.body()
     parser.done()
     return Set(names, None, body)

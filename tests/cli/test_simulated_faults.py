@@ -91,3 +91,12 @@ def test_a_fault_needs_simulate(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.flow.yaml").write_text(FALLBACK, encoding="utf-8")
     assert main(["run", "a.flow.yaml", "--fault", "paint=hang"]) == 2
     assert "--fault goes with --simulate" in capsys.readouterr().err
+
+
+def test_the_summary_says_what_error_nobody_caught(capsys: pytest.CaptureFixture[str]) -> None:
+    dropped = FALLBACK.replace("    catch:\n      - step: SET\n        took: the other way\n", "    retry: {max: 1}\n")
+    assert run(dropped, "--fault", "paint=moderation:*", "--quiet") == 0
+    out = capsys.readouterr().out
+    assert "warning: TRY dropped an error of OPENAI_IMAGE_GENERATION: " in out
+    assert run(dropped.replace("    retry: {max: 1}\n", "    catch: []\n"), "--fault", "paint=moderation:*", "-q") == 0
+    assert "dropped" not in capsys.readouterr().out

@@ -284,6 +284,17 @@ def test_cleaning_goes_from_fences_to_characters_to_xml() -> None:
     assert run(f"SANITIZE\n  in: given\n  {options}", "```xml\n<a t=“x”>…\n```")["text"] == '<a t="x">...\n</a>'
 
 
+def test_cleaning_does_not_make_markup_safe_and_the_page_says_so() -> None:
+    options = "stripMarkdown: true\n  normalizeCharacters: true\n  validateAndRepairXml: true"
+    active = '<a onclick="alert(1)" href="javascript:alert(2)"><script>alert(3)</script></a>'
+    assert run(f"SANITIZE\n  in: given\n  {options}", active)["text"] == active
+    page = " ".join((Path(__file__).parents[2] / "docs" / "steps" / "SANITIZE.md").read_text(encoding="utf-8").split())
+    assert (
+        "It makes no markup safe: scripts and event attributes stay, so never show the text of strangers as HTML."
+        in page
+    )
+
+
 @pytest.mark.parametrize("step", ["PARSE_JSON", "TO_LIST", "BASE64_TO_BLOB", "SANITIZE"])
 def test_without_an_input_there_is_nothing_to_work_on(step: str) -> None:
     assert [(found.code, found.message, found.hint) for found in flowdsl.check(f"- step: {step}\n")] == [

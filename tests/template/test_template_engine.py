@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import flowdsl
 from flowdsl.errors import TemplateError
 from flowdsl.template import (
     UNDEFINED,
@@ -358,3 +360,45 @@ def test_the_tables_are_up_to_date() -> None:
     script = ROOT / "scripts" / "template_tables.py"
     done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "sign", "result"),
+    [
+        ("1 / 0", "/", "Infinity"),
+        ("0 / 0", "/", "NaN"),
+        ("5 % 0", "%", "NaN"),
+        ("1 // 0", "/", "Infinity"),
+        ("word * 3", "*", "NaN"),
+        ("word - 1", "-", "NaN"),
+        ("missing + 1", "+", "NaN"),
+        ("10 ** 400", "**", "Infinity"),
+        ("-word", "-", "NaN"),
+        ("+word", "+", "NaN"),
+        ("[1, 2 / 0]", "/", "Infinity"),
+    ],
+)
+@pytest.mark.parametrize("native", [False, True])
+def test_arithmetic_that_gives_no_number_is_an_error_when_strict(
+    expression: str, sign: str, result: str, native: bool
+) -> None:
+    text = f"{{{{ {expression} }}}}"
+    with pytest.raises(TemplateError, match=re.escape(f"`{sign}` gives {result}, which is no number")):
+        strict(text, {"word": "ab"}, native=native)
+    assert result in str(compile(parse(text), strict=False)({"word": "ab"}, {}))
+
+
+def test_a_condition_may_calculate_with_what_is_undefined() -> None:
+    text = "{% if missing * 2 > 3 %}a{% else %}b{% endif %}{{ 'c' if missing / 0 > 1 else 'd' }}"
+    assert strict(text, {}) == "bd"
+
+
+@pytest.mark.parametrize(("undefined", "result"), [("strict", None), ("lenient", float("inf"))])
+def test_an_expression_that_gives_no_number_is_an_error_in_a_strict_flow(undefined: str, result: float | None) -> None:
+    steps = "flow:\n  - {step: SET, expression: 1 / inputs.n}\n"
+    flow = f"undefined: {undefined}\ninputs: {{n: {{default: 0}}}}\n{steps}"
+    if result is None:
+        with pytest.raises(TemplateError, match=r"`1 / inputs\.n` gives Infinity, which is no number"):
+            flowdsl.run(flow)
+    else:
+        assert flowdsl.run(flow).context["text"] == result

@@ -91,6 +91,8 @@ class Try(
             ctx.write("error", ErrorValue(error))
             if "when" in ctx.given and not holds(ctx.evaluate("when")):
                 raise
+            if self.catch is None:
+                ctx.note("dropped-error", f"{ctx.step} dropped an error of {error.step or 'a step'}: {error.message}")
         if paid is not None:
             paid.again()
         return await ctx.run_block(self.catch)
