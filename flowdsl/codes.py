@@ -148,6 +148,7 @@ FAILURES = (
     Code("invalid-certificate", "error", "The certificate, or key, of the service entry cannot be used."),
     Code("secret-not-set", "error", "A secret that is read is not set."),
     Code("endpoint-changed", "note", "The endpoint of the service was corrected before the request."),
+    Code("loop-held", "note", "A step of the host held the event loop, in which nothing else went on."),
     Code("label-failed", "note", "A `monitorLabel` could not be made."),
     Code("fewer-images", "note", "A service sent fewer pictures than it was asked for."),
     Code(

@@ -184,12 +184,9 @@ class ServiceError(RunError):
         self.details = details or {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON values, with what the service said."""
-        import json
-
-        said = {name: getattr(self, name) for name in SERVICE_FACTS}
-        details = json.loads(json.dumps(self.details, default=_plain, skipkeys=True))
-        return super().to_dict() | said | {"details": details}
+        """The error as JSON values, with what is known of the service's failure; `details` are for the program alone:
+        an address in them may hold a login."""
+        return super().to_dict() | {name: getattr(self, name) for name in SERVICE_FACTS}
 
 
 class ServiceTimeout(ServiceError):
@@ -220,9 +217,3 @@ class ContentRefused(ServiceError):
     """Moderation refused the prompt or the picture."""
 
     code = "content-refused"
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no form for: a picture says itself what it is, anything else is only named."""
-    own = getattr(value, "to_json", None)
-    return own() if own is not None else f"<{type(value).__qualname__}>"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.cli.origins import service_of
 from flowdsl.document.document import Document, StepNode
-from flowdsl.services import ServiceLayers
+from flowdsl.services import ServiceLayers, provider
 from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
@@ -34,24 +34,39 @@ def destinations_of(step: StepNode, document: Document, layers: ServiceLayers) -
     """What one step sends where: by its service entry, and by its own keys."""
     service = service_of(step, document, layers)
     if service is not None:
-        for name in dict.fromkeys(_of_service(service)):
-            yield Destination(name, _host_of(service), str(step.name_node.span))
+        for name, host in dict.fromkeys(_of_service(service)):
+            yield Destination(name, host, str(step.name_node.span))
     keys = step.spec.keys
     own = [node.plain() for name, node in step.keys.items() if name not in keys or keys[name].type not in BLOCK_TYPES]
     texts = list(_texts(own))
     named = next((found[1] for text in texts if (found := _HOST.match(text))), None)
+    if named is None and service is not None:
+        named = _host_of(service)  # a prompt goes there too
     for text in texts:
         for name in _SECRET.findall(text):
             yield Destination(name, named or "no host that the file names", str(step.name_node.span))
 
 
-def _of_service(service: Service) -> Iterator[str]:
+def _of_service(service: Service) -> Iterator[tuple[str, str]]:
+    """The secrets of an entry, each with the host that it goes to."""
+    host = _host_of(service)
     for key, value in service.settings.items():
         origin = service.origins.get(key, "")
         if key in service.secret and origin.startswith("environment "):
-            yield origin.removeprefix("environment ")
+            kept = service.endpoint is not None and service.stray_key(str(service.endpoint), own=_is_own(service))
+            where = f"nowhere: only a file of the flow names {host}" if kept else host
+            yield origin.removeprefix("environment "), where
         for text in _texts(value):
-            yield from _SECRET.findall(text)
+            yield from ((name, host) for name in _SECRET.findall(text))
+
+
+def _is_own(service: Service) -> bool:
+    """Whether the endpoint is the vendor's own, where keys of the environment go."""
+    vendor: Any = provider(str(service.settings.get("provider") or service.provider))
+    host = _host_of(service).partition(":")[0].lower()
+    hosts = getattr(vendor, "hosts", ())
+    is_safe = str(service.endpoint).lower().startswith("https://")
+    return is_safe and any(host == own or (own[0] == "." and host.endswith(own)) for own in hosts)
 
 
 def _host_of(service: Service) -> str:

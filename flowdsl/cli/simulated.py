@@ -66,7 +66,7 @@ class StepMarks:
 
         invocation = effect.invocation
         names = (invocation.path, invocation.step, self._ids.get(invocation.path, ""))
-        token = ADDED_HEADERS.set({STEP_HEADER: " ".join(names)})
+        token = ADDED_HEADERS.set({STEP_HEADER: " ".join(filter(None, names))})
         try:
             return await act()
         finally:

@@ -90,6 +90,8 @@ class Key(NamedTuple):
         if isinstance(value, str) and self.type in ("integer", "number", "boolean"):
             if _unquoted_fits(value, self.type):
                 hint, fixes = "write it without quotes", use(self.name, _unquoted(value, self.type), safe=True)
+            elif self.type != "boolean" and "_" in value and _unquoted_fits(plain := value.replace("_", ""), self.type):
+                hint, fixes = f"write {plain}", use(self.name, _unquoted(plain, self.type), safe=True)
             if self.type == "boolean" and value.lower() in ("yes", "no", "on", "off"):
                 meant = value.lower() in ("yes", "on")
                 hint, fixes = f"write `{show(meant)}`", use(self.name, meant, safe=True)

@@ -18,7 +18,7 @@ from test_terminal import FRAMES, command, environment, on_a_terminal, run_in_sh
 import flowdsl
 from flowdsl.cli import progress as progress_module
 from flowdsl.cli.progress import progress_on
-from flowdsl.cli.rows import cut
+from flowdsl.display.width import clipped
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURES = """\
@@ -30,6 +30,8 @@ PICTURES = """\
       monitorLabel: drawing {{ flowContext.city_index + 1 }}
       model: gpt-image-2
       instruction: A harbour
+  collect: "{{ flowContext.imageList[0] }}"
+  collectKey: harbours
 """
 
 
@@ -114,7 +116,7 @@ def test_more_rows_than_a_terminal_has_lines_are_counted_and_nothing_of_them_sta
     ids=["ascii", "even", "odd", "combining", "empty"],
 )
 def test_a_line_is_cut_by_the_columns_it_takes(text: str, columns: int, kept: str) -> None:
-    assert cut(text, columns) == kept
+    assert clipped(text, columns) == kept
 
 
 NESTED = """\

@@ -77,7 +77,7 @@ def test_a_pickle_holds_no_secret() -> None:
     )
     packed = pickle.dumps(result)
     assert b"harbour-key" not in packed
-    assert pickle.loads(packed).outputs == {"key": "***", "list": ["a ***"]}
+    assert pickle.loads(packed).outputs == {"key": "***", "list": ["***"]}
 
 
 def test_outputs_are_not_the_flow_context_itself() -> None:
@@ -92,7 +92,7 @@ class Opaque:
 
 
 class Spoken:
-    """Something of a host that has a text."""
+    """Something of a host that has a text, which may hold anything."""
 
     def __str__(self) -> str:
         return "spoken"
@@ -102,7 +102,7 @@ class Spoken:
     ("value", "plain"),
     [
         (Opaque(), "<Opaque>"),
-        (Spoken(), "spoken"),
+        (Spoken(), "<Spoken>"),
         (date(2026, 11, 26), "2026-11-26"),
         (test_a_result_can_be_pickled, "<test_a_result_can_be_pickled>"),
         (print, "<print>"),
@@ -116,8 +116,7 @@ def test_a_value_without_a_json_form_is_stable_and_without_an_address(value: Any
     assert to_json(value) == plain
 
 
-def test_details_of_a_service_error_are_data_whatever_they_hold(tmp_path: Path) -> None:
-    image = flowdsl.ImageStore(tmp_path).add(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
-    error = flowdsl.ServiceError("no", details={"images": [image], "what": Opaque(), "text": "plain"})
+def test_details_of_a_service_error_stay_in_the_program() -> None:
+    error = flowdsl.ServiceError("no", details={"url": "https://user:pa55word@pictures.example/1"})
     valid(error.to_dict(), "error")
-    assert error.to_dict()["details"] == {"images": [image.to_json()], "what": "<Opaque>", "text": "plain"}
+    assert "pa55word" not in json.dumps(error.to_dict())

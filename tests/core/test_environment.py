@@ -52,7 +52,7 @@ def test_inputs_are_filled_in_prefill_the_context_and_stay_readable() -> None:
     [
         ({}, "the input `city` is missing", "missing-input", "give it, for example `-i city=…`"),
         ({"city": "x", "citi": 1}, "the flow declares no input `citi`", "undefined-input", "did you mean `city`?"),
-        ({"zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
+        ({"city": "x", "zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
         (
             {"city": 5},
             "the input `city` does not fit its schema: `5` is a number, and must be a text",

@@ -286,11 +286,13 @@ def test_cleaning_goes_from_fences_to_characters_to_xml() -> None:
 
 @pytest.mark.parametrize("step", ["PARSE_JSON", "TO_LIST", "BASE64_TO_BLOB", "SANITIZE"])
 def test_without_an_input_there_is_nothing_to_work_on(step: str) -> None:
-    assert failure(step) == (
-        "missing-input",
-        f"{step} has nothing to work on: no `in`, and no `text` in the FlowContext",
-        "add `in:`, or a step that sets `text` before",
-    )
+    assert [(found.code, found.message, found.hint) for found in flowdsl.check(f"- step: {step}\n")] == [
+        (
+            "missing-input",
+            f"{step} has nothing to work on: no `in`, and no step before it sets `text`",
+            "add `in:` with what it works on",
+        )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,12 @@ def neutral(event: flowdsl.Event) -> dict[str, Any]:
     """An event as JSON values without times and ids; its place among the invocations is given otherwise.
 
     The pictures of a run stand in the order in which they were complete: where steps run side by side, that is a time.
+    So is how many iterations have ended when another one begins.
     """
     hidden = ("run", "at_s", "elapsed_s", "invocation", "parent", "cost_usd")
     found = {name: value for name, value in event.to_dict().items() if name not in hidden}
+    if found.get("item") is not None:
+        del found["done"]
     found.get("images", []).sort(key=lambda image: image["sha256"])
     return found
 

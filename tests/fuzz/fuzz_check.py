@@ -60,7 +60,9 @@ def _stub(cls: type[flowdsl.Step]) -> type[flowdsl.Step]:
 
     body = {"run": run, "compile": classmethod(lambda own, site: None), "__module__": __name__, "__doc__": cls.__doc__}
     metaclass: Any = type(cls)
-    made: type[flowdsl.Step] = metaclass(f"Stub{cls.__name__}", (cls,), body, name=spec.name, aliases=spec.aliases)
+    made: type[flowdsl.Step] = metaclass(
+        f"Stub{cls.__name__}", (cls,), body, name=spec.name, aliases=spec.aliases, replaces=True
+    )
     return made
 
 

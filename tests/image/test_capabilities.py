@@ -138,14 +138,14 @@ def test_a_model_whose_end_is_near_is_a_warning_with_the_days_left() -> None:
     assert shown(problems({"model": "gpt-image-1.5"}, GATEWAY)) == [("note", "retiring-model", "model")]
 
 
-def test_a_likely_misspelling_of_the_model_name_is_a_note_with_the_name_that_was_meant() -> None:
+def test_a_likely_misspelling_of_the_model_name_is_a_warning_with_the_name_that_was_meant() -> None:
     assert problems({"model": "gpt-image2"}) == [
         Problem(
             "unknown-model",
             "`gpt-image2` is not a known image model: only general rules are checked",
             key="model",
             hint="did you mean `gpt-image-2`?",
-            severity="note",
+            severity="warning",
         )
     ]
 

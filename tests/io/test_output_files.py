@@ -340,9 +340,11 @@ def test_a_blob_is_downloaded_unless_the_text_is_asked_for(
     assert (tmp_path / "output" / "a.x").read_bytes() == content
 
 
-def test_a_download_without_anything_to_write_says_so(host: Any) -> None:
-    error = failure(host, "- step: DOWNLOAD\n  filename: a\n", {})
-    assert str(error) == "DOWNLOAD has nothing to work on: no `in`, and no `text` in the FlowContext"
+def test_a_download_without_anything_to_write_says_so() -> None:
+    found = flowdsl.check("- step: DOWNLOAD\n  filename: a\n")
+    assert [finding.message for finding in found] == [
+        "DOWNLOAD has nothing to work on: no `in`, and no step before it sets `blob` or `text`"
+    ]
 
 
 @pytest.mark.parametrize("step", ["SAVE_IMAGES", "DOWNLOAD"])

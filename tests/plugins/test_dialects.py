@@ -186,4 +186,4 @@ def test_the_command_line_validates_explains_and_runs_a_list_of_prompts(tmp_path
     assert json.loads(explained.stdout)["step"] == "OPENAI_IMAGE_GENERATION"
     ran = command("run", "prompts.json", "--simulate", "--out", "made", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert len(list((tmp_path / "made").iterdir())) == 2
+    assert sorted(path.name for path in (tmp_path / "made").glob("*.png")) == ["prompts-1.png", "prompts-2.png"]

@@ -121,5 +121,4 @@ def _error() -> dict[str, Any]:
     required = list(properties)
     properties |= {"file": text, "line": {"type": "integer"}, "col": {"type": "integer"}}
     properties |= {name: said for name in SERVICE_FACTS if name not in properties}
-    properties |= {"details": {"type": "object"}}
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

@@ -198,8 +198,15 @@ class Connection(asyncio.Protocol):
 
     def _written(self, request: Outgoing) -> bytes:
         with contextlib.suppress(h11.LocalProtocolError):  # its text quotes headers, and one of them is the key
+            # blanks around a value do not count; and no name holds the values, for a traceback would show it
             return (
-                self._http.send(h11.Request(method=request.method, target=request.target, headers=request.headers))
+                self._http.send(
+                    h11.Request(
+                        method=request.method,
+                        target=request.target,
+                        headers=[(name, value.strip(b" \t")) for name, value in request.headers],
+                    )
+                )
                 or b""
             )
         raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
