@@ -111,8 +111,8 @@ def _complain(text: str) -> None:
 
 def _print_destinations(path: str, environments: dict[frozenset[str], Environment], as_of: date | None) -> None:
     """Prints which secret of a file goes to which host."""
-    from flowdsl.cli.destinations import destinations
     from flowdsl.cli.variables import environment_for
+    from flowdsl.environment.destinations import destinations
 
     source, _ = read_source(path)
     file, _, settings, _ = environment_for(source, as_of=as_of, among=environments)._check(source, ())
