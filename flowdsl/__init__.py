@@ -34,6 +34,7 @@ _HOMES = {
     "image.origin": "Origin",
     "image.store": "Image ImageStore",
     "limits": "Budget Limits Reservation",
+    "reference.step_schemas": "step_schema",
     "source": "Position Source Span",
     "step.block": "Block",
     "step.compiling": "Execute Frame StepCompiler",

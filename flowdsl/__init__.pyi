@@ -54,6 +54,7 @@ from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits
 from flowdsl.limits import Reservation as Reservation
+from flowdsl.reference.step_schemas import step_schema as step_schema
 from flowdsl.source import Position as Position
 from flowdsl.source import Source as Source
 from flowdsl.source import Span as Span

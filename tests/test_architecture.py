@@ -127,7 +127,10 @@ def test_importing_the_public_surface_imports_nothing_else() -> None:
 
 def test_every_public_name_is_documented() -> None:
     kinds = {name: value for name in flowdsl.__all__ if isinstance(value := getattr(flowdsl, name), type)}
-    functions = {name: getattr(flowdsl, name) for name in ("arun", "check", "gather", "holds", "load", "render", "run")}
+    functions = {
+        name: getattr(flowdsl, name)
+        for name in ("arun", "check", "gather", "holds", "load", "render", "run", "step_schema")
+    }
     assert [name for name, value in {**kinds, **functions}.items() if not (value.__doc__ or "").strip()] == []
     aliases = set(flowdsl.__all__) - set(kinds) - set(functions)
     assert aliases == {"Event", "Execute", "FlowText", "OnEvent", "Written"}

@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     path, line = _place(options.place)
     flow, step = _found(path, line, options.action)
-    from flowdsl.cli.origins import options_of, service_of, settings_of
+    from flowdsl.cli.origins import options_of, settings_of
+    from flowdsl.environment.destinations import service_of
 
     service = service_of(step, flow.document, flow._settings.services)
     hide = step.node.source.hide
@@ -58,7 +59,7 @@ def parser() -> Parser:
 
 def _print_destinations(flow: Flow, step: StepNode) -> None:
     """Prints which secret the step sends to which host, when it sends one."""
-    from flowdsl.cli.destinations import destinations_of
+    from flowdsl.environment.destinations import destinations_of
 
     rows = dict.fromkeys(destinations_of(step, flow.document, flow._settings.services))
     if rows:

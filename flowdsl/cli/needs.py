@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from flowdsl.cli.destinations import destinations_of
+from flowdsl.environment.destinations import destinations_of
 from flowdsl.cli.origins import service_of
 from flowdsl.document.document import Document, StepNode
 from flowdsl.engine.resolvers import is_constant

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.document.document import Document, StepNode
 from flowdsl.secrets.plain import HIDDEN
-from flowdsl.services import SETTINGS, ServiceLayers
+from flowdsl.services import SETTINGS
 from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
@@ -44,16 +44,6 @@ def settings_of(service: Service) -> Iterator[Option]:
         if value is not None and name != "options":
             hidden = name in service.secret or name == "headers"
             yield Option(name, HIDDEN if hidden else value, service.origins.get(name, BUILT_IN))
-
-
-def service_of(step: StepNode, document: Document, layers: ServiceLayers) -> Service | None:
-    """The service entry of a step, templates unresolved; None when it uses none, or only the run knows which."""
-    if step.spec.service is None:
-        return None
-    name = step.service.value if step.service is not None else step.spec.service
-    if not isinstance(name, str):
-        return None
-    return layers.service(name, step.spec, document.services, lambda value: value)
 
 
 def step_at(document: Document, path: str, line: int) -> StepNode | None:

@@ -114,8 +114,8 @@ def _complain(text: str) -> None:
 def _print_environment(path: str, environments: Environments, *, quiet: bool) -> int:
     """Prints which secret of a file goes to which host, and what a real run lacks; gives how much that is. With `quiet`
     what it lacks goes to stderr, and the rest nowhere."""
-    from flowdsl.cli.destinations import destinations
     from flowdsl.cli.needs import needs
+    from flowdsl.environment.destinations import destinations
 
     source, _ = read_source(path)
     environment = environments.of(source)

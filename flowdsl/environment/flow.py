@@ -10,6 +10,7 @@ from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
 from flowdsl.host import Host, Storage, expect, refuse_async
 from flowdsl.limits import Limits
+from flowdsl.values import copied
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -101,6 +102,31 @@ class Flow:
     def title(self) -> str | None:
         """The flow's title."""
         return self.document.title
+
+    def inputs_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the map of inputs: each with its own schema and default, and which must be given. A flow
+        that declares none takes any."""
+        head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
+        if self.title:
+            head["title"] = self.title
+        declared = self.document.inputs
+        if declared is None:
+            return head
+        properties = {
+            name: {**each.schema, "default": each.default} if each.has_default else dict(each.schema)
+            for name, each in declared.items()
+        }
+        required = [name for name, each in declared.items() if not each.has_default]
+        return {**head, "properties": copied(properties), "required": required, "additionalProperties": False}
+
+    def services(self) -> list[dict[str, Any]]:
+        """Which services the flow can call, one map each: `service` (the entry), `vendor`, `endpoint` (None: the
+        vendor's own), `models`, `secrets` (the names of those it takes, never a value; where there is no key yet,
+        the variables that one may come from), `steps` (their places). What only the run decides is None, or stands
+        there as the template that is written."""
+        from flowdsl.environment.destinations import services_of
+
+        return services_of(self.document, self._settings.services)
 
     def prepare(self) -> Flow:
         """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,

@@ -1,4 +1,4 @@
-"""Which secret goes to which host, as far as a file says it: for `validate --env` and `explain`."""
+"""Which services a flow uses, and which secret goes to which host, as far as a file says it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from flowdsl.cli.origins import service_of
 from flowdsl.document.document import Document, StepNode
-from flowdsl.services import ServiceLayers, provider
+from flowdsl.services import KEYS, ServiceLayers, provider
+from flowdsl.step.key import is_templated
 from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
@@ -45,6 +45,71 @@ def destinations_of(step: StepNode, document: Document, layers: ServiceLayers) -
     for text in texts:
         for name in _SECRET.findall(text):
             yield Destination(name, named or "no host that the file names", str(step.name_node.span))
+
+
+def service_of(step: StepNode, document: Document, layers: ServiceLayers) -> Service | None:
+    """The service entry of a step, templates unresolved; None when it uses none, or only the run knows which."""
+    if step.spec.service is None:
+        return None
+    name = step.service.value if step.service is not None else step.spec.service
+    if not isinstance(name, str):
+        return None
+    return layers.service(name, step.spec, document.services, lambda value: value)
+
+
+def services_of(document: Document, layers: ServiceLayers) -> list[dict[str, Any]]:
+    """What a flow can call, each service with each of its vendors once, as JSON values; no value of a secret."""
+    found: dict[tuple[str | None, str | None], dict[str, Any]] = {}
+    for step in document.every_step():
+        if step.spec.service is None:
+            continue
+        service = service_of(step, document, layers)
+        name = None if service is None else service.name
+        vendor = None if service is None else service.provider or step.spec.provider
+        row = found.setdefault(
+            (name, vendor),
+            {
+                "service": name,
+                "vendor": vendor,
+                "endpoint": None if service is None else _shown_endpoint(service),
+                "models": [],
+                "secrets": [] if service is None else _secrets_of(service, step),
+                "steps": [],
+            },
+        )
+        model = _model_of(step, service)
+        row["models"] += [] if model is None or model in row["models"] else [model]
+        row["steps"].append(step.path)
+    return list(found.values())
+
+
+def _model_of(step: StepNode, service: Service | None) -> str | None:
+    node = step.keys.get("model")
+    model = node.plain() if node is not None else None if service is None else service.option("model")
+    key = step.spec.keys.get("model")
+    if model is None and key is not None:
+        model = key.default
+    return model if isinstance(model, str) else None
+
+
+def _shown_endpoint(service: Service) -> str | None:
+    """The address of an entry as it is written, without a login, and without a query, which can hold a key."""
+    endpoint = service.endpoint
+    if not isinstance(endpoint, str):
+        return None
+    shown = re.sub(r"//[^/@\s]*@", "//", endpoint)
+    return shown if is_templated(shown) else shown.partition("?")[0]
+
+
+def _secrets_of(service: Service, step: StepNode) -> list[str]:
+    """The names of the secrets that an entry takes; where it has no key, those it could take one from."""
+    named = [name for name, _ in _of_service(service)]
+    if not any(service.settings.get(key) for key in KEYS):
+        is_own = service.provider in (None, step.spec.provider)
+        vendor = step.spec if is_own else provider(str(service.provider))
+        variables = {} if vendor is None else vendor.environment
+        named += [name for key, names in variables.items() if key in KEYS for name in names]
+    return list(dict.fromkeys(named))
 
 
 def _of_service(service: Service) -> Iterator[tuple[str, str]]:
