@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from flowdsl.environment.destinations import destinations_of
-from flowdsl.cli.origins import service_of
 from flowdsl.document.document import Document, StepNode
 from flowdsl.engine.resolvers import is_constant
+from flowdsl.environment.destinations import destinations_of, service_of
 from flowdsl.errors import ConfigError
 from flowdsl.services import ServiceLayers
 from flowdsl.step.step import Step
