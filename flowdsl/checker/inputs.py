@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
 
 from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.document.document import InputDeclaration
@@ -14,6 +15,8 @@ from flowdsl.step.problem import show
 
 SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
 """What a schema that is valid as such can still end in."""
+_MOST_MISFITS = 20
+"""So many places of one value are said to be wrong."""
 TYPES = {
     "string": "a text",
     "object": "a map",
@@ -26,6 +29,14 @@ TYPES = {
 """The types of JSON Schema in words."""
 
 
+class WrongInput(NamedTuple):
+    """What is wrong with one input: `path` leads to the place inside its value."""
+
+    name: str
+    path: list[str | int]
+    error: ConfigError
+
+
 def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The declared inputs with the values given, and defaults filled in; without a declaration all that is given.
 
@@ -35,36 +46,40 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
     """
     from copy import deepcopy
 
-    wrong: list[ConfigError] = []
-
     for name in given:
         if not isinstance(name, str):
             raise UsageError(f"the names of inputs are texts, not {type(name).__name__}")
     if declared is None:
         return dict(given)
+    wrong = wrong_inputs(declared, given)
+    if wrong:
+        raise _all_in_one([each.error for each in wrong])
+    return {
+        name: given[name] if name in given else deepcopy(declaration.default) for name, declaration in declared.items()
+    }
+
+
+def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> list[WrongInput]:
+    """All that is wrong with the inputs given: unknown ones, missing ones, and each place that does not fit.
+
+    Raises:
+        ConfigError: the schema of an input cannot validate anything.
+    """
+    wrong = []
     for name in given:
         if name not in declared:
             near = nearest(name, declared)
             hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
-            wrong.append(ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint))
-    values = {}
+            error = ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
+            wrong.append(WrongInput(name, [], error))
     for name, declaration in declared.items():
         if name in given:
-            try:
-                values[name] = _fitting(name, given[name], declaration.schema)
-            except ConfigError as error:
-                wrong.append(error)
-        elif declaration.has_default:
-            values[name] = deepcopy(declaration.default)
-        else:
-            wrong.append(
-                ConfigError(
-                    f"the input `{name}` is missing", code="missing-input", hint=f"give it, for example `-i {name}=…`"
-                )
-            )
-    if wrong:
-        raise _all_in_one(wrong)
-    return values
+            wrong += _misfits(name, given[name], declaration.schema)
+        elif not declaration.has_default:
+            hint = f"give it, for example `-i {name}=…`"
+            error = ConfigError(f"the input `{name}` is missing", code="missing-input", hint=hint)
+            wrong.append(WrongInput(name, [], error))
+    return wrong
 
 
 def _all_in_one(errors: list[ConfigError]) -> ConfigError:
@@ -78,26 +93,30 @@ def _all_in_one(errors: list[ConfigError]) -> ConfigError:
     return ConfigError(f"{len(errors)} inputs are wrong:{''.join(lines)}", code=code, hint="; ".join(hints) or None)
 
 
-def _fitting(name: str, value: Any, schema: dict[str, Any]) -> Any:
-    found = misfit(schema, value) if schema else None
-    if found is None:
-        return value
-    place = "".join(f"[{part!r}]" for part in found[0])
+def _misfits(name: str, value: Any, schema: dict[str, Any]) -> Iterator[WrongInput]:
     wants = schema.get("type")
     hint = None
     if isinstance(value, str) and wants in ("object", "array"):
         hint = f"{TYPES[wants]} cannot be written behind `-i`: put it into a file of inputs, `--inputs FILE`"
-    raise ConfigError(f"the input `{name}`{place} does not fit its schema: {found[1]}", code="invalid-input", hint=hint)
+    for path, said in misfits(schema, value) if schema else ():
+        place = "".join(f"[{part!r}]" for part in path)
+        message = f"the input `{name}`{place} does not fit its schema: {said}"
+        yield WrongInput(name, path, ConfigError(message, code="invalid-input", hint=hint))
 
 
 def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | None:
-    """Where and how a value does not fit a schema, or None. Nothing is fetched: a `$ref` leads inside the schema.
+    """Where and how a value does not fit a schema most of all, or None; see `misfits`."""
+    return next(iter(misfits(schema, value, most=1)), None)
+
+
+def misfits(schema: dict[str, Any], value: Any, most: int = _MOST_MISFITS) -> list[tuple[list[str | int], str]]:
+    """Where and how a value does not fit a schema. Nothing is fetched: a `$ref` leads inside the schema.
 
     Raises:
         ConfigError: the schema cannot validate anything: a `$ref` that leads nowhere or around, a bad pattern.
     """
     if is_plain_schema(schema) and fits_plainly(schema, value):
-        return None
+        return []
     import warnings
 
     from jsonschema import Draft202012Validator
@@ -108,14 +127,16 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
     registry: Any = Registry()
     try:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
-            found = best_match(Draft202012Validator(schema, registry=registry).iter_errors(value))
+            errors = Draft202012Validator(schema, registry=registry).iter_errors(value)
+            found = [best_match(errors)] if most == 1 else [best_match([each]) for each in islice(errors, most)]
     except Unresolvable as error:
         ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
         message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"
         raise ConfigError(message, code="invalid-schema") from error
     except SCHEMA_FAULTS as error:
         raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error
-    return None if found is None else (list(found.absolute_path), complaint(found))
+    said = dict.fromkeys((tuple(each.absolute_path), complaint(each)) for each in found if each is not None)
+    return [(list(path), text) for path, text in said]  # several keys that are missing are one complaint
 
 
 def complaint(error: Any) -> str:

@@ -41,12 +41,12 @@ def failed_run(error: RunError, *, color: bool = False) -> str:
     """A failed run as text for people: message, place with a caret, hint, and what the service said."""
     from flowdsl.diagnostics import Diagnostic, render
 
-    span = error.span or _Nowhere(Source("", error.step or "flowdsl"), 0, 0)
+    span = error.span or Nowhere(Source("", error.step or "flowdsl"), 0, 0)
     report = render([Diagnostic(error.code, error.message, span, hint=error.hint)], color=color)
     return report + "".join(f"\n{fact}" for fact in _facts(error))
 
 
-class _Nowhere(Span):
+class Nowhere(Span):
     """The place of an error that no place of a file is known for."""
 
     __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
@@ -19,9 +19,10 @@ MARK = "@"
 _TYPED = frozenset({"integer", "number", "boolean"})
 
 
-def input_value(name: str, text: str, declaration: InputDeclaration | None) -> Any:
+def input_value(name: str, text: str, declaration: InputDeclaration | None, sources: dict[str, Source]) -> Any:
     """The value of an input as it stands behind `-i NAME=`: a text where the flow declares one, else read like a value
-    in YAML; `@FILE` is what a file holds, `@-` standard input, and `@@` a text that begins with @.
+    in YAML; `@FILE` is what a file holds, `@-` standard input, and `@@` a text that begins with @. `sources` takes the
+    text of a file.
 
     Raises:
         FlowSyntaxError: the file does not hold what its ending promises.
@@ -32,7 +33,7 @@ def input_value(name: str, text: str, declaration: InputDeclaration | None) -> A
     if text.startswith(MARK * 2):
         text = text[1:]
     elif text.startswith(MARK):
-        return _from_file(name, text[1:], schema)
+        return _from_file(name, text[1:], schema, sources)
     if schema.get("type") == "string":
         return text
     from flowdsl.syntax.core_schema import plain_value
@@ -40,7 +41,7 @@ def input_value(name: str, text: str, declaration: InputDeclaration | None) -> A
     return plain_value(text)
 
 
-def _from_file(name: str, path: str, schema: Mapping[str, Any]) -> Any:
+def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[str, Source]) -> Any:
     if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
         raise UsageError(
             f"-i {name}: there is no file `{path}`; a text that begins with @ is written with two, `-i {name}=@@{path}`"
@@ -50,12 +51,13 @@ def _from_file(name: str, path: str, schema: Mapping[str, Any]) -> Any:
     source, mistakes = read_source(path)
     if mistakes:
         raise FlowSyntaxError(mistakes)
+    sources[name] = source
     ending = os.path.splitext(path)[1].lower()  # noqa: PTH122
     text = schema.get("type") == "string"
     if ending == ".json" and not text:
         return json_value(source)
     if ending in (".csv", ".tsv"):
-        return list(_rows(source, "\t" if ending == ".tsv" else None, schema))
+        return [row for _, row in _rows(source, schema)]
     if ending in (".yaml", ".yml") or (path == STANDARD_INPUT and not text):
         return source.text if text else _yaml_value(source)
     return source.text.removesuffix("\n").removesuffix("\r")
@@ -113,14 +115,49 @@ def _yaml_value(source: Source) -> Any:
     return root.plain()
 
 
-def _rows(source: Source, delimiter: str | None, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each line of a CSV text as a map from the names of its first line to texts; where the schema of the items says
-    number or boolean, to those, and an empty cell is left out."""
+def place_in(source: Source, path: Sequence[str | int]) -> Span:
+    """Where in the text of a file the value stands that a path leads to; what is nearest, when it is not written."""
+    from flowdsl.syntax.yaml_reader import read
+
+    end = len(source.text.partition("\n")[0])
+    if _ending(source) in (".csv", ".tsv"):
+        lines = [line for line, _ in _rows(source, {})]
+        if path and isinstance(path[0], int) and path[0] < len(lines):
+            return Span(source, *_line(source, lines[path[0]]))
+        return Span(source, 0, end)
+    root = None if _ending(source) not in (".json", ".yaml", ".yml", "") else read(source)[0]
+    if root is None:
+        return Span(source, 0, end)
+    node, key = root, root
+    for part in path:
+        if node.kind == "map" and isinstance(part, str) and part in node.value:
+            key, node = node.keys[part], node.value[part]
+        elif node.kind == "list" and isinstance(part, int) and part < len(node.value):
+            key = node = node.value[part]
+        else:
+            break
+    return (
+        node.span
+        if node.kind == "scalar"
+        else key.span
+        if key.kind == "scalar"
+        else Span(source, node.start, node.start + 1)
+    )
+
+
+def _ending(source: Source) -> str:
+    return os.path.splitext(source.path)[1].lower()  # noqa: PTH122
+
+
+def _rows(source: Source, schema: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line of a CSV text, by its number, as a map from the names of its first line to texts; where the schema of
+    the items says number or boolean, to those, and an empty cell is left out."""
     import csv
     from io import StringIO
 
     first = source.text.partition("\n")[0]
-    if delimiter is None:
+    delimiter = "\t"
+    if _ending(source) != ".tsv":
         delimiter = max(",;\t", key=first.count) if any(sign in first for sign in ",;\t") else ","
     reader = csv.reader(StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
     types = _types(schema)
@@ -132,7 +169,7 @@ def _rows(source: Source, delimiter: str | None, schema: Mapping[str, Any]) -> I
                 if len(cells) != len(names):
                     said = f"this line has {_cells(len(cells))}, and the first one names {len(names)}"
                     raise _wrong(source, *_line(source, line), said)
-                yield dict(_typed(names, cells, types))
+                yield line, dict(_typed(names, cells, types))
             elif not names:
                 names = [cell.strip() for cell in cells]
                 twice = next((name for name in names if names.count(name) > 1), None)

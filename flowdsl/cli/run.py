@@ -13,7 +13,7 @@ from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, one_of, pair, seconds, usd
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
-from flowdsl.cli.given_inputs import from_file, from_options
+from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
@@ -55,8 +55,10 @@ def main(arguments: Sequence[str]) -> int:
 def perform(options: Namespace, source: Source) -> int:
     """Runs the flow of a source as the options say; gives the exit code."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
-    given = from_file(options.inputs) if options.inputs else {}
-    names = {**given, **dict(options.input)}
+    given = GivenInputs()
+    if options.inputs:
+        given.take_file(options.inputs)
+    names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     env = variables(source, options.env)
     with ExitStack() as stack:
@@ -93,9 +95,10 @@ def perform(options: Namespace, source: Source) -> int:
             _print_warnings(_rehearsed(flow, source, options, names) if options.simulate else _warnings(flow))
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
+        inputs = given.take_options(options.input, flow.document.inputs)
         account = Account(simulated=options.simulate)
         try:
-            result = _run(flow, {**given, **from_options(options.input, flow.document.inputs)}, options, account)
+            result = _run(flow, inputs, options, account)
         except RunError as error:
             return _failed(error, account, options)
         except Terminated as stop:
