@@ -72,7 +72,44 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     elif list(error.absolute_path) == ["required"] and isinstance(value, bool):
         _required(value, node, findings)
     else:
-        findings.add("invalid-schema", f"this is not a JSON Schema: {error.message}", at)
+        message, right, fix = _wrong_keyword(error, at)
+        findings.add("invalid-schema", message, at, hint=right, fixes=[fix])
+
+
+_NO_VALUE = {"none": "null", "nil": "null"}
+
+
+def _wrong_keyword(error: Any, at: Node) -> tuple[str, str | None, Fix | None]:
+    """What is wrong with a value of a schema: a message, and what would be right, as a hint and as its fix."""
+    key, value, wanted = next(iter(list(error.absolute_path)[-1:]), None), error.instance, error.validator_value
+    if key == "type" and isinstance(value, list):
+        strange = next((item for item in at.value if item.value not in TYPES), None) if at.kind == "list" else None
+        if strange is not None and isinstance(strange.value, str):
+            word = word_of("INPUT_TYPES", strange.value)
+            near = (
+                word.name if word is not None else _NO_VALUE.get(strange.value.lower()) or nearest(strange.value, TYPES)
+            )
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
+            fix = fixes.renamed(strange, near) if near else None
+            return f"{show(strange.value)} is not a type of JSON Schema", hint, fix
+    if error.validator != "type" or not isinstance(key, str):
+        return f"this is not a JSON Schema: {error.message}", None, None
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    takes = "a JSON Schema, a map" if "boolean" in kinds and "object" in kinds else TYPES[kinds[0]]
+    number = isinstance(value, str) and not {"integer", "number"}.isdisjoint(kinds)
+    message = f"`{key}` takes {takes}, not {'the text ' if number else ''}{show(value)}"
+    if "object" in kinds and isinstance(value, str):
+        word = word_of("INPUT_TYPES", value)
+        kind = value if value in TYPES else word.name if word is not None else None
+        if kind is not None:
+            title = f"write `{key}: {{type: {kind}}}`"
+            return message, title, fixes.renamed(at, {"type": kind}, title=title)
+    if "array" in kinds and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        title = f"write `{key}: [{value}]`"
+        return message, title, fixes.enclosed(at, "[", "]", title=title)
+    if "integer" in kinds and isinstance(value, str) and value.isdecimal():
+        return message, "write it without quotes", fixes.renamed(at, int(value))
+    return message, None, None
 
 
 def _required(value: bool, node: Node, findings: Findings) -> None:

@@ -27,6 +27,8 @@ TYPES = {
     "null": "null",
 }
 """The types of JSON Schema in words."""
+_IN_FILES = {"object": ".json or .yaml", "array": ".json, .yaml or .csv"}
+"""Types whose values the command line takes from a file only, and the endings of such files."""
 
 
 class WrongInput(NamedTuple):
@@ -76,7 +78,8 @@ def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, A
         if name in given:
             wrong += _misfits(name, given[name], declaration.schema)
         elif not declaration.has_default:
-            hint = f"give it, for example `-i {name}=…`"
+            value = "@FILE" if declaration.schema.get("type") in _IN_FILES else "…"
+            hint = f"give it, for example `-i {name}={value}`"
             error = ConfigError(f"the input `{name}` is missing", code="missing-input", hint=hint)
             wrong.append(WrongInput(name, [], error))
     return wrong
@@ -96,8 +99,10 @@ def _all_in_one(errors: list[ConfigError]) -> ConfigError:
 def _misfits(name: str, value: Any, schema: dict[str, Any]) -> Iterator[WrongInput]:
     wants = schema.get("type")
     hint = None
-    if isinstance(value, str) and wants in ("object", "array"):
-        hint = f"{TYPES[wants]} cannot be written behind `-i`: put it into a file of inputs, `--inputs FILE`"
+    if isinstance(value, str) and isinstance(wants, str) and wants in _IN_FILES:
+        endings = _IN_FILES[wants]
+        file = value if re.fullmatch(r"\S+\.(json|ya?ml|csv|tsv)", value) else "FILE"
+        hint = f"{TYPES[wants]} cannot be written behind `-i`: `-i {name}=@{file}` reads it from a file, {endings}"
     for path, said in misfits(schema, value) if schema else ():
         place = "".join(f"[{part!r}]" for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"
@@ -168,7 +173,10 @@ def complaint(error: Any) -> str:
     if keyword == "const":
         return f"{show(value)} must be {show(limit)}"
     if keyword == "required":
-        return f"{_keys(name for name in limit if name not in value)} missing"
+        missing = [name for name in limit if name not in value]
+        unknown = [key for key in value if key not in limit and key not in error.schema.get("properties", {})]
+        alike = dict.fromkeys(near for name in missing if (near := nearest(name, unknown)) is not None)
+        return f"{_keys(missing)} missing{'; it has ' if alike else ''}{', '.join(f'`{key}`' for key in alike)}"
     if keyword == "additionalProperties" and limit is False:
         known = error.schema.get("properties", {})
         patterns = error.schema.get("patternProperties", {})

@@ -147,7 +147,8 @@ def pair(text: str) -> tuple[str, str]:
     """`name=value`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE")
+        more = f", such as `NAME={text}`" if text.startswith("@") else ""
+        raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE{more}")
     return name.strip(), value
 
 

@@ -28,13 +28,32 @@ def report_error(error: Exception) -> int:
         return 2
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
-        sys.stderr.write(f"flowdsl: {place}{error.strerror or error}\n")
+        sys.stderr.write(f"flowdsl: {place}{error.strerror or error}{_meant(error)}\n")
         return 2 if place else 1  # a file of the user's, or a stream
     import traceback
 
     sys.stderr.write("".join(traceback.format_exception(error)))
     sys.stderr.write("this is a bug in flowdsl, please report it\n")
     return 3
+
+
+def _meant(error: OSError) -> str:
+    """The file beside one that is not there that its name most likely means: one with another ending, or misspelt."""
+    from pathlib import Path
+
+    from flowdsl.nearest import nearest
+
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
+        return ""
+    path = Path(error.filename)
+    try:
+        names = sorted(file.name for file in path.parent.iterdir() if ".flow." in file.name)
+    except OSError:
+        return ""
+    by_stem = {name.partition(".")[0]: name for name in names}
+    stem = path.name.partition(".")[0]
+    near = stem if stem in by_stem else nearest(stem, by_stem)
+    return f"; did you mean `{path.parent / by_stem[near]}`?" if near else ""
 
 
 def failed_run(error: RunError, *, color: bool = False) -> str:

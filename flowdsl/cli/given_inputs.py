@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.input_files import input_value, json_value, place_in
 from flowdsl.diagnostics import Diagnostic, has_errors
-from flowdsl.errors import FlowCheckError, FlowSyntaxError
+from flowdsl.errors import FlowCheckError, FlowSyntaxError, UsageError
 from flowdsl.source import Source, Span
 from flowdsl.step.problem import show
 from flowdsl.syntax.yaml_reader import read
@@ -30,8 +31,11 @@ class GivenInputs:
 
         Raises:
             FlowSyntaxError: it is neither, or not a map.
+            UsageError: it is an input by name, and no file.
             OSError: it cannot be read.
         """
+        if "=" in path and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
+            raise UsageError(f"--inputs takes a file, and there is no `{path}`; one input is given as `-i {path}`")
         self._file = source = flow_source(path)
         if path.endswith(".json"):
             value = json_value(source)
@@ -42,7 +46,9 @@ class GivenInputs:
             value = root.plain()
         if not isinstance(value, dict):
             message = f"inputs are a map from name to value, not {show(value)}"
-            raise FlowSyntaxError([Diagnostic("wrong-type", message, Span(source, 0, len(source.text.rstrip())))])
+            hint = f"one input from a file is given as `-i NAME=@{path}`"
+            span = Span(source, 0, len(source.text.rstrip()))
+            raise FlowSyntaxError([Diagnostic("wrong-type", message, span, hint=hint)])
         self.values |= value
 
     def take_options(
@@ -74,10 +80,25 @@ class GivenInputs:
                 span = place_in(source, [name, *path])
             else:
                 span = place_in(source, path)
-            found.append(Diagnostic(error.code, error.message, span, hint=error.hint))
+            hint = error.hint
+            of_a_table = len(path) == 1 and span.source.path.lower().endswith((".csv", ".tsv"))
+            if of_a_table and hint is None and not _takes_maps(declared[name].schema):
+                hint = _ROWS
+            found.append(Diagnostic(error.code, error.message, span, hint=hint))
         if any(not isinstance(each.span, Nowhere) for each in found):
             raise FlowCheckError(found)
 
 
+def _takes_maps(schema: Mapping[str, Any]) -> bool:
+    """Whether a list of this schema may hold maps, as far as the type of its items says."""
+    items = schema.get("items")
+    kind = items.get("type", "object") if isinstance(items, dict) else "object"
+    return "object" in ([kind] if isinstance(kind, str) else kind)
+
+
+_ROWS = (
+    "each line of a CSV file is a map by the names in its first line: "
+    "declare `items: {type: object}`, or take a list from a .json or .yaml file"
+)
 _OPTION = Source("", "-i")
 """Stands for the command line as the place of an input."""

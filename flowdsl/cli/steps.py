@@ -26,12 +26,23 @@ def main(arguments: Sequence[str]) -> int:
         print(_json(specs) if options.format == "json" else _contents(specs))
         return 0
     if registry.spec(options.name) is None:
-        near = registry.nearest(options.name)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(registry)}"
+        hint = (
+            f"did you mean {near}?" if (near := _near(registry, options.name)) else f"there are {', '.join(registry)}"
+        )
         raise UsageError(f"Step not found: {options.name}; {hint}")
     spec = _described(registry, options.name)
     print(_json([spec]) if options.format == "json" else page(spec))
     return 0
+
+
+def _near(registry: Registry, name: str) -> str:
+    """The steps that a name most likely means: those of which it is a part, what another tool calls so, or the nearest
+    one; empty when there is none."""
+    from flowdsl.step.foreign import step_word
+
+    parts = [step for step in registry if f"_{name.upper()}_" in f"_{step}_"]
+    word = step_word(name)
+    return " or ".join(parts) or (word.name if word is not None else None) or registry.nearest(name) or ""
 
 
 def parser() -> Parser:

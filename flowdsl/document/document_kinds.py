@@ -73,7 +73,7 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
                 "misnested-key",
                 f"`{name}` belongs inside the step above, and its indentation puts it outside",
                 key,
-                hint=f"indent it by {columns} spaces",
+                hint=f"indent it to {columns} spaces",
                 related=(Related(last.name_node.span, "the step above"),),
                 fixes=[indented(key.source, line, columns)],
             )

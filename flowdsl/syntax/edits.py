@@ -68,7 +68,7 @@ def indented(source: Source, line: int, columns: int, *, title: str | None = Non
             break
         if text.strip():
             edits.append(Edit(_indentation(source, number), " " * (deep - now + columns + 2 * dash)))
-    return Fix(title or f"indent it by {columns} spaces", tuple(edits))
+    return Fix(title or f"indent it to {columns} spaces", tuple(edits))
 
 
 def line_break(source: Source) -> str:

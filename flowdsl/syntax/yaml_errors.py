@@ -327,7 +327,7 @@ def _indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         "misnested-key",
         f"`{match.group(1)}` belongs inside the step above, and its indentation puts it outside",
         span,
-        hint=f"indent it by {column} spaces",
+        hint=f"indent it to {column} spaces",
         related=(related,),
         fixes=(indented(source, line, column),),
     )
@@ -349,7 +349,7 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
             "indentation",
             f"`{match.group(1)}` is indented too far: the line above already has its value",
             span,
-            hint=f"indent it by {above_column} spaces",
+            hint=f"indent it to {above_column} spaces",
             fixes=(indented(source, line, above_column),),
         )
     value = _VALUE.match(text)

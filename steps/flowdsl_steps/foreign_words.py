@@ -14,6 +14,11 @@ _SAMPLING = "-the service decides how the picture is drawn: remove it, or choose
 _MONITOR = "=monitorLabel"
 _ORDER = "-steps run in the order of the file, so that nothing depends on another by name: remove it"
 _NEGATIVE = "say in `instruction` what is not to be seen, for example `…, without people`"
+_PICTURES = "-image steps start from a prompt alone: remove it, and describe the picture in `instruction`"
+_LOOP_NAMES = (
+    "a loop gives its item the name that `var` says, read as `flowContext.NAME`, and its number, from 0, is "
+    "`flowContext.NAME_index`"
+)
 _ASPECT = "write `size:` as WIDTHxHEIGHT, for example `1536x1024` for a wide picture"
 
 DOCUMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -121,11 +126,12 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"do": "=then", "steps": "=then", "else if": "put an IF under `else:`", "elif": "put an IF under `else:`"},
     ),
     (("SWITCH",), {"value": "=condition", "on": "=condition", "expression": "=condition"}),
+    (("SWITCH",), dict.fromkeys(("default", "else"), "write `default:` as one of its `cases:`")),
     (("TRY",), {"do": "=try", "steps": "=try", "except": "=catch", "onError": "=catch", "on_error": "=catch"}),
     (_LOOPS, {"steps": "=do", "body": "=do", "tasks": "=do", "then": "=do"}),
     (("PARALLEL",), {"tasks": "=steps", "do": "=steps", "branches": "=steps"}),
     (("REST",), {"uri": "=url", "data": "=body", "json": "=body", "payload": "=body", "query": "=parameters"}),
-    (("REST",), {"params": "=parameters", "verb": "=method", "with": "its keys stand beside `step:`: remove `with:`"}),
+    (("REST",), {"params": "=parameters", "verb": "=method"}),
     (("SAVE_IMAGES", "DOWNLOAD"), {"file": "=filename", "filename_prefix": "=filename", "folder": "=directory"}),
     (
         ("SAVE_IMAGES", "DOWNLOAD"),
@@ -146,6 +152,8 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
             **dict.fromkeys(("num_images", "number_of_images", "batch_size", "num_outputs", "count"), "=n"),
             **dict.fromkeys(("aspect_ratio", "aspectRatio", "ratio"), f"-{_ASPECT}"),
             **dict.fromkeys(("width", "height"), f"-{_ASPECT}"),
+            **dict.fromkeys(("image", "images", "input_image", "input_images", "init_image", "mask"), _PICTURES),
+            **dict.fromkeys(("reference_image", "reference_images", "referenceImages"), _PICTURES),
             "resolution": "=size",
             "format": "=output_format",
             **dict.fromkeys(("filename", "file", "output", "output_path", "path", "out", "directory"), f"-{_SAVE}"),
@@ -168,6 +176,7 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
             "depends_on": _ORDER,
             "dependsOn": _ORDER,
             "needs": _ORDER,
+            "with": "its keys stand beside `step:`: remove `with:`",
             "uses": "a step is named by `step: NAME`; `flowdsl steps` lists them",
             "run": "commands are not run here; `flowdsl steps` lists what is",
             "env": "-read a secret with `{{ secret('NAME') }}` where it is needed, and remove it",
@@ -203,7 +212,9 @@ NAMES: dict[str, str] = {
     "github": "a flow does not know where it runs: declare an input, and give it from the workflow",
     "trigger": "a flow has no trigger: declare an input, and give it from outside",
     "execution": "a flow does not know its execution: declare an input, and give it from outside",
-    "taskrun": "the item of a loop has the name that its `var` gives it",
+    "taskrun": _LOOP_NAMES,
+    "loop": _LOOP_NAMES,
+    "item": _LOOP_NAMES,
     "labels": "a flow has no labels: declare an input, and give it from outside",
     "$json": "the values of earlier steps are read from the FlowContext: `flowContext.NAME`",
     "$node": "the values of earlier steps are read from the FlowContext: `flowContext.NAME`",

@@ -61,3 +61,59 @@ def test_an_option_in_place_of_a_value_of_the_file_is_what_counts(capsys: pytest
     Path("inputs.yaml").write_text("count: many\ncity: Bergen\n", encoding="utf-8")
     assert main(["run", "a.flow.yaml", "--inputs", "inputs.yaml", "-i", "count=2", "-q"]) == 0
     assert capsys.readouterr().err == ""
+
+
+HINTS: dict[str, tuple[list[str], list[str]]] = {
+    "the name of a file without its mark": (
+        ["-i", "rows=rows.csv"],
+        ["`-i rows=@rows.csv` reads it from a file, .json, .yaml or .csv"],
+    ),
+    "a list in brackets": (["-i", "rows=[1]"], ["`-i rows=@FILE` reads it from a file"]),
+    "a text file": (["-i", "rows=@lines.txt"], ["`-i rows=@FILE` reads it from a file"]),
+    "a csv file as a file of inputs": (
+        ["--inputs", "rows.csv"],
+        ["inputs are a map", "one input from a file is given as `-i NAME=@rows.csv`"],
+    ),
+    "an input as a file of inputs": (
+        ["--inputs", "rows=@rows.csv"],
+        ["there is no `rows=@rows.csv`; one input is given as `-i rows=@rows.csv`"],
+    ),
+    "a file without a name": (["-i", "@rows.csv"], ["`@rows.csv` is not NAME=VALUE, such as `NAME=@rows.csv`"]),
+    "rows where texts are taken": (
+        ["-i", "words=@rows.csv"],
+        ["each line of a CSV file is a map", "declare `items: {type: object}`"],
+    ),
+    "names in capitals": (["-i", "rows=@capitals.csv"], ["`sku` is missing; it has `SKU`"]),
+    "nothing": ([], ["for example `-i rows=@FILE`"]),
+}
+
+
+@pytest.mark.parametrize("case", HINTS)
+def test_a_list_given_the_wrong_way_is_told_the_right_one(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, said = HINTS[case]
+    Path("rows.csv").write_text("sku\nA-1\n", encoding="utf-8")
+    Path("capitals.csv").write_text("SKU\nA-1\n", encoding="utf-8")
+    Path("lines.txt").write_text("a\nb\n", encoding="utf-8")
+    Path("list.flow.yaml").write_text(
+        "inputs:\n  rows: {type: array, items: {type: object, required: [sku]}}\n"
+        "  words: {type: array, items: {type: string}, default: []}\nflow: [{step: SET, x: 1}]\n",
+        encoding="utf-8",
+    )
+    assert main(["run", "list.flow.yaml", *arguments]) != 0
+    shown = capsys.readouterr().err
+    for text in said:
+        assert text in shown
+
+
+@pytest.mark.parametrize("name", ["a.flow.yml", "a", "a.yaml"], ids=["another ending", "no ending", "half an ending"])
+def test_a_flow_with_another_ending_is_found_beside_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", name]) == 2
+    assert capsys.readouterr().err == f"flowdsl: {name}: No such file or directory; did you mean `a.flow.yaml`?\n"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("FOREACH", "FOR"), ("image", "OPENAI_IMAGE_GENERATION"), ("SETT", "SET")])
+def test_the_name_of_a_step_in_other_tools_leads_to_its_page(
+    name: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["steps", name]) == 2
+    assert f" {meant}" in capsys.readouterr().err.partition("did you mean")[2]

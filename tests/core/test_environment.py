@@ -109,7 +109,7 @@ def test_a_misfit_is_reported_in_our_words(schema: str, value: Any, complaint: s
 def test_a_text_where_a_map_is_declared_points_to_a_file_of_inputs() -> None:
     with pytest.raises(ConfigError) as raised:
         flowdsl.run("inputs: {a: {type: object}}\nflow:\n- step: SET\n  c: 1\n", {"a": "{b: 1}"})
-    assert raised.value.hint == "a map cannot be written behind `-i`: put it into a file of inputs, `--inputs FILE`"
+    assert raised.value.hint == "a map cannot be written behind `-i`: `-i a=@FILE` reads it from a file, .json or .yaml"
 
 
 @pytest.mark.parametrize(

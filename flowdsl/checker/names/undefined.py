@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.syntax.node import Node
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
+_ITERATED = re.compile(r"\{%-?\s{0,9}for\s[^%}]{1,99}\sin\s{1,9}$")
 _UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
 
 
@@ -91,8 +92,9 @@ def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int)
         hint = f"did you mean `inputs.{near}`?"
         fix = use.instead(end - len(name), end, near)
     else:
-        hint = f"declare it: `inputs:` with `{name}: {{type: string}}`, next to `flow:`"
-        fix = _declared(names.document.root, name)
+        kind = "array" if _ITERATED.search(use.text[:start]) else "string"
+        hint = f"declare it: `inputs:` with `{name}: {{type: {kind}}}`, next to `flow:`"
+        fix = _declared(names.document.root, name, kind)
     message = f"the flow declares no input `{name}`"
     names.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
 
@@ -129,12 +131,12 @@ def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
     return f"did you mean `{near}`?" if near else None
 
 
-def _declared(root: Node, name: str) -> Fix | None:
+def _declared(root: Node, name: str, kind: str) -> Fix | None:
     """A declaration of an input: in the `inputs` of the flow, or in new ones."""
     from flowdsl.syntax.fixes import added
 
     if root.kind != "map":
         return None
     inputs = root.value.get("inputs")
-    entry, title = f"{name}: {{type: string}}", f"declare `{name}`"
+    entry, title = f"{name}: {{type: {kind}}}", f"declare `{name}`"
     return added(root, f"inputs: {{{entry}}}", title=title) if inputs is None else added(inputs, entry, title=title)
