@@ -51,6 +51,13 @@ class BrokenResponse(Exception):
         self.images = tuple(images)
 
 
+class Partial(NamedTuple):
+    """An unfinished picture of a stream: its number from 0, and the picture, None when what came is none."""
+
+    number: int
+    image: Image | None
+
+
 class LinkedImage(NamedTuple):
     """A picture that a response only gives the address of."""
 
@@ -362,8 +369,8 @@ class ResponseReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._aborted = False
-        self.partials: list[int] = []
-        """The indexes of unfinished pictures that came since somebody last looked."""
+        self.partials: list[Partial] = []
+        """Unfinished pictures that came since somebody last looked."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body.

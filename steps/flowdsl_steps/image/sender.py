@@ -26,7 +26,7 @@ from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.http.transport import exchanged, open_client
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Received, ResponseReader
+from flowdsl_steps.image.response import BrokenResponse, LinkedImage, Partial, Received, ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers
@@ -121,7 +121,7 @@ class Sender:
         store: ImageStore,
         policy: RequestPolicy,
         on_retry: OnRetry,
-        on_partial: Callable[[int], None],
+        on_partial: Callable[[Partial], None],
     ) -> None:
         self._vendor = vendor
         self._connection = connection
