@@ -19,7 +19,7 @@ flow:
     model: gpt-image-2
     instruction: A boat
   - step: IF
-    condition: "{{ flowContext.imageList }}"
+    condition: "{{ flowContext.imageList | length }}"
     then:
       - step: REST
         url: https://example.com/x
