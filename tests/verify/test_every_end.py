@@ -61,17 +61,23 @@ def check(folder: Path, code: int, process: subprocess.Popen[str], simulator: Si
     said = out + err
     assert process.returncode == code, said
     assert "Traceback" not in said
-    files = [path for name in ("out", "kept") for path in (folder / name).iterdir()]
+    files = [path for name in ("out", "kept") for path in (folder / name).rglob("*")]
+    files = [path for path in files if path.is_file() and path.name != ".lock"]
     assert not [path.name for path in files if path.name.endswith(".part")]
-    for path in files:
+    kept = [path for path in files if path.parent.name == ".originals"]
+    named = [path for path in files if path.suffix == ".png" and path not in kept]
+    for path in (*kept, *named):
         with Pillow.open(path) as picture:
             picture.load()
-        assert path.name in said
+    assert [path.name for path in named if path.name not in said] == []
+    assert sum(path.name in said for path in kept) >= len(kept) - len(named)  # one without a name is told by its own
+    for path in files:
+        assert path in kept or path in named or json.loads(path.read_text(encoding="utf-8")), path
     if "json" in streams and (code == 1 or "stderr" in streams):
         told = json.loads(out)
-        assert len(told["images"]) == len(files)
-        assert told["in_doubt"] == simulator.request_count - len(files)
-    elif simulator.request_count > len(files):
+        assert len(told["images"]) == len(kept)
+        assert told["in_doubt"] == simulator.request_count - len(kept)
+    elif simulator.request_count > len(kept):
         assert BILLED in said
     return said
 
@@ -104,3 +110,10 @@ def test_a_full_disk(disk: str, streams: str, tmp_path: Path) -> None:
         process = started(tmp_path, simulator, STREAMS[streams], DISKS[disk])
         said = check(tmp_path, 1, process, simulator, streams)
     assert "No space left on device" in said
+
+
+def test_a_disk_with_room_for_pictures_and_not_for_their_names(tmp_path: Path) -> None:
+    with Simulator() as simulator:
+        process = started(tmp_path, simulator, "", "size=1m,nr_inodes=4")
+        said = check(tmp_path, 0, process, simulator, "both")
+    assert said.count("out/.originals/") == 2
