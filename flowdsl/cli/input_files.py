@@ -104,6 +104,12 @@ def json_value(source: Source) -> Any:
                 [Diagnostic("json-syntax", message, comma, hint="remove the comma", fixes=(fix,))]
             ) from None
         raise FlowSyntaxError([Diagnostic("json-syntax", f"this is not JSON: {error.msg}", span)]) from None
+    except RecursionError:
+        raise refused("lists and maps stand too deep in one another", r"[\[{]", 0) from None
+    except FlowSyntaxError:
+        raise
+    except ValueError:  # which `json` lets through from Python's own limit
+        raise refused("this number has more digits than are read", r"\d{1000,}", 0) from None
 
 
 def _yaml_value(source: Source) -> Any:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from errno import EEXIST
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,6 +28,7 @@ VERSION = 1
 _HEAD = f'{{"version": {VERSION}, "images": [\n'.encode()
 _TAIL = b"\n]}\n"
 _BLOCK = 1024 * 1024
+_MOST_REWRITTEN = 64 * 1024 * 1024
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.01
 
@@ -44,9 +47,10 @@ def add_to_manifest(folder: Path, lock: Path, run: str, images: Sequence[Mapping
     with _locked(lock) as is_locked, contextlib.suppress(ForeignManifest):
         if is_locked:
             return _added(folder / NAME, lines, run)
-    own = folder / f"manifest-{run}.json"
-    own.write_bytes(_HEAD + lines + _TAIL)
-    return own
+    try:
+        return _added(folder / f"manifest-{run}.json", lines, run)  # a host may give several runs one id
+    except ForeignManifest as error:
+        raise FileExistsError(EEXIST, f"neither {NAME} nor manifest-{run}.json is a manifest of pictures") from error
 
 
 def _added(path: Path, lines: bytes, run: str) -> Path:
@@ -54,7 +58,7 @@ def _added(path: Path, lines: bytes, run: str) -> Path:
     try:
         with part.open("wb") as new:
             try:
-                with path.open("rb") as old:
+                with _opened(path) as old:
                     _copy_begun(old, new)
                     new.write(b",\n")
             except FileNotFoundError:
@@ -66,7 +70,22 @@ def _added(path: Path, lines: bytes, run: str) -> Path:
     return path
 
 
-def _copy_begun(old: Any, new: Any) -> None:
+def _opened(path: Path) -> BinaryIO:
+    """A manifest to be read: a file, for no run makes a link, a folder or a pipe of that name.
+
+    Raises:
+        FileNotFoundError: there is none yet.
+        ForeignManifest: it is no file, or not for us to read.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ForeignManifest
+    try:
+        return path.open("rb")
+    except PermissionError as error:
+        raise ForeignManifest from error
+
+
+def _copy_begun(old: BinaryIO, new: BinaryIO) -> None:
     """Copies a manifest up to the end of its list: its lines are not read, however many there are.
 
     Raises:
@@ -78,7 +97,7 @@ def _copy_begun(old: Any, new: Any) -> None:
     old.seek(0)
     if left <= len(_HEAD) or tail != _TAIL or old.read(len(_HEAD)) != _HEAD:
         old.seek(0)
-        _copy_rewritten(old.read(), new)
+        _copy_rewritten(old.read(_MOST_REWRITTEN + 1), new)
         return
     new.write(_HEAD)
     left -= len(_HEAD)
@@ -87,15 +106,25 @@ def _copy_begun(old: Any, new: Any) -> None:
         left -= len(block)
 
 
-def _copy_rewritten(content: bytes, new: Any) -> None:
-    """A manifest that somebody has formatted in another way."""
+def _copy_rewritten(content: bytes, new: BinaryIO) -> None:
+    """A manifest that somebody has formatted in another way.
+
+    Raises:
+        ForeignManifest: it is none, or would lose something.
+    """
     try:
+        if len(content) > _MOST_REWRITTEN:
+            raise ForeignManifest
         found = json.loads(content)
-    except ValueError as error:
+        if not isinstance(found, dict) or found.keys() != {"version", "images"} or found["version"] != VERSION:
+            raise ForeignManifest
+        images = found["images"]
+        if not isinstance(images, list) or not images:
+            raise ForeignManifest
+        lines = b",\n".join(json.dumps(image, ensure_ascii=False).encode() for image in images)
+    except (ValueError, RecursionError) as error:
         raise ForeignManifest from error
-    if not isinstance(found, dict) or found.get("version") != VERSION or not found.get("images"):
-        raise ForeignManifest
-    new.write(_HEAD + b",\n".join(json.dumps(image, ensure_ascii=False).encode() for image in found["images"]))
+    new.write(_HEAD + lines)
 
 
 @contextlib.contextmanager

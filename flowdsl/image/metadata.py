@@ -26,8 +26,11 @@ _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _END = '<?xpacket end="r"?>'
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CUT_ENTITY = re.compile("&[^;]*$")
 _LONGEST_VALUE = 40_000
-"""The most bytes of one value: a segment of a JPEG holds 65,533."""
+"""The most bytes of one value."""
+_MOST_VALUES = 60_000
+"""The most bytes of all values, as they are written: a segment of a JPEG holds 65,533, the rest of the packet too."""
 
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_AFTER_HEADER = 33
@@ -44,17 +47,23 @@ def packet(facts: Mapping[str, str | None], *, edited: bool = False) -> bytes:
     kind = "compositeWithTrainedAlgorithmicMedia" if edited else "trainedAlgorithmicMedia"
     values = {"xmp:CreatorTool": "flowdsl", "Iptc4xmpExt:DigitalSourceType": _SOURCE_TYPES + kind, **facts}
     named = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items())
-    lines = "".join(f"<{name}>{_text(value)}</{name}>\n" for name, value in values.items() if value)
+    lines, room = "", _MOST_VALUES
+    for name, value in values.items():
+        if value and (text := _text(value, min(room, _LONGEST_VALUE))):
+            lines += f"<{name}>{text}</{name}>\n"
+            room -= len(text.encode())
     rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
     described = f'<rdf:Description rdf:about=""{named}>\n{lines}</rdf:Description>'
     tree = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}">\n{described}\n</rdf:RDF></x:xmpmeta>'
     return f"{_BEGIN}\n{tree}\n{_END}".encode()
 
 
-def _text(value: str) -> str:
-    """A value as the text of an element: nothing that XML cannot hold, and not longer than a segment takes."""
-    plain = _NOT_XML.sub("\ufffd", value).encode()[:_LONGEST_VALUE].decode("utf-8", "ignore")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _text(value: str, most: int) -> str:
+    """A value as the text of an element: nothing that XML cannot hold, and `most` bytes of it as they are written."""
+    plain = _NOT_XML.sub("\ufffd", value[:most])
+    written = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
+    cut = written[:most].decode("utf-8", "ignore")
+    return cut if len(written) <= most else _CUT_ENTITY.sub("", cut)
 
 
 def with_packet(mime: str, file: BinaryIO, xmp: bytes) -> list[Piece] | None:

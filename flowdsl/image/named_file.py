@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from errno import EDQUOT, ENOENT, ENOSPC, EROFS
+from errno import EDQUOT, ENOENT, ENOSPC, EROFS, EXDEV
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +21,8 @@ from flowdsl.image.store import Image
 
 _BLOCK = 1024 * 1024
 _NOT_IN_NAMES = re.compile(r"[^\w.+@#=,()-]+")
+_DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)
+"""What Windows takes for a device, whatever comes behind the dot."""
 _NO_ROOM = frozenset((ENOSPC, EDQUOT, EROFS, ENOENT))
 _LONGEST_WORD = 60
 """The most characters that one part of a name has."""
@@ -31,7 +33,7 @@ _LONGEST_STEM = 180
 def stem_of(words: Iterable[str]) -> str:
     """Words as the beginning of a file name that every file system takes; empty when nothing is left of them."""
     parts = (_NOT_IN_NAMES.sub("-", unicodedata.normalize("NFC", word))[:_LONGEST_WORD] for word in words)
-    stem = "-".join(found for part in parts if (found := part.strip("-.")))
+    stem = _DEVICE.sub(r"\1-", "-".join(found for part in parts if (found := part.strip("-."))))
     return stem.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
@@ -99,19 +101,40 @@ def claim(part: Path, path: Path) -> None:
         FileExistsError: somebody has it, perhaps since a moment.
         OSError: the folder takes no file.
     """
-    if os.name == "nt":
-        part.rename(path)  # which fails there when the name is taken
-        return
     try:
-        os.link(part, path)
+        if os.name == "nt":
+            part.rename(path)  # which fails there when the name is taken
+        else:
+            os.link(part, path)
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno == EXDEV and part.parent != path.parent:
+            _claim_from_another_disk(part, path)
+            return
+        if os.name == "nt" or error.errno in _NO_ROOM:
             raise
         # A file system without links: whoever makes the empty file has the name.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        part.replace(path)
+        try:
+            part.replace(path)
+        except OSError:
+            path.unlink()  # a name with nothing behind it helps nobody
+            raise
+
+
+def _claim_from_another_disk(part: Path, path: Path) -> None:
+    """The folder of the bytes is a link to elsewhere: the file comes over first, and then gets its name."""
+    near, descriptor = open_part(path.parent)
+    try:
+        try:
+            with part.open("rb") as file:
+                _write(descriptor, [(0, file.seek(0, 2))], file)
+        finally:
+            os.close(descriptor)
+        claim(near, path)
+    finally:
+        near.unlink(missing_ok=True)
 
 
 def _link(original: Path, path: Path) -> None:

@@ -326,6 +326,8 @@ def test_a_manifest_that_somebody_has_formatted_is_gone_on_with(tmp_path: Path) 
         (["日本 語"], "日本-語"),
         (["x" * 300, "y"], f"{'x' * 60}-y"),
         (["con", "a\x00b\u202e"], "con-a-b"),
+        (["con.png"], "con-png"),
+        (["COM1.x", "nul.y"], "COM1-x-nul.y"),
     ],
 )
 def test_names_are_what_every_file_system_takes(words: list[str], stem: str) -> None:

@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._held = 0
         self._left: int | None = None
         self._complete = False
+        self._is_last = False
         self._ended = False
         self._broken: Exception | None = None
         self._reading = True
@@ -138,7 +139,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_done(self) -> bool:
         """Whether request and response are complete and another may follow."""
-        return self._complete and self._http.our_state is h11.DONE and not (self._ended or self._pieces)
+        is_whole = self._complete and self._http.our_state is h11.DONE
+        return is_whole and not (self._is_last or self._ended or self._pieces)
 
     def abort(self) -> None:
         """Closes at once."""
@@ -253,6 +255,7 @@ class Connection(asyncio.Protocol):
     def _opened(self, response: h11.Response, method: bytes) -> h11.Response:
         """Notes how the end of the body shows. A known length is counted here, so that pictures pass uncopied."""
         names = dict(response.headers)
+        self._is_last = b"content-length" in names and b"transfer-encoding" in names  # RFC 9112, 6.3: never after that
         if method in (b"HEAD", b"CONNECT") or response.status_code in _NO_BODY:
             self._left = 0
         elif b"content-length" in names and b"transfer-encoding" not in names:
@@ -305,6 +308,8 @@ class Connection(asyncio.Protocol):
                     self._http.receive_data(b"")
             else:
                 self._complete = True
+                if self._http.trailing_data[0]:
+                    self._ended = True  # what comes behind a response belongs to nothing
                 return b""
 
     def _event(self) -> object:

@@ -19,6 +19,7 @@ import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl.image.store import Image, ImageStore
+from flowdsl.step.service import address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
@@ -220,7 +221,10 @@ class Sender:
     def _is_trusted(self, url: str) -> bool:
         """Whether the key may go to an address that a response names: the endpoint's host, or the vendor's own."""
         host = (urlsplit(url).hostname or "").lower()
-        return host == self._endpoint.host_name or is_host_of(self._vendor, host)
+        if address_of(url) == address_of(self._endpoint.url):
+            return True
+        is_known = host == self._endpoint.host_name or is_host_of(self._vendor, host)
+        return is_known and address_of(url) == f"https://{host}:443"
 
     async def _response(self, http: HttpRequest, delivery: Delivery, whole: list[Image]) -> Received:
         http = http._replace(headers={**_HEADERS, **ADDED_HEADERS.get(), **http.headers, **self._endpoint.headers})
