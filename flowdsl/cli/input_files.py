@@ -104,6 +104,10 @@ def json_value(source: Source) -> Any:
                 [Diagnostic("json-syntax", message, comma, hint="remove the comma", fixes=(fix,))]
             ) from None
         raise FlowSyntaxError([Diagnostic("json-syntax", f"this is not JSON: {error.msg}", span)]) from None
+    except RecursionError:
+        raise refused("lists and maps are nested too deep here", r"[\[{]", 0) from None
+    except ValueError:  # of Python, for a number of more digits than it reads
+        raise refused("this number has too many digits", r"(?<![\w\"])-?\d{4000,}", 0) from None
 
 
 def _yaml_value(source: Source) -> Any:
