@@ -140,6 +140,11 @@ def is_secret(name: str) -> bool:
     return name in SECRET_SETTINGS or (key is not None and key.secret)
 
 
+def is_plain_secret(name: str, value: Any) -> bool:
+    """Whether a value of a setting is itself a secret; the path of a PEM file is none."""
+    return is_secret(name) and isinstance(value, str) and value != "" and (name != "clientPem" or "-----BEGIN" in value)
+
+
 def other_names() -> dict[str, str]:
     """Names that others have for the settings → the setting."""
     return {**OTHER_NAMES, **{old: new for vendor in providers().values() for old, new in vendor.other_names.items()}}

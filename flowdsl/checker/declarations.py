@@ -13,7 +13,7 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
+from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting
 from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
@@ -150,7 +150,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             continue
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
-        if is_secret(key) and isinstance(value.value, str) and value.value and not templated:
+        if not templated and is_plain_secret(key, value.value):
             _plain_secret(entry.keys[key], value, "{{ secret('MY_KEY') }}", findings)
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
-from flowdsl.services import is_secret
+from flowdsl.services import is_plain_secret
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax.opened import read_file
 
@@ -209,7 +209,7 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
 
 
 def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in entry.items() if is_secret(name))
+    return ((name, value) for name, value in entry.items() if is_plain_secret(name, value))
 
 
 def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:

@@ -91,6 +91,17 @@ def test_a_key_in_the_settings_file_is_a_finding(
     assert KEY not in json.dumps(findings) + capsys.readouterr().out
 
 
+def test_the_path_of_a_certificate_is_no_secret(tmp_path: Path) -> None:
+    flow = "services:\n  A:\n    clientPem: PEM" + STEPS
+    assert [found.code for found in flowdsl.check(flow.replace("PEM", "certificates/client.pem"))] == []
+    assert [found.code for found in flowdsl.check(flow.replace("PEM", '"-----BEGIN PRIVATE KEY-----"'))] == [
+        "plain-secret"
+    ]
+    (tmp_path / "flowdsl.toml").write_text('[services.A]\nclientPem = "certificates/client.pem"\n')
+    (tmp_path / "a.flow.yaml").write_text(STEPS)
+    assert main(["validate", "--strict", str(tmp_path / "a.flow.yaml")]) == 0
+
+
 def test_explain_shows_no_key_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.flow.yaml"
     path.write_text(f"flow:\n  - step: REST\n    url: http://h/\n    headers: {{Authorization: Bearer {KEY}}}\n")

@@ -262,6 +262,21 @@ def test_a_picture_that_is_refused_in_a_success_is_refused_content(item: Any, tm
     assert (type(beside), beside.charge_possible, kept(beside)) == (ContentRefused, True, [PNG])
 
 
+def completed(*items: dict[str, Any]) -> bytes:
+    """A stream in which each picture is an event."""
+    events = (json.dumps({"type": "image_generation.completed", **item}) for item in items)
+    body = "".join(f"data: {event}\n\n" for event in events).encode()
+    return response(body, headers="content-type: text/event-stream\r\n")
+
+
+def test_a_picture_that_a_stream_refuses_is_refused_content(tmp_path: Path) -> None:
+    refused = REFUSALS["finish reason"]
+    alone = Shop(tmp_path, completed(refused)).fail(stream=True)
+    assert (type(alone), alone.charge_possible, "Too rude." in str(alone)) == (ContentRefused, False, True)
+    beside = Shop(tmp_path, completed({"b64_json": B64}, refused)).fail(stream=True, n=2)
+    assert (type(beside), beside.charge_possible, kept(beside)) == (ContentRefused, True, [PNG])
+
+
 def cut(body: bytes, headers: str, end: bytes = b"") -> bytes:
     return f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body + end
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import ssl
 import subprocess
 import traceback
@@ -173,10 +174,14 @@ def test_a_certificate_that_is_no_file_or_too_large_for_one_is_refused(tmp_path:
     large = tmp_path / "large.pem"
     with large.open("wb") as file:
         file.truncate(1 << 40)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     for path, problem in (
         ("/dev/zero", "it is not a file"),
         (str(large), "it has more than 4,194,304 bytes, which no certificates have"),
         (str(tmp_path), "Is a directory"),
+        (str(pipe), "it is not a file"),
+        ("a\0b", "no file has such a name"),
     ):
         with pytest.raises(ConfigError) as caught:
             Bench(tmp_path / "store", {"provider": "openai", "endpoint": "https://localhost:1", setting: path}).run()

@@ -26,6 +26,7 @@ Judge = Callable[[str, str], None]
 """Raises OSError when a host (first) must not be reached at an address (second)."""
 
 _HEAD_START_S = 0.25
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer is seen, and not waited for
 _MOST_PEM = 4 * 1024 * 1024
 
 
@@ -222,7 +223,9 @@ def pem_file(path: str) -> str:
     Raises:
         OSError: it is no file, too large for one, or cannot be read.
     """
-    with Path(path).open("rb") as file:
+    if "\0" in path:
+        raise OSError(0, "no file has such a name")
+    with os.fdopen(os.open(path, os.O_RDONLY | _NO_WAIT), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(0, "it is not a file")
         content = file.read(_MOST_PEM + 1)

@@ -49,15 +49,15 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
 
 def _unreadable(address: str) -> Unsendable | None:
     """What only the client says of a name in another script, by rules that a check would have to load."""
-    if address.isascii():
+    if address.isascii() and "xn--" not in address.lower():
         return None
     import httpx
 
     try:
-        httpx.URL(address)
-    except httpx.InvalidURL:
-        return NO_SUCH_NAME
-    return None
+        known = bool(httpx.URL(address).host)  # decodes a name that is encoded already, as each request does
+    except (httpx.InvalidURL, UnicodeError):
+        known = False
+    return None if known else NO_SUCH_NAME
 
 
 def named_model(request: ImageRequest, service: Service) -> str | None:

@@ -93,7 +93,7 @@ class StreamedResponse(ResponseReader):
             self._complete(event)
 
     def _complete(self, event: dict[str, Any]) -> None:
-        keys = ("b64_json", "url", "revised_prompt")
+        keys = ("b64_json", "url", "revised_prompt", "finish_reason", "finishReason", "message")
         created = event.pop("created_at", None)
         item = {key: event.pop(key) for key in keys if key in event}
         received = received_of({**event, "created": created, "data": [item]})
