@@ -16,8 +16,8 @@ from flowdsl.cli import main
         ('{"a": 1,\n "a": 2}', "inputs.json:2:2: error: `a` is given twice"),
         ('{"m": {"x": 1,\n "x": 2}}', "inputs.json:2:2: error: `x` is given twice"),
         ('{"f":\n NaN}', "inputs.json:2:2: error: this is not JSON: NaN is no number of JSON"),
-        ('{"f":\n ' + "[" * 100_000 + "]" * 100_000 + "}", "lists and maps are nested too deep here"),
-        ('{"f":\n ' + "9" * 5000 + "}", "inputs.json:2:2: error: this number has too many digits"),
+        ('{"f":\n ' + "[" * 100_000 + "]" * 100_000 + "}", "lists and maps stand too deep in one another"),
+        ('{"f":\n ' + "9" * 5000 + "}", "inputs.json:2:2: error: this number has more digits than are read"),
         ('{"f": [1, -Infinity]}', "this is not JSON: -Infinity is no number of JSON"),
     ],
 )
