@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
-from flowdsl.cli.summary import cost, pictures, reused
-from flowdsl.events import FlowFinished
+from flowdsl.cli.summary import cost, picture, pictures, reused
+from flowdsl.events import FlowFinished, PartialImage, RequestFinished
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flowdsl.errors import RunError
     from flowdsl.events import Event
 
 
 class Account:
-    """Hands events on, and keeps the last one, which says what the run came to."""
+    """Hands events on, and keeps the last one, which says what the run came to, and the unfinished pictures of requests
+    that brought no better one."""
 
     def __init__(self, *, simulated: bool) -> None:
         self.simulated = simulated
         self.finished: FlowFinished | None = None
+        self._unfinished: dict[tuple[int, int], Mapping[str, Any]] = {}
         self._unwritten: OSError | None = None
 
     def hearing(self, show: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -30,6 +32,11 @@ class Account:
         def listen(event: Event) -> None:
             if isinstance(event, FlowFinished):
                 self.finished = event
+            elif isinstance(event, PartialImage):
+                self._unfinished[event.invocation.id, event.index] = event.image
+            elif isinstance(event, RequestFinished) and event.outcome == "done":
+                for key in [key for key in self._unfinished if key[0] == event.invocation.id]:
+                    del self._unfinished[key]
             if self._unwritten is None:
                 try:
                     show(event)
@@ -60,6 +67,7 @@ class Account:
         if made:
             number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
+        lines += [f"{picture(image)}, unfinished" for image in self._unfinished.values()]
         lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
@@ -76,6 +84,7 @@ class Account:
             "error": None if error is None else error.to_dict(),
             "failed": failed,
             "images": to_json(images),
+            **({"unfinished": to_json([*self._unfinished.values()])} if self._unfinished else {}),
             **facts,
         }
 

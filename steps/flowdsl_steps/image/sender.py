@@ -267,12 +267,14 @@ class Sender:
 
     async def _feed(self, reader: ResponseReader, chunk: bytes) -> None:
         """Hands large chunks to a worker: decoding, hashing and a slow disk would keep the loop from the network."""
-        if len(chunk) < _SMALL_CHUNK:
-            reader.feed(chunk)
-        else:
-            await self._connection.workers.call(reader.feed, chunk)
-        while reader.partials:
-            self._on_partial(reader.partials.pop(0))
+        try:
+            if len(chunk) < _SMALL_CHUNK:
+                reader.feed(chunk)
+            else:
+                await self._connection.workers.call(reader.feed, chunk)
+        finally:
+            while reader.partials:  # also those that stand before what is broken
+                self._on_partial(reader.partials.pop(0))
 
     async def _refusal(self, response: httpx.Response, head: Head) -> FailedAttempt:
         """What the vendor says with a status that is no success; its body is read as far as it is of use."""
