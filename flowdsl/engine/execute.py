@@ -276,7 +276,10 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     if resolvers is None:
         return dict(context)
     try:
-        found = {name: resolve(context, frame.names) for name, resolve in resolvers.items()}
+        found = {}
+        for name, resolve in resolvers.items():
+            run.check_time()
+            found[name] = resolve(context, frame.names)
     except RunError as error:
         completed(error, "outputs", "outputs", None, run.secrets, context)
         raise
