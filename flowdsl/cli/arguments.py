@@ -129,6 +129,27 @@ def add_as_of(parser: Parser) -> None:
     parser.add_argument("--as-of", type=day, metavar="DAY", help="check the life dates of models as of this day")
 
 
+def add_stdin_filename(parser: Parser) -> None:
+    """Adds `--stdin-filename PATH`."""
+    parser.add_argument(
+        "--stdin-filename",
+        metavar="PATH",
+        help="the file that - stands for, such as an unsaved one: what lies beside it is found, and findings name it",
+    )
+
+
+def check_stdin_filename(name: str | None, paths: Sequence[str]) -> None:
+    """Refuses a name for standard input where none of the paths is `-`.
+
+    Raises:
+        UsageError: nothing would go by that name.
+    """
+    if name is not None and "-" not in paths:
+        from flowdsl.errors import UsageError
+
+        raise UsageError("--stdin-filename goes with -: it names what is read from standard input")
+
+
 def one_of(*names: str) -> Callable[[str], str]:
     """The type of an option that takes one of a few words."""
 

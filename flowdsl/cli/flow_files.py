@@ -61,14 +61,15 @@ def _search(folder: str) -> Iterator[str]:
                 yield path.removeprefix(f".{os.sep}") if folder == "." else path
 
 
-def read_source(path: str) -> tuple[Source, list[Diagnostic]]:
-    """The text of a file, `-` for standard input; a diagnostic when it is no UTF-8.
+def read_source(path: str, stdin_filename: str | None = None) -> tuple[Source, list[Diagnostic]]:
+    """The text of a file, `-` for standard input, which goes by the name that is given for it; a diagnostic when it is
+    no UTF-8.
 
     Raises:
         OSError: it cannot be read.
     """
     if path == STANDARD_INPUT:
-        return read_bytes(_standard_input(), "<stdin>")
+        return read_bytes(_standard_input(), stdin_filename or "<stdin>")
     return read_bytes(read_file(path), path)
 
 
@@ -84,14 +85,14 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def flow_source(path: str) -> Source:
-    """The text of a file, `-` for standard input.
+def flow_source(path: str, stdin_filename: str | None = None) -> Source:
+    """The text of a file, `-` for standard input, which goes by the name that is given for it.
 
     Raises:
         FlowSyntaxError: it is no UTF-8.
         OSError: it cannot be read.
     """
-    source, diagnostics = read_source(path)
+    source, diagnostics = read_source(path, stdin_filename)
     if diagnostics:
         raise FlowSyntaxError(diagnostics)
     return source

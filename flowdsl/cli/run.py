@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, one_of, pair, seconds, usd
+from flowdsl.cli.arguments import (
+    Parser,
+    add_allow_endpoint,
+    add_as_of,
+    add_stdin_filename,
+    check_stdin_filename,
+    count,
+    flag,
+    one_of,
+    pair,
+    seconds,
+    usd,
+)
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
@@ -49,7 +61,8 @@ EXAMPLES = (
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after a complete run, 1 after one that failed, 128 and more after a signal."""
     options = parser().parse(arguments)
-    return perform(options, flow_source(options.file))
+    check_stdin_filename(options.stdin_filename, [options.file])
+    return perform(options, flow_source(options.file, options.stdin_filename))
 
 
 def perform(options: Namespace, source: Source) -> int:
@@ -178,6 +191,7 @@ def parser() -> Parser:
     parser = Parser("run", COMMANDS["run"], EXAMPLES, add_help=False)
     parser.add_argument("-h", "--help", action=FlowHelp)
     parser.add_argument("file", metavar="FILE", help="the flow or kit; - for stdin")
+    add_stdin_filename(parser)
     parser.add_argument("--action", metavar="NAME", help="which action of a kit to run: its title or its id")
     parser.add_argument(
         "-i",

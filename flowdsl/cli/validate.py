@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_as_of, flag, one_of
+from flowdsl.cli.arguments import Parser, add_as_of, add_stdin_filename, check_stdin_filename, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
@@ -14,11 +14,12 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.cli.variables import Environments
+    from flowdsl.source import Source
 
 EXAMPLES = (
     "flowdsl validate skyline.flow.yaml",
     "flowdsl validate flows --strict --format json",
-    "cat skyline.flow.yaml | flowdsl validate -",
+    "cat skyline.flow.yaml | flowdsl validate - --stdin-filename skyline.flow.yaml",
 )
 
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.cli.variables import Environments
 
     options = parser().parse(arguments)
+    check_stdin_filename(options.stdin_filename, options.paths)
     color = colors(sys.stdout, options.color)
     findings: list[Diagnostic] = []
     seen: set[tuple[str, ...]] = set()
@@ -39,8 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     unreadable, lacking = len(wrong), 0
     environments = Environments(options.as_of)
     for path in paths:
-        found = _check(path, environments)
-        if found is None:
+        try:
+            source, found = read_source(path, options.stdin_filename)
+            found = found or environments.of(source).check(source)
+        except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
+            _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
             unreadable += 1
             continue
         found = [finding for finding in found if _place(finding) not in seen]
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             print("\n" * bool(findings) + render(found, color=color))
         findings += found
         if options.env:
-            lacking += _print_environment(path, environments, quiet=options.format == "json")
+            lacking += _print_environment(source, environments, quiet=options.format == "json")
     if options.format == "json":
         _print_json(findings)
     elif not options.quiet:
@@ -76,6 +81,7 @@ def parser() -> Parser:
         metavar="FORM",
         help="text (default) or json, one array",
     )
+    add_stdin_filename(parser)
     add_as_of(parser)
     flag(
         parser,
@@ -91,33 +97,16 @@ def parser() -> Parser:
     return parser
 
 
-def _check(path: str, environments: Environments) -> list[Diagnostic] | None:
-    """The findings of one file; None, after a line on stderr, when it cannot be read."""
-    try:
-        source, findings = read_source(path)
-    except OSError as error:
-        _complain(f"{path}: {error.strerror or error}")
-        return None
-    if findings:
-        return findings
-    try:
-        return environments.of(source).check(source)
-    except UsageError as error:  # of the settings file beside it
-        _complain(f"{path}: {error}")
-        return None
-
-
 def _complain(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
 
 
-def _print_environment(path: str, environments: Environments, *, quiet: bool) -> int:
+def _print_environment(source: Source, environments: Environments, *, quiet: bool) -> int:
     """Prints which secret of a file goes to which host, and what a real run lacks; gives how much that is. With `quiet`
     what it lacks goes to stderr, and the rest nowhere."""
     from flowdsl.cli.needs import needs
     from flowdsl.environment.destinations import destinations
 
-    source, _ = read_source(path)
     environment = environments.of(source)
     file, _, settings, _ = environment._check(source, ())
     documents = tuple(file.documents) if file is not None else ()

@@ -97,9 +97,12 @@ class BoundStep:
         config = self.ready
         if config is None:
             values = {}
+            check_time = frame.check_time
             for name, resolve in self.resolvers.items():
                 value = resolve(frame.context, frame.names)
                 values[name] = self.read_text(name, value)
+                if check_time is not None:
+                    check_time()
             running.hear(values)
             config = self.config(values, running.service if self.spec.service is not None else None, frame)
         if self.blocking:

@@ -92,8 +92,6 @@ async def run_program(
         LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
     frame = Frame(run, dict(inputs))
     try:
-        if program.writes_files:
-            check_output_folder(storage.output)
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
@@ -173,6 +171,8 @@ async def _executed(frame: Frame) -> dict[str, Any]:
     failure: RunError | None = None
     failed: dict[str, Any] | None = None
     try:
+        if run.program.writes_files:
+            check_output_folder(run.output)
         if run.limits.timeout_s is None:
             await _main(frame)
         else:
@@ -276,7 +276,10 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     if resolvers is None:
         return dict(context)
     try:
-        found = {name: resolve(context, frame.names) for name, resolve in resolvers.items()}
+        found = {}
+        for name, resolve in resolvers.items():
+            run.check_time()
+            found[name] = resolve(context, frame.names)
     except RunError as error:
         completed(error, "outputs", "outputs", None, run.secrets, context)
         raise

@@ -9,7 +9,7 @@ loop, so a write is never half done; between two `await`s nobody else runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from copy import copy
 from dataclasses import replace
 from time import perf_counter
@@ -73,6 +73,11 @@ class Frame:
         self.names = run.names
         self.names = run.program.names_for(self)
         run.size.branch(self)
+
+    @property
+    def check_time(self) -> Callable[[], None] | None:
+        """Raises LimitExceeded when the run is past its deadline; None when it has none."""
+        return None if self.run.limits.timeout_s is None else self.run.check_time
 
     def put(self, key: str, value: Any) -> None:
         """Sets a key of the FlowContext.

@@ -168,6 +168,18 @@ class Run:
         """Seconds since the run started."""
         return perf_counter() - self.started
 
+    def check_time(self) -> None:
+        """Finds out that the run is past its deadline between two things of one step, which the event loop cannot end.
+
+        Raises:
+            LimitExceeded: it is.
+        """
+        timeout_s = self.limits.timeout_s
+        if timeout_s is not None and self.now() > timeout_s:
+            from flowdsl.engine.failures import too_late
+
+            raise too_late(timeout_s, None)
+
     def spend(self, usd: float | None) -> None:
         """Adds to the cost; None makes it unknown."""
         if usd is None:

@@ -134,17 +134,20 @@ def texts(settings: Settings | None, name: str) -> list[str]:
     return value
 
 
-def severities(settings: Settings | None) -> Mapping[str, str]:
-    """The severities that a file gives to findings.
+def severities(settings: Settings | None, *, of_project: bool = False) -> Mapping[str, str]:
+    """The severities that a file gives to findings; one `of_project` makes little of no secret.
 
     Raises:
-        UsageError: see `checked_severities`.
+        UsageError: see `checked_severities` and `check_project`.
     """
     if settings is None or "severity" not in settings[1]:
         return {}
-    from flowdsl.settings.severities import checked_severities
+    from flowdsl.settings.severities import check_project, checked_severities
 
-    return checked_severities(settings[0], settings[1]["severity"])
+    found = checked_severities(settings[0], settings[1]["severity"])
+    if of_project:
+        check_project(settings[0], found)
+    return found
 
 
 def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:

@@ -83,7 +83,7 @@ def in_force(
     allowed = (*endpoints, *texts(user, "allow_endpoints"))
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
-    set_severities = {**severities(project), **severities(user), **given_severities}
+    set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
     return InForce(made, lowered, findings, metadata, set_severities, (project, user))
 
 

@@ -11,6 +11,8 @@ from flowdsl.errors import UsageError
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
 
+OF_SECRETS = frozenset({"secret-leak", "plain-secret", "key-for-foreign-host"})
+"""Findings that say where a secret goes: the tree that is run does not make little of them."""
 OFF = "off"
 """The word for a finding that is not reported at all."""
 
@@ -38,6 +40,24 @@ def checked_severities(where: str, table: object) -> Mapping[str, str]:
         if code.severity == "error" and not code.also:
             raise UsageError(f"{where}: `{name}` is always an error, because a flow with it cannot run")
     return table
+
+
+def check_project(where: str, table: Mapping[str, str]) -> None:
+    """Refuses severities that a file of the project makes little of a secret with: it comes with the flow.
+
+    Raises:
+        UsageError: a finding about a secret is off, or lower than it is.
+    """
+    severe = {code.name: code.severity for code in FINDINGS if code.name in OF_SECRETS}
+    for name, severity in table.items():
+        usual = severe.get(name)
+        if usual is not None and (
+            severity == OFF or SEVERITIES.index(cast("Severity", severity)) > SEVERITIES.index(usual)
+        ):
+            raise UsageError(
+                f'{where}: {name} = "{severity}" cannot stand in a file of the project, which comes with the flow: '
+                "write it into your own `~/.config/flowdsl/config.toml`, or give the host's Environment(severities=…)"
+            )
 
 
 def with_severities(findings: Iterable[Diagnostic], severities: Mapping[str, str]) -> list[Diagnostic]:

@@ -31,6 +31,12 @@ class Frame(Protocol):
         """What templates can read beside it."""
         ...
 
+    @property
+    def check_time(self) -> Callable[[], None] | None:
+        """To be called between two things that take time: raises LimitExceeded when the run is past its deadline. None
+        when it has none."""
+        ...
+
     def put(self, key: str, value: Any) -> None:
         """Set a key of the FlowContext, within the limit for the values of the run."""
         ...

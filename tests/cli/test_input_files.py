@@ -113,3 +113,48 @@ def test_standard_input_is_not_read_twice(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FLOW.encode())))
     assert main(["run", "-", "-i", "value=@-", "-q"]) == 2
     assert "standard input is asked for twice" in capsys.readouterr().err
+
+
+CALLER = """\
+imports: [{from: ./parts.module.yaml, as: parts}]
+flow:
+  - step: CALL_FLOW
+    ref: imports.parts.flows.greet
+  - step: SETT
+"""
+PARTS = "blocks:\n  flows:\n    greet:\n      - step: SET\n        text: hello\n"
+
+
+def _beside(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A module and settings in a folder, and a flow on standard input."""
+    folder.mkdir()
+    (folder / "parts.module.yaml").write_text(PARTS)
+    (folder / "flowdsl.toml").write_text("max_requests = 0\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_a_flow_on_standard_input_is_checked_as_the_file_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _beside(tmp_path / "flows", monkeypatch, CALLER)
+    assert main(["validate", "-", "--stdin-filename", "flows/new.flow.yaml", "--env"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("flows/new.flow.yaml:5:11: error: Step not found: SETT")
+    assert "1 file: 1 error" in said
+
+
+def test_a_flow_on_standard_input_runs_as_the_file_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paid = "  - step: OPENAI_IMAGE_GENERATION\n    prompt: a boat\n"
+    _beside(tmp_path / "flows", monkeypatch, CALLER.replace("  - step: SETT\n", paid))
+    assert main(["run", "-", "--stdin-filename", "flows/new.flow.yaml", "--simulate", "-q"]) == 1
+    said = capsys.readouterr().err
+    assert "flows/new.flow.yaml:5:11: error" in said
+    assert "the run may send 0 paid requests" in said, said
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_a_name_for_standard_input_needs_standard_input(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "a.flow.yaml", "--stdin-filename", "b.flow.yaml"]) == 2
+    assert "--stdin-filename goes with -" in capsys.readouterr().err

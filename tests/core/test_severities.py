@@ -84,3 +84,44 @@ def test_a_severity_that_cannot_be_set_is_refused(
     name, _, word = line.partition(" = ")
     with pytest.raises(flowdsl.UsageError, match="Environment: "):
         Environment(severities={name: word.strip('"')})
+
+
+SECRETS = ("secret-leak", "plain-secret", "key-for-foreign-host")
+
+
+@pytest.mark.parametrize("code", SECRETS)
+@pytest.mark.parametrize("word", ["off", "note"])
+@pytest.mark.parametrize("name", ["flowdsl.toml", "pyproject.toml"])
+def test_a_project_makes_little_of_no_secret(
+    flow: Path, code: str, word: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "[severity]" if name == "flowdsl.toml" else "[tool.flowdsl.severity]"
+    (flow.parent / name).write_text(f'{table}\n{code} = "{word}"\n')
+    assert main(["validate", str(flow)]) == 2
+    said = capsys.readouterr().err
+    assert f'{name}: {code} = "{word}" cannot stand in a file of the project' in said
+    assert "~/.config/flowdsl/config.toml" in said and "Environment(severities=" in said
+    assert main(["run", "--simulate", str(flow)]) == 2
+
+
+def test_the_user_and_a_host_may_make_little_of_a_secret(flow: Path) -> None:
+    text = 'secret-leak = "off"\nplain-secret = "off"'
+    severity(flow.parent / "config" / "flowdsl", text, "config.toml")
+    flow.write_text("- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: \"{{ secret('A') }}\"}\n")
+    assert "secret-leak" not in found(flow)
+    severity(flow.parent / "config" / "flowdsl", "", "config.toml")
+    assert "secret-leak" in found(flow)
+    assert "secret-leak" not in found(flow, Environment(severities={"secret-leak": "off"}))
+    assert "secret-leak" not in found(flow, Environment(settings=str(_named(flow.parent))))
+
+
+def _named(folder: Path) -> Path:
+    """A settings file that a host names: it is the host's own choice."""
+    (folder / "host.toml").write_text('[severity]\nsecret-leak = "off"\n')
+    return folder / "host.toml"
+
+
+def test_a_project_may_make_more_of_a_secret(flow: Path) -> None:
+    flow.write_text("- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: \"{{ secret('A') }}\"}\n")
+    severity(flow.parent, 'secret-leak = "error"\nplain-secret = "warning"')
+    assert found(flow)["secret-leak"] == "error"

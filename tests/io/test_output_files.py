@@ -11,6 +11,7 @@ import pytest
 from privileges import permissions_respected
 
 import flowdsl
+from flowdsl.events import Event, FlowFinished
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.io.file_name import MAX_BYTES, file_name
@@ -374,6 +375,17 @@ def test_a_download_keeps_a_file_that_exists(host: Any, tmp_path: Path) -> None:
     assert files(tmp_path) == ["a-2.txt", "a.txt"]
     host(flow + "  overwrite: true\n", {"text": "three"})
     assert (tmp_path / "output" / "a.txt").read_text() == "three"
+
+
+def test_a_run_that_finds_its_folder_wrong_ends_for_listeners_too(tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("a file", encoding="utf-8")
+    environment = flowdsl.Environment(storage=flowdsl.Storage(output=tmp_path / "output"))
+    heard: list[Event] = []
+    with pytest.raises(flowdsl.StepError) as caught:
+        environment.run("- step: DOWNLOAD\n  filename: a\n", {"text": "one"}, on_event=heard.append)
+    (end,) = heard
+    assert isinstance(end, FlowFinished)
+    assert (end.status, end.error) == ("failed", caught.value)
 
 
 @pytest.mark.parametrize("step", ["SAVE_IMAGES", "DOWNLOAD\n  filename: a"])

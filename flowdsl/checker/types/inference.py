@@ -99,6 +99,8 @@ class Inference:
             elif isinstance(statement, Set):
                 if statement.value is not None:
                     value = self.expr(statement.value, False)
+                    if len(statement.names) > 1:
+                        operands.check_shared(self, statement.names, statement.value, value)
                 else:
                     value = with_secret(OF_TEXT) if self.body(statement.body) else OF_TEXT
                 self.bound.update(dict.fromkeys(statement.names, value))

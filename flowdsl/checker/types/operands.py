@@ -27,9 +27,11 @@ from flowdsl.checker.types.kinds import (
     only,
 )
 from flowdsl.diagnostics import Fix
-from flowdsl.template.nodes import Binary, Filtered, Literal, Member, Node
+from flowdsl.template.nodes import Binary, Filtered, Literal, Member, Name, Node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowdsl.checker.names.template_use import Walk
     from flowdsl.codes import Severity
     from flowdsl.template.filters import Filter
@@ -145,6 +147,16 @@ def check_items(walk: Walk, node: Node, type: Type) -> None:
     """Reports a value that `{% for %}` cannot walk."""
     if _is(type, NUMERIC | BOOLEAN | FUNCTION):
         _add(walk, node, f"{{}} is {describe(type)}, and `for` walks a list", severity="warning")
+
+
+def check_shared(walk: Walk, names: Sequence[str], node: Node, type: Type) -> None:
+    """Reports a list that several names of one `{% set %}` get: each has all of it, and not an item."""
+    if _is(type, LIST):
+        text = walk.use.text[node.start : node.end]
+        text = text if isinstance(node, (Member, Name)) else f"({text})"
+        each = " and ".join(f"`{{% set {name} = {text}[{index}] %}}`" for index, name in enumerate(names[:2]))
+        message = f"{{}} is {describe(type)}, and each of the {len(names)} names gets all of it"
+        _add(walk, node, message, hint=f"set each by itself: {each}", severity="warning")
 
 
 def check_filter(walk: Walk, node: Filtered, record: Filter, type: Type) -> None:

@@ -83,8 +83,11 @@ class Set(
             return assignments[0]
 
         def assign(frame: Frame) -> None:
+            check_time = frame.check_time
             for one in assignments:
                 one(frame)
+                if check_time is not None:
+                    check_time()
 
         block: Block | None = compiler.blocks("steps") if source == "steps" else None
         if block is None:
