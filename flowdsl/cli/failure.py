@@ -51,7 +51,9 @@ def _meant(error: OSError) -> str:
     except OSError:
         return ""
     by_stem = {name.partition(".")[0]: name for name in names}
-    stem = path.name.partition(".")[0]
+    stem, _, ending = path.name.partition(".")
+    if ending not in ("", "yaml", "yml", "flow", "flow.yaml", "flow.yml"):
+        return ""  # a file of another kind, such as a.inputs.yaml
     near = stem if stem in by_stem else nearest(stem, by_stem)
     return f"; did you mean `{path.parent / by_stem[near]}`?" if near else ""
 

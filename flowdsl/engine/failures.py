@@ -44,7 +44,7 @@ def check_output_folder(path: str) -> None:
     while not os.path.lexists(folder) and folder != os.path.dirname(folder):  # noqa: PTH120
         folder = os.path.dirname(folder)  # noqa: PTH120
     if not os.path.isdir(folder):  # noqa: PTH112
-        problem = "File exists"
+        problem = "it is a file" if folder == os.path.abspath(path) else f"{folder} is a file"  # noqa: PTH100
     elif not os.access(folder, os.W_OK | os.X_OK):
         problem = "Permission denied"
     else:

@@ -111,6 +111,11 @@ def test_a_flow_with_another_ending_is_found_beside_it(name: str, capsys: pytest
     assert capsys.readouterr().err == f"flowdsl: {name}: No such file or directory; did you mean `a.flow.yaml`?\n"
 
 
+def test_no_flow_is_named_for_a_missing_file_of_inputs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a.flow.yaml", "--inputs", "a.inputs.yaml"]) == 2
+    assert capsys.readouterr().err == "flowdsl: a.inputs.yaml: No such file or directory\n"
+
+
 @pytest.mark.parametrize(("name", "meant"), [("FOREACH", "FOR"), ("image", "OPENAI_IMAGE_GENERATION"), ("SETT", "SET")])
 def test_the_name_of_a_step_in_other_tools_leads_to_its_page(
     name: str, meant: str, capsys: pytest.CaptureFixture[str]

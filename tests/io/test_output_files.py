@@ -290,12 +290,20 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(host: Any, tmp_path: Pat
     assert str(error) == f"the output folder {tmp_path}/output cannot be written to: Permission denied"
 
 
+def test_an_output_folder_below_a_file_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    environment = flowdsl.Environment(storage=flowdsl.Storage(output=tmp_path / "file" / "output"))
+    with pytest.raises(flowdsl.StepError) as caught:
+        environment.run("- step: SAVE_IMAGES\n", {"imageList": []})
+    assert str(caught.value).endswith(f"/file/output cannot be written to: {tmp_path}/file is a file")
+
+
 def test_an_output_folder_that_is_a_file_is_an_error(host: Any, tmp_path: Path, pictures: Any) -> None:
     (tmp_path / "output").write_text("x")
     error = failure(host, "- step: SAVE_IMAGES\n", {"imageList": pictures})
     assert (error.code, str(error)) == (
         "output-unwritable",
-        f"the output folder {tmp_path}/output cannot be written to: File exists",
+        f"the output folder {tmp_path}/output cannot be written to: it is a file",
     )
 
 
@@ -400,7 +408,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_paid(step: 
         with pytest.raises(flowdsl.StepError) as caught:
             environment.run(f"{image}- step: {step}\n", {"imageList": []})
         assert simulator.request_count == 0
-    assert str(caught.value) == f"the output folder {tmp_path}/output cannot be written to: File exists"
+    assert str(caught.value) == f"the output folder {tmp_path}/output cannot be written to: it is a file"
     assert not caught.value.charge_possible
 
 
