@@ -27,8 +27,8 @@ _HOMES = {
         "UsageError"
     ),
     "events": (
-        "Emitted Event FlowFinished Invocation Note Progress RequestFinished RequestStarted StepFailed StepFinished "
-        "StepStarted"
+        "Emitted Event FlowFinished Invocation Note PartialImage Progress RequestFinished RequestStarted StepFailed "
+        "StepFinished StepStarted"
     ),
     "host": "Host Storage",
     "image.origin": "Origin",

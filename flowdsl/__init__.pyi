@@ -40,6 +40,7 @@ from flowdsl.events import Event as Event
 from flowdsl.events import FlowFinished as FlowFinished
 from flowdsl.events import Invocation as Invocation
 from flowdsl.events import Note as Note
+from flowdsl.events import PartialImage as PartialImage
 from flowdsl.events import Progress as Progress
 from flowdsl.events import RequestFinished as RequestFinished
 from flowdsl.events import RequestStarted as RequestStarted

@@ -94,7 +94,7 @@ FINDINGS = (
     Code("single-braces", "warning", "A name stands in single braces, which is no template."),
     Code("missing-extra", "error", "The step needs a package that is not installed."),
     Code("foreign-syntax", "warning", "A text is written as another language writes it, and is only text here."),
-    Code("dropped-error", "warning", "The error of a paid step is dropped, because nothing catches it."),
+    Code("dropped-error", "warning", "The error of a paid step is dropped: nothing catches it.", also=("note",)),
     Code("maybe-undefined", "warning", "A template reads a name that some path to this step does not set."),
     Code("constant-condition", "warning", "A condition always has the same result."),
     Code("loop-never-runs", "warning", "A loop has nothing to go through."),

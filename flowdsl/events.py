@@ -172,6 +172,18 @@ class RequestStarted(_StepEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartialImage(_StepEvent):
+    """An unfinished picture came, which is paid for: `index` is its number in the stream, from 0, `image` the stored
+    `Image`. It is not among the pictures that the run made."""
+
+    run: str
+    invocation: Invocation
+    at_s: float
+    index: int
+    image: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestFinished(_StepEvent):
     """A paid request has ended. Its `outcome` is `done`, `refused` (nothing is billed) or `unknown` (it may be done,
     and billed); `code` is the error's then. `images` is every picture that came, also of one that failed, `usage` the
@@ -223,6 +235,7 @@ Event = (
     | Note
     | Emitted
     | RequestStarted
+    | PartialImage
     | RequestFinished
     | FlowFinished
 )

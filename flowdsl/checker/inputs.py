@@ -110,7 +110,8 @@ def misfit(schema: dict[str, Any], value: Any) -> tuple[list[str | int], str] | 
 
 
 def misfits(schema: dict[str, Any], value: Any, most: int = _MOST_MISFITS) -> list[tuple[list[str | int], str]]:
-    """Where and how a value does not fit a schema. Nothing is fetched: a `$ref` leads inside the schema.
+    """Where and how a value does not fit a schema, in at most `most` places. Nothing is fetched: a `$ref` leads inside
+    the schema.
 
     Raises:
         ConfigError: the schema cannot validate anything: a `$ref` that leads nowhere or around, a bad pattern.

@@ -12,7 +12,16 @@ from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.events import Emitted, Event, Note, Progress, RequestFinished, RequestStarted, iteration_begun
+from flowdsl.events import (
+    Emitted,
+    Event,
+    Note,
+    PartialImage,
+    Progress,
+    RequestFinished,
+    RequestStarted,
+    iteration_begun,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +137,11 @@ class RunningStep:
     def reserve(self, most_usd: float | None) -> Reservation:
         """Sets a paid request aside from what the run may spend."""
         return self._frame.run.budget.reserve(most_usd)
+
+    def partial_image(self, index: int, image: Image) -> None:
+        """Emits that an unfinished picture came."""
+        if self._frame.run.emit is not None:
+            self._tell(PartialImage(**self._now(), index=index, image=image))
 
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None

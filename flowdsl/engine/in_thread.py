@@ -22,6 +22,7 @@ _ON_THE_LOOP = frozenset(
         "emit",
         "input",
         "evaluate",
+        "partial_image",
         "request_started",
         "request_finished",
     }

@@ -14,6 +14,7 @@ from flowdsl.events import (
     Event,
     FlowFinished,
     Note,
+    PartialImage,
     Progress,
     RequestFinished,
     RequestStarted,
@@ -81,6 +82,8 @@ def _line(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{where}: {text} [{code}]"
         case Emitted(name=name):
             return logging.DEBUG, f"{where} emits {name}"
+        case PartialImage(index=index, image=image):
+            return logging.DEBUG, f"{where}: partial image {index + 1} is {image['path']}"
         case RequestStarted():
             return logging.INFO, f"{where} {_asked(event)}"
         case RequestFinished(outcome=outcome):

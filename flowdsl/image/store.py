@@ -279,9 +279,14 @@ class ImageWriter:
             raise _unwritable(self._folder, error) from error
 
     def commit(
-        self, *, url: str | None = None, revised_prompt: str | None = None, url_expires_at: int | None = None
+        self,
+        *,
+        url: str | None = None,
+        revised_prompt: str | None = None,
+        url_expires_at: int | None = None,
+        partial: bool = False,
     ) -> Image:
-        """Give the file its name and return the handle.
+        """Give the file its name and return the handle. One that is `partial` does not count among what was made.
 
         Raises:
             StepError: the bytes are not an image we know, or the disk does not take them.
@@ -312,7 +317,7 @@ class ImageWriter:
             revised_prompt=revised_prompt,
             url_expires_at=url_expires_at,
         )
-        if self._take is not None:
+        if self._take is not None and not partial:
             self._take(image)
         return image
 

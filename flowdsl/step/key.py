@@ -86,6 +86,11 @@ class Key(NamedTuple):
             fixes=use(self.name, next(choice for choice in self.choices if str(choice) == near)) if near else (),
         )
 
+    @property
+    def names_file(self) -> bool:
+        """Whether the value is the name of a file that the step writes."""
+        return self.file == "name"
+
     def _wrong_type(self, value: Any) -> Problem:
         found = type_name(value)
         hint: str | None = None

@@ -121,6 +121,10 @@ class StepContext(Protocol):
         """
         ...
 
+    def partial_image(self, index: int, image: Image) -> None:
+        """Emit that an unfinished picture came, with its number from 0: stored with `commit(partial=True)`."""
+        ...
+
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
     ) -> int:

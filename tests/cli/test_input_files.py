@@ -86,7 +86,7 @@ WRONG = {
         2,
         "no file `nobody.json`; a text that begins with @ is written with two, `-i value=@@nobody",
     ),
-    "a.json": ('{"a": 1,}', 1, "a.json:1:9: error: this is not JSON"),
+    "a.json": ('{"a": 1,}', 1, "a.json:1:8: error: this is not JSON: a trailing comma"),
     "a.yaml": ("a: [1\n", 1, "a.yaml:"),
     "latin.csv": (b"name\nS\xe3o\n", 1, "[not-utf8]"),
     "empty.csv": (b"", 1, "the file is empty; its first line names the columns [csv-syntax]"),

@@ -111,4 +111,4 @@ def shown(event: Event) -> tuple[Any, ...]:
     return (type(event).__name__, *place, *facts)
 
 
-HIDDEN = (*PLACE, "at_s", "elapsed_s", "images", "in_doubt", "reused", "failed")
+HIDDEN = ("tags", *PLACE, "at_s", "elapsed_s", "images", "in_doubt", "reused", "failed")

@@ -88,7 +88,8 @@ def neutral(event: flowdsl.Event) -> dict[str, Any]:
     found = {name: value for name, value in event.to_dict().items() if name not in hidden}
     if found.get("item") is not None:
         del found["done"]
-    found.get("images", []).sort(key=lambda image: image["sha256"])
+    if isinstance(found.get("images"), list):  # what a request asks for is a number
+        found["images"].sort(key=lambda image: image["sha256"])
     return found
 
 

@@ -40,6 +40,7 @@ class Ground:
         self.notes: list[tuple[str, str]] = []
         self.spent: list[float | None] = []
         self.outcomes: list[str] = []
+        self.partials: list[tuple[int, Image]] = []
         self.opened: dict[Hashable, Any] = {}
         self.stack = AsyncExitStack()
 
@@ -60,6 +61,9 @@ class Ground:
 
     def reserve(self, most_usd: float | None) -> Reservation:
         return RunBudget().reserve(most_usd)
+
+    def partial_image(self, index: int, image: Image) -> None:
+        self.partials.append((index, image))
 
     def request_started(self, **said: Any) -> int:
         return len(self.outcomes) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import Environment, RequestFinished, RequestStarted, Storage
+from flowdsl import Environment, PartialImage, RequestFinished, RequestStarted, Storage
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = (
@@ -162,3 +163,28 @@ def test_requests_are_logged_with_what_they_may_cost_and_did(tmp_path: Path, cap
         "sends request 1 to OPENAI_IMAGE_GENERATION: one picture of gpt-image-2, for at most $" in t for t in texts
     )
     assert any("request 1 is done in" in text and "request id" in text for text in texts)
+
+
+STREAM = PICTURE + "  stream: true\n  partial_images: 2\n"
+
+
+def test_partial_pictures_are_paid_for_and_come_as_stored_pictures(tmp_path: Path) -> None:
+    events: list[flowdsl.Event] = []
+    with Simulator() as simulator:
+        result = environment(simulator, tmp_path).run(STREAM, on_event=events.append)
+    partials = [event for event in events if isinstance(event, PartialImage)]
+    assert [partial.index for partial in partials] == [0, 1]
+    for partial in partials:
+        assert isinstance(partial.image, flowdsl.Image)
+        assert Path(partial.image.path).read_bytes() == partial.image.read()
+        assert partial.to_dict()["image"]["sha256"] == partial.image.sha256
+    assert [image.sha256 for image in result.made] == [image.sha256 for image in result.images]
+    assert len(result.made) == 1 and len(json.loads((tmp_path / "manifest.json").read_text())["images"]) == 1
+
+
+def test_partial_pictures_of_a_stream_that_breaks_off_are_there_nevertheless(tmp_path: Path) -> None:
+    events: list[flowdsl.Event] = []
+    with Simulator(faults=["stream_cut"]) as simulator, pytest.raises(flowdsl.ServiceError) as raised:
+        environment(simulator, tmp_path).run(STREAM, on_event=events.append)
+    assert [Path(event.image["path"]).exists() for event in events if isinstance(event, PartialImage)] == [True, True]
+    assert raised.value.result.made == ()

@@ -65,7 +65,8 @@ def test_a_stream_shows_the_picture_growing(bench: Bench) -> None:
     found = bench.run(stream=True, partial_images=2)
     assert bench.ground.emitted == ["partial image 1", "partial image 2", "images ready 1/1"]
     assert len(found["imageList"]) == 1
-    assert len(list(bench.folder.iterdir())) == 1
+    stored = {Path(image.path) for _, image in bench.ground.partials} | {Path(found["imageList"][0].path)}
+    assert set(bench.folder.iterdir()) == stored and len(stored) == 3
 
 
 def test_an_address_is_fetched_at_once_and_kept(bench: Bench, simulator: Simulator) -> None:

@@ -38,7 +38,7 @@ def _check_names(loop: StepNode, body: tuple[StepNode, ...], findings: Findings)
     for step in _every(body, loops=False):
         for name, node in step.keys.items():
             key = step.spec.keys.get(name)
-            if key is None or key.file != "name" or not _is_fixed(node, changing, key.names, key.differs):
+            if key is None or not key.names_file or not _is_fixed(node, changing, key.names, key.differs):
                 continue
             item = loop.item() or loop.index()
             reading = (

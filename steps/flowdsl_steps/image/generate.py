@@ -20,7 +20,7 @@ from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
-from flowdsl_steps.image.received import LinkedImage, Received
+from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
 from flowdsl_steps.image.stated_prices import stated
@@ -102,8 +102,13 @@ def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
     return note
 
 
-def _on_partial(ctx: Ground) -> Callable[[int], None]:
-    return lambda index: ctx.progress(f"partial image {index + 1}")
+def _on_partial(ctx: Ground) -> Callable[[Partial], None]:
+    def tell(partial: Partial) -> None:
+        ctx.progress(f"partial image {partial.number + 1}")
+        if partial.image is not None:
+            ctx.partial_image(partial.number, partial.image)
+
+    return tell
 
 
 class _Generation:

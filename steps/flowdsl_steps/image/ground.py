@@ -54,6 +54,10 @@ class Ground(Protocol):
         """Sets a paid request aside from what may be spent."""
         ...
 
+    def partial_image(self, index: int, image: Image) -> None:
+        """Hears of an unfinished picture that came."""
+        ...
+
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
     ) -> int:

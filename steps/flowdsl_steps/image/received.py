@@ -24,6 +24,13 @@ class BrokenResponse(Exception):
         self.images = tuple(images)
 
 
+class Partial(NamedTuple):
+    """An unfinished picture of a stream: its number from 0, and the picture, None when what came is none."""
+
+    number: int
+    image: Image | None
+
+
 class LinkedImage(NamedTuple):
     """A picture that a response only gives the address of."""
 

@@ -18,7 +18,7 @@ from flowdsl.errors import StepError
 from flowdsl.image.formats import media_type, other_type
 from flowdsl.image.store import Image, ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import Base64Text, unstorable
-from flowdsl_steps.image.received import BrokenResponse, Received
+from flowdsl_steps.image.received import BrokenResponse, Partial, Received
 
 _NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
 _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
@@ -198,8 +198,8 @@ class ResponseReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._aborted = False
-        self.partials: list[int] = []
-        """The indexes of unfinished pictures that came since somebody last looked."""
+        self.partials: list[Partial] = []
+        """Unfinished pictures that came since somebody last looked."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body.

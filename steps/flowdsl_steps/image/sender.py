@@ -26,7 +26,7 @@ from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.http.transport import exchanged, open_client
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
@@ -123,7 +123,7 @@ class Sender:
         store: ImageStore,
         policy: RequestPolicy,
         on_retry: OnRetry,
-        on_partial: Callable[[int], None],
+        on_partial: Callable[[Partial], None],
     ) -> None:
         self._vendor = vendor
         self._connection = connection

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.errors import StepError
+from flowdsl.image.store import Image, ImageStore, ImageWriter
 from flowdsl_steps.image.images_api import received_of, with_facts
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.response import Document, ResponseReader
 from flowdsl_steps.image.usage import added
 
@@ -17,7 +18,7 @@ _FIELD_LIMIT = 64
 
 
 class StreamedResponse(ResponseReader):
-    """Reads a stream of events: partial pictures are counted and dropped, completed ones stored."""
+    """Reads a stream of events: partial pictures are stored beside what the run made, as they are paid for."""
 
     def __init__(self, store: ImageStore, limit: int) -> None:
         super().__init__()
@@ -87,7 +88,7 @@ class StreamedResponse(ResponseReader):
             raise BrokenResponse("vendor-error", "the stream holds an error", payload=payload)
         if kind.endswith(".partial_image"):
             index = event.get("partial_image_index")
-            self.partials.append(index if isinstance(index, int) else 0)
+            self.partials.append(Partial(index if isinstance(index, int) else 0, _stored(event.get("b64_json"))))
         elif kind.endswith(".completed"):
             self._complete(event)
 
@@ -118,3 +119,13 @@ class StreamedResponse(ResponseReader):
     def salvage(self) -> list[Image]:
         """The pictures that were completed although the stream was not."""
         return [image for image in self._images if isinstance(image, Image)]
+
+
+def _stored(came: Any) -> Image | None:
+    """A partial picture, stored; None when it is broken, which is no reason to lose the whole one."""
+    if not isinstance(came, ImageWriter):
+        return None
+    try:
+        return came.commit(partial=True)
+    except StepError:
+        return None
