@@ -97,6 +97,17 @@ def test_the_vendors_host_is_its_own_over_https_only(url: str, gateway: Simulato
         run(path)
 
 
+@pytest.mark.parametrize(
+    "host", ["[2001:db8::1%25.api.openai.com]", "evil.example%23.api.openai.com", "a;.api.openai.com"]
+)
+def test_an_address_that_only_ends_like_the_vendors_host_is_nobodys(host: str, gateway: Simulator) -> None:
+    path = written(gateway, "flow")
+    path.write_text(path.read_text().replace(gateway.openai_base_url, f"https://{host}/v1"))
+    with pytest.raises(ConfigError) as raised:
+        run(path)
+    assert raised.value.code == "key-not-sent"
+
+
 def test_the_key_of_the_host_does_not_follow_a_file_either(gateway: Simulator) -> None:
     for settings in ({"apiKey": gateway.key}, {"headers": {"Authorization": gateway.key}}):
         with pytest.raises(ConfigError) as raised:

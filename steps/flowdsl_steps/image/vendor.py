@@ -7,6 +7,7 @@ are the sender's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _REASONS = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
 """With these a vendor refuses a request, and a text beside it says why; with others it may be a proxy's."""
+
+
+_HOST_NAME = re.compile(r"[a-z0-9.-]+")
 
 
 class Endpoint(Record):
@@ -158,5 +162,7 @@ class Vendor(Protocol):
 
 
 def is_host_of(vendor: Vendor, host: str) -> bool:
-    """Whether a host name (lower case) is one of the vendor's own."""
-    return any(host == own or (own[0] == "." and host.endswith(own)) for own in vendor.hosts)
+    """Whether a host name (lower case) is one of the vendor's own. An address with a zone, or signs that whoever is on
+    the way may read as the end of a name, is nobody's, whatever it ends in."""
+    is_name = _HOST_NAME.fullmatch(host) is not None
+    return is_name and any(host == own or (own[0] == "." and host.endswith(own)) for own in vendor.hosts)
