@@ -25,13 +25,18 @@ _ITEM: Final = 64
 class ContextSize:
     """Keeps the values of a run below a limit in bytes; `frames` are its branches."""
 
-    __slots__ = ("_frames", "_held", "_limit", "_written")
+    __slots__ = ("_context", "_frames", "_held", "_limit", "_written")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._written = 0
+        self._context: Mapping[str, Any] = {}
         self._frames: set[ReferenceType[Any]] = set()
         self._held: dict[int, Any] = {}
+
+    def context(self, context: Mapping[str, Any]) -> None:
+        """Takes in the FlowContext of the run itself, which lives as long as the run."""
+        self._context = context
 
     def branch(self, frame: Any) -> None:
         """Takes in the FlowContext of a branch, for as long as the branch is used."""
@@ -56,7 +61,7 @@ class ContextSize:
         if self._written * 4 > self._limit:
             self._written = 0
             frames = [frame for each in self._frames if (frame := each()) is not None]
-            size = measured([*(frame.context for frame in frames), *self._held.values()])
+            size = measured([self._context, *(frame.context for frame in frames), *self._held.values()])
             if size > self._limit:
                 raise LimitExceeded(
                     f"the values of the run take {size:,} bytes, more than the limit of {self._limit:,}",

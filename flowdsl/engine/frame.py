@@ -72,7 +72,7 @@ class Frame:
         self.paid: Paid | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
-        run.size.branch(self)
+        run.size.context(context)
 
     def put(self, key: str, value: Any) -> None:
         """Sets a key of the FlowContext.
@@ -127,6 +127,7 @@ async def run_steps(
     max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
     invocation: Invocation = parent
     began = 0.0
+    rested = True  # between the end of a step and the next one no time passes
     if not steps and iteration is not None:  # a loop over nothing goes on for as long as one over something
         totals.empty_iterations += 1
         if totals.empty_iterations > max_steps:
@@ -138,7 +139,7 @@ async def run_steps(
             limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
             around(limit).leave(None, iteration, frame.context, run.secrets)
             raise limit
-        if timeout_s is not None and perf_counter() - started > timeout_s:
+        if rested and timeout_s is not None and perf_counter() - started > timeout_s:
             raise _late(step, frame, iteration)  # not even a `finally` runs after the deadline
         if observed:
             began = perf_counter() - started
@@ -178,7 +179,8 @@ async def run_steps(
             return signal
         if timeout_s is not None and perf_counter() - started > timeout_s:
             raise _late(step, frame, iteration)
-        if count % BREATHER == 0:
+        rested = count % BREATHER == 0
+        if rested:
             await asyncio.sleep(0)
     return None
 
