@@ -14,7 +14,6 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_secret, problem_of, setting
-from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -64,6 +63,8 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     """Reports where a schema is none."""
     at, value = _at(node, error.absolute_path), error.instance
     if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
+        from flowdsl.step.foreign import word_of
+
         word = word_of("INPUT_TYPES", value) or word_of("INPUT_TYPES", value.lower())
         near = word.name if word is not None else nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
