@@ -16,7 +16,6 @@ from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
-from flowdsl.step.sendable import setting_problem
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
@@ -159,7 +158,11 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
         hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
-    return problem or (None if value is None else setting_problem(key, value))
+    if problem is not None or value is None or key not in ("endpoint", "headers"):
+        return problem
+    from flowdsl.step.sendable import setting_problem
+
+    return setting_problem(key, value)
 
 
 class ServiceLayers:

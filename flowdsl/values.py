@@ -81,9 +81,17 @@ class ErrorValue(Mapping[str, Any]):
         return f"ErrorValue({self._values!r})"
 
 
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
 def copied(value: Any) -> Any:
     """The value with lists, maps and sets of its own: what a run changes in them is not the host's. Other objects stay
     the same ones."""
+    if type(value) is dict:
+        for item in value.values():
+            if item.__class__ not in _SCALARS:
+                return _copied(value, {})
+        return dict(value)  # most inputs are texts and numbers
     return _copied(value, {})
 
 
@@ -106,5 +114,5 @@ def _copied(value: Any, done: dict[int, Any]) -> Any:
     mapped: dict[Any, Any] = {}
     done[id(value)] = mapped
     for key, item in value.items():
-        mapped[key] = item if item.__class__ is str else _copied(item, done)
+        mapped[key] = item if item.__class__ in _SCALARS else _copied(item, done)
     return mapped

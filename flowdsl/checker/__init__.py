@@ -10,6 +10,7 @@ from flowdsl.checker.declarations import check_services
 from flowdsl.checker.documents import check_document
 from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.flow.analysis import without_repetitions
+from flowdsl.checker.options import without_signs
 from flowdsl.checker.templates import resolved_value
 from flowdsl.diagnostics import Diagnostic, sort_key
 from flowdsl.document.document import Document
@@ -21,6 +22,7 @@ __all__ = ["CheckSettings", "check"]
 def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
     """Every diagnostic of a file, those of its form included, in the order of the file and each once."""
     findings = Findings(settings, file.findings)
+    findings.plain = without_signs(file.source)
     for entries in file.services:
         check_services(entries, findings)
     for blocks in file.blocks:

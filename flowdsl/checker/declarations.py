@@ -64,6 +64,8 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
     """Reports where a schema is none."""
     at, value = _at(node, error.absolute_path), error.instance
     if list(error.absolute_path)[-1:] == ["type"] and isinstance(value, str):
+        from flowdsl.step.foreign import word_of
+
         word = word_of("INPUT_TYPES", value) or word_of("INPUT_TYPES", value.lower())
         near = word.name if word is not None else nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"

@@ -6,7 +6,6 @@ from flowdsl.checker.declarations import check_inputs
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.analysis import check_paths
 from flowdsl.checker.flow.jumps import check_jumps
-from flowdsl.checker.flow.lost_outputs import check_loops
 from flowdsl.checker.options import check_options
 from flowdsl.checker.templates import resolved_value
 from flowdsl.document.document import Document
@@ -21,7 +20,10 @@ def check_document(document: Document, findings: Findings) -> None:
     for steps in (document.steps, *reusable, document.on_error or ()):
         check_jumps(steps, findings)
         check_options(steps, document, findings)
-        check_loops(steps, findings)
+        if any(step.blocks for step in steps):
+            from flowdsl.checker.flow.lost_outputs import check_loops
+
+            check_loops(steps, findings)
     for node in (document.outputs or {}).values():
         resolved_value(node, findings)
     check_paths(document, findings)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from flowdsl.services import ServiceLayers
+    from flowdsl.source import Source
     from flowdsl.step.registry import Registry
     from flowdsl.step.service import Service
 
@@ -47,7 +48,7 @@ class CheckSettings:
 class Findings(FormFindings):
     """The diagnostics of one file: those of its form, and those of the checker."""
 
-    __slots__ = ("placeholders", "services", "settings", "written")
+    __slots__ = ("placeholders", "plain", "services", "settings", "written")
 
     def __init__(self, settings: CheckSettings, form: FormFindings | None = None) -> None:
         super().__init__(form.diagnostics if form is not None else ())
@@ -58,6 +59,8 @@ class Findings(FormFindings):
         """The merged service entries, by entry and step."""
         self.written: frozenset[str] | None = None
         """The FlowContext keys that steps of the document set, once somebody has asked."""
+        self.plain: Source | None = None
+        """A file in which no text looks like one of another language."""
         self.placeholders = set(settings.variables)
         """The names that `{name}` in a text stands for: host variables and declared inputs."""
 

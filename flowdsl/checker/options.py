@@ -12,7 +12,7 @@ from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
 from flowdsl.nearest import nearest
-from flowdsl.source import Span
+from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Loop
 from flowdsl.step.problem import Change, Problem
 from flowdsl.step.rules import UNKNOWN, Options
@@ -127,7 +127,7 @@ def _given(step: StepNode, name: str, node: Node, document: Document, findings: 
     """The value of an option as far as it is known."""
     key = step.spec.keys.get(name)
     if key is None:
-        if node.value.__class__ is str and looks_foreign(node.value):
+        if node.value.__class__ is str and node.source is not findings.plain and looks_foreign(node.value):
             _check_text(step, name, node, document, findings)
         return resolved_value(node, findings)
     if key.type in BLOCK_TYPES:
@@ -137,7 +137,7 @@ def _given(step: StepNode, name: str, node: Node, document: Document, findings: 
         return UNKNOWN if isinstance(node.value, str) else node.plain()
     if key.verbatim:
         return node.plain()
-    if node.value.__class__ is str and looks_foreign(node.value):
+    if node.value.__class__ is str and node.source is not findings.plain and looks_foreign(node.value):
         _check_text(step, name, node, document, findings)
     return resolved_value(node, findings)
 
@@ -147,6 +147,14 @@ def looks_foreign(text: str) -> bool:
     if "{" in text and ("${{" in text or "{" in text.replace("{{", "")):  # a brace that opens no output
         return True
     return "%" in text or text[:1] in ("“", "„", "‘", "«") or text[:2] in ('f"', "f'", "No")
+
+
+def without_signs(source: Source) -> Source | None:
+    """The source when none of the texts in it looks foreign, which most files need to be asked only once."""
+    text = source.text
+    if "{" in text.replace("{{", "") or "${{" in text or "%" in text or "\\" in text or "No" in text:
+        return None
+    return source if text.isascii() and 'f"' not in text and "f'" not in text else None
 
 
 def _check_text(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import Findings
 from flowdsl.diagnostics import Fix
 from flowdsl.source import Span
-from flowdsl.step.foreign import word_of
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.syntax.edits import instead, replaced
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
+
+if TYPE_CHECKING:
+    from flowdsl.step.foreign import Word
 
 SETTING_NAMES = frozenset({"env", "secret", "kv"})
 """The names that the templates of a service entry can read."""
@@ -65,10 +67,17 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         old = node.value[problem.start : problem.end]
         fix = instead(span, old, problem.instead, style=node.style) if problem.instead is not None else None
         hint = problem.hint
-        if problem.code == "unknown-filter" and (word := word_of("FILTERS", old)) is not None:
+        word = _foreign_filter(old) if problem.code == "unknown-filter" else None
+        if word is not None:
             hint = word.hint or f"write `| {word.name}`"
             fix = instead(span, old, word.name, style=node.style) if word.name is not None else None
         findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
+
+
+def _foreign_filter(name: str) -> Word | None:
+    from flowdsl.step.foreign import word_of
+
+    return word_of("FILTERS", name)
 
 
 def _secret(reference: Reference, node: Node, span: Span) -> Fix | None:

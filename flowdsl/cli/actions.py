@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowdsl.document.actions import ActionNeeded
-from flowdsl.environment import Environment, Flow
+from flowdsl.environment import Environment
+from flowdsl.environment.flow import Flow
 from flowdsl.errors import UsageError
 from flowdsl.source import Source
 

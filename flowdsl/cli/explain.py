@@ -14,7 +14,7 @@ from flowdsl.errors import UsageError
 if TYPE_CHECKING:
     from flowdsl.cli.origins import Option
     from flowdsl.document.document import StepNode
-    from flowdsl.environment import Flow
+    from flowdsl.environment.flow import Flow
     from flowdsl.step.service import Service
 
 EXAMPLES = (

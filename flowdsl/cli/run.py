@@ -33,7 +33,8 @@ from flowdsl.cli.termination import Terminated, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
-from flowdsl.environment import Environment, Flow
+from flowdsl.environment import Environment
+from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits

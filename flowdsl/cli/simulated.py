@@ -13,7 +13,7 @@ from flowdsl.nearest import nearest
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.engine.effects import Effect
-    from flowdsl.environment import Flow
+    from flowdsl.environment.flow import Flow
     from flowdsl.step.service import Service
     from flowdsl_steps.image.simulator import Fault
 

@@ -7,7 +7,6 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
 from flowdsl.nearest import nearest
 from flowdsl.services import all_settings, is_secret, other_names, setting
-from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -55,6 +54,8 @@ def _listed(node: Node) -> dict[str, Node]:
 
 def _as_schema(name: str, schema: Node) -> tuple[str, str]:
     """How a type, or a value that an input is to have, is written as a schema: as a hint, and what stands before it."""
+    from flowdsl.step.foreign import word_of
+
     value = schema.plain()
     is_type = isinstance(value, str) and (value in _TYPES or word_of("INPUT_TYPES", value) is not None)
     kind = next(kind for kind, of in _TYPES.items() if isinstance(value, of))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.document import StepNode
 from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.nearest import nearest
-from flowdsl.step.foreign import Word, document, word_of
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
 from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.step.foreign import Word
 
 OTHER_ROOTS = {"tests": "a file of flow tests"}
 
@@ -22,6 +26,8 @@ def is_module(root: Node) -> bool:
 
 def not_a_flow(root: Node, findings: Findings) -> None:
     """Reports a map that has no `flow`, with what it looks like."""
+    from flowdsl.step.foreign import document
+
     keys = list(root.value)
     kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
     at = root.keys[keys[0]] if keys else root
@@ -47,9 +53,15 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[spelt])
 
 
+def _word(key: str) -> Word | None:
+    from flowdsl.step.foreign import word_of
+
+    return word_of("ROOT", key)
+
+
 def _is_flow(key: str) -> bool:
     """Whether other tools call the steps of a flow so."""
-    word = word_of("ROOT", key)
+    word = _word(key)
     return word is not None and word.name == "flow"
 
 
@@ -77,7 +89,7 @@ def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, pre
                 related=(Related(last.name_node.span, "the step above"),),
                 fixes=[indented(key.source, line, columns)],
             )
-        elif not presented and (word := word_of("ROOT", name)) is not None:
+        elif not presented and (word := _word(name)) is not None:
             _foreign(root, key, word, findings)
         elif not presented or nearest(name, ROOT_KEYS):
             findings.unknown_key(key, ROOT_KEYS, "a flow", beside=root.value)

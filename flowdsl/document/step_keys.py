@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
@@ -11,12 +12,14 @@ from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
-from flowdsl.step.foreign import Word, key_word
 from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.step.foreign import Word
 
 _IDENTIFIER = re.compile(IDENTIFIER)
 _LETTERS = "use letters, digits and _, and start with a letter or _"
@@ -74,7 +77,15 @@ class StepKeys:
             self.keys[name] = value
             if not _IDENTIFIER.match(name):
                 self.findings.add("wrong-pattern", f"`{name}` cannot be the name of a variable", key, hint=_LETTERS)
-        elif (word := key_word(spec.name, name, value.value)) is not None:
+        else:
+            self._no_key(name, value)
+
+    def _no_key(self, name: str, value: Node) -> None:
+        """Reports a key that the step does not have."""
+        from flowdsl.step.foreign import key_word
+
+        spec, key = self.spec, self.node.keys[name]
+        if (word := key_word(spec.name, name, value.value)) is not None:
             self._foreign(name, value, word)
         elif (hint := self._instead(name)) is not None:
             self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint)

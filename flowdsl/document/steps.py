@@ -11,7 +11,6 @@ from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Leaf
-from flowdsl.step.foreign import key_word, step_word
 from flowdsl.step.problem import show
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax import fixes
@@ -135,6 +134,8 @@ def _no_map(node: Node, builder: Builder) -> None:
 
 def _unknown_step(node: Node, name_node: Node, builder: Builder) -> None:
     """Reports a step that does not exist; what it may write is not reported as undefined."""
+    from flowdsl.step.foreign import key_word, step_word
+
     registry, name = builder.registry, name_node.value
     word = step_word(name) if isinstance(name, str) else None
     near = registry.nearest(name) if isinstance(name, str) and word is None else None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.failures import ListenerFailed
 from flowdsl.engine.frame import Frame
@@ -191,7 +192,10 @@ class RunningStep:
 
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
-        self._frame.put(key, value)
+        frame = self._frame
+        frame.context[key] = value
+        if value.__class__ in SIZED and len(value) > SMALL:  # as `Frame.put`: loops write twice an iteration
+            frame.run.size.grow(value)
 
     def holding(self, values: Any) -> AbstractContextManager[None]:
         """Counts a list or map that the step fills among the values of the run, until it has written it."""

@@ -20,31 +20,42 @@ SMALL: Final = 64
 """How many characters or items never matter."""
 _LOOKED_AT: Final = 16
 _ITEM: Final = 64
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class ContextSize:
     """Keeps the values of a run below a limit in bytes; `frames` are its branches."""
 
-    __slots__ = ("_frames", "_held", "_limit", "_written")
+    __slots__ = ("_context", "_frames", "_held", "_limit", "_written")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._written = 0
-        self._frames: set[ReferenceType[Any]] = set()
-        self._held: dict[int, Any] = {}
+        self._context: Mapping[str, Any] = _NOTHING
+        self._frames: set[ReferenceType[Any]] | None = None  # few runs have branches, or loops that collect
+        self._held: dict[int, Any] | None = None
+
+    def context(self, context: Mapping[str, Any]) -> None:
+        """Takes in the FlowContext of the run itself, which lives as long as the run."""
+        self._context = context
 
     def branch(self, frame: Any) -> None:
         """Takes in the FlowContext of a branch, for as long as the branch is used."""
+        if self._frames is None:
+            self._frames = set()
         self._frames.add(ref(frame, self._frames.discard))
 
     @contextmanager
     def holding(self, values: Any) -> Iterator[None]:
         """Takes in a list or map that a step fills, until the step has written it."""
-        self._held[id(values)] = values
+        if self._held is None:
+            self._held = {}
+        held = self._held
+        held[id(values)] = values
         try:
             yield
         finally:
-            del self._held[id(values)]
+            del held[id(values)]
 
     def grow(self, value: Any) -> None:
         """Counts a value that was written.
@@ -55,8 +66,8 @@ class ContextSize:
         self._written += _estimate(value)
         if self._written * 4 > self._limit:
             self._written = 0
-            frames = [frame for each in self._frames if (frame := each()) is not None]
-            size = measured([*(frame.context for frame in frames), *self._held.values()])
+            frames = [frame for each in self._frames or () if (frame := each()) is not None]
+            size = measured([self._context, *(frame.context for frame in frames), *(self._held or {}).values()])
             if size > self._limit:
                 raise LimitExceeded(
                     f"the values of the run take {size:,} bytes, more than the limit of {self._limit:,}",

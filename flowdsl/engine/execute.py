@@ -128,15 +128,18 @@ def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: S
             kv[name] = copied(host.kv[name])
         return kv.get(name, UNDEFINED)
 
-    return {
-        **{f"{{{name}}}": value for name, value in inputs.items()},
-        **{f"{{{name}}}": copied(value) for name, value in host.variables.items()},
-        "inputs": inputs,
-        "env": allowed(layers.environ, host.env),
-        "secret": secrets.secret,
-        "kv": kv_value,
-        **{name: copied(value) for name, value in host.objects.items()},
-    }
+    names: dict[str, Any] = {}
+    for name, value in inputs.items():
+        names[f"{{{name}}}"] = value
+    for name, value in host.variables.items():
+        names[f"{{{name}}}"] = copied(value)
+    names["inputs"] = inputs
+    names["env"] = allowed(layers.environ, host.env) if host.env else {}
+    names["secret"] = secrets.secret
+    names["kv"] = kv_value
+    for name, value in host.objects.items():
+        names[name] = copied(value)
+    return names
 
 
 async def execute(frame: Frame) -> dict[str, Any]:

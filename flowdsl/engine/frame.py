@@ -36,7 +36,7 @@ MAX_CALL_DEPTH = 64
 FRESH_STACK = 4
 """At every so many calls inside calls a new task begins."""
 BREATHER = 1024
-"""After so many steps the loop gets a turn, so that a flow without waiting can be cancelled."""
+"""After so many steps the loop gets a turn, so that a flow without waiting can be cancelled; a power of two."""
 
 
 class Frame:
@@ -72,7 +72,7 @@ class Frame:
         self.paid: Paid | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
-        run.size.branch(self)
+        run.size.context(context)
 
     @property
     def check_time(self) -> Callable[[], None] | None:
@@ -132,6 +132,8 @@ async def run_steps(
     max_steps, timeout_s = run.limits.steps, run.limits.timeout_s
     invocation: Invocation = parent
     began = 0.0
+    between = BREATHER - 1
+    rested = True  # between the end of a step and the next one no time passes
     if not steps and iteration is not None:  # a loop over nothing goes on for as long as one over something
         totals.empty_iterations += 1
         if totals.empty_iterations > max_steps:
@@ -143,7 +145,7 @@ async def run_steps(
             limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
             around(limit).leave(None, iteration, frame.context, run.secrets)
             raise limit
-        if timeout_s is not None and perf_counter() - started > timeout_s:
+        if rested and timeout_s is not None and perf_counter() - started > timeout_s:
             raise _late(step, frame, iteration)  # not even a `finally` runs after the deadline
         if observed:
             began = perf_counter() - started
@@ -183,7 +185,10 @@ async def run_steps(
             return signal
         if timeout_s is not None and perf_counter() - started > timeout_s:
             raise _late(step, frame, iteration)
-        if count % BREATHER == 0:
+        if count & between:
+            rested = False
+        else:
+            rested = True
             await asyncio.sleep(0)
     return None
 

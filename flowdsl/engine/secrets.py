@@ -20,7 +20,7 @@ from typing import Any
 
 from flowdsl.errors import TemplateError
 from flowdsl.secrets.plain import BEGINNING, HIDDEN, without_beginning
-from flowdsl.template.taint import Marked, SecretText, mark
+from flowdsl.template.taint import PLAIN, Marked, SecretText, mark
 
 REVEALING = 6
 """A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
@@ -119,14 +119,18 @@ class Secrets:
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
+        if value.__class__ in PLAIN:
+            return
         if isinstance(value, Marked):
             self._watching = True
             if len(str(value)) >= REVEALING:
                 self.add(str(value))
         elif isinstance(value, dict):
             for key, item in value.items():
-                self.notice(key)
-                self.notice(item)
+                if key.__class__ is not str:
+                    self.notice(key)
+                if item.__class__ not in PLAIN:
+                    self.notice(item)
         elif isinstance(value, (list, tuple)):
             for item in value:
                 self.notice(item)

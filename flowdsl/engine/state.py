@@ -35,12 +35,10 @@ Emit = Callable[[Event], None]
 
 def new_run_id() -> str:
     """The id of a run: ids sort by the time they were made. A UUID of version 7 (RFC 9562, 6.2 method 3)."""
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    milliseconds, rest = divmod(nanoseconds, 10**6)
-    moment = (seconds * 1000 + milliseconds) << 16 | 7 << 12 | rest * 4096 // 10**6
-    chance = int.from_bytes(os.urandom(8)) >> 2 | 1 << 63
-    text = f"{moment:016x}{chance:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    milliseconds, rest = divmod(time.time_ns(), 10**6)
+    moment = f"{milliseconds:012x}"
+    chance = f"{int.from_bytes(os.urandom(8)) >> 2 | 1 << 63:016x}"
+    return f"{moment[:8]}-{moment[8:]}-7{rest * 4096 // 10**6:03x}-{chance[:4]}-{chance[4:]}"
 
 
 class Totals:

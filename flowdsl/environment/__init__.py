@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.environment.environment import Environment, FlowText
-from flowdsl.environment.flow import Flow, OnEvent
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.result import Result
+    from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.limits import Limits
 
-__all__ = ["Environment", "Flow", "FlowText", "OnEvent", "arun", "check", "load", "run"]
+__all__ = ["Environment", "FlowText", "arun", "check", "load", "run"]
 
 
 def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:

@@ -13,12 +13,10 @@ from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
-from flowdsl.environment.flow import Flow, OnEvent
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.host import Host, Storage, expect, frozen
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
-from flowdsl.secrets.mentions import may_read_secrets
 from flowdsl.services import checked_entries, checked_overrides
 from flowdsl.settings.files import PROJECT_FILE
 from flowdsl.settings.layers import InForce, in_force
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
+    from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.step.step import Step
 
 FlowText = str | os.PathLike[str] | Source
@@ -161,6 +160,9 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
+        from flowdsl.environment.flow import Flow
+        from flowdsl.secrets.mentions import may_read_secrets
+
         file, found, settings, files = self._check(flow, declare)
         diagnostics = [finding.hidden() for finding in found]
         if file is None:

@@ -233,7 +233,7 @@ class Flow:
         resources: Resources,
     ) -> Result:
         from flowdsl.engine.execute import run_program
-        from flowdsl.template import holds_secret
+        from flowdsl.template.taint import holds_secret
 
         environment = self.environment
         expect("inputs", inputs, Mapping, "a dict")
@@ -262,6 +262,8 @@ class Flow:
         Raises:
             UsageError: an argument that cannot be.
         """
+        if limits is None and run_id is None and tags is None:
+            return _Given(self._settings.limits, None, {})
         expect("limits", limits, Limits, "flowdsl.Limits(…)")
         expect("run_id", run_id, str, "a text")
         expect("tags", tags, Mapping, "a dict of texts")

@@ -12,6 +12,7 @@ import stat
 
 LARGEST = 32 * 1024 * 1024
 """A flow, a module, a settings file or a file of inputs with more bytes is not read."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KERNEL = ("/proc/", "/sys/")
 """What lies there looks like regular files, and is not: the kernel makes it up."""
 
@@ -22,29 +23,44 @@ def read_file(path: str, inside: str | None = None) -> bytes:
     Raises:
         OSError: it is no regular file, is too large, lies elsewhere, or cannot be read. It never waits.
     """
-    real = os.path.realpath(path)
-    if real.startswith(_KERNEL):
-        raise _refused(path, "it is no regular file")
-    if inside is not None and not lies_in(real, os.path.realpath(inside)):
+    if inside is not None and not lies_in(os.path.realpath(path), os.path.realpath(inside)):
         raise _refused(path, "it is a link that leads out of the folder")
+    descriptor = os.open(path, _FLAGS)
     try:
-        descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
-    except OSError as error:
-        error.filename = path
-        raise
-    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  pathlib is slow to import
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(status.st_mode) or _real(descriptor, path).startswith(_KERNEL):
             raise _refused(path, "it is no regular file")
-        content = file.read(LARGEST + 1) if status.st_size <= LARGEST else b""
-    if status.st_size > LARGEST or len(content) > LARGEST:
+        size = status.st_size
+        content = os.read(descriptor, size + 1) if size <= LARGEST else b""
+        if len(content) != size:
+            content += _rest(descriptor, len(content))
+    finally:
+        os.close(descriptor)
+    if max(size, len(content)) > LARGEST:
         raise _refused(path, f"it is larger than {LARGEST // 1024**2} MiB")
-    if content and not status.st_size:
+    if content and not size:
         raise _refused(path, "it is no regular file")  # a file system of the kernel's, wherever it is mounted
     return content
+
+
+def _real(descriptor: int, path: str) -> str:
+    """The path without links of an open file. Linux knows it, which is faster than to follow the links."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  pathlib is slow to import
+    except OSError:
+        return os.path.realpath(path)
+
+
+def _rest(descriptor: int, read: int) -> bytes:
+    """What follows in a file that changes while it is read, or hides its size; no more than is needed to see that it
+    is too large."""
+    parts = []
+    while read <= LARGEST and (part := os.read(descriptor, 1024 * 1024)):
+        parts.append(part)
+        read += len(part)
+    return b"".join(parts)
 
 
 def lies_in(real: str, folder: str) -> bool:

@@ -53,12 +53,13 @@ class SecretNumber(float, Marked):
     __slots__ = ()
 
 
-_PLAIN = frozenset((str, int, float, bool, type(None)))
+PLAIN = frozenset((str, int, float, bool, type(None)))
+"""The classes of values that hold nothing, and bear no mark."""
 
 
 def holds_secret(value: Any, depth: int = 0) -> bool:
     """Whether a value, which stands in `depth` others, is or holds secret text; below 20 nobody looks."""
-    if value.__class__ in _PLAIN:
+    if value.__class__ in PLAIN:
         return False
     if isinstance(value, Marked):
         return True
@@ -67,8 +68,8 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple)):
         return any(holds_secret(item, depth + 1) for item in value)
     if isinstance(value, dict):
-        for key, item in value.items():  # noqa: SIM110  asked of the inputs of every run
-            if isinstance(key, Marked) or holds_secret(item, depth + 1):
+        for key, item in value.items():  # asked of the inputs of every run
+            if isinstance(key, Marked) or (item.__class__ not in PLAIN and holds_secret(item, depth + 1)):
                 return True
         return False
     if isinstance(value, Method):

@@ -116,12 +116,15 @@ class AbstractRun:
 
     def outputs(self, step: StepNode, state: State) -> None:
         """Sets the FlowContext keys of a step's outputs in `state`."""
-        ports = {port.type: port for port in step.spec.outputs}
-        named = {port.name: port.type for port in step.outputs}
-        types = [port.type for port in step.spec.outputs if not port.optional]
-        for index, (key, node) in enumerate(step.written_outputs()):
-            name = named.get(key, "") if step.outputs else types[index]
-            type, port = PORT_TYPES.get(name, ANY), ports.get(name)
+        ports = step.spec.outputs
+        if step.outputs:
+            of_type, types = {port.type: port for port in ports}, {port.name: port.type for port in step.outputs}
+            written = [(each, types[each[0]], of_type.get(types[each[0]])) for each in step.written_outputs()]
+        else:
+            always = (port for port in ports if not port.optional)
+            written = [(each, port.type, port) for each, port in zip(step.written_outputs(), always, strict=True)]
+        for (key, node), name, port in written:
+            type = PORT_TYPES.get(name, ANY)
             self.write(state, key, counted(step, port, type) if port is not None and port.counted_by else type, node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:

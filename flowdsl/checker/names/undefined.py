@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.nearest import nearest
-from flowdsl.step.foreign import word_of
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
 
     `shown` is the key as the template reads it, from `start` to `end` in its text; with `called` as a function.
     """
+    from flowdsl.step.foreign import word_of
+
     span, state = use.span(start, end), use.state
     related: tuple[Related, ...] = ()
     hint: str | None

@@ -25,6 +25,7 @@ from flowdsl.template import UNDEFINED, SecretText, mark
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
 _SHORT = 64
+_SIZED = frozenset({str, bytes, list, tuple, dict})
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 
 
@@ -113,7 +114,7 @@ def _assignment(compiler: StepCompiler, key: str, variable: str, resolve: Any) -
             context.pop(variable, None)
         else:
             context[variable] = value
-            if value.__class__ is not str or len(value) > _SHORT:  # of a short text nobody has to take note
+            if value.__class__ in _SIZED and len(value) > _SHORT:  # of small values nobody has to take note
                 frame.put(variable, value)
 
     return assign
