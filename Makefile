@@ -15,8 +15,9 @@ SETS = $(COMPILE) pyproject.toml --group editable
 demo: $(VENV)/demo
 	$(BIN)/flowdsl run examples/skyline.flow.yaml --simulate --out out
 
+# Three processes also on two cores: a third of the time tests wait for a server, a process or a deadline.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 # What needs more than Python or takes longer: other tools, and short soaks at a fixed seed. What is missing is skipped,
 # and a skipped test fails with CI=true.
@@ -73,7 +74,7 @@ oldest: RESOLUTION = lowest-direct
 newest oldest: $(UV)
 	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution $(RESOLUTION) --editable '.[test]'
-	.venv-$@/bin/python -m pytest -n 2
+	.venv-$@/bin/python -m pytest -n 3
 
 clean:
 	rm -rf $(VENV) .venv-* out dist build
