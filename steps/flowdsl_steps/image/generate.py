@@ -130,6 +130,7 @@ class _Generation:
         self._sender = sender
         self._sends = sends
         self._bought: list[Image] = []
+        self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
@@ -139,7 +140,7 @@ class _Generation:
         ended = await asyncio.gather(
             *map(self._purchase, self._requests, reserved, before, numbers), return_exceptions=True
         )
-        purchases = [each for each in ended if isinstance(each, Purchase)]
+        purchases = [each for request in self._requests for each in self._purchases if each.request is request]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
         for each in purchases:
@@ -239,10 +240,11 @@ class _Generation:
             raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
-        self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         received = Received(images, **came["facts"])
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
         usd = self._cost(request, received)
+        purchase = Purchase(request, response, images, usd, again=before is not None)
+        self._purchases.append(purchase)
         if before is None and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
@@ -259,7 +261,8 @@ class _Generation:
                 cost_usd=cost,
                 images=images,
             )
-        return Purchase(request, response, images, usd, again=before is not None)
+        self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
+        return purchase
 
     def _ended_badly(self, number: int, elapsed_s: float, error: BaseException) -> None:
         """Tells the host of a request that failed or was broken off."""
