@@ -163,9 +163,7 @@ class Flow:
         """
         import asyncio
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if asyncio._get_running_loop() is None:  # no exception, which would be the context of whatever the run raises
             from flowdsl.engine.own_loop import run_in_own_loop
 
             return run_in_own_loop(
