@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
@@ -97,7 +98,8 @@ async def run_program(
         tags=tags,
     )
     if logged:
-        LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
+        with suppress(Exception):  # a handler of the host
+            LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))

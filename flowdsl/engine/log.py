@@ -7,6 +7,7 @@ run; those of a step have `step` and `path` too.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.events import (
@@ -51,7 +52,8 @@ def logging_events(emit: Emit | None, tags: Mapping[str, str]) -> Emit:
         level, text = _line(event)
         if LOGGER.isEnabledFor(level):
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
-            LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, "tags": tags, **place})
+            with suppress(Exception):  # a handler of the host: no run, and no picture, depends on its log
+                LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, "tags": tags, **place})
         if emit is not None:
             emit(event)
 
@@ -63,7 +65,8 @@ def log_failure(run: str, error: BaseException, tags: Mapping[str, str], *, char
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
-        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run, "tags": tags})
+        with suppress(Exception):  # it would take the place of the error, which has the result
+            LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run, "tags": tags})
 
 
 def _line(event: Event) -> tuple[int, str]:
