@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.budget import RunBudget
 from flowdsl.engine.context_size import ContextSize
+from flowdsl.errors import RunError
 from flowdsl.events import Event, Invocation
 from flowdsl.services import KEYS
 from flowdsl.step.service import Service, check_key
@@ -216,7 +217,11 @@ class Run:
             from flowdsl.engine.look_ahead import look_ahead
 
             self.looked_ahead = True
-            look_ahead(self)
+            try:
+                look_ahead(self)
+            except RunError:
+                self.looked_ahead = False  # a TRY may catch it, and pay for something else
+                raise
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
