@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
@@ -65,9 +66,17 @@ def check_output_folder(path: str) -> None:
     raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
 
 
-def crashed(step: str, error: Exception) -> StepError:
+def crashed(step: str, error: BaseException) -> StepError:
     """The error of a step for an exception that it did not foresee."""
-    return StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+    return StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+
+
+def in_words(error: BaseException) -> str:
+    """The type of an exception and its text, which its own code makes, and may fail to make."""
+    text = "it has no text"
+    with suppress(Exception):
+        text = str(error)
+    return f"{type(error).__name__}: {text}"
 
 
 def completed(
@@ -84,7 +93,7 @@ def completed(
         if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
-    if any(secrets.hide(str(cause)) != str(cause) for cause in _causes(error)):
+    if any(secrets.hide(text) != text for text in map(in_words, _causes(error))):
         error.__cause__ = None
 
 
