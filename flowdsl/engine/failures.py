@@ -68,7 +68,9 @@ def check_output_folder(path: str) -> None:
 
 def crashed(step: str, error: BaseException) -> StepError:
     """The error of a step for an exception that it did not foresee."""
-    return StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+    crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+    crash.__cause__ = error
+    return crash
 
 
 def in_words(error: BaseException) -> str:
