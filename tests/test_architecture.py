@@ -25,6 +25,7 @@ PUBLIC_MODULES = (
     "flowdsl.events",
     "flowdsl.image.store",
     "flowdsl.image.formats",
+    "flowdsl.image.known_model",
     "flowdsl.image.named_file",
     "flowdsl.image.origin",
     "flowdsl.nearest",

@@ -19,6 +19,7 @@ COMMANDS = {
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "explain": "Show the options of one step: their values, and where each comes from.",
     "steps": "List the steps there are, or explain one.",
+    "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",

@@ -6,8 +6,8 @@ Source: the HUB's public documentation, AI-Link endpoints.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
@@ -15,6 +15,11 @@ from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.vendor import Endpoint
 from flowdsl_steps.image.vendors.openai import OPERATION, OpenAI, bearer_endpoint, operation_url
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.image.known_model import KnownModel
 
 _HAS_VERSION = re.compile(r"/v\d+\w*(/|$)")
 
@@ -46,6 +51,10 @@ class Hub(OpenAI):
         endpoint = bearer_endpoint(service, url, named_model(request, service) or DEFAULT_MODEL, None, notes)
         target = request.extra.get("target") or service.get("target")
         return endpoint._replace(headers={"x-target": str(target), **endpoint.headers}) if target else endpoint
+
+    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
+        """None of its own: it reaches those of others."""
+        return ()
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks the API that a HUB speaks."""
