@@ -28,8 +28,8 @@ _PORTS = {"http": 80, "https": 443}
 class Transport(httpx.AsyncBaseTransport):
     """An httpx transport: no redirects, no cookies, no credentials of its own, at most 512 connections.
 
-    ConnectError, ConnectTimeout and ProxyError are raised before anything was sent, ReadError after. `judge` refuses
-    addresses before they are connected to.
+    ConnectError and ConnectTimeout are raised before anything was sent, ReadError after; ProxyError before,
+    except where a proxy took the request itself. `judge` refuses addresses before they are connected to.
     """
 
     def __init__(
@@ -86,8 +86,7 @@ class Transport(httpx.AsyncBaseTransport):
         by = None if route.is_https else route.proxy  # of https it only passes on the bytes
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         head = await connection.exchange(_outgoing(request, by), delivery)
-        if by is not None and head.status_code == 407:
-            delivery.sent = False  # the proxy kept it
+        if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
             raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
         return httpx.Response(
             head.status_code,
