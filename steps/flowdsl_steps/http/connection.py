@@ -146,6 +146,12 @@ class Connection(asyncio.Protocol):
         has_left = is_whole and not self._transport.get_write_buffer_size()
         return has_left and not (self._is_last or self._ended or self._pieces)
 
+    @property
+    def peer(self) -> str | None:
+        """The address at the other end."""
+        found = self._transport.get_extra_info("peername")
+        return str(found[0]) if found else None
+
     def abort(self) -> None:
         """Closes at once."""
         self._ended = True

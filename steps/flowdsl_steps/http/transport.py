@@ -1,7 +1,8 @@
 """HTTP clients: httpx over connections of our own.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
-request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet.
+request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet. A response
+has in `extensions["peer"]` the address it came from, unless a proxy was in between.
 """
 
 from __future__ import annotations
@@ -92,7 +93,11 @@ class Transport(httpx.AsyncBaseTransport):
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(self, route, connection),
-            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+            extensions={
+                "http_version": b"HTTP/" + head.http_version,
+                "reason_phrase": head.reason,
+                "peer": connection.peer if route.proxy is None else None,
+            },
         )
 
     def _route(self, url: httpx.URL) -> Route:

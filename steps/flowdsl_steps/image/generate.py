@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
@@ -15,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image
 from flowdsl.step.service import Service
-from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
+from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
@@ -328,16 +329,18 @@ class _Generation:
         with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
             if not urlsplit(link.url).scheme:
                 link = link._replace(url=urljoin(self._endpoint.url, link.url))
-        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is.
-        allow = is_same_host(link.url, self._endpoint.host_name) and await is_private_host(self._endpoint.host_name)
-        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
+        # its requests really went there. What its name resolves to by now may be somebody else's.
+        own = is_same_host(link.url, self._endpoint.host_name)
+        peers = frozenset(filterfalse(is_public, self._sender.peers if own else ()))
+        client = await self._ctx.resource(("image-fetcher", peers), lambda: open_fetcher(peers=peers))
         return await fetch(
             client,
             link,
             self._ctx.store,
             service=self._endpoint.service,
             limit=self._ctx.limits.image_bytes,
-            allow_private=allow,
+            allow_private=bool(peers),
         )
 
     def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:

@@ -132,6 +132,8 @@ class Sender:
         self._policy = policy
         self._on_retry = on_retry
         self._on_partial = on_partial
+        self.peers: set[str] = set()
+        """The addresses that responses came from."""
 
     def described(self, request: ImageRequest) -> dict[str, Any]:
         """Who is asked for what, as JSON can hold it: equal for requests that would buy the same, and without a key."""
@@ -232,6 +234,8 @@ class Sender:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
+            if peer := response.extensions.get("peer"):
+                self.peers.add(peer)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
             return await self._read(response, head, whole)
