@@ -134,11 +134,12 @@ class _Generation:
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
+        bought = [self._sender.purchase(request, self._ctx.service) for request in self._requests]
+        before = [*map(self._ctx.paid_before, bought)]
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
-            *map(self._purchase, self._requests, reserved, before, numbers), return_exceptions=True
+            *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
         )
         purchases = [each for each in ended if isinstance(each, Purchase)]
         failures = [each for each in ended if isinstance(each, BaseException)]
@@ -219,7 +220,7 @@ class _Generation:
         return numbers
 
     async def _purchase(
-        self, request: ImageRequest, reserved: Sequence[Reservation], before: Any, number: int
+        self, request: ImageRequest, purchase: str, reserved: Sequence[Reservation], before: Any, number: int
     ) -> Purchase:
         """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
         back where it was refused, and stays where its outcome is unknown."""
@@ -228,7 +229,7 @@ class _Generation:
         try:
             if came is None:
                 described = self._sender.described(request)
-                came = await self._ctx.effect("image", described, lambda: self._performed(request))
+                came = await self._ctx.effect("image", described, lambda: self._performed(request), purchase=purchase)
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
