@@ -181,10 +181,10 @@ class RunningStep:
         """What the blocks of this step pay for while it is entered."""
         return Paid(self._frame)
 
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request that was paid for in an earlier attempt of a block around this step."""
+    def paid_before(self, purchase: Any) -> Any:
+        """The result of an equal purchase that was paid for in an earlier attempt of a block around this step."""
         paid = self._frame.paid
-        result = None if paid is None else paid.take(request)
+        result = None if paid is None else paid.take(purchase)
         if result is not None:
             self._frame.run.totals.reused += 1
             self.note("paid-before", "an equal request was paid for before the repetition: its result is used again")
@@ -213,7 +213,7 @@ class RunningStep:
         if run.emit is not None:
             self._tell(Emitted(**self._now(), name=name, payload=payload))
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
         What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it.
@@ -238,7 +238,7 @@ class RunningStep:
                     error.charge_possible = True
             raise
         if key == PAID and self._frame.paid is not None:
-            self._frame.paid.add(request, result)
+            self._frame.paid.add(request if purchase is None else purchase, result)
         return result
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

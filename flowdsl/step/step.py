@@ -153,9 +153,9 @@ class StepContext(Protocol):
         blocks pay for is kept, and after `paid.again()` equal requests get it in place of buying it once more."""
         ...
 
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request, in the sense of `effect`, that was paid for before the block around this step
-        was repeated; None when there is none. Ask before a request is reserved and sent: each result is given once."""
+    def paid_before(self, purchase: Any) -> Any:
+        """The result of an equal purchase, in the sense of `effect`, that was paid for before the block around this
+        step was repeated; None when there is none. Ask before it is reserved and sent: each result comes once."""
         ...
 
     def write(self, key: str, value: Any) -> None:
@@ -188,10 +188,11 @@ class StepContext(Protocol):
         """Emit something to the host's sink."""
         ...
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
-        result is of JSON values, bytes, images and blobs; errors are RunErrors."""
+        result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
+        that would buy something else, where `request` does not: a digest of what is sent, keys included."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

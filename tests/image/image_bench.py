@@ -71,10 +71,10 @@ class Ground:
     def request_finished(self, request: int, outcome: str, elapsed_s: float, **said: Any) -> None:
         self.outcomes.append(outcome)
 
-    def paid_before(self, request: Any) -> Any:
+    def paid_before(self, purchase: Any) -> Any:
         return None
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         return await perform()
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -19,8 +19,7 @@ from flowdsl_steps.http.failure import (
     too_late,
     unsuccessful,
 )
-from flowdsl_steps.http.proxy import environment_proxy
-from flowdsl_steps.http.public_network import is_private_host, refusal
+from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import TooLarge, read_body
 from flowdsl_steps.http.transport import exchanged
@@ -109,25 +108,13 @@ async def _followed(
 ) -> HttpResponse:
     """The response at the end of the redirects."""
     for _ in range(MAX_REDIRECTS + 1):
-        await _refuse_private(request, policy.allow_private)
+        if (reason := await refused(request.url, policy.allow_private)) is not None:
+            raise refused_address(request, reason)
         found = await _sent(client, request, policy, delivery)
         if isinstance(found, HttpResponse):
             return found
         request = _redirected(request, found)
     raise not_followed(request, found.status, f"after {MAX_REDIRECTS} redirects already")
-
-
-async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
-    """Raises StepError when the address leads inside, as far as that shows before the connection."""
-    reason = refusal(request.url, allow_private)
-    if reason is None and not allow_private:
-        parts = urlsplit(request.url)
-        host = parts.hostname or ""
-        # A proxy resolves names by itself, so its view cannot be checked; this machine's can.
-        if environment_proxy(parts.scheme, host, parts.port) is not None and await is_private_host(host):
-            reason = f"{host} leads to a private address"
-    if reason is not None:
-        raise refused_address(request, reason)
 
 
 async def _sent(

@@ -1,7 +1,8 @@
 """HTTP clients: httpx over connections of our own.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
-request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet.
+request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet. A response
+has in `extensions["peer"]` the address it came from, unless a proxy was in between.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _PORTS = {"http": 80, "https": 443}
 class Transport(httpx.AsyncBaseTransport):
     """An httpx transport: no redirects, no cookies, no credentials of its own, at most 512 connections.
 
-    ConnectError, ConnectTimeout and ProxyError are raised before anything was sent, ReadError after. `judge` refuses
-    addresses before they are connected to.
+    ConnectError and ConnectTimeout are raised before anything was sent, ReadError after; ProxyError before,
+    except where a proxy took the request itself. `judge` refuses addresses before they are connected to.
     """
 
     def __init__(
@@ -86,14 +87,17 @@ class Transport(httpx.AsyncBaseTransport):
         by = None if route.is_https else route.proxy  # of https it only passes on the bytes
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         head = await connection.exchange(_outgoing(request, by), delivery)
-        if by is not None and head.status_code == 407:
-            delivery.sent = False  # the proxy kept it
+        if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
             raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
         return httpx.Response(
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(self, route, connection),
-            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+            extensions={
+                "http_version": b"HTTP/" + head.http_version,
+                "reason_phrase": head.reason,
+                "peer": connection.peer if route.proxy is None else None,
+            },
         )
 
     def _route(self, url: httpx.URL) -> Route:

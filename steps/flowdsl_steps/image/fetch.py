@@ -13,7 +13,7 @@ import httpx
 
 from flowdsl.errors import ServiceUnavailable, StepError
 from flowdsl.image.store import Image, ImageStore
-from flowdsl_steps.http.public_network import refusal
+from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.image.received import LinkedImage
 
@@ -88,7 +88,7 @@ async def _followed(
     """The picture at the end of the redirects. Each address on the way is judged as the first one was."""
     url = link.url
     for _ in range(MAX_REDIRECTS + 1):
-        reason = refusal(url, allow_private)
+        reason = await refused(url, allow_private)
         if reason is None and urlsplit(url).username is not None:
             reason = "it holds a login, and pictures are fetched without credentials"
         if reason is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
@@ -15,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image
 from flowdsl.step.service import Service
-from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
+from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
@@ -133,11 +134,12 @@ class _Generation:
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
+        bought = [self._sender.purchase(request, self._ctx.service) for request in self._requests]
+        before = [*map(self._ctx.paid_before, bought)]
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
-            *map(self._purchase, self._requests, reserved, before, numbers), return_exceptions=True
+            *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
         )
         purchases = [each for each in ended if isinstance(each, Purchase)]
         failures = [each for each in ended if isinstance(each, BaseException)]
@@ -218,7 +220,7 @@ class _Generation:
         return numbers
 
     async def _purchase(
-        self, request: ImageRequest, reserved: Sequence[Reservation], before: Any, number: int
+        self, request: ImageRequest, purchase: str, reserved: Sequence[Reservation], before: Any, number: int
     ) -> Purchase:
         """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
         back where it was refused, and stays where its outcome is unknown."""
@@ -227,7 +229,7 @@ class _Generation:
         try:
             if came is None:
                 described = self._sender.described(request)
-                came = await self._ctx.effect("image", described, lambda: self._performed(request))
+                came = await self._ctx.effect("image", described, lambda: self._performed(request), purchase=purchase)
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
@@ -328,16 +330,18 @@ class _Generation:
         with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
             if not urlsplit(link.url).scheme:
                 link = link._replace(url=urljoin(self._endpoint.url, link.url))
-        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is.
-        allow = is_same_host(link.url, self._endpoint.host_name) and await is_private_host(self._endpoint.host_name)
-        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
+        # its requests really went there. What its name resolves to by now may be somebody else's.
+        own = is_same_host(link.url, self._endpoint.host_name)
+        peers = frozenset(filterfalse(is_public, self._sender.peers if own else ()))
+        client = await self._ctx.resource(("image-fetcher", peers), lambda: open_fetcher(peers=peers))
         return await fetch(
             client,
             link,
             self._ctx.store,
             service=self._endpoint.service,
             limit=self._ctx.limits.image_bytes,
-            allow_private=allow,
+            allow_private=bool(peers),
         )
 
     def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:

@@ -80,11 +80,11 @@ class Ground(Protocol):
         """Hears what became of it."""
         ...
 
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request that was paid for before a repetition; None when there is none."""
+    def paid_before(self, purchase: Any) -> Any:
+        """The result of an equal purchase that was paid for before a repetition; None when there is none."""
         ...
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Does what is paid, unless a recording has it."""
         ...
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -19,7 +21,7 @@ import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl.image.store import Image, ImageStore
-from flowdsl.step.service import address_of
+from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
@@ -132,12 +134,34 @@ class Sender:
         self._policy = policy
         self._on_retry = on_retry
         self._on_partial = on_partial
+        self.peers: set[str] = set()
+        """The addresses that responses came from."""
 
     def described(self, request: ImageRequest) -> dict[str, Any]:
-        """Who is asked for what, as JSON can hold it: equal for requests that would buy the same, and without a key."""
+        """Who is asked for what, as JSON can hold it, without a key."""
         endpoint = self._endpoint
         where = {"vendor": self._vendor.name, "service": endpoint.service, "url": endpoint.shown_url}
         return {**where, "request": request.described()}
+
+    def purchase(self, request: ImageRequest, service: Service) -> str:
+        """A digest of all that reaches the vendor: equal for requests that would buy the same, for the same account.
+
+        What a vendor makes anew for each attempt, such as the border of a multipart body, tells no requests apart; then
+        the options of the request do.
+        """
+        endpoint = self._endpoint
+        first, second = (self._vendor.encode(request, endpoint) for _ in range(2))
+        is_same = isinstance(first.content, bytes) and first.content == second.content
+        sent = {
+            "to": (self._vendor.name, first.method, first.url, endpoint.label),
+            "headers": sorted(
+                {name.lower(): value for name, value in {**first.headers, **endpoint.headers}.items()}.items()
+            ),
+            "tls": (service.get("caPem"), service.get("clientPem")),
+            "signed": None if endpoint.sign is None else (service.name, endpoint.secrets),
+            "body": first.content if is_same else request.described(),
+        }
+        return hashlib.sha256(json.dumps(sent, sort_keys=True, default=repr).encode()).hexdigest()
 
     async def perform(self, request: ImageRequest) -> Response:
         """The response to a request, resent while that is safe and allowed. Whatever is paid for is paid for here.
@@ -232,6 +256,8 @@ class Sender:
             http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
+            if peer := response.extensions.get("peer"):
+                self.peers.add(peer)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
             return await self._read(response, head, whole)
