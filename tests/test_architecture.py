@@ -32,6 +32,7 @@ PUBLIC_MODULES = (
     "flowdsl.record",
     "flowdsl.services",
     "flowdsl.step.common_keys",
+    "flowdsl.step.json_schema",
     "flowdsl.step.problem",
     "flowdsl.step.sendable",
     "flowdsl.step.rules",

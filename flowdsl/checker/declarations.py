@@ -53,7 +53,7 @@ def _check_schema(
     try:
         found = misfit(schema, default)
     except ConfigError as error:
-        findings.add("invalid-schema", error.message, node)
+        findings.add("invalid-schema", error.message, node, hint=error.hint)
         return
     if found is not None:
         message = f"the default of `{name}` does not fit its schema: {found[1]}"

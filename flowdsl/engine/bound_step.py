@@ -13,7 +13,7 @@ from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.flow_step import FlowStep
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.in_thread import in_thread
-from flowdsl.engine.resolvers import is_constant
+from flowdsl.engine.resolvers import config_error, is_constant, plain_option
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Note
 from flowdsl.step.compiling import Resolver
@@ -153,18 +153,7 @@ class BoundStep:
     def read_text(self, name: str, value: Any) -> Any:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
         key = self.spec.keys.get(name)
-        if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
-            from flowdsl.syntax.core_schema import plain_value
-
-            plain = plain_value(value.strip())
-            return value if isinstance(plain, str) else plain  # a secret stays marked
-        if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
-            return int(value)
-        if key is not None and key.type == "text" and name in self.templated and isinstance(value, (bool, int, float)):
-            from flowdsl.template import to_text
-
-            return to_text(value)
-        return value
+        return value if key is None else plain_option(key, value, templated=name in self.templated)
 
     def config(self, values: dict[str, Any], service: Service | None, frame: Frame | None) -> Step:
         """The options as the step's frozen model.
@@ -197,11 +186,7 @@ class BoundStep:
 
     def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
         """The exception for a problem, with its place; no hint when it could reveal a secret."""
-        error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
-        error.step, error.path = self.spec.name, self.step.path
-        node = self.step.keys.get(problem.key or "")
-        error.span = node.span if node is not None else self.step.name_node.span
-        return error
+        return config_error(self.step, problem, secret=secret)
 
     def input(self, frame: Frame, type: str) -> Any:
         """The value of an input type; None when unset."""

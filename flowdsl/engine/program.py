@@ -37,8 +37,8 @@ class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
     `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
-    of a step by its name. `marks` is whether its templates keep the marks of secrets, `writes_files` whether one of the
-    steps writes into the output folder.
+    of a step by its name, `option` the resolver of an option of a step. `marks` is whether its templates keep the marks
+    of secrets, `writes_files` whether one of the steps writes into the output folder.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Program:
         "document",
         "marks",
         "on_error",
+        "option",
         "outputs",
         "step_class",
         "steps",
@@ -63,6 +64,7 @@ class Program:
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
         step_class: Callable[[str], type[Step]],
+        option: Callable[[StepNode, str], Resolver],
         *,
         marks: bool = False,
         writes_files: bool = False,
@@ -75,6 +77,7 @@ class Program:
         self._namespaces = namespaces
         self._compile = compile
         self.step_class = step_class
+        self.option = option
         self.marks = marks
         self._flows: dict[int, tuple[CompiledStep, ...]] = {}
 

@@ -205,11 +205,6 @@ class Run:
         Raises:
             ConfigError: the service is not configured.
         """
-        if not self.looked_ahead:
-            from flowdsl.engine.look_ahead import look_ahead
-
-            self.looked_ahead = True
-            look_ahead(self)
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services

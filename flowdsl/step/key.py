@@ -17,7 +17,8 @@ class Key(NamedTuple):
     `names` are what a deferred template can read beside the names of every template. `reads` are the types of what the
     step can work on, when a text of this key can be the FlowContext path that holds it. `secret` marks a setting of a
     service entry whose value is never shown; in a step, a map that may hold keys of a service. `file` says what of a
-    file the value becomes, and `differs` which of `names` differ from file to file, see `InFile`.
+    file the value becomes, `differs` which of `names` differ from file to file, and `numbers` which two of them count
+    the files, see `InFile`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Key(NamedTuple):
     reads: tuple[str, ...] = ()
     file: str = ""
     differs: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""

@@ -107,17 +107,19 @@ class InFile:
     """Marks a field that becomes part of a file: its content, its `name`, or the name of its `folder`.
 
     A secret must not reach it, and a name that is the same in each iteration of a loop is worth a note; `differs` are
-    names of a `Deferred` field that make it another one for each file.
+    names of a `Deferred` field that make it another one for each file. `numbers` are two more of them, which are known
+    before there is a file: its number from 1, and how many there are.
     """
 
     PARTS = ("content", "name", "folder")
-    __slots__ = ("differs", "part")
+    __slots__ = ("differs", "numbers", "part")
 
-    def __init__(self, part: str = "content", *, differs: tuple[str, ...] = ()) -> None:
+    def __init__(self, part: str = "content", *, differs: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> None:
         if part not in self.PARTS:
             raise PluginError(f"InFile takes one of {', '.join(self.PARTS)}, not {part!r}")
         self.part = part
         self.differs = differs
+        self.numbers = numbers
 
     def __repr__(self) -> str:
         return f"InFile({self.part!r})"

@@ -122,7 +122,11 @@ def _no_class(name: str) -> type[Step]:
     raise LookupError(name)
 
 
-_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (), _no_class)
+def _no_option(step: object, name: str) -> Any:
+    raise LookupError(name)
+
+
+_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (), _no_class, _no_option)
 """The program of a step alone: nothing reads its document."""
 
 
