@@ -174,6 +174,7 @@ class StepSpec:
         "inputs",
         "keys",
         "name",
+        "names_files",
         "outputs",
         "provider",
         "qualname",
@@ -235,6 +236,8 @@ class StepSpec:
             key.name for key in self.keys.values() if key.type in BLOCK_TYPES or key.expression or key.verbatim
         )
         """The options whose texts are no templates: steps, bare expressions, texts that stay as they are."""
+        self.names_files = tuple((key.name, key) for key in self.keys.values() if key.names_file)
+        """The options that name files, with their keys."""
         self.secrets = tuple(key.name for key in self.keys.values() if key.secret)
         """The options that are marked `Secrets`."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)
