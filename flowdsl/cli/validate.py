@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     for path in paths:
         try:
             source, found = read_source(path, options.stdin_filename)
-            found = found or environments.of(source).check(source)
+            found = found or environments.check(source)
         except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
             _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
             unreadable += 1

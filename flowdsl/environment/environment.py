@@ -230,10 +230,13 @@ class Environment(Unchanging):
         return self._opened.get(loop)
 
     def _check(
-        self, flow: FlowText, declare: Iterable[str]
+        self, flow: FlowText, declare: Iterable[str], settings: InForce | None = None
     ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
-        """What a flow is, its findings with the severities that were set, the settings that count, and its files."""
-        file, diagnostics, settings, files = self._found(flow, declare)
+        """What a flow is, its findings with the severities that were set, the settings that count, and its files.
+
+        `settings` are those of its folder, where they are known already.
+        """
+        file, diagnostics, settings, files = self._found(flow, declare, settings)
         if settings.severities:
             from flowdsl.settings.severities import with_severities
 
@@ -241,10 +244,10 @@ class Environment(Unchanging):
         return file, diagnostics, settings, files
 
     def _found(
-        self, flow: FlowText, declare: Iterable[str]
+        self, flow: FlowText, declare: Iterable[str], settings: InForce | None
     ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
         source, diagnostics = _source(flow)
-        settings, files = self._in_force(source), Files(source)
+        settings, files = settings or self._in_force(source), Files(source)
         if diagnostics:
             return None, diagnostics, settings, files
         nodes, mistakes = lowered(source, files.include)

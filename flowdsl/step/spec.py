@@ -166,6 +166,7 @@ class StepSpec:
         "_limits",
         "_required",
         "aliases",
+        "as_written",
         "category",
         "defaults",
         "deprecated_keys",
@@ -175,6 +176,7 @@ class StepSpec:
         "inputs",
         "keys",
         "name",
+        "names_files",
         "outputs",
         "provider",
         "qualname",
@@ -232,6 +234,12 @@ class StepSpec:
         say when."""
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
+        self.as_written = frozenset(
+            key.name for key in self.keys.values() if key.type in BLOCK_TYPES or key.expression or key.verbatim
+        )
+        """The options whose texts are no templates: steps, bare expressions, texts that stay as they are."""
+        self.names_files = tuple((key.name, key) for key in self.keys.values() if key.names_file)
+        """The options that name files, with their keys."""
         self.secrets = tuple(key.name for key in self.keys.values() if key.secret)
         """The options that are marked `Secrets`."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)

@@ -24,6 +24,8 @@ def plain_value(text: str) -> Any:
     """The value of a scalar without quotes and tag: null, a boolean, a number, or the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    if text[0].isalpha():
+        return text
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):

@@ -298,4 +298,5 @@ def _converted(type: Type) -> Type:
 
 def line(step: StepNode) -> int:
     """The line a step begins at."""
-    return step.name_node.span.first.line
+    node = step.name_node
+    return node.source.position(node.start).line

@@ -65,7 +65,7 @@ class Names:
         self.module: Module | None = None
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
-        self.blocks = BlockReferences(self)
+        self.blocks = BlockReferences()
         self.watched: list[tuple[dict[str, Span], State]] = []
         """For each concurrent loop around: the keys an iteration reads before it sets them, and the state before it."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
@@ -165,7 +165,7 @@ class Names:
             found = self._input(parts[0].key, use, start, end, quiet)
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
         if root in NAMESPACES:
-            return self.blocks.type(root, parts, use, start, quiet)
+            return self.blocks.type(self, root, parts, use, start, quiet)
         if root in self.names or root in BUILTINS:
             if root == "env" and not quiet and parts and parts[0].key is not None:
                 self._variable(parts[0].key, use, start, parts[0].end)
