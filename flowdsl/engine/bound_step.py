@@ -203,15 +203,15 @@ class BoundStep:
 
     def write(self, frame: Frame, result: Written) -> Signal | None:
         """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
+        pictures = frame.run.pictures
+        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
+            pictures.name_now(maker, list(maker.store.made))
         if isinstance(result, Signal):
             return result
         if result is None:
             return None
         if not isinstance(result, Mapping):
             raise _no_map(self.spec, result)
-        pictures = frame.run.pictures
-        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
-            pictures.name_now(maker, list(maker.store.made))
         written = frame.run.secrets.marked(dict(result))
         declared = [port.type for port in self.spec.outputs]
         for type in written:
@@ -248,13 +248,15 @@ def _note_held(name: str, held_s: float, frame: Frame) -> None:
         f"{name} held the event loop for {held_s:.1f} s, in which nothing else went on: write `async def run`, or "
         "`blocking=True` on its class, which runs it in a thread (`blocking=False` says that it is meant so)"
     )
+    run.keep_note("loop-held", text)
     run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code="loop-held", text=text))
 
 
 def _note(problem: Problem, frame: Frame) -> None:
     run = frame.run
+    text = run.secrets.hide(problem.message)
+    run.keep_note(problem.code, text)
     if run.emit is not None:
-        text = run.secrets.hide(problem.message)
         run.emit(Note(run=run.id, invocation=frame.invocation, at_s=run.now(), code=problem.code, text=text))
 
 

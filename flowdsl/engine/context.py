@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.context_size import SIZED, SMALL
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
-from flowdsl.engine.failures import ListenerFailed
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from flowdsl.limits import Limits, Reservation
 
 T = TypeVar("T")
-MOST_NOTES = 1000
-"""So many notes of steps are kept for the result of a run."""
 PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
 
@@ -121,10 +118,9 @@ class RunningStep:
         """Emits a note: something the author should know."""
         self._keep("note", code, text, details)
         run = self._frame.run
-        if len(run.notes) < MOST_NOTES:
-            run.notes.append((code, run.secrets.hide_in(text)))
+        hide = run.secrets.hide_in
+        run.keep_note(code, hide(text))
         if run.emit is not None:
-            hide = run.secrets.hide_in
             self._tell(Note(**self._now(), code=code, text=hide(text), details=hide(details)))
 
     async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
@@ -253,13 +249,10 @@ class RunningStep:
         )
 
     def _tell(self, event: Event) -> None:
-        """Emits an event; what the listener raises ends the run, whatever is around the step."""
+        """Emits an event."""
         emit = self._frame.run.emit
-        try:
-            if emit is not None:
-                emit(event)
-        except Exception as error:
-            raise ListenerFailed(error) from error
+        if emit is not None:
+            emit(event)
 
     def _now(self) -> dict[str, Any]:
         """What all events of this step say."""

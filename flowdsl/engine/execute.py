@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, too_late
+from flowdsl.engine.failures import (
+    ListenerFailed,
+    check_output_folder,
+    completed,
+    crashed,
+    ending_the_run,
+    too_late,
+)
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
@@ -19,7 +26,7 @@ from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run, new_run_id
 from flowdsl.errors import LimitExceeded, RunError
-from flowdsl.events import FlowFinished, Note
+from flowdsl.events import Event, FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
@@ -70,6 +77,7 @@ async def run_program(
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
     logged = listens(logging.INFO)
+    listener = logging_events(emit, tags) if logged else emit
     run = Run(
         program,
         id=id,
@@ -83,7 +91,7 @@ async def run_program(
         resources=resources,
         as_of=as_of,
         output=storage.output,
-        emit=logging_events(emit, tags) if logged else emit,
+        emit=None if listener is None else ending_the_run(listener),
         heard=emit is not None,
         effects=effects,
         tags=tags,
@@ -173,18 +181,21 @@ async def _executed(frame: Frame) -> dict[str, Any]:
     status = "failed"
     failure: RunError | None = None
     failed: dict[str, Any] | None = None
+    deadline: asyncio.Timeout | None = None
     try:
         if run.program.writes_files:
             check_output_folder(run.output)
         if run.limits.timeout_s is None:
             await _main(frame)
         else:
-            async with asyncio.timeout(run.limits.timeout_s):
+            async with asyncio.timeout(run.limits.timeout_s) as deadline:
                 await _main(frame)
         outputs = _outputs(frame)
         status = "done"
         return outputs
     except TimeoutError as error:
+        if deadline is None or not deadline.expired():  # a listener's own
+            raise
         step, where = run.interrupted or (None, Around())
         failure = too_late(run.limits.timeout_s, step)
         failed = around(failure, where).failed(failure.step, failure.path)
@@ -223,23 +234,32 @@ def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str,
         failed=failed,
         tags=run.secrets.hide_in(dict(run.tags)),
     )
+    _emit_at_the_end(run, finished)
+
+
+def _emit_at_the_end(run: Run, event: Event) -> None:
+    if run.emit is None:
+        return
     try:
-        run.emit(finished)
-    except Exception as error:  # noqa: BLE001  code of the host
+        run.emit(event)
+    except ListenerFailed as failed:
         loop = asyncio.get_running_loop()
-        loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": error})
+        loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": failed.error})
 
 
 def _name_pictures(run: Run) -> None:
     """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
     if run.pictures is None:
         return
-    run.pictures.finish()
-    if run.emit is None:
-        return
+    try:
+        run.pictures.finish()
+    except Exception as error:  # noqa: BLE001  a mistake of ours, of which nobody should lose what is paid for
+        run.pictures.problems.append(f"pictures stay without another name: {type(error).__name__}: {error}")
     for text in run.pictures.problems:
         hidden = run.secrets.hide(text)
-        run.emit(Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden))
+        run.notes.append(("picture-unnamed", hidden))
+        note = Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden)
+        _emit_at_the_end(run, note)
 
 
 async def _main(frame: Frame) -> None:
@@ -283,8 +303,13 @@ def _outputs(frame: Frame) -> dict[str, Any]:
         for name, resolve in resolvers.items():
             run.check_time()
             found[name] = resolve(context, frame.names)
+        marked: dict[str, Any] = run.secrets.marked(found)
     except RunError as error:
         completed(error, "outputs", "outputs", None, run.secrets, context)
         raise
-    marked: dict[str, Any] = run.secrets.marked(found)
+    except Exception as error:  # noqa: BLE001  a function of the host
+        crash = crashed("outputs", error)
+        crash.__cause__ = error
+        completed(crash, "outputs", "outputs", None, run.secrets, context)
+        raise crash from crash.__cause__  # which is gone when it would show a secret
     return marked

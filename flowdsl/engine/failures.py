@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
 from flowdsl.engine.secrets import Secrets
 from flowdsl.errors import LimitExceeded, RunError, StepError
+from flowdsl.events import Event
 from flowdsl.source import Span
 
 
 class ListenerFailed(BaseException):
-    """What the host's listener raised while a step emitted an event: it is no failure of the step, which TRY could
-    catch, and ends the run."""
+    """What the host's listener raised at an event: it is no failure of a step, which TRY could catch, and ends the
+    run."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """A listener; what it raises at an event ends the run, whatever is around the step that emits it."""
+
+    def tell(event: Event) -> None:
+        try:
+            emit(event)
+        except Exception as error:
+            raise ListenerFailed(error) from error
+
+    return tell
 
 
 def limit_exceeded(message: str, step: CompiledStep | None, *, code: str) -> LimitExceeded:
@@ -50,6 +63,11 @@ def check_output_folder(path: str) -> None:
     else:
         return
     raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
+
+
+def crashed(step: str, error: Exception) -> StepError:
+    """The error of a step for an exception that it did not foresee."""
+    return StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
 
 
 def completed(

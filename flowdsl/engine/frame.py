@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import SIZED, SMALL
-from flowdsl.engine.failures import completed, limit_exceeded, too_late
+from flowdsl.engine.failures import completed, crashed, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
-from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
+from flowdsl.errors import LimitExceeded, RunError
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
 from flowdsl.step.signals import Signal
 
@@ -170,7 +170,7 @@ async def run_steps(
             run.interrupted = run.interrupted or (step, left)
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
-            crash = StepError(f"{step.name} failed: {type(error).__name__}: {error}", code="step-crashed")
+            crash = crashed(step.name, error)
             crash.__cause__ = error
             _failed(crash, step, frame, invocation, began)
             around(crash).leave(step, iteration, frame.context, run.secrets)
@@ -207,13 +207,16 @@ def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarte
     run = frame.run
     try:
         label = resolve(frame.context, frame.names)
-    except TemplateError as error:
+        run.secrets.notice(label)
+        return replace(event, label=run.secrets.hide_in(to_text(label)))
+    except Exception as error:  # noqa: BLE001  a function of the host
+        why = error.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+        run.secrets.notice(frame.context)
+        text = run.secrets.hide(f"the monitorLabel fails: {why}")
+        run.keep_note("label-failed", text)
         if run.emit is not None:
-            text = run.secrets.hide(f"the monitorLabel fails: {error.message}")
             run.emit(Note(run=run.id, invocation=event, at_s=run.now(), code="label-failed", text=text))
         return event
-    run.secrets.notice(label)
-    return replace(event, label=run.secrets.hide_in(to_text(label)))
 
 
 def _failed(error: RunError, step: CompiledStep, frame: Frame, invocation: Invocation, began: float) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from flowdsl.services import ServiceLayers
 
 Emit = Callable[[Event], None]
+MOST_NOTES = 1000
+"""So many notes are kept for the result of a run."""
 
 
 def new_run_id() -> str:
@@ -189,6 +191,11 @@ class Run:
         """Takes note of a paid request whose outcome is unknown: it may be done and billed, so the cost is unknown."""
         self.in_doubt.append(invocation)
         self.spend(None)
+
+    def keep_note(self, code: str, text: str) -> None:
+        """Keeps a note, its secrets hidden, for the result."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append((code, text))
 
     def emit_to_host(self, name: str, payload: Any) -> None:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""

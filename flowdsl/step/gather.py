@@ -84,19 +84,19 @@ async def gather(
 
 
 async def _all(workers: list[asyncio.Task[None]]) -> None:
-    """Waits for all workers. Cancelled, or when one raises what ends the run, it cancels each of them once, and waits
-    for what they still clean up."""
-    try:
-        _, running = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-        for task in running:
+    """Waits for all workers. When one raises what ends the run, it cancels the others, and waits for what they still
+    clean up. Whenever it is cancelled itself it cancels them all, and leaves none behind."""
+    cancelled: asyncio.CancelledError | None = None
+    until = asyncio.FIRST_EXCEPTION
+    while running := [task for task in workers if not task.done()]:
+        try:
+            _, left = await asyncio.wait(running, return_when=until)
+        except asyncio.CancelledError as error:
+            cancelled, left = cancelled or error, set(running)
+        for task in left:
             task.cancel()
-        if running:
-            await asyncio.wait(running)
-    except asyncio.CancelledError:
-        for task in workers:
-            task.cancel()
-        await asyncio.wait(workers)
-        raise
-    for task in workers:
-        if not task.cancelled():
-            task.result()
+        until = asyncio.ALL_COMPLETED
+    errors = [task.exception() for task in workers if not task.cancelled()]  # each is looked at, or asyncio complains
+    for raised in (cancelled, *errors):
+        if raised is not None:
+            raise raised

@@ -163,3 +163,39 @@ def test_cancelling_reaches_through_calls_inside_calls() -> None:
     )
     assert gauge.cancelled == 1
     assert emitted == names[::-1]
+
+
+class SlowToEnd(flowdsl.Step, name="SLOW_TO_END"):
+    """Cleans up for a while when it is cancelled."""
+
+    async def run(self, ctx: flowdsl.StepContext) -> None:
+        """Waits, and cleans up."""
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ctx.progress("cleaning")
+            await asyncio.sleep(0.1)
+            ctx.progress("cleaned")
+
+
+@pytest.mark.parametrize("timeout_s", [None, 0.02], ids=["cancelled before", "past its deadline"])
+def test_a_second_cancellation_leaves_nothing_running_behind_the_end(timeout_s: float | None) -> None:
+    recorder = Recorder()
+    environment = flowdsl.Environment(steps=[SlowToEnd], limits=flowdsl.Limits(timeout_s=timeout_s))
+    flow = environment.load("- {step: FOR, var: i, items: [1, 2], concurrency: 2, do: [{step: SLOW_TO_END}]}\n")
+
+    async def run() -> None:
+        task = asyncio.create_task(flow.arun(on_event=recorder))
+        while recorder.names().count("StepStarted") < 3:  # noqa: ASYNC110  a count is waited for, and no event says it
+            await asyncio.sleep(0)
+        if timeout_s is None:
+            task.cancel()
+        while recorder.names().count("Progress") < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert recorder.names()[-1] == "FlowFinished"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
