@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
     from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.own_loop import KeptLoops
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.step.step import Step
 
+T = TypeVar("T")
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
 
@@ -54,6 +56,8 @@ class Environment(Unchanging):
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
+    `with Environment(...) as environment:` keeps them for `run` in any number of threads; when it has ended, runs are
+    refused until the next.
 
     Raises:
         PluginError: a class among `steps` is not a step.
@@ -61,6 +65,7 @@ class Environment(Unchanging):
     """
 
     __slots__ = (
+        "_kept",
         "_opened",
         "_registry",
         "allow_endpoints",
@@ -91,6 +96,7 @@ class Environment(Unchanging):
     severities: Mapping[str, str]
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
+    _kept: KeptLoops | None
 
     def __init__(
         self,
@@ -131,7 +137,7 @@ class Environment(Unchanging):
 
             checked_severities("Environment", severities)
         self._set(severities=frozen(severities or {}))
-        self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={})
+        self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={}, _kept=None)
 
     @property
     def registry(self) -> Registry:
@@ -225,9 +231,45 @@ class Environment(Unchanging):
         if resources is not None:
             await resources.__aexit__(*exc)
 
+    def __enter__(self) -> Environment:
+        import asyncio
+
+        from flowdsl.engine.own_loop import KeptLoops
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise UsageError("an event loop is running here: use `async with Environment(…)`")
+        if self._kept is not None and not self._kept.is_closed:
+            raise UsageError("this Environment is open already")
+        self._set(_kept=KeptLoops())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
     def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
-        """The connections that are open in a loop; None when it opened none."""
-        return self._opened.get(loop)
+        """The connections that are open in a loop; None when it opened none.
+
+        Raises:
+            UsageError: the `with` of this environment has ended.
+        """
+        found = self._opened.get(loop)
+        if found is None and self._kept is not None:
+            found = self._kept.resources_of(loop)
+            if found is None and self._kept.is_closed:
+                raise UsageError("this Environment is closed: run flows inside its `with`, or take one without it")
+        return found
+
+    def run_in_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, in an event loop that is kept while this environment is open."""
+        from flowdsl.engine.own_loop import run_in_own_loop
+
+        kept = self._kept
+        return run_in_own_loop(coroutine) if kept is None or kept.is_closed else kept.run(coroutine)
 
     def _check(
         self, flow: FlowText, declare: Iterable[str]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowdsl.step.step import Step
     from flowdsl.template.limits import TemplateLimits
 
+T = TypeVar("T")
 OnEvent = Callable[["Event"], None]
 """Called with each event of a run as it happens, in the thread of the run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -69,6 +70,10 @@ class Surroundings(Protocol):
 
     def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
         """The connections that are open in a loop."""
+        ...
+
+    def run_in_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, outside of any event loop."""
         ...
 
 
@@ -166,9 +171,7 @@ class Flow:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            from flowdsl.engine.own_loop import run_in_own_loop
-
-            return run_in_own_loop(
+            return self.environment.run_in_own_loop(
                 self.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
             )
         raise UsageError("an event loop is running here: use `await flow.arun(...)`")
