@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
-    from flowdsl.host import Host
+    from flowdsl.host import Host, OpenTransport
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
@@ -93,6 +93,7 @@ class Run:
         "store",
         "tags",
         "totals",
+        "transport",
     )
 
     def __init__(
@@ -114,10 +115,12 @@ class Run:
         id: str | None = None,
         pictures: Pictures | None = None,
         tags: Mapping[str, str] | None = None,
+        transport: OpenTransport | None = None,
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
         self.tags = tags or {}
+        self.transport = transport
         self.program = program
         self.host = host
         self.names = names

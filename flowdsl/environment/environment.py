@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
@@ -14,7 +14,7 @@ from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
-from flowdsl.host import Host, Storage, expect, frozen
+from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
 from flowdsl.services import checked_entries, checked_overrides
@@ -52,7 +52,8 @@ class Environment(Unchanging):
     are addresses that keys which no file names may go to; `settings` is the settings file (default: the nearest
     `flowdsl.toml` of the project and the user's own; None: no file is read); `environ` holds the environment variables
     (default: those of the process; `{}`: none counts); `severities` gives findings another severity: code → `error`,
-    `warning`, `note` or `off`. What is an error stays one.
+    `warning`, `note` or `off`. What is an error stays one. `transport` is a function that opens a transport of httpx,
+    by which every request of the steps is sent (default: one of the steps).
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
@@ -80,6 +81,7 @@ class Environment(Unchanging):
         "severities",
         "steps",
         "storage",
+        "transport",
     )
 
     steps: tuple[type[Step], ...]
@@ -94,6 +96,7 @@ class Environment(Unchanging):
     settings: str | None
     environ: Mapping[str, str] | None
     severities: Mapping[str, str]
+    transport: OpenTransport | None
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
     _kept: KeptLoops | None
@@ -113,6 +116,7 @@ class Environment(Unchanging):
         settings: str | os.PathLike[str] | None = PROJECT_FILE,
         environ: Mapping[str, str] | None = None,
         severities: Mapping[str, str] | None = None,
+        transport: OpenTransport | None = None,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -136,7 +140,11 @@ class Environment(Unchanging):
             from flowdsl.settings.severities import checked_severities
 
             checked_severities("Environment", severities)
-        self._set(severities=frozen(severities or {}))
+        expect(
+            "transport", transport, Callable, "a function that opens one, such as `lambda tls: httpx.MockTransport(…)`"
+        )
+        refuse_async("transport", transport)
+        self._set(severities=frozen(severities or {}), transport=transport)
         self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={}, _kept=None)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
-from flowdsl.host import Host, Storage, expect, refuse_async
+from flowdsl.host import Host, OpenTransport, Storage, expect, refuse_async
 from flowdsl.limits import Limits
 from flowdsl.values import copied
 
@@ -66,6 +66,11 @@ class Surroundings(Protocol):
     @property
     def autoescape(self) -> bool:
         """Whether templates escape for HTML."""
+        ...
+
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens a transport of the host."""
         ...
 
     def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
@@ -254,6 +259,7 @@ class Flow:
             tags=given.tags,
             as_of=environment.as_of,
             resources=resources,
+            transport=environment.transport,
             metadata=self._settings.metadata,
             emit=on_event,
             effects=effects,

@@ -12,12 +12,16 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from flowdsl_steps.http.proxy import proxy_hosts
 from flowdsl_steps.http.transport import open_client
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 _WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 """Networks whose addresses end in an IPv4 address that they lead to."""
@@ -68,10 +72,13 @@ def refuse_link_local(host: str, address: str) -> None:
 
 
 @asynccontextmanager
-async def open_fetcher(allow_private: bool, allow_link_local: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+async def open_fetcher(
+    allow_private: bool, allow_link_local: bool = False, open_transport: OpenTransport | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client that keeps no cookies; unless private addresses are allowed, it cannot reach any."""
     allowed = None if allow_link_local else refuse_link_local
-    async with open_client(judge=allowed if allow_private else PublicAddresses()) as client:
+    judge = allowed if allow_private else PublicAddresses()
+    async with open_client(judge=judge, open_transport=open_transport) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 

@@ -81,7 +81,7 @@ async def _connection(service: Service, ctx: Ground) -> Connection:
     pace = service.get("concurrency"), service.get("rateLimit")
     key = ("image-connection", service.name, service.endpoint, *pem, *pace)
     try:
-        return await ctx.resource(key, lambda: open_connection(*pem, *pace))
+        return await ctx.resource(key, lambda: open_connection(*pem, *pace, ctx.transport))
     except OSError as error:
         problem = error.strerror or type(error).__name__
         raise ConfigError(
@@ -330,7 +330,9 @@ class _Generation:
                 link = link._replace(url=urljoin(self._endpoint.url, link.url))
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is.
         allow = is_same_host(link.url, self._endpoint.host_name) and await is_private_host(self._endpoint.host_name)
-        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+        client = await self._ctx.resource(
+            ("image-fetcher", allow), lambda: open_fetcher(allow, open_transport=self._ctx.transport)
+        )
         return await fetch(
             client,
             link,

@@ -11,7 +11,7 @@ from flowdsl.image.store import Image, ImageStore
 from flowdsl.step.service import Service
 
 if TYPE_CHECKING:
-    from flowdsl import Limits, Reservation
+    from flowdsl import Limits, OpenTransport, Reservation
 
 T = TypeVar("T")
 
@@ -32,6 +32,11 @@ class Ground(Protocol):
     @property
     def limits(self) -> Limits:
         """How much may be taken."""
+        ...
+
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens the transport of the host, if it has one."""
         ...
 
     def progress(self, text: str, done: int | None = None, total: int | None = None) -> None:
