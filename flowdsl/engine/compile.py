@@ -22,6 +22,7 @@ from flowdsl.template.operators import finite
 if TYPE_CHECKING:
     from flowdsl.limits import Limits
     from flowdsl.step.registry import Registry
+    from flowdsl.template.filters import Filters
 
 
 class PlacedCompiler:
@@ -89,6 +90,7 @@ class Compiler:
         *,
         autoescape: bool = False,
         taint: bool = True,
+        filters: Filters = (),
     ) -> None:
         self.document = document
         self.autoescape = autoescape
@@ -96,6 +98,7 @@ class Compiler:
         self.limits = limits
         self.placeholders = frozenset(placeholders)
         self.taint = taint
+        self.filters = filters
         self.writes_files = False
 
     def program(self) -> Program:
@@ -113,6 +116,7 @@ class Compiler:
             self.registry.step_class,
             marks=self.taint,
             writes_files=self.writes_files,
+            filters=self.filters,
         )
 
     def _namespaces(self) -> Namespaces | None:
@@ -156,6 +160,7 @@ class Compiler:
             placeholders=self.placeholders,
             autoescape=self.autoescape,
             limits=self.limits.template,
+            filters=self.filters,
         )
 
     def expression(self, node: Node, *, strict: bool) -> Resolver:
@@ -164,7 +169,12 @@ class Compiler:
         if not isinstance(node.value, str):
             return constant(node.plain())
         compiled = compile_template(
-            parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
+            parse_expression(node.value),
+            strict=False,
+            native=True,
+            taint=self.taint,
+            limits=self.limits.template,
+            filters=self.filters,
         )
         return located(_finite(compiled, node.value) if strict and not self.document.lenient else compiled, node)
 

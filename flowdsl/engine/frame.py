@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import SIZED, SMALL
-from flowdsl.engine.failures import completed, limit_exceeded, too_late
+from flowdsl.engine.failures import completed, crashed, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
-from flowdsl.errors import LimitExceeded, RunError, StepError, TemplateError
+from flowdsl.errors import LimitExceeded, RunError, TemplateError
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
 from flowdsl.step.signals import Signal
 
@@ -170,7 +170,7 @@ async def run_steps(
             run.interrupted = run.interrupted or (step, left)
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
-            crash = StepError(f"{step.name} failed: {type(error).__name__}: {error}", code="step-crashed")
+            crash = crashed(step.name, error)
             crash.__cause__ = error
             _failed(crash, step, frame, invocation, began)
             around(crash).leave(step, iteration, frame.context, run.secrets)

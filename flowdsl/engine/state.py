@@ -236,7 +236,8 @@ class Run:
             return value
         from flowdsl.template import compile, parse
 
-        return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
+        filters = self.program.filters
+        return compile(parse(value), strict=True, native=True, taint=True, filters=filters)({}, self.names)
 
 
 _ROOT = Invocation(id=0)

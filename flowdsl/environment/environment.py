@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.step.step import Step
+    from flowdsl.template.filters import Filters
 
 T = TypeVar("T")
 FlowText = str | os.PathLike[str] | Source
@@ -53,7 +54,8 @@ class Environment(Unchanging):
     `flowdsl.toml` of the project and the user's own; None: no file is read); `environ` holds the environment variables
     (default: those of the process; `{}`: none counts); `severities` gives findings another severity: code → `error`,
     `warning`, `note` or `off`. What is an error stays one. `transport` is a function that opens a transport of httpx,
-    by which every request of the steps is sent (default: one of the steps).
+    by which every request of the steps is sent (default: one of the steps). `filters` are filters for templates, name →
+    function; its annotations are what it takes and gives.
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
@@ -62,7 +64,7 @@ class Environment(Unchanging):
 
     Raises:
         PluginError: a class among `steps` is not a step.
-        UsageError: an entry in `services` or `overrides` that cannot be, or an argument of the wrong kind.
+        UsageError: an entry in `services`, `overrides` or `filters` that cannot be, or an argument of the wrong kind.
     """
 
     __slots__ = (
@@ -73,6 +75,7 @@ class Environment(Unchanging):
         "as_of",
         "autoescape",
         "environ",
+        "filters",
         "host",
         "limits",
         "overrides",
@@ -81,6 +84,7 @@ class Environment(Unchanging):
         "severities",
         "steps",
         "storage",
+        "template_filters",
         "transport",
     )
 
@@ -97,6 +101,8 @@ class Environment(Unchanging):
     environ: Mapping[str, str] | None
     severities: Mapping[str, str]
     transport: OpenTransport | None
+    filters: Mapping[str, Callable[..., Any]]
+    template_filters: Filters
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
     _kept: KeptLoops | None
@@ -117,6 +123,7 @@ class Environment(Unchanging):
         environ: Mapping[str, str] | None = None,
         severities: Mapping[str, str] | None = None,
         transport: OpenTransport | None = None,
+        filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -145,6 +152,13 @@ class Environment(Unchanging):
         )
         refuse_async("transport", transport)
         self._set(severities=frozen(severities or {}), transport=transport)
+        expect("filters", filters, Mapping, "a dict")
+        if filters:
+            from flowdsl.template.filters.of_host import host_filters
+
+            for name, function in filters.items():
+                refuse_async(f"filters[{name!r}]", function)
+        self._set(filters=frozen(filters), template_filters=host_filters(filters) if filters else ())
         self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={}, _kept=None)
 
     @property
@@ -175,7 +189,7 @@ class Environment(Unchanging):
             PluginError: the steps cannot be loaded.
         """
         from flowdsl.environment.flow import Flow
-        from flowdsl.secrets.mentions import may_read_secrets
+        from flowdsl.secrets.mentions import may_mention, may_read_secrets
 
         file, found, settings, files = self._check(flow, declare)
         diagnostics = [finding.hidden() for finding in found]
@@ -183,9 +197,10 @@ class Environment(Unchanging):
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(
-            self, chosen(file, action), diagnostics, settings, may_read_secrets(file.source.text, *files.texts())
-        )
+        texts = (file.source.text, *files.texts())
+        # A filter of the host may give a secret that it was not handed.
+        marks = may_read_secrets(*texts) or may_mention(self.filters, *texts)
+        return Flow(self, chosen(file, action), diagnostics, settings, marks)
 
     def run(
         self,
@@ -311,6 +326,7 @@ class Environment(Unchanging):
             context=declare,
             env=self.host.env,
             as_of=self.as_of or _today(),
+            filters=self.template_filters,
         )
         return file, [*settings.findings, *check_file(file, against)], settings, files
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowdsl.settings.layers import InForce
     from flowdsl.step.registry import Registry
     from flowdsl.step.step import Step
+    from flowdsl.template.filters import Filters
     from flowdsl.template.limits import TemplateLimits
 
 T = TypeVar("T")
@@ -66,6 +67,11 @@ class Surroundings(Protocol):
     @property
     def autoescape(self) -> bool:
         """Whether templates escape for HTML."""
+        ...
+
+    @property
+    def template_filters(self) -> Filters:
+        """The filters of the host."""
         ...
 
     @property
@@ -298,5 +304,6 @@ class Flow:
                 placeholders,
                 autoescape=self.environment.autoescape,
                 taint=marks,
+                filters=self.environment.template_filters,
             ).program()
         return self._programs[key]
