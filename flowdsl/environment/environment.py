@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
@@ -41,6 +41,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
+
+
+class Examined(NamedTuple):
+    """A flow (None when it is none at all), its findings, the settings that count for it, and the files it reads."""
+
+    file: FlowFile | None
+    diagnostics: list[Diagnostic]
+    settings: InForce
+    files: Files
 
 
 class Environment(Unchanging):
@@ -177,7 +186,7 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
-        return [finding.hidden() for finding in self._check(flow, declare)[1]]
+        return [finding.hidden() for finding in self.examined(flow, declare).diagnostics]
 
     def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
         """A flow that is ready to run; `action` names, by id or title, the action of a kit.
@@ -191,7 +200,7 @@ class Environment(Unchanging):
         from flowdsl.environment.flow import Flow
         from flowdsl.secrets.mentions import may_mention, may_read_secrets
 
-        file, found, settings, files = self._check(flow, declare)
+        file, found, settings, files = self.examined(flow, declare)
         diagnostics = [finding.hidden() for finding in found]
         if file is None:
             raise FlowSyntaxError(diagnostics)
@@ -294,30 +303,27 @@ class Environment(Unchanging):
         kept = self._kept
         return run_in_own_loop(coroutine) if kept is None or kept.is_closed else kept.run(coroutine)
 
-    def _check(
-        self, flow: FlowText, declare: Iterable[str]
-    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
-        """What a flow is, its findings with the severities that were set, the settings that count, and its files."""
-        file, diagnostics, settings, files = self._found(flow, declare)
-        if settings.severities:
+    def examined(self, flow: FlowText, declare: Iterable[str] = ()) -> Examined:
+        """What a flow is, and what is found in it, where keys that stand in the file are not hidden yet."""
+        examined = self._examined(flow, declare)
+        if examined.settings.severities:
             from flowdsl.settings.severities import with_severities
 
-            diagnostics = with_severities(diagnostics, settings.severities)
-        return file, diagnostics, settings, files
+            found = with_severities(examined.diagnostics, examined.settings.severities)
+            examined = examined._replace(diagnostics=found)
+        return examined
 
-    def _found(
-        self, flow: FlowText, declare: Iterable[str]
-    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
+    def _examined(self, flow: FlowText, declare: Iterable[str]) -> Examined:
         source, diagnostics = _source(flow)
-        settings, files = self._in_force(source), Files(source)
+        settings, files = self.settings_for(source), Files(source)
         if diagnostics:
-            return None, diagnostics, settings, files
+            return Examined(None, diagnostics, settings, files)
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(mistakes), settings, files
+            return Examined(None, in_order(mistakes), settings, files)
         file = build(nodes, self.registry, files)
         if file is None:
-            return None, in_order(nodes.findings.diagnostics), settings, files
+            return Examined(None, in_order(nodes.findings.diagnostics), settings, files)
         against = CheckSettings(
             self.registry,
             services=settings.services,
@@ -328,12 +334,12 @@ class Environment(Unchanging):
             as_of=self.as_of or _today(),
             filters=self.template_filters,
         )
-        return file, [*settings.findings, *check_file(file, against)], settings, files
+        return Examined(file, [*settings.findings, *check_file(file, against)], settings, files)
 
-    def _in_force(self, source: Source) -> InForce:
+    def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""
         return in_force(
-            os.path.dirname(source.path) if not source.path.startswith("<") else ".",  # noqa: PTH120
+            source.path,
             self.settings,
             services=self.services,
             overrides=self.overrides,
