@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
 from flowdsl.record import Unchanging
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from httpx import AsyncBaseTransport
+
+OpenTransport = Callable[["SSLContext | None"], "AsyncBaseTransport"]
+"""Gives a new transport of httpx, by which requests are sent. It is called in an event loop, once for each group of
+requests that share connections, with the TLS settings of a service entry that has certificates of its own, else None.
+The transport is closed with the run, or the Environment."""
 
 _ASYNC = 0x80 | 0x200
 """Flags of code: a coroutine function, an async generator function. The module that names them is slow to import."""

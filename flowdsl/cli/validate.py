@@ -108,7 +108,7 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     from flowdsl.environment.destinations import destinations
 
     environment = environments.of(source)
-    file, _, settings, _ = environment._check(source, ())
+    file, _, settings, _ = environment.examined(source)
     documents = tuple(file.documents) if file is not None else ()
     for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.settings.files import settings_file
+from flowdsl.settings.files import project_file
 
 if TYPE_CHECKING:
     from datetime import date
@@ -32,7 +32,7 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
     found = list(named)
     for name in found:
         _check("--env", name)
-    settings = settings_file(os.path.dirname(source.path) if not source.path.startswith("<") else ".")  # noqa: PTH120
+    settings = project_file(source.path)
     if settings is not None and "env" in settings[1]:
         where, content = settings
         if not isinstance(content["env"], list):
@@ -78,8 +78,8 @@ class Environments:
         environment, folder = self.of(source), os.path.dirname(source.path)  # noqa: PTH120
         settings = self._in_force.get(folder)
         if settings is None:
-            settings = self._in_force[folder] = environment._in_force(source)
-        return [finding.hidden() for finding in environment._check(source, (), settings)[1]]
+            settings = self._in_force[folder] = environment.settings_for(source)
+        return [finding.hidden() for finding in environment.examined(source, (), settings).diagnostics]
 
 
 def _check(where: str, name: object) -> None:

@@ -23,6 +23,7 @@ from flowdsl.template.operators import finite
 if TYPE_CHECKING:
     from flowdsl.limits import Limits
     from flowdsl.step.registry import Registry
+    from flowdsl.template.filters import Filters
 
 
 class PlacedCompiler:
@@ -90,6 +91,7 @@ class Compiler:
         *,
         autoescape: bool = False,
         taint: bool = True,
+        filters: Filters = (),
     ) -> None:
         self.document = document
         self.autoescape = autoescape
@@ -97,6 +99,7 @@ class Compiler:
         self.limits = limits
         self.placeholders = frozenset(placeholders)
         self.taint = taint
+        self.filters = filters
         self.writes_files = False
         self.calls: list[StepNode] = []
 
@@ -116,6 +119,7 @@ class Compiler:
             lambda step, name: PlacedCompiler(step, self).resolver(name),
             marks=self.taint,
             writes_files=self.writes_files or any(self._writes_files(call, None, []) for call in self.calls),
+            filters=self.filters,
         )
 
     def _namespaces(self) -> Namespaces | None:
@@ -175,6 +179,7 @@ class Compiler:
             placeholders=self.placeholders,
             autoescape=self.autoescape,
             limits=self.limits.template,
+            filters=self.filters,
         )
 
     def expression(self, node: Node, *, strict: bool) -> Resolver:
@@ -183,7 +188,12 @@ class Compiler:
         if not isinstance(node.value, str):
             return constant(node.plain())
         compiled = compile_template(
-            parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
+            parse_expression(node.value),
+            strict=False,
+            native=True,
+            taint=self.taint,
+            limits=self.limits.template,
+            filters=self.filters,
         )
         return located(_finite(compiled, node.value) if strict and not self.document.lenient else compiled, node)
 

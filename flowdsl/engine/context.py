@@ -26,6 +26,7 @@ from flowdsl.events import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.host import OpenTransport
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
@@ -92,6 +93,11 @@ class RunningStep:
         from pathlib import Path
 
         return Path(self._frame.run.output).absolute()
+
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens a transport of the host."""
+        return self._frame.run.transport
 
     def hide(self, text: str) -> str:
         """The text with `***` in place of every secret of the run."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.state import Emit
-    from flowdsl.host import Host, Storage
+    from flowdsl.host import Host, OpenTransport, Storage
     from flowdsl.limits import Limits
     from flowdsl.services import ServiceLayers
 
@@ -60,6 +60,7 @@ async def run_program(
     effects: Effects | None = None,
     id: str | None = None,
     tags: Mapping[str, str] | None = None,
+    transport: OpenTransport | None = None,
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. `id` is the run's, when the host has made one.
 
@@ -89,6 +90,7 @@ async def run_program(
         limits=limits,
         store=pictures.store,
         resources=resources,
+        transport=transport,
         as_of=as_of,
         output=storage.output,
         emit=None if listener is None else ending_the_run(listener),

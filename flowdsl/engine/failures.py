@@ -65,8 +65,13 @@ def check_output_folder(path: str) -> None:
     raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
 
 
-def crashed(step: str, error: Exception) -> StepError:
-    """The error of a step for an exception that it did not foresee."""
+def crashed(step: str, error: Exception) -> RunError:
+    """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
+    from flowdsl.template.operators import called_in, host_failure
+
+    function = called_in(error)
+    if function is not None:
+        return host_failure(f"`{function}`", error)
     return StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
 
 

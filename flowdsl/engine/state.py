@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
-    from flowdsl.host import Host
+    from flowdsl.host import Host, OpenTransport
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
@@ -95,6 +95,7 @@ class Run:
         "store",
         "tags",
         "totals",
+        "transport",
     )
 
     def __init__(
@@ -116,10 +117,12 @@ class Run:
         id: str | None = None,
         pictures: Pictures | None = None,
         tags: Mapping[str, str] | None = None,
+        transport: OpenTransport | None = None,
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
         self.tags = tags or {}
+        self.transport = transport
         self.program = program
         self.host = host
         self.names = names
@@ -235,7 +238,8 @@ class Run:
             return value
         from flowdsl.template import compile, parse
 
-        return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
+        filters = self.program.filters
+        return compile(parse(value), strict=True, native=True, taint=True, filters=filters)({}, self.names)
 
 
 _ROOT = Invocation(id=0)

@@ -23,6 +23,16 @@ Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 
 
+def project_file(path: str) -> Settings | None:
+    """The settings file of the project to which the file of a flow belongs: of the working folder, for a text that has
+    no file.
+
+    Raises:
+        UsageError: as `settings_file`.
+    """
+    return settings_file(os.path.dirname(path) if not path.startswith("<") else ".")  # noqa: PTH120
+
+
 def settings_file(folder: str) -> Settings | None:
     """The nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above.
 

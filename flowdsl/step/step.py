@@ -23,6 +23,7 @@ from flowdsl.step.spec import Port, StepSpec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.host import OpenTransport
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
@@ -75,6 +76,11 @@ class StepContext(Protocol):
     @property
     def output_folder(self) -> Path:
         """The folder that the run's files are written to; it need not exist yet."""
+        ...
+
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens the transport of httpx that the host gives for requests; None where the step sends by its own."""
         ...
 
     def input(self, type: str) -> Any:

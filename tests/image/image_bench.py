@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.engine.budget import RunBudget
+from flowdsl.host import OpenTransport
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.limits import Limits, Reservation
@@ -35,6 +36,7 @@ class Ground:
         self.outputs: tuple[str, ...] = ()
         self.limits = Limits()
         self.service = service
+        self.transport: OpenTransport | None = None
         self.store = ImageStore(folder)
         self.emitted: list[str] = []
         self.notes: list[tuple[str, str]] = []

@@ -90,7 +90,11 @@ class Names:
     def template(self, template: Template, node: Node, state: State, lax: bool = False) -> Type:
         """The type of what a template gives in a state; reports what it reads wrongly."""
         if template.problems:
-            return ANY
+            from flowdsl.template.references import settled
+
+            template = settled(template, self.findings.settings.filters)
+            if template.problems:
+                return ANY
         use = Use(node, state, lax)
         if template.body is not None:
             from flowdsl.checker.types.inference import Inference

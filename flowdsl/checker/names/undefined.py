@@ -6,7 +6,6 @@ Imported with the first such name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Fix, Related
@@ -50,7 +49,7 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
         related = (Related(later.span, "set here, later"),)
     elif called:
         message, word = f"there is no function `{key}`", word_of("FUNCTIONS", key)
-        hint = word.hint if word is not None else _instead_of_function(key, names.names | BUILTINS.keys())
+        hint = word.hint if word is not None else _instead_of_function(key, names)
     elif bare and (word := word_of("NAMES", key)) is not None:
         message = f"`{shown}` is undefined: nothing here has this name"
         hint = word.hint or f"did you mean `{word.name}`?"
@@ -122,13 +121,13 @@ def unreadable_variable(
     findings.add("undefined-variable", message, span, hint=hint, severity=severity, fixes=[fix])
 
 
-def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
-    from flowdsl.template.filters import FILTERS, from_elsewhere
+def _instead_of_function(name: str, names: NameTable) -> str | None:
+    from flowdsl.template.filters import from_elsewhere, with_own
 
-    filter = name if name in FILTERS else from_elsewhere(name)
+    filter = name if name in with_own(names.findings.settings.filters) else from_elsewhere(name)
     if filter is not None:
         return f"that is a filter: `value | {filter}`"
-    near = nearest(name, names)
+    near = nearest(name, names.names | BUILTINS.keys())
     return f"did you mean `{near}`?" if near else None
 
 

@@ -172,6 +172,22 @@ def check_filter(walk: Walk, node: Filtered, record: Filter, type: Type) -> None
         _add(walk, node.target, message, severity="warning")
 
 
+def check_arguments(walk: Walk, node: Filtered, record: Filter, types: Sequence[Type]) -> None:
+    """Reports a value, and arguments, that are certainly none of what a host's filter is annotated with."""
+    named = [(node.arguments.named[at].name, keyword) for at, keyword in enumerate(node.arguments.named)]
+    places = ["", *(record.arguments or ())]
+    parts = [node.target, *node.arguments.values, *(keyword.value for _, keyword in named)]
+    at = [*range(1 + len(node.arguments.values)), *(places.index(name) if name in places else -1 for name, _ in named)]
+    for part, type, place in zip(parts, types, at, strict=True):
+        wanted = record.kinds[place] if 0 <= place < len(record.kinds) else ()
+        kinds = 0
+        for word in wanted:
+            kinds |= results.ANNOTATED[word]
+        if wanted and not type.is_any and type.kinds & ALL and not type.kinds & kinds:
+            takes = f"the filter `{node.name}` takes {' or '.join(wanted)}{f' as `{places[place]}`' if place else ''}"
+            _add(walk, part, f"{{}} is {describe(type)}, and {takes}")
+
+
 def check_callable(walk: Walk, node: Node, type: Type) -> None:
     """Reports a call of what is no function."""
     if type.kinds & ALL and not type.kinds & (FUNCTION | OTHER | UNDEFINED):

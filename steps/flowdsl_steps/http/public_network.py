@@ -12,12 +12,16 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from flowdsl_steps.http.proxy import environment_proxy, proxy_hosts
 from flowdsl_steps.http.transport import open_client
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 _WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 """Networks whose addresses end in an IPv4 address that they lead to."""
@@ -74,9 +78,12 @@ class PublicAddresses:
 
 
 @asynccontextmanager
-async def open_fetcher(allow_private: bool = False, peers: Iterable[str] = ()) -> AsyncIterator[httpx.AsyncClient]:
+async def open_fetcher(
+    allow_private: bool = False, peers: Iterable[str] = (), open_transport: OpenTransport | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client without cookies; unless private addresses are allowed, it reaches none but those beside `peers`."""
-    async with open_client(judge=None if allow_private else PublicAddresses(peers)) as client:
+    judge = None if allow_private else PublicAddresses(peers)
+    async with open_client(judge=judge, open_transport=open_transport) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 

@@ -11,13 +11,17 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl_steps.http.connect import Judge, Route, connected, status_line, tls_context
+from flowdsl_steps.http.connect import CONNECT_TIMEOUT_S, Judge, Route, connected, status_line, tls_context
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
 from flowdsl_steps.http.proxy import Proxy, environment_proxy
 from flowdsl_steps.http.request import HttpRequest
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
@@ -198,19 +202,29 @@ async def open_client(
     client_pem: str | None = None,
     judge: Judge | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
+    open_transport: OpenTransport | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A pooled client; `ca_pem` is trusted beside the usual authorities, `client_pem` holds a certificate and its key.
 
-    Both are PEM text, or the path of a PEM file. Deadlines are the caller's.
+    Both are PEM text, or the path of a PEM file. Deadlines are the caller's. `open_transport` is the host's.
 
     Raises:
         ssl.SSLError: invalid PEM data.
         OSError: a PEM file that cannot be read.
         ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read.
+        UsageError: what the host gives is no transport.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
-    transport = Transport(tls, judge, keep_alive_s)
-    async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
+    transport: httpx.AsyncBaseTransport
+    timeout = None
+    if open_transport is None:
+        transport = Transport(tls, judge, keep_alive_s)
+    else:
+        from flowdsl_steps.http.host_transport import HostTransport
+
+        transport = HostTransport(open_transport, tls, judge)
+        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
+    async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
         yield client
 
 

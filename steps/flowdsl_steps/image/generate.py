@@ -1,7 +1,4 @@
-"""From an `ImageRequest` to stored pictures: split into requests, sent, links fetched, money counted.
-
-A step comes here with its context; whoever has no step brings a `Ground` of its own.
-"""
+"""From an `ImageRequest` to stored pictures: split into requests, sent, links fetched, money counted."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ from flowdsl.image.store import Image
 from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
@@ -29,14 +25,14 @@ from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 if TYPE_CHECKING:
-    from flowdsl import Reservation
+    from flowdsl import Reservation, StepContext
 
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
 """What is kept of a response beside its pictures."""
 _NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
 
 
-async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_retries: int) -> dict[str, Any]:
+async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, max_retries: int) -> dict[str, Any]:
     """`imageList` and `object` for a request.
 
     Raises:
@@ -76,13 +72,13 @@ def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[Im
     return tuple(request.with_count(min(most, request.n - start)) for start in range(0, request.n, most))
 
 
-async def _connection(service: Service, ctx: Ground) -> Connection:
+async def _connection(service: Service, ctx: StepContext) -> Connection:
     """The connection to a service, shared by all steps that use the same entry."""
     pem = service.get("caPem"), service.get("clientPem")
     pace = service.get("concurrency"), service.get("rateLimit")
     key = ("image-connection", service.name, service.endpoint, *pem, *pace)
     try:
-        return await ctx.resource(key, lambda: open_connection(*pem, *pace))
+        return await ctx.resource(key, lambda: open_connection(*pem, *pace, ctx.transport))
     except OSError as error:
         problem = error.strerror or type(error).__name__
         raise ConfigError(
@@ -95,7 +91,7 @@ def _release(reserved: Iterable[Reservation]) -> None:
         each.release()
 
 
-def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
+def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
     def note(error: ServiceError, pause_s: float) -> None:
         details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
@@ -103,7 +99,7 @@ def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
     return note
 
 
-def _on_partial(ctx: Ground) -> Callable[[Partial], None]:
+def _on_partial(ctx: StepContext) -> Callable[[Partial], None]:
     def tell(partial: Partial) -> None:
         ctx.progress(f"partial image {partial.number + 1}")
         if partial.image is not None:
@@ -117,7 +113,7 @@ class _Generation:
 
     def __init__(
         self,
-        ctx: Ground,
+        ctx: StepContext,
         vendor: Vendor,
         endpoint: Endpoint,
         requests: Sequence[ImageRequest],
@@ -334,7 +330,9 @@ class _Generation:
         # its requests really went there. What its name resolves to by now may be somebody else's.
         own = is_same_host(link.url, self._endpoint.host_name)
         peers = frozenset(filterfalse(is_public, self._sender.peers if own else ()))
-        client = await self._ctx.resource(("image-fetcher", peers), lambda: open_fetcher(peers=peers))
+        client = await self._ctx.resource(
+            ("image-fetcher", peers), lambda: open_fetcher(peers=peers, open_transport=self._ctx.transport)
+        )
         return await fetch(
             client,
             link,

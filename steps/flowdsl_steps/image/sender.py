@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,6 +34,9 @@ from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
@@ -94,11 +97,15 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def open_connection(
-    ca_pem: str | None, client_pem: str | None, concurrency: int | None, rate_limit: float | None
+    ca_pem: str | None,
+    client_pem: str | None,
+    concurrency: int | None,
+    rate_limit: float | None,
+    open_transport: OpenTransport | None,
 ) -> AsyncIterator[Connection]:
     """A connection with its client, closed at the end."""
     with Workers(_WORKERS) as workers:
-        async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
+        async with open_client(ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport) as client:
             yield Connection(client, workers, concurrency, rate_limit)
 
 
