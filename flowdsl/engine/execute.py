@@ -200,8 +200,13 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failed = around(error).failed(error.step, error.path)
         raise
     finally:
-        _name_pictures(run)
-        _finished(run, status, failure, failed)
+        try:
+            await _name_pictures(run)
+        except asyncio.CancelledError:
+            status = "cancelled" if status == "done" else status
+            raise
+        finally:
+            _finished(run, status, failure, failed)
 
 
 def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str, Any] | None) -> None:
@@ -230,16 +235,16 @@ def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str,
         loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": error})
 
 
-def _name_pictures(run: Run) -> None:
+async def _name_pictures(run: Run) -> None:
     """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
     if run.pictures is None:
         return
-    run.pictures.finish()
-    if run.emit is None:
-        return
+    await run.pictures.finish()
     for text in run.pictures.problems:
         hidden = run.secrets.hide(text)
-        run.emit(Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden))
+        run.notes.append(("picture-unnamed", hidden))
+        if run.emit is not None:
+            run.emit(Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden))
 
 
 async def _main(frame: Frame) -> None:

@@ -64,7 +64,10 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
         response_bytes=ctx.limits.response_bytes,
     )
     connection = await _connection(ctx.service, ctx)
-    sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))
+
+    def sender(number: int) -> Sender:
+        return Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx, number))
+
     sends = 1 + max_retries if policy.resend_unknown else 1
     return await _Generation(ctx, vendor, endpoint, requests, sender, sends).result()
 
@@ -102,11 +105,11 @@ def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
     return note
 
 
-def _on_partial(ctx: Ground) -> Callable[[Partial], None]:
+def _on_partial(ctx: Ground, request: int) -> Callable[[Partial], None]:
     def tell(partial: Partial) -> None:
         ctx.progress(f"partial image {partial.number + 1}")
         if partial.image is not None:
-            ctx.partial_image(partial.number, partial.image)
+            ctx.partial_image(request, partial.number, partial.image)
 
     return tell
 
@@ -120,7 +123,7 @@ class _Generation:
         vendor: Vendor,
         endpoint: Endpoint,
         requests: Sequence[ImageRequest],
-        sender: Sender,
+        sender: Callable[[int], Sender],
         sends: int,
     ) -> None:
         self._ctx = ctx
@@ -128,12 +131,13 @@ class _Generation:
         self._endpoint = endpoint
         self._requests = requests
         self._sender = sender
+        self._described = sender(0).described
         self._sends = sends
         self._bought: list[Image] = []
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
+        before = [self._ctx.paid_before(self._described(request)) for request in self._requests]
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
@@ -226,8 +230,8 @@ class _Generation:
         began = perf_counter()
         try:
             if came is None:
-                described = self._sender.described(request)
-                came = await self._ctx.effect("image", described, lambda: self._performed(request))
+                described = self._described(request)
+                came = await self._ctx.effect("image", described, lambda: self._performed(request, number))
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
@@ -291,10 +295,10 @@ class _Generation:
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
 
-    async def _performed(self, request: ImageRequest) -> dict[str, Any]:
+    async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
         try:
-            response = await self._sender.perform(request)
+            response = await self._sender(number).perform(request)
         except ServiceError as error:
             came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
             images, lost = await self._all_fetched(came)

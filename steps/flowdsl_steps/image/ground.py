@@ -54,8 +54,8 @@ class Ground(Protocol):
         """Sets a paid request aside from what may be spent."""
         ...
 
-    def partial_image(self, index: int, image: Image) -> None:
-        """Hears of an unfinished picture that came."""
+    def partial_image(self, request: int, index: int, image: Image) -> None:
+        """Hears of an unfinished picture of a request that came."""
         ...
 
     def request_started(
