@@ -137,7 +137,7 @@ class Pictures:
         """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
         if not images:
             maker.origin = origin
-        elif sum(image.bytes for image in images) < _SMALL:
+        elif self._level == "none" or sum(image.bytes for image in images) < _SMALL:
             self.name_now(maker, images, origin)
         else:
             await asyncio.to_thread(self.name_now, maker, images, origin)

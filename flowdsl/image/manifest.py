@@ -32,7 +32,7 @@ VERSION = 1
 _HEAD = f'{{"version": {VERSION}, "images": [\n'.encode()
 _BETWEEN = b",\n"
 _TAIL = b"\n]}\n"
-_MOST_COPIED = 256 * 1024
+_MOST_COPIED = 64 * 1024
 _MOST_REWRITTEN = 64 * 1024 * 1024
 _LONGEST_END = 4 * 1024 * 1024
 """How far from the end of a manifest its last whole line is looked for."""
@@ -81,8 +81,9 @@ def _added(path: Path, lines: bytes, run: str) -> Path:
         if mode is not None:
             part.chmod(mode)
         part.replace(path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
     return path
 
 

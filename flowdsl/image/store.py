@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,10 @@ _KEYS = (
 _JSON_KEYS = ("path", "mime", "width", "height", "sha256", "url", "revised_prompt")
 _HEAD_SIZE = 32 * 1024
 _LONG_HEAD_SIZE = 4 * 1024 * 1024
+_SWEPT: dict[str, float] = {}
+"""When this process last looked for what killed processes left, by folder."""
+_SWEPT_FOR_S = 600.0
+_MOST_SWEPT = 1000
 
 
 class Image(Mapping[str, Any]):
@@ -160,8 +165,8 @@ class Image(Mapping[str, Any]):
 class ImageStore:
     """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
 
-    A file appears under its name complete or not at all. Part files that a killed process left are removed when the
-    folder is next opened; those of a living process are not.
+    A file appears under its name complete or not at all. Part files that a killed process left are removed when another
+    process opens the folder, or this one some minutes later; those of a living process are not.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -193,7 +198,7 @@ class ImageStore:
         elif not self._prepared:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._sweep()
+                _sweep(self.folder)
                 ImageWriter(self.folder).abort()
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
@@ -225,16 +230,6 @@ class ImageStore:
         self.made.append(image)
         if self._whole is not None:
             self._whole._take(image)
-
-    def _sweep(self) -> None:
-        for part in self.folder.glob(f".*{PART}"):
-            with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
-                descriptor = os.open(part, os.O_RDWR)
-                try:
-                    if is_abandoned(descriptor):
-                        part.unlink()  # under the lock: a writer that has just made this file sees that it is gone
-                finally:
-                    os.close(descriptor)
 
 
 class ImageWriter:
@@ -300,7 +295,7 @@ class ImageWriter:
         try:
             if os.name == "nt":
                 self._close()  # Windows renames no file that is open
-            if not self._is_stored(path):
+            if not self._is_stored(path, digest):
                 self._part.replace(path)
             self._close()  # and with it the lock, when there is no part file any more that a sweep could take
         except OSError as error:
@@ -335,15 +330,19 @@ class ImageWriter:
         self._close()
         return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
 
-    def _is_stored(self, path: Path) -> bool:
-        """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
+    def _is_stored(self, path: Path, digest: str) -> bool:
+        """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links. They are
+        read for that: a crash or a bad disk can leave a file of that name and size with other bytes in it."""
         try:
-            stored = path.stat().st_size == self.size
-        except FileNotFoundError:
+            if path.stat().st_size != self.size:
+                return False
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    return False
+        except OSError:
             return False
-        if stored:
-            self._part.unlink()
-        return stored
+        self._part.unlink()
+        return True
 
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time."""
@@ -367,6 +366,26 @@ class ImageWriter:
     ) -> Literal[False]:
         self.abort()
         return False
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed processes left: not again for some time, for a folder of many pictures takes long to read."""
+    key, now = str(folder), time.monotonic()
+    if now < _SWEPT.get(key, -_SWEPT_FOR_S) + _SWEPT_FOR_S:
+        return
+    if len(_SWEPT) >= _MOST_SWEPT:
+        _SWEPT.clear()
+    _SWEPT[key] = now
+    with os.scandir(folder) as found:
+        names = [each.name for each in found if each.name.endswith(PART) and each.name.startswith(".")]
+    for name in names:
+        with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
+            descriptor = os.open(folder / name, os.O_RDWR)
+            try:
+                if is_abandoned(descriptor):
+                    (folder / name).unlink()  # under the lock: a writer that has just made it sees that it is gone
+            finally:
+                os.close(descriptor)
 
 
 def _unwritable(folder: Path, error: OSError) -> StepError:
