@@ -7,10 +7,8 @@ computed from the file each time it is read. An `ImageStore` names files by the 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
-from flowdsl.image.part_file import PART, is_abandoned, open_part
+from flowdsl.image.part_file import open_part, sweep
 
 _KEYS = (
     "url",
@@ -36,10 +34,6 @@ _KEYS = (
 _JSON_KEYS = ("path", "mime", "width", "height", "sha256", "url", "revised_prompt")
 _HEAD_SIZE = 32 * 1024
 _LONG_HEAD_SIZE = 4 * 1024 * 1024
-_SWEPT: dict[str, float] = {}
-"""When this process last looked for what killed processes left, by folder."""
-_SWEPT_FOR_S = 600.0
-_MOST_SWEPT = 1000
 
 
 class Image(Mapping[str, Any]):
@@ -198,7 +192,7 @@ class ImageStore:
         elif not self._prepared:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _sweep(self.folder)
+                sweep(self.folder)
                 ImageWriter(self.folder).abort()
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
@@ -331,8 +325,10 @@ class ImageWriter:
         return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
 
     def _is_stored(self, path: Path, digest: str) -> bool:
-        """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links. They are
-        read for that: a crash or a bad disk can leave a file of that name and size with other bytes in it."""
+        """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links.
+
+        They are read for that: a crash or a bad disk can leave a file of that name and size with other bytes in it.
+        """
         try:
             if path.stat().st_size != self.size:
                 return False
@@ -366,26 +362,6 @@ class ImageWriter:
     ) -> Literal[False]:
         self.abort()
         return False
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what killed processes left: not again for some time, for a folder of many pictures takes long to read."""
-    key, now = str(folder), time.monotonic()
-    if now < _SWEPT.get(key, -_SWEPT_FOR_S) + _SWEPT_FOR_S:
-        return
-    if len(_SWEPT) >= _MOST_SWEPT:
-        _SWEPT.clear()
-    _SWEPT[key] = now
-    with os.scandir(folder) as found:
-        names = [each.name for each in found if each.name.endswith(PART) and each.name.startswith(".")]
-    for name in names:
-        with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
-            descriptor = os.open(folder / name, os.O_RDWR)
-            try:
-                if is_abandoned(descriptor):
-                    (folder / name).unlink()  # under the lock: a writer that has just made it sees that it is gone
-            finally:
-                os.close(descriptor)
 
 
 def _unwritable(folder: Path, error: OSError) -> StepError:

@@ -86,11 +86,11 @@ def test_a_file_of_the_right_size_with_other_bytes_is_written_again(tmp_path: Pa
 def test_a_large_folder_is_not_read_again_at_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scanned: list[object] = []
     scandir = os.scandir
-    monkeypatch.setattr(store.os, "scandir", lambda folder: scanned.append(folder) or scandir(folder))
+    monkeypatch.setattr(part_file.os, "scandir", lambda folder: scanned.append(folder) or scandir(folder))
     for _ in range(5):
         ImageStore(tmp_path).add(PICTURES["png"][0])
     assert scanned == [tmp_path]
-    monkeypatch.setattr(store, "_SWEPT_FOR_S", 0.0)
+    monkeypatch.setattr(part_file, "_SWEPT_FOR_S", 0.0)
     ImageStore(tmp_path).add(PICTURES["png"][0])
     assert len(scanned) == 2
 
