@@ -159,7 +159,7 @@ FAILURES = (
     ),
     Code("other-format", "note", "A picture is of another format than was asked for, or holds scripts."),
     Code("picture-incomplete", "note", "The end of a picture's file did not come; what came is kept."),
-    Code("picture-unnamed", "note", "A picture got no file with a name, or the manifest could not be written."),
+    Code("picture-unnamed", "note", "A picture got no file with a name or no metadata, or is not in `manifest.json`."),
     Code("service-refused", "error", "The service does not accept the request; sending it again does not help."),
     Code("quota-exceeded", "error", "The account has no quota left."),
     Code("content-refused", "error", "Moderation refused the prompt or the picture."),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _CENT = 0.01
-_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete")
+_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete", "picture-unnamed")
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 

@@ -141,10 +141,10 @@ class RunningStep:
         """Sets a paid request aside from what the run may spend."""
         return self._frame.run.budget.reserve(most_usd)
 
-    def partial_image(self, index: int, image: Image) -> None:
-        """Emits that an unfinished picture came."""
+    def partial_image(self, request: int, index: int, image: Image) -> None:
+        """Emits that an unfinished picture of a paid request came."""
         if self._frame.run.emit is not None:
-            self._tell(PartialImage(**self._now(), index=index, image=image))
+            self._tell(PartialImage(**self._now(), request=request, index=index, image=image))
 
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None

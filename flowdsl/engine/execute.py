@@ -213,8 +213,13 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failed = around(error).failed(error.step, error.path)
         raise
     finally:
-        _name_pictures(run)
-        _finished(run, status, failure, failed)
+        try:
+            await _name_pictures(run)
+        except asyncio.CancelledError:
+            status = "cancelled" if status == "done" else status
+            raise
+        finally:
+            _finished(run, status, failure, failed)
 
 
 def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str, Any] | None) -> None:
@@ -249,12 +254,12 @@ def _emit_at_the_end(run: Run, event: Event) -> None:
         loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": failed.error})
 
 
-def _name_pictures(run: Run) -> None:
+async def _name_pictures(run: Run) -> None:
     """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
     if run.pictures is None:
         return
     try:
-        run.pictures.finish()
+        await run.pictures.finish()
     except Exception as error:  # noqa: BLE001  a mistake of ours, of which nobody should lose what is paid for
         run.pictures.problems.append(f"pictures stay without another name: {type(error).__name__}: {error}")
     for text in run.pictures.problems:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowdsl.image.manifest import add_to_manifest
+from flowdsl.image.manifest import NAME, add_to_manifest
 from flowdsl.image.metadata import packet
 from flowdsl.image.named_file import name_file, stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
@@ -36,8 +36,6 @@ _SMALL = 64 * 1024
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
-_TURN = threading.Condition()
-"""Held for a moment by whoever takes pictures to name, of any run: most runs make none, and pay for no lock."""
 
 
 class Place(Protocol):
@@ -107,6 +105,8 @@ class Pictures:
         self._named: dict[int, dict[str, Any]] = {}
         self._files: dict[str, str] = {}
         self._orders: dict[int, tuple[Any, ...]] = {}
+        self._turn = threading.Condition(threading.Lock())
+        """Held for a moment by whoever takes pictures to name."""
         self._busy = 0
 
     @cached_property
@@ -137,14 +137,14 @@ class Pictures:
         """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
         if not images:
             maker.origin = origin
-        elif sum(image.bytes for image in images) < _SMALL:
+        elif self._level == "none" or sum(image.bytes for image in images) < _SMALL:
             self.name_now(maker, images, origin)
         else:
             await asyncio.to_thread(self.name_now, maker, images, origin)
 
     def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
         """The same in this thread. A picture that has a name keeps it."""
-        with _TURN:
+        with self._turn:
             fresh = [image for image in images if id(image) not in self._named]
             self._named.update((id(image), {}) for image in fresh)
             self._busy += 1
@@ -152,28 +152,34 @@ class Pictures:
             for image in fresh:
                 self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
         finally:
-            with _TURN:
+            with self._turn:
                 self._busy -= 1
-                _TURN.notify_all()
+                self._turn.notify_all()
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
-        manifest."""
+        manifest: in a thread, and to the end, also of a run that is cancelled meanwhile."""
+        if self.store.made:
+            await _to_its_end(asyncio.get_running_loop().run_in_executor(None, self._finish))
+
+    def _finish(self) -> None:
         made = self.store.made
-        if not made:
-            return
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
         self.name_now(None, list(made))
-        with _TURN:
-            _TURN.wait_for(lambda: not self._busy)
-        made.sort(key=lambda image: self._orders[id(image)])
-        lines = [line for image in made if (line := self._named[id(image)])]
+        with self._turn:
+            self._turn.wait_for(lambda: not self._busy)
+        ended = made[:]  # what a worker that nobody waits for stores from here on comes behind them
+        made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), _LAST))
+        lines = [line for image in made if (line := self._named.get(id(image)))]
         try:
-            if lines:
-                add_to_manifest(self.folder, self.store.folder / ".lock", self._run, lines)
+            path = add_to_manifest(self.folder, self.store.folder / ".lock", self._run, lines) if lines else None
         except OSError as error:
             self.problems.append(f"the manifest in {self.folder} cannot be written: {error.strerror or error}")
+        else:
+            if path is not None and path.name != NAME:
+                why = f"{self.folder / NAME} is no manifest of pictures that can be written, or is locked"
+                self.problems.append(f"{why}: it is left as it is, and the pictures of this run are in {path.name}")
 
     def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
         self._orders[id(image)] = maker.order if maker is not None else _LAST
@@ -182,14 +188,28 @@ class Pictures:
             image.take_name(before)
             return
         now = _now()
-        digest = None
-        try:
-            stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
-            digest = name_file(self.folder, stem, image, self._packet(maker, image, origin, now))
-        except OSError as error:
-            self.problems.append(f"{image.path} stays without another name: {error.strerror or error}")
+        stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
+        digest = self._file(stem, image, self._packet(maker, image, origin, now))
         self._files[image.sha256] = image.path
         self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, digest, now))
+
+    def _file(self, stem: str, image: Image, xmp: bytes | None) -> str | None:
+        """Gives a picture its file, and tells what keeps it from that; gives the SHA-256 of that file.
+
+        A disk that has no room for a copy with metadata may have room for a link, which people find as well.
+        """
+        for metadata in dict.fromkeys((xmp, None)):
+            try:
+                digest = name_file(self.folder, stem, image, metadata)
+            except OSError as error:
+                why = error.strerror or str(error)
+            else:
+                if metadata is not xmp:
+                    self.problems.append(f"{image.path} says nothing of how it was made: {why}")
+                return digest
+        missing = f"there is no file `{stem}-…` in {self.folder} of a picture, as it takes none: {why}"
+        self.problems.append(f"{missing}. The picture is whole, and called by its SHA-256: {image.path}")
+        return None
 
     def _packet(self, maker: Maker | None, image: Image, origin: Origin, now: str) -> bytes | None:
         """The metadata of a picture that a model made; None for others, whose origin nobody knows."""
@@ -236,6 +256,19 @@ class Pictures:
             "made": now,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+async def _to_its_end(work: asyncio.Future[None]) -> None:
+    """Waits for something that a cancellation does not stop, and passes the cancellation on then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    work.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 _LAST = ((float("inf"),),)

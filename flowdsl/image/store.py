@@ -7,7 +7,6 @@ computed from the file each time it is read. An `ImageStore` names files by the 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
-from flowdsl.image.part_file import PART, is_abandoned, open_part
+from flowdsl.image.part_file import open_part, sweep
 
 _KEYS = (
     "url",
@@ -160,8 +159,8 @@ class Image(Mapping[str, Any]):
 class ImageStore:
     """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
 
-    A file appears under its name complete or not at all. Part files that a killed process left are removed when the
-    folder is next opened; those of a living process are not.
+    A file appears under its name complete or not at all. Part files that a killed process left are removed when another
+    process opens the folder, or this one some minutes later; those of a living process are not.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -193,7 +192,7 @@ class ImageStore:
         elif not self._prepared:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._sweep()
+                sweep(self.folder)
                 ImageWriter(self.folder).abort()
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
@@ -225,16 +224,6 @@ class ImageStore:
         self.made.append(image)
         if self._whole is not None:
             self._whole._take(image)
-
-    def _sweep(self) -> None:
-        for part in self.folder.glob(f".*{PART}"):
-            with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
-                descriptor = os.open(part, os.O_RDWR)
-                try:
-                    if is_abandoned(descriptor):
-                        part.unlink()  # under the lock: a writer that has just made this file sees that it is gone
-                finally:
-                    os.close(descriptor)
 
 
 class ImageWriter:
@@ -300,7 +289,7 @@ class ImageWriter:
         try:
             if os.name == "nt":
                 self._close()  # Windows renames no file that is open
-            if not self._is_stored(path):
+            if not self._is_stored(path, digest):
                 self._part.replace(path)
             self._close()  # and with it the lock, when there is no part file any more that a sweep could take
         except OSError as error:
@@ -335,15 +324,21 @@ class ImageWriter:
         self._close()
         return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
 
-    def _is_stored(self, path: Path) -> bool:
-        """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
+    def _is_stored(self, path: Path, digest: str) -> bool:
+        """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links.
+
+        They are read for that: a crash or a bad disk can leave a file of that name and size with other bytes in it.
+        """
         try:
-            stored = path.stat().st_size == self.size
-        except FileNotFoundError:
+            if path.stat().st_size != self.size:
+                return False
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    return False
+        except OSError:
             return False
-        if stored:
-            self._part.unlink()
-        return stored
+        self._part.unlink()
+        return True
 
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time."""

@@ -127,8 +127,9 @@ class StepContext(Protocol):
         """
         ...
 
-    def partial_image(self, index: int, image: Image) -> None:
-        """Emit that an unfinished picture came, with its number from 0: stored with `commit(partial=True)`."""
+    def partial_image(self, request: int, index: int, image: Image) -> None:
+        """Emit that an unfinished picture of a request came, with its number from 0: stored with
+        `commit(partial=True)`."""
         ...
 
     def request_started(

@@ -64,7 +64,7 @@ class Ground:
     def reserve(self, most_usd: float | None) -> Reservation:
         return RunBudget().reserve(most_usd)
 
-    def partial_image(self, index: int, image: Image) -> None:
+    def partial_image(self, request: int, index: int, image: Image) -> None:
         self.partials.append((index, image))
 
     def request_started(self, **said: Any) -> int:

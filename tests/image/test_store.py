@@ -75,6 +75,26 @@ def test_a_file_that_a_crash_cut_short_is_written_again(tmp_path: Path) -> None:
     assert store.add(content).read() == content
 
 
+def test_a_file_of_the_right_size_with_other_bytes_is_written_again(tmp_path: Path) -> None:
+    store, content = ImageStore(tmp_path), PICTURES["png"][0]
+    path = Path(store.add(content).path)
+    for damaged in (bytes(len(content)), content[:-1] + bytes([content[-1] ^ 1])):
+        path.write_bytes(damaged)
+        assert store.add(content).read() == content
+
+
+def test_a_large_folder_is_not_read_again_at_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(part_file.os, "scandir", lambda folder: scanned.append(folder) or scandir(folder))
+    for _ in range(5):
+        ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert scanned == [tmp_path]
+    monkeypatch.setattr(part_file, "_SWEPT_FOR_S", 0.0)
+    ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert len(scanned) == 2
+
+
 def test_an_aborted_writer_leaves_nothing(tmp_path: Path) -> None:
     writer = ImageStore(tmp_path).writer()
     writer.write(PICTURES["png"][0])

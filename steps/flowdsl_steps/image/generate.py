@@ -61,9 +61,16 @@ async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, ma
         response_bytes=ctx.limits.response_bytes,
     )
     connection = await _connection(ctx.service, ctx)
-    sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))
+
+    peers: set[str] = set()
+
+    def sender(number: int) -> Sender:
+        """What sends the request of this number of the invocation."""
+        on_partial = _on_partial(ctx, number)
+        return Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), on_partial, peers)
+
     sends = 1 + max_retries if policy.resend_unknown else 1
-    return await _Generation(ctx, vendor, endpoint, requests, sender, sends).result()
+    return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends).result()
 
 
 def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
@@ -99,11 +106,11 @@ def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
     return note
 
 
-def _on_partial(ctx: StepContext) -> Callable[[Partial], None]:
+def _on_partial(ctx: StepContext, request: int) -> Callable[[Partial], None]:
     def tell(partial: Partial) -> None:
         ctx.progress(f"partial image {partial.number + 1}")
         if partial.image is not None:
-            ctx.partial_image(partial.number, partial.image)
+            ctx.partial_image(request, partial.number, partial.image)
 
     return tell
 
@@ -117,7 +124,8 @@ class _Generation:
         vendor: Vendor,
         endpoint: Endpoint,
         requests: Sequence[ImageRequest],
-        sender: Sender,
+        sender: Callable[[int], Sender],
+        peers: set[str],
         sends: int,
     ) -> None:
         self._ctx = ctx
@@ -125,12 +133,14 @@ class _Generation:
         self._endpoint = endpoint
         self._requests = requests
         self._sender = sender
+        self._peers = peers
         self._sends = sends
         self._bought: list[Image] = []
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        bought = [self._sender.purchase(request, self._ctx.service) for request in self._requests]
+        asking = self._sender(0)
+        bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought)]
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
@@ -224,8 +234,10 @@ class _Generation:
         began = perf_counter()
         try:
             if came is None:
-                described = self._sender.described(request)
-                came = await self._ctx.effect("image", described, lambda: self._performed(request), purchase=purchase)
+                described = self._sender(number).described(request)
+                came = await self._ctx.effect(
+                    "image", described, lambda: self._performed(request, number), purchase=purchase
+                )
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
@@ -289,10 +301,10 @@ class _Generation:
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
 
-    async def _performed(self, request: ImageRequest) -> dict[str, Any]:
+    async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
         try:
-            response = await self._sender.perform(request)
+            response = await self._sender(number).perform(request)
         except ServiceError as error:
             came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
             images, lost = await self._all_fetched(came)
@@ -329,7 +341,7 @@ class _Generation:
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
         # its requests really went there. What its name resolves to by now may be somebody else's.
         own = is_same_host(link.url, self._endpoint.host_name)
-        peers = frozenset(filterfalse(is_public, self._sender.peers if own else ()))
+        peers = frozenset(filterfalse(is_public, self._peers if own else ()))
         client = await self._ctx.resource(
             ("image-fetcher", peers), lambda: open_fetcher(peers=peers, open_transport=self._ctx.transport)
         )

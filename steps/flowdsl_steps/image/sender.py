@@ -121,7 +121,8 @@ class _Failed(Exception):
 class Sender:
     """Makes the requests of one step: the same endpoint and policy for all of them.
 
-    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream.
+    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream; the addresses that
+    responses came from are added to `peers`.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Sender:
         policy: RequestPolicy,
         on_retry: OnRetry,
         on_partial: Callable[[Partial], None],
+        peers: set[str],
     ) -> None:
         self._vendor = vendor
         self._connection = connection
@@ -141,8 +143,7 @@ class Sender:
         self._policy = policy
         self._on_retry = on_retry
         self._on_partial = on_partial
-        self.peers: set[str] = set()
-        """The addresses that responses came from."""
+        self._peers = peers
 
     def described(self, request: ImageRequest) -> dict[str, Any]:
         """Who is asked for what, as JSON can hold it, without a key."""
@@ -264,7 +265,7 @@ class Sender:
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if peer := response.extensions.get("peer"):
-                self.peers.add(peer)
+                self._peers.add(peer)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
             return await self._read(response, head, whole)
