@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import flow_source
-from flowdsl.cli.input_files import input_value, json_value, place_in
+from flowdsl.cli.input_files import input_value, json_value, of_a_value, place_in
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, UsageError
 from flowdsl.source import Source, Span
@@ -42,7 +42,7 @@ class GivenInputs:
         else:
             root, diagnostics = read(source)
             if root is None or has_errors(diagnostics):
-                raise FlowSyntaxError(diagnostics)
+                raise FlowSyntaxError(of_a_value(diagnostics))
             value = root.plain()
         if not isinstance(value, dict):
             message = f"inputs are a map from name to value, not {show(value)}"

@@ -117,8 +117,13 @@ def _yaml_value(source: Source) -> Any:
 
     root, diagnostics = read(source)
     if root is None or has_errors(diagnostics):
-        raise FlowSyntaxError(diagnostics)
+        raise FlowSyntaxError(of_a_value(diagnostics))
     return root.plain()
+
+
+def of_a_value(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """What is wrong with a file of inputs, without what a flow would have in its place."""
+    return [found._replace(hint=None) if found.code == "empty-file" else found for found in diagnostics]
 
 
 def place_in(source: Source, path: Sequence[str | int]) -> Span:

@@ -17,6 +17,7 @@ from flowdsl.cli.arguments import (
     add_stdin_filename,
     check_stdin_filename,
     count,
+    file_name,
     flag,
     one_of,
     pair,
@@ -70,7 +71,7 @@ def perform(options: Namespace, source: Source) -> int:
     """Runs the flow of a source as the options say; gives the exit code."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
     given = GivenInputs()
-    if options.inputs:
+    if options.inputs is not None:
         given.take_file(options.inputs)
     names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
@@ -204,7 +205,7 @@ def parser() -> Parser:
         help="an input; may be repeated, the last one counts; @FILE stands for what a file holds (.json, .yaml, .csv, "
         "else a text), @- for stdin, @@ for an @ at the beginning",
     )
-    parser.add_argument("--inputs", metavar="FILE", help="a YAML or JSON file of inputs")
+    parser.add_argument("--inputs", type=file_name, metavar="FILE", help="a YAML or JSON file of inputs")
     add_options(parser)
     return parser
 
@@ -229,6 +230,7 @@ def add_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--out",
+        type=file_name,
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
     )
