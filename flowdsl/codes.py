@@ -89,7 +89,12 @@ FINDINGS = (
     Code("unknown-filter", "error", "A template uses a filter that does not exist."),
     Code("unknown-test", "error", "A template uses a test that does not exist."),
     Code("undefined-variable", "error", "A template reads a name that nothing sets.", also=("warning",)),
-    Code("undefined-input", "error", "A template reads, or the caller gives, an input that is not declared."),
+    Code(
+        "undefined-input",
+        "error",
+        "A template reads, or the caller gives, an input that is not declared.",
+        also=("warning",),
+    ),
     Code("lost-spelling", "warning", "A number is printed whose text in the file is another one, as of `1.10`."),
     Code("bare-name", "note", "A name of the FlowContext is written without `flowContext.`."),
     Code("single-braces", "warning", "A name stands in single braces, which is no template."),

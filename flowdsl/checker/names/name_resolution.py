@@ -337,10 +337,10 @@ class Names:
             return known
         if self.foreign:
             return ANY
-        if name not in use.reported and not quiet:
+        if name not in use.reported and (not quiet or self.document.inputs):
             from flowdsl.checker.names.undefined import undefined_input
 
-            undefined_input(self, name, use, start, end)
+            undefined_input(self, name, use, start, end, quiet)
         use.reported.add(name)
         return ANY
 
