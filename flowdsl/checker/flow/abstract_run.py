@@ -286,10 +286,20 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
                 run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
             type = run.names.option(value, state)
+            keep_spelling(run, key, value)
             converts = source is None and flow.convert in step.keys
             run.write(state, name, _converted(type) if converts else type, key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
             run.option(step, name, value, state)
+
+
+def keep_spelling(run: AbstractRun, holds: Node, value: Node) -> None:
+    """Takes note of a number that prints otherwise than it is written; `holds` says which key it is in."""
+    number = value.value
+    if number.__class__ is float or (
+        number.__class__ is int and str(number) != value.source.text[value.start : value.end]
+    ):
+        run.names.keep_spelling(holds, value)
 
 
 def _converted(type: Type) -> Type:

@@ -150,12 +150,15 @@ def check_items(walk: Walk, node: Node, type: Type) -> None:
 
 
 def check_shared(walk: Walk, names: Sequence[str], node: Node, type: Type) -> None:
-    """Reports a list that several names of one `{% set %}` get: each has all of it, and not an item."""
-    if _is(type, LIST):
+    """Reports a list that several names of one `{% set %}` get: each has all of it, and not an item. What may be
+    anything, and is read from somewhere, is most likely one."""
+    sure = _is(type, LIST)
+    if sure or (type.kinds & LIST and isinstance(node, (Member, Name))):
         text = walk.use.text[node.start : node.end]
         text = text if isinstance(node, (Member, Name)) else f"({text})"
         each = " and ".join(f"`{{% set {name} = {text}[{index}] %}}`" for index, name in enumerate(names[:2]))
-        message = f"{{}} is {describe(type)}, and each of the {len(names)} names gets all of it"
+        found = f"is {describe(type)}" if sure else "may be a list"
+        message = f"{{}} {found}, and each of the {len(names)} names gets all of it"
         _add(walk, node, message, hint=f"set each by itself: {each}", severity="warning")
 
 
