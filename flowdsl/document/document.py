@@ -201,15 +201,13 @@ class StepNode(_Frozen):
             node = self.key_nodes["outputs"]
             return [(port.name, node) for port in self.outputs]
         written = []
-        for index, port in enumerate(spec.outputs):
-            if port.optional:
-                continue
-            named = self.keys.get(spec.writes_to) if spec.writes_to and index == 0 else None
+        for port in spec.always_written:
+            name = spec.writes_to if port is spec.outputs[0] else None
+            named = self.keys.get(name) if name is not None else None
             if named is not None and isinstance(named.value, str):
                 written.append((named.value, named))
             else:
-                key = spec.keys[spec.writes_to].default if spec.writes_to and index == 0 else port.type
-                written.append((key, self.name_node))
+                written.append((spec.keys[name].default if name is not None else port.type, self.name_node))
         return written
 
     def _assigned(self, flow: Assign) -> list[tuple[str, Node]]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.step.problem import Change, Problem, show, use
+
+if TYPE_CHECKING:
+    import re
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -164,26 +168,30 @@ class Key(NamedTuple):
             return Problem(
                 "wrong-length", f"`{self.name}` has {_count(length, unit)}, and accepts at most {high}", key=self.name
             )
-        if self.pattern is not None:
-            import re
-
-            # `$` is the very end, as in JSON Schema; Python's would let a line break through.
-            ended = self.pattern.endswith("$") and not self.pattern.endswith("\\$")
-            if not re.search(f"{self.pattern[:-1]}\\Z" if ended else self.pattern, value):
-                hint: str | None = None
-                fixes: tuple[Change, ...] = ()
-                if self.pattern == IDENTIFIER:
-                    hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
-                    if name:
-                        hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
-                return Problem(
-                    "wrong-pattern",
-                    f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
-                    key=self.name,
-                    hint=hint,
-                    fixes=fixes,
-                )
+        if self.pattern is not None and not _compiled(self.pattern).search(value):
+            hint: str | None = None
+            fixes: tuple[Change, ...] = ()
+            if self.pattern == IDENTIFIER:
+                hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
+                if name:
+                    hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
+            return Problem(
+                "wrong-pattern",
+                f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
+                key=self.name,
+                hint=hint,
+                fixes=fixes,
+            )
         return None
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern whose `$` is the very end, as in JSON Schema; Python's would let a line break through."""
+    import re  # few steps have a key with a pattern
+
+    ended = pattern.endswith("$") and not pattern.endswith("\\$")
+    return re.compile(f"{pattern[:-1]}\\Z" if ended else pattern)
 
 
 IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"

@@ -166,6 +166,7 @@ class StepSpec:
         "_limits",
         "_required",
         "aliases",
+        "always_written",
         "as_written",
         "category",
         "defaults",
@@ -180,6 +181,7 @@ class StepSpec:
         "outputs",
         "provider",
         "qualname",
+        "read_plain",
         "resolved_late",
         "rules",
         "secrets",
@@ -240,6 +242,12 @@ class StepSpec:
         """The options whose texts are no templates: steps, bare expressions, texts that stay as they are."""
         self.names_files = tuple((key.name, key) for key in self.keys.values() if key.names_file)
         """The options that name files, with their keys."""
+        self.read_plain = frozenset(
+            key.name for key in self.keys.values() if (key.expression or key.reads) and key.type not in BLOCK_TYPES
+        )
+        """The options that are read from the FlowContext without a template."""
+        self.always_written = tuple(port for port in outputs if not port.optional)
+        """The outputs that the step has without being asked for them."""
         self.secrets = tuple(key.name for key in self.keys.values() if key.secret)
         """The options that are marked `Secrets`."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)

@@ -121,7 +121,7 @@ class AbstractRun:
             of_type, types = {port.type: port for port in ports}, {port.name: port.type for port in step.outputs}
             written = [(each, types[each[0]], of_type.get(types[each[0]])) for each in step.written_outputs()]
         else:
-            always = (port for port in ports if not port.optional)
+            always = step.spec.always_written
             written = [(each, port.type, port) for each, port in zip(step.written_outputs(), always, strict=True)]
         for (key, node), name, port in written:
             type = PORT_TYPES.get(name, ANY)
@@ -223,15 +223,16 @@ class AbstractRun:
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
-        if step.spec.resolved_late:
-            but = but.union(step.spec.resolved_late)
+        spec = step.spec
+        if spec.resolved_late:
+            but = but.union(spec.resolved_late)
         for name, node in step.keys.items():
-            if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
-                key = step.spec.keys.get(name)
-                if key is None or not (key.expression or key.reads) or name in but:
+            if node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value):
+                if name not in spec.read_plain:
                     continue
-            key = step.spec.keys.get(name)
-            if key is None or key.type not in BLOCK_TYPES:
+            elif name in spec.keys and spec.keys[name].type in BLOCK_TYPES:
+                continue
+            if name not in but:
                 self.option(step, name, node, state)
 
     def late_options(self, step: StepNode, state: State) -> None:
@@ -267,6 +268,10 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     """A step that sets keys, in document order, so that later ones see earlier ones; a source sets the named key."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
+    if own.keys().isdisjoint(step.keys):  # nothing but variables, as nearly always
+        for name, value in step.keys.items():
+            run.write(state, name, run.names.option(value, state), step.key_nodes.get(name, value))
+        return
     source = next((key for key in flow.sources if key in step.keys), None)
     named = step.named(flow.name)
     target = named[0] if named is not None else flow.target

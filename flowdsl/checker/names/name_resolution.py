@@ -241,6 +241,8 @@ class Names:
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have."""
+        if len(parts) == index:
+            return target
         from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
