@@ -231,6 +231,16 @@ def test_what_is_no_transport_is_a_mistake_of_the_host(tmp_path: Path) -> None:
     for given in wrong:
         with pytest.raises(UsageError, match="transport"):
             Environment(transport=given)
+
+
+def test_a_function_that_opens_no_transport_is_named_and_not_the_step(tmp_path: Path) -> None:
+    def broken(tls: object) -> Any:
+        raise OSError("no proxy today")
+
     client: Any = lambda tls: httpx.Client()  # noqa: E731
-    with pytest.raises((UsageError, flowdsl.RunError), match=r"Client, and no httpx\.AsyncBaseTransport"):
-        environment(tmp_path, client).run(REST % "https://api.invalid/")
+    for given, message in ((broken, "OSError: no proxy today"), (client, "a Client, and no httpx.AsyncBaseTransport")):
+        for flow in (REST % "https://api.invalid/", PICTURE):
+            with pytest.raises(flowdsl.ConfigError) as raised:
+                environment(tmp_path, given).run(flow)
+            assert (raised.value.code, raised.value.charge_possible) == ("transport-failed", False)
+            assert message in raised.value.message

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl.errors import UsageError
+from flowdsl.errors import ConfigError
 from flowdsl_steps.http.connect import Judge
 from flowdsl_steps.http.connection import Delivery, in_words
 
 if TYPE_CHECKING:
     from flowdsl import OpenTransport
 
+_OF_HOST = "the `transport` of the host application"
 _BEFORE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """What a transport raises before a byte of the request has left. After anything else it may have arrived."""
 
@@ -31,13 +32,18 @@ class HostTransport(httpx.AsyncBaseTransport):
     `judge` refuses addresses as far as this machine resolves the name: where the transport connects to is up to it.
 
     Raises:
-        UsageError: what the host gives is no transport.
+        ConfigError: the host opens none.
     """
 
     def __init__(self, open_transport: OpenTransport, tls: ssl.SSLContext | None, judge: Judge | None) -> None:
-        transport = open_transport(tls)
+        try:
+            transport = open_transport(tls)
+        except Exception as error:
+            reason = f"it failed: {type(error).__name__}: {error}"
+            raise ConfigError(f"{_OF_HOST} opens none: {reason}", code="transport-failed") from error
         if not isinstance(transport, httpx.AsyncBaseTransport):
-            raise UsageError(f"transport gives a {type(transport).__name__}, and no httpx.AsyncBaseTransport")
+            reason = f"it gives a {type(transport).__name__}, and no httpx.AsyncBaseTransport"
+            raise ConfigError(f"{_OF_HOST} opens none: {reason}", code="transport-failed")
         self._transport = transport
         self._judge = judge
 
