@@ -105,7 +105,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     target = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         return typing.get_type_hints(target)
-    except Exception:  # noqa: BLE001  names of the host that exist for type checkers alone, and whatever they may be
+    except (AttributeError, NameError, SyntaxError, TypeError):  # of names that exist for type checkers alone
         return {}
 
 

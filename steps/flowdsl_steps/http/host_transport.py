@@ -7,9 +7,10 @@ addresses are reached, whether anything was sent, and failures as errors of http
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 import httpx
@@ -37,13 +38,13 @@ class HostTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, open_transport: OpenTransport, tls: ssl.SSLContext | None, judge: Judge | None) -> None:
         try:
-            transport = open_transport(tls)
-        except Exception as error:
-            reason = f"it failed: {type(error).__name__}: {error}"
-            raise ConfigError(f"{_OF_HOST} opens none: {reason}", code="transport-failed") from error
+            with _foreign():
+                transport = open_transport(tls)
+        except httpx.HTTPError as error:
+            raise ConfigError(f"{_OF_HOST} cannot be opened: {error}", code="transport-failed") from error
         if not isinstance(transport, httpx.AsyncBaseTransport):
-            reason = f"it gives a {type(transport).__name__}, and no httpx.AsyncBaseTransport"
-            raise ConfigError(f"{_OF_HOST} opens none: {reason}", code="transport-failed")
+            given = type(transport).__name__
+            raise ConfigError(f"{_OF_HOST} is a {given}, and no httpx.AsyncBaseTransport", code="transport-failed")
         self._transport = transport
         self._judge = judge
 
@@ -62,14 +63,11 @@ class HostTransport(httpx.AsyncBaseTransport):
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         before, delivery.sent = delivery.sent, True  # a deadline may end it anywhere
         try:
-            response = await self._transport.handle_async_request(request)
+            with _foreign():
+                response = await self._transport.handle_async_request(request)
         except _BEFORE:
             delivery.sent = before
             raise
-        except httpx.HTTPError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise httpx.ReadError("the transport gives a response that cannot be read in an event loop")
         # Another one, as that of a MockTransport counts as read.
@@ -92,23 +90,25 @@ class _Body(httpx.AsyncByteStream):
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
+        with _foreign():
             async for piece in self._stream:
                 yield piece
-        except httpx.HTTPError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _failed(error: Exception) -> httpx.ReadError:
-    words = in_words(error)
-    return httpx.ReadError(
-        words if isinstance(error, OSError) else f"the transport failed: {type(error).__name__}: {words}"
-    )
+@contextlib.contextmanager
+def _foreign() -> Iterator[None]:
+    """The host's code: what it raises is an error of httpx."""
+    try:
+        yield
+    except httpx.HTTPError:
+        raise
+    except Exception as error:
+        words = in_words(error)
+        named = words if isinstance(error, OSError) else f"the transport failed: {type(error).__name__}: {words}"
+        raise httpx.ReadError(named) from error
 
 
 async def _judged(judge: Judge, url: httpx.URL) -> None:
