@@ -153,6 +153,7 @@ FAILURES = (
     Code("invalid-key", "error", "A key holds what no key has, such as quotes or a line break."),
     Code("key-not-sent", "error", "A key that no file names would go to a host that only a file names."),
     Code("invalid-certificate", "error", "The certificate, or key, of the service entry cannot be used."),
+    Code("transport-failed", "error", "The transport of the host application cannot be opened."),
     Code("secret-not-set", "error", "A secret that is read is not set."),
     Code("endpoint-changed", "note", "The endpoint of the service was corrected before the request."),
     Code("loop-held", "note", "A step of the host held the event loop, in which nothing else went on."),

@@ -17,7 +17,7 @@ COMMANDS = {
     "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
-    "explain": "Show the options of one step: their values, and where each comes from.",
+    "explain": "Show the options of one step and where each comes from, or what a code means.",
     "steps": "List the steps there are, or explain one.",
     "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",

@@ -66,7 +66,7 @@ class KeptLoops:
             KeyboardInterrupt: Ctrl-C was pressed.
         """
         loop = self._taken()
-        again = False
+        again = True
 
         async def main() -> T:
             try:
@@ -75,14 +75,12 @@ class KeptLoops:
                 await _cancel_left(loop)
 
         try:
-            result = _interruptible(loop, loop.create_task(main()))
-            again = True
-        except Exception:
-            again = True
+            return _interruptible(loop, loop.create_task(main()))
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            again = False  # nobody knows what is left in the loop
             raise
-        finally:  # after Ctrl-C nobody knows what is left in a loop
+        finally:
             self._give_back(loop, again=again)
-        return result
 
     def close(self) -> None:
         """Closes the loops in which nothing runs; a run that is under way ends, and its loop with it."""

@@ -184,7 +184,8 @@ class Evaluation:
             return self.default(node, record.arguments)
         target = self.sure(node.target, record.needs_value and not self.lenient)
         values, named = self.arguments(node.arguments, record.arguments)
-        self.called = self.called or record.of_host
+        if record.of_host:
+            self.called = True
         keeping = record.keeps_safe and marks_safe(self.text)
         function = self.runtime.wrap(record.keeping if keeping else record.function)
         result = function(target, *values, **named)

@@ -222,10 +222,21 @@ def test_settings_of_a_service_may_use_it() -> None:
     assert "filter" not in raised.value.message
 
 
-def test_a_host_object_does_not_see_undefined_and_may_take_null() -> None:
+def test_a_filter_never_sees_undefined_and_may_take_null() -> None:
     def shown(item: str | None) -> str:
         return repr(item)
 
+    for template in (
+        "{{ flowContext.x | slug | default('none') }}",
+        "{% if flowContext.x | slug %}{% else %}none{% endif %}",
+    ):
+        assert findings(template, env(slug=slug)) == []
+        assert value(template, env(slug=slug)) == "none"
+    assert env(slug=slug).run('undefined: lenient\nflow:\n- step: SET\n  a: "-{{ x | slug }}-"\n').outputs == {
+        "a": "--"
+    }
+    with pytest.raises(flowdsl.FlowCheckError, match="`x` is undefined"):
+        value("{{ x | slug }}", env(slug=slug))
     assert value("{{ shown_first | default(none) | shown }}", env(shown=shown)) == "None"
     assert value("{{ none | shown }}", env(shown=shown)) == "None"
 

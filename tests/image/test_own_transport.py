@@ -17,7 +17,9 @@ from image_pictures import drawn
 
 import flowdsl
 from flowdsl import Environment, Limits, OpenTransport, ServiceError, Storage, UsageError
+from flowdsl.testing import StubContext, run_step
 from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.io.rest import Rest
 
 PICTURE = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A boat\n  quality: low\n"
 REST = "- step: REST\n  url: %s\n"
@@ -231,6 +233,24 @@ def test_what_is_no_transport_is_a_mistake_of_the_host(tmp_path: Path) -> None:
     for given in wrong:
         with pytest.raises(UsageError, match="transport"):
             Environment(transport=given)
+
+
+def test_a_function_that_opens_no_transport_is_named_and_not_the_step(tmp_path: Path) -> None:
+    def broken(tls: object) -> Any:
+        raise OSError("no proxy today")
+
     client: Any = lambda tls: httpx.Client()  # noqa: E731
-    with pytest.raises((UsageError, flowdsl.RunError), match=r"Client, and no httpx\.AsyncBaseTransport"):
-        environment(tmp_path, client).run(REST % "https://api.invalid/")
+    for given, message in (
+        (broken, "cannot be opened: no proxy today"),
+        (client, "a Client, and no httpx.AsyncBaseTransport"),
+    ):
+        for flow in (REST % "https://api.invalid/", PICTURE):
+            with pytest.raises(flowdsl.ConfigError) as raised:
+                environment(tmp_path, given).run(flow)
+            assert (raised.value.code, raised.value.charge_possible) == ("transport-failed", False)
+            assert message in raised.value.message
+
+
+def test_a_step_alone_is_tested_with_a_transport(tmp_path: Path) -> None:
+    context = StubContext(transport=opened(lambda request: httpx.Response(200, text=f"asked {request.url.host}")))
+    assert run_step(Rest(url="https://api.invalid/"), context) == {"text": "asked api.invalid"}

@@ -183,7 +183,7 @@ def check_arguments(walk: Walk, node: Filtered, record: Filter, types: Sequence[
     at = [*range(1 + len(node.arguments.values)), *(places.index(name) if name in places else -1 for name, _ in named)]
     for part, type, place in zip(parts, types, at, strict=True):
         wanted = record.kinds[place] if 0 <= place < len(record.kinds) else ()
-        kinds = 0
+        kinds = 0 if place else UNDEFINED  # of which the result is undefined
         for word in wanted:
             kinds |= results.ANNOTATED[word]
         if wanted and not type.is_any and type.kinds & ALL and not type.kinds & kinds:

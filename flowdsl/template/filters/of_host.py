@@ -60,18 +60,21 @@ def _filter(name: str, function: Callable[..., Any]) -> Filter:
     if not callable(function):
         raise UsageError(f"filters[{name!r}] takes a function, not {type(function).__name__}")
     parameters, gives = _signature(name, function)
+    result = _GIVES.get(gives, "any")
     if parameters is None:
-        return Filter(name, _Checked(name, function, None, gives), None, _GIVES.get(gives, "any"), of_host=True)
+        return Filter(name, _Checked(name, function, {}, gives, True), None, result, needs_value=True, of_host=True)
     value, *more = parameters
-    takes = tuple(_kinds(each.annotation) for each in parameters)
+    kinds = tuple(_kinds(each.annotation) for each in parameters)
+    needs_value = value.annotation is inspect.Parameter.empty or bool(kinds[0] and "null" not in kinds[0])
+    takes = {each.name: wanted for each, wanted in zip(parameters, kinds, strict=True)}
     return Filter(
         name,
-        _Checked(name, function, {each.name: kinds for each, kinds in zip(parameters, takes, strict=True)}, gives),
+        _Checked(name, function, takes, gives, needs_value),
         tuple(each.name for each in more),
-        _GIVES.get(gives, "any"),
-        needs_value=value.annotation is inspect.Parameter.empty or bool(takes[0] and "null" not in takes[0]),
+        result,
+        needs_value=needs_value,
         of_host=True,
-        kinds=takes,
+        kinds=kinds,
         required=sum(each.default is inspect.Parameter.empty for each in more),
     )
 
@@ -102,7 +105,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     target = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         return typing.get_type_hints(target)
-    except Exception:  # noqa: BLE001  names of the host that exist for type checkers alone, and whatever they may be
+    except (AttributeError, NameError, SyntaxError, TypeError):  # of names that exist for type checkers alone
         return {}
 
 
@@ -120,13 +123,19 @@ class _Checked:
     """Calls the function of a host with what it is annotated to take, and sees that it gives what it says."""
 
     def __init__(
-        self, name: str, function: Callable[..., Any], takes: dict[str, tuple[str, ...]] | None, gives: tuple[str, ...]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        takes: dict[str, tuple[str, ...]],
+        gives: tuple[str, ...],
+        needs_value: bool,
     ) -> None:
         self._name = name
         self._function = function
-        self._takes = takes or {}
-        self._places = tuple(self._takes.values())
+        self._takes = takes
+        self._places = tuple(takes.values())
         self._gives = gives
+        self._needs_value = needs_value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Checked) and self._name == other._name and self._function is other._function
@@ -135,10 +144,12 @@ class _Checked:
         return hash((self._name, id(self._function)))
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        """What the function gives.
+        """What the function gives; undefined for undefined, which comes here only where it is harmless.
 
         Raises: TemplateError when it fails, is given what it does not take, or gives what it does not say.
         """
+        if args[0] is UNDEFINED and self._needs_value:
+            return UNDEFINED
         given = [self._taken(value, kinds) for value, kinds in zip(args, self._places, strict=False)]
         given += [None if value is UNDEFINED else value for value in args[len(given) :]]
         named = {name: self._taken(value, self._takes.get(name, ())) for name, value in named.items()}

@@ -7,20 +7,22 @@ addresses are reached, whether anything was sent, and failures as errors of http
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl.errors import UsageError
+from flowdsl.errors import ConfigError
 from flowdsl_steps.http.connect import Judge
 from flowdsl_steps.http.connection import Delivery, in_words
 
 if TYPE_CHECKING:
     from flowdsl import OpenTransport
 
+_OF_HOST = "the `transport` of the host application"
 _BEFORE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """What a transport raises before a byte of the request has left. After anything else it may have arrived."""
 
@@ -31,13 +33,18 @@ class HostTransport(httpx.AsyncBaseTransport):
     `judge` refuses addresses as far as this machine resolves the name: where the transport connects to is up to it.
 
     Raises:
-        UsageError: what the host gives is no transport.
+        ConfigError: the host opens none.
     """
 
     def __init__(self, open_transport: OpenTransport, tls: ssl.SSLContext | None, judge: Judge | None) -> None:
-        transport = open_transport(tls)
+        try:
+            with _foreign():
+                transport = open_transport(tls)
+        except httpx.HTTPError as error:
+            raise ConfigError(f"{_OF_HOST} cannot be opened: {error}", code="transport-failed") from error
         if not isinstance(transport, httpx.AsyncBaseTransport):
-            raise UsageError(f"transport gives a {type(transport).__name__}, and no httpx.AsyncBaseTransport")
+            given = type(transport).__name__
+            raise ConfigError(f"{_OF_HOST} is a {given}, and no httpx.AsyncBaseTransport", code="transport-failed")
         self._transport = transport
         self._judge = judge
 
@@ -56,14 +63,11 @@ class HostTransport(httpx.AsyncBaseTransport):
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         before, delivery.sent = delivery.sent, True  # a deadline may end it anywhere
         try:
-            response = await self._transport.handle_async_request(request)
+            with _foreign():
+                response = await self._transport.handle_async_request(request)
         except _BEFORE:
             delivery.sent = before
             raise
-        except httpx.HTTPError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise httpx.ReadError("the transport gives a response that cannot be read in an event loop")
         # Another one, as that of a MockTransport counts as read.
@@ -86,23 +90,25 @@ class _Body(httpx.AsyncByteStream):
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
+        with _foreign():
             async for piece in self._stream:
                 yield piece
-        except httpx.HTTPError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _failed(error: Exception) -> httpx.ReadError:
-    words = in_words(error)
-    return httpx.ReadError(
-        words if isinstance(error, OSError) else f"the transport failed: {type(error).__name__}: {words}"
-    )
+@contextlib.contextmanager
+def _foreign() -> Iterator[None]:
+    """The host's code: what it raises is an error of httpx."""
+    try:
+        yield
+    except httpx.HTTPError:
+        raise
+    except Exception as error:
+        words = in_words(error)
+        named = words if isinstance(error, OSError) else f"the transport failed: {type(error).__name__}: {words}"
+        raise httpx.ReadError(named) from error
 
 
 async def _judged(judge: Judge, url: httpx.URL) -> None:

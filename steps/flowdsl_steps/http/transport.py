@@ -211,8 +211,7 @@ async def open_client(
     Raises:
         ssl.SSLError: invalid PEM data.
         OSError: a PEM file that cannot be read.
-        ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read.
-        UsageError: what the host gives is no transport.
+        ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read, or the host opens no transport.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
     transport: httpx.AsyncBaseTransport
