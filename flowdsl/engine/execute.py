@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
-from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, too_late
+from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, free_causes, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
 from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
@@ -188,9 +188,12 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         step, where = run.interrupted or (None, Around())
         failure = too_late(run.limits.timeout_s, step)
         failed = around(failure, where).failed(failure.step, failure.path)
-        raise failure from error
-    except asyncio.CancelledError:
+        failure.__cause__ = error
+        free_causes(failure, run.secrets)
+        raise failure from failure.__cause__
+    except asyncio.CancelledError as cancelled:
         status = "cancelled"
+        free_causes(cancelled, run.secrets)
         if run.interrupted is not None:
             step, where = run.interrupted
             failed = where.failed(step.name, step.path)
@@ -258,6 +261,7 @@ async def _main(frame: Frame) -> None:
         return
     except ListenerFailed as failed:
         own = failed.error
+    free_causes(own, run.secrets)
     raise own  # out here its context is not the exception that carried it
 
 
