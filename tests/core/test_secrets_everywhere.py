@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import pickle
 import random
 import sys
 import threading
 import traceback
 from collections import ChainMap, OrderedDict, defaultdict, deque
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 
-from flowdsl import Environment, Host, Limits, Port, Progress, RunError, Step, StepContext, StepError, Written
+from flowdsl import Environment, Host, Limits, Port, Progress, RunError, Step, StepContext, StepError, Storage, Written
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.template.taint import SecretInteger, holds_secret, mark
@@ -265,3 +267,41 @@ def test_a_secret_in_what_failed_before_a_listener_did_stays_out_of_the_tracebac
 def test_a_marked_number_in_a_tuple_stays_marked() -> None:
     assert mark((7913, "ab")) == (7913, "ab")
     assert [type(item) for item in mark((7913, "ab"))] == [SecretInteger, SecretText]
+
+
+SHORT = """
+flow:
+  - step: FOR
+    var: item
+    items: "{{ [secret('KEY') | upper | truncate(4, true, ''), secret('PIN') | int, {'name': secret('PIN')}] }}"
+    do:
+      - step: DRAW
+        id: pic
+"""
+
+
+class Draw(Step, name="DRAW"):
+    """Make a picture."""
+
+    def run(self, ctx: StepContext) -> None:
+        ctx.store.add(b"GIF89a\1\0\1\0" + b"\0" * 20 + ctx.path.encode() + str(len(ctx.store.made)).encode())
+
+
+def test_a_short_secret_that_is_an_item_names_neither_progress_nor_files(tmp_path: Path) -> None:
+    events = Recorder()
+    secrets = {"KEY": "qrstuvwx12345", "PIN": "7913"}
+    storage = Storage(images=tmp_path / "images", output=tmp_path)
+    Environment(settings=None, steps=[Draw], environ=secrets, storage=storage).run(SHORT, on_event=events)
+    progress = [event for event in events.events if isinstance(event, Progress)]
+    assert [event.text for event in progress if event.item is not None] == ["***"] * 3
+    names = [path.name for path in (tmp_path / "images").iterdir()]
+    assert len([name for name in names if name.startswith("pic")]) >= 1
+    shown = f"{names} {(tmp_path / 'images' / 'manifest.json').read_text()} {events.events}"
+    assert "QRST" not in shown.upper() and "7913" not in json.dumps(names)
+
+
+def test_an_item_of_thousands_of_digits_has_a_name() -> None:
+    flow = "inputs: {x: {}}\nflow:\n  - step: FOR\n    var: i\n    items: '{{ inputs.x }}'\n    do: []\n"
+    events = Recorder()
+    environment().run(flow, {"x": [10**5000]}, on_event=events)
+    assert "Infinity" in [event.text for event in events.events if isinstance(event, Progress)]
