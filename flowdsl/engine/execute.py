@@ -12,7 +12,7 @@ from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import ListenerFailed, check_output_folder, completed, free_causes, too_late
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
-from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
+from flowdsl.engine.log import listens, log_begin, log_failure, logging_events
 from flowdsl.engine.paid import Paid
 from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
@@ -83,20 +83,20 @@ async def run_program(
         resources=resources,
         as_of=as_of,
         output=storage.output,
-        emit=logging_events(emit, tags) if logged else emit,
+        emit=logging_events(emit, tags, secrets) if logged else emit,
         heard=emit is not None,
         effects=effects,
         tags=tags,
     )
     if logged:
-        LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
+        log_begin(run.id, tags, secrets)
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
-        log_failure(run.id, error, tags, charge_possible=error.charge_possible)
+        log_failure(run.id, error, tags, secrets, charge_possible=error.charge_possible)
         raise
 
 

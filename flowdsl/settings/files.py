@@ -208,7 +208,13 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
         raise UsageError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from error
-    return content.get("tool", {}).get("flowdsl") if mark else content
+    if not mark:
+        return content
+    tool = content.get("tool")
+    found = tool.get("flowdsl") if isinstance(tool, dict) else None
+    if found is not None and not isinstance(found, dict):
+        raise UsageError(f"{path}: tool.flowdsl must be a table")
+    return found
 
 
 def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
