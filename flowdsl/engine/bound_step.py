@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from flowdsl.engine.context_size import SIZED, SMALL
+from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
 from flowdsl.engine.flow_step import FlowStep
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.in_thread import in_thread
@@ -142,7 +142,7 @@ class BoundStep:
             return None
         known = frame.names if names is None else {**frame.names, **names}
         value = self.read_text(key, resolve(frame.context, known))
-        if value.__class__ in SIZED and len(value) > SMALL:
+        if value.__class__ in SIZED and (len(value) > UNCOUNTED or value.__class__ in HOLDING):
             frame.run.size.grow(value)
         constraints = self.spec.keys[key]  # those of an expression speak of its text, not of its value
         problem = None if value is None or constraints.expression else constraints.problem(value)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowdsl.engine.context_size import SIZED, SMALL
+from flowdsl.engine.context_size import SIZED, UNCOUNTED
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
@@ -196,7 +196,7 @@ class RunningStep:
         """Sets a FlowContext key while the step runs."""
         frame = self._frame
         frame.context[key] = value
-        if value.__class__ in SIZED and len(value) > SMALL:  # as `Frame.put`: loops write twice an iteration
+        if value.__class__ in SIZED and len(value) > UNCOUNTED:  # as `Frame.put`: loops write twice an iteration
             frame.run.size.grow(value)
 
     def holding(self, values: Any) -> AbstractContextManager[None]:

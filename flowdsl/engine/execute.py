@@ -15,11 +15,12 @@ from flowdsl.engine.failures import (
     completed,
     crashed,
     ending_the_run,
+    free_causes,
     too_late,
 )
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
-from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
+from flowdsl.engine.log import listens, log_begin, log_failure, logging_events
 from flowdsl.engine.paid import Paid
 from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
@@ -78,7 +79,7 @@ async def run_program(
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
     logged = listens(logging.INFO)
-    listener = logging_events(emit, tags) if logged else emit
+    listener = logging_events(emit, tags, secrets) if logged else emit
     run = Run(
         program,
         id=id,
@@ -99,14 +100,14 @@ async def run_program(
         tags=tags,
     )
     if logged:
-        LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
+        log_begin(run.id, tags, secrets)
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
-        log_failure(run.id, error, tags, charge_possible=error.charge_possible)
+        log_failure(run.id, error, tags, secrets, charge_possible=error.charge_possible)
         raise
 
 
@@ -201,9 +202,12 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         step, where = run.interrupted or (None, Around())
         failure = too_late(run.limits.timeout_s, step)
         failed = around(failure, where).failed(failure.step, failure.path)
-        raise failure from error
-    except asyncio.CancelledError:
+        failure.__cause__ = error
+        free_causes(failure, run.secrets)
+        raise failure from failure.__cause__
+    except asyncio.CancelledError as cancelled:
         status = "cancelled"
+        free_causes(cancelled, run.secrets)
         if run.interrupted is not None:
             step, where = run.interrupted
             failed = where.failed(step.name, step.path)
@@ -285,6 +289,7 @@ async def _main(frame: Frame) -> None:
         return
     except ListenerFailed as failed:
         own = failed.error
+    free_causes(own, run.secrets)
     raise own  # out here its context is not the exception that carried it
 
 

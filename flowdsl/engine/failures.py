@@ -89,15 +89,33 @@ def completed(
         if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
-    if any(secrets.hide(str(cause)) != str(cause) for cause in _causes(error)):
-        error.__cause__ = None
+    free_causes(error, secrets)
+
+
+def free_causes(error: BaseException, secrets: Secrets) -> None:
+    """Takes from an error what it came of, which a traceback shows too, when anything of that shows a secret."""
+    if any(secrets.hide(text) != text for cause in _causes(error) for text in _texts(cause)):
+        error.__cause__ = error.__context__ = None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The causes of an error, each once: the code of a step can chain errors in a circle."""
+    """What a traceback shows below an error, each once: the code of a step can chain errors in a circle."""
     seen = {id(error)}
-    cause = error.__cause__
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__
+    waiting = _beneath(error)
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += _beneath(cause)
+
+
+def _beneath(error: BaseException) -> list[BaseException]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [*members] if cause is None else [cause, *members]
+
+
+def _texts(error: BaseException) -> list[str]:
+    """What a traceback says of one error: its text, and the notes that were added to it."""
+    return [str(error), *map(str, getattr(error, "__notes__", ()))]

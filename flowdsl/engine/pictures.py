@@ -16,11 +16,13 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowdsl.engine.item_text import named_by
 from flowdsl.image.manifest import NAME, add_to_manifest
 from flowdsl.image.metadata import packet
 from flowdsl.image.named_file import name_file, stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
 from flowdsl.image.store import Image, ImageStore
+from flowdsl.template import to_text
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, StepNode
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 ORIGINALS = ".originals"
 """The folder of the bytes as they came, inside the folder of the pictures."""
 _DEFAULT = "basic"
-_ITEM_NAMES = ("name", "title", "sku", "id")
-"""What an item of a loop that is a map is called by."""
 _SMALL = 64 * 1024
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
@@ -305,9 +305,8 @@ def _flow_name(document: Document) -> str:
 
 def _called(item: Any) -> str:
     """What an item of a loop is called: its text, or that of one of its keys."""
-    if isinstance(item, Mapping):
-        item = next((item[name] for name in _ITEM_NAMES if isinstance(item.get(name), (str, int))), None)
-    return str(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
+    item = named_by(item)
+    return to_text(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
 
 
 def _own_key(step: StepNode) -> str:

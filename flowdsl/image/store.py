@@ -281,12 +281,12 @@ class ImageWriter:
             StepError: the bytes are not an image we know, or the disk does not take them.
         """
         mime = media_type(self._head)
-        if mime is None:
-            raise self._refused()
-        size = image_size(mime, self._head) or image_size(mime, self._longer_head())
         digest = self._hash.hexdigest()
-        path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
         try:
+            if mime is None:
+                raise self._refused()
+            size = image_size(mime, self._head) or image_size(mime, self._longer_head())
+            path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
             if os.name == "nt":
                 self._close()  # Windows renames no file that is open
             if not self._is_stored(path, digest):
