@@ -208,9 +208,9 @@ class RequestFinished(_StepEvent):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlowFinished(_Event):
     """The run is over: `status` is `done`, `failed` or `cancelled`; `cost_usd` is None when nothing says what it
-    cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose picture a vendor may
-    have made, and billed, without the run having it, `reused` how many paid requests a repetition did not send again,
-    `failed` which step, in which iteration of which loops, failed or was interrupted.
+    cost. `images` is every picture that the run stored, `in_doubt` the number of requests whose work (a picture) a
+    service may have done, and billed, without the run having it, `reused` how many paid requests a repetition did not
+    send again, `failed` which step, in which iteration of which loops, failed or was interrupted.
     `tags` is what the host called the run.
     """
 

@@ -15,6 +15,7 @@ from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.events import (
     Emitted,
     Event,
+    Invocation,
     Note,
     PartialImage,
     Progress,
@@ -218,7 +219,8 @@ class RunningStep:
     async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
-        What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it.
+        What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it;
+        so does whatever else a service may have done, and billed, as its error says.
         """
         effects = self._frame.run.effects
         self._acted = True
@@ -231,11 +233,11 @@ class RunningStep:
             raise
         except ServiceError as error:
             if error.charge_possible:
-                self._frame.run.doubt(self._invocation)
+                self._frame.run.doubt(self._placed())
             raise
         except BaseException as error:
             if key == PAID:
-                self._frame.run.doubt(self._invocation)
+                self._frame.run.doubt(self._placed())
                 if isinstance(error, RunError):
                     error.charge_possible = True
             raise
@@ -246,6 +248,11 @@ class RunningStep:
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """A shared thing, opened once."""
         return await self._frame.run.resources.get(key, open)
+
+    def _placed(self) -> Invocation:
+        """The invocation of the step; one that only names the step in a run that nobody observes, which has none."""
+        own = self._invocation
+        return own if own.step else Invocation(id=own.id, step=self.step, path=self.path)
 
     def _effect(self, key: str, request: Any) -> Effect:
         run = self._frame.run

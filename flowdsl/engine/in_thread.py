@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.errors import UsageError
+from flowdsl.errors import StepError, UsageError
 
 if TYPE_CHECKING:
     from flowdsl.step.step import Step, StepContext, Written
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _ON_THE_LOOP = frozenset(
     {
         "progress",
+        "begin",
+        "paid_before",
         "note",
         "spend",
         "reserve",
@@ -32,7 +34,10 @@ _ON_THE_LOOP = frozenset(
 async def in_thread(step: Step, context: StepContext) -> Written:
     """What the plain `run` of a step returns, run in a thread of its own turn; a cancelled run does not wait for it."""
     seen: Any = _OverLoop(context, asyncio.get_running_loop())
-    written: Any = await asyncio.to_thread(step.run, seen)
+    try:
+        written: Any = await asyncio.to_thread(step.run, seen)
+    finally:
+        seen._is_over = True
     if hasattr(written, "__await__"):
         written.close()
         raise UsageError(
@@ -43,11 +48,13 @@ async def in_thread(step: Step, context: StepContext) -> Written:
 
 class _OverLoop:
     """The context of a step as a thread may use it: what changes the run, or calls the host, happens on the loop, so
-    that the host's listener stays in its thread."""
+    that the host's listener stays in its thread. A thread that goes on when nobody waits for it any more changes
+    nothing; it can still store a picture that it has paid for."""
 
     def __init__(self, context: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
+        self._is_over = False
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._context, name)
@@ -59,6 +66,9 @@ class _OverLoop:
 
             def act() -> None:
                 try:
+                    if self._is_over:
+                        name = self._context.step
+                        raise StepError(f"{name} goes on in its thread, but nobody waits for it any more")
                     done.set_result(method(*arguments, **named))
                 except BaseException as error:  # noqa: BLE001  it is raised in the thread
                     done.set_exception(error)

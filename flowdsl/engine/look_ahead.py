@@ -46,8 +46,9 @@ def _require(run: Run, step: StepNode) -> None:
         service = run.service(step)
         given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}
         run.program.step_class(step.spec.name).require(service, given)
-    for node in step.keys.values():
-        for text in _texts(node):
+    for name, node in step.keys.items():
+        key = step.spec.keys.get(name)
+        for text in () if key is not None and key.verbatim else _texts(node):
             for found in _ALONE.finditer(text):
                 run.secrets.secret(found[1] or found[2])
 
@@ -75,5 +76,5 @@ def _texts(node: Node) -> Iterator[str]:
     if node.kind != "scalar":
         for child in node.value if node.kind == "list" else node.value.values():
             yield from _texts(child)
-    elif isinstance(node.value, str) and "secret" in node.value:
+    elif isinstance(node.value, str) and "secret" in node.value and "{%" not in node.value and "{#" not in node.value:
         yield node.value

@@ -25,9 +25,14 @@ class Resources:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Closes them all. What fails at that goes to the event loop's exception handler: runs keep their results."""
         self._opened.clear()
         self._locks.clear()
-        await self._stack.aclose()
+        try:
+            await self._stack.aclose()
+        except Exception as error:  # noqa: BLE001  code of whoever opened it
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "a thing that steps share failed to close", "exception": error})
 
     async def get(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """The thing of that key, opened now if it is not open yet; when that fails, the next who asks tries again."""

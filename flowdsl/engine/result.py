@@ -19,11 +19,11 @@ class Result:
     `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
     `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
     known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
-    run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose picture a
-    vendor may have made, and billed, without the run having it. `reused` is how many paid requests a repetition did not
-    send again: their results were used. `notes` is code and text of what steps noted. `failed` says what failed of a
-    run that did: the step, the iteration and the values of the loop around it, and the loops around that one; None of
-    a run that is done. `tags` is what the host called the run.
+    run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose work (a
+    picture) a service may have done, and billed, without the run having it. `reused` is how many paid requests a
+    repetition did not send again: their results were used. `notes` is code and text of what steps noted. `failed` says
+    what failed of a run that did: the step, the iteration and the values of the loop around it, and the loops around
+    that one; None of a run that is done. `tags` is what the host called the run.
     """
 
     __slots__ = (
@@ -86,7 +86,8 @@ class Result:
         return values if self._hide is None else self._hide(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole result as JSON values, secrets hidden; schemas/result.schema.json describes it."""
+        """All but the FlowContext as JSON values, secrets hidden; schemas/result.schema.json describes it."""
+        hide = self._hide or (lambda value: value)
         facts = {
             "outputs": self.to_json(),
             "images": [image.to_json() for image in self.images],
@@ -97,14 +98,16 @@ class Result:
             ],
         }
         figures = {"steps": self.steps, "elapsed_s": round(self.elapsed_s, 6), "cost_usd": self.cost_usd}
-        hide = self._hide or (lambda value: value)
-        return {"v": VERSION, "run": self.run, "tags": hide(self.tags), **facts, **figures}
+        notes = [{"code": code, "text": text} for code, text in self.notes]
+        ended = {"reused": self.reused, "notes": notes, "failed": self.failed}
+        return {"v": VERSION, "run": self.run, "tags": hide(self.tags), **facts, **figures, **ended}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles everything but the secrets, which are hidden: a pickle leaves the process."""
         hide = self._hide or (lambda value: value)
         values = (hide(self.outputs), hide(self.context), self.cost_usd, self.elapsed_s, self.steps)
         named = {"run": self.run, "tags": hide(self.tags), "made": self.made, "in_doubt": self.in_doubt}
+        named |= {"reused": self.reused, "notes": self.notes, "failed": self.failed}  # in which no secret is
         return _restored, (values, named)
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Environment", "FlowText", "arun", "check", "load", "run"]
 def check(flow: FlowText, *, environment: Environment | None = None, declare: Iterable[str] = ()) -> list[Diagnostic]:
     """Every finding of a flow: errors, warnings and notes, in the order of the file.
 
-    Never raises for a mistake in it.
+    Never raises for a mistake in it; one in a settings file is a UsageError.
     """
     return (environment or Environment()).check(flow, declare=declare)
 

@@ -185,6 +185,7 @@ class Environment(Unchanging):
         Raises:
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
+            UsageError: a settings file has a mistake.
         """
         return [finding.hidden() for finding in self.examined(flow, declare).diagnostics]
 
@@ -193,7 +194,8 @@ class Environment(Unchanging):
 
         Raises:
             FlowCheckError: the flow has errors; `.diagnostics` holds them all.
-            UsageError: the file is a kit and `action` names none of its actions, or the file is a module.
+            UsageError: the file is a kit and `action` names none of its actions, or the file is a module; a settings
+                file has a mistake.
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """

@@ -179,9 +179,7 @@ class Flow:
         """
         import asyncio
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if asyncio._get_running_loop() is None:  # no exception, which would be the context of whatever the run raises
             return self.environment.run_in_own_loop(
                 self.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
             )

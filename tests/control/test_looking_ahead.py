@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
-from flowdsl import Environment, Host, Result, RunError, Storage
+from flowdsl import Environment, Host, Result, RunError, Step, StepContext, Storage, Verbatim
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A paper boat\n"
@@ -199,3 +200,36 @@ def test_a_folder_that_a_called_flow_cannot_write_is_found_first(
     with pytest.raises(RunError) as failed:
         run_in(tmp_path, str(tmp_path / "flow.yaml"), simulator)
     assert (failed.value.code, simulator.request_count) == ("output-unwritable", before)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if flowContext.imageList | length > 5 %}{{ secret('SECOND_KEY') }}{% endif %}",
+        "{# {{ secret('SECOND_KEY') }} #}",
+        "{% raw %}{{ secret('SECOND_KEY') }}{% endraw %}",
+    ],
+    ids=["in a branch", "in a comment", "raw"],
+)
+def test_a_secret_that_a_text_never_reads_does_not_keep_a_run_from_its_picture(text: str, simulator: Simulator) -> None:
+    before = simulator.request_count
+    environment(simulator).run(f'{PICTURE}- step: EMIT_EVENT\n  name: done\n  payload: "{text}"\n')
+    assert simulator.request_count == before + 1
+
+
+class Quote(Step, name="QUOTE"):
+    """Takes a text as it stands."""
+
+    text: Annotated[str, Verbatim()]
+    """The text."""
+
+    def run(self, ctx: StepContext) -> None:
+        """Does nothing with it."""
+
+
+def test_a_secret_in_a_text_that_is_no_template_does_not_keep_a_run_from_its_picture(simulator: Simulator) -> None:
+    service = {"endpoint": f"{simulator.url}/v1", "apiKey": simulator.key}
+    own = Environment(services={"OPENAI_IMAGE_GENERATION": service}, host=Host(secrets={}.get), steps=[Quote])
+    before = simulator.request_count
+    own.run(f"{PICTURE}- step: QUOTE\n  text: \"{{{{ secret('SECOND_KEY') }}}}\"\n")
+    assert simulator.request_count == before + 1

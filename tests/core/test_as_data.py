@@ -36,6 +36,7 @@ def test_a_result_as_a_dict_is_whole(tmp_path: Path) -> None:
     valid(found, "result")
     assert list(found) == [
         *("v", "run", "tags", "outputs", "images", "made", "in_doubt", "steps", "elapsed_s", "cost_usd"),
+        *("reused", "notes", "failed"),
     ]  # fmt: skip
     assert (found["run"], found["steps"], found["cost_usd"]) == (result.run, 1, result.cost_usd)
     assert found["images"] == found["made"] == found["outputs"]["imageList"]
@@ -68,6 +69,61 @@ def test_a_result_can_be_pickled(tmp_path: Path) -> None:
     assert again.to_dict() == result.to_dict()
     assert again.images == result.images
     assert again.context == result.context
+
+
+NOTED = """
+- step: FOR
+  items: [1, 2]
+  var: item
+  do:
+    - {step: TRY, try: [{step: RAISE, message: dropped}]}
+    - {step: SET, key: "{{ secret('KEY') }}"}
+    - {step: IF, condition: "{{ flowContext.item == 2 }}", then: [{step: RAISE, message: "{{ flowContext.key }}"}]}
+"""
+
+
+def test_what_failed_what_was_noted_and_what_was_reused_is_not_lost_in_a_pickle_or_a_dict() -> None:
+    host = flowdsl.Host(secrets={"KEY": "harbour-key-0123456789"}.get)
+    with pytest.raises(flowdsl.StepError) as raised:
+        flowdsl.Environment(host=host).run(NOTED)
+    result = raised.value.result
+    result.reused = 3
+    again, found = pickle.loads(pickle.dumps(result)), result.to_dict()
+    valid(found, "result")
+    assert (again.reused, again.notes, again.failed) == (3, result.notes, result.failed)
+    assert (found["reused"], found["failed"]["iteration"]) == (3, 1)
+    assert found["notes"] == [{"code": "dropped-error", "text": "TRY dropped an error of RAISE: dropped"}] * 2
+    assert "harbour-key" not in str(pickle.dumps(result)) + json.dumps(found)
+
+
+def test_the_schema_of_a_result_names_every_key_of_an_image_and_no_other(tmp_path: Path) -> None:
+    from flowdsl.image.store import _JSON_KEYS
+
+    schema = json.loads((SCHEMAS / "result.schema.json").read_text(encoding="utf-8"))
+    assert set(schema["properties"]["made"]["items"]["properties"]) == set(_JSON_KEYS)
+
+
+def test_a_note_of_the_run_itself_is_what_the_schema_of_events_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("flowdsl.engine.pictures.name_file", refused)
+    events: list[Any] = []
+    with Simulator() as simulator:
+        environment(simulator, tmp_path).run(PICTURE, on_event=events.append)
+    notes = [event.to_dict() for event in events if isinstance(event, flowdsl.Note)]
+    assert "picture-unnamed" in [note["code"] for note in notes]
+    for note in notes:
+        valid(note, "events")
+
+
+def test_a_request_in_doubt_names_its_step_in_a_run_that_nobody_listens_to(tmp_path: Path) -> None:
+    with Simulator(faults=["server_error:*"]) as simulator, pytest.raises(flowdsl.ServiceError) as raised:
+        environment(simulator, tmp_path).run(f"- {{step: SET, a: 1}}\n{PICTURE}")
+    (doubt,) = raised.value.result.to_dict()["in_doubt"]
+    assert (doubt["step"], doubt["path"]) == ("OPENAI_IMAGE_GENERATION", "flow[1]")
 
 
 def test_a_pickle_holds_no_secret() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, FlowFinished, Host, Limits, Note, StepStarted
+from flowdsl.testing import run_step
 
 
 class Paying(flowdsl.Step, name="PAYING"):
@@ -66,3 +67,20 @@ def test_a_label_that_fails_in_a_host_function_is_a_note_and_the_run_goes_on() -
     assert result.notes == (("label-failed", text),)
     assert [event.label for event in events if isinstance(event, StepStarted)] == [None, None]
     assert result.outputs["b"] == 1
+
+
+def test_the_error_of_a_run_has_no_other_error_in_its_traceback() -> None:
+    with pytest.raises(flowdsl.StepError) as raised:
+        flowdsl.run("- {step: RAISE, message: no}\n")
+    assert raised.value.__context__ is None
+
+    class Refuse(flowdsl.Step, name="REFUSE"):
+        """Fails."""
+
+        def run(self, ctx: flowdsl.StepContext) -> None:
+            """Fails."""
+            raise flowdsl.StepError("no")
+
+    with pytest.raises(flowdsl.StepError) as alone:
+        run_step(Refuse())
+    assert alone.value.__context__ is None

@@ -114,6 +114,55 @@ def test_a_deadline_does_not_wait_for_a_blocking_step() -> None:
     assert asyncio.run(late()) < 0.25
 
 
+class LateWriter(flowdsl.Step, name="LATE_WRITER", blocking=True):
+    """Goes on after the deadline."""
+
+    def run(self, ctx: flowdsl.StepContext) -> None:
+        """Tries to change the run when it is over."""
+        for change in (ctx.progress, lambda text: ctx.write("late", text), lambda text: ctx.spend(1.0)):
+            time.sleep(0.05)
+            try:
+                change("x")
+            except flowdsl.StepError as error:
+                REFUSED.append(error.message)
+
+
+REFUSED: list[str] = []
+
+
+def test_a_blocking_step_changes_nothing_after_the_end_of_its_run() -> None:
+    environment = flowdsl.Environment(steps=[LateWriter], limits=flowdsl.Limits(timeout_s=0.02))
+    names: list[str] = []
+
+    async def late() -> flowdsl.Result:
+        with pytest.raises(flowdsl.LimitExceeded) as raised:
+            await environment.arun("- step: LATE_WRITER\n", on_event=lambda event: names.append(type(event).__name__))
+        async with asyncio.timeout(5):
+            while len(REFUSED) < 3:  # noqa: ASYNC110  the step is in another thread
+                await asyncio.sleep(0.01)
+        return raised.value.result
+
+    result = asyncio.run(late())
+    assert (names[-1], result.context, result.cost_usd) == ("FlowFinished", {}, 0.0)
+    assert REFUSED == ["LATE_WRITER goes on in its thread, but nobody waits for it any more"] * 3
+
+
+class Repeater(flowdsl.Step, name="REPEATER", blocking=True):
+    """Emits the begin of an iteration."""
+
+    def run(self, ctx: flowdsl.StepContext) -> None:
+        """Begins."""
+        ctx.begin(0, "a", 0, 1)
+
+
+def test_an_iteration_that_a_blocking_step_begins_is_heard_in_the_thread_of_the_run() -> None:
+    seen = []
+    flowdsl.Environment(steps=[Repeater]).run(
+        "- step: REPEATER\n", on_event=lambda event: seen.append(threading.current_thread().name)
+    )
+    assert set(seen) == {threading.current_thread().name}
+
+
 def test_prepare_takes_the_first_run_off_the_loop() -> None:
     code = (
         "import asyncio, sys, flowdsl\n"

@@ -5,6 +5,7 @@ The ways are those of `test_ways_of_a_secret`, without the steps and objects tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from test_ways_of_a_secret import FILES, FORMS, KEY, PIN, SECRET, WAYS
 
-from flowdsl import Environment, Host, Storage
+from flowdsl import Environment, Host, RunError, Storage
 from flowdsl_steps.image.simulator import Simulator
 
 _OF_A_HOST = ("CARELESS", "host-", "marked-input")

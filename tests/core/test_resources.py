@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+import flowdsl
 from flowdsl.engine.resources import Resources
 
 
@@ -74,6 +76,55 @@ def test_a_waiter_that_is_cancelled_takes_nobody_with_it() -> None:
         assert [thing is door for thing in found] == [False, True, False, True]
         assert [type(found[0]), type(found[2])] == [asyncio.CancelledError] * 2
         assert door.log == ["opening", "opening", "closed"]
+
+    asyncio.run(main())
+
+
+class Opener(flowdsl.Step, name="OPENER", outputs=("text",)):
+    """Opens a thing whose closing fails, and one that is closed nevertheless."""
+
+    async def run(self, ctx: flowdsl.StepContext) -> flowdsl.Written:
+        """Opens both, and pays."""
+        await ctx.resource("door", _DOOR.open)
+        await ctx.resource("stuck", _stuck)
+        ctx.spend(0.25)
+        return {"text": "made"}
+
+
+@asynccontextmanager
+async def _stuck() -> AsyncIterator[None]:
+    yield
+    raise OSError("stuck")
+
+
+_DOOR = Door()
+
+
+def test_a_thing_whose_closing_fails_does_not_lose_the_result_of_a_finished_run() -> None:
+    said: list[Any] = []
+    environment = flowdsl.Environment(steps=[Opener])
+    flow = environment.load("- step: OPENER\n")
+
+    async def main() -> list[flowdsl.Result]:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["exception"]))
+        results = [await flow.arun()]
+        async with environment:
+            results.append(await flow.arun())
+        return results
+
+    results = asyncio.run(main())
+    assert [(result.outputs["text"], result.cost_usd) for result in results] == [("made", 0.25)] * 2
+    assert [str(error) for error in said] == ["stuck", "stuck"]
+    assert _DOOR.log == ["opening", "closed"] * 2
+
+
+def test_a_thing_whose_closing_fails_does_not_hide_the_error_of_a_run() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        with pytest.raises(ValueError, match=r"^no$"):
+            async with Resources() as resources:
+                await resources.get("stuck", _stuck)
+                raise ValueError("no")
 
     asyncio.run(main())
 

@@ -119,6 +119,19 @@ def test_a_listener_that_fails_after_a_request_keeps_the_picture_and_its_cost(tm
     assert len(finished.images) == 1 and finished.cost_usd and Path(finished.images[0]["path"]).exists()
 
 
+@pytest.mark.parametrize("kind", [flowdsl.Progress, RequestFinished])
+def test_a_listener_that_fails_after_a_purchase_does_not_lose_its_cost(kind: type, tmp_path: Path) -> None:
+    events: list[flowdsl.Event] = []
+    with Simulator() as simulator, pytest.raises(Refusal):
+        environment(simulator, tmp_path).run(PICTURE, on_event=refusing(events, kind))
+    (_, request), finished = requests_of(events), events[-1]
+    assert isinstance(request, RequestFinished) and isinstance(finished, flowdsl.FlowFinished)
+    assert (request.outcome, request.images, finished.in_doubt) == ("done", finished.images, 0)
+    assert finished.cost_usd and finished.cost_usd == request.cost_usd
+    (line,) = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["images"]
+    assert (line["model"], line["prompt"], line["cost_usd"]) == ("gpt-image-2", "A boat", finished.cost_usd)
+
+
 def test_what_a_listener_raises_inside_a_step_is_not_blamed_on_the_step(tmp_path: Path) -> None:
     events: list[flowdsl.Event] = []
     with Simulator() as simulator, pytest.raises(Refusal):

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from flowdsl.errors import SERVICE_FACTS, RunError
-from flowdsl.events import PLACE, VERSION, Event, FlowFinished
+from flowdsl.events import PLACE, VERSION, Event, FlowFinished, Note
 from flowdsl.reference.schema.step_schema import MARK
 
 _TYPES: dict[Any, dict[str, Any]] = {
@@ -51,10 +51,12 @@ def result_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             **{name: {"type": "string"} for name in ("path", "mime", "sha256", "url", "revised_prompt")},
-            **dict.fromkeys(("bytes", "width", "height", "url_expires_at"), _COUNT),
+            **dict.fromkeys(("width", "height"), _COUNT),
         },
         "required": ["path", "mime", "sha256"],
+        "additionalProperties": False,
     }
+    note = {"code": _TYPES[str], "text": _TYPES[str]}
     iteration = {"anyOf": [_COUNT, {"type": "null"}]}
     doubt = {"invocation": _COUNT, "step": _TYPES[str], "path": _TYPES[str], "iteration": iteration}
     properties: dict[str, Any] = {
@@ -65,13 +67,20 @@ def result_schema() -> dict[str, Any]:
         "images": {"description": "Every picture in the outputs.", "type": "array", "items": image},
         "made": {"description": "Every picture that the run stored.", "type": "array", "items": image},
         "in_doubt": {
-            "description": "Requests whose picture a vendor may have made, and billed, without the run having it.",
+            "description": "Requests whose work a service may have done, and billed, without the run having it.",
             "type": "array",
             "items": {"type": "object", "properties": doubt, "required": list(doubt), "additionalProperties": False},
         },
         "steps": _COUNT,
         "elapsed_s": {"type": "number", "minimum": 0},
         "cost_usd": {"type": ["number", "null"]},
+        "reused": {"description": "How many paid requests a repetition did not send again.", **_COUNT},
+        "notes": {
+            "description": "What steps noted.",
+            "type": "array",
+            "items": {"type": "object", "properties": note, "required": list(note), "additionalProperties": False},
+        },
+        "failed": {"description": "What failed of a run that did, and where.", "type": ["object", "null"]},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -88,12 +97,14 @@ def _kind(kind: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     properties: dict[str, Any] = {"v": {"const": VERSION}, "event": {"const": kind.__name__}, "run": _TYPES[str]}
     properties |= _invocation(root=kind is FlowFinished)
+    if kind is Note:  # the flow itself has some too: of pictures that cannot be named at its end
+        properties |= {"invocation": _COUNT, "parent": properties["iteration"]}
     properties |= {field.name: _type(hints[field.name]) for field in fields(kind) if field.name not in PLACE}
     return {
         "description": " ".join(kind.__doc__.split()),
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if kind is not Note or name not in ("step", "path")],
         "additionalProperties": False,
     }
 

@@ -136,6 +136,7 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._bought: list[Image] = []
+        self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
@@ -147,7 +148,7 @@ class _Generation:
         ended = await asyncio.gather(
             *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
         )
-        purchases = [each for each in ended if isinstance(each, Purchase)]
+        purchases = [each for request in self._requests for each in self._purchases if each.request is request]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
         for each in purchases:
@@ -226,17 +227,17 @@ class _Generation:
         return numbers
 
     async def _purchase(
-        self, request: ImageRequest, purchase: str, reserved: Sequence[Reservation], before: Any, number: int
+        self, request: ImageRequest, digest: str, reserved: Sequence[Reservation], before: Any, number: int
     ) -> Purchase:
-        """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
-        back where it was refused, and stays where its outcome is unknown."""
+        """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
+        reserved for it goes back where it was refused, and stays where its outcome is unknown."""
         came = before
         began = perf_counter()
         try:
             if came is None:
                 described = self._sender(number).described(request)
                 came = await self._ctx.effect(
-                    "image", described, lambda: self._performed(request, number), purchase=purchase
+                    "image", described, lambda: self._performed(request, number), purchase=digest
                 )
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
@@ -249,10 +250,11 @@ class _Generation:
             raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
-        self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         received = Received(images, **came["facts"])
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
         usd = self._cost(request, received)
+        purchase = Purchase(request, response, images, usd, again=before is not None)
+        self._purchases.append(purchase)
         if before is None and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
@@ -269,7 +271,8 @@ class _Generation:
                 cost_usd=cost,
                 images=images,
             )
-        return Purchase(request, response, images, usd, again=before is not None)
+        self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
+        return purchase
 
     def _ended_badly(self, number: int, elapsed_s: float, error: BaseException) -> None:
         """Tells the host of a request that failed or was broken off."""
