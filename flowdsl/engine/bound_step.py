@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
 
@@ -122,14 +123,14 @@ class BoundStep:
     async def finish(self, frame: Frame, running: FlowStep, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
         if self.loop is None:
-            return self.write(frame, running.marked(await result))
+            return await _ended(self.write(frame, running.marked(await result)))
         outer = frame.around
         frame.around = (*outer, self.loop)
         try:
             written = await result
         finally:
             frame.around = outer
-        return self.write(frame, running.marked(written))
+        return await _ended(self.write(frame, running.marked(written)))
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -201,11 +202,19 @@ class BoundStep:
                 return None
         return value
 
-    def write(self, frame: Frame, result: Written) -> Signal | None:
-        """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
+    def write(self, frame: Frame, result: Written) -> Awaitable[Signal | None] | Signal | None:
+        """Writes what the step returned to the FlowContext, or passes on the signal it returned; an awaitable when its
+        pictures have to be named first."""
         pictures = frame.run.pictures
-        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
-            pictures.name_now(maker, list(maker.store.made))
+        if pictures is not None and pictures.open and (naming := pictures.close(frame)) is not None:
+            return self._written_after(naming, frame, result)
+        return self._written(frame, result)
+
+    async def _written_after(self, naming: Awaitable[None], frame: Frame, result: Written) -> Signal | None:
+        await naming
+        return self._written(frame, result)
+
+    def _written(self, frame: Frame, result: Written) -> Signal | None:
         if isinstance(result, Signal):
             return result
         if result is None:
@@ -271,3 +280,7 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
     return StepError(
         f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
     )
+
+
+async def _ended(written: Awaitable[Signal | None] | Signal | None) -> Signal | None:
+    return await written if isinstance(written, CoroutineType) else cast("Signal | None", written)

@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.engine.item_text import named_by
-from flowdsl.image.manifest import NAME, add_to_manifest
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import name_file, stem_of
+from flowdsl.image.named_file import stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
+from flowdsl.image.shelf import Folder, Named, Shelf
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.template import to_text
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document, StepNode
     from flowdsl.engine.secrets import Secrets
     from flowdsl.events import Invocation
+    from flowdsl.host import PictureStore
 
-ORIGINALS = ".originals"
-"""The folder of the bytes as they came, inside the folder of the pictures."""
 _DEFAULT = "basic"
 _SMALL = 64 * 1024
 _NAMELESS = "image"
@@ -84,15 +83,15 @@ class Pictures:
 
     def __init__(
         self,
-        folder: str,
+        images: str | PictureStore,
         level: str | None,
         run: str,
         document: Document,
         secrets: Secrets,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        self._given = folder
-        self.store = ImageStore(f"{folder or '.'}/{ORIGINALS}")  # a run without pictures makes no path
+        self._shelf = Folder(images) if isinstance(images, str) else _kept(images)
+        self.store = self._shelf.store
         self.open: dict[int, Maker] = {}
         """The makers whose step still runs, by the id of its frame."""
         self.problems: list[str] = []
@@ -103,16 +102,11 @@ class Pictures:
         self._secrets = secrets
         self._makers: list[Maker] = []
         self._named: dict[int, dict[str, Any]] = {}
-        self._files: dict[str, str] = {}
+        self._files: dict[str, Image] = {}
         self._orders: dict[int, tuple[Any, ...]] = {}
         self._turn = threading.Condition(threading.Lock())
         """Held for a moment by whoever takes pictures to name."""
         self._busy = 0
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the pictures, absolute from its first use on."""
-        return Path(self._given).absolute()
 
     @cached_property
     def _flow(self) -> str:
@@ -137,10 +131,25 @@ class Pictures:
         """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
         if not images:
             maker.origin = origin
-        elif self._level == "none" or sum(image.bytes for image in images) < _SMALL:
+        elif self._is_quick(images):
             self.name_now(maker, images, origin)
         else:
             await asyncio.to_thread(self.name_now, maker, images, origin)
+
+    def _is_quick(self, images: Iterable[Image]) -> bool:
+        """Whether images are named so quickly that it need not be in a thread."""
+        return not self._shelf.is_slow and (self._level == "none" or sum(image.bytes for image in images) < _SMALL)
+
+    def close(self, frame: Place) -> Awaitable[None] | None:
+        """Names what the step of a frame has stored and not named, at its end; gives what is to be waited for."""
+        maker = self.open.pop(id(frame), None)
+        left = [] if maker is None else [image for image in maker.store.made if id(image) not in self._named]
+        if not left:
+            return None
+        if not self._is_quick(left):
+            return asyncio.to_thread(self.name_now, maker, left)
+        self.name_now(maker, left)
+        return None
 
     def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
         """The same in this thread. A picture that has a name keeps it."""
@@ -173,43 +182,42 @@ class Pictures:
         made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), _LAST))
         lines = [line for image in made if (line := self._named.get(id(image)))]
         try:
-            path = add_to_manifest(self.folder, self.store.folder / ".lock", self._run, lines) if lines else None
+            odd = self._shelf.list(self._run, lines) if lines else None
         except OSError as error:
-            self.problems.append(f"the manifest in {self.folder} cannot be written: {error.strerror or error}")
-        else:
-            if path is not None and path.name != NAME:
-                why = f"{self.folder / NAME} is no manifest of pictures that can be written, or is locked"
-                self.problems.append(f"{why}: it is left as it is, and the pictures of this run are in {path.name}")
+            odd = f"the manifest in {self._shelf.describe()} cannot be written: {error.strerror or error}"
+        if odd is not None:
+            self.problems.append(odd)
+        self._shelf.close()
 
     def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
         self._orders[id(image)] = maker.order if maker is not None else _LAST
         before = self._files.get(image.sha256)
         if before is not None and origin.model is None:  # bytes that a step has taken from a picture of this run
-            image.take_name(before)
+            image.take_name_of(before)
             return
         now = _now()
         stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
-        digest = self._file(stem, image, self._packet(maker, image, origin, now))
-        self._files[image.sha256] = image.path
-        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, digest, now))
+        named = self._file(stem, image, self._packet(maker, image, origin, now))
+        self._files[image.sha256] = image
+        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
 
-    def _file(self, stem: str, image: Image, xmp: bytes | None) -> str | None:
-        """Gives a picture its file, and tells what keeps it from that; gives the SHA-256 of that file.
+    def _file(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+        """Gives a picture its file, and tells what keeps it from that.
 
         A disk that has no room for a copy with metadata may have room for a link, which people find as well.
         """
         for metadata in dict.fromkeys((xmp, None)):
             try:
-                digest = name_file(self.folder, stem, image, metadata)
+                named = self._shelf.name(stem, image, metadata)
             except OSError as error:
                 why = error.strerror or str(error)
             else:
                 if metadata is not xmp:
                     self.problems.append(f"{image.path} says nothing of how it was made: {why}")
-                return digest
-        missing = f"there is no file `{stem}-…` in {self.folder} of a picture, as it takes none: {why}"
+                return named
+        missing = f"there is no file `{stem}-…` in {self._shelf.describe()} of a picture, as it takes none: {why}"
         self.problems.append(f"{missing}. The picture is whole, and called by its SHA-256: {image.path}")
-        return None
+        return self._shelf.unnamed(image)
 
     def _packet(self, maker: Maker | None, image: Image, origin: Origin, now: str) -> bytes | None:
         """The metadata of a picture that a model made; None for others, whose origin nobody knows."""
@@ -229,11 +237,11 @@ class Pictures:
         texts = {name: str(value) for name, value in self._secrets.hide_in(found).items() if value is not None}
         return packet(texts, edited=origin.edited)
 
-    def _line(self, maker: Maker | None, image: Image, origin: Origin, digest: str | None, now: str) -> dict[str, Any]:
+    def _line(self, maker: Maker | None, image: Image, origin: Origin, named: Named, now: str) -> dict[str, Any]:
         """A picture in the manifest."""
         found = {
-            "file": _inside(image.path, self.folder),
-            "original": _inside(image.original, self.folder),
+            "file": named.file,
+            "original": named.original,
             "prompt": origin.prompt,
             "model": origin.model,
             "service": origin.service,
@@ -250,12 +258,18 @@ class Pictures:
             "cost_usd": origin.cost_usd,
             "request_id": origin.request_id,
             "sha256": image.sha256,
-            "file_sha256": digest,
+            "file_sha256": named.sha256,
             "run": self._run,
             "tags": self._tags or None,
             "made": now,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+def _kept(images: PictureStore) -> Shelf:
+    from flowdsl.engine.kept import Kept
+
+    return Kept(images)
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:
@@ -321,8 +335,3 @@ def _number(index: Any) -> str:
 
 def _size_of(image: Image) -> str | None:
     return f"{image.width}x{image.height}" if image.width else None
-
-
-def _inside(path: str, folder: Path) -> str:
-    found = Path(path)
-    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path

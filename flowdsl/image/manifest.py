@@ -62,6 +62,11 @@ def add_to_manifest(folder: Path, lock: Path, run: str, images: Sequence[Mapping
         raise FileExistsError(EEXIST, f"neither {NAME} nor manifest-{run}.json is a manifest of pictures") from error
 
 
+def whole_manifest(images: Sequence[Mapping[str, Any]]) -> bytes:
+    """A manifest of some pictures, for a place where nothing can be added to a file."""
+    return _HEAD + _lines(images) + _TAIL
+
+
 def _lines(images: Sequence[Mapping[str, Any]]) -> bytes:
     return _BETWEEN.join(json.dumps(image, ensure_ascii=False).encode("utf-8", "replace") for image in images)
 

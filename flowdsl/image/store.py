@@ -46,6 +46,7 @@ class Image(Mapping[str, Any]):
     """
 
     __slots__ = (
+        "_kept",
         "_path",
         "bytes",
         "height",
@@ -72,6 +73,7 @@ class Image(Mapping[str, Any]):
         url_expires_at: int | None = None,
     ) -> None:
         self._path = path
+        self._kept: Callable[[], builtins.bytes] | None = None
         self.original: Final = path
         self.mime: Final = mime
         self.bytes: Final = bytes
@@ -92,9 +94,15 @@ class Image(Mapping[str, Any]):
         """Whether its file has a name for people."""
         return self._path != self.original
 
-    def take_name(self, path: str) -> None:
-        """Gives it the file with a name for people; a run does so once, before any step sees the image."""
+    def take_name(self, path: str, kept: Callable[[], builtins.bytes] | None = None) -> None:
+        """Gives it the file with a name for people; a run does so once, before any step sees the image. `kept` reads
+        the bytes as they came where a host keeps them, when their file is gone."""
         self._path = path
+        self._kept = kept
+
+    def take_name_of(self, other: Image) -> None:
+        """The same, with the file of an image of the same bytes."""
+        self.take_name(other._path, other._kept)
 
     @property
     def b64_json(self) -> str:
@@ -114,10 +122,16 @@ class Image(Mapping[str, Any]):
             StepError: the file is gone.
         """
         try:
-            return Path(self.original).read_bytes()
+            try:
+                return Path(self.original).read_bytes()
+            except FileNotFoundError:
+                if self._kept is None:
+                    raise
+                return self._kept()
         except OSError as error:
+            path = self.original if self._kept is None else self.path
             raise StepError(
-                f"the image {self.original} cannot be read: {error.strerror or error}",
+                f"the image {path} cannot be read: {error.strerror or error}",
                 code="image-unreadable",
                 hint="the image store was moved or emptied after the image was made",
             ) from error
@@ -143,10 +157,18 @@ class Image(Mapping[str, Any]):
 
     def _identity(self) -> tuple[Any, ...]:
         known = (getattr(self, key) for key in _KEYS if key not in ("path", "b64_json"))
-        return (self.original, *known)
+        return tuple(known)
 
     def __eq__(self, other: object) -> bool:
         return self._identity() == other._identity() if isinstance(other, Image) else NotImplemented
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """All but the way to a host's store, which is not for another process."""
+        return None, {name: None if name == "_kept" else getattr(self, name) for name in Image.__slots__}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
+        """Itself: it does not change."""
+        return self
 
     def __hash__(self) -> int:
         return hash(self.sha256)
@@ -163,8 +185,9 @@ class ImageStore:
     process opens the folder, or this one some minutes later; those of a living process are not.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], mode: int = 0o777) -> None:
         self._given = folder
+        self._mode = mode
         self._prepared = False
         self._whole: ImageStore | None = None
         self.made: list[Image] = []
@@ -191,7 +214,7 @@ class ImageStore:
             self._whole.prepare()
         elif not self._prepared:
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(self._mode, parents=True, exist_ok=True)
                 sweep(self.folder)
                 ImageWriter(self.folder).abort()
             except OSError as error:

@@ -300,9 +300,9 @@ def test_runs_of_a_process_do_not_wait_for_one_another_to_name_their_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that ends waits for pictures of its own that are being named, and not for those of others."""
-    from flowdsl.engine import pictures
+    from flowdsl.image import shelf
 
-    name_file, go_on, begun = pictures.name_file, threading.Event(), threading.Event()
+    name_file, go_on, begun = shelf.name_file, threading.Event(), threading.Event()
 
     def slow(folder: Path, *given: Any) -> str:
         if folder.name == "slow":
@@ -310,7 +310,7 @@ def test_runs_of_a_process_do_not_wait_for_one_another_to_name_their_pictures(
             assert go_on.wait(30)
         return name_file(folder, *given)
 
-    monkeypatch.setattr(pictures, "name_file", slow)
+    monkeypatch.setattr(shelf, "name_file", slow)
     with Simulator() as simulator:
         thread = threading.Thread(target=environment(simulator, tmp_path / "slow").run, args=[IMAGE])
         thread.start()

@@ -260,7 +260,7 @@ def test_a_folder_that_takes_no_name_costs_no_picture_and_the_run_says_where_it_
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flowdsl.engine.pictures.name_file", full)
+    monkeypatch.setattr("flowdsl.image.shelf.name_file", full)
     account = Account(simulated=False)
     with pytest.raises(RunError) as raised:
         run(f"{IMAGE}\n- step: RAISE\n  message: no\n", tmp_path, on_event=account.hearing(lambda event: None))
