@@ -30,6 +30,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.origin",
     "flowdsl.nearest",
     "flowdsl.record",
+    "flowdsl.secrets.plain",
     "flowdsl.services",
     "flowdsl.step.common_keys",
     "flowdsl.step.json_schema",

@@ -270,7 +270,9 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
     if own.keys().isdisjoint(step.keys):  # nothing but variables, as nearly always
         for name, value in step.keys.items():
-            run.write(state, name, run.names.option(value, state), step.key_nodes.get(name, value))
+            key = step.key_nodes.get(name, value)
+            keep_spelling(run, key, value)
+            run.write(state, name, run.names.option(value, state), key)
         return
     source = next((key for key in flow.sources if key in step.keys), None)
     named = step.named(flow.name)
