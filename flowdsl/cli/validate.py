@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         _complain(said)
     if not paths:
         return 2
-    unreadable, lacking = len(wrong), 0
+    unreadable, lacking, checked = len(wrong), 0, 0
     environments = Environments(options.as_of)
     for path in paths:
         try:
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
             unreadable += 1
             continue
+        checked += 1
         found = [finding for finding in found if _place(finding) not in seen]
         seen.update(map(_place, found))
         if found and options.format == "text":
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             lacking += _print_environment(source, environments, quiet=options.format == "json")
     if options.format == "json":
         _print_json(findings)
-    elif not options.quiet:
-        print("\n" * bool(findings) + _summary(len(paths), findings))
+    elif checked and not options.quiet:
+        print("\n" * bool(findings) + _summary(checked, findings))
     failing = ("error", "warning") if options.strict else ("error",)
     return 2 if unreadable else int(lacking > 0 or any(finding.severity in failing for finding in findings))
 
