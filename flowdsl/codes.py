@@ -122,7 +122,7 @@ FINDINGS = (
     Code("outside-output", "error", "A folder lies outside the output folder."),
     Code("not-a-file-name", "error", "A text cannot be the name of a file, or not as it is meant.", also=("warning",)),
     Code("invalid-header", "error", "A name or value cannot be an HTTP header, or is set by flowdsl itself."),
-    Code("invalid-schema", "error", "A JSON Schema is not one."),
+    Code("invalid-schema", "error", "A JSON Schema is not one, or says what no JSON Schema says.", also=("warning",)),
     Code("invalid-default", "error", "The default of an input does not fit its schema."),
     Code("unknown-model", "note", "The catalogue does not know this model.", also=("warning",)),
     Code("retired-model", "error", "The model has been shut down.", also=("warning",)),

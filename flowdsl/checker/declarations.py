@@ -48,6 +48,9 @@ def _check_schema(
     except SCHEMA_FAULTS as error:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error}", node)
         return
+    from flowdsl.checker.schema_words import foreign_keywords
+
+    foreign_keywords(node, findings)
     if not has_default:
         return
     try:
@@ -70,6 +73,10 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
         near = word.name if word is not None else nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
         fix = fixes.renamed(at, near) if near else None
+        choices = next((key for key in ("options", "choices", "values") if key in node.value), None)
+        if near == "string" and choices is not None and at is node.value["type"]:
+            hint = f"write `type: string`, and `enum` in place of `{choices}`"
+            fix = fixes.together((fix, fixes.renamed(node.keys[choices], "enum")), title=hint)
         findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
     elif list(error.absolute_path) == ["required"] and isinstance(value, bool):
         _required(value, node, findings)

@@ -112,6 +112,8 @@ class Key(NamedTuple):
         elif self.type == "text" and isinstance(value, (bool, int, float)):
             text = show(value).strip("`")
             hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
+        elif self.type == "cases" and isinstance(value, list):
+            hint = f"write each value as a key with its steps: `{self.name}: {{VALUE: [{{step: …}}]}}`"
         elif self.type == "integer" and isinstance(value, float):
             hint = "write a whole number"
         elif self.type == "text" and isinstance(value, Mapping) and set(value) == {"width", "height"}:
