@@ -14,7 +14,6 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting
-from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -94,6 +93,8 @@ def _wrong_keyword(error: Any, at: Node) -> tuple[str, str | None, Fix | None]:
     if key == "type" and isinstance(value, list):
         strange = next((item for item in at.value if item.value not in TYPES), None) if at.kind == "list" else None
         if strange is not None and isinstance(strange.value, str):
+            from flowdsl.step.foreign import word_of
+
             word = word_of("INPUT_TYPES", strange.value)
             near = (
                 word.name if word is not None else _NO_VALUE.get(strange.value.lower()) or nearest(strange.value, TYPES)
@@ -108,6 +109,8 @@ def _wrong_keyword(error: Any, at: Node) -> tuple[str, str | None, Fix | None]:
     number = isinstance(value, str) and not {"integer", "number"}.isdisjoint(kinds)
     message = f"`{key}` takes {takes}, not {'the text ' if number else ''}{show(value)}"
     if "object" in kinds and isinstance(value, str):
+        from flowdsl.step.foreign import word_of
+
         word = word_of("INPUT_TYPES", value)
         kind = value if value in TYPES else word.name if word is not None else None
         if kind is not None:

@@ -46,8 +46,6 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
         ConfigError: unknown or missing inputs, or some that do not fit their schemas: all of them in one error.
         UsageError: a name that is no text.
     """
-    from copy import deepcopy
-
     for name in given:
         if not isinstance(name, str):
             raise UsageError(f"the names of inputs are texts, not {type(name).__name__}")
@@ -56,6 +54,8 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
     wrong = wrong_inputs(declared, given)
     if wrong:
         raise _all_in_one([each.error for each in wrong])
+    from copy import deepcopy
+
     return {
         name: given[name] if name in given else deepcopy(declaration.default) for name, declaration in declared.items()
     }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.core_schema import SPECIAL_FIRST, plain_value
 from flowdsl.syntax.edits import line_end, quoted
-from flowdsl.syntax.foreign_characters import Replaced
 from flowdsl.syntax.node import Node, content_start
+
+if TYPE_CHECKING:
+    from flowdsl.syntax.foreign_characters import Replaced
 
 MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.checker.flow.state import Entry, State, Unset
-from flowdsl.checker.flow.step_inputs import FILE_PARTS, check_inputs, counted, leaks, source_type
 from flowdsl.checker.names.name_resolution import Names
 from flowdsl.checker.types.kinds import (
     ALL,
@@ -110,6 +109,8 @@ class AbstractRun:
             if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
                 self.late_options(step, state)
             if state.dead is None and (step.spec.inputs or step.inputs):
+                from flowdsl.checker.flow.step_inputs import check_inputs  # a file that only computes needs none of it
+
                 check_inputs(self.names, step, state)
             if state.dead is None and (step.spec.outputs or step.outputs):
                 self.outputs(step, state)
@@ -125,7 +126,11 @@ class AbstractRun:
             written = [(each, port.type, port) for each, port in zip(step.written_outputs(), always, strict=True)]
         for (key, node), name, port in written:
             type = PORT_TYPES.get(name, ANY)
-            self.write(state, key, counted(step, port, type) if port is not None and port.counted_by else type, node)
+            if port is not None and port.counted_by:
+                from flowdsl.checker.flow.step_inputs import counted
+
+                type = counted(step, port, type)
+            self.write(state, key, type, node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
         """Reports a step that never runs, and why."""
@@ -170,6 +175,8 @@ class AbstractRun:
         if key.verbatim:
             return of_value(node.plain())
         if key.reads:
+            from flowdsl.checker.flow.step_inputs import source_type
+
             type = source_type(self.names, step, key, node, state)
             self._exposed(key, node, type)
             return type
@@ -194,10 +201,14 @@ class AbstractRun:
     def _exposed(self, key: Key, node: Node, type: Type) -> None:
         """Reports a secret that an option sends to a model, or writes into a file."""
         if type.kinds & SECRET and (key.prompt or key.file):
+            from flowdsl.checker.flow.step_inputs import FILE_PARTS
+
             self.leaks(node, FILE_PARTS[key.file] if key.file else "the prompt")
 
     def leaks(self, node: Node, where: str) -> None:
         """Reports that a secret can come to `where`, a word such as `the prompt`."""
+        from flowdsl.checker.flow.step_inputs import leaks
+
         leaks(self.findings, node, where)
 
     def _fits(self, key: Key, node: Node, type: Type) -> None:
