@@ -167,9 +167,13 @@ class Pictures:
 
     async def finish(self) -> None:
         """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
-        manifest: in a thread, and to the end, also of a run that is cancelled meanwhile."""
+        manifest: in a thread, and to the end, also of a run that is cancelled meanwhile. The thread is its own: it may
+        wait for another process, and the few that the loop has are for all runs."""
         if self.store.made:
-            await _to_its_end(asyncio.get_running_loop().run_in_executor(None, self._finish))
+            from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
+
+            with ThreadPoolExecutor(1) as own:
+                await _to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
 
     def _finish(self) -> None:
         made = self.store.made
