@@ -25,6 +25,8 @@ class GivenInputs:
         self.values: dict[str, Any] = {}
         self._file: Source | None = None
         self._sources: dict[str, Source] = {}
+        self.warnings: list[str] = []
+        """What the person who gives them should know."""
 
     def take_file(self, path: str) -> None:
         """Takes what a YAML or JSON file holds; `-` is standard input.
@@ -62,7 +64,8 @@ class GivenInputs:
         """
         for name, text in dict(pairs).items():
             self.values[name] = input_value(name, text, (declared or {}).get(name), self._sources)
-            self._sources.setdefault(name, _OPTION)
+            if self._sources.setdefault(name, _OPTION) is not _OPTION and self.values[name] == []:
+                self.warnings.append(f"-i {name}: {text[1:]} holds no items: a loop over them has 0 iterations")
         if declared is not None and (self._file is not None or set(self._sources.values()) - {_OPTION}):
             self._check(declared)
         return self.values

@@ -5,11 +5,11 @@ The ways are those of `test_ways_of_a_secret`, without the steps and objects tha
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ def test_a_simulator_remembers_no_key_that_a_host_sends_it(settings: dict[str, A
             f"services: {json.dumps({'OPENAI_IMAGE_GENERATION': entry})}\nflow:\n  {PROMPT.replace('ITEM', 'a boat')}"
         )
         host = Host(secrets={"KEY": SECRET}.get)
-        with contextlib.suppress(RunError):  # with another key than its own it refuses, and remembers nevertheless
+        with suppress(RunError):  # with another key than its own it refuses, and remembers nevertheless
             Environment(host=host, storage=Storage(images=tmp_path)).load(flow).run()
         assert simulator.requests
         remembered = repr(simulator.requests)
