@@ -15,7 +15,7 @@ results.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.secret_forms import SecretForms
@@ -103,20 +103,23 @@ class Secrets:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if value.__class__ in PLAIN:
             return
-        if isinstance(value, Marked):
-            self._watching = True
-            text = value if isinstance(value, SecretText) else str(value)
-            if len(text) >= REVEALING and text not in self._seen:
-                self.add(text)
-        elif (values := as_map(value)) is not None:
-            for key, item in values.items():
-                if key.__class__ is not str:
-                    self.notice(key)
-                if item.__class__ not in PLAIN:
-                    self.notice(item)
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            for item in value:
-                self.notice(item)
+        waiting: list[Any] = [value]
+        seen: dict[int, Any] = {}  # a list may hold itself; kept, so that no other value gets its id
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Marked):
+                self._watching = True
+                text = value if isinstance(value, SecretText) else str(value)
+                if len(text) >= REVEALING and text not in self._seen:
+                    self.add(text)
+            elif id(value) not in seen:
+                seen[id(value)] = value
+                inside: Iterable[Any] = ()
+                if (values := as_map(value)) is not None:
+                    inside = (*values.keys(), *values.values())
+                elif isinstance(value, (list, tuple, set, frozenset)):
+                    inside = value
+                waiting += [item for item in inside if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:
         """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""

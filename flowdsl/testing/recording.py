@@ -34,6 +34,12 @@ class Recorded:
     error: dict[str, Any] | None = None
     emitted: list[Any] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Refuses a place of a damaged recording, and what stands where emissions should."""
+        kinds = ((self.at, str), (self.key, str), (self.number, int), (self.emitted, list))
+        if not all(isinstance(value, kind) for value, kind in kinds):
+            raise TypeError("an effect has no place")
+
     @property
     def place(self) -> Place:
         """Where it belongs."""
@@ -98,7 +104,7 @@ class Recording:
         """The recording of a folder.
 
         Raises:
-            UsageError: the folder holds none, or one of another version.
+            UsageError: the folder holds none, one of another version, or a damaged one.
         """
         try:
             values = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
@@ -107,9 +113,12 @@ class Recording:
         if not isinstance(values, dict) or values.get("v") != VERSION:
             raise UsageError(f"{folder} holds a recording of another version: record it again")
         recording = cls()
-        recording.recorded = [Recorded(**recorded) for recorded in values["recorded"]]
-        files = (path for path in Path(folder).iterdir() if len(path.name) == 64)
-        recording.blobs = {path.name: path.read_bytes() for path in files}
+        try:
+            recording.recorded = [Recorded(**recorded) for recorded in values["recorded"]]
+            files = (path for path in Path(folder).iterdir() if len(path.name) == 64)
+            recording.blobs = {path.name: path.read_bytes() for path in files}
+        except (KeyError, TypeError, OSError) as error:
+            raise UsageError(f"{folder} holds a damaged recording: record it again ({error})") from None
         return recording
 
     def _keep(self, effect: Effect, place: Place, emitted: list[Emission], **came: Any) -> None:
