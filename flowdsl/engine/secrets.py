@@ -15,7 +15,7 @@ results.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.secret_forms import SecretForms
@@ -114,12 +114,11 @@ class Secrets:
                     self.add(text)
             elif id(value) not in seen:
                 seen[id(value)] = value
-                inside: Iterable[Any] = ()
                 if (values := as_map(value)) is not None:
-                    inside = (*values.keys(), *values.values())
+                    waiting += [key for key in values if key.__class__ is not str]
+                    waiting += [item for item in values.values() if item.__class__ not in PLAIN]
                 elif isinstance(value, (list, tuple, set, frozenset)):
-                    inside = value
-                waiting += [item for item in inside if item.__class__ not in PLAIN]
+                    waiting += [item for item in value if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:
         """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""
