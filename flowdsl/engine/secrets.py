@@ -80,6 +80,9 @@ class Secrets:
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "surrogateescape")
+            return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
         if type(value) is dict:
             return {self._key(key): self.hide_in(item) for key, item in value.items()}
         if type(value) in (list, tuple, set, frozenset):

@@ -63,7 +63,7 @@ class Recording:
     """A door that performs effects and keeps what came of them: `flow.run(effects=recording)`, for one run.
 
     `recorded` holds the effects in the order in which they ended, `blobs` the bytes of pictures by their SHA-256. A
-    recording holds what services responded, and no request with its secrets.
+    recording holds what services responded, and no secret, also where a response or an error repeats one.
     """
 
     def __init__(self) -> None:
@@ -78,16 +78,16 @@ class Recording:
             with _keeping(emitted):
                 result = await act()
         except Exception as error:
-            self._keep(effect, place, emitted, error=encoded_error(error, effect.invocation.step, self.blobs))
+            self._keep(effect, place, emitted, error=encoded_error(error, effect, self.blobs))
             raise
-        self._keep(effect, place, emitted, result=encoded(result, self.blobs))
+        self._keep(effect, place, emitted, result=encoded(result, self.blobs, effect.hide))
         return result
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """Performs an effect that needs no waiting, and keeps its result."""
         place = self._numbers.place(effect)
         result = act()
-        self._keep(effect, place, [], result=encoded(result, self.blobs))
+        self._keep(effect, place, [], result=encoded(result, self.blobs, effect.hide))
         return result
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -123,7 +123,7 @@ class Recording:
 
     def _keep(self, effect: Effect, place: Place, emitted: list[Emission], **came: Any) -> None:
         at, key, number = place
-        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs)
+        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs, effect.hide)
         self.recorded.append(Recorded(at=at, key=key, number=number, request=request, emitted=said, **came))
 
 
