@@ -152,11 +152,16 @@ def _expect_store(value: Any) -> None:
 
 def _is_plain(value: Any) -> bool:
     """Whether a value is JSON's: a function or an object of the host can give what it likes."""
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (str, int, float))
+    waiting, seen = [value], set[int]()  # a list may hold itself
+    while waiting:
+        value = waiting.pop()
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+        if inside is not None and id(value) not in seen:
+            seen.add(id(value))
+            waiting += inside
+        elif inside is None and value is not None and not isinstance(value, (str, int, float)):
+            return False
+    return True
 
 
 def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:

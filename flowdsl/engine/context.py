@@ -256,10 +256,9 @@ class RunningStep:
 
     def _effect(self, key: str, request: Any) -> Effect:
         run = self._frame.run
-        request = run.secrets.hide_in(request)
-        return Effect(
-            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, emit=self._repeat
-        )
+        hide = run.secrets.hide_in
+        place: dict[str, Any] = {"run": run.id, "invocation": self._invocation, "store": run.store}
+        return Effect(key=key, request=hide(request), emit=self._repeat, hide=hide, **place)
 
     def _tell(self, event: Event) -> None:
         """Emits an event."""

@@ -173,9 +173,8 @@ def _generator(run: Run, effects: Effects) -> Random:
     """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
     from random import Random
 
-    effect = Effect(
-        key="random", request=None, run=run.id, invocation=run.root, store=run.store, emit=lambda emission: None
-    )
+    place: dict[str, Any] = {"run": run.id, "invocation": run.root, "store": run.store}
+    effect = Effect(key="random", request=None, emit=lambda emission: None, hide=run.secrets.hide_in, **place)
     return Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6))))
 
 

@@ -11,6 +11,7 @@ from flowdsl.engine.secrets import Secrets
 from flowdsl.errors import LimitExceeded, RunError, StepError
 from flowdsl.events import Event
 from flowdsl.source import Span
+from flowdsl.template.taint import PLAIN
 
 
 class ListenerFailed(BaseException):
@@ -20,6 +21,10 @@ class ListenerFailed(BaseException):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+PLACE = ("code", "step", "path")
+"""What of an error never holds a secret, and stays as it is whatever the secrets of a run are."""
 
 
 def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -86,7 +91,9 @@ def completed(
         return
     secrets.notice(context)
     for name, value in vars(error).items():
-        if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
+        if name not in (*PLACE, "span", "around", "result") and (
+            value.__class__ is str or value.__class__ not in PLAIN
+        ):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
     free_causes(error, secrets)

@@ -22,10 +22,10 @@ class SecretForms:
     Steps in threads hide what they emit while others add: both hold the lock.
     """
 
-    __slots__ = ("_long", "_longest", "_short", "_starts", "lock")
+    __slots__ = ("_lock", "_long", "_longest", "_short", "_starts")
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self._lock = RLock()
         self._starts: set[str] = set()
         self._short: set[str] = set()
         self._long: dict[str, list[str]] = {}
@@ -34,7 +34,7 @@ class SecretForms:
 
     def add(self, forms: Iterable[str]) -> None:
         """Adds forms; what is shorter than REVEALING is left out."""
-        with self.lock:
+        with self._lock:
             for form in forms:
                 if len(form) <= BEGINNING:
                     if len(form) >= REVEALING:
@@ -50,32 +50,31 @@ class SecretForms:
 
     def hide(self, text: str) -> str:
         """The text with `***` in place of each form, and of each beginning of one."""
-        if not self._starts:
+        if len(text) < REVEALING or not self._starts:
             return text
-        end = 0
-        parts: list[str] = []
-        for start, stop in self._spans(text):
-            if start >= end:
-                parts += (text[end:start], HIDDEN)
-            end = max(end, stop)
-        return "".join((*parts, text[end:])) if parts else text
-
-    def _spans(self, text: str) -> list[tuple[int, int]]:
-        """Where forms and beginnings stand, in order; they may overlap."""
-        found: list[tuple[int, int]] = []
-        with self.lock:
+        with self._lock:
             starts = self._starts
             if len(starts) > _SEARCHED:
                 starts = starts.intersection(text[at : at + REVEALING] for at in range(len(text) - REVEALING + 1))
-            for start in starts:
-                at = text.find(start)
-                while at >= 0:
-                    length = self._length(text, at)
-                    if length:
-                        found.append((at, at + length))
-                    at = text.find(start, at + max(length, 1))
-        found.sort()
-        return found
+            present = [start for start in starts if start in text]
+            return self._without(text, present) if present else text
+
+    def _without(self, text: str, starts: list[str]) -> str:
+        found: list[tuple[int, int]] = []
+        for start in starts:
+            at = text.find(start)
+            while at >= 0:
+                length = self._length(text, at)
+                if length:
+                    found.append((at, at + length))
+                at = text.find(start, at + max(length, 1))
+        end = 0
+        parts: list[str] = []
+        for at, stop in sorted(found):  # they may overlap
+            if at >= end:
+                parts += (text[end:at], HIDDEN)
+            end = max(end, stop)
+        return "".join((*parts, text[end:])) if parts else text
 
     def _length(self, text: str, at: int) -> int:
         """How many characters from there on are a form, the longest, or else begin one; 0 when they do neither."""

@@ -80,6 +80,9 @@ class Secrets:
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "surrogateescape")
+            return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
         if type(value) is dict:
             return {self._key(key): self.hide_in(item) for key, item in value.items()}
         if type(value) in (list, tuple, set, frozenset):
@@ -103,20 +106,22 @@ class Secrets:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if value.__class__ in PLAIN:
             return
-        if isinstance(value, Marked):
-            self._watching = True
-            text = value if isinstance(value, SecretText) else str(value)
-            if len(text) >= REVEALING and text not in self._seen:
-                self.add(text)
-        elif (values := as_map(value)) is not None:
-            for key, item in values.items():
-                if key.__class__ is not str:
-                    self.notice(key)
-                if item.__class__ not in PLAIN:
-                    self.notice(item)
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            for item in value:
-                self.notice(item)
+        waiting: list[Any] = [value]
+        seen: dict[int, Any] = {}  # a list may hold itself; kept, so that no other value gets its id
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Marked):
+                self._watching = True
+                text = value if isinstance(value, SecretText) else str(value)
+                if len(text) >= REVEALING and text not in self._seen:
+                    self.add(text)
+            elif id(value) not in seen:
+                seen[id(value)] = value
+                if (values := as_map(value)) is not None:
+                    waiting += [key for key in values if key.__class__ is not str]
+                    waiting += [item for item in values.values() if item.__class__ not in PLAIN]
+                elif isinstance(value, (list, tuple, set, frozenset)):
+                    waiting += [item for item in value if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:
         """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""

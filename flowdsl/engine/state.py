@@ -201,10 +201,11 @@ class Run:
             self.notes.append((code, text))
 
     def emit_to_host(self, name: str, payload: Any) -> None:
-        """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""
+        """Emits to the host's sink; without a sink and without an event callback it is printed to standard error, which
+        a process without a terminal may not have."""
         if self.host.sink is not None:
             self.host.sink(name, payload)
-        elif not self.heard:
+        elif not self.heard and sys.stderr is not None:
             from flowdsl.display.visible import visible, visible_line
 
             sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import pickle
 import random
@@ -21,7 +22,8 @@ from flowdsl import Environment, Host, Limits, Port, Progress, RunError, Step, S
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.template.taint import SecretInteger, holds_secret, mark
-from flowdsl.testing import Recorder
+from flowdsl.testing import Recorder, Recording, Replay
+from flowdsl.values import Blob
 
 KEY = "sk-secretsecret99"
 READS = "\n    key: \"{{ secret('KEY') }}\"\n"
@@ -305,3 +307,62 @@ def test_an_item_of_thousands_of_digits_has_a_name() -> None:
     events = Recorder()
     environment().run(flow, {"x": [10**5000]}, on_event=events)
     assert "Infinity" in [event.text for event in events.events if isinstance(event, Progress)]
+
+
+class Ask(Step, name="ASK", outputs=("text", Port("object", optional=True))):
+    """Send a key to somebody who repeats it."""
+
+    how: str
+    """What comes of it."""
+    key: str
+    """The key."""
+    pin: int | None = None
+    """A number."""
+
+    async def run(self, ctx: StepContext) -> Written:
+        async def asked() -> dict[str, Any]:
+            ctx.progress(f"using {self.key}")
+            ctx.note("n", f"note {self.key}", {"a": self.key})
+            if self.how == "own":
+                raise StepError(f"refused {self.key}", hint=f"not {self.key}")
+            if self.how == "foreign":
+                raise ValueError(f"refused {self.key}")
+            blob = Blob(b"\xff " + self.key.encode(), "text/plain")
+            return {"text": f"echo {self.key}", "object": {self.key: [self.key.encode(), blob, self.pin]}}
+
+        return await ctx.effect("http", {"key": self.key}, asked)
+
+
+@pytest.mark.parametrize("how", ["done", "own", "foreign"])
+def test_a_recording_shows_no_secret_that_a_response_or_an_error_repeats(how: str, tmp_path: Path) -> None:
+    flow = f"flow:\n  - step: ASK\n    how: {how}" + READS + "    pin: \"{{ secret('PIN') }}\"\n"
+    given = Environment(settings=None, steps=[Ask], environ={"KEY": KEY, "PIN": "790913"})
+    recording = Recording()
+    with contextlib.suppress(RunError):
+        given.run(flow, effects=recording)
+    recording.save(tmp_path)
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"***" in kept
+    for secret in (KEY, "790913"):
+        assert secret.encode() not in kept
+        assert base64.b64encode(secret.encode())[:12] not in kept
+    with contextlib.suppress(RunError):
+        given.run(flow, effects=(replay := Replay(Recording.load(tmp_path))))
+    assert (replay.missing, replay.unused) == ([], [])
+
+
+def test_a_secret_in_a_container_that_an_error_holds_is_hidden() -> None:
+    class Holds(Step, name="HOLDS"):
+        """Fail with a key."""
+
+        key: str
+        """The key."""
+
+        def run(self, ctx: StepContext) -> None:
+            error = StepError("refused")
+            vars(error).update(said=(self.key,), seen={self.key}, sent=OrderedDict(a=self.key), raw=self.key.encode())
+            raise error
+
+    with pytest.raises(StepError) as caught:
+        environment(Holds).run("flow:\n  - step: HOLDS" + READS)
+    assert KEY not in str({name: value for name, value in vars(caught.value).items() if name != "result"})
