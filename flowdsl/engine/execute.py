@@ -297,6 +297,7 @@ async def _handled(error: RunError, frame: Frame) -> bool:
     run = frame.run
     if run.program.on_error is None:
         return False
+    run.looked_ahead = True  # at steps that no longer come
     frame.context[ERROR] = ErrorValue(error)
     if frame.paid is not None:
         frame.paid.again()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
@@ -70,14 +71,22 @@ def check_output_folder(path: str) -> None:
     raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
 
 
-def crashed(step: str, error: Exception) -> RunError:
+def crashed(step: str, error: BaseException) -> RunError:
     """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
     from flowdsl.template.operators import called_in, host_failure
 
     function = called_in(error)
     if function is not None:
         return host_failure(f"`{function}`", error)
-    return StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+    return StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+
+
+def in_words(error: BaseException) -> str:
+    """The type of an exception and its text, which its own code makes, and may fail to make."""
+    text = "it has no text"
+    with suppress(Exception):
+        text = str(error)
+    return f"{type(error).__name__}: {text}"
 
 
 def completed(
@@ -125,4 +134,4 @@ def _beneath(error: BaseException) -> list[BaseException]:
 
 def _texts(error: BaseException) -> list[str]:
     """What a traceback says of one error: its text, and the notes that were added to it."""
-    return [str(error), *map(str, getattr(error, "__notes__", ()))]
+    return [in_words(error), *map(str, getattr(error, "__notes__", ()))]

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
-from flowdsl.engine.failures import completed, crashed, limit_exceeded, too_late
+from flowdsl.engine.failures import completed, crashed, in_words, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
@@ -165,15 +165,15 @@ async def run_steps(
             around(error).leave(step, iteration, frame.context, run.secrets)
             raise
         except asyncio.CancelledError as cancelled:
+            if not _is_cancelled():  # nobody cancels the run: something that the step waited for was
+                crash = _crash(cancelled, step, frame, invocation, began, iteration)
+                raise crash from crash.__cause__
             left = around(cancelled, None if step.items is None or run.interrupted is None else run.interrupted[1])
             left.leave(step, iteration, frame.context, run.secrets)
             run.interrupted = run.interrupted or (step, left)
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
-            crash = crashed(step.name, error)
-            crash.__cause__ = error
-            _failed(crash, step, frame, invocation, began)
-            around(crash).leave(step, iteration, frame.context, run.secrets)
+            crash = _crash(error, step, frame, invocation, began, iteration)
             raise crash from crash.__cause__  # which is gone when it would show a secret
         finally:
             frame.invocation = parent
@@ -210,13 +210,30 @@ def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarte
         run.secrets.notice(label)
         return replace(event, label=run.secrets.hide_in(to_text(label)))
     except Exception as error:  # noqa: BLE001  a function of the host
-        why = error.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+        why = error.message if isinstance(error, RunError) else in_words(error)
         run.secrets.notice(frame.context)
         text = run.secrets.hide(f"the monitorLabel fails: {why}")
         run.keep_note("label-failed", text)
         if run.emit is not None:
             run.emit(Note(run=run.id, invocation=event, at_s=run.now(), code="label-failed", text=text))
         return event
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels the task that runs."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _crash(
+    error: BaseException, step: CompiledStep, frame: Frame, invocation: Invocation, began: float, iteration: int | None
+) -> RunError:
+    """The error of a step for an exception of its code, with its place, emitted."""
+    crash = crashed(step.name, error)
+    crash.__cause__ = error
+    _failed(crash, step, frame, invocation, began)
+    around(crash).leave(step, iteration, frame.context, frame.run.secrets)
+    return crash
 
 
 def _failed(error: RunError, step: CompiledStep, frame: Frame, invocation: Invocation, began: float) -> None:

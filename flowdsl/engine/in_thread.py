@@ -34,8 +34,15 @@ _ON_THE_LOOP = frozenset(
 async def in_thread(step: Step, context: StepContext) -> Written:
     """What the plain `run` of a step returns, run in a thread of its own turn; a cancelled run does not wait for it."""
     seen: Any = _OverLoop(context, asyncio.get_running_loop())
+
+    def call() -> Any:
+        try:
+            return step.run(seen)
+        except StopIteration as error:  # nothing that is awaited can raise it: the run would wait for ever
+            raise RuntimeError("run raised StopIteration") from error
+
     try:
-        written: Any = await asyncio.to_thread(step.run, seen)
+        written: Any = await asyncio.to_thread(call)
     finally:
         seen._is_over = True
     if hasattr(written, "__await__"):

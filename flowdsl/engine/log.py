@@ -7,6 +7,7 @@ run; those of a step have `step` and `path` too.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.events import (
@@ -47,7 +48,8 @@ def listens(level: int) -> bool:
 
 def log_begin(run: str, tags: Mapping[str, str], secrets: Secrets) -> None:
     """Logs that a run begins."""
-    LOGGER.info("run %s: begins", run, extra=_facts(run, tags, secrets))
+    with suppress(Exception):  # a handler of the host
+        LOGGER.info("run %s: begins", run, extra=_facts(run, tags, secrets))
 
 
 def logging_events(emit: Emit | None, tags: Mapping[str, str], secrets: Secrets) -> Emit:
@@ -58,7 +60,8 @@ def logging_events(emit: Emit | None, tags: Mapping[str, str], secrets: Secrets)
         if LOGGER.isEnabledFor(level):
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
             facts = _facts(event.run, tags, secrets)
-            LOGGER.log(level, "run %s: %s", event.run, text, extra={**facts, **place})
+            with suppress(Exception):  # a handler of the host: no run, and no picture, depends on its log
+                LOGGER.log(level, "run %s: %s", event.run, text, extra={**facts, **place})
         if emit is not None:
             emit(event)
 
@@ -72,7 +75,8 @@ def log_failure(
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
-        LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra=_facts(run, tags, secrets))
+        with suppress(Exception):  # it would take the place of the error, which has the result
+            LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra=_facts(run, tags, secrets))
 
 
 def _facts(run: str, tags: Mapping[str, str], secrets: Secrets) -> dict[str, Any]:

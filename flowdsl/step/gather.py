@@ -90,10 +90,10 @@ async def _all(workers: list[asyncio.Task[None]]) -> None:
     until = asyncio.FIRST_EXCEPTION
     while running := [task for task in workers if not task.done()]:
         try:
-            _, left = await asyncio.wait(running, return_when=until)
+            await asyncio.wait(running, return_when=until)
         except asyncio.CancelledError as error:
-            cancelled, left = cancelled or error, set(running)
-        for task in left:
+            cancelled = cancelled or error
+        for task in running:  # in their order: the first that is interrupted is named
             task.cancel()
         until = asyncio.ALL_COMPLETED
     errors = [task.exception() for task in workers if not task.cancelled()]  # each is looked at, or asyncio complains

@@ -172,7 +172,7 @@ def called_in(error: BaseException) -> str | None:
     return None
 
 
-def host_failure(name: str, error: Exception) -> TemplateError:
+def host_failure(name: str, error: BaseException) -> TemplateError:
     """The error of a template for what a function of the host raised."""
     return TemplateError(f"{name} failed: {type(error).__name__}: {error}", hint="it is a function of the host")
 

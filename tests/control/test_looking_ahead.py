@@ -233,3 +233,19 @@ def test_a_secret_in_a_text_that_is_no_template_does_not_keep_a_run_from_its_pic
     before = simulator.request_count
     own.run(f"{PICTURE}- step: QUOTE\n  text: \"{{{{ secret('SECOND_KEY') }}}}\"\n")
     assert simulator.request_count == before + 1
+
+
+def test_a_catch_pays_for_nothing_when_a_later_step_cannot_run(simulator: Simulator) -> None:
+    inside = "".join(f"  {line}\n" for line in PICTURE.splitlines())
+    before = simulator.request_count
+    with pytest.raises(RunError) as failed:
+        environment(simulator).run(f"- step: TRY\n  try:\n{inside}  catch:\n{inside}{SECRET}")
+    assert (failed.value.code, failed.value.path) == ("secret-not-set", "flow[1]")
+    assert simulator.request_count == before
+
+
+def test_on_error_may_pay_when_a_step_that_no_longer_comes_cannot_run(simulator: Simulator) -> None:
+    picture, secret = ("".join(f"  {line}\n" for line in text.splitlines()) for text in (PICTURE, SECRET))
+    before = simulator.request_count
+    environment(simulator).run(f"onError:\n{picture}  - step: END\nflow:\n{picture}{secret}")
+    assert simulator.request_count == before + 1

@@ -82,3 +82,26 @@ except flowdsl.RunError:
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+class Full(logging.Handler):
+    """A handler that fails, as those of other packages can."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError("the disk is full")
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.ERROR], ids=["all", "errors"])
+def test_a_handler_that_fails_costs_a_run_neither_its_result_nor_its_error(
+    level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger, full = logging.getLogger("flowdsl"), Full()
+    logger.addHandler(full)
+    try:
+        with caplog.at_level(level, logger="flowdsl"):
+            assert flowdsl.run("- {step: SET, a: b}\n").outputs == {"a": "b"}
+            with pytest.raises(flowdsl.StepError, match="no paper") as raised:
+                flowdsl.run("- {step: RAISE, message: no paper}\n")
+    finally:
+        logger.removeHandler(full)
+    assert raised.value.result.steps == 0
