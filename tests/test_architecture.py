@@ -197,6 +197,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/engine/context.py",
         "flowdsl/engine/execute.py",
         "flowdsl/engine/frame.py",
+        "flowdsl/engine/resolvers.py",
         "flowdsl/entry_points.py",
         "flowdsl/template/filters/of_host.py",
         "flowdsl/testing/recording.py",

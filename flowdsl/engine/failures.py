@@ -54,12 +54,9 @@ def check_output_folder(path: str) -> None:
 
 def crashed(step: str, error: Exception) -> RunError:
     """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
-    from flowdsl.template.operators import called_in, host_failure
+    from flowdsl.engine.resolvers import of_host
 
-    function = called_in(error)
-    if function is not None:
-        return host_failure(f"`{function}`", error)
-    return StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+    return of_host(error) or StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
 
 
 def completed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.errors import TemplateError
+from flowdsl.errors import FlowError, TemplateError
 from flowdsl.step.compiling import Names, Resolver
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
@@ -24,8 +24,24 @@ def located(compiled: Resolver, node: Node) -> Resolver:
         except TemplateError as error:
             locate(error, node, names)
             raise
+        except FlowError:
+            raise
+        except Exception as error:
+            failure = of_host(error)
+            if failure is None:
+                raise
+            locate(failure, node, names)
+            raise failure from error
 
     return resolve
+
+
+def of_host(error: Exception) -> TemplateError | None:
+    """The error of a template in which a function of the host raised this; None where none was called."""
+    from flowdsl.template.operators import called_in, host_failure
+
+    function = called_in(error)
+    return None if function is None else host_failure(f"`{function}`", error)
 
 
 def locate(error: TemplateError, node: Node, names: Names) -> None:
