@@ -56,7 +56,11 @@ def crashed(step: str, error: Exception) -> RunError:
     """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
     from flowdsl.engine.resolvers import of_host
 
-    return of_host(error) or StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+    crash: RunError | None = of_host(error)
+    if crash is None:
+        crash = StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+        crash.__cause__ = error
+    return crash
 
 
 def completed(

@@ -171,7 +171,6 @@ async def run_steps(
             raise
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
             crash = crashed(step.name, error)
-            crash.__cause__ = error
             _failed(crash, step, frame, invocation, began)
             around(crash).leave(step, iteration, frame.context, run.secrets)
             raise crash from crash.__cause__  # which is gone when it would show a secret

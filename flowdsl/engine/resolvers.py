@@ -31,7 +31,7 @@ def located(compiled: Resolver, node: Node) -> Resolver:
             if failure is None:
                 raise
             locate(failure, node, names)
-            raise failure from error
+            raise failure from failure.__cause__
 
     return resolve
 
@@ -39,9 +39,16 @@ def located(compiled: Resolver, node: Node) -> Resolver:
 def of_host(error: Exception) -> TemplateError | None:
     """The error of a template in which a function of the host raised this; None where none was called."""
     from flowdsl.template.operators import called_in, host_failure
+    from flowdsl.template.taint import hide_in_failure
 
-    function = called_in(error)
-    return None if function is None else host_failure(f"`{function}`", error)
+    called = called_in(error)
+    if called is None:
+        return None
+    name, given = called
+    failure = host_failure(f"`{name}`", error)
+    failure.__cause__ = error
+    hide_in_failure(failure, given)
+    return failure
 
 
 def locate(error: TemplateError, node: Node, names: Names) -> None:

@@ -215,10 +215,16 @@ def test_secrets_stay_marked_through_it_and_hidden_in_its_failures() -> None:
     shown = slug(KEY, "")
     assert shown not in str(result.to_dict())
     assert not any(shown in str(event.to_dict()) for event in recorder.events)
-    with pytest.raises(TemplateError) as raised:
-        environment.run("- step: SET\n  a: \"{{ secret('KEY') | broken }}\"\n")
-    assert KEY[4:] not in str(raised.value.to_dict())
-    assert raised.value.__cause__ is None
+    objects = Environment(host=Host(secrets={"KEY": KEY}.get, objects={"broken": broken}), settings=None, environ={})
+    for called, each in (("secret('KEY') | broken", environment), ("broken(secret('KEY'))", objects)):
+        for flow in (
+            f'- step: SET\n  a: "{{{{ {called} }}}}"\n',
+            f'- step: IF\n  condition: "{{{{ {called} }}}}"\n  then: []\n',
+        ):
+            with pytest.raises(TemplateError) as raised:
+                each.run(flow)
+            assert KEY[4:] not in str(raised.value.to_dict())
+            assert raised.value.__cause__ is None
 
 
 def test_a_secret_that_it_gives_itself_is_hidden() -> None:
