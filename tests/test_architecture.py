@@ -203,6 +203,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/engine/frame.py",
         "flowdsl/engine/frame.py",
         "flowdsl/engine/kept.py",
+        "flowdsl/engine/resolvers.py",
         "flowdsl/engine/resources.py",
         "flowdsl/entry_points.py",
         "flowdsl/template/filters/of_host.py",

@@ -321,7 +321,6 @@ def _outputs(frame: Frame) -> dict[str, Any]:
         raise
     except Exception as error:  # noqa: BLE001  a function of the host
         crash = crashed("outputs", error)
-        crash.__cause__ = error
         completed(crash, "outputs", "outputs", None, run.secrets, context)
         raise crash from crash.__cause__  # which is gone when it would show a secret
     return marked

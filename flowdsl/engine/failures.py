@@ -73,12 +73,13 @@ def check_output_folder(path: str) -> None:
 
 def crashed(step: str, error: BaseException) -> RunError:
     """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
-    from flowdsl.template.operators import called_in, host_failure
+    from flowdsl.engine.resolvers import of_host
 
-    function = called_in(error)
-    if function is not None:
-        return host_failure(f"`{function}`", error)
-    return StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+    crash: RunError | None = of_host(error)
+    if crash is None:
+        crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+        crash.__cause__ = error
+    return crash
 
 
 def in_words(error: BaseException) -> str:

@@ -230,7 +230,6 @@ def _crash(
 ) -> RunError:
     """The error of a step for an exception of its code, with its place, emitted."""
     crash = crashed(step.name, error)
-    crash.__cause__ = error
     _failed(crash, step, frame, invocation, began)
     around(crash).leave(step, iteration, frame.context, frame.run.secrets)
     return crash

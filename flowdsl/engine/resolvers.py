@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.errors import ConfigError, TemplateError
+from flowdsl.errors import ConfigError, FlowError, TemplateError
 from flowdsl.step.compiling import Names, Resolver
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
@@ -29,8 +29,31 @@ def located(compiled: Resolver, node: Node) -> Resolver:
         except TemplateError as error:
             locate(error, node, names)
             raise
+        except FlowError:
+            raise
+        except Exception as error:
+            failure = of_host(error)
+            if failure is None:
+                raise
+            locate(failure, node, names)
+            raise failure from failure.__cause__
 
     return resolve
+
+
+def of_host(error: BaseException) -> TemplateError | None:
+    """The error of a template in which a function of the host raised this; None where none was called."""
+    from flowdsl.template.operators import called_in, host_failure
+    from flowdsl.template.taint import hide_in_failure
+
+    called = called_in(error)
+    if called is None:
+        return None
+    name, given = called
+    failure = host_failure(f"`{name}`", error)
+    failure.__cause__ = error
+    hide_in_failure(failure, given)
+    return failure
 
 
 def locate(error: TemplateError, node: Node, names: Names) -> None:

@@ -161,13 +161,14 @@ def call(function: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         raise
 
 
-def called_in(error: BaseException) -> str | None:
-    """How a template calls the function of the host in which an exception was raised; None where none was called."""
+def called_in(error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
+    """How a template calls the function of the host in which an exception was raised, and with what; None where none
+    was called."""
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame
         if frame.f_code is call.__code__ and not isinstance(frame.f_locals["function"], Method):
-            return str(frame.f_locals["name"])
+            return str(frame.f_locals["name"]), (*frame.f_locals["args"], *frame.f_locals["kwargs"].values())
         trace = trace.tb_next
     return None
 

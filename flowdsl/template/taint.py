@@ -124,7 +124,7 @@ def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             result = function(*args, **kwargs)
         except TemplateError as error:
-            _hide_in_failure(error, [*_secrets_in(args), *_secrets_in(tuple(kwargs.values()))])
+            hide_in_failure(error, (*args, *kwargs.values()))
             raise
         if type(result) is int and args and result == _length(args[0]):
             return result
@@ -161,8 +161,10 @@ def _secrets_in(value: Any, depth: int = 0) -> list[str]:
     return []
 
 
-def _hide_in_failure(error: TemplateError, secrets: list[str]) -> None:
-    """Takes secrets out of what a failure says; a message that still holds a part of one goes as a whole."""
+def hide_in_failure(error: TemplateError, given: tuple[Any, ...]) -> None:
+    """Takes the secrets of what a function was given out of what its failure says; a message that still holds a part
+    of one goes as a whole."""
+    secrets = _secrets_in(given)
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         for name in ("message", "hint"):
             said = getattr(error, name)

@@ -175,6 +175,24 @@ def test_a_failure_of_a_function_among_the_objects_is_not_the_steps_either() -> 
     assert (raised.value.code, raised.value.hint) == ("template-failed", "it is a function of the host")
 
 
+@pytest.mark.parametrize("function", ["object", "filter"])
+def test_a_failing_function_of_the_host_ends_a_run_like_any_failure_wherever_it_is_called(function: str) -> None:
+    def broken(text: str) -> str:
+        raise KeyError(text)
+
+    environment = Environment(filters={"failing": broken}, host=Host(objects={"broken": broken}), settings=None)
+    call = "broken('x')" if function == "object" else "'x' | failing"
+    with pytest.raises(TemplateError, match="failed: KeyError: 'x'") as raised:
+        environment.run(f'flow:\n- {{step: SET, a: 1}}\noutputs:\n  b: "{{{{ {call} }}}}"\n')
+    assert raised.value.span is not None
+    assert (raised.value.path, raised.value.span.first.line) == ("outputs", 4)
+    assert isinstance(raised.value.result, flowdsl.Result)
+    recorder = Recorder()
+    flow = f'- step: SET\n  monitorLabel: "{{{{ {call} }}}}"\n  a: 1\n'
+    assert environment.run(flow, on_event=recorder).outputs == {"a": 1}
+    assert [event.code for event in recorder.events if isinstance(event, flowdsl.Note)] == ["label-failed"]
+
+
 def test_a_result_that_its_annotation_does_not_say_is_refused() -> None:
     def said(text: str) -> str:
         return [text]  # type: ignore[return-value]  # what a host may get wrong
@@ -197,10 +215,16 @@ def test_secrets_stay_marked_through_it_and_hidden_in_its_failures() -> None:
     shown = slug(KEY, "")
     assert shown not in str(result.to_dict())
     assert not any(shown in str(event.to_dict()) for event in recorder.events)
-    with pytest.raises(TemplateError) as raised:
-        environment.run("- step: SET\n  a: \"{{ secret('KEY') | broken }}\"\n")
-    assert KEY[4:] not in str(raised.value.to_dict())
-    assert raised.value.__cause__ is None
+    objects = Environment(host=Host(secrets={"KEY": KEY}.get, objects={"broken": broken}), settings=None, environ={})
+    for called, each in (("secret('KEY') | broken", environment), ("broken(secret('KEY'))", objects)):
+        for flow in (
+            f'- step: SET\n  a: "{{{{ {called} }}}}"\n',
+            f'- step: IF\n  condition: "{{{{ {called} }}}}"\n  then: []\n',
+        ):
+            with pytest.raises(TemplateError) as raised:
+                each.run(flow)
+            assert KEY[4:] not in str(raised.value.to_dict())
+            assert raised.value.__cause__ is None
 
 
 def test_a_secret_that_it_gives_itself_is_hidden() -> None:
