@@ -18,6 +18,7 @@ from flowdsl_steps.http.connect import Judge, Route, connected, status_line, tls
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
 from flowdsl_steps.http.proxy import Proxy, environment_proxy
 from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.response_body import Unfollowed
 
 KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
@@ -89,7 +90,7 @@ class Transport(httpx.AsyncBaseTransport):
         head = await connection.exchange(_outgoing(request, by), delivery)
         if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
             raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
-        return httpx.Response(
+        return Unfollowed(
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(self, route, connection),

@@ -11,14 +11,14 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import media_type, other_type
 from flowdsl.image.store import Image, ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import Base64Text, unstorable
-from flowdsl_steps.image.received import BrokenResponse, Partial, Received
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 
 _NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
 _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
@@ -114,8 +114,12 @@ class Document:
         """Where the next picture begins: behind a key, or as the next text of a list of them."""
         if self._in_list:
             found = _NEXT_IN_LIST.match(self._rest, self._searched)
-            if found is not None or _MAYBE_NEXT.match(self._rest, self._searched):
+            if found is not None:
                 return found
+            if _MAYBE_NEXT.match(self._rest, self._searched):
+                # Blanks mean nothing here, and are not to be searched again with each chunk.
+                self._rest[self._searched :] = bytes(self._rest[self._searched :]).strip()
+                return None
             self._in_list = False
         found = self._key.search(self._rest, self._searched)
         self._in_list = found is not None and found[1] is not None
@@ -219,11 +223,11 @@ class ResponseReader:
         """
         raise NotImplementedError
 
-    def salvage(self) -> list[Image]:
+    def salvage(self) -> Sequence[Image | LinkedImage]:
         """The pictures that came whole although the response did not."""
         raise NotImplementedError
 
-    def rescue(self) -> list[Image]:
+    def rescue(self) -> Sequence[Image | LinkedImage]:
         """The same while a worker may still feed it: what is read is broken off."""
         with self._lock:
             return self.salvage()
