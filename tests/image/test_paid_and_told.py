@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aurora_server import KEY, aurora_server
 from image_told import BOAT, GIF, JPEG, ORDER, PNG, b64, files_of, order, sent, serving, stream, told
+from installed_vendors import made_up_vendor
 from web_server import Web, hang, response
 
-from flowdsl import Environment, Event, Note, Storage
+from flowdsl import ConfigError, Environment, Event, Note, Storage
+from flowdsl.image.store import ImageStore
+from flowdsl_steps.image.response import Document
+from flowdsl_steps.image.vendors import vendor_named
+from flowdsl_steps.image.vendors.openai import OpenAI
 
 LARGE = PNG + b"\0" * 1_200_000
 
@@ -185,3 +192,75 @@ def test_a_cancelled_run_tells_the_links_that_it_did_not_fetch(tmp_path: Path) -
     with Web(respond) as web:
         own = web.url
         assert asyncio.run(cancelled()) == ["/i", "/j"]
+
+
+@pytest.mark.parametrize("timeout", [None, 1000], ids=["the connection breaks", "the deadline passes"])
+def test_the_links_of_a_response_without_an_end_are_fetched(timeout: int | None, tmp_path: Path) -> None:
+    with Web(response(JPEG)) as links:
+        items = [b64(PNG), {"url": f"{links.url}/i"}, {"url": f"{links.url}/j"}]
+        text = json.dumps({"created": 1, "data": items, "usage": {}})
+        for end in ('"usage": {', '/j"'):
+            head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n"
+            whole = (head + text[: text.index(end) + len(end)]).encode()
+            with Web(sent(whole, hang if timeout else None)) as web:
+                more = f"  timeoutMs: {timeout}\n" if timeout else ""
+                found = told(tmp_path, web, BOAT + "  n: 3\n" + more)
+            assert found.error is not None
+            assert (found.error.charge_possible, {*found.made}) == (True, {PNG, JPEG})
+    assert [seen.target for seen in links.seen] == ["/i", "/j", "/i"]
+
+
+def test_blanks_in_a_list_of_pictures_are_not_kept_to_be_searched_again(tmp_path: Path) -> None:
+    document = Document(ImageStore(tmp_path), 100_000)
+    encoded = json.dumps(b64(PNG)["b64_json"]).encode()
+    document.feed(b'{"b64_json": [' + encoded)
+    for _ in range(1000):
+        document.feed(b" " * 100)
+    document.feed(b",")
+    for _ in range(1000):
+        document.feed(b"\n" * 100)
+    assert len(document.text()) < 200
+    document.feed(encoded + b" " * 100 + b"]}")
+    assert [writer.commit().read() for writer in document.value()["b64_json"]] == [PNG, PNG]
+
+
+def test_an_order_that_cannot_be_asked_for_any_more_is_not_called_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor took it, and then the token that signs the questions has expired."""
+    asked: list[str] = []
+
+    async def sign(http: Any) -> dict[str, str]:
+        asked.append(http.method)
+        if len(asked) > 1:
+            raise ConfigError("the token has expired", code="service-not-configured")
+        return {}
+
+    with made_up_vendor(monkeypatch), aurora_server() as server:
+        vendor = type(vendor_named("aurora"))
+        made = vendor.endpoint
+        monkeypatch.setattr(vendor, "endpoint", lambda *given: made(*given)._replace(sign=sign))
+        entry = {"provider": "aurora", "endpoint": server.url, "apiKey": KEY, "model": "borealis-1"}
+        environment = Environment(services={"OPENAI_IMAGE_GENERATION": entry}, storage=Storage(images=tmp_path))
+        with pytest.raises(ConfigError) as caught:
+            environment.load(BOAT.replace("gpt-image-2", "borealis-1")).run()
+    assert (len(server.orders), caught.value.charge_possible, len(caught.value.result.in_doubt)) == (1, True, 1)
+    assert caught.value.result.cost_usd is None
+
+
+def test_an_attempt_that_may_be_billed_is_not_forgotten_by_one_that_cannot_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def sign(http: Any) -> dict[str, str]:
+        asked.append(http.method)
+        return {"X-Token": "a\nb"} if len(asked) > 1 else {}
+
+    made = OpenAI.endpoint
+    monkeypatch.setattr(OpenAI, "endpoint", lambda *given: made(*given)._replace(sign=sign))
+    with Web(response(b"", "500 Internal Server Error")) as web:
+        found = told(tmp_path, web, onUnknown="resend")
+    assert found.error is not None
+    assert (found.orders, found.error.code, found.error.charge_possible) == (1, "invalid-header", True)
+    assert (found.result.cost_usd, len(found.result.in_doubt)) == (None, 1)
