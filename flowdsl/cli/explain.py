@@ -22,6 +22,7 @@ EXAMPLES = (
     "flowdsl explain studio.ai-kit.yaml:27 --action poster --format json",
 )
 _WIDEST = 60
+_DIGITS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,7 +69,7 @@ def _print_destinations(flow: Flow, step: StepNode) -> None:
 
 def _place(text: str) -> tuple[str, int]:
     path, _, line = text.rpartition(":")
-    if not path or not line.isdecimal() or int(line) < 1:
+    if not path or not (line.isdecimal() and len(line) < _DIGITS) or int(line) < 1:
         raise UsageError(f"`{text}` is not FILE:LINE, such as skyline.flow.yaml:4")
     return path, int(line)
 

@@ -137,7 +137,7 @@ class Key(NamedTuple):
             wanted = f"from {low:.15g} to {high:.15g}"
         else:
             wanted = f"at least {low:.15g}" if low is not None else f"at most {high:.15g}"
-        near = low if low is not None and value < low else high
+        near = high if high is not None and (low is None or value > high) else low  # NaN is neither below nor above
         hint = f"the nearest allowed value is {near:.15g}"
         thousand = value * 1000
         if self.name.endswith("Ms") and low is not None and value < low <= thousand and (high or thousand) >= thousand:
