@@ -193,6 +193,7 @@ FAILURES = (
     Code("broken-response", "error", "The response cannot be read."),
     Code("not-an-image", "error", "The bytes are no image."),
     Code("image-not-fetched", "error", "A picture that was made could not be fetched from its address."),
+    Code("image-left", "note", "A picture that is paid for is still at the address that the note says."),
     Code("image-too-large", "error", "A picture has more bytes than the limit."),
     Code("image-unwritable", "error", "A picture could not be stored."),
     Code("image-unreadable", "error", "A stored picture cannot be read."),

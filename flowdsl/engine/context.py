@@ -229,9 +229,7 @@ class RunningStep:
                 result = await perform()
             else:
                 result = await effects.perform(self._effect(key, request), perform)
-        except ConfigError:  # before anything was sent
-            raise
-        except ServiceError as error:
+        except (ConfigError, ServiceError) as error:
             if error.charge_possible:
                 self._frame.run.doubt(self._placed())
             raise

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import httpx
 
-from flowdsl.errors import ServiceError
+from flowdsl.errors import ConfigError, ServiceError
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s, said_of_delay
 
@@ -46,6 +46,7 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
 
     Raises:
         Lost: it came to no response.
+        ConfigError: it cannot be written as HTTP, so nothing was sent.
     """
     delivery = Delivery()
     try:
@@ -54,6 +55,10 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
     except TimeoutError:
         raise Lost("timeout", delivery.sent) from None
     except httpx.HTTPError as error:
+        if isinstance(error, httpx.LocalProtocolError) and not delivery.sent:
+            raise ConfigError(
+                f"the request cannot be sent: {error}", code="invalid-header", hint="check the key and the headers"
+            ) from None
         kind: LostKind = "connect"
         if delivery.sent:
             kind = "proxy" if isinstance(error, httpx.ProxyError) else "broken"

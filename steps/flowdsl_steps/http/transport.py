@@ -19,6 +19,7 @@ from flowdsl_steps.http.connect import CONNECT_TIMEOUT_S, Judge, Route, connecte
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
 from flowdsl_steps.http.proxy import Proxy, environment_proxy
 from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.response_body import Unfollowed
 
 if TYPE_CHECKING:
     from flowdsl import OpenTransport
@@ -93,7 +94,7 @@ class Transport(httpx.AsyncBaseTransport):
         head = await connection.exchange(_outgoing(request, by), delivery)
         if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
             raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
-        return httpx.Response(
+        return Unfollowed(
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(self, route, connection),

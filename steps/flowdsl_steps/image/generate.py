@@ -21,6 +21,7 @@ from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
 from flowdsl_steps.image.stated_prices import stated
+from flowdsl_steps.image.unfetched import keep, not_fetched, shown, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
@@ -306,17 +307,22 @@ class _Generation:
 
     async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
+        came: list[Image | LinkedImage] = []
         try:
-            response = await self._sender(number).perform(request)
+            response = await self._sender(number).perform(request, came)
         except ServiceError as error:
-            came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
             images, lost = await self._all_fetched(came)
-            _keep(error, images, lost)
+            keep(error, images, lost)
             raise
+        except BaseException:
+            self._tell_of(came)
+            raise
+        for failure in (await self._all_fetched(came))[1]:  # of attempts before the one that succeeded
+            self._ctx.note("image-left", str(failure.hint))
         images, lost = await self._all_fetched(response.received.images)
         if lost:
             first, *others = lost
-            _keep(first, images, others)
+            keep(first, images, others)
             first.attempts = response.attempts
             raise first
         return {
@@ -330,17 +336,36 @@ class _Generation:
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
         """The pictures in order, and the failures of those links that cannot be fetched; one does not stop the next."""
         images, lost = [], []
-        for image in found:
+        for at, image in enumerate(found):
+            if isinstance(image, Image):
+                images.append(image)
+                continue
             try:
-                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+                images.append(await self._fetched(image))
             except ServiceError as error:
                 lost.append(error)
+            except RunError as error:  # TLS that cannot be had, a full disk: the next one may come nevertheless
+                lost.append(not_fetched(self._absolute(image), self._endpoint.service, error.message))
+            except BaseException:
+                self._tell_of(found[at:])
+                raise
         return images, lost
 
-    async def _fetched(self, link: LinkedImage) -> Image:
-        with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
+    def _tell_of(self, found: Iterable[Image | LinkedImage]) -> None:
+        """Says where pictures are that are paid for, before something ends that would have fetched them."""
+        for image in found:
+            if isinstance(image, LinkedImage):
+                self._ctx.note("image-left", where(self._absolute(image)))
+
+    def _absolute(self, link: LinkedImage) -> LinkedImage:
+        """A link that may be relative to the endpoint, in full; one that is no address, as it is."""
+        with contextlib.suppress(ValueError):
             if not urlsplit(link.url).scheme:
-                link = link._replace(url=urljoin(self._endpoint.url, link.url))
+                return link._replace(url=urljoin(self._endpoint.url, link.url))
+        return link
+
+    async def _fetched(self, link: LinkedImage) -> Image:
+        link = self._absolute(link)
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
         # its requests really went there. What its name resolves to by now may be somebody else's.
         own = is_same_host(link.url, self._endpoint.host_name)
@@ -360,32 +385,24 @@ class _Generation:
     def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:
         """The first failure, with every picture that was bought nevertheless in its details."""
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
-        if len(services) < len(failures):
-            return next(failure for failure in failures if not isinstance(failure, ServiceError))
+        others = [failure for failure in failures if not isinstance(failure, ServiceError)]
+        urls = list(dict.fromkeys(url for failure in services for url in urls_of(failure)))
+        for url in urls:
+            if others or shown(url) not in str(services[0].hint):  # the error that is raised says it otherwise
+                self._ctx.note("image-left", where(LinkedImage(url, None, None)))
+        if others:
+            return others[0]
         first = services[0]
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
         first.attempts = attempts + sum(failure.attempts for failure in services)
         first.charge_possible = any(failure.charge_possible for failure in services)
         if first.charge_possible:
             self._ctx.spend(None)
-        urls = [url for failure in services for url in cast("list[object]", failure.details.pop("urls", []))]
-        if urls or len([failure for failure in services if "url" in failure.details]) > 1:
-            own = [failure.details["url"] for failure in services if "url" in failure.details]
-            first.details["urls"] = list(dict.fromkeys([*own, *urls]))
+        if any("urls" in failure.details for failure in services) or len(urls) > 1:
+            first.details["urls"] = urls
         if self._bought or salvaged:
             first.details["images"] = [*self._bought, *salvaged]
         return first
-
-
-def _keep(error: ServiceError, images: Sequence[Image], lost: Sequence[ServiceError]) -> None:
-    """Puts pictures that are paid for into the details of an error, and the addresses of those that did not come."""
-    if images:
-        error.details["images"] = list(images)
-    if lost:
-        own = [error.details["url"]] if "url" in error.details else []
-        error.details["urls"] = [*own, *(failure.details["url"] for failure in lost)]
-    if images or lost:
-        error.charge_possible = True
 
 
 def _plain(value: Any) -> Any:

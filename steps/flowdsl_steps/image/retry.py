@@ -4,7 +4,7 @@
 key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
 
 - `retry`: it was refused before work began. There was no connection, or the vendor said too many requests, or it said
-  overloaded, with a body of its own or a time to come back. Sent again, as often as `maxRetries` says.
+  overloaded, with an error of its own or a time to come back. Sent again, as often as `maxRetries` says.
 - `never`: it would fail again. A wrong key, a wrong option, moderation, a used-up quota.
 - `unknown`: it was sent and no usable response came: a deadline, a broken connection, a 408, 409 or 5xx, a proxy that
   has the whole request and then wants a login (407), a body that is none, a task that was taken and then lost. The
@@ -145,11 +145,11 @@ def _status(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     if status == 429:
         message = f"{endpoint.service} had too many requests (429){said}"
         return Verdict("retry", _error(ServiceRateLimited, failure, endpoint, message, None, retryable=True))
-    if status == 503 and (vendor is not None or "retry-after" in failure.headers):
+    if status == 503 and ((vendor is not None and vendor.is_own) or "retry-after" in failure.headers):
         message = f"{endpoint.service} is overloaded (503){said}"
         return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, None, retryable=True))
     if status >= 500 or status in (408, 409):
-        # A 503 without a vendor's body comes from a proxy, which may have lost a response that was already paid for.
+        # A 503 without a vendor's error comes from a gateway, which may have lost a response that was already paid for.
         message = f"{endpoint.service} failed with status {status}{said}; {_CHARGE}"
         kind = ServiceTimeout if status in (408, 504) else ServiceUnavailable
         return Verdict("unknown", _error(kind, failure, endpoint, message, None, charge_possible=True))

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.errors import ConfigError
+from flowdsl.step.sendable import header_problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
@@ -39,7 +41,7 @@ class Hub(OpenAI):
         """The HUB's endpoint; `target` is the request's, else the entry's.
 
         Raises:
-            ConfigError: no endpoint, or a bad one.
+            ConfigError: no endpoint, a bad one, or a target that no header can hold.
         """
         if not service.endpoint:
             raise missing(service, "endpoint", None)
@@ -50,6 +52,10 @@ class Hub(OpenAI):
         url, notes = operation_url(parts, bare="/v1")
         endpoint = bearer_endpoint(service, url, named_model(request, service) or DEFAULT_MODEL, None, notes)
         target = request.extra.get("target") or service.get("target")
+        if (problem := header_problem("x-target", target or None, "flowdsl")) is not None:
+            raise ConfigError(
+                f"the `target` of the service {service.name} cannot be sent: {problem.message}", code="invalid-header"
+            )
         return endpoint._replace(headers={"x-target": str(target), **endpoint.headers}) if target else endpoint
 
     def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
