@@ -30,7 +30,7 @@ _HOMES = {
         "Emitted Event FlowFinished Invocation Note PartialImage Progress RequestFinished RequestStarted StepFailed "
         "StepFinished StepStarted"
     ),
-    "host": "Host Storage",
+    "host": "Host OpenTransport PictureStore Storage",
     "image.origin": "Origin",
     "image.store": "Image ImageStore",
     "limits": "Budget Limits Reservation",

@@ -48,6 +48,8 @@ from flowdsl.events import StepFailed as StepFailed
 from flowdsl.events import StepFinished as StepFinished
 from flowdsl.events import StepStarted as StepStarted
 from flowdsl.host import Host as Host
+from flowdsl.host import OpenTransport as OpenTransport
+from flowdsl.host import PictureStore as PictureStore
 from flowdsl.host import Storage as Storage
 from flowdsl.image.origin import Origin as Origin
 from flowdsl.image.store import Image as Image

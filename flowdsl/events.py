@@ -173,12 +173,13 @@ class RequestStarted(_StepEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartialImage(_StepEvent):
-    """An unfinished picture came, which is paid for: `index` is its number in the stream, from 0, `image` the stored
-    `Image`. It is not among the pictures that the run made."""
+    """An unfinished picture of a paid request came: `request` is the number of the request, `index` that of the picture
+    in its stream, from 0, `image` the stored `Image`. It is not among the pictures that the run made."""
 
     run: str
     invocation: Invocation
     at_s: float
+    request: int
     index: int
     image: Mapping[str, Any]
 

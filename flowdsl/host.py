@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from flowdsl.errors import UsageError
 from flowdsl.record import Unchanging
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from httpx import AsyncBaseTransport
+
+OpenTransport = Callable[["SSLContext | None"], "AsyncBaseTransport"]
+"""Gives a new transport of httpx, by which requests are sent. It is called in an event loop, once for each group of
+requests that share connections, with the TLS settings of a service entry that has certificates of its own, else None.
+The transport is closed with the run, or the Environment."""
 
 _ASYNC = 0x80 | 0x200
 """Flags of code: a coroutine function, an async generator function. The module that names them is slow to import."""
@@ -71,42 +81,87 @@ METADATA = ("none", "basic", "full")
 """How much the files of pictures may say of themselves."""
 
 
+class PictureStore(Protocol):
+    """What keeps the pictures of runs in the place of a folder, such as object storage: `Storage(images=…)` takes one.
+
+    Names are those that files in a folder would have, `coast-1.png` and `manifest-RUN.json`; those of the bytes as a
+    service sent them, `.originals/ab12….png`, stand in a folder of their own. The methods are called in threads, of
+    several runs at once. What they raise does not end a run: what could not be kept stays in a temporary folder, and a
+    note says where.
+    """
+
+    def save(self, name: str, content: BinaryIO) -> str:
+        """Keep a file, and give its address, which becomes the `path` of the picture.
+
+        Raises:
+            FileExistsError: something has that name. It stays, and another name is tried.
+        """
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The content of a file that was kept."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether something has that name."""
+        ...
+
+
 class Storage(Unchanging):
-    """The folders of runs: `images` is where pictures are stored, `output` where steps such as SAVE_IMAGES write, and
-    no file outside it. `metadata` is how much the files of pictures say of themselves: `none`, `basic` (the default,
-    unless flowdsl.toml says otherwise) or `full`, which adds the prompt.
+    """The folders of runs: `images` is where pictures are stored, or a `PictureStore` that keeps them, `output` where
+    steps such as SAVE_IMAGES write, and no file outside it. `metadata` is how much the files of pictures say of
+    themselves: `none`, `basic` (the default, unless flowdsl.toml says otherwise) or `full`, which adds the prompt.
 
     Raises:
-        UsageError: an argument that is no path, or a level of metadata that does not exist.
+        UsageError: an argument that is no path and no store, or a level of metadata that does not exist.
     """
 
     __slots__ = ("images", "metadata", "output")
 
-    images: str
+    images: str | PictureStore
     output: str
     metadata: str | None
 
     def __init__(
         self,
         *,
-        images: str | os.PathLike[str] = "flowdsl-images",
+        images: str | os.PathLike[str] | PictureStore = "flowdsl-images",
         output: str | os.PathLike[str] = "flowdsl-output",
         metadata: str | None = None,
     ) -> None:
-        for name, value in (("images", images), ("output", output)):
-            expect(name, value, (str, os.PathLike), "the path of a folder")
+        expect("output", output, (str, os.PathLike), "the path of a folder")
+        if not isinstance(images, (str, os.PathLike)):
+            _expect_store(images)
         if metadata is not None and metadata not in METADATA:
             raise UsageError(f"metadata is one of {', '.join(METADATA)}, not {metadata!r}")
-        self._set(images=os.fspath(images), output=os.fspath(output), metadata=metadata)
+        images = os.fspath(images) if isinstance(images, (str, os.PathLike)) else images
+        self._set(images=images, output=os.fspath(output), metadata=metadata)
+
+
+def _expect_store(value: Any) -> None:
+    """Raises UsageError for what is no store of pictures."""
+    methods = {name: getattr(value, name, None) for name in ("save", "read", "exists")}
+    missing = [name for name, method in methods.items() if not callable(method)]
+    if len(missing) == len(methods) or isinstance(value, type):
+        raise UsageError(f"images takes the path of a folder, or a PictureStore, not {type(value).__name__}")
+    if missing:
+        raise UsageError(f"images takes a PictureStore, and {type(value).__name__} has no method {', '.join(missing)}")
+    for name, method in methods.items():
+        refuse_async(f"images.{name}", method)
 
 
 def _is_plain(value: Any) -> bool:
     """Whether a value is JSON's: a function or an object of the host can give what it likes."""
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (str, int, float))
+    waiting, seen = [value], set[int]()  # a list may hold itself
+    while waiting:
+        value = waiting.pop()
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+        if inside is not None and id(value) not in seen:
+            seen.add(id(value))
+            waiting += inside
+        elif inside is None and value is not None and not isinstance(value, (str, int, float)):
+            return False
+    return True
 
 
 def frozen(values: Mapping[str, Any] | None) -> Mapping[str, Any]:

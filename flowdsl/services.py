@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,9 @@ from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_o
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.image.known_model import KnownModel
     from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
@@ -81,6 +84,13 @@ class Provider(Protocol):
     @property
     def environment(self) -> Mapping[str, tuple[str, ...]]:
         """Setting → the environment variables that give it, the first one set."""
+
+    @property
+    def title(self) -> str:
+        """The vendor's name in words."""
+
+    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
+        """What is known of its models on a day (today when absent), the newest first."""
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_REVEALING = 6
-"""A secret shorter than this is not taken out of messages: that would garble them."""
-
 
 class Position(NamedTuple):
     """A place for people: line and column, both from 1, columns in characters."""
@@ -86,10 +83,10 @@ class Source:
         """A message about this text without the secrets that stand in it."""
         if not self.secrets:
             return text
-        from flowdsl.secrets.plain import without
+        from flowdsl.secrets.plain import REVEALING, without
 
         found = {self.text[start:end].strip() for start, end in self.secrets}
-        return without(text, (secret for secret in found if len(secret) >= _REVEALING or secret == text))
+        return without(text, (secret for secret in found if len(secret) >= REVEALING or secret == text))
 
     def _line_starts(self) -> Sequence[int]:
         if self._starts is None:

@@ -34,3 +34,17 @@ def test_no_more_than_so_many_results_are_kept() -> None:
     for number in range(option_cache.MOST + 2):
         findings(STEP.format(n=1).replace("lighthouse", f"lighthouse {number}"))
     assert len(option_cache._known) <= option_cache.MOST
+
+
+def test_a_wrong_name_of_an_output_is_found_though_a_right_one_is_not_looked_at_again() -> None:
+    named = STEP + "  outputKey: {name}\n"
+    assert findings(named.format(n=99, name="a")) == findings(named.format(n=99, name="b"))
+    wrong = [message for _, message in findings(named.format(n=1, name="not-a-name"))]
+    assert wrong == ["`outputKey` is `not-a-name`, which does not match ^[a-zA-Z_][a-zA-Z0-9_]*$"]
+
+
+def test_steps_that_differ_in_the_name_of_their_output_are_checked_once() -> None:
+    findings(STEP.format(n=2) + "  outputKey: first\n")
+    known = len(option_cache._known)
+    findings(STEP.format(n=2) + "  outputKey: second\n")
+    assert len(option_cache._known) == known

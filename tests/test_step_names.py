@@ -91,6 +91,9 @@ def literals(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
 EXPLAINED = {
     ("checker", "items"): "a word of JSON Schema",
     ("checker", "default"): "a word of JSON Schema, and a filter of templates",
+    ("checker", "then"): "a word of JSON Schema",
+    ("checker", "else"): "a word of JSON Schema, and what others call the case for every other value",
+    ("checker", "max"): "what people write for a word of JSON Schema",
     ("checker", "in"): "an operator of templates",
     ("document", "default"): "a word of JSON Schema",
     ("document", "steps"): "what people write for the root key `flow`",

@@ -14,7 +14,6 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting
-from flowdsl.step.foreign import word_of
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
@@ -48,12 +47,15 @@ def _check_schema(
     except SCHEMA_FAULTS as error:
         findings.add("invalid-schema", f"this is not a JSON Schema: {error}", node)
         return
+    from flowdsl.checker.schema_words import foreign_keywords
+
+    foreign_keywords(node, findings)
     if not has_default:
         return
     try:
         found = misfit(schema, default)
     except ConfigError as error:
-        findings.add("invalid-schema", error.message, node)
+        findings.add("invalid-schema", error.message, node, hint=error.hint)
         return
     if found is not None:
         message = f"the default of `{name}` does not fit its schema: {found[1]}"
@@ -70,6 +72,10 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
         near = word.name if word is not None else nearest(value, TYPES)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
         fix = fixes.renamed(at, near) if near else None
+        choices = next((key for key in ("options", "choices", "values") if key in node.value), None)
+        if near == "string" and choices is not None and at is node.value["type"]:
+            hint = f"write `type: string`, and `enum` in place of `{choices}`"
+            fix = fixes.together((fix, fixes.renamed(node.keys[choices], "enum")), title=hint)
         findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
     elif list(error.absolute_path) == ["required"] and isinstance(value, bool):
         _required(value, node, findings)
@@ -87,6 +93,8 @@ def _wrong_keyword(error: Any, at: Node) -> tuple[str, str | None, Fix | None]:
     if key == "type" and isinstance(value, list):
         strange = next((item for item in at.value if item.value not in TYPES), None) if at.kind == "list" else None
         if strange is not None and isinstance(strange.value, str):
+            from flowdsl.step.foreign import word_of
+
             word = word_of("INPUT_TYPES", strange.value)
             near = (
                 word.name if word is not None else _NO_VALUE.get(strange.value.lower()) or nearest(strange.value, TYPES)
@@ -101,6 +109,8 @@ def _wrong_keyword(error: Any, at: Node) -> tuple[str, str | None, Fix | None]:
     number = isinstance(value, str) and not {"integer", "number"}.isdisjoint(kinds)
     message = f"`{key}` takes {takes}, not {'the text ' if number else ''}{show(value)}"
     if "object" in kinds and isinstance(value, str):
+        from flowdsl.step.foreign import word_of
+
         word = word_of("INPUT_TYPES", value)
         kind = value if value in TYPES else word.name if word is not None else None
         if kind is not None:

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
     from flowdsl.step.registry import Registry
     from flowdsl.step.service import Service
+    from flowdsl.template.filters import Filters
 
 
 class CheckSettings:
     """What a flow is checked against: the steps that exist, the names a host adds, the services, and the day.
 
     `objects` are names in templates, `variables` host variables for `{name}`, `context` FlowContext keys that the
-    caller sets, `env` the environment variables that templates may read.
+    caller sets, `env` the environment variables that templates may read, `filters` the host's.
     """
 
-    __slots__ = ("as_of", "context", "env", "objects", "registry", "services", "variables")
+    __slots__ = ("as_of", "context", "env", "filters", "objects", "registry", "services", "variables")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class CheckSettings:
         context: Iterable[str] = (),
         env: Iterable[str] = (),
         as_of: date | None = None,
+        filters: Filters = (),
     ) -> None:
         self.registry = registry
         self.services = services
@@ -43,6 +45,7 @@ class CheckSettings:
         self.context = frozenset(context)
         self.env = frozenset(env)
         self.as_of = as_of
+        self.filters = filters
 
 
 class Findings(FormFindings):

@@ -46,8 +46,6 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
         ConfigError: unknown or missing inputs, or some that do not fit their schemas: all of them in one error.
         UsageError: a name that is no text.
     """
-    from copy import deepcopy
-
     for name in given:
         if not isinstance(name, str):
             raise UsageError(f"the names of inputs are texts, not {type(name).__name__}")
@@ -56,6 +54,8 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
     wrong = wrong_inputs(declared, given)
     if wrong:
         raise _all_in_one([each.error for each in wrong])
+    from copy import deepcopy
+
     return {
         name: given[name] if name in given else deepcopy(declaration.default) for name, declaration in declared.items()
     }
@@ -76,7 +76,11 @@ def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, A
             wrong.append(WrongInput(name, [], error))
     for name, declaration in declared.items():
         if name in given:
-            wrong += _misfits(name, given[name], declaration.schema)
+            try:
+                wrong += _misfits(name, given[name], declaration.schema)
+            except ConfigError as unusable:
+                unusable.span = declaration.node.span
+                raise
         elif not declaration.has_default:
             value = "@FILE" if declaration.schema.get("type") in _IN_FILES else "…"
             hint = f"give it, for example `-i {name}={value}`"
@@ -119,26 +123,28 @@ def misfits(schema: dict[str, Any], value: Any, most: int = _MOST_MISFITS) -> li
     the schema.
 
     Raises:
-        ConfigError: the schema cannot validate anything: a `$ref` that leads nowhere or around, a bad pattern.
+        ConfigError: the schema cannot validate anything: a `$ref` that leads nowhere or around, a bad pattern, or one
+            that takes too long.
     """
     if is_plain_schema(schema) and fits_plainly(schema, value):
         return []
     import warnings
 
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    registry: Any = Registry()
+    from flowdsl.step.json_schema import SlowSchema, schema_validator
+
     try:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of odd patterns
-            errors = Draft202012Validator(schema, registry=registry).iter_errors(value)
+            errors = schema_validator(schema).iter_errors(value)
             found = [best_match(errors)] if most == 1 else [best_match([each]) for each in islice(errors, most)]
     except Unresolvable as error:
         ref = f"#{error.ref}" if error.ref.startswith("/") else error.ref
         message = f"the `$ref` {ref} leads nowhere: only references inside the schema are followed"
         raise ConfigError(message, code="invalid-schema") from error
+    except SlowSchema as error:
+        raise ConfigError(f"this schema cannot be used: {error}", code="invalid-schema", hint=error.hint) from None
     except SCHEMA_FAULTS as error:
         raise ConfigError(f"this is not a JSON Schema: {error}", code="invalid-schema") from error
     said = dict.fromkeys((tuple(each.absolute_path), complaint(each)) for each in found if each is not None)
@@ -180,8 +186,10 @@ def complaint(error: Any) -> str:
         return f"{_keys(missing)} missing{'; it has ' if alike else ''}{', '.join(f'`{key}`' for key in alike)}"
     if keyword == "additionalProperties" and limit is False:
         known = error.schema.get("properties", {})
-        patterns = error.schema.get("patternProperties", {})
-        extra = [key for key in value if key not in known and not any(re.search(p, key) for p in patterns)]
+        from flowdsl.step.json_schema import Patterns
+
+        named, patterns = error.schema.get("patternProperties", {}), Patterns()
+        extra = [key for key in value if key not in known and not any(patterns.found(each, key) for each in named)]
         return f"{_keys(extra)} not among its keys, {', '.join(known) or 'none'}"
     return str(error.message)
 

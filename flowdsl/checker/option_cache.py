@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowdsl.step.problem import Problem
-from flowdsl.step.rules import Options
+from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import StepSpec
 
 MOST = 1024
@@ -19,6 +19,10 @@ def problems_of(spec: StepSpec, options: Options) -> Iterable[Problem]:
     service, given = options.service, options.given
     if service is None:
         return spec.problems(options)
+    name = spec.writes_to
+    if name is not None and isinstance(given.get(name), str) and spec.keys[name].problem(given[name]) is None:
+        given = {**given, name: UNKNOWN}  # how an output is called says nothing about the request
+        options = options.replaced(given)
     types = tuple(map(type, given.values()))  # 1, 1.0 and true are equal, and not the same
     key = (spec, service.fingerprint, options.as_of, options.reads_text, tuple(given.items()), types)
     try:

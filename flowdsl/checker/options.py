@@ -42,14 +42,15 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
     given = {name: _given(step, name, node, document, findings) for name, node in step.keys.items()}
     if not (spec.rules or spec.service is not None or spec.keys):
         return
-    options = Options(spec.name, given, spec.defaults)
     for name in spec.secrets:
         if name in step.keys and step.keys[name].kind == "map":
             from flowdsl.checker.declarations import check_plain_secrets
 
             check_plain_secrets(step.keys[name], findings)
-    if spec.service is not None:
-        options = _with_service(options, step, document, findings)
+    if spec.service is None:
+        options = Options(spec.name, given, spec.defaults)
+    else:
+        options = _with_service(given, step, document, findings)
     known = len(findings.diagnostics)
     if step.misspelt or findings.misindented or _is_unknown(step, document, findings):
         # an option that is not given may stand in what could not be read, or in the entry that is meant
@@ -125,20 +126,20 @@ def without_text(step: StepNode, document: Document, findings: Findings) -> None
 
 def _given(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> Any:
     """The value of an option as far as it is known."""
-    key = step.spec.keys.get(name)
-    if key is None:
-        if node.value.__class__ is str and node.source is not findings.plain and looks_foreign(node.value):
-            _check_text(step, name, node, document, findings)
-        return resolved_value(node, findings)
-    if key.type in BLOCK_TYPES:
-        return node.value if key.type != "steps" or node.value is None else UNKNOWN
-    if key.expression:
-        check_expression(node, findings)
-        return UNKNOWN if isinstance(node.value, str) else node.plain()
-    if key.verbatim:
+    value = node.value
+    if name in step.spec.as_written:
+        key = step.spec.keys[name]
+        if key.type in BLOCK_TYPES:
+            return value if key.type != "steps" or value is None else UNKNOWN
+        if key.expression:
+            check_expression(node, findings)
+            return UNKNOWN if isinstance(value, str) else node.plain()
         return node.plain()
-    if node.value.__class__ is str and node.source is not findings.plain and looks_foreign(node.value):
-        _check_text(step, name, node, document, findings)
+    if value.__class__ is str:
+        if node.source is not findings.plain and looks_foreign(value):
+            _check_text(step, name, node, document, findings)
+        if "{" not in value:
+            return value
     return resolved_value(node, findings)
 
 
@@ -146,15 +147,21 @@ def looks_foreign(text: str) -> bool:
     """Whether a text may be written as another language writes it: a quick look before `foreign_text` is asked."""
     if "{" in text and ("${{" in text or "{" in text.replace("{{", "")):  # a brace that opens no output
         return True
-    return "%" in text or text[:1] in ("“", "„", "‘", "«") or text[:2] in ('f"', "f'", "No")
+    return "%" in text or text[:1] in _QUOTES or text[:2] in ('f"', "f'") or text == "None"
+
+
+_QUOTES = ("“", "„", "‘", "«")
 
 
 def without_signs(source: Source) -> Source | None:
     """The source when none of the texts in it looks foreign, which most files need to be asked only once."""
     text = source.text
-    if "{" in text.replace("{{", "") or "${{" in text or "%" in text or "\\" in text or "No" in text:
+    if "{" in text.replace("{{", "") or any(sign in text for sign in _SIGNS):
         return None
-    return source if text.isascii() and 'f"' not in text and "f'" not in text else None
+    return None if not text.isascii() and any(quote in text for quote in _QUOTES) else source
+
+
+_SIGNS = ("${{", "%", "\\", "None", 'f"', "f'")
 
 
 def _check_text(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> None:
@@ -183,8 +190,8 @@ def _service(step: StepNode, document: Document, findings: Findings) -> Service:
     return service
 
 
-def _with_service(options: Options, step: StepNode, document: Document, findings: Findings) -> Options:
-    """The options with their service entry, as far as it is known before the run, and the day."""
+def _with_service(given: dict[str, Any], step: StepNode, document: Document, findings: Findings) -> Options:
+    """The options of a step with their service entry, as far as it is known before the run, and the day."""
     settings = findings.settings
     name, service = _service_name(step), _service(step, document, findings)
     if step.service is not None and not settings.services.has(name, document.services):
@@ -193,7 +200,7 @@ def _with_service(options: Options, step: StepNode, document: Document, findings
         fix = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
         findings.add("unknown-service", message, step.service, hint=hint, fixes=[fix])
-    return Options(step.spec.name, options.given, options.defaults, service, settings.as_of)
+    return Options(step.spec.name, given, step.spec.defaults, service, settings.as_of)
 
 
 def _is_unknown(step: StepNode, document: Document, findings: Findings) -> bool:

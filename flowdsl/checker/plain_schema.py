@@ -86,6 +86,12 @@ def _all_fit(schema: Mapping[str, Any], values: list[Any]) -> bool:
     return all(fits_plainly(schema, value) for value in values)
 
 
+def _has_match(pattern: str, text: str) -> bool:
+    from flowdsl.step.json_schema import is_simple
+
+    return is_simple(pattern, text) and re.search(pattern, text) is not None  # others may need a limit of time
+
+
 _FITS: dict[str, Callable[[Any, Any], bool]] = {
     "type": lambda name, value: _TYPES[name](value),
     "enum": lambda choices, value: isinstance(value, str) and value in choices,
@@ -93,7 +99,7 @@ _FITS: dict[str, Callable[[Any, Any], bool]] = {
     "maximum": lambda most, value: not _is_number(value) or value <= most,
     "minLength": lambda least, value: not isinstance(value, str) or len(value) >= least,
     "maxLength": lambda most, value: not isinstance(value, str) or len(value) <= most,
-    "pattern": lambda pattern, value: not isinstance(value, str) or re.search(pattern, value) is not None,
+    "pattern": lambda pattern, value: not isinstance(value, str) or _has_match(pattern, value),
     "minItems": lambda least, value: not isinstance(value, list) or len(value) >= least,
     "maxItems": lambda most, value: not isinstance(value, list) or len(value) <= most,
     "items": lambda schema, value: not isinstance(value, list) or _all_fit(schema, value),

@@ -13,6 +13,7 @@ from flowdsl.syntax.edits import instead, replaced
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
+from flowdsl.template.references import settled
 
 if TYPE_CHECKING:
     from flowdsl.step.foreign import Word
@@ -62,6 +63,8 @@ def check_expression(node: Node, findings: Findings) -> None:
 
 
 def _check_template(template: Template, node: Node, findings: Findings) -> None:
+    if template.problems:
+        template = settled(template, findings.settings.filters)
     for problem in template.problems:
         span = span_in(node, problem.start, problem.end)
         old = node.value[problem.start : problem.end]

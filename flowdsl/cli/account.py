@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
-from flowdsl.events import FlowFinished, PartialImage, RequestFinished
+from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Account:
         self.simulated = simulated
         self.finished: FlowFinished | None = None
         self._unfinished: dict[tuple[int, int], Mapping[str, Any]] = {}
+        self._unnamed: list[str] = []
         self._unwritten: OSError | None = None
 
     def hearing(self, show: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -33,10 +34,12 @@ class Account:
             if isinstance(event, FlowFinished):
                 self.finished = event
             elif isinstance(event, PartialImage):
-                self._unfinished[event.invocation.id, event.index] = event.image
+                self._unfinished[event.request, event.index] = event.image
             elif isinstance(event, RequestFinished) and event.outcome == "done":
-                for key in [key for key in self._unfinished if key[0] == event.invocation.id]:
+                for key in [key for key in self._unfinished if key[0] == event.request]:
                     del self._unfinished[key]
+            elif isinstance(event, Note) and event.code == "picture-unnamed":
+                self._unnamed.append(event.text)
             if self._unwritten is None:
                 try:
                     show(event)
@@ -68,6 +71,7 @@ class Account:
             number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
         lines += [f"{picture(image)}, unfinished" for image in self._unfinished.values()]
+        lines += [f"warning: {text}" for text in self._unnamed]
         lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,6 +13,11 @@ from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from datetime import date
+
+
+_SHOWN = 600
+_LONGEST_NAME = 200
+_LONGEST_PATH = 4096
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +36,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options; ends the process with exit code 2 for those that do not exist."""
+        if any("\0" in text for text in arguments):
+            self.error("an argument holds a NUL character, which no name and no text here may have")
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             name = unknown[0].partition("=")[0]
@@ -41,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints what is wrong and where to read more, and exits with 2."""
-        self.exit(2, f"{self.prog}: {message}\n`{self.prog} --help` explains the command\n")
+        self.exit(2, f"{self.prog}: {cut(message)}\n`{self.prog} --help` explains the command\n")
 
 
 class _Format(argparse.HelpFormatter):
@@ -57,6 +65,11 @@ class _Format(argparse.HelpFormatter):
         if "\n" in text:
             return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))
         return super()._fill_text(text, width, indent)
+
+
+def cut(message: str) -> str:
+    """A message without the middle of what it quotes, where that would fill the terminal."""
+    return message if len(message) <= 2 * _SHOWN else f"{message[:_SHOWN]}…{message[-_SHOWN:]}"
 
 
 def day(text: str) -> date:
@@ -75,14 +88,14 @@ def seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
+    if not (text.isascii() and 0 < value < float("inf")):
         raise argparse.ArgumentTypeError(f"`{text}` is not a time in seconds, such as 90")
     return value
 
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
     raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0 on, such as 20")
 
@@ -93,21 +106,23 @@ def usd(text: str) -> float:
         value = float(text.removeprefix("$"))
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
+    if not (text.isascii() and 0 < value < float("inf")):
         raise argparse.ArgumentTypeError(f"`{text}` is not a sum in USD, such as 2.50")
     return value
 
 
 def port(text: str) -> int:
     """A TCP port; 0 stands for a free one."""
-    if text.isascii() and text.isdigit() and int(text) < 65536:
+    if text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"`{text}` is not a port; write a number up to 65535, or 0 for a free one")
 
 
 def address(text: str) -> str:
     """The address of an endpoint."""
-    if text.partition("://")[0] not in ("http", "https") or not text.partition("://")[2]:
+    from flowdsl.step.sendable import address_problem
+
+    if text.partition("://")[0] not in ("http", "https") or address_problem(text) is not None:
         raise argparse.ArgumentTypeError(f"`{text}` is not a web address, such as https://images.example.com")
     return text
 
@@ -148,6 +163,33 @@ def check_stdin_filename(name: str | None, paths: Sequence[str]) -> None:
         from flowdsl.errors import UsageError
 
         raise UsageError("--stdin-filename goes with -: it names what is read from standard input")
+    if name is not None and not _names_file(name):
+        from flowdsl.errors import UsageError
+
+        raise UsageError(f"--stdin-filename: `{name}` is not a name that a file can have")
+
+
+def _names_file(name: str) -> bool:
+    import errno
+    import os
+
+    try:
+        return not stat.S_ISDIR(os.stat(name).st_mode)  # noqa: PTH116  pathlib is slow to import
+    except OSError as error:
+        return (
+            bool(name)
+            and not name.endswith("/")
+            and error.errno not in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+        )
+
+
+def file_name(text: str) -> str:
+    """The name of a file or folder, which is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    if len(text) > _LONGEST_PATH:
+        raise argparse.ArgumentTypeError(f"`{text[:40]}…` is longer than a path can be")
+    return text
 
 
 def one_of(*names: str) -> Callable[[str], str]:
@@ -170,6 +212,8 @@ def pair(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         more = f", such as `NAME={text}`" if text.startswith("@") else ""
         raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE{more}")
+    if len(name) > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"`{name[:40]}…` is longer than a name can be")
     return name.strip(), value
 
 

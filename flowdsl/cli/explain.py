@@ -1,4 +1,4 @@
-"""`flowdsl explain`: the options of one step, and where each comes from."""
+"""`flowdsl explain`: the options of one step, and where each comes from; or what a code means."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "flowdsl explain skyline.flow.yaml:4",
     "flowdsl explain studio.ai-kit.yaml:27 --action poster --format json",
+    "flowdsl explain maybe-undefined",
 )
 _WIDEST = 60
+_DIGITS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when the file has mistakes, 2 when no step stands there."""
     options = parser().parse(arguments)
+    if ":" not in options.place:
+        print(_meaning(options.place, options.format))
+        return 0
     path, line = _place(options.place)
     flow, step = _found(path, line, options.action)
     from flowdsl.cli.origins import options_of, settings_of
@@ -49,7 +54,9 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("explain", COMMANDS["explain"], EXAMPLES)
-    parser.add_argument("place", metavar="FILE:LINE", help="the line of a step, or one inside it")
+    parser.add_argument(
+        "place", metavar="FILE:LINE|CODE", help="the line of a step, or one inside it; or a code, such as unknown-step"
+    )
     parser.add_argument("--action", metavar="NAME", help="for steps that several actions of a kit share: as which one")
     parser.add_argument(
         "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
@@ -66,9 +73,32 @@ def _print_destinations(flow: Flow, step: StepNode) -> None:
         print("\n".join(["\nsecrets", *(f"  {secret} → {host}" for secret, host, _ in rows)]))
 
 
+def _meaning(code: str, form: str) -> str:
+    """What a code of a finding or an error means.
+
+    Raises:
+        UsageError: there is no such code.
+    """
+    from flowdsl.codes import CODES
+
+    found = CODES.get(code)
+    if found is None:
+        from flowdsl.nearest import nearest
+
+        near = nearest(code, CODES)
+        raise UsageError(
+            f"`{visible_line(code)}` is neither FILE:LINE, such as skyline.flow.yaml:4, nor a code"
+            + (f"; did you mean `{near}`?" if near else "")
+        )
+    if form == "json":
+        said = {"code": found.name, "severity": found.severity, "also": list(found.also)}
+        return json.dumps({**said, "meaning": found.meaning, "since": found.since}, indent=2)
+    return f"{found.name}: {' or '.join((found.severity, *found.also))}\n  {found.meaning}"
+
+
 def _place(text: str) -> tuple[str, int]:
     path, _, line = text.rpartition(":")
-    if not path or not line.isdecimal() or int(line) < 1:
+    if not path or not (line.isdecimal() and len(line) < _DIGITS) or int(line) < 1:
         raise UsageError(f"`{text}` is not FILE:LINE, such as skyline.flow.yaml:4")
     return path, int(line)
 

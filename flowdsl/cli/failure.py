@@ -24,11 +24,15 @@ def report_error(error: Exception) -> int:
         sys.stderr.write(failed_run(error, color=colors(sys.stderr)) + "\n")
         return 1
     if isinstance(error, FlowError):
-        sys.stderr.write(f"flowdsl: {error}\n")
+        from flowdsl.cli.arguments import cut
+
+        sys.stderr.write(f"flowdsl: {cut(str(error))}\n")
         return 2
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename is not None else ""
-        sys.stderr.write(f"flowdsl: {place}{error.strerror or error}{_meant(error)}\n")
+        from flowdsl.cli.arguments import cut
+
+        place = f"{error.filename or '``'}: " if error.filename is not None else ""
+        sys.stderr.write(cut(f"flowdsl: {place}{error.strerror or error}{_meant(error)}") + "\n")
         return 2 if place else 1  # a file of the user's, or a stream
     import traceback
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import flow_source
-from flowdsl.cli.input_files import input_value, json_value, place_in
+from flowdsl.cli.input_files import input_value, json_value, of_a_value, place_in
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, UsageError
 from flowdsl.source import Source, Span
@@ -25,6 +25,8 @@ class GivenInputs:
         self.values: dict[str, Any] = {}
         self._file: Source | None = None
         self._sources: dict[str, Source] = {}
+        self.warnings: list[str] = []
+        """What the person who gives them should know."""
 
     def take_file(self, path: str) -> None:
         """Takes what a YAML or JSON file holds; `-` is standard input.
@@ -42,7 +44,7 @@ class GivenInputs:
         else:
             root, diagnostics = read(source)
             if root is None or has_errors(diagnostics):
-                raise FlowSyntaxError(diagnostics)
+                raise FlowSyntaxError(of_a_value(diagnostics))
             value = root.plain()
         if not isinstance(value, dict):
             message = f"inputs are a map from name to value, not {show(value)}"
@@ -62,7 +64,8 @@ class GivenInputs:
         """
         for name, text in dict(pairs).items():
             self.values[name] = input_value(name, text, (declared or {}).get(name), self._sources)
-            self._sources.setdefault(name, _OPTION)
+            if self._sources.setdefault(name, _OPTION) is not _OPTION and self.values[name] == []:
+                self.warnings.append(f"-i {name}: {text[1:]} holds no items: a loop over them has 0 iterations")
         if declared is not None and (self._file is not None or set(self._sources.values()) - {_OPTION}):
             self._check(declared)
         return self.values

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.prompt == STANDARD_INPUT:
         options.prompt = flow_source(STANDARD_INPUT).text.strip()
     environment = Environment(as_of=options.as_of)
-    layers = environment._in_force(Source("", _NAME)).services
+    layers = environment.settings_for(Source("", _NAME)).services
     step = _step(environment.registry, layers, options.service)
     service = options.service if options.service != step.service else None
     keys = {"service": service, "model": options.model, "size": options.size, "quality": options.quality}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flowdsl.document.document import InputDeclaration
 
 MARK = "@"
+_MOST_LINES = 20
+"""So many lines of a table are named that are wrong; of the others only how many they are."""
 _TYPED = frozenset({"integer", "number", "boolean"})
 
 
@@ -57,7 +59,14 @@ def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[st
     if ending == ".json" and not text:
         return json_value(source)
     if ending in (".csv", ".tsv"):
-        return [row for _, row in _rows(source, schema)]
+        wrong: list[Diagnostic] = []
+        rows = [row for _, row in _rows(source, schema, wrong)]
+        if len(wrong) > _MOST_LINES:
+            more = f"{len(wrong) - _MOST_LINES} more lines are of another length"
+            wrong[_MOST_LINES - 1 :] = [wrong[_MOST_LINES - 1]._replace(hint=more)]
+        if wrong:
+            raise FlowSyntaxError(wrong)
+        return rows
     if ending in (".yaml", ".yml") or (path == STANDARD_INPUT and not text):
         return source.text if text else _yaml_value(source)
     return source.text.removesuffix("\n").removesuffix("\r")
@@ -117,8 +126,13 @@ def _yaml_value(source: Source) -> Any:
 
     root, diagnostics = read(source)
     if root is None or has_errors(diagnostics):
-        raise FlowSyntaxError(diagnostics)
+        raise FlowSyntaxError(of_a_value(diagnostics))
     return root.plain()
+
+
+def of_a_value(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """What is wrong with a file of inputs, without what a flow would have in its place."""
+    return [found._replace(hint=None) if found.code == "empty-file" else found for found in diagnostics]
 
 
 def place_in(source: Source, path: Sequence[str | int]) -> Span:
@@ -127,7 +141,7 @@ def place_in(source: Source, path: Sequence[str | int]) -> Span:
 
     end = len(source.text.partition("\n")[0])
     if _ending(source) in (".csv", ".tsv"):
-        lines = [line for line, _ in _rows(source, {})]
+        lines = [line for line, _ in _rows(source, {}, [])]
         if path and isinstance(path[0], int) and path[0] < len(lines):
             return Span(source, *_line(source, lines[path[0]]))
         return Span(source, 0, end)
@@ -155,9 +169,10 @@ def _ending(source: Source) -> str:
     return os.path.splitext(source.path)[1].lower()  # noqa: PTH122
 
 
-def _rows(source: Source, schema: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(source: Source, schema: Mapping[str, Any], wrong: list[Diagnostic]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line of a CSV text, by its number, as a map from the names of its first line to texts; where the schema of
-    the items says number or boolean, to those, and an empty cell is left out."""
+    the items says number or boolean, to those, and an empty cell is left out. `wrong` takes the lines that have more or
+    less cells than the first."""
     import csv
     from io import StringIO
 
@@ -174,8 +189,9 @@ def _rows(source: Source, schema: Mapping[str, Any]) -> Iterator[tuple[int, dict
             if names and any(cell.strip() for cell in cells):
                 if len(cells) != len(names):
                     said = f"this line has {_cells(len(cells))}, and the first one names {len(names)}"
-                    raise _wrong(source, *_line(source, line), said)
-                yield line, dict(_typed(names, cells, types))
+                    wrong += _wrong(source, *_line(source, line), said).diagnostics
+                else:
+                    yield line, dict(_typed(names, cells, types))
             elif not names:
                 names = [cell.strip() for cell in cells]
                 twice = next((name for name in names if names.count(name) > 1), None)

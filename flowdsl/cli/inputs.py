@@ -68,7 +68,7 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
     from flowdsl.document.actions import chosen
 
     source = flow_source(path)
-    file, diagnostics, *_ = Environments().of(source)._check(source, ())
+    file, diagnostics, *_ = Environments().of(source).examined(source)
     if file is None:
         raise FlowSyntaxError(diagnostics)
     if file.kind == "module":

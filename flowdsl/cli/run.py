@@ -17,6 +17,7 @@ from flowdsl.cli.arguments import (
     add_stdin_filename,
     check_stdin_filename,
     count,
+    file_name,
     flag,
     one_of,
     pair,
@@ -50,6 +51,7 @@ IMAGES = "flowdsl-images"
 """The folder for pictures, unless an option names one."""
 MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
+_NOT_READY = frozenset({"service-not-configured", "secret-not-set"})
 EXAMPLES = (
     "flowdsl run skyline.flow.yaml --simulate",
     "flowdsl run two-takes.flow.yaml --simulate --fault OPENAI_IMAGE_GENERATION=moderation",
@@ -70,7 +72,7 @@ def perform(options: Namespace, source: Source) -> int:
     """Runs the flow of a source as the options say; gives the exit code."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
     given = GivenInputs()
-    if options.inputs:
+    if options.inputs is not None:
         given.take_file(options.inputs)
     names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
@@ -110,16 +112,18 @@ def perform(options: Namespace, source: Source) -> int:
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         inputs = given.take_options(options.input, flow.document.inputs)
+        for warning in () if options.quiet else given.warnings:
+            sys.stderr.write(f"flowdsl: warning: {warning}\n")
         account = Account(simulated=options.simulate)
         try:
             result = _run(flow, inputs, options, account)
         except RunError as error:
-            return _failed(error, account, options)
+            return _failed(error, account, options, _missing(flow, error) if not options.simulate else "")
         except Terminated as stop:
-            _tell(f"{account.text()}terminated\n", account, options)
+            _tell(f"{_alone(account.text())}terminated\n", account, options)
             return 128 + stop.signal
         except (KeyboardInterrupt, Exception):  # a bug of ours too ends a run that may have paid
-            _tell(account.text(), account, options)
+            _tell(_alone(account.text()), account, options)
             raise
     try:
         account.check_output()
@@ -150,11 +154,31 @@ def _open(options: Namespace) -> None:
         sys.stderr.write(f"{said}\n")
 
 
-def _failed(error: RunError, account: Account, options: Namespace) -> int:
+def _alone(text: str) -> str:
+    """An account that no error stands before: where the run was begins a line of its own."""
+    return "".join(
+        line.replace("  in iteration ", "broken off in iteration ", 1) if line.startswith("  in iteration ") else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _missing(flow: Flow, error: RunError) -> str:
+    """What else a run lacks that failed for want of a key or a secret: all of it at once, and not one in each run."""
+    if error.code not in _NOT_READY:
+        return ""
+    from flowdsl.cli.needs import needs
+
+    lines = needs([flow.document], flow._settings.services, flow.environment.registry.step_class)
+    own = f": {error.message.split('`')[1]} is not set" if error.code == "secret-not-set" else f": {error.message}"
+    others = [line for line in lines if own not in line]
+    return "".join(f"{line.replace(': not ready: ', ': also missing: ', 1)}\n" for line in others)
+
+
+def _failed(error: RunError, account: Account, options: Namespace, missing: str) -> int:
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
-    text = f"{failed_run(error, color=colors(sys.stderr))}\n{account.text(error)}"
+    text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
     return 1
 
@@ -204,7 +228,7 @@ def parser() -> Parser:
         help="an input; may be repeated, the last one counts; @FILE stands for what a file holds (.json, .yaml, .csv, "
         "else a text), @- for stdin, @@ for an @ at the beginning",
     )
-    parser.add_argument("--inputs", metavar="FILE", help="a YAML or JSON file of inputs")
+    parser.add_argument("--inputs", type=file_name, metavar="FILE", help="a YAML or JSON file of inputs")
     add_options(parser)
     return parser
 
@@ -229,6 +253,7 @@ def add_options(parser: Parser) -> None:
     )
     parser.add_argument(
         "--out",
+        type=file_name,
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
     )

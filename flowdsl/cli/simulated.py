@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowdsl_steps.image.simulator import Fault
 
 T = TypeVar("T")
+_DIGITS = 10
 NOWHERE = "http://127.0.0.1:9"
 """An address on this machine where nobody listens: for looking at a flow before its simulator runs."""
 _SECRET = "simulated-secret"  # noqa: S105  the point is that it is none
@@ -94,8 +95,9 @@ def _step_named(name: str, flow: Flow, steps: Sequence[StepNode]) -> str:
     if name in names:
         return name
     file, _, line = name.partition(":")
-    if line.split(":")[0].isdecimal():
-        wanted = int(line.split(":")[0])
+    number = line.partition(":")[0]
+    if number.isdecimal() and len(number) < _DIGITS:
+        wanted = int(number)
         for step in steps:
             span = step.node.span
             first, last = span.first.line, span.last.line

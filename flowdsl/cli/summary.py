@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
 from flowdsl.image.store import Image
+from flowdsl.values import ErrorValue
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 100
 _CENT = 0.01
-_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete")
+_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete", "picture-unnamed")
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 
@@ -26,6 +27,10 @@ def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> 
     files: dict[str, None] = {}
     for (name, value), shown in zip(result.outputs.items(), result.to_json().values(), strict=False):
         if name in inner or _only_images(value):
+            continue
+        if isinstance(value, ErrorValue):
+            step = f" ({value['step']})" if value["step"] else ""
+            lines.append(f"note: an error was caught: {_short(value['message'])}{step}")
             continue
         paths = _paths(shown)
         if paths is None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_as_of, add_stdin_filename, check_stdin_filename, flag, one_of
+from flowdsl.cli.arguments import Parser, add_as_of, add_stdin_filename, check_stdin_filename, cut, flag, one_of
 from flowdsl.cli.flow_files import flow_paths, read_source
 from flowdsl.cli.terminal import colors
 from flowdsl.diagnostics import Diagnostic, counts, render
@@ -38,16 +38,17 @@ def main(arguments: Sequence[str]) -> int:
         _complain(said)
     if not paths:
         return 2
-    unreadable, lacking = len(wrong), 0
+    unreadable, lacking, checked = len(wrong), 0, 0
     environments = Environments(options.as_of)
     for path in paths:
         try:
             source, found = read_source(path, options.stdin_filename)
-            found = found or environments.of(source).check(source)
+            found = found or environments.check(source)
         except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
             _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
             unreadable += 1
             continue
+        checked += 1
         found = [finding for finding in found if _place(finding) not in seen]
         seen.update(map(_place, found))
         if found and options.format == "text":
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             lacking += _print_environment(source, environments, quiet=options.format == "json")
     if options.format == "json":
         _print_json(findings)
-    elif not options.quiet:
-        print("\n" * bool(findings) + _summary(len(paths), findings))
+    elif checked and not options.quiet:
+        print("\n" * bool(findings) + _summary(checked, findings))
     failing = ("error", "warning") if options.strict else ("error",)
     return 2 if unreadable else int(lacking > 0 or any(finding.severity in failing for finding in findings))
 
@@ -98,7 +99,7 @@ def parser() -> Parser:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"flowdsl: {text}\n")
+    sys.stderr.write(f"flowdsl: {cut(text)}\n")
 
 
 def _print_environment(source: Source, environments: Environments, *, quiet: bool) -> int:
@@ -108,7 +109,7 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     from flowdsl.environment.destinations import destinations
 
     environment = environments.of(source)
-    file, _, settings, _ = environment._check(source, ())
+    file, _, settings, _ = environment.examined(source)
     documents = tuple(file.documents) if file is not None else ()
     for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")

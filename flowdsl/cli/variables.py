@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.settings.files import settings_file
+from flowdsl.settings.files import project_file
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.settings.layers import InForce
     from flowdsl.source import Source
 
 _NAME = r"[A-Za-z_]\w*"
@@ -30,7 +32,7 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
     found = list(named)
     for name in found:
         _check("--env", name)
-    settings = settings_file(os.path.dirname(source.path) if not source.path.startswith("<") else ".")  # noqa: PTH120
+    settings = project_file(source.path)
     if settings is not None and "env" in settings[1]:
         where, content = settings
         if not isinstance(content["env"], list):
@@ -49,6 +51,7 @@ class Environments:
         self._as_of = as_of
         self._by_folder: dict[str, Environment] = {}
         self._by_names: dict[frozenset[str], Environment] = {}
+        self._in_force: dict[str, InForce] = {}
 
     def of(self, source: Source) -> Environment:
         """What this file is checked against.
@@ -65,6 +68,18 @@ class Environments:
                 found = self._by_names[names] = Environment(as_of=self._as_of, host=Host(env=names))
             self._by_folder[folder] = found
         return found
+
+    def check(self, source: Source) -> list[Diagnostic]:
+        """Every finding of a file; settings files are read once for all files of a folder.
+
+        Raises:
+            UsageError: of the settings file beside it.
+        """
+        environment, folder = self.of(source), os.path.dirname(source.path)  # noqa: PTH120
+        settings = self._in_force.get(folder)
+        if settings is None:
+            settings = self._in_force[folder] = environment.settings_for(source)
+        return [finding.hidden() for finding in environment.examined(source, (), settings).diagnostics]
 
 
 def _check(where: str, name: object) -> None:

@@ -15,7 +15,7 @@ _STEERING_IN_LINE = f"[\t\n]|{_STEERING}"
 
 def visible(text: str) -> str:
     """The text with what steers a terminal shown as escapes; its line ends and tabs stay."""
-    if text.isprintable():
+    if text.isprintable() or text.replace("\n", "").isprintable():
         return str(text)
     return re.sub(_STEERING, _escape, text)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
+from flowdsl.diagnostics import Fix
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import InputDeclaration
 from flowdsl.document.findings import Findings
 from flowdsl.nearest import nearest
 from flowdsl.services import all_settings, is_secret, other_names, setting
+from flowdsl.source import Span
 from flowdsl.step.problem import show
-from flowdsl.step.spec import is_templated
+from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax import fixes
+from flowdsl.syntax.edits import replaced
 from flowdsl.syntax.node import Node
 
 
@@ -20,13 +25,18 @@ def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclar
     if node.kind != "map":
         named = _listed(node)
         if node.value is not None:
-            findings.add(
-                "wrong-type",
-                f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}",
-                node,
-                hint=f"write `inputs: {{{next(iter(named), 'topic')}: {{type: string}}}}`",
-            )
+            written = f"{{{', '.join(f'{name}: {schema}' for name, schema in _schemas(named).items())}}}"
+            message = f"`inputs` takes a map from name to JSON Schema, not {show(node.plain())}"
+            title = f"write `inputs: {written}`"
+            fix = _as_map(node, written, title) if named else None
+            findings.add("wrong-type", message, node, hint=title, fixes=[fix])
         return {name: InputDeclaration(name, {}, False, None, item) for name, item in named.items()}
+    properties = node.value.get("properties")
+    if properties is not None and properties.kind == "map" and "type" in node.value:
+        message = "`inputs` maps each name to its JSON Schema, and is no schema of all of them"
+        hint = "write what stands in `properties` under `inputs`, without `type` and `properties`"
+        findings.add("wrong-type", message, node.keys["type"], hint=hint)
+        node = properties
     declared = {}
     for name, schema in node.value.items():
         if schema.kind == "map":
@@ -47,9 +57,46 @@ def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclar
 
 def _listed(node: Node) -> dict[str, Node]:
     """The inputs of a list of them, as other tools write it, by what names each."""
-    items = node.value if node.kind == "list" else []
-    ids = ((item.value.get("id") or item.value.get("name"), item) for item in items if item.kind == "map")
-    return {name.value: item for name, item in ids if name is not None and isinstance(name.value, str)}
+    named = {}
+    for item in node.value if node.kind == "list" else [node]:
+        name = item if item.kind == "scalar" else None
+        if item.kind == "map":
+            only = next(iter(item.keys.values())) if len(item.keys) == 1 else None
+            name = item.value.get("id") or item.value.get("name") or only
+        if name is None or not isinstance(name.value, str) or name.value in _TYPES:
+            continue
+        if re.match(IDENTIFIER, name.value):
+            named[name.value] = item
+    return named
+
+
+def _as_map(node: Node, written: str, title: str) -> Fix | None:
+    """Declarations in place of a list of names, unless more than names and types stands in it."""
+    items = node.value if node.kind == "list" else [node]
+    if not all(_says_no_more(item) for item in items):
+        return None
+    text = node.source.text[node.start : node.end].rstrip()
+    blank = " " if node.source.text[: node.start].endswith("\n") else ""  # a map in brackets is indented
+    return replaced(Span(node.source, node.start, node.start + len(text)), blank + written, title=title)
+
+
+def _says_no_more(item: Node) -> bool:
+    """Whether an input of a list has no more than its name and its type."""
+    if item.kind != "map" or item.value.keys() <= {"id", "name", "type"}:
+        return item.kind != "list"
+    (schema,) = list(item.value.values())[:2] if len(item.value) == 1 else [item]
+    return schema.kind == "scalar" or (schema.kind == "map" and schema.value.keys() <= {"type"})
+
+
+def _schemas(named: dict[str, Node]) -> dict[str, str]:
+    """How the inputs of a list are declared; with the type that stands in it, where that is one."""
+    found = {}
+    for name, item in named.items():
+        schema = item.value.get(name, item) if item.kind == "map" else item
+        kind = schema.value.get("type") if schema.kind == "map" else schema
+        of_type = kind.value if kind is not None and kind.kind == "scalar" and kind.value in _TYPES else "string"
+        found[name] = f"{{type: {of_type}}}"
+    return found or {"topic": "{type: string}"}
 
 
 def _as_schema(name: str, schema: Node) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flowdsl.record import Record
 from flowdsl.source import Source, Span
-from flowdsl.step.flow_shapes import Assign, Loop, Try
+from flowdsl.step.flow_shapes import Assign, Call, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.node import Node
 
@@ -201,15 +201,13 @@ class StepNode(_Frozen):
             node = self.key_nodes["outputs"]
             return [(port.name, node) for port in self.outputs]
         written = []
-        for index, port in enumerate(spec.outputs):
-            if port.optional:
-                continue
-            named = self.keys.get(spec.writes_to) if spec.writes_to and index == 0 else None
+        for port in spec.always_written:
+            name = spec.writes_to if port is spec.outputs[0] else None
+            named = self.keys.get(name) if name is not None else None
             if named is not None and isinstance(named.value, str):
                 written.append((named.value, named))
             else:
-                key = spec.keys[spec.writes_to].default if spec.writes_to and index == 0 else port.type
-                written.append((key, self.name_node))
+                written.append((spec.keys[name].default if name is not None else port.type, self.name_node))
         return written
 
     def _assigned(self, flow: Assign) -> list[tuple[str, Node]]:
@@ -341,6 +339,16 @@ class Document(_Frozen):
             return None if steps is None else (steps, found)
         return None
 
+    def called(self, step: StepNode, module: Module | None = None) -> tuple[Steps, Module | None] | None:
+        """The steps that a call in a module names, with the module they stand in; None when a template decides."""
+        flow = step.spec.flow
+        if not isinstance(flow, Call) or (named := step.named(step.given((flow.ref, flow.name)))) is None:
+            return None
+        if step.given((flow.ref,)):
+            return self.flow_of(named[0], module)
+        steps = self.templates.get(named[0])
+        return None if steps is None else (steps, module)
+
     def flow_refs(self, module: Module | None = None) -> list[str]:
         """Every dot path that names a flow."""
         imports = module.imports if module is not None else self.imports
@@ -374,9 +382,14 @@ def _of_module(module: Module, seen: set[str]) -> Iterator[StepNode]:
         yield from _of_module(imported, seen)
 
 
+def inside(step: StepNode) -> Iterator[StepNode]:
+    """A step and the steps inside it, in the order of the file."""
+    yield step
+    for block in step.blocks:
+        for inner in block.steps:
+            yield from inside(inner)
+
+
 def _inside(steps: Iterable[StepNode]) -> Iterator[StepNode]:
-    """Steps and the steps inside them, in the order of the file."""
     for step in steps:
-        yield step
-        for block in step.blocks:
-            yield from _inside(block.steps)
+        yield from inside(step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
@@ -31,13 +32,21 @@ class Files:
     """Reads the files a document names; each file once."""
 
     def __init__(self, source: Source, root: str | None = None) -> None:
-        self._own = os.path.realpath(source.path) if not source.path.startswith("<") else None
-        folder = os.path.dirname(self._own) if self._own else os.getcwd()  # noqa: PTH109, PTH120
-        self.root = root or project_root(folder)
+        self._path = source.path
+        self._root = root
         self._sources: dict[str, tuple[Source, list[Diagnostic]]] = {}
-        self._including: list[str] = [self._own] if self._own else []
         self._included: dict[str, tuple[Node | None, list[Diagnostic]]] = {}
         """What came of files that were included: each is read once, however often it is named."""
+
+    @cached_property
+    def root(self) -> str:
+        """The root of the project, which is looked for when a file names another one."""
+        return self._root or project_root(os.path.dirname(self._including[0]) if self._including else os.getcwd())  # noqa: PTH109, PTH120
+
+    @cached_property
+    def _including(self) -> list[str]:
+        """The files that are being read, each of which includes the next."""
+        return [os.path.realpath(self._path)] if not self._path.startswith("<") else []
 
     def include(self, path: str, at: Span) -> tuple[Node | None, list[Diagnostic]]:
         """The root node of an included file, with what is wrong in it; positions keep their file."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
 
-from flowdsl.engine.context_size import SIZED, SMALL
+from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
 from flowdsl.engine.flow_step import FlowStep
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.in_thread import in_thread
-from flowdsl.engine.resolvers import is_constant
+from flowdsl.engine.resolvers import config_error, is_constant, plain_option
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Note
 from flowdsl.step.compiling import Resolver
@@ -122,14 +123,14 @@ class BoundStep:
     async def finish(self, frame: Frame, running: FlowStep, result: Awaitable[Written]) -> Signal | None:
         """Waits for an async `run` and writes what it returns."""
         if self.loop is None:
-            return self.write(frame, running.marked(await result))
+            return await _ended(self.write(frame, running.marked(await result)))
         outer = frame.around
         frame.around = (*outer, self.loop)
         try:
             written = await result
         finally:
             frame.around = outer
-        return self.write(frame, running.marked(written))
+        return await _ended(self.write(frame, running.marked(written)))
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
@@ -142,7 +143,7 @@ class BoundStep:
             return None
         known = frame.names if names is None else {**frame.names, **names}
         value = self.read_text(key, resolve(frame.context, known))
-        if value.__class__ in SIZED and len(value) > SMALL:
+        if value.__class__ in SIZED and (len(value) > UNCOUNTED or value.__class__ in HOLDING):
             frame.run.size.grow(value)
         constraints = self.spec.keys[key]  # those of an expression speak of its text, not of its value
         problem = None if value is None or constraints.expression else constraints.problem(value)
@@ -153,18 +154,7 @@ class BoundStep:
     def read_text(self, name: str, value: Any) -> Any:
         """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
         key = self.spec.keys.get(name)
-        if isinstance(value, str) and key is not None and key.type in ("integer", "number", "boolean"):
-            from flowdsl.syntax.core_schema import plain_value
-
-            plain = plain_value(value.strip())
-            return value if isinstance(plain, str) else plain  # a secret stays marked
-        if isinstance(value, float) and key is not None and key.type == "integer" and value.is_integer():
-            return int(value)
-        if key is not None and key.type == "text" and name in self.templated and isinstance(value, (bool, int, float)):
-            from flowdsl.template import to_text
-
-            return to_text(value)
-        return value
+        return value if key is None else plain_option(key, value, templated=name in self.templated)
 
     def config(self, values: dict[str, Any], service: Service | None, frame: Frame | None) -> Step:
         """The options as the step's frozen model.
@@ -197,11 +187,7 @@ class BoundStep:
 
     def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
         """The exception for a problem, with its place; no hint when it could reveal a secret."""
-        error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
-        error.step, error.path = self.spec.name, self.step.path
-        node = self.step.keys.get(problem.key or "")
-        error.span = node.span if node is not None else self.step.name_node.span
-        return error
+        return config_error(self.step, problem, secret=secret)
 
     def input(self, frame: Frame, type: str) -> Any:
         """The value of an input type; None when unset."""
@@ -216,11 +202,19 @@ class BoundStep:
                 return None
         return value
 
-    def write(self, frame: Frame, result: Written) -> Signal | None:
-        """Writes what the step returned to the FlowContext, or passes on the signal it returned."""
+    def write(self, frame: Frame, result: Written) -> Awaitable[Signal | None] | Signal | None:
+        """Writes what the step returned to the FlowContext, or passes on the signal it returned; an awaitable when its
+        pictures have to be named first."""
         pictures = frame.run.pictures
-        if pictures is not None and pictures.open and (maker := pictures.open.pop(id(frame), None)) is not None:
-            pictures.name_now(maker, list(maker.store.made))
+        if pictures is not None and pictures.open and (naming := pictures.close(frame)) is not None:
+            return self._written_after(naming, frame, result)
+        return self._written(frame, result)
+
+    async def _written_after(self, naming: Awaitable[None], frame: Frame, result: Written) -> Signal | None:
+        await naming
+        return self._written(frame, result)
+
+    def _written(self, frame: Frame, result: Written) -> Signal | None:
         if isinstance(result, Signal):
             return result
         if result is None:
@@ -286,3 +280,7 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
     return StepError(
         f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
     )
+
+
+async def _ended(written: Awaitable[Signal | None] | Signal | None) -> Signal | None:
+    return await written if isinstance(written, CoroutineType) else cast("Signal | None", written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.document.document import Document, StepNode
+from flowdsl.document.document import Document, Module, StepNode, inside
 from flowdsl.engine.bound_step import BoundStep
 from flowdsl.engine.namespaces import Namespaces
 from flowdsl.engine.program import CompiledStep, Program
@@ -13,6 +13,7 @@ from flowdsl.engine.resolvers import constant, is_constant, locate, located
 from flowdsl.errors import TemplateError
 from flowdsl.step.block import Block
 from flowdsl.step.compiling import Names, Resolver
+from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import BLOCK_TYPES
 from flowdsl.syntax.node import Node
 from flowdsl.template import compile as compile_template
@@ -22,6 +23,7 @@ from flowdsl.template.operators import finite
 if TYPE_CHECKING:
     from flowdsl.limits import Limits
     from flowdsl.step.registry import Registry
+    from flowdsl.template.filters import Filters
 
 
 class PlacedCompiler:
@@ -89,6 +91,7 @@ class Compiler:
         *,
         autoescape: bool = False,
         taint: bool = True,
+        filters: Filters = (),
     ) -> None:
         self.document = document
         self.autoescape = autoescape
@@ -96,7 +99,9 @@ class Compiler:
         self.limits = limits
         self.placeholders = frozenset(placeholders)
         self.taint = taint
+        self.filters = filters
         self.writes_files = False
+        self.calls: list[StepNode] = []
 
     def program(self) -> Program:
         """The program of the document."""
@@ -111,8 +116,10 @@ class Compiler:
             self._namespaces(),
             self.steps,
             self.registry.step_class,
+            lambda step, name: PlacedCompiler(step, self).resolver(name),
             marks=self.taint,
-            writes_files=self.writes_files,
+            writes_files=self.writes_files or any(self._writes_files(call, None, []) for call in self.calls),
+            filters=self.filters,
         )
 
     def _namespaces(self) -> Namespaces | None:
@@ -127,9 +134,25 @@ class Compiler:
     def _step(self, step: StepNode) -> CompiledStep:
         cls = self.registry.step_class(step.spec.name)
         self.writes_files = self.writes_files or cls.writes_files
+        if isinstance(step.spec.flow, Call):
+            self.calls.append(step)
         placed = PlacedCompiler(step, self)
         execute: Any = cls.compile(placed) or BoundStep(cls, placed).execute
         return CompiledStep(step, execute, self.resolver(step.label) if step.label is not None else None)
+
+    def _writes_files(self, call: StepNode, module: Module | None, seen: list[object]) -> bool:
+        """Whether a step of a called flow writes into the output folder; flows are compiled on their first call."""
+        steps, inner = self.document.called(call, module) or ((), None)
+        if steps in seen:
+            return False
+        seen.append(steps)
+        return any(
+            self._writes_files(step, inner, seen)
+            if isinstance(step.spec.flow, Call)
+            else self.registry.step_class(step.spec.name).writes_files
+            for outer in steps
+            for step in inside(outer)
+        )
 
     def resolver(self, node: Node, *, strict: bool | None = None) -> Resolver:
         """The resolver of a node; maps and lists are made anew each time."""
@@ -156,6 +179,7 @@ class Compiler:
             placeholders=self.placeholders,
             autoescape=self.autoescape,
             limits=self.limits.template,
+            filters=self.filters,
         )
 
     def expression(self, node: Node, *, strict: bool) -> Resolver:
@@ -164,7 +188,12 @@ class Compiler:
         if not isinstance(node.value, str):
             return constant(node.plain())
         compiled = compile_template(
-            parse_expression(node.value), strict=False, native=True, taint=self.taint, limits=self.limits.template
+            parse_expression(node.value),
+            strict=False,
+            native=True,
+            taint=self.taint,
+            limits=self.limits.template,
+            filters=self.filters,
         )
         return located(_finite(compiled, node.value) if strict and not self.document.lenient else compiled, node)
 

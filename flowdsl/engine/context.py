@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowdsl.engine.context_size import SIZED, SMALL
+from flowdsl.engine.context_size import SIZED, UNCOUNTED
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
@@ -27,6 +27,7 @@ from flowdsl.events import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.host import OpenTransport
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
@@ -94,6 +95,11 @@ class RunningStep:
 
         return Path(self._frame.run.output).absolute()
 
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens a transport of the host."""
+        return self._frame.run.transport
+
     def hide(self, text: str) -> str:
         """The text with `***` in place of every secret of the run."""
         return str(self._frame.run.secrets.hide_in(text))
@@ -136,10 +142,10 @@ class RunningStep:
         """Sets a paid request aside from what the run may spend."""
         return self._frame.run.budget.reserve(most_usd)
 
-    def partial_image(self, index: int, image: Image) -> None:
-        """Emits that an unfinished picture came."""
+    def partial_image(self, request: int, index: int, image: Image) -> None:
+        """Emits that an unfinished picture of a paid request came."""
         if self._frame.run.emit is not None:
-            self._tell(PartialImage(**self._now(), index=index, image=image))
+            self._tell(PartialImage(**self._now(), request=request, index=index, image=image))
 
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
@@ -178,10 +184,10 @@ class RunningStep:
         """What the blocks of this step pay for while it is entered."""
         return Paid(self._frame)
 
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request that was paid for in an earlier attempt of a block around this step."""
+    def paid_before(self, purchase: Any) -> Any:
+        """The result of an equal purchase that was paid for in an earlier attempt of a block around this step."""
         paid = self._frame.paid
-        result = None if paid is None else paid.take(request)
+        result = None if paid is None else paid.take(purchase)
         if result is not None:
             self._frame.run.totals.reused += 1
             self.note("paid-before", "an equal request was paid for before the repetition: its result is used again")
@@ -191,7 +197,7 @@ class RunningStep:
         """Sets a FlowContext key while the step runs."""
         frame = self._frame
         frame.context[key] = value
-        if value.__class__ in SIZED and len(value) > SMALL:  # as `Frame.put`: loops write twice an iteration
+        if value.__class__ in SIZED and len(value) > UNCOUNTED:  # as `Frame.put`: loops write twice an iteration
             frame.run.size.grow(value)
 
     def holding(self, values: Any) -> AbstractContextManager[None]:
@@ -210,7 +216,7 @@ class RunningStep:
         if run.emit is not None:
             self._tell(Emitted(**self._now(), name=name, payload=payload))
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
         What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it;
@@ -223,9 +229,7 @@ class RunningStep:
                 result = await perform()
             else:
                 result = await effects.perform(self._effect(key, request), perform)
-        except ConfigError:  # before anything was sent
-            raise
-        except ServiceError as error:
+        except (ConfigError, ServiceError) as error:
             if error.charge_possible:
                 self._frame.run.doubt(self._placed())
             raise
@@ -236,7 +240,7 @@ class RunningStep:
                     error.charge_possible = True
             raise
         if key == PAID and self._frame.paid is not None:
-            self._frame.paid.add(request, result)
+            self._frame.paid.add(request if purchase is None else purchase, result)
         return result
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
@@ -250,10 +254,9 @@ class RunningStep:
 
     def _effect(self, key: str, request: Any) -> Effect:
         run = self._frame.run
-        request = run.secrets.hide_in(request)
-        return Effect(
-            key=key, request=request, run=run.id, invocation=self._invocation, store=run.store, emit=self._repeat
-        )
+        hide = run.secrets.hide_in
+        place: dict[str, Any] = {"run": run.id, "invocation": self._invocation, "store": run.store}
+        return Effect(key=key, request=hide(request), emit=self._repeat, hide=hide, **place)
 
     def _tell(self, event: Event) -> None:
         """Emits an event."""

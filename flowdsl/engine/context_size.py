@@ -13,11 +13,15 @@ from typing import Any, Final
 from weakref import ReferenceType, ref
 
 from flowdsl.errors import LimitExceeded
+from flowdsl.template.taint import SecretText
+from flowdsl.values import Blob
 
-SIZED: Final = frozenset({str, bytes, list, tuple, dict})
+SIZED: Final = frozenset({str, bytes, list, tuple, dict, SecretText, Blob})
 """The values that can be large."""
-SMALL: Final = 64
-"""How many characters or items never matter."""
+HOLDING: Final = frozenset({list, tuple, dict, Blob})
+"""Those that can be large with few items."""
+UNCOUNTED: Final = 64
+"""How many characters never matter, and how many items of what is written again and again."""
 _LOOKED_AT: Final = 16
 _ITEM: Final = 64
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -93,14 +97,19 @@ def measured(values: Any) -> int:
         elif isinstance(value, (list, tuple)):
             size += value.__sizeof__()
             waiting += value
+        elif isinstance(value, Blob):
+            size += len(value.content)
     return size
 
 
 def _estimate(value: Any) -> int:
+    if not isinstance(value, (list, tuple, dict)) or not value:
+        return _length(value)
+    items = list(islice(value.values() if isinstance(value, dict) else value, _LOOKED_AT))
+    return sum(map(_length, items)) * len(value) // len(items)
+
+
+def _length(value: Any) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
-    if not isinstance(value, (list, tuple, Mapping)) or not value:
-        return _ITEM
-    items = list(islice(value.values() if isinstance(value, Mapping) else value, _LOOKED_AT))
-    known = sum(len(item) if isinstance(item, (str, bytes)) else _ITEM for item in items)
-    return known * len(value) // len(items)
+    return len(value.content) if isinstance(value, Blob) else _ITEM

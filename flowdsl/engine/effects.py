@@ -27,7 +27,8 @@ class Effect:
     """Something that is about to happen outside: `key` names its kind (`image`, `http`, `file`, `emit`), `request` says
     as JSON values, without secrets, what is asked for.
 
-    `store` is where the pictures of the run are. `emit` repeats what was emitted while an effect was performed.
+    `store` is where the pictures of the run are. `emit` repeats what was emitted while an effect was performed. `hide`
+    takes the secrets of the run out of a value: what comes of an effect may repeat them.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Effect:
     invocation: Invocation
     store: ImageStore
     emit: Callable[[Emission], None]
+    hide: Callable[[Any], Any]
 
 
 class Effects(Protocol):

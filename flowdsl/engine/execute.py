@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
@@ -16,11 +15,12 @@ from flowdsl.engine.failures import (
     completed,
     crashed,
     ending_the_run,
+    free_causes,
     too_late,
 )
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
-from flowdsl.engine.log import LOGGER, listens, log_failure, logging_events
+from flowdsl.engine.log import listens, log_begin, log_failure, logging_events
 from flowdsl.engine.paid import Paid
 from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.state import Emit
-    from flowdsl.host import Host, Storage
+    from flowdsl.host import Host, OpenTransport, Storage
     from flowdsl.limits import Limits
     from flowdsl.services import ServiceLayers
 
@@ -61,6 +61,7 @@ async def run_program(
     effects: Effects | None = None,
     id: str | None = None,
     tags: Mapping[str, str] | None = None,
+    transport: OpenTransport | None = None,
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. `id` is the run's, when the host has made one.
 
@@ -78,7 +79,7 @@ async def run_program(
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
     logged = listens(logging.INFO)
-    listener = logging_events(emit, tags) if logged else emit
+    listener = logging_events(emit, tags, secrets) if logged else emit
     run = Run(
         program,
         id=id,
@@ -90,6 +91,7 @@ async def run_program(
         limits=limits,
         store=pictures.store,
         resources=resources,
+        transport=transport,
         as_of=as_of,
         output=storage.output,
         emit=None if listener is None else ending_the_run(listener),
@@ -98,15 +100,14 @@ async def run_program(
         tags=tags,
     )
     if logged:
-        with suppress(Exception):  # a handler of the host
-            LOGGER.info("run %s: begins", run.id, extra={"run": run.id, "tags": tags})
+        log_begin(run.id, tags, secrets)
     frame = Frame(run, dict(inputs))
     try:
         return _result(frame, await execute(frame))
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
-        log_failure(run.id, error, tags, charge_possible=error.charge_possible)
+        log_failure(run.id, error, tags, secrets, charge_possible=error.charge_possible)
         raise
 
 
@@ -172,9 +173,8 @@ def _generator(run: Run, effects: Effects) -> Random:
     """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
     from random import Random
 
-    effect = Effect(
-        key="random", request=None, run=run.id, invocation=run.root, store=run.store, emit=lambda emission: None
-    )
+    place: dict[str, Any] = {"run": run.id, "invocation": run.root, "store": run.store}
+    effect = Effect(key="random", request=None, emit=lambda emission: None, hide=run.secrets.hide_in, **place)
     return Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6))))
 
 
@@ -201,9 +201,12 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         step, where = run.interrupted or (None, Around())
         failure = too_late(run.limits.timeout_s, step)
         failed = around(failure, where).failed(failure.step, failure.path)
-        raise failure from error
-    except asyncio.CancelledError:
+        failure.__cause__ = error
+        free_causes(failure, run.secrets)
+        raise failure from failure.__cause__
+    except asyncio.CancelledError as cancelled:
         status = "cancelled"
+        free_causes(cancelled, run.secrets)
         if run.interrupted is not None:
             step, where = run.interrupted
             failed = where.failed(step.name, step.path)
@@ -213,8 +216,13 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failed = around(error).failed(error.step, error.path)
         raise
     finally:
-        _name_pictures(run)
-        _finished(run, status, failure, failed)
+        try:
+            await _name_pictures(run)
+        except asyncio.CancelledError:
+            status = "cancelled" if status == "done" else status
+            raise
+        finally:
+            _finished(run, status, failure, failed)
 
 
 def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str, Any] | None) -> None:
@@ -249,12 +257,12 @@ def _emit_at_the_end(run: Run, event: Event) -> None:
         loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": failed.error})
 
 
-def _name_pictures(run: Run) -> None:
+async def _name_pictures(run: Run) -> None:
     """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
     if run.pictures is None:
         return
     try:
-        run.pictures.finish()
+        await run.pictures.finish()
     except Exception as error:  # noqa: BLE001  a mistake of ours, of which nobody should lose what is paid for
         run.pictures.problems.append(f"pictures stay without another name: {type(error).__name__}: {error}")
     for text in run.pictures.problems:
@@ -280,6 +288,7 @@ async def _main(frame: Frame) -> None:
         return
     except ListenerFailed as failed:
         own = failed.error
+    free_causes(own, run.secrets)
     raise own  # out here its context is not the exception that carried it
 
 

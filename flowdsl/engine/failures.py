@@ -12,6 +12,7 @@ from flowdsl.engine.secrets import Secrets
 from flowdsl.errors import LimitExceeded, RunError, StepError
 from flowdsl.events import Event
 from flowdsl.source import Span
+from flowdsl.template.taint import PLAIN
 
 
 class ListenerFailed(BaseException):
@@ -21,6 +22,10 @@ class ListenerFailed(BaseException):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+PLACE = ("code", "step", "path")
+"""What of an error never holds a secret, and stays as it is whatever the secrets of a run are."""
 
 
 def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -66,10 +71,14 @@ def check_output_folder(path: str) -> None:
     raise StepError(f"the output folder {path} cannot be written to: {problem}", code="output-unwritable")
 
 
-def crashed(step: str, error: BaseException) -> StepError:
-    """The error of a step for an exception that it did not foresee."""
-    crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
-    crash.__cause__ = error
+def crashed(step: str, error: BaseException) -> RunError:
+    """The error of a step for an exception that it did not foresee: its own, or that of a function of the host."""
+    from flowdsl.engine.resolvers import of_host
+
+    crash: RunError | None = of_host(error)
+    if crash is None:
+        crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
+        crash.__cause__ = error
     return crash
 
 
@@ -92,18 +101,38 @@ def completed(
         return
     secrets.notice(context)
     for name, value in vars(error).items():
-        if name not in ("code", "step", "path") and isinstance(value, (str, dict, list)):
+        if name not in (*PLACE, "span", "around", "result") and (
+            value.__class__ is str or value.__class__ not in PLAIN
+        ):
             setattr(error, name, secrets.hide_in(value))
     error.args = (error.message,)
-    if any(secrets.hide(text) != text for text in map(in_words, _causes(error))):
-        error.__cause__ = None
+    free_causes(error, secrets)
+
+
+def free_causes(error: BaseException, secrets: Secrets) -> None:
+    """Takes from an error what it came of, which a traceback shows too, when anything of that shows a secret."""
+    if any(secrets.hide(text) != text for cause in _causes(error) for text in _texts(cause)):
+        error.__cause__ = error.__context__ = None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The causes of an error, each once: the code of a step can chain errors in a circle."""
+    """What a traceback shows below an error, each once: the code of a step can chain errors in a circle."""
     seen = {id(error)}
-    cause = error.__cause__
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__
+    waiting = _beneath(error)
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += _beneath(cause)
+
+
+def _beneath(error: BaseException) -> list[BaseException]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [*members] if cause is None else [cause, *members]
+
+
+def _texts(error: BaseException) -> list[str]:
+    """What a traceback says of one error: its text, and the notes that were added to it."""
+    return [in_words(error), *map(str, getattr(error, "__notes__", ()))]

@@ -66,7 +66,13 @@ class FlowStep(RunningStep):
     def service(self) -> Service:
         """The service entry of the step, merged and resolved."""
         if self._service is None:
-            self._service = self._frame.run.service(self._bound.step)
+            run = self._frame.run
+            if not run.looked_ahead:
+                from flowdsl.engine.look_ahead import look_ahead
+
+                look_ahead(run, self._frame, self._bound.step)
+                run.looked_ahead = True  # and not before: a TRY may catch what it found, and pay for something else
+            self._service = run.service(self._bound.step)
         return self._service
 
     @property

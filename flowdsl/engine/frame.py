@@ -15,7 +15,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from flowdsl.engine.context_size import SIZED, SMALL
+from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
 from flowdsl.engine.failures import completed, crashed, in_words, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
@@ -86,7 +86,7 @@ class Frame:
             LimitExceeded: the values of the run are larger than its limit.
         """
         self.context[key] = value
-        if value.__class__ in SIZED and len(value) > SMALL:
+        if value.__class__ in SIZED and (len(value) > UNCOUNTED or value.__class__ in HOLDING):
             self.run.size.grow(value)
 
     def branched(self) -> Frame:

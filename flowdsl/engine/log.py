@@ -27,6 +27,7 @@ from flowdsl.events import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowdsl.engine.secrets import Secrets
     from flowdsl.engine.state import Emit
 
 LOGGER = logging.getLogger("flowdsl")
@@ -45,28 +46,42 @@ def listens(level: int) -> bool:
     return False
 
 
-def logging_events(emit: Emit | None, tags: Mapping[str, str]) -> Emit:
+def log_begin(run: str, tags: Mapping[str, str], secrets: Secrets) -> None:
+    """Logs that a run begins."""
+    with suppress(Exception):  # a handler of the host
+        LOGGER.info("run %s: begins", run, extra=_facts(run, tags, secrets))
+
+
+def logging_events(emit: Emit | None, tags: Mapping[str, str], secrets: Secrets) -> Emit:
     """An event callback that logs each event and hands it on."""
 
     def log(event: Event) -> None:
         level, text = _line(event)
         if LOGGER.isEnabledFor(level):
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
+            facts = _facts(event.run, tags, secrets)
             with suppress(Exception):  # a handler of the host: no run, and no picture, depends on its log
-                LOGGER.log(level, "run %s: %s", event.run, text, extra={"run": event.run, "tags": tags, **place})
+                LOGGER.log(level, "run %s: %s", event.run, text, extra={**facts, **place})
         if emit is not None:
             emit(event)
 
     return log
 
 
-def log_failure(run: str, error: BaseException, tags: Mapping[str, str], *, charge_possible: bool) -> None:
+def log_failure(
+    run: str, error: BaseException, tags: Mapping[str, str], secrets: Secrets, *, charge_possible: bool
+) -> None:
     """Logs a run that failed."""
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
         with suppress(Exception):  # it would take the place of the error, which has the result
-            LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra={"run": run, "tags": tags})
+            LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra=_facts(run, tags, secrets))
+
+
+def _facts(run: str, tags: Mapping[str, str], secrets: Secrets) -> dict[str, Any]:
+    """What every record has: tags can repeat a secret of the host's."""
+    return {"run": run, "tags": secrets.hide_in(dict(tags))}
 
 
 def _line(event: Event) -> tuple[int, str]:

@@ -4,51 +4,44 @@ the secrets that they read. What only some runs come to (a branch, a `catch`, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from flowdsl.engine.foreseen import Foreseen, may_end
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import RunError
-from flowdsl.step.flow_shapes import Exit, Leaf, Parallel, Sequence
+from flowdsl.step import flow_shapes
+from flowdsl.step.flow_shapes import Call, Exit, Leaf, Parallel
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import StepNode
-    from flowdsl.engine.program import Program
-    from flowdsl.engine.secrets import Secrets
-    from flowdsl.step.service import Service
+    from flowdsl.document.document import Document, Module, StepNode
+    from flowdsl.engine.frame import Frame
+    from flowdsl.engine.state import Run
     from flowdsl.syntax.node import Node
 
 _ALONE: Final = re.compile(r"\{\{-?\s*secret\(\s*(?:'([^'\\]+)'|\"([^\"\\]+)\")\s*\)\s*(?:\|[^}|]*)?-?\}\}")
 """A secret that is read whenever the text is: nothing decides whether it is."""
 
 
-class Looking(Protocol):
-    """What is asked of a run: its program, its secrets, and the service entry of a step."""
-
-    program: Program
-    secrets: Secrets
-
-    def service(self, step: StepNode) -> Service:
-        """The service entry of a step."""
-        ...
-
-
-def look_ahead(run: Looking) -> None:
-    """Looks up the services and secrets of every step that the run surely comes to.
+def look_ahead(run: Run, frame: Frame, paid: StepNode) -> None:
+    """Looks up the services and secrets of every step that the run surely comes to, and the options of those behind the
+    one that will be paid.
 
     Raises:
-        ConfigError: a service is not configured.
-        TemplateError: a secret is not set.
+        ConfigError: a service is not configured, an option breaks a rule.
+        TemplateError: a secret is not set, a template fails.
+        StepError: files cannot be written to a folder.
     """
-    for step in _surely(run.program.document.steps):
+    for step in _surely(run.program.document, run.program.document.steps):
         try:
             _require(run, step)
         except RunError as error:
             error.step, error.path, error.span = step.spec.name, step.path, error.span or step.name_node.span
             raise
+    Foreseen(run, frame, paid).check()
 
 
-def _require(run: Looking, step: StepNode) -> None:
+def _require(run: Run, step: StepNode) -> None:
     if step.spec.service is not None:
         service = run.service(step)
         given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}
@@ -60,24 +53,23 @@ def _require(run: Looking, step: StepNode) -> None:
                 run.secrets.secret(found[1] or found[2])
 
 
-def _surely(steps: Iterable[StepNode]) -> Iterator[StepNode]:
+def _surely(
+    document: Document, steps: Sequence[StepNode], module: Module | None = None, active: tuple[object, ...] = ()
+) -> Iterator[StepNode]:
     """The steps that every run comes to that none of them ends."""
     for step in steps:
         flow = step.spec.flow
         if isinstance(flow, Leaf) and not isinstance(flow, Exit):
             yield step
-        elif isinstance(flow, (Sequence, Parallel)):
+        elif isinstance(flow, (flow_shapes.Sequence, Parallel)):
             for block in step.blocks:
-                yield from _surely(block.steps)
-        if _leaves(step):
+                yield from _surely(document, block.steps, module, active)
+        elif isinstance(flow, Call):
+            called = document.called(step, module)
+            if called is not None and called[0] not in active:
+                yield from _surely(document, *called, (*active, called[0]))
+        if may_end(document, step, module):
             return
-
-
-def _leaves(step: StepNode) -> bool:
-    """Whether a step, or one inside it, may end the flow here."""
-    if isinstance(step.spec.flow, Exit):
-        return True
-    return any(_leaves(inner) for block in step.blocks for inner in block.steps)
 
 
 def _texts(node: Node) -> Iterator[str]:

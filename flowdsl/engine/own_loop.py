@@ -1,4 +1,5 @@
-"""A coroutine run to its end in an event loop of its own: what `asyncio.run` does, at half its price.
+"""A coroutine run to its end in an event loop of its own: what `asyncio.run` does, at half its price. `KeptLoops` keeps
+such loops, and the connections in them, for the next run.
 
 Most of that price is the handler of Ctrl-C: the `signal` module looks a handler up by making its text, which for a task
 holds the text of its result. Small flows are over before.
@@ -12,6 +13,8 @@ import threading
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
+
+from flowdsl.engine.resources import Resources
 
 T = TypeVar("T")
 
@@ -37,11 +40,77 @@ def run_in_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return _interruptible(loop, loop.create_task(main()))
     finally:
+        _close(loop, swept=swept)  # not swept yet: a second Ctrl-C
+
+
+class KeptLoops:
+    """Event loops that stay open from run to run, each with the connections that were opened in it.
+
+    A run has one of them for itself, in the thread that called it: there are as many as runs go on at once.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.AbstractEventLoop, Resources] = {}
+        self._free: list[asyncio.AbstractEventLoop] = []
+        self._lock = threading.Lock()
+        self.is_closed = False
+
+    def resources_of(self, loop: asyncio.AbstractEventLoop) -> Resources | None:
+        """The connections that are open in a loop; None when it is none of these."""
+        return self._open.get(loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, as `run_in_own_loop`; what it leaves running is cancelled, what it opened stays.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed.
+        """
+        loop = self._taken()
+        again = True
+
+        async def main() -> T:
+            try:
+                return await coroutine
+            finally:
+                await _cancel_left(loop)
+
         try:
-            if not swept:  # a second Ctrl-C
-                loop.run_until_complete(_sweep(loop))
+            return _interruptible(loop, loop.create_task(main()))
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            again = False  # nobody knows what is left in the loop
+            raise
         finally:
-            loop.close()
+            self._give_back(loop, again=again)
+
+    def close(self) -> None:
+        """Closes the loops in which nothing runs; a run that is under way ends, and its loop with it."""
+        with self._lock:
+            self.is_closed = True
+            free, self._free = self._free, []
+        for loop in free:
+            self._dropped(loop)
+
+    def _taken(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+            loop = asyncio.new_event_loop()
+            self._open[loop] = Resources()
+        return loop
+
+    def _give_back(self, loop: asyncio.AbstractEventLoop, *, again: bool) -> None:
+        with self._lock:
+            if again and not self.is_closed:
+                self._free.append(loop)
+                return
+        self._dropped(loop)
+
+    def _dropped(self, loop: asyncio.AbstractEventLoop) -> None:
+        resources = self._open.pop(loop)
+        try:
+            loop.run_until_complete(resources.__aexit__())
+        finally:
+            _close(loop, swept=False)
 
 
 def _interruptible(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
@@ -71,8 +140,22 @@ def _interruptible(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
             signal.signal(signal.SIGINT, before)
 
 
+def _close(loop: asyncio.AbstractEventLoop, *, swept: bool) -> None:
+    try:
+        if not swept:
+            loop.run_until_complete(_sweep(loop))
+    finally:
+        loop.close()
+
+
 async def _sweep(loop: asyncio.AbstractEventLoop) -> None:
     """Cancels what still runs, and closes what the loop holds open."""
+    await _cancel_left(loop)
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
+
+
+async def _cancel_left(loop: asyncio.AbstractEventLoop) -> None:
     left = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
     if left:
         for task in left:
@@ -80,5 +163,3 @@ async def _sweep(loop: asyncio.AbstractEventLoop) -> None:
         for error in await asyncio.gather(*left, return_exceptions=True):
             if isinstance(error, Exception):
                 loop.call_exception_handler({"message": "unhandled exception at the end of a run", "exception": error})
-    await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()

@@ -43,15 +43,15 @@ class Paid:
 
     def again(self) -> None:
         """Another attempt begins: all that was bought so far is there to be taken, once."""
-        self._left = {request: results[::-1] for request, results in self._bought.items()}
+        self._left = {purchase: results[::-1] for purchase, results in self._bought.items()}
 
-    def take(self, request: Any) -> Any:
-        """The result of an equal request that an earlier attempt paid for; None when there is none left."""
-        return self._take(_spelt(request))
+    def take(self, purchase: Any) -> Any:
+        """The result of an equal purchase that an earlier attempt paid for; None when there is none left."""
+        return self._take(_spelt(purchase))
 
-    def add(self, request: Any, result: Any) -> None:
+    def add(self, purchase: Any, result: Any) -> None:
         """Takes note of a result that was paid for."""
-        spelt = _spelt(request)
+        spelt = _spelt(purchase)
         paid: Paid | None = self
         while paid is not None:
             paid._bought[spelt].append(result)
@@ -66,5 +66,5 @@ class Paid:
         return result
 
 
-def _spelt(request: Any) -> str:
-    return json.dumps(request, sort_keys=True, default=repr)
+def _spelt(purchase: Any) -> str:
+    return json.dumps(purchase, sort_keys=True, default=repr)

@@ -11,33 +11,30 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowdsl.image.manifest import add_to_manifest
+from flowdsl.engine.item_text import named_by
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import name_file, stem_of
+from flowdsl.image.named_file import stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
+from flowdsl.image.shelf import Folder, Named, Shelf
 from flowdsl.image.store import Image, ImageStore
+from flowdsl.template import to_text
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, StepNode
     from flowdsl.engine.secrets import Secrets
     from flowdsl.events import Invocation
+    from flowdsl.host import PictureStore
 
-ORIGINALS = ".originals"
-"""The folder of the bytes as they came, inside the folder of the pictures."""
 _DEFAULT = "basic"
-_ITEM_NAMES = ("name", "title", "sku", "id")
-"""What an item of a loop that is a map is called by."""
 _SMALL = 64 * 1024
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
-_TURN = threading.Condition()
-"""Held for a moment by whoever takes pictures to name, of any run: most runs make none, and pay for no lock."""
 
 
 class Place(Protocol):
@@ -86,15 +83,15 @@ class Pictures:
 
     def __init__(
         self,
-        folder: str,
+        images: str | PictureStore,
         level: str | None,
         run: str,
         document: Document,
         secrets: Secrets,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        self._given = folder
-        self.store = ImageStore(f"{folder or '.'}/{ORIGINALS}")  # a run without pictures makes no path
+        self._shelf = Folder(images) if isinstance(images, str) else _kept(images)
+        self.store = self._shelf.store
         self.open: dict[int, Maker] = {}
         """The makers whose step still runs, by the id of its frame."""
         self.problems: list[str] = []
@@ -105,14 +102,11 @@ class Pictures:
         self._secrets = secrets
         self._makers: list[Maker] = []
         self._named: dict[int, dict[str, Any]] = {}
-        self._files: dict[str, str] = {}
+        self._files: dict[str, Image] = {}
         self._orders: dict[int, tuple[Any, ...]] = {}
+        self._turn = threading.Condition(threading.Lock())
+        """Held for a moment by whoever takes pictures to name."""
         self._busy = 0
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the pictures, absolute from its first use on."""
-        return Path(self._given).absolute()
 
     @cached_property
     def _flow(self) -> str:
@@ -137,14 +131,29 @@ class Pictures:
         """Names pictures of a maker, in this order. What is said without pictures is said of all it makes later."""
         if not images:
             maker.origin = origin
-        elif sum(image.bytes for image in images) < _SMALL:
+        elif self._is_quick(images):
             self.name_now(maker, images, origin)
         else:
             await asyncio.to_thread(self.name_now, maker, images, origin)
 
+    def _is_quick(self, images: Iterable[Image]) -> bool:
+        """Whether images are named so quickly that it need not be in a thread."""
+        return not self._shelf.is_slow and (self._level == "none" or sum(image.bytes for image in images) < _SMALL)
+
+    def close(self, frame: Place) -> Awaitable[None] | None:
+        """Names what the step of a frame has stored and not named, at its end; gives what is to be waited for."""
+        maker = self.open.pop(id(frame), None)
+        left = [] if maker is None else [image for image in maker.store.made if id(image) not in self._named]
+        if not left:
+            return None
+        if not self._is_quick(left):
+            return asyncio.to_thread(self.name_now, maker, left)
+        self.name_now(maker, left)
+        return None
+
     def name_now(self, maker: Maker | None, images: Iterable[Image], origin: Origin | None = None) -> None:
         """The same in this thread. A picture that has a name keeps it."""
-        with _TURN:
+        with self._turn:
             fresh = [image for image in images if id(image) not in self._named]
             self._named.update((id(image), {}) for image in fresh)
             self._busy += 1
@@ -152,44 +161,67 @@ class Pictures:
             for image in fresh:
                 self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
         finally:
-            with _TURN:
+            with self._turn:
                 self._busy -= 1
-                _TURN.notify_all()
+                self._turn.notify_all()
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
-        manifest."""
+        manifest: in a thread, and to the end, also of a run that is cancelled meanwhile. The thread is its own: it may
+        wait for another process, and the few that the loop has are for all runs."""
+        if self.store.made:
+            from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
+
+            with ThreadPoolExecutor(1) as own:
+                await _to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
+
+    def _finish(self) -> None:
         made = self.store.made
-        if not made:
-            return
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
         self.name_now(None, list(made))
-        with _TURN:
-            _TURN.wait_for(lambda: not self._busy)
-        made.sort(key=lambda image: self._orders[id(image)])
-        lines = [line for image in made if (line := self._named[id(image)])]
+        with self._turn:
+            self._turn.wait_for(lambda: not self._busy)
+        ended = made[:]  # what a worker that nobody waits for stores from here on comes behind them
+        made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), _LAST))
+        lines = [line for image in made if (line := self._named.get(id(image)))]
         try:
-            if lines:
-                add_to_manifest(self.folder, self.store.folder / ".lock", self._run, lines)
+            odd = self._shelf.list(self._run, lines) if lines else None
         except OSError as error:
-            self.problems.append(f"the manifest in {self.folder} cannot be written: {error.strerror or error}")
+            odd = f"the manifest in {self._shelf.describe()} cannot be written: {error.strerror or error}"
+        if odd is not None:
+            self.problems.append(odd)
+        self._shelf.close()
 
     def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
         self._orders[id(image)] = maker.order if maker is not None else _LAST
         before = self._files.get(image.sha256)
         if before is not None and origin.model is None:  # bytes that a step has taken from a picture of this run
-            image.take_name(before)
+            image.take_name_of(before)
             return
         now = _now()
-        digest = None
-        try:
-            stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
-            digest = name_file(self.folder, stem, image, self._packet(maker, image, origin, now))
-        except OSError as error:
-            self.problems.append(f"{image.path} stays without another name: {error.strerror or error}")
-        self._files[image.sha256] = image.path
-        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, digest, now))
+        stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
+        named = self._file(stem, image, self._packet(maker, image, origin, now))
+        self._files[image.sha256] = image
+        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
+
+    def _file(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+        """Gives a picture its file, and tells what keeps it from that.
+
+        A disk that has no room for a copy with metadata may have room for a link, which people find as well.
+        """
+        for metadata in dict.fromkeys((xmp, None)):
+            try:
+                named = self._shelf.name(stem, image, metadata)
+            except OSError as error:
+                why = error.strerror or str(error)
+            else:
+                if metadata is not xmp:
+                    self.problems.append(f"{image.path} says nothing of how it was made: {why}")
+                return named
+        missing = f"there is no file `{stem}-…` in {self._shelf.describe()} of a picture, as it takes none: {why}"
+        self.problems.append(f"{missing}. The picture is whole, and called by its SHA-256: {image.path}")
+        return self._shelf.unnamed(image)
 
     def _packet(self, maker: Maker | None, image: Image, origin: Origin, now: str) -> bytes | None:
         """The metadata of a picture that a model made; None for others, whose origin nobody knows."""
@@ -209,11 +241,11 @@ class Pictures:
         texts = {name: str(value) for name, value in self._secrets.hide_in(found).items() if value is not None}
         return packet(texts, edited=origin.edited)
 
-    def _line(self, maker: Maker | None, image: Image, origin: Origin, digest: str | None, now: str) -> dict[str, Any]:
+    def _line(self, maker: Maker | None, image: Image, origin: Origin, named: Named, now: str) -> dict[str, Any]:
         """A picture in the manifest."""
         found = {
-            "file": _inside(image.path, self.folder),
-            "original": _inside(image.original, self.folder),
+            "file": named.file,
+            "original": named.original,
             "prompt": origin.prompt,
             "model": origin.model,
             "service": origin.service,
@@ -230,12 +262,31 @@ class Pictures:
             "cost_usd": origin.cost_usd,
             "request_id": origin.request_id,
             "sha256": image.sha256,
-            "file_sha256": digest,
+            "file_sha256": named.sha256,
             "run": self._run,
             "tags": self._tags or None,
             "made": now,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+def _kept(images: PictureStore) -> Shelf:
+    from flowdsl.engine.kept import Kept
+
+    return Kept(images)
+
+
+async def _to_its_end(work: asyncio.Future[None]) -> None:
+    """Waits for something that a cancellation does not stop, and passes the cancellation on then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    work.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 _LAST = ((float("inf"),),)
@@ -272,9 +323,8 @@ def _flow_name(document: Document) -> str:
 
 def _called(item: Any) -> str:
     """What an item of a loop is called: its text, or that of one of its keys."""
-    if isinstance(item, Mapping):
-        item = next((item[name] for name in _ITEM_NAMES if isinstance(item.get(name), (str, int))), None)
-    return str(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
+    item = named_by(item)
+    return to_text(item) if isinstance(item, (str, int, float)) and not isinstance(item, bool) else ""
 
 
 def _own_key(step: StepNode) -> str:
@@ -289,8 +339,3 @@ def _number(index: Any) -> str:
 
 def _size_of(image: Image) -> str | None:
     return f"{image.width}x{image.height}" if image.width else None
-
-
-def _inside(path: str, folder: Path) -> str:
-    found = Path(path)
-    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path

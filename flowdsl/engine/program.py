@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document, Module, StepNode
     from flowdsl.engine.namespaces import Namespaces, Reading
     from flowdsl.step.step import Step
+    from flowdsl.template.filters import Filters
 
 
 class CompiledStep:
@@ -37,8 +38,8 @@ class Program:
     """The steps of a flow, the resolvers of its outputs (None: the outputs are the FlowContext), its `onError`.
 
     `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
-    of a step by its name. `marks` is whether its templates keep the marks of secrets, `writes_files` whether one of the
-    steps writes into the output folder.
+    of a step by its name, `option` the resolver of an option of a step. `filters` are the host's. `marks` is whether
+    its templates keep the marks of secrets, `writes_files` whether one of the steps writes into the output folder.
     """
 
     __slots__ = (
@@ -46,8 +47,10 @@ class Program:
         "_flows",
         "_namespaces",
         "document",
+        "filters",
         "marks",
         "on_error",
+        "option",
         "outputs",
         "step_class",
         "steps",
@@ -63,9 +66,11 @@ class Program:
         namespaces: Namespaces | None,
         compile: Callable[[Sequence[StepNode]], tuple[CompiledStep, ...]],
         step_class: Callable[[str], type[Step]],
+        option: Callable[[StepNode, str], Resolver],
         *,
         marks: bool = False,
         writes_files: bool = False,
+        filters: Filters = (),
     ) -> None:
         self.document = document
         self.steps = steps
@@ -75,7 +80,9 @@ class Program:
         self._namespaces = namespaces
         self._compile = compile
         self.step_class = step_class
+        self.option = option
         self.marks = marks
+        self.filters = filters
         self._flows: dict[int, tuple[CompiledStep, ...]] = {}
 
     def names_for(self, reading: Reading, module: Module | None = None) -> Names:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowdsl.errors import TemplateError
+from flowdsl.errors import ConfigError, FlowError, TemplateError
 from flowdsl.step.compiling import Names, Resolver
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import StepNode
+    from flowdsl.step.key import Key
+    from flowdsl.step.problem import Problem
 
 
 def constant(value: Any) -> Resolver:
@@ -24,8 +29,31 @@ def located(compiled: Resolver, node: Node) -> Resolver:
         except TemplateError as error:
             locate(error, node, names)
             raise
+        except FlowError:
+            raise
+        except Exception as error:
+            failure = of_host(error)
+            if failure is None:
+                raise
+            locate(failure, node, names)
+            raise failure from failure.__cause__
 
     return resolve
+
+
+def of_host(error: BaseException) -> TemplateError | None:
+    """The error of a template in which a function of the host raised this; None where none was called."""
+    from flowdsl.template.operators import called_in, host_failure
+    from flowdsl.template.taint import hide_in_failure
+
+    called = called_in(error)
+    if called is None:
+        return None
+    name, given = called
+    failure = host_failure(f"`{name}`", error)
+    failure.__cause__ = error
+    hide_in_failure(failure, given)
+    return failure
 
 
 def locate(error: TemplateError, node: Node, names: Names) -> None:
@@ -53,3 +81,28 @@ def is_constant(node: Node) -> bool:
     if node.kind == "scalar":
         return not isinstance(node.value, str) or "{" not in node.value
     return all(is_constant(child) for child in (node.value if node.kind == "list" else node.value.values()))
+
+
+def plain_option(key: Key, value: Any, *, templated: bool) -> Any:
+    """A text that a template made, read as a plain YAML scalar where the key is a number or a boolean."""
+    if isinstance(value, str) and key.type in ("integer", "number", "boolean"):
+        from flowdsl.syntax.core_schema import plain_value
+
+        plain = plain_value(value.strip())
+        return value if isinstance(plain, str) else plain  # a secret stays marked
+    if isinstance(value, float) and key.type == "integer" and value.is_integer():
+        return int(value)
+    if templated and key.type == "text" and isinstance(value, (bool, int, float)):
+        from flowdsl.template import to_text
+
+        return to_text(value)
+    return value
+
+
+def config_error(step: StepNode, problem: Problem, *, secret: bool = False) -> ConfigError:
+    """The exception for a problem of a step, with its place; no hint when it could reveal a secret."""
+    error = ConfigError(problem.message, code=problem.code, hint=None if secret else problem.hint)
+    error.step, error.path = step.spec.name, step.path
+    node = step.keys.get(problem.key or "")
+    error.span = node.span if node is not None else step.name_node.span
+    return error

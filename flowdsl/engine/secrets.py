@@ -18,23 +18,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from flowdsl.engine.secret_forms import SecretForms
 from flowdsl.errors import TemplateError
-from flowdsl.secrets.plain import BEGINNING, HIDDEN, without_beginning
-from flowdsl.template.taint import PLAIN, Marked, SecretText, mark
+from flowdsl.secrets.plain import HIDDEN, REVEALING
+from flowdsl.template.taint import PLAIN, Marked, SecretText, as_map, as_plain, holds_secret, mark
 
-REVEALING = 6
-"""A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
-would garble every message and reveal nobody's secret."""
-
-
-SMALL = 1000
+LEAST_NUMBER = 1000
 """A smaller number is not taken for a secret whose mark was lost."""
 
 
 class Secrets:
     """The secrets a run has seen; `hide` takes them out of a text."""
 
-    __slots__ = ("_beginnings", "_forms", "_hint", "_ordinary", "_seen", "_store", "_watching")
+    __slots__ = ("_forms", "_hint", "_ordinary", "_seen", "_store", "_watching")
 
     def __init__(self, store: Callable[[str], str | None], *, watching: bool = False, hint: str | None = None) -> None:
         self._store = store
@@ -42,8 +38,7 @@ class Secrets:
         self._ordinary: set[str] = set()
         self._watching = watching
         self._seen: set[str] = set()
-        self._forms: list[str] = []
-        self._beginnings: dict[str, list[str]] = {}
+        self._forms = SecretForms()
 
     @property
     def seen(self) -> bool:
@@ -71,27 +66,13 @@ class Secrets:
         """Marks a value as secret."""
         self._watching = True
         if value and value not in self._seen and value not in self._ordinary:
-            self._seen.add(str(value))
-            self._forms = sorted(
-                {form for secret in self._seen for form in _forms(secret) if len(form) >= REVEALING},
-                key=len,
-                reverse=True,
-            )
-            self._beginnings = {}
-            for form in self._forms:
-                if len(form) > BEGINNING:
-                    self._beginnings.setdefault(form[:BEGINNING], []).append(form)
+            self._forms.add(_forms(str(value)))
+            self._seen.add(str(value))  # last: another thread takes what is seen for hidden
         return SecretText(value)
 
     def hide(self, text: str) -> str:
         """The text without any secret seen so far, in any of the forms it takes in messages."""
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        for beginning, forms in self._beginnings.items():
-            if beginning in text:
-                text = without_beginning(text, beginning, forms)
-        return text
+        return self._forms.hide(text)
 
     def hide_in(self, value: Any) -> Any:
         """The value with every text inside hidden."""
@@ -99,11 +80,15 @@ class Secrets:
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "surrogateescape")
+            return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
         if type(value) is dict:
             return {self._key(key): self.hide_in(item) for key, item in value.items()}
-        if type(value) in (list, tuple):
+        if type(value) in (list, tuple, set, frozenset):
             return type(value)(self.hide_in(item) for item in value)
-        return value
+        plain = as_plain(value)
+        return value if plain is None or (hidden := self.hide_in(plain)) == plain else hidden
 
     def _is_secret(self, value: str) -> bool:
         return value in self._seen or (isinstance(value, SecretText))
@@ -115,25 +100,28 @@ class Secrets:
 
     def _is_number(self, value: float) -> bool:
         """Whether a number is a secret whose mark was lost; small ones stand everywhere."""
-        return bool(self._seen) and abs(value) >= SMALL and str(value) in self._seen
+        return bool(self._seen) and abs(value) >= LEAST_NUMBER and str(value) in self._seen
 
     def notice(self, value: Any) -> None:
         """Takes note of every secret inside a value, so that `hide` knows what templates made of secrets."""
         if value.__class__ in PLAIN:
             return
-        if isinstance(value, Marked):
-            self._watching = True
-            if len(str(value)) >= REVEALING:
-                self.add(str(value))
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                if key.__class__ is not str:
-                    self.notice(key)
-                if item.__class__ not in PLAIN:
-                    self.notice(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                self.notice(item)
+        waiting: list[Any] = [value]
+        seen: dict[int, Any] = {}  # a list may hold itself; kept, so that no other value gets its id
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Marked):
+                self._watching = True
+                text = value if isinstance(value, SecretText) else str(value)
+                if len(text) >= REVEALING and text not in self._seen:
+                    self.add(text)
+            elif id(value) not in seen:
+                seen[id(value)] = value
+                if (values := as_map(value)) is not None:
+                    waiting += [key for key in values if key.__class__ is not str]
+                    waiting += [item for item in values.values() if item.__class__ not in PLAIN]
+                elif isinstance(value, (list, tuple, set, frozenset)):
+                    waiting += [item for item in value if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:
         """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""
@@ -145,9 +133,10 @@ class Secrets:
             return SecretText(value) if value in self._seen or self.hide(value) != value else value
         if type(value) is dict:
             return {self.marked(key): self.marked(item) for key, item in value.items()}
-        if type(value) in (list, tuple):
+        if type(value) in (list, tuple, set, frozenset):
             return type(value)(self.marked(item) for item in value)
-        return value
+        plain = as_plain(value)
+        return value if plain is None or not holds_secret(found := self.marked(plain)) else found
 
 
 _ORDINARY = frozenset(
@@ -168,6 +157,9 @@ def _is_ordinary(name: str, value: str) -> bool:
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 """What `html.escape` makes of a text; its module is slow to import."""
 
+_IN_URLS = str.maketrans("+/", "-_")
+"""What the base64 of addresses and tokens has in place of two signs."""
+
 
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
@@ -180,7 +172,15 @@ def _forms(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     yield from (secret, secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
     yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), secret.translate(_IN_HTML), raw.hex())
-    yield b64encode(raw).decode().rstrip("=")
+    for before, mixed in (
+        (0, 0),
+        (1, 2),
+        (2, 3),
+    ):  # base64 takes three bytes at a time, and other texts stand before it
+        encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
+        known = encoded[mixed : (before + len(raw)) * 4 // 3]  # without what has bits of the characters around it
+        yield from (known, known.translate(_IN_URLS))
+    yield from (encoded := b64encode(raw).decode().rstrip("="), encoded.translate(_IN_URLS))
 
 
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

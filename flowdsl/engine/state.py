@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.budget import RunBudget
 from flowdsl.engine.context_size import ContextSize
-from flowdsl.errors import RunError
 from flowdsl.events import Event, Invocation
 from flowdsl.services import KEYS
 from flowdsl.step.service import Service, check_key
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
-    from flowdsl.host import Host
+    from flowdsl.host import Host, OpenTransport
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
@@ -96,6 +95,7 @@ class Run:
         "store",
         "tags",
         "totals",
+        "transport",
     )
 
     def __init__(
@@ -117,10 +117,12 @@ class Run:
         id: str | None = None,
         pictures: Pictures | None = None,
         tags: Mapping[str, str] | None = None,
+        transport: OpenTransport | None = None,
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
         self.tags = tags or {}
+        self.transport = transport
         self.program = program
         self.host = host
         self.names = names
@@ -199,10 +201,11 @@ class Run:
             self.notes.append((code, text))
 
     def emit_to_host(self, name: str, payload: Any) -> None:
-        """Emits to the host's sink; without a sink and without an event callback it is printed to standard error."""
+        """Emits to the host's sink; without a sink and without an event callback it is printed to standard error, which
+        a process without a terminal may not have."""
         if self.host.sink is not None:
             self.host.sink(name, payload)
-        elif not self.heard:
+        elif not self.heard and sys.stderr is not None:
             from flowdsl.display.visible import visible, visible_line
 
             sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")
@@ -213,15 +216,6 @@ class Run:
         Raises:
             ConfigError: the service is not configured.
         """
-        if not self.looked_ahead:
-            from flowdsl.engine.look_ahead import look_ahead
-
-            self.looked_ahead = True
-            try:
-                look_ahead(self)
-            except RunError:
-                self.looked_ahead = False  # a TRY may catch it, and pay for something else
-                raise
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
@@ -245,7 +239,8 @@ class Run:
             return value
         from flowdsl.template import compile, parse
 
-        return compile(parse(value), strict=True, native=True, taint=True)({}, self.names)
+        filters = self.program.filters
+        return compile(parse(value), strict=True, native=True, taint=True, filters=filters)({}, self.names)
 
 
 _ROOT = Invocation(id=0)

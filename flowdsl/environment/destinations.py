@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from flowdsl.document.document import Document, StepNode
 from flowdsl.services import KEYS, ServiceLayers, provider
-from flowdsl.step.key import is_templated
+from flowdsl.source import Source
 from flowdsl.step.service import Service
 from flowdsl.step.spec import BLOCK_TYPES
 
 _SECRET = re.compile(r"""\bsecret\(\s*['"]([^'"]+)['"]""")
-_HOST = re.compile(r"https?://(?:[^/@\s'\"]*@)?([^/?#\s'\"]+)")
+_TAG = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
+_HOST = re.compile(rf"https?://(?:(?:{_TAG}|[^/@\s'\"])*+@)?((?:{_TAG}|[^/?#\s'\"])+)", re.DOTALL)
+_BEFORE_QUERY = re.compile(rf"(?:{_TAG}|[^?])*+", re.DOTALL)
+_LOGIN = re.compile(rf"//(?:{_TAG}|[^/@\s])*+@", re.DOTALL)
 
 
 class Destination(NamedTuple):
@@ -97,8 +100,9 @@ def _shown_endpoint(service: Service) -> str | None:
     endpoint = service.endpoint
     if not isinstance(endpoint, str):
         return None
-    shown = re.sub(r"//[^/@\s]*@", "//", endpoint)
-    return shown if is_templated(shown) else shown.partition("?")[0]
+    address = _BEFORE_QUERY.match(endpoint)
+    shown = _LOGIN.sub("//", address[0] if address is not None else "")
+    return Source(shown).hide(shown)  # a tag can hold a key too
 
 
 def _secrets_of(service: Service, step: StepNode) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
@@ -14,7 +14,7 @@ from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
-from flowdsl.host import Host, Storage, expect, frozen
+from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
 from flowdsl.services import checked_entries, checked_overrides
@@ -31,13 +31,25 @@ if TYPE_CHECKING:
 
     from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.own_loop import KeptLoops
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.step.step import Step
+    from flowdsl.template.filters import Filters
 
+T = TypeVar("T")
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
+
+
+class Examined(NamedTuple):
+    """A flow (None when it is none at all), its findings, the settings that count for it, and the files it reads."""
+
+    file: FlowFile | None
+    diagnostics: list[Diagnostic]
+    settings: InForce
+    files: Files
 
 
 class Environment(Unchanging):
@@ -50,23 +62,29 @@ class Environment(Unchanging):
     are addresses that keys which no file names may go to; `settings` is the settings file (default: the nearest
     `flowdsl.toml` of the project and the user's own; None: no file is read); `environ` holds the environment variables
     (default: those of the process; `{}`: none counts); `severities` gives findings another severity: code → `error`,
-    `warning`, `note` or `off`. What is an error stays one.
+    `warning`, `note` or `off`. What is an error stays one. `transport` is a function that opens a transport of httpx,
+    by which every request of the steps is sent (default: one of the steps). `filters` are filters for templates, name →
+    function; its annotations are what it takes and gives.
 
     `async with Environment(...) as environment:` keeps connections open over several runs. They belong to the event
     loop they were opened in; a run in another loop, such as `Flow.run` in a thread, opens its own and closes them.
+    `with Environment(...) as environment:` keeps them for `run` in any number of threads; when it has ended, runs are
+    refused until the next.
 
     Raises:
         PluginError: a class among `steps` is not a step.
-        UsageError: an entry in `services` or `overrides` that cannot be, or an argument of the wrong kind.
+        UsageError: an entry in `services`, `overrides` or `filters` that cannot be, or an argument of the wrong kind.
     """
 
     __slots__ = (
+        "_kept",
         "_opened",
         "_registry",
         "allow_endpoints",
         "as_of",
         "autoescape",
         "environ",
+        "filters",
         "host",
         "limits",
         "overrides",
@@ -75,6 +93,8 @@ class Environment(Unchanging):
         "severities",
         "steps",
         "storage",
+        "template_filters",
+        "transport",
     )
 
     steps: tuple[type[Step], ...]
@@ -89,8 +109,12 @@ class Environment(Unchanging):
     settings: str | None
     environ: Mapping[str, str] | None
     severities: Mapping[str, str]
+    transport: OpenTransport | None
+    filters: Mapping[str, Callable[..., Any]]
+    template_filters: Filters
     _registry: Registry | None
     _opened: dict[AbstractEventLoop, Resources]
+    _kept: KeptLoops | None
 
     def __init__(
         self,
@@ -107,6 +131,8 @@ class Environment(Unchanging):
         settings: str | os.PathLike[str] | None = PROJECT_FILE,
         environ: Mapping[str, str] | None = None,
         severities: Mapping[str, str] | None = None,
+        transport: OpenTransport | None = None,
+        filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         if isinstance(steps, type):
             raise PluginError(f"steps takes a list of classes: steps=[{steps.__name__}]")
@@ -130,8 +156,19 @@ class Environment(Unchanging):
             from flowdsl.settings.severities import checked_severities
 
             checked_severities("Environment", severities)
-        self._set(severities=frozen(severities or {}))
-        self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={})
+        expect(
+            "transport", transport, Callable, "a function that opens one, such as `lambda tls: httpx.MockTransport(…)`"
+        )
+        refuse_async("transport", transport)
+        self._set(severities=frozen(severities or {}), transport=transport)
+        expect("filters", filters, Mapping, "a dict")
+        if filters:
+            from flowdsl.template.filters.of_host import host_filters
+
+            for name, function in filters.items():
+                refuse_async(f"filters[{name!r}]", function)
+        self._set(filters=frozen(filters), template_filters=host_filters(filters) if filters else ())
+        self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={}, _kept=None)
 
     @property
     def registry(self) -> Registry:
@@ -150,7 +187,7 @@ class Environment(Unchanging):
             PluginError: the steps cannot be loaded.
             UsageError: a settings file has a mistake.
         """
-        return [finding.hidden() for finding in self._check(flow, declare)[1]]
+        return [finding.hidden() for finding in self.examined(flow, declare).diagnostics]
 
     def load(self, flow: FlowText, *, action: str | None = None, declare: Iterable[str] = ()) -> Flow:
         """A flow that is ready to run; `action` names, by id or title, the action of a kit.
@@ -163,17 +200,18 @@ class Environment(Unchanging):
             PluginError: the steps cannot be loaded.
         """
         from flowdsl.environment.flow import Flow
-        from flowdsl.secrets.mentions import may_read_secrets
+        from flowdsl.secrets.mentions import may_mention, may_read_secrets
 
-        file, found, settings, files = self._check(flow, declare)
+        file, found, settings, files = self.examined(flow, declare)
         diagnostics = [finding.hidden() for finding in found]
         if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        return Flow(
-            self, chosen(file, action), diagnostics, settings, may_read_secrets(file.source.text, *files.texts())
-        )
+        texts = (file.source.text, *files.texts())
+        # A filter of the host may give a secret that it was not handed.
+        marks = may_read_secrets(*texts) or may_mention(self.filters, *texts)
+        return Flow(self, chosen(file, action), diagnostics, settings, marks)
 
     def run(
         self,
@@ -227,34 +265,70 @@ class Environment(Unchanging):
         if resources is not None:
             await resources.__aexit__(*exc)
 
-    def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
-        """The connections that are open in a loop; None when it opened none."""
-        return self._opened.get(loop)
+    def __enter__(self) -> Environment:
+        import asyncio
 
-    def _check(
-        self, flow: FlowText, declare: Iterable[str]
-    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
-        """What a flow is, its findings with the severities that were set, the settings that count, and its files."""
-        file, diagnostics, settings, files = self._found(flow, declare)
-        if settings.severities:
+        from flowdsl.engine.own_loop import KeptLoops
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise UsageError("an event loop is running here: use `async with Environment(…)`")
+        if self._kept is not None and not self._kept.is_closed:
+            raise UsageError("this Environment is open already")
+        self._set(_kept=KeptLoops())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+    def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
+        """The connections that are open in a loop; None when it opened none.
+
+        Raises:
+            UsageError: the `with` of this environment has ended.
+        """
+        found = self._opened.get(loop)
+        if found is None and self._kept is not None:
+            found = self._kept.resources_of(loop)
+            if found is None and self._kept.is_closed:
+                raise UsageError("this Environment is closed: run flows inside its `with`, or take one without it")
+        return found
+
+    def run_in_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, in an event loop that is kept while this environment is open."""
+        from flowdsl.engine.own_loop import run_in_own_loop
+
+        kept = self._kept
+        return run_in_own_loop(coroutine) if kept is None or kept.is_closed else kept.run(coroutine)
+
+    def examined(self, flow: FlowText, declare: Iterable[str] = (), settings: InForce | None = None) -> Examined:
+        """What a flow is, and what is found in it, where keys that stand in the file are not hidden yet.
+
+        `settings` are those of its folder, where they are known already.
+        """
+        examined = self._examined(flow, declare, settings)
+        if examined.settings.severities:
             from flowdsl.settings.severities import with_severities
 
-            diagnostics = with_severities(diagnostics, settings.severities)
-        return file, diagnostics, settings, files
+            found = with_severities(examined.diagnostics, examined.settings.severities)
+            examined = examined._replace(diagnostics=found)
+        return examined
 
-    def _found(
-        self, flow: FlowText, declare: Iterable[str]
-    ) -> tuple[FlowFile | None, list[Diagnostic], InForce, Files]:
+    def _examined(self, flow: FlowText, declare: Iterable[str], settings: InForce | None) -> Examined:
         source, diagnostics = _source(flow)
-        settings, files = self._in_force(source), Files(source)
+        settings, files = settings or self.settings_for(source), Files(source)
         if diagnostics:
-            return None, diagnostics, settings, files
+            return Examined(None, diagnostics, settings, files)
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
-            return None, in_order(mistakes), settings, files
+            return Examined(None, in_order(mistakes), settings, files)
         file = build(nodes, self.registry, files)
         if file is None:
-            return None, in_order(nodes.findings.diagnostics), settings, files
+            return Examined(None, in_order(nodes.findings.diagnostics), settings, files)
         against = CheckSettings(
             self.registry,
             services=settings.services,
@@ -263,13 +337,14 @@ class Environment(Unchanging):
             context=declare,
             env=self.host.env,
             as_of=self.as_of or _today(),
+            filters=self.template_filters,
         )
-        return file, [*settings.findings, *check_file(file, against)], settings, files
+        return Examined(file, [*settings.findings, *check_file(file, against)], settings, files)
 
-    def _in_force(self, source: Source) -> InForce:
+    def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""
         return in_force(
-            os.path.dirname(source.path) if not source.path.startswith("<") else ".",  # noqa: PTH120
+            source.path,
             self.settings,
             services=self.services,
             overrides=self.overrides,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
-from flowdsl.host import Host, Storage, expect, refuse_async
+from flowdsl.host import Host, OpenTransport, Storage, expect, refuse_async
 from flowdsl.limits import Limits
 from flowdsl.values import copied
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from flowdsl.settings.layers import InForce
     from flowdsl.step.registry import Registry
     from flowdsl.step.step import Step
+    from flowdsl.template.filters import Filters
     from flowdsl.template.limits import TemplateLimits
 
+T = TypeVar("T")
 OnEvent = Callable[["Event"], None]
 """Called with each event of a run as it happens, in the thread of the run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -67,8 +69,22 @@ class Surroundings(Protocol):
         """Whether templates escape for HTML."""
         ...
 
+    @property
+    def template_filters(self) -> Filters:
+        """The filters of the host."""
+        ...
+
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens a transport of the host."""
+        ...
+
     def resources_of(self, loop: AbstractEventLoop) -> Resources | None:
         """The connections that are open in a loop."""
+        ...
+
+    def run_in_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, outside of any event loop."""
         ...
 
 
@@ -164,9 +180,7 @@ class Flow:
         import asyncio
 
         if asyncio._get_running_loop() is None:  # no exception, which would be the context of whatever the run raises
-            from flowdsl.engine.own_loop import run_in_own_loop
-
-            return run_in_own_loop(
+            return self.environment.run_in_own_loop(
                 self.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
             )
         raise UsageError("an event loop is running here: use `await flow.arun(...)`")
@@ -249,6 +263,7 @@ class Flow:
             tags=given.tags,
             as_of=environment.as_of,
             resources=resources,
+            transport=environment.transport,
             metadata=self._settings.metadata,
             emit=on_event,
             effects=effects,
@@ -287,5 +302,6 @@ class Flow:
                 placeholders,
                 autoescape=self.environment.autoescape,
                 taint=marks,
+                filters=self.environment.template_filters,
             ).program()
         return self._programs[key]

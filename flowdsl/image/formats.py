@@ -30,7 +30,9 @@ _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_END = b"\xff\xd9"
 
 _XML_START = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
-_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)(?:px)?\s*")
+_LENGTH = re.compile(r"\s*+(?=[0-9.])([0-9]{0,9}+(?:\.[0-9]{1,20}+)?)(?:px)?\s*+")
+_ATTRIBUTE = re.compile(r"(?<![\w:-])([\w:-]++)\s*+=\s*+(['\"])(.*?)\2", re.DOTALL)
+_MOST_SEGMENTS = 20_000
 _JPEG_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 _JPEG_NOT_A_FRAME = frozenset((0xC4, 0xC8, 0xCC))
 
@@ -121,8 +123,8 @@ def _webp(head: bytes) -> ImageSize | None:
 def _jpeg(head: bytes) -> ImageSize | None:
     """Walks the segments to the first frame header; those before it can be long (colour profiles, previews)."""
     at = 2
-    while at + 4 <= len(head):
-        if head[at] != 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        if at + 4 > len(head) or head[at] != 0xFF:
             return None
         marker = head[at + 1]
         if marker == 0xFF:
@@ -143,7 +145,7 @@ def _svg(head: bytes) -> ImageSize | None:
     tag = re.search(r"<svg\b([^>]*)", head.decode("utf-8", "replace"), re.IGNORECASE)
     if tag is None:
         return None
-    attributes = {name: value for name, _, value in re.findall(r"([\w:-]+)\s*=\s*(['\"])(.*?)\2", tag[1], re.DOTALL)}
+    attributes = {name: value for name, _, value in _ATTRIBUTE.findall(tag[1])}
     lengths = [_LENGTH.fullmatch(attributes.get(name, "")) for name in ("width", "height")]
     if lengths[0] and lengths[1]:
         return ImageSize(round(float(lengths[0][1])), round(float(lengths[1][1])))

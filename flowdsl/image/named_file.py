@@ -62,7 +62,7 @@ def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, stem: str, or
     """A new file of some pieces: it gets its name when it is complete."""
     part, descriptor = open_part(original.parent)
     try:
-        digest = _write(descriptor, pieces, file)
+        digest = write_pieces(descriptor, pieces, file)
         if os.name == "nt":
             os.close(descriptor)  # Windows renames no file that is open
             descriptor = -1
@@ -73,7 +73,7 @@ def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, stem: str, or
         part.unlink(missing_ok=True)
 
 
-def _write(descriptor: int, pieces: Iterable[Piece], file: BinaryIO) -> str:
+def write_pieces(descriptor: int, pieces: Iterable[Piece], file: BinaryIO) -> str:
     """Writes new bytes and ranges of a file; gives the SHA-256 of it all."""
     digest = hashlib.sha256()
 
@@ -129,7 +129,7 @@ def _claim_from_another_disk(part: Path, path: Path) -> None:
     try:
         try:
             with part.open("rb") as file:
-                _write(descriptor, [(0, file.seek(0, 2))], file)
+                write_pieces(descriptor, [(0, file.seek(0, 2))], file)
         finally:
             os.close(descriptor)
         claim(near, path)
@@ -149,7 +149,7 @@ def _link(original: Path, path: Path) -> None:
         part, descriptor = open_part(original.parent)
         try:
             with original.open("rb") as file:
-                _write(descriptor, [(0, file.seek(0, 2))], file)
+                write_pieces(descriptor, [(0, file.seek(0, 2))], file)
         finally:
             os.close(descriptor)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -14,6 +15,10 @@ except ImportError:  # Windows
 PART = ".part"
 """How their names end."""
 _ABANDONED_S = 24 * 3600
+_SWEPT: dict[str, float] = {}
+"""When this process last looked for what killed processes left, by folder."""
+_SWEPT_FOR_S = 600.0
+_MOST_SWEPT = 1000
 
 
 def open_part(folder: Path) -> tuple[Path, int]:
@@ -29,7 +34,27 @@ def open_part(folder: Path) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def is_abandoned(descriptor: int) -> bool:
+def sweep(folder: Path) -> None:
+    """Removes what killed processes left: not again for some time, for a folder of many pictures takes long to read."""
+    key, now = str(folder), time.monotonic()
+    if now < _SWEPT.get(key, -_SWEPT_FOR_S) + _SWEPT_FOR_S:
+        return
+    if len(_SWEPT) >= _MOST_SWEPT:
+        _SWEPT.clear()
+    _SWEPT[key] = now
+    with os.scandir(folder) as found:
+        names = [each.name for each in found if each.name.endswith(PART) and each.name.startswith(".")]
+    for name in names:
+        with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
+            descriptor = os.open(folder / name, os.O_RDWR)
+            try:
+                if _is_abandoned(descriptor):
+                    (folder / name).unlink()  # under the lock: a writer that has just made it sees that it is gone
+            finally:
+                os.close(descriptor)
+
+
+def _is_abandoned(descriptor: int) -> bool:
     """Whether nobody writes a part file any more. Where there are no locks, that is when it has not grown for long."""
     held = _lock(descriptor)
     return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S if held is None else held

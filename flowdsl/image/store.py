@@ -7,7 +7,6 @@ computed from the file each time it is read. An `ImageStore` names files by the 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any, Final, Literal
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
-from flowdsl.image.part_file import PART, is_abandoned, open_part
+from flowdsl.image.part_file import open_part, sweep
 
 _KEYS = (
     "url",
@@ -47,6 +46,7 @@ class Image(Mapping[str, Any]):
     """
 
     __slots__ = (
+        "_kept",
         "_path",
         "bytes",
         "height",
@@ -73,6 +73,7 @@ class Image(Mapping[str, Any]):
         url_expires_at: int | None = None,
     ) -> None:
         self._path = path
+        self._kept: Callable[[], builtins.bytes] | None = None
         self.original: Final = path
         self.mime: Final = mime
         self.bytes: Final = bytes
@@ -93,9 +94,15 @@ class Image(Mapping[str, Any]):
         """Whether its file has a name for people."""
         return self._path != self.original
 
-    def take_name(self, path: str) -> None:
-        """Gives it the file with a name for people; a run does so once, before any step sees the image."""
+    def take_name(self, path: str, kept: Callable[[], builtins.bytes] | None = None) -> None:
+        """Gives it the file with a name for people; a run does so once, before any step sees the image. `kept` reads
+        the bytes as they came where a host keeps them, when their file is gone."""
         self._path = path
+        self._kept = kept
+
+    def take_name_of(self, other: Image) -> None:
+        """The same, with the file of an image of the same bytes."""
+        self.take_name(other._path, other._kept)
 
     @property
     def b64_json(self) -> str:
@@ -115,10 +122,16 @@ class Image(Mapping[str, Any]):
             StepError: the file is gone.
         """
         try:
-            return Path(self.original).read_bytes()
+            try:
+                return Path(self.original).read_bytes()
+            except FileNotFoundError:
+                if self._kept is None:
+                    raise
+                return self._kept()
         except OSError as error:
+            path = self.original if self._kept is None else self.path
             raise StepError(
-                f"the image {self.original} cannot be read: {error.strerror or error}",
+                f"the image {path} cannot be read: {error.strerror or error}",
                 code="image-unreadable",
                 hint="the image store was moved or emptied after the image was made",
             ) from error
@@ -144,10 +157,18 @@ class Image(Mapping[str, Any]):
 
     def _identity(self) -> tuple[Any, ...]:
         known = (getattr(self, key) for key in _KEYS if key not in ("path", "b64_json"))
-        return (self.original, *known)
+        return tuple(known)
 
     def __eq__(self, other: object) -> bool:
         return self._identity() == other._identity() if isinstance(other, Image) else NotImplemented
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """All but the way to a host's store, which is not for another process."""
+        return None, {name: None if name == "_kept" else getattr(self, name) for name in Image.__slots__}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
+        """Itself: it does not change."""
+        return self
 
     def __hash__(self) -> int:
         return hash(self.sha256)
@@ -160,12 +181,13 @@ class Image(Mapping[str, Any]):
 class ImageStore:
     """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
 
-    A file appears under its name complete or not at all. Part files that a killed process left are removed when the
-    folder is next opened; those of a living process are not.
+    A file appears under its name complete or not at all. Part files that a killed process left are removed when another
+    process opens the folder, or this one some minutes later; those of a living process are not.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], mode: int = 0o777) -> None:
         self._given = folder
+        self._mode = mode
         self._prepared = False
         self._whole: ImageStore | None = None
         self.made: list[Image] = []
@@ -192,8 +214,8 @@ class ImageStore:
             self._whole.prepare()
         elif not self._prepared:
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._sweep()
+                self.folder.mkdir(self._mode, parents=True, exist_ok=True)
+                sweep(self.folder)
                 ImageWriter(self.folder).abort()
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
@@ -225,16 +247,6 @@ class ImageStore:
         self.made.append(image)
         if self._whole is not None:
             self._whole._take(image)
-
-    def _sweep(self) -> None:
-        for part in self.folder.glob(f".*{PART}"):
-            with contextlib.suppress(OSError):  # its writer lives, or somebody else swept it
-                descriptor = os.open(part, os.O_RDWR)
-                try:
-                    if is_abandoned(descriptor):
-                        part.unlink()  # under the lock: a writer that has just made this file sees that it is gone
-                finally:
-                    os.close(descriptor)
 
 
 class ImageWriter:
@@ -292,15 +304,15 @@ class ImageWriter:
             StepError: the bytes are not an image we know, or the disk does not take them.
         """
         mime = media_type(self._head)
-        if mime is None:
-            raise self._refused()
-        size = image_size(mime, self._head) or image_size(mime, self._longer_head())
         digest = self._hash.hexdigest()
-        path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
         try:
+            if mime is None:
+                raise self._refused()
+            size = image_size(mime, self._head) or image_size(mime, self._longer_head())
+            path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
             if os.name == "nt":
                 self._close()  # Windows renames no file that is open
-            if not self._is_stored(path):
+            if not self._is_stored(path, digest):
                 self._part.replace(path)
             self._close()  # and with it the lock, when there is no part file any more that a sweep could take
         except OSError as error:
@@ -335,15 +347,21 @@ class ImageWriter:
         self._close()
         return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
 
-    def _is_stored(self, path: Path) -> bool:
-        """Whether the same bytes are stored already; then the part is dropped, which is cheaper than a replacement."""
+    def _is_stored(self, path: Path, digest: str) -> bool:
+        """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links.
+
+        They are read for that: a crash or a bad disk can leave a file of that name and size with other bytes in it.
+        """
         try:
-            stored = path.stat().st_size == self.size
-        except FileNotFoundError:
+            if path.stat().st_size != self.size:
+                return False
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    return False
+        except OSError:
             return False
-        if stored:
-            self._part.unlink()
-        return stored
+        self._part.unlink()
+        return True
 
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time."""

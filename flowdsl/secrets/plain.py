@@ -14,6 +14,9 @@ from flowdsl.nearest import nearest
 
 HIDDEN = "***"
 """What stands in place of a secret."""
+REVEALING = 6
+"""A secret, or a part of one, shorter than this is only hidden where it stands alone: taking it out of other texts
+would garble every message and reveal nobody's secret."""
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 

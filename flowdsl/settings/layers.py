@@ -16,7 +16,7 @@ from flowdsl.settings.files import (
     flag,
     named_file,
     plain_settings,
-    settings_file,
+    project_file,
     severities,
     texts,
     unheeded,
@@ -50,7 +50,7 @@ class InForce(NamedTuple):
 
 
 def in_force(
-    folder: str,
+    path: str,
     settings: str | None,
     *,
     services: Mapping[str, Mapping[str, Any]],
@@ -60,7 +60,7 @@ def in_force(
     limits: Limits,
     given_severities: Mapping[str, str],
 ) -> InForce:
-    """What counts for a flow in a folder; `settings` is the settings file that the host names, `PROJECT_FILE` for the
+    """What counts for the flow of a file; `settings` is the settings file that the host names, `PROJECT_FILE` for the
     nearest one of the project and the user's own, None for none at all.
 
     Raises:
@@ -69,7 +69,7 @@ def in_force(
     searched = settings == PROJECT_FILE
     variables = os.environ if environ is None else environ
     user = user_file(variables) if searched else None
-    project = settings_file(folder) if searched else None if settings is None else named_file(settings)
+    project = project_file(path) if searched else None if settings is None else named_file(settings)
     layers = []
     if project is not None:
         name = os.path.basename(project[0]) if searched else project[0]  # noqa: PTH119

@@ -63,6 +63,7 @@ def key_of(field: str, info: FieldInfo) -> Key:
         reads=tuple(type for mark in marks if isinstance(mark, Reads) for type in mark.types),
         file=next((mark.part for mark in marks if isinstance(mark, InFile)), ""),
         differs=next((mark.differs for mark in marks if isinstance(mark, InFile)), ()),
+        numbers=next((mark.numbers for mark in marks if isinstance(mark, InFile)), ()),
         secret=any(isinstance(mark, Secrets) for mark in marks),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from flowdsl.entry_points import targets
+from flowdsl.entry_points import foreign, targets
 
 GROUP = "flowdsl.steps"
 MODULE = "foreign_words"
@@ -95,9 +95,18 @@ def _tables() -> tuple[ModuleType, ...]:
 def _modules() -> Iterator[ModuleType]:
     from importlib import import_module
 
-    for _, target in sorted(targets(GROUP)):
+    for name, target in sorted(targets(GROUP)):
         package = target.partition(":")[0]
-        try:
-            yield import_module(f"{package}.{MODULE}")
-        except ModuleNotFoundError:
-            continue
+        module = f"{package}.{MODULE}"
+
+        def read(package: str = package, module: str = module) -> ModuleType | None:
+            try:
+                return import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+                    return None  # the package has none; another module that is not there is a fault of its own
+                raise
+
+        tables = foreign(GROUP, name, module, read)
+        if tables is not None:
+            yield tables

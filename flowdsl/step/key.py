@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.step.problem import Change, Problem, show, use
+
+if TYPE_CHECKING:
+    import re
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -17,7 +21,8 @@ class Key(NamedTuple):
     `names` are what a deferred template can read beside the names of every template. `reads` are the types of what the
     step can work on, when a text of this key can be the FlowContext path that holds it. `secret` marks a setting of a
     service entry whose value is never shown; in a step, a map that may hold keys of a service. `file` says what of a
-    file the value becomes, and `differs` which of `names` differ from file to file, see `InFile`.
+    file the value becomes, `differs` which of `names` differ from file to file, and `numbers` which two of them count
+    the files, see `InFile`.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Key(NamedTuple):
     reads: tuple[str, ...] = ()
     file: str = ""
     differs: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""
@@ -106,6 +112,8 @@ class Key(NamedTuple):
         elif self.type == "text" and isinstance(value, (bool, int, float)):
             text = show(value).strip("`")
             hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
+        elif self.type == "cases" and isinstance(value, list):
+            hint = f"write each value as a key with its steps: `{self.name}: {{VALUE: [{{step: …}}]}}`"
         elif self.type == "integer" and isinstance(value, float):
             hint = "write a whole number"
         elif self.type == "text" and isinstance(value, Mapping) and set(value) == {"width", "height"}:
@@ -137,7 +145,7 @@ class Key(NamedTuple):
             wanted = f"from {low:.15g} to {high:.15g}"
         else:
             wanted = f"at least {low:.15g}" if low is not None else f"at most {high:.15g}"
-        near = low if low is not None and value < low else high
+        near = high if high is not None and (low is None or value > high) else low  # NaN is neither below nor above
         hint = f"the nearest allowed value is {near:.15g}"
         thousand = value * 1000
         if self.name.endswith("Ms") and low is not None and value < low <= thousand and (high or thousand) >= thousand:
@@ -162,26 +170,30 @@ class Key(NamedTuple):
             return Problem(
                 "wrong-length", f"`{self.name}` has {_count(length, unit)}, and accepts at most {high}", key=self.name
             )
-        if self.pattern is not None:
-            import re
-
-            # `$` is the very end, as in JSON Schema; Python's would let a line break through.
-            ended = self.pattern.endswith("$") and not self.pattern.endswith("\\$")
-            if not re.search(f"{self.pattern[:-1]}\\Z" if ended else self.pattern, value):
-                hint: str | None = None
-                fixes: tuple[Change, ...] = ()
-                if self.pattern == IDENTIFIER:
-                    hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
-                    if name:
-                        hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
-                return Problem(
-                    "wrong-pattern",
-                    f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
-                    key=self.name,
-                    hint=hint,
-                    fixes=fixes,
-                )
+        if self.pattern is not None and not _compiled(self.pattern).search(value):
+            hint: str | None = None
+            fixes: tuple[Change, ...] = ()
+            if self.pattern == IDENTIFIER:
+                hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
+                if name:
+                    hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
+            return Problem(
+                "wrong-pattern",
+                f"`{self.name}` is {show(value)}, which does not match {self.pattern}",
+                key=self.name,
+                hint=hint,
+                fixes=fixes,
+            )
         return None
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern whose `$` is the very end, as in JSON Schema; Python's would let a line break through."""
+    import re  # few steps have a key with a pattern
+
+    ended = pattern.endswith("$") and not pattern.endswith("\\$")
+    return re.compile(f"{pattern[:-1]}\\Z" if ended else pattern)
 
 
 IDENTIFIER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"

@@ -55,7 +55,7 @@ class Options:
         self.service = service
         self.as_of = as_of
         self.reads_text = reads_text
-        self._in_force = defaults if service is None else service.over(defaults)
+        self._in_force = defaults if service is None else None
 
     def replaced(self, given: Mapping[str, Any]) -> Options:
         """The same options with other given values."""
@@ -68,13 +68,18 @@ class Options:
     def value(self, key: str) -> Any:
         """The value in force: the given one (maybe `UNKNOWN`), else the service's option, else the default."""
         value = self.given.get(key)
-        return self._in_force.get(key) if value is None else value
+        if value is not None:
+            return value
+        if self._in_force is None:
+            self._in_force = self.defaults if self.service is None else self.service.over(self.defaults)
+        return self._in_force.get(key)
 
 
 Check = Callable[[Options], Iterable[Problem]]
 """A capability check of the options of one step, beyond what rules can say, for example against a model catalogue.
 
-It looks at nothing but the options: equal options are checked once."""
+It looks at nothing but the options: equal options are checked once. What `writes_to` names is UNKNOWN in it, for steps
+that differ in nothing but the name of their output are checked once too."""
 
 
 class Rule:
@@ -205,7 +210,7 @@ class _Counted(Rule):
     __slots__ = ()
 
     def _present(self, options: Options) -> list[str]:
-        return [key for key in options.given if key in self.keys and options.has(key)]
+        return [key for key, value in options.given.items() if value is not None and key in self.keys]
 
     def _too_many(self, present: Sequence[str], wanted: str) -> Problem:
         return Problem(

@@ -107,17 +107,19 @@ class InFile:
     """Marks a field that becomes part of a file: its content, its `name`, or the name of its `folder`.
 
     A secret must not reach it, and a name that is the same in each iteration of a loop is worth a note; `differs` are
-    names of a `Deferred` field that make it another one for each file.
+    names of a `Deferred` field that make it another one for each file. `numbers` are two more of them, which are known
+    before there is a file: its number from 1, and how many there are.
     """
 
     PARTS = ("content", "name", "folder")
-    __slots__ = ("differs", "part")
+    __slots__ = ("differs", "numbers", "part")
 
-    def __init__(self, part: str = "content", *, differs: tuple[str, ...] = ()) -> None:
+    def __init__(self, part: str = "content", *, differs: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> None:
         if part not in self.PARTS:
             raise PluginError(f"InFile takes one of {', '.join(self.PARTS)}, not {part!r}")
         self.part = part
         self.differs = differs
+        self.numbers = numbers
 
     def __repr__(self) -> str:
         return f"InFile({self.part!r})"
@@ -164,6 +166,8 @@ class StepSpec:
         "_limits",
         "_required",
         "aliases",
+        "always_written",
+        "as_written",
         "category",
         "defaults",
         "deprecated_keys",
@@ -173,9 +177,11 @@ class StepSpec:
         "inputs",
         "keys",
         "name",
+        "names_files",
         "outputs",
         "provider",
         "qualname",
+        "read_plain",
         "resolved_late",
         "rules",
         "secrets",
@@ -230,6 +236,18 @@ class StepSpec:
         say when."""
         self.defaults = {key.name: key.default for key in self.keys.values() if key.default is not None}
         """The defaults of the keys that have one."""
+        self.as_written = frozenset(
+            key.name for key in self.keys.values() if key.type in BLOCK_TYPES or key.expression or key.verbatim
+        )
+        """The options whose texts are no templates: steps, bare expressions, texts that stay as they are."""
+        self.names_files = tuple((key.name, key) for key in self.keys.values() if key.names_file)
+        """The options that name files, with their keys."""
+        self.read_plain = frozenset(
+            key.name for key in self.keys.values() if (key.expression or key.reads) and key.type not in BLOCK_TYPES
+        )
+        """The options that are read from the FlowContext without a template."""
+        self.always_written = tuple(port for port in outputs if not port.optional)
+        """The outputs that the step has without being asked for them."""
         self.secrets = tuple(key.name for key in self.keys.values() if key.secret)
         """The options that are marked `Secrets`."""
         self._required = tuple(key.name for key in self.keys.values() if key.required)

@@ -23,6 +23,7 @@ from flowdsl.step.spec import Port, StepSpec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flowdsl.host import OpenTransport
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import Image, ImageStore
     from flowdsl.limits import Limits, Reservation
@@ -77,6 +78,11 @@ class StepContext(Protocol):
         """The folder that the run's files are written to; it need not exist yet."""
         ...
 
+    @property
+    def transport(self) -> OpenTransport | None:
+        """What opens the transport of httpx that the host gives for requests; None where the step sends by its own."""
+        ...
+
     def input(self, type: str) -> Any:
         """The value of an input: of the FlowContext path the author gave for its type, else of the key of that name.
 
@@ -121,8 +127,9 @@ class StepContext(Protocol):
         """
         ...
 
-    def partial_image(self, index: int, image: Image) -> None:
-        """Emit that an unfinished picture came, with its number from 0: stored with `commit(partial=True)`."""
+    def partial_image(self, request: int, index: int, image: Image) -> None:
+        """Emit that an unfinished picture of a request came, with its number from 0: stored with
+        `commit(partial=True)`."""
         ...
 
     def request_started(
@@ -153,9 +160,9 @@ class StepContext(Protocol):
         blocks pay for is kept, and after `paid.again()` equal requests get it in place of buying it once more."""
         ...
 
-    def paid_before(self, request: Any) -> Any:
-        """The result of an equal request, in the sense of `effect`, that was paid for before the block around this step
-        was repeated; None when there is none. Ask before a request is reserved and sent: each result is given once."""
+    def paid_before(self, purchase: Any) -> Any:
+        """The result of an equal purchase, in the sense of `effect`, that was paid for before the block around this
+        step was repeated; None when there is none. Ask before it is reserved and sent: each result comes once."""
         ...
 
     def write(self, key: str, value: Any) -> None:
@@ -188,10 +195,11 @@ class StepContext(Protocol):
         """Emit something to the host's sink."""
         ...
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
-        result is of JSON values, bytes, images and blobs; errors are RunErrors."""
+        result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
+        that would buy something else, where `request` does not: a digest of what is sent, keys included."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

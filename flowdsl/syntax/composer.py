@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.core_schema import SPECIAL_FIRST, plain_value
 from flowdsl.syntax.edits import line_end, quoted
-from flowdsl.syntax.foreign_characters import Replaced
 from flowdsl.syntax.node import Node, content_start
+
+if TYPE_CHECKING:
+    from flowdsl.syntax.foreign_characters import Replaced
 
 MAX_DEPTH = 64
 """How deep lists and maps may stand inside each other."""
@@ -109,7 +111,8 @@ class Composer:
         next_event = self.loader.get_event
         scalar_event, alias_event = libyaml.ScalarEvent, libyaml.AliasEvent
         starts = (libyaml.SequenceStartEvent, libyaml.MappingStartEvent)
-        anchors, measured = self.anchors, self.measured
+        anchors, measured, source = self.anchors, self.measured, self.source
+        odd = self.hashes or self.foreign is not None or bool(self.templates)
         parent: Node | None = None  # the list or map that is open
         key: Node | None = None  # in a map: the key that waits for its value
         outside: list[tuple[Node | None, Node | None]] = []  # parent and key of what encloses the parent
@@ -117,7 +120,15 @@ class Composer:
             event = next_event()
             kind = event.__class__
             if kind is scalar_event:
-                node = self.scalar(event, len(outside))
+                value, end, style = event.value, event.end_mark.index, event.style or None
+                if style is None:
+                    if not value or value[0] in SPECIAL_FIRST:
+                        value = plain_value(value)
+                elif style in "|>":
+                    end = _without_trailing_space(source.text, event.start_mark.index, end)
+                node = Node("scalar", value, source, event.start_mark.index, end, style)
+                if odd or event.tag is not None or event.anchor is not None:
+                    node = self.scalar(node, event, len(outside))
             elif kind in starts:
                 node = self.opened(event, len(outside))
                 self.may_stand(parent, key, node, node.start)
@@ -136,11 +147,7 @@ class Composer:
                 return node
             if anchors or measured:  # otherwise nobody asks how large or high a node is
                 parent.grow(node)
-            if parent.kind == "list":
-                parent.value.append(node)
-            elif key is None:
-                key = node
-            else:
+            if key is not None:
                 name = key.value
                 if name.__class__ is str and name not in parent.value:
                     parent.value[name] = node
@@ -148,26 +155,25 @@ class Composer:
                 else:
                     self.entry(parent, key, node)
                 key = None
+            elif parent.kind == "list":
+                parent.value.append(node)
+            else:
+                key = node
 
-    def scalar(self, event: Any, depth: int) -> Node:
-        start, end, style = event.start_mark.index, event.end_mark.index, event.style or None
-        value = event.value
+    def scalar(self, node: Node, event: Any, depth: int) -> Node:
+        """A scalar that has a tag or an anchor, or stands in a text of which one must know more; most have none."""
+        text, start, end, value = self.source.text, node.start, event.end_mark.index, event.value
         if self.foreign is not None:
-            value = self.foreign.restored(value, self.source.text[start:end], style)
-        if style is None:
-            if self.hashes and value and (glued := _GLUED.match(self.source.text, end)) is not None:
-                self.comment_in_text(start, end, glued)
-            if (not value or value[0] in SPECIAL_FIRST) and event.implicit[0]:
-                value = plain_value(value)
-        elif style in "|>":
-            end = _without_trailing_space(self.source.text, start, end)
-        node = Node("scalar", value, self.source, start, end, style)
+            value = self.foreign.restored(value, text[start:end], node.style)
+        if node.style is None and self.hashes and value and (glued := _GLUED.match(text, end)) is not None:
+            self.comment_in_text(start, end, glued)
+        node.value = plain_value(value) if node.style is None and event.tag is None else value
         if event.tag == "!include" and self.include is not None:
             node = self.included(node, self.include, depth)
         elif event.tag is not None:
             self.tagged(node, event)
         if self.templates and (start := content_start(node)) in self.templates:
-            node.value, node.style = self.source.text[start:end], None
+            node.value, node.style = text[start : node.end], None
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node

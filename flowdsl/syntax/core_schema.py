@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 SPECIAL_FIRST = frozenset("0123456789+-.~nNtTfF")
@@ -15,19 +16,29 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-_INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
-_BASED = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # Python prints no integer above 4,300 digits
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DIGITS = 4000
+"""Python prints no integer above 4,300 digits."""
+
+
+@cache
+def _others() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Numbers that are no decimal integers, compiled when a text needs them: decimal ones, and integers by base."""
+    decimal = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    return re.compile(decimal), re.compile(rf"0o[0-7]{{1,{_DIGITS}}}|0x[0-9a-fA-F]{{1,3000}}")
 
 
 def plain_value(text: str) -> Any:
     """The value of a scalar without quotes and tag: null, a boolean, a number, or the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
+    if text[0].isalpha():
+        return text
+    digits = text[1:] if text[0] in "+-" else text
+    if digits.isdecimal() and digits.isascii() and len(digits) <= _DIGITS:
         return int(text)
-    if _FLOAT.fullmatch(text):
+    decimal, based = _others()
+    if decimal.fullmatch(text):
         return float(text)
-    if _BASED.fullmatch(text):
+    if based.fullmatch(text):
         return int(text, 0)
     return text

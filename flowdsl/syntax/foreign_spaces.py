@@ -28,7 +28,7 @@ def foreign_indentation(source: Source) -> tuple[str, Diagnostic] | None:
     """The text with spaces in place of the foreign ones that indent its lines, every other character in its place, and
     the finding about them; None where there are none."""
     text = source.text
-    if _SPACES.search(text) is None:
+    if not any(space in text for space in FOREIGN_SPACES):
         return None
     found = [line for line in islice(_LINE.finditer(text), _MOST) if not _in_text(text, line.start())]
     places = [odd.span() for line in found for odd in _SPACES.finditer(text, line.start(1), line.end(1))]

@@ -5,12 +5,16 @@ The values are those of YAML 1.2's core schema: `yes`, `no`, `on` and `off` are 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.composer import Composer, Include, Mistake, Stop
-from flowdsl.syntax.foreign_characters import Replaced, replaced
 from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.syntax.foreign_characters import Replaced
 
 MAX_MISTAKES = 50
 """How many syntax errors are worked around to find the mistakes behind them."""
@@ -55,9 +59,12 @@ def read(
         if spaced is not None:
             text, mistake = spaced
             diagnostics.append(mistake)
-    foreign = replaced(text)
-    if foreign is not None:
-        text = foreign.text
+    foreign: Replaced | None = None
+    if "\\u" in text or not text.isascii():
+        from flowdsl.syntax.foreign_characters import replaced
+
+        foreign = replaced(text)
+        text = text if foreign is None else foreign.text
     for _ in range(min(MAX_MISTAKES, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
         try:

@@ -8,7 +8,7 @@ names. To find your way: `parser` reads, `tags` and `lalr` build the tree of `no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.template.cache import Cache
 from flowdsl.template.json_text import stringify
@@ -19,6 +19,9 @@ from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 from flowdsl.template.taint import SecretText, holds_secret, mark
 from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
+
+if TYPE_CHECKING:
+    from flowdsl.template.filters import Filters
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -55,6 +58,7 @@ def compile(
     placeholders: frozenset[str] = frozenset(),
     autoescape: bool = False,
     limits: TemplateLimits = DEFAULT_LIMITS,
+    filters: Filters = (),
 ) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
     """The function `compiled(context, names)` of a template.
 
@@ -62,12 +66,13 @@ def compile(
     With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
     `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable. With
     `autoescape`, what is printed is escaped for HTML, but for text that is marked as safe.
-    `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`.
+    `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`. `filters` are those of
+    a host.
     Raises: TemplateError when the template has problems.
     """
     from flowdsl.template import compiler
 
-    return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits))
+    return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits, filters))
 
 
 def render(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO_NAMES) -> str:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowdsl.errors import TemplateError
 from flowdsl.template.cache import Cache
@@ -32,6 +32,9 @@ from flowdsl.template.nodes import Output
 from flowdsl.template.parser import body_of, parse, parse_expression
 from flowdsl.template.runtime import runtime
 from flowdsl.template.syntax import Template
+
+if TYPE_CHECKING:
+    from flowdsl.template.filters import Filters
 
 Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
 
@@ -49,6 +52,7 @@ class Kind(NamedTuple):
     placeholders: frozenset[str] = frozenset()
     autoescape: bool = False
     limits: TemplateLimits = DEFAULT_LIMITS
+    filters: Filters = ()
 
 
 def compile(template: Template, kind: Kind) -> Compiled:
@@ -62,6 +66,10 @@ def compile(template: Template, kind: Kind) -> Compiled:
 def _made(key: tuple[str, bool, Kind]) -> Compiled:
     text, is_expression, kind = key
     template = parse_expression(text) if is_expression else parse(text)
+    if template.problems and kind.filters:
+        from flowdsl.template.references import settled
+
+        template = settled(template, kind.filters)
     if template.problems:
         problem = template.problems[0]
         raise TemplateError(problem.message, code=problem.code, hint=problem.hint, start=problem.start, end=problem.end)
@@ -80,7 +88,7 @@ class _Young:
         self.text = template.text
         self.body = body_of(template)
         self.native = kind.native and template.is_native
-        self.runtime = runtime(kind.strict, kind.taint, kind.autoescape, kind.limits)
+        self.runtime = runtime(kind.strict, kind.taint, kind.autoescape, kind.limits, kind.filters)
         self.placeholder = placeholder(kind.placeholders) if kind.placeholders else None
         self.plain = not (kind.taint or kind.autoescape or kind.placeholders) and is_plain(self.body)
         if kind.limits.max_depth < DEFAULT_LIMITS.max_depth:

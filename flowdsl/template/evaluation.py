@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flowdsl.template import operators
 from flowdsl.template.builtins import BUILTINS
-from flowdsl.template.filters import FILTERS, marks_safe
+from flowdsl.template.filters import marks_safe
 from flowdsl.template.limits import Meter
 from flowdsl.template.members import Method
 from flowdsl.template.nodes import (
@@ -179,11 +179,13 @@ class Evaluation:
 
     def filtered(self, node: Filtered) -> Any:
         """A filter."""
-        record = FILTERS[node.name]
+        record = self.runtime.filters[node.name]
         if record.replaces_undefined:
             return self.default(node, record.arguments)
         target = self.sure(node.target, record.needs_value and not self.lenient)
         values, named = self.arguments(node.arguments, record.arguments)
+        if record.of_host:
+            self.called = True
         keeping = record.keeps_safe and marks_safe(self.text)
         function = self.runtime.wrap(record.keeping if keeping else record.function)
         result = function(target, *values, **named)
@@ -196,7 +198,7 @@ class Evaluation:
         self.lenient -= 1
         if len(node.arguments.values) > 1 or node.arguments.named:
             values, named = self.arguments(node.arguments, names)
-            return FILTERS[node.name].function(target, *values, **named)
+            return self.runtime.filters[node.name].function(target, *values, **named)
         if target is not UNDEFINED:
             return target
         return self.value(node.arguments.values[0]) if node.arguments.values else UNDEFINED

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.template.filters import FILTERS, marks_safe
+from flowdsl.template.filters import Filter, marks_safe
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -47,9 +47,19 @@ class Expressions:
     What is most often the case is decided in the code itself; functions are called for the rest.
     """
 
-    def __init__(self, writer: Writer, scope: Scope, *, strict: bool, wrap: Callable[..., Any], max_depth: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        scope: Scope,
+        filters: Mapping[str, Filter],
+        *,
+        strict: bool,
+        wrap: Callable[..., Any],
+        max_depth: int,
+    ) -> None:
         self.writer = writer
         self.scope = scope
+        self.filters = filters
         self.strict = strict
         self.wrap = wrap
         self.max_depth = max_depth
@@ -119,7 +129,7 @@ class Expressions:
         if isinstance(node, Choice):
             return self.is_text(node.value) and (node.other is None or self.is_text(node.other))
         if isinstance(node, Filtered):
-            return FILTERS[node.name].gives == "text"
+            return self.filters[node.name].gives == "text"
         return isinstance(node, Chain) and set(node.operators) == {"~"}
 
     def apart(self, write: Callable[[], T]) -> tuple[T, list[Line]]:
@@ -189,7 +199,7 @@ class Expressions:
 
     def filtered(self, node: Filtered) -> str:
         """A filter."""
-        known = FILTERS[node.name]
+        known = self.filters[node.name]
         if known.replaces_undefined:
             return self.default(node)
         target = self.sure(node.target, known.needs_value and not self.lax_filters)
@@ -207,7 +217,7 @@ class Expressions:
         if (len(arguments) == 1 and fallback) or not arguments:
             temp = self.writer.temp()
             return f"({temp} if ({temp} := {target}) is not U else {fallback or 'U'})"
-        function = self.writer.constant(FILTERS["default"].function)
+        function = self.writer.constant(self.filters["default"].function)
         return f"{function}({', '.join([target, *arguments])})"
 
     def tested(self, node: Tested) -> str:

@@ -51,7 +51,12 @@ class _Function:
         self.writer = Writer(self.places, namespace(self.places, runtime))
         self.scope = Scope(self.writer)
         self.expressions = Expressions(
-            self.writer, self.scope, strict=runtime.strict, wrap=runtime.wrap, max_depth=runtime.limits.max_depth
+            self.writer,
+            self.scope,
+            runtime.filters,
+            strict=runtime.strict,
+            wrap=runtime.wrap,
+            max_depth=runtime.limits.max_depth,
         )
         self.texts = Texts(self.writer, self.expressions, placeholder, escaping=runtime.escaping)
         self.out = "out"

@@ -58,7 +58,7 @@ class Program:
         try:
             return rendering.native() if self.native else rendering.whole()
         except FAILURES as error:
-            raise failure(error, rendering.at) from None
+            raise failure(error, rendering.at) from error.__cause__
 
 
 class _Rendering(Evaluation):

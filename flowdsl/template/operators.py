@@ -161,6 +161,23 @@ def call(function: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         raise
 
 
+def called_in(error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
+    """How a template calls the function of the host in which an exception was raised, and with what; None where none
+    was called."""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code is call.__code__ and not isinstance(frame.f_locals["function"], Method):
+            return str(frame.f_locals["name"]), (*frame.f_locals["args"], *frame.f_locals["kwargs"].values())
+        trace = trace.tb_next
+    return None
+
+
+def host_failure(name: str, error: BaseException) -> TemplateError:
+    """The error of a template for what a function of the host raised."""
+    return TemplateError(f"{name} failed: {type(error).__name__}: {error}", hint="it is a function of the host")
+
+
 def characters_or_items(value: Any) -> Any:
     """What `for` with one name walks: the items of a list, the characters of a text, nothing of anything else."""
     return value if isinstance(value, (list, tuple, str)) else ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.nodes import (
     Arguments,
@@ -29,10 +32,22 @@ from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 from flowdsl.template.values import property_key
 
+if TYPE_CHECKING:
+    from flowdsl.template.filters import Filter, Filters
 
-def examine(template: Template) -> Template:
-    """The template with its references and with the problems of names it uses."""
-    walk = _Walk()
+
+def settled(template: Template, filters: Filters) -> Template:
+    """The template with the problems that it has where a host brings these filters too."""
+    if not filters or template.body is None or not any(each.code == "unknown-filter" for each in template.problems):
+        return template
+    from flowdsl.template.filters import with_own
+
+    return examine(template, with_own(filters))
+
+
+def examine(template: Template, filters: Mapping[str, Filter] | None = None) -> Template:
+    """The template with its references and with the problems of names it uses; `filters` are all there are."""
+    walk = _Walk(filters)
     walk.body(template.body or [], frozenset())
     return template._replace(
         references=tuple(walk.references), problems=tuple(walk.problems), calls_secret=walk.calls_secret
@@ -40,7 +55,8 @@ def examine(template: Template) -> Template:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, filters: Mapping[str, Filter] | None) -> None:
+        self._filters = filters
         self.references: list[Reference] = []
         self.problems: list[TemplateProblem] = []
         self.calls_secret = False
@@ -144,12 +160,15 @@ class _Walk:
     def filtered(self, node: Filtered, bound: frozenset[str], guarded: bool) -> None:
         from flowdsl.template.filters import FILTERS, from_elsewhere
 
-        known = FILTERS.get(node.name)
+        filters = FILTERS if self._filters is None else self._filters
+        known = filters.get(node.name)
         self.node(node.target, bound, guarded or (known is not None and known.replaces_undefined))
         self.arguments(node.arguments, bound)
         if known is None:
-            self.unknown("filter", node.name, node.at, list(FILTERS), from_elsewhere(node.name))
+            self.unknown("filter", node.name, node.at, list(filters), from_elsewhere(node.name))
             return
+        if known.of_host:
+            self.counted(node, known)
         if known.arguments is not None:
             for keyword in node.arguments.named:
                 if keyword.name not in known.arguments:
@@ -163,6 +182,20 @@ class _Walk:
             first = node.arguments.values[0]
             if isinstance(first, Literal) and isinstance(first.value, str):
                 self.test_name(first.value, first.start + 1)
+
+    def counted(self, node: Filtered, known: Filter) -> None:
+        """Reports too many or too few arguments for a function of the host; our own filters drop what is too much."""
+        names, given = known.arguments, len(node.arguments.values)
+        if names is None:
+            return
+        missing = set(names[given : known.required]) - {keyword.name for keyword in node.arguments.named}
+        if given <= len(names) and not missing:
+            return
+        takes = ", ".join(f"`{name}`" for name in names) or "none"
+        wrong = f"needs `{sorted(missing)[0]}`" if missing else f"takes no {given} arguments"
+        end = node.at + len(node.name)
+        message = f"the filter `{node.name}` {wrong}"
+        self.problems.append(TemplateProblem("template-syntax", message, node.at, end, f"its arguments: {takes}"))
 
     def tested(self, node: Tested, bound: frozenset[str]) -> None:
         from flowdsl.template.tests import ACCEPT_UNDEFINED

@@ -71,7 +71,7 @@ def translate(source: str, flags: str) -> str:
     return "".join(out)
 
 
-def _expanded(source: str) -> int:
+def expanded_size(source: str) -> int:
     """About how many characters and groups a pattern has with its repetitions written out as often as they must be."""
     sizes, last, at = [0], 0, 0
     while at < len(source):
@@ -179,7 +179,7 @@ def compiled(source: str, flags: str) -> Any:
     try:
         if len(source) > 5000:
             raise ValueError("it is longer than 5,000 characters")
-        if _expanded(source) > MAX_EXPANDED:
+        if expanded_size(source) > MAX_EXPANDED:
             raise ValueError(f"its repetitions stand for more than {MAX_EXPANDED:,} characters")
         return regex.compile(translate(source, flags), regex.IGNORECASE if "i" in flags else 0)
     except (regex.error, ValueError, OverflowError, RecursionError) as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, Final, NoReturn
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from flowdsl.errors import TemplateError
 from flowdsl.template import operators, values
@@ -15,6 +15,9 @@ from flowdsl.template.nodes import Node
 from flowdsl.template.numbers import EXACT
 from flowdsl.template.taint import SecretText, holds_secret, mark_member, spreading
 from flowdsl.template.values import UNDEFINED, SafeText, output_text
+
+if TYPE_CHECKING:
+    from flowdsl.template.filters import Filter, Filters
 
 Place = tuple[int, int]
 _LEAST: Final = -EXACT
@@ -74,7 +77,7 @@ class Places:
         error = sys.exception()
         assert error is not None  # noqa: S101  it is called by `except` alone
         trace = error.__traceback__
-        raise failure(error, None if trace is None else self.lines.get(trace.tb_lineno)) from None
+        raise failure(error, None if trace is None else self.lines.get(trace.tb_lineno)) from error.__cause__
 
 
 def _strict_adder(add: Callable[[Any, Any], Any], undefined: Callable[[int], NoReturn]) -> Callable[..., Any]:
@@ -211,11 +214,12 @@ class Runtime:
     `wrap` is for every other function that is called: it keeps the marks of secrets.
     """
 
-    def __init__(self, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> None:
+    def __init__(self, strict: bool, taint: bool, escaping: bool, limits: TemplateLimits, filters: Filters) -> None:
         self.strict = strict
         self.marking = taint
         self.escaping = escaping
         self.limits = limits
+        self._filters = filters
         self.wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = spreading if taint else _unchanged
         self.add = self.wrap(operators.add)
         self.call = self.wrap(operators.call)
@@ -229,6 +233,13 @@ class Runtime:
         self.root = _tainted_root if taint else _root
         self.placeholder = _tainted_placeholder if taint else _placeholder
         self.native = native_value
+
+    @cached_property
+    def filters(self) -> Mapping[str, Filter]:
+        """Every filter by its name; their modules are imported by templates that use one."""
+        from flowdsl.template.filters import with_own
+
+        return with_own(self._filters)
 
     def printed(self, value: Any, place: Place) -> str:
         """The text of an output's value.
@@ -248,9 +259,9 @@ def _unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @lru_cache(maxsize=64)
-def runtime(strict: bool, taint: bool, escaping: bool, limits: TemplateLimits) -> Runtime:
-    """The runtime of a kind of rendering; `strict`, `taint` and `escaping` (`autoescape`) as for `compile`."""
-    return Runtime(strict, taint, escaping, limits)
+def runtime(strict: bool, taint: bool, escaping: bool, limits: TemplateLimits, filters: Filters = ()) -> Runtime:
+    """The runtime of a kind of rendering; `strict`, `taint`, `escaping` (`autoescape`), `filters` as for `compile`."""
+    return Runtime(strict, taint, escaping, limits, filters)
 
 
 def namespace(places: Places, kind: Runtime) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
         return True
     if depth > 20:
         return False
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return any(holds_secret(item, depth + 1) for item in value)
-    if isinstance(value, dict):
-        for key, item in value.items():  # asked of the inputs of every run
+    if (values := as_map(value)) is not None:
+        for key, item in values.items():  # asked of the inputs of every run
             if isinstance(key, Marked) or (item.__class__ not in PLAIN and holds_secret(item, depth + 1)):
                 return True
         return False
@@ -93,7 +93,28 @@ def mark(value: Any, depth: int = 0) -> Any:
         return [mark(item, depth + 1) for item in value]
     if isinstance(value, dict):
         return {mark(key, depth + 1): mark(item, depth + 1) for key, item in value.items()}
-    return value
+    if type(value) in (tuple, set, frozenset):
+        return type(value)(mark(item, depth + 1) for item in value)
+    plain = as_plain(value)
+    return value if plain is None else mark(plain, depth)
+
+
+def as_map(value: Any) -> Mapping[Any, Any] | None:
+    """A mapping of any kind; None for what is none, and for pictures and bytes, which say themselves what they show."""
+    if isinstance(value, dict) or (isinstance(value, Mapping) and not hasattr(value, "to_json")):
+        return value
+    return None
+
+
+def as_plain(value: Any) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any] | None:
+    """A container of a kind of its own, such as a named tuple, as the plain one; None for what is no container."""
+    values = as_map(value)
+    if values is not None:
+        return dict(values)
+    for kind in (list, tuple, set, frozenset):
+        if isinstance(value, kind):
+            return kind(value)
+    return None
 
 
 def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +124,7 @@ def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             result = function(*args, **kwargs)
         except TemplateError as error:
-            _hide_in_failure(error, [*_secrets_in(args), *_secrets_in(tuple(kwargs.values()))])
+            hide_in_failure(error, (*args, *kwargs.values()))
             raise
         if type(result) is int and args and result == _length(args[0]):
             return result
@@ -133,15 +154,17 @@ def _secrets_in(value: Any, depth: int = 0) -> list[str]:
     """The texts of all that is marked in a value."""
     if isinstance(value, Marked):
         return [str(value)]
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, (list, tuple)) and depth <= 20:
+    if (values := as_map(value)) is not None:
+        value = [*values.keys(), *values.values()]
+    if isinstance(value, (list, tuple, set, frozenset)) and depth <= 20:
         return [text for item in value for text in _secrets_in(item, depth + 1)]
     return []
 
 
-def _hide_in_failure(error: TemplateError, secrets: list[str]) -> None:
-    """Takes secrets out of what a failure says; a message that still holds a part of one goes as a whole."""
+def hide_in_failure(error: TemplateError, given: tuple[Any, ...]) -> None:
+    """Takes the secrets of what a function was given out of what its failure says; a message that still holds a part
+    of one goes as a whole."""
+    secrets = _secrets_in(given)
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         for name in ("message", "hint"):
             said = getattr(error, name)

@@ -7,6 +7,7 @@ Source: ECMA-262, section 7 (abstract operations), as far as templates reach it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
@@ -158,8 +159,19 @@ def to_number(value: Any) -> int | float:
     if value is UNDEFINED or isinstance(value, Mapping):
         return float("nan")
     if is_exact(value):
-        return int(value) if value == int(value) else float(value)
+        return _of_other_type(value)
     return parse_number(to_text(value))
+
+
+def _of_other_type(value: Any) -> int | float:
+    """A number of another type of Python: whole ones stay exact as far as a float reaches."""
+    try:
+        found = float(value)
+    except OverflowError:  # a Fraction beyond it
+        return math.inf if value > 0 else -math.inf
+    except ValueError:  # a Decimal that signals not to be a number
+        return math.nan
+    return int(value) if math.isfinite(found) and value == int(value) else found
 
 
 def strict_eq(a: Any, b: Any) -> bool:

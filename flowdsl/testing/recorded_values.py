@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowdsl import errors
+from flowdsl.engine.effects import Effect
+from flowdsl.engine.failures import PLACE
 from flowdsl.errors import RunError, StepError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.values import Blob
 
+Hide = Callable[[Any], Any]
 _IMAGE_FACTS = ("url", "revised_prompt", "url_expires_at")
 _MARK = "$"
 
 
-def encoded(value: Any, blobs: dict[str, bytes]) -> Any:
-    """A value as JSON values; the bytes of pictures and blobs go to `blobs`, by their SHA-256.
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def encoded(value: Any, blobs: dict[str, bytes], hide: Hide = _as_it_is) -> Any:
+    """A value as JSON values; the bytes of pictures and blobs go to `blobs`, by their SHA-256. `hide` takes the secrets
+    out of what stands in it.
 
     Raises:
         TypeError: a value of another kind.
     """
     if value is None or isinstance(value, (bool, int, float)):
-        return value
+        return hide(value)
     if isinstance(value, str):
-        return str(value)
+        return str(hide(value))
     if isinstance(value, Image):
-        facts = {name: getattr(value, name) for name in _IMAGE_FACTS}
+        facts = {name: hide(getattr(value, name)) for name in _IMAGE_FACTS}
         return {"$image": _kept(value.read(), blobs), **facts}
     if isinstance(value, Blob):
-        return {"$blob": _kept(value.content, blobs), "contentType": value["contentType"]}
+        return {"$blob": _kept(hide(value.content), blobs), "contentType": value["contentType"]}
     if isinstance(value, bytes):
-        return {"$bytes": base64.b64encode(value).decode("ascii")}
+        return {"$bytes": base64.b64encode(hide(value)).decode("ascii")}
     if isinstance(value, (list, tuple)):
-        return [encoded(item, blobs) for item in value]
+        return [encoded(item, blobs, hide) for item in value]
     if isinstance(value, Mapping):
-        values = {str(key): encoded(item, blobs) for key, item in value.items()}
+        values = {str(hide(key)): encoded(item, blobs, hide) for key, item in value.items()}
         return {"$map": values} if any(key.startswith(_MARK) for key in values) else values
     raise TypeError(
         f"the result of an effect holds an `{type(value).__name__}`: give JSON values, bytes, images or blobs"
@@ -60,12 +68,14 @@ def decoded(value: Any, blobs: Mapping[str, bytes], store: ImageStore) -> Any:
     return {key: decoded(item, blobs, store) for key, item in value.get("$map", value).items()}
 
 
-def encoded_error(error: Exception, step: str, blobs: dict[str, bytes]) -> dict[str, Any]:
-    """An error as JSON values; one that is no RunError becomes the StepError that the engine makes of it."""
+def encoded_error(error: Exception, effect: Effect, blobs: dict[str, bytes]) -> dict[str, Any]:
+    """An error as JSON values, without the secrets of the run; one that is no RunError becomes the StepError that the
+    engine makes of it."""
     if not isinstance(error, RunError):
-        error = StepError(f"{step} failed: {type(error).__name__}: {error}", code="step-crashed")
+        error = StepError(f"{effect.invocation.step} failed: {type(error).__name__}: {error}", code="step-crashed")
     facts = {name: value for name, value in vars(error).items() if name not in ("span", "result")}
-    return {"name": _public_class(error).__name__, "code": error.code, "facts": encoded(facts, blobs)}
+    shown = {name: encoded(value, blobs, _as_it_is if name in PLACE else effect.hide) for name, value in facts.items()}
+    return {"name": _public_class(error).__name__, "code": error.code, "facts": shown}
 
 
 def decoded_error(value: Mapping[str, Any], blobs: Mapping[str, bytes], store: ImageStore) -> RunError:

@@ -34,6 +34,12 @@ class Recorded:
     error: dict[str, Any] | None = None
     emitted: list[Any] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Refuses a place of a damaged recording, and what stands where emissions should."""
+        kinds = ((self.at, str), (self.key, str), (self.number, int), (self.emitted, list))
+        if not all(isinstance(value, kind) for value, kind in kinds):
+            raise TypeError("an effect has no place")
+
     @property
     def place(self) -> Place:
         """Where it belongs."""
@@ -57,7 +63,7 @@ class Recording:
     """A door that performs effects and keeps what came of them: `flow.run(effects=recording)`, for one run.
 
     `recorded` holds the effects in the order in which they ended, `blobs` the bytes of pictures by their SHA-256. A
-    recording holds what services responded, and no request with its secrets.
+    recording holds what services responded, and no secret, also where a response or an error repeats one.
     """
 
     def __init__(self) -> None:
@@ -72,16 +78,16 @@ class Recording:
             with _keeping(emitted):
                 result = await act()
         except Exception as error:
-            self._keep(effect, place, emitted, error=encoded_error(error, effect.invocation.step, self.blobs))
+            self._keep(effect, place, emitted, error=encoded_error(error, effect, self.blobs))
             raise
-        self._keep(effect, place, emitted, result=encoded(result, self.blobs))
+        self._keep(effect, place, emitted, result=encoded(result, self.blobs, effect.hide))
         return result
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """Performs an effect that needs no waiting, and keeps its result."""
         place = self._numbers.place(effect)
         result = act()
-        self._keep(effect, place, [], result=encoded(result, self.blobs))
+        self._keep(effect, place, [], result=encoded(result, self.blobs, effect.hide))
         return result
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -98,7 +104,7 @@ class Recording:
         """The recording of a folder.
 
         Raises:
-            UsageError: the folder holds none, or one of another version.
+            UsageError: the folder holds none, one of another version, or a damaged one.
         """
         try:
             values = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
@@ -107,14 +113,17 @@ class Recording:
         if not isinstance(values, dict) or values.get("v") != VERSION:
             raise UsageError(f"{folder} holds a recording of another version: record it again")
         recording = cls()
-        recording.recorded = [Recorded(**recorded) for recorded in values["recorded"]]
-        files = (path for path in Path(folder).iterdir() if len(path.name) == 64)
-        recording.blobs = {path.name: path.read_bytes() for path in files}
+        try:
+            recording.recorded = [Recorded(**recorded) for recorded in values["recorded"]]
+            files = (path for path in Path(folder).iterdir() if len(path.name) == 64)
+            recording.blobs = {path.name: path.read_bytes() for path in files}
+        except (KeyError, TypeError, OSError) as error:
+            raise UsageError(f"{folder} holds a damaged recording: record it again ({error})") from None
         return recording
 
     def _keep(self, effect: Effect, place: Place, emitted: list[Emission], **came: Any) -> None:
         at, key, number = place
-        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs)
+        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs, effect.hide)
         self.recorded.append(Recorded(at=at, key=key, number=number, request=request, emitted=said, **came))
 
 

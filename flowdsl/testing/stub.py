@@ -19,7 +19,7 @@ from flowdsl.engine.secrets import Secrets
 from flowdsl.engine.state import Run
 from flowdsl.errors import UsageError
 from flowdsl.events import Emitted, Event, Note, Progress
-from flowdsl.host import Host
+from flowdsl.host import Host, OpenTransport
 from flowdsl.image.store import ImageStore
 from flowdsl.limits import Limits
 from flowdsl.services import ServiceLayers
@@ -34,7 +34,7 @@ class StubContext(RunningStep):
 
     `flow_context` is what the step can read; `progressed`, `notes`, `spent` and `emitted` collect its calls. `deferred`
     holds the options that the step resolves itself: values, or functions of the names it gives. `effects` is a door for
-    what it does outside. Steps that run blocks are tested in a flow.
+    what it does outside, `transport` opens the transport by which it sends. Steps that run blocks are tested in a flow.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class StubContext(RunningStep):
         output: str | os.PathLike[str] = "flowdsl-output",
         deferred: Mapping[str, Any] | None = None,
         effects: Effects | None = None,
+        transport: OpenTransport | None = None,
     ) -> None:
         run = Run(
             _NOTHING,
@@ -62,6 +63,7 @@ class StubContext(RunningStep):
             output=os.fspath(output),
             emit=self._remember,
             effects=effects,
+            transport=transport,
         )
         super().__init__(Frame(run, dict(flow_context or {})))
         self.step, self.path, self.id = "STEP", "flow[0]", None
@@ -122,7 +124,11 @@ def _no_class(name: str) -> type[Step]:
     raise LookupError(name)
 
 
-_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (), _no_class)
+def _no_option(step: object, name: str) -> Any:
+    raise LookupError(name)
+
+
+_NOTHING = Program(cast(Document, None), (), None, None, None, lambda steps: (), _no_class, _no_option)
 """The program of a step alone: nothing reads its document."""
 
 

@@ -194,11 +194,14 @@ smaller than this."""
 
 INPUT_TYPES = {
     **dict.fromkeys(("STRING", "text", "str", "Text", "uri", "URI", "choice", "select", "SELECT"), "=string"),
+    **dict.fromkeys(("date", "datetime", "time", "url", "email", "path", "file", "enum", "textarea"), "=string"),
+    **dict.fromkeys(("multiline", "color", "colour", "char", "secret", "password"), "=string"),
     **dict.fromkeys(("INT", "int", "long", "whole"), "=integer"),
     **dict.fromkeys(("FLOAT", "float", "double", "decimal"), "=number"),
     **dict.fromkeys(("BOOLEAN", "BOOL", "bool"), "=boolean"),
     **dict.fromkeys(("ARRAY", "list", "tuple", "MULTISELECT"), "=array"),
-    **dict.fromkeys(("JSON", "map", "dict", "OBJECT"), "=object"),
+    **dict.fromkeys(("JSON", "json", "map", "dict", "OBJECT", "record"), "=object"),
+    **dict.fromkeys(("none", "None", "nil"), "=null"),
 }
 """Types of inputs."""
 

@@ -22,6 +22,37 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
 
+ZSH = """\
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "source {setup}"
+for turn in {{1..50}}; do zpty -r z line; [[ $line == *ready* ]] && break; done
+zpty -w z {line}$'\\t'
+for turn in {{1..200}}; do zpty -r z line || break; print -rn -- "$line"; [[ $line == *DONE* ]] && break; done
+zpty -d z
+"""
+"""Types into a shell on a terminal of its own, and shows what that one prints."""
+ZSH_SETUP = """\
+PROMPT=
+stty -echo
+fpath=({folder} $fpath)
+autoload -Uz compinit
+compinit -u -d {folder}/dump
+bindkey '^I' complete-word
+done_with() {{ print -r -- DONE }}
+comppostfuncs=(done_with)
+compadd() {{
+  [[ "${{@[1,(i)(-|--)]}}" == *-(O|A|D)\\ * ]] && {{ builtin compadd "$@"; return }}
+  local -a hits
+  builtin compadd -A hits "$@"
+  local hit
+  for hit in "${{hits[@]}}"; do print -r -- "HIT $hit"; done
+}}
+print ready
+"""
+"""A completion that prints what it would offer."""
+
+
 def script(shell: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert main(["completion", shell]) == 0
     path = folder / f"completion.{shell}"
@@ -54,7 +85,25 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("shell", [shell for shell in INSTALLED if shell != "zsh"])
+def in_zsh(path: Path, line: str, folder: Path) -> set[str]:
+    """What a real zsh offers for a line."""
+    functions = folder / "functions"
+    functions.mkdir()
+    (functions / "_flowdsl").write_bytes(path.read_bytes())
+    (functions / "setup").write_text(ZSH_SETUP.format(folder=functions))
+    typed = f"$'{line.removesuffix(chr(39) * 2)}'"
+    found = subprocess.run(
+        ["zsh", "-f", "-c", ZSH.format(setup=functions / "setup", line=typed)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "HOME": str(folder), "TERM": "dumb"},
+    )
+    return {each.partition("HIT ")[2].strip() for each in found.stdout.splitlines() if "HIT " in each}
+
+
+@pytest.mark.parametrize("shell", INSTALLED)
 @pytest.mark.parametrize("typed", CASES, ids=lambda typed: typed.replace("'", "").strip().replace(" ", "-"))
 def test_commands_options_steps_and_files_are_completed(
     shell: str, typed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -62,6 +111,9 @@ def test_commands_options_steps_and_files_are_completed(
     (tmp_path / "harbour.flow.yaml").write_text("- {step: SET, a: b}\n", encoding="utf-8")
     path = script(shell, tmp_path, capsys)
     line = f"flowdsl {typed}"
+    if shell == "zsh":
+        assert in_zsh(path, line, tmp_path) == CASES[typed]
+        return
     ask = BASH.format(script=path, words=line) if shell == "bash" else f"source {path}; complete -C {line!r}"
     if shell == "fish":
         ask = ask.replace("''", "")

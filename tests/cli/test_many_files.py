@@ -66,3 +66,9 @@ def test_the_hook_checks_modules_and_kits_whichever_file_changed(capsys: pytest.
     for name in ("a.flow.yaml", "sub/a.module.yml", "a.ai-kit.yaml", "flowdsl.toml"):
         assert re.search(hook["files"], name)
     assert not re.search(hook["files"], "values.yaml")
+
+
+@pytest.mark.parametrize("page", ["docs/checking.md", "docs/guide/ci.md"])
+def test_the_hook_that_a_page_shows_hears_of_the_files_of_the_hook_that_is_shipped(page: str) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert f"files: {hook['files']}\n" in (ROOT / page).read_text(encoding="utf-8")

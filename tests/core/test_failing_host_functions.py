@@ -38,11 +38,11 @@ def test_a_host_function_that_fails_in_outputs_keeps_the_result_and_its_cost(
     error: type[Exception], limits: Limits
 ) -> None:
     events: list[flowdsl.Event] = []
-    with pytest.raises(flowdsl.StepError) as raised:
+    with pytest.raises(flowdsl.TemplateError) as raised:
         failing(lambda: error("no database"), limits=limits).run(OUTPUTS, on_event=events.append)
     found = raised.value
-    assert (found.code, found.step, found.path) == ("step-crashed", "outputs", "outputs")
-    assert found.message == f"outputs failed: {error.__name__}: no database"
+    assert (found.code, found.step, found.path) == ("template-failed", "outputs", "outputs")
+    assert found.message == f"`boom` failed: {error.__name__}: no database"
     assert isinstance(found.__cause__, error)
     assert found.result.cost_usd == 0.25
     finished = events[-1]
@@ -52,9 +52,9 @@ def test_a_host_function_that_fails_in_outputs_keeps_the_result_and_its_cost(
 
 def test_a_secret_in_what_fails_in_outputs_is_hidden() -> None:
     flow = "flow: [{step: SET, key: \"{{ secret('KEY') }}\"}]\noutputs: {x: '{{ boom() }}'}\n"
-    with pytest.raises(flowdsl.StepError) as raised:
+    with pytest.raises(flowdsl.TemplateError) as raised:
         failing(lambda: ValueError("sk-0123456789 is refused")).run(flow)
-    assert raised.value.message == "outputs failed: ValueError: *** is refused"
+    assert raised.value.message == "`boom` failed: ValueError: *** is refused"
     assert raised.value.__cause__ is None and raised.value.__suppress_context__
 
 

@@ -49,6 +49,17 @@ def test_what_is_no_regular_file_is_refused_at_once(
         flowdsl.load("e.flow.yaml")
 
 
+def test_a_file_that_is_refused_is_not_counted_among_those_without_findings(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo("e.flow.yaml")
+    Path("ok.flow.yaml").write_text(FLOW)
+    assert main(["validate", "e.flow.yaml"]) == 2
+    assert capsys.readouterr().out == ""
+    assert main(["validate", "e.flow.yaml", "ok.flow.yaml"]) == 2
+    assert capsys.readouterr().out == "1 file, no findings\n"
+
+
 def test_a_link_out_of_the_folder_that_was_named_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("inner").mkdir()
     Path("inner/ok.flow.yaml").write_text(FLOW)

@@ -175,6 +175,27 @@ def test_a_text_that_grows_with_each_iteration_has_a_limit() -> None:
     assert failure(flow, context_bytes=5_000_000).code == "context-too-large"
 
 
+LOOP = "- step: FOR\n  var: i\n  start: 1\n  end: 60\n  collectKey: all\n  collect: "
+SECRET_TEXT = "\"{{ secret('KEY') }}{{ inputs.big }}{{ flowContext.i }}\""
+HELD = {
+    "collected": f"{LOOP}{SECRET_TEXT}\n  do: []\n",
+    "in a list": LOOP + '["{{ inputs.big }}{{ flowContext.i }}"]\n  do: []\n',
+    "set": "- step: SET\n  i: 1\n" + "".join(f"- step: SET\n  text{i}: {SECRET_TEXT}\n" for i in range(60)),
+    "bytes": "- step: SET\n  text: '{{ inputs.big }}'\n" + LOOP + "'{{ flowContext.blob }}'\n  do:\n"
+    "    - step: BASE64_TO_BLOB\n      contentType: text/plain\n",
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_secrets_and_bytes_and_few_large_items_count_as_plain_texts_do(name: str) -> None:
+    environment = flowdsl.Environment(
+        limits=flowdsl.Limits(context_bytes=5_000_000), host=flowdsl.Host(secrets=lambda name: "sk-secretsecret99")
+    )
+    with pytest.raises(LimitExceeded) as caught:
+        environment.run("inputs: {big: {}}\nflow:\n" + HELD[name], {"big": "aaaa" * 40_000})
+    assert caught.value.code == "context-too-large"
+
+
 def test_values_that_are_replaced_take_no_room() -> None:
     step = "    - step: SET\n      text: '{{ \"x\".repeat(100000) }}'\n"
     flow = f"- step: FOR\n  var: i\n  start: 1\n  end: 300\n  do:\n{step}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -35,6 +36,18 @@ def test_a_host_that_listens_hears_a_run_with_its_id(caplog: pytest.LogCaptureFi
     assert (records[1].__dict__["step"], records[1].__dict__["path"]) == ("SET", "flow[0]")
     assert KEY not in caplog.text
     assert "***" in caplog.text
+
+
+def test_tags_that_repeat_a_secret_are_hidden_in_records_too(caplog: pytest.LogCaptureFixture) -> None:
+    fails = "- {step: SET, a: \"{{ secret('KEY') }}\"}\n- {step: RAISE, message: no}\n"
+    for flow, tags in ((FLOW, {"order": f"of {KEY}"}), (fails, {KEY: "order"})):
+        caplog.clear()
+        environment = flowdsl.Environment(host=HOST)
+        with caplog.at_level(logging.DEBUG, logger="flowdsl"), contextlib.suppress(flowdsl.RunError):
+            environment.run(flow, tags=tags)
+        said = [record.__dict__["tags"] for record in caplog.records if record.name == "flowdsl"]
+        assert len(said) >= 4
+        assert KEY not in str(said[2:])  # until a step reads it, nobody knows that it is one
 
 
 def test_a_failed_run_is_an_error_even_where_only_errors_are_heard(caplog: pytest.LogCaptureFixture) -> None:

@@ -296,3 +296,26 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
             """A step."""
 
     assert str(raised.value) == "Bad: outputs takes a tuple: outputs=('text',)"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "raise ValueError('broken words')\n",
+            "cannot be loaded from hello_steps.foreign_words: ValueError: broken words",
+        ),
+        ("import not_there\n", "cannot be loaded from hello_steps.foreign_words: No module named 'not_there'"),
+        ("STEPS = {'GREETING': '=GREET'}\n", "Word(name='GREET', hint=None, goes=False, times=1, beside=None)"),
+        (None, "None"),
+    ],
+    ids=["broken", "missing import", "good", "none"],
+)
+def test_foreign_words_of_a_plugin_that_cannot_be_read_are_a_fault_of_it(
+    words: str | None, said: str, tmp_path: Path
+) -> None:
+    modules = {} if words is None else {"foreign_words": words}
+    plugin(tmp_path, "hello", "hello_steps", greet=STEP.format(cls="Greet", name="GREET"), **modules)
+    shown = printed(tmp_path, "from flowdsl.step.foreign import step_word; print(step_word('GREETING'))")
+    assert shown.endswith(said)
+    assert shown.startswith("PluginError: the steps plugin `hello` ") == ("cannot" in said)

@@ -16,6 +16,8 @@ from flowdsl.cli import main
         ("flowdsl.toml", "max_request = 3\n", "unknown key `max_request`, did you mean `max_requests`?"),
         ("flowdsl.toml", "[service.OPENAI]\n", "unknown key `service`, did you mean `services`?"),
         ("pyproject.toml", "[tool.flowdsl]\ncolour = 1\n", "unknown key `colour`, it has services"),
+        ("pyproject.toml", "[[tool.flowdsl]]\nx = 1\n", "tool.flowdsl must be a table"),
+        ("pyproject.toml", "[tool]\nflowdsl = 3  # not [tool.flowdsl]\n", "tool.flowdsl must be a table"),
     ],
 )
 def test_an_unknown_key_names_the_nearest(file: str, text: str, hint: str, tmp_path: Path, capsys: Any) -> None:
@@ -25,3 +27,9 @@ def test_an_unknown_key_names_the_nearest(file: str, text: str, hint: str, tmp_p
     for command in ("validate", "run"):
         assert main([command, str(flow)]) == 2
         assert hint in capsys.readouterr().err
+
+
+def test_a_pyproject_file_whose_tool_is_no_table_is_nobodys_settings(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("tool = 5  # no [tool.flowdsl]\n", encoding="utf-8")
+    (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: a\n", encoding="utf-8")
+    assert main(["validate", str(tmp_path / "a.flow.yaml")]) == 0

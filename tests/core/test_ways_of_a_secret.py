@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 import pickle
 import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -183,7 +184,8 @@ def searched(way: str, folder: Path) -> dict[str, str]:
     out, err = io.StringIO(), io.StringIO()
     inputs = {"given": SecretText(SECRET)} if way == "marked-input" else {}
     host = environment(folder)
-    with redirect_stdout(out), redirect_stderr(err):
+    log = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), logged(log):
         flow = host.load(folder / "a.flow.yaml", declare=inputs)
         try:
             result = flow.run(inputs, on_event=events)
@@ -197,7 +199,8 @@ def searched(way: str, folder: Path) -> dict[str, str]:
             print_event(event)
         print_result(result, simulated=False)
         print(summary(result, simulated=False))
-    left["stdout"], left["stderr"] = out.getvalue(), err.getvalue()
+    left["stdout"], left["stderr"], left["log"] = out.getvalue(), err.getvalue(), log.getvalue()
+    assert "run " in left["log"]
     left["events"] = repr(events.events) + json.dumps([event.to_dict() for event in events.events], default=repr)
     left["result"] = json.dumps(result.to_json(), ensure_ascii=False) + repr(result)
     left["findings"] = repr(flow.diagnostics)
@@ -207,6 +210,29 @@ def searched(way: str, folder: Path) -> dict[str, str]:
     left["names of files"] = "\n".join(str(path) for path in (folder / "out").rglob("*"))
     left["files"] = "\n".join(path.read_bytes().decode("latin-1") for path in written)
     return left
+
+
+@contextmanager
+def logged(to: io.StringIO) -> Iterator[None]:
+    """Writes all that is logged, whoever logs it, with what each record holds beside its text."""
+
+    class Whole(logging.StreamHandler[io.StringIO]):
+        def emit(self, record: logging.LogRecord) -> None:
+            super().emit(record)
+            to.write(f"{vars(record)!r}\n")
+
+    root, handler = logging.getLogger(), Whole(to)
+    loggers = (root, logging.getLogger("flowdsl"))
+    before = [logger.level for logger in loggers]
+    root.addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _pickled(value: object) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment
+from flowdsl.environment.destinations import destinations
+from flowdsl.services import ServiceLayers
 
 INPUTS = """
 inputs:
@@ -78,6 +80,29 @@ def test_the_services_of_a_flow_say_who_is_called_and_never_what_is_secret() -> 
         }
     ]
     assert "hidden" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "shown"),
+    [
+        ("https://{{ kv('H') }}/v1?key=hidden-key-12345", "https://{{ kv('H') }}/v1"),
+        ("https://{{ 'a?b' }}/v1?key=hidden-key-12345&x={{ kv('H') }}", "https://{{ 'a?b' }}/v1"),
+        ("https://me:{{ kv('hidden') }}@h.example/{{ kv('Z') }}?sig=hidden", "https://h.example/{{ kv('Z') }}"),
+        ("https://me:hidden{% if kv('x') %}5{% endif %}@h.example/v1", "https://h.example/v1"),
+        ("{{ kv('H') ~ '/v1?key=hidden-key-12345' }}", "{{ kv('H') ~ '/v1?key=***' }}"),
+    ],
+    ids=["query", "query of a tag too", "login with blanks", "login with a tag", "key in a tag"],
+)
+def test_an_endpoint_with_a_template_shows_neither_its_query_nor_its_login(endpoint: str, shown: str) -> None:
+    text = (
+        f"services:\n  P:\n    provider: openai\n    endpoint: {json.dumps(endpoint)}\n"
+        f"    apiKey: \"{{{{ secret('K') }}}}\"\nflow:\n{PICTURE}  service: P\n"
+    )
+    host = flowdsl.Host(kv={"H": "h", "Z": "z"}, secrets=lambda name: "secret-value")
+    flow = Environment(host=host, **NO_ENVIRONMENT).load(text)
+    assert [row["endpoint"] for row in flow.services()] == [shown]
+    (row,) = destinations([flow.document], ServiceLayers())
+    assert "hidden" not in row.host and row.host.count("{") == row.host.count("}")
 
 
 def test_a_service_whose_key_is_not_set_says_where_it_may_come_from() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,23 @@ def test_base64_of_more_bytes_than_the_limit_is_refused() -> None:
 )
 def test_markdown_becomes_html_without_anything_that_acts(markdown: str, html: str) -> None:
     assert run("MARKDOWN_TO_HTML\n  text: given", markdown)["text"] == html
+
+
+def test_a_step_whose_extra_is_not_installed_is_found_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "markdown_it", None)
+    monkeypatch.setattr("flowdsl_steps.data.markdown_to_html.find_spec", lambda name: None)
+    (found,) = flowdsl.check("- step: MARKDOWN_TO_HTML\n  text: a\n")
+    assert (found.code, found.severity) == ("missing-extra", "error")
+    assert found.message == "MARKDOWN_TO_HTML needs markdown-it-py, which is not installed"
+    assert found.hint == "pip install 'flowdsl[markdown]'"
+
+
+def test_a_step_whose_extra_is_gone_at_the_run_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = flowdsl.load("- step: MARKDOWN_TO_HTML\n  text: a\n")
+    monkeypatch.setitem(sys.modules, "markdown_it", None)
+    with pytest.raises(flowdsl.RunError) as caught:
+        flow.run()
+    assert (caught.value.code, caught.value.hint) == ("missing-extra", "pip install 'flowdsl[markdown]'")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def tree(content: bytes) -> tuple[Piece, Node | None]:
 
 
 def own_scalars(root: Node | None) -> list[Node]:
-    """Every scalar that stands in a file, keys included; one that aliases name again counts once."""
+    """Every scalar that stands in the tree of a file, keys included. What an alias names counts where its anchor is:
+    nowhere, when that is in a key that was reported and dropped."""
     found: dict[int, Node] = {}
     waiting = [root] if root is not None else []
     while waiting:
@@ -95,8 +96,17 @@ def own_scalars(root: Node | None) -> list[Node]:
             found[id(node)] = node
         elif id(node) not in found:
             found[id(node)] = node
-            waiting += [*node.keys.values(), *node.value.values()] if node.kind == "map" else node.value
+            waiting += [part for part, at in _places(node) if part.start >= at]
     return [node for node in found.values() if node.kind == "scalar" and node.end > node.start]
+
+
+def _places(node: Node) -> Iterator[tuple[Node, int]]:
+    """What is inside a list or map, each with the place behind which it stands unless an alias names it."""
+    if node.kind == "list":
+        yield from ((item, node.start) for item in node.value)
+    else:
+        yield from ((key, node.start) for key in node.keys.values())
+        yield from ((value, node.keys[name].start) for name, value in node.value.items())
 
 
 def fault(content: bytes, random: Random) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.engine.budget import RunBudget
+from flowdsl.host import OpenTransport
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.limits import Limits, Reservation
@@ -35,6 +36,7 @@ class Ground:
         self.outputs: tuple[str, ...] = ()
         self.limits = Limits()
         self.service = service
+        self.transport: OpenTransport | None = None
         self.store = ImageStore(folder)
         self.emitted: list[str] = []
         self.notes: list[tuple[str, str]] = []
@@ -62,7 +64,7 @@ class Ground:
     def reserve(self, most_usd: float | None) -> Reservation:
         return RunBudget().reserve(most_usd)
 
-    def partial_image(self, index: int, image: Image) -> None:
+    def partial_image(self, request: int, index: int, image: Image) -> None:
         self.partials.append((index, image))
 
     def request_started(self, **said: Any) -> int:
@@ -71,10 +73,10 @@ class Ground:
     def request_finished(self, request: int, outcome: str, elapsed_s: float, **said: Any) -> None:
         self.outcomes.append(outcome)
 
-    def paid_before(self, request: Any) -> Any:
+    def paid_before(self, purchase: Any) -> Any:
         return None
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]]) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
         return await perform()
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from image_pictures import PICTURES
 from web_server import Web, response
 
 from flowdsl.errors import ServiceUnavailable
@@ -24,3 +25,44 @@ def test_a_picture_that_redirects_to_no_web_address_is_left(tmp_path: Path) -> N
             asyncio.run(run(web.url))
         assert len(web.seen) == 1
     assert str(caught.value).endswith(": it redirects to something that is not a web address, which is not followed")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://10.0.0.1:80/b", "//10.0.0.1:80/b", "http://10.0.0.1/b#c"],
+    ids=["the port that http has", "without a scheme", "no port"],
+)
+def test_the_port_that_is_meant_anyway_is_no_other_host(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> bytes:
+        async with open_fetcher(allow_private=True) as client:
+            link = LinkedImage("http://10.0.0.1/a", None, None)
+            found = await fetch(client, link, ImageStore(tmp_path), service="S", limit=1000, allow_private=True)
+            return found.read()
+
+    png = PICTURES["png"][0]
+    with Web(response(b"", "302 Found", f"location: {location}\r\n"), response(png)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert asyncio.run(run()) == png
+        assert [seen.target.rpartition("/")[2] for seen in proxy.seen] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "text"),
+    [
+        (None, "its address: http://"),
+        (1795705200, "its address lives until 2026-11-26 15:00 UTC: http://"),
+        (10**30, "its address: http://"),
+    ],
+    ids=["not known", "known", "no time"],
+)
+def test_how_long_an_address_lives_is_said_where_it_is_known(expires_at: int | None, text: str, tmp_path: Path) -> None:
+    async def run(url: str) -> None:
+        async with open_fetcher(allow_private=True) as client:
+            link = LinkedImage(url, None, expires_at)
+            await fetch(client, link, ImageStore(tmp_path), service="S", limit=100, allow_private=True)
+
+    with Web(response(b"", "410 Gone")) as web, pytest.raises(ServiceUnavailable) as caught:
+        asyncio.run(run(web.url))
+    assert text in str(caught.value.hint)

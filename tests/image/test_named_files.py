@@ -18,8 +18,10 @@ import PIL.Image
 import pytest
 from image_pictures import PICTURES, drawn
 
-from flowdsl import Environment, Host, Result, RunError, Storage
+from flowdsl import Environment, Host, OnEvent, Result, RunError, Storage
+from flowdsl.cli.account import Account
 from flowdsl.cli.simulated import overrides
+from flowdsl.cli.summary import summary
 from flowdsl.errors import UsageError
 from flowdsl.image import named_file
 from flowdsl.image.manifest import add_to_manifest
@@ -47,7 +49,15 @@ NAMESPACES = {
 }
 
 
-def run(flow: str, folder: Path, *, observed: bool = True, faults: tuple[str, ...] = (), **storage: Any) -> Result:
+def run(
+    flow: str,
+    folder: Path,
+    *,
+    observed: bool = True,
+    faults: tuple[str, ...] = (),
+    on_event: OnEvent = lambda event: None,
+    **storage: Any,
+) -> Result:
     """A run with the simulator, whose pictures are in `folder`."""
     with Simulator(faults=list(faults)) as simulator:
         environment = Environment(
@@ -56,7 +66,7 @@ def run(flow: str, folder: Path, *, observed: bool = True, faults: tuple[str, ..
             host=Host(secrets={"TOKEN": "tok-abcdef123"}.get),
         )
         loaded = environment.load(flow)
-        return loaded.run(on_event=(lambda event: None) if observed else None)
+        return loaded.run(on_event=on_event if observed else None)
 
 
 def names(folder: Path) -> list[str]:
@@ -244,14 +254,44 @@ def test_pictures_that_came_before_a_break_are_named_with_what_is_known(tmp_path
         assert line["prompt"] == "A harbour"
 
 
-def test_a_folder_that_takes_no_name_costs_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_takes_no_name_costs_no_picture_and_the_run_says_where_it_is_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flowdsl.engine.pictures.name_file", full)
-    (image,) = run(IMAGE + "\n", tmp_path).made
+    monkeypatch.setattr("flowdsl.image.shelf.name_file", full)
+    account = Account(simulated=False)
+    with pytest.raises(RunError) as raised:
+        run(f"{IMAGE}\n- step: RAISE\n  message: no\n", tmp_path, on_event=account.hearing(lambda event: None))
+    assert raised.value.result is not None
+    (image,) = raised.value.result.made
     assert image.path == image.original
     assert image.read()
+    ((code, text),) = raised.value.result.notes
+    assert code == "picture-unnamed"
+    assert text == (
+        f"there is no file `image-…` in {tmp_path} of a picture, as it takes none: No space left on device. "
+        f"The picture is whole, and called by its SHA-256: {image.path}"
+    )
+    assert f"warning: {text}\n" in account.text(raised.value)
+    assert f"warning: {text}" in summary(raised.value.result, simulated=False, inner=())
+
+
+def test_a_disk_that_has_no_room_for_a_copy_has_the_picture_under_its_name_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(named_file, "_copied", full)
+    result = run(IMAGE + "\n", tmp_path)
+    (image,) = result.made
+    assert Path(image.path) == tmp_path / "image-1.png"
+    assert Path(image.path).samefile(image.original)
+    assert manifest(tmp_path)[0]["file_sha256"] == image.sha256
+    text = f"{image.path} says nothing of how it was made: No space left on device"
+    assert result.notes == (("picture-unnamed", text),)
 
 
 def test_a_file_system_without_links_has_names_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

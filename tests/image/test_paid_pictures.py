@@ -94,7 +94,7 @@ def test_a_link_that_cannot_be_fetched_is_named_and_the_rest_is_kept(link: str, 
     assert (type(error), error.code, error.charge_possible) == (ServiceUnavailable, "image-not-fetched", True)
     assert kept(error) == [PNG]
     assert str(error.details["url"]).startswith(link[:10])
-    assert "its address lives for an hour: " in str(error.hint)
+    assert "its address lives until 1970-01-01 01:00 UTC: " in str(error.hint)
     assert "pa55word" not in f"{error}{error.hint}{error.to_dict()}"
 
 

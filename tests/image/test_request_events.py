@@ -14,6 +14,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, PartialImage, RequestFinished, RequestStarted, Storage
+from flowdsl.cli.account import Account
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = (
@@ -186,7 +187,7 @@ def test_partial_pictures_are_paid_for_and_come_as_stored_pictures(tmp_path: Pat
     with Simulator() as simulator:
         result = environment(simulator, tmp_path).run(STREAM, on_event=events.append)
     partials = [event for event in events if isinstance(event, PartialImage)]
-    assert [partial.index for partial in partials] == [0, 1]
+    assert [(partial.request, partial.index) for partial in partials] == [(1, 0), (1, 1)]
     for partial in partials:
         assert isinstance(partial.image, flowdsl.Image)
         assert Path(partial.image.path).read_bytes() == partial.image.read()
@@ -201,3 +202,21 @@ def test_partial_pictures_of_a_stream_that_breaks_off_are_there_nevertheless(tmp
         environment(simulator, tmp_path).run(STREAM, on_event=events.append)
     assert [Path(event.image["path"]).exists() for event in events if isinstance(event, PartialImage)] == [True, True]
     assert raised.value.result.made == ()
+
+
+def test_a_request_that_is_done_leaves_the_unfinished_picture_of_another_of_its_step_in_the_account() -> None:
+    account = Account(simulated=False)
+    step = flowdsl.StepStarted(
+        run="r", at_s=0.0, id=1, parent=None, iteration=None, step="OPENAI_IMAGE_GENERATION", path="flow[0]", label=None
+    )
+    listen = account.hearing(lambda event: None)
+    for request in (1, 2):
+        image = {"path": f"{request}.png", "mime": "image/png"}
+        listen(PartialImage(run="r", invocation=step, at_s=0.1, request=request, index=0, image=image))
+    for request, outcome in ((1, "unknown"), (2, "done")):
+        listen(
+            RequestFinished(
+                run="r", invocation=step, at_s=0.2, request=request, outcome=outcome, elapsed_s=0.1, attempts=1
+            )
+        )
+    assert [image["path"] for image in account.to_dict(None)["unfinished"]] == ["1.png"]

@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,26 @@ def test_a_file_that_a_crash_cut_short_is_written_again(tmp_path: Path) -> None:
     store, content = ImageStore(tmp_path), PICTURES["png"][0]
     Path(store.add(content).path).write_bytes(b"")
     assert store.add(content).read() == content
+
+
+def test_a_file_of_the_right_size_with_other_bytes_is_written_again(tmp_path: Path) -> None:
+    store, content = ImageStore(tmp_path), PICTURES["png"][0]
+    path = Path(store.add(content).path)
+    for damaged in (bytes(len(content)), content[:-1] + bytes([content[-1] ^ 1])):
+        path.write_bytes(damaged)
+        assert store.add(content).read() == content
+
+
+def test_a_large_folder_is_not_read_again_at_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(part_file.os, "scandir", lambda folder: scanned.append(folder) or scandir(folder))
+    for _ in range(5):
+        ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert scanned == [tmp_path]
+    monkeypatch.setattr(part_file, "_SWEPT_FOR_S", 0.0)
+    ImageStore(tmp_path).add(PICTURES["png"][0])
+    assert len(scanned) == 2
 
 
 def test_an_aborted_writer_leaves_nothing(tmp_path: Path) -> None:
@@ -226,3 +247,71 @@ def test_without_locks_only_part_files_of_yesterday_are_removed(
     os.utime(old, (0, 0))
     ImageStore(tmp_path).prepare()
     assert [path.name for path in tmp_path.iterdir()] == [".a.part"]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "a" * 400_000,
+        "a='" * 100_000,
+        "a" + " " * 400_000 + "b",
+        f"width='{'9' * 400_000}' height='5'",
+        f"width='5' height='{'9' * 400_000}x'",
+        f"width='5' height='.{'9' * 400_000}x'",
+        f"width='5' height='{' ' * 400_000}x'",
+        f"viewBox='0 0 {'9' * 400_000} 5'",
+        f"viewBox='0 0 5 5{' ' * 400_000}'",
+    ],
+    ids=[
+        "one name",
+        "open quotes",
+        "blanks",
+        "long width",
+        "long height and more",
+        "long fraction",
+        "blank height",
+        "long box",
+        "blanks behind the box",
+    ],
+)
+def test_a_paid_svg_with_an_endless_attribute_is_stored_at_once(inside: str, tmp_path: Path) -> None:
+    image = ImageStore(tmp_path).add(f"<svg {inside}></svg>".encode())  # squared, one takes hours
+    assert Path(image.path).exists()
+    assert image.width is None or image.width <= 999_999_999
+
+
+@pytest.mark.parametrize(
+    ("inside", "size"),
+    [
+        ("width='5' height=\"6\"", (5, 6)),
+        ("width=' 5.4px ' height = '.6'", (5, 1)),
+        ("xlink:href='x=y' width='12' height='7px' viewBox='0 0 1 1'", (12, 7)),
+        ("viewBox='0 0 40.25,30'", (40, 30)),
+        ("width='5.' height='6'", None),
+        ("width='.' height='6'", None),
+        ("width='9999999999' height='6'", None),
+    ],
+)
+def test_the_size_of_an_svg_is_read_as_it_is_written(inside: str, size: tuple[int, int] | None) -> None:
+    assert image_size("image/svg+xml", f"<svg {inside}>".encode()) == size
+
+
+def test_a_jpeg_of_nothing_but_markers_is_given_up_soon() -> None:
+    class Counted(bytes):
+        asked = 0
+
+        def __getitem__(self, key: object) -> object:  # type: ignore[override]
+            Counted.asked += 1
+            return super().__getitem__(key)  # type: ignore[index]
+
+    assert image_size("image/jpeg", Counted(b"\xff\xd8\xff" + b"\xff\x01" * 400_000)) is None
+    assert Counted.asked < 100_000
+
+
+def test_a_file_of_another_format_whose_folder_is_gone_is_a_failure_of_the_step(tmp_path: Path) -> None:
+    writer = ImageStore(tmp_path / "images").writer()
+    writer.write(b"II*\0" + b"a" * 100)
+    shutil.rmtree(tmp_path / "images")
+    with pytest.raises(StepError) as caught:
+        writer.commit()
+    assert caught.value.code == "image-unwritable"

@@ -276,10 +276,11 @@ def test_a_link_from_an_endpoint_on_this_machine_leads_nowhere_else_inside(link:
     assert "is a private address" in asyncio.run(run()).message
 
 
-def test_a_fetcher_for_private_addresses_does_not_reach_the_link() -> None:
+@pytest.mark.parametrize("address", ["169.254.169.254", "127.0.0.1", "[::ffff:127.0.0.1]"])
+def test_a_fetcher_beside_a_private_address_reaches_neither_the_link_nor_this_machine(address: str) -> None:
     async def run() -> None:
-        async with open_fetcher(True) as client, asyncio.timeout(5):
-            with pytest.raises(Exception, match=r"169\.254\.169\.254 leads to the private address"):
-                await client.get("http://169.254.169.254/")
+        async with open_fetcher(peers=["10.0.0.1"]) as client, asyncio.timeout(5):
+            with pytest.raises(Exception, match="leads to the private address"):
+                await client.get(f"http://{address}/")
 
     asyncio.run(run())

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.checker.flow.state import Entry, State, Unset
-from flowdsl.checker.flow.step_inputs import FILE_PARTS, check_inputs, counted, leaks, source_type
 from flowdsl.checker.names.name_resolution import Names
 from flowdsl.checker.types.kinds import (
     ALL,
@@ -110,6 +109,8 @@ class AbstractRun:
             if step.spec.resolved_late and not isinstance(step.spec.flow, Loop):  # a loop has read them in its body
                 self.late_options(step, state)
             if state.dead is None and (step.spec.inputs or step.inputs):
+                from flowdsl.checker.flow.step_inputs import check_inputs  # a file that only computes needs none of it
+
                 check_inputs(self.names, step, state)
             if state.dead is None and (step.spec.outputs or step.outputs):
                 self.outputs(step, state)
@@ -121,11 +122,15 @@ class AbstractRun:
             of_type, types = {port.type: port for port in ports}, {port.name: port.type for port in step.outputs}
             written = [(each, types[each[0]], of_type.get(types[each[0]])) for each in step.written_outputs()]
         else:
-            always = (port for port in ports if not port.optional)
+            always = step.spec.always_written
             written = [(each, port.type, port) for each, port in zip(step.written_outputs(), always, strict=True)]
         for (key, node), name, port in written:
             type = PORT_TYPES.get(name, ANY)
-            self.write(state, key, counted(step, port, type) if port is not None and port.counted_by else type, node)
+            if port is not None and port.counted_by:
+                from flowdsl.checker.flow.step_inputs import counted
+
+                type = counted(step, port, type)
+            self.write(state, key, type, node)
 
     def unreachable(self, step: StepNode, why: Unset) -> None:
         """Reports a step that never runs, and why."""
@@ -170,6 +175,8 @@ class AbstractRun:
         if key.verbatim:
             return of_value(node.plain())
         if key.reads:
+            from flowdsl.checker.flow.step_inputs import source_type
+
             type = source_type(self.names, step, key, node, state)
             self._exposed(key, node, type)
             return type
@@ -194,10 +201,14 @@ class AbstractRun:
     def _exposed(self, key: Key, node: Node, type: Type) -> None:
         """Reports a secret that an option sends to a model, or writes into a file."""
         if type.kinds & SECRET and (key.prompt or key.file):
+            from flowdsl.checker.flow.step_inputs import FILE_PARTS
+
             self.leaks(node, FILE_PARTS[key.file] if key.file else "the prompt")
 
     def leaks(self, node: Node, where: str) -> None:
         """Reports that a secret can come to `where`, a word such as `the prompt`."""
+        from flowdsl.checker.flow.step_inputs import leaks
+
         leaks(self.findings, node, where)
 
     def _fits(self, key: Key, node: Node, type: Type) -> None:
@@ -223,15 +234,16 @@ class AbstractRun:
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""
-        if step.spec.resolved_late:
-            but = but.union(step.spec.resolved_late)
+        spec = step.spec
+        if spec.resolved_late:
+            but = but.union(spec.resolved_late)
         for name, node in step.keys.items():
-            if name in but or (node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value)):
-                key = step.spec.keys.get(name)
-                if key is None or not (key.expression or key.reads) or name in but:
+            if node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value):
+                if name not in spec.read_plain:
                     continue
-            key = step.spec.keys.get(name)
-            if key is None or key.type not in BLOCK_TYPES:
+            elif name in spec.keys and spec.keys[name].type in BLOCK_TYPES:
+                continue
+            if name not in but:
                 self.option(step, name, node, state)
 
     def late_options(self, step: StepNode, state: State) -> None:
@@ -267,6 +279,12 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     """A step that sets keys, in document order, so that later ones see earlier ones; a source sets the named key."""
     flow, own = step.spec.flow, step.spec.keys
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
+    if own.keys().isdisjoint(step.keys):  # nothing but variables, as nearly always
+        for name, value in step.keys.items():
+            key = step.key_nodes.get(name, value)
+            keep_spelling(run, key, value)
+            run.write(state, name, run.names.option(value, state), key)
+        return
     source = next((key for key in flow.sources if key in step.keys), None)
     named = step.named(flow.name)
     target = named[0] if named is not None else flow.target
@@ -286,10 +304,20 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
                 run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
             type = run.names.option(value, state)
+            keep_spelling(run, key, value)
             converts = source is None and flow.convert in step.keys
             run.write(state, name, _converted(type) if converts else type, key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
             run.option(step, name, value, state)
+
+
+def keep_spelling(run: AbstractRun, holds: Node, value: Node) -> None:
+    """Takes note of a number that prints otherwise than it is written; `holds` says which key it is in."""
+    number = value.value
+    if number.__class__ is float or (
+        number.__class__ is int and str(number) != value.source.text[value.start : value.end]
+    ):
+        run.names.keep_spelling(holds, value)
 
 
 def _converted(type: Type) -> Type:
@@ -298,4 +326,5 @@ def _converted(type: Type) -> Type:
 
 def line(step: StepNode) -> int:
     """The line a step begins at."""
-    return step.name_node.span.first.line
+    node = step.name_node
+    return node.source.position(node.start).line

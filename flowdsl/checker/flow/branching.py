@@ -54,8 +54,24 @@ def switch(run: AbstractRun, step: StepNode, state: State) -> None:
         fits = True if name and name != flow.default else None  # a value that is empty fits no name
         ways.append(_way(run, step, block, truth(fits), state))
     if flow.default not in blocks and not (flow.chosen is not None and blocks):
+        if flow.cases is not None and flow.default is not None:
+            _other_default(run, step, step.keys.get(flow.cases), flow.default)
         ways.append(_no_way(step, flow.default, state, state))
     merge(state, ways)
+
+
+_DEFAULTS = frozenset({"else", "otherwise", "default", "_", "*"})
+
+
+def _other_default(run: AbstractRun, step: StepNode, cases: Node | None, default: str) -> None:
+    """Reports a case that has the name that other languages give to the one for every other value."""
+    key = next((key for name, key in cases.keys.items() if name.lower() in _DEFAULTS), None) if cases else None
+    if key is not None:
+        from flowdsl.syntax.fixes import renamed
+
+        message = f"`{key.value}` is a value like the others here, and {step.spec.name} has nothing for those"
+        hint = f"write `{default}`, which runs for every other value"
+        run.findings.add("no-effect", message, key, hint=hint, fixes=[renamed(key, default)])
 
 
 def _way(run: AbstractRun, step: StepNode, block: BlockNode, begin: State, state: State) -> tuple[State, Unset]:

@@ -21,9 +21,9 @@ def check_loops(steps: Iterable[StepNode], findings: Findings) -> None:
     for step in steps:
         flow = step.spec.flow
         for block in step.blocks:
-            if isinstance(flow, Loop) and block.key == flow.body and flow.collect and not step.given(flow.collect):
-                _check_body(step, flow.collect, block.steps, findings)
             if isinstance(flow, Loop) and block.key == flow.body:
+                if flow.collect and not step.given(flow.collect):
+                    _check_body(step, flow.collect, block.steps, findings)
                 _check_names(step, block.steps, findings)
             check_loops(block.steps, findings)
 
@@ -31,21 +31,25 @@ def check_loops(steps: Iterable[StepNode], findings: Findings) -> None:
 def _check_names(loop: StepNode, body: tuple[StepNode, ...], findings: Findings) -> None:
     """Notes each file in a loop whose name reads nothing that differs between its iterations; an inner loop notes its
     own. What a called flow sets is not looked for."""
+    named = [
+        (name, key, step.keys[name])
+        for step in _every(body, loops=False)
+        for name, key in step.spec.names_files
+        if name in step.keys
+    ]
+    if not named:
+        return
     inside = list(_every(body))
     if any(isinstance(step.spec.flow, Call) for step in inside):
         return
     changing = {name for step in (loop, *inside) for name, _ in step.writes()}
-    for step in _every(body, loops=False):
-        for name, node in step.keys.items():
-            key = step.spec.keys.get(name)
-            if key is None or not key.names_file or not _is_fixed(node, changing, key.names, key.differs):
-                continue
-            item = loop.item() or loop.index()
-            reading = (
-                f" that reads `flowContext.{item[0]}`" if item is not None else " that reads what the loop changes"
-            )
-            message = f"`{name}` reads nothing of the {loop.spec.name} around it: the second file gets a number, `-2`"
-            findings.add("same-file-name", message, node, hint=f"write a name{reading}")
+    for name, key, node in named:
+        if not _is_fixed(node, changing, key.names, key.differs):
+            continue
+        item = loop.item() or loop.index()
+        reading = f" that reads `flowContext.{item[0]}`" if item is not None else " that reads what the loop changes"
+        message = f"`{name}` reads nothing of the {loop.spec.name} around it: the second file gets a number, `-2`"
+        findings.add("same-file-name", message, node, hint=f"write a name{reading}")
 
 
 def _is_fixed(node: Node, changing: set[str], names: tuple[str, ...], differs: tuple[str, ...]) -> bool:

@@ -120,7 +120,7 @@ def _set(node: Node, kinds: int, found: dict[str, int]) -> None:
 def _shows_value(name: str) -> bool:
     from flowdsl.template.filters import FILTERS
 
-    return FILTERS[name].shows_value
+    return name in FILTERS and FILTERS[name].shows_value  # of a host's filter nothing is known
 
 
 def later_iteration(node: Node, truth: bool) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, keep_spelling, line
 from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
 from flowdsl.checker.flow.jumps import one_at_a_time, side_by_side
@@ -29,12 +29,12 @@ FAULTS = frozenset({"unknown-member", "wrong-type"})
 class Known:
     """A loop at its place: what is known of the items, and which iterations it makes."""
 
-    __slots__ = ("deciding", "endless", "flow", "index", "item", "least", "most", "side_by_side", "step", "what")
+    __slots__ = ("at", "deciding", "endless", "flow", "index", "item", "least", "most", "side_by_side", "step", "what")
 
     def __init__(self, run: AbstractRun, step: StepNode, state: State) -> None:
         flow = step.spec.flow
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
-        self.step, self.flow = step, flow
+        self.step, self.flow, self.at = step, flow, line(step)
         self.item, self.index = step.item(), step.index()
         self.what = OF_NUMBER if flow.numbers else ANY
         self.least, self.most = flow.least, 2
@@ -47,6 +47,9 @@ class Known:
             type = run.option(step, flow.items, items, state)
             del run.findings.diagnostics[mark:]
             self.what = item_of(type) if type.kinds & LIST else ANY
+            if items.kind == "list" and self.item is not None:
+                for item in items.value:
+                    keep_spelling(run, self.item[1], item)
             if type.fixed is not None and type.kinds & ALL == LIST:
                 self.least = min(len(type.fixed), 2)
                 self.most = self.least if items.kind == "list" else 2
@@ -134,12 +137,12 @@ def _node_of(step: StepNode, keys: Iterable[str | None]) -> Node:
 def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     """The state where an iteration begins: before the first, or after any other."""
     head = State(state)
-    step, index = known.step, known.index
+    step, index, at = known.step, known.index, known.at
     if known.flow.item is not None and known.flow.items in step.keys and known.flow.item not in step.keys:
         head.open = head.open or known.flow.item not in step.spec.defaults  # which name the steps read is not known
-    why = Unset(
-        f"the first iteration of the loop at {line(step)} comes before it", step.name_node, "in the first iteration"
-    )
+    if not carried:
+        return head
+    why = Unset(f"the first iteration of the loop at {at} comes before it", step.name_node, "in the first iteration")
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
         head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
@@ -174,7 +177,7 @@ def _iterate(
             if key in step.keys:
                 run.write(body, _COLLECTED, run.option(step, key, step.keys[key], body), step.keys[key], implied=True)
         end = Frame(head)
-        leave(end, body, Unset(f"the loop at {line(step)} may end before it", step.name_node, "it may end before"))
+        leave(end, body, Unset(f"the loop at {known.at} may end before it", step.name_node, "it may end before"))
         backs += end.exits
     if known.side_by_side:
         run.names.watched.pop()
@@ -256,7 +259,7 @@ def _go_on(
     step = known.step
     collected = [changes.pop(_COLLECTED).type for changes, _ in backs if _COLLECTED in changes]
     ways: list[tuple[State, Unset]] = []
-    none = Unset(f"the loop at {line(step)} may run no iteration", step.name_node, "it may run no iteration")
+    none = Unset(f"the loop at {known.at} may run no iteration", step.name_node, "it may run no iteration")
     if not known.endless:
         if known.least == 0:
             after = truth_states(step, known.deciding, head)(False)
@@ -265,9 +268,9 @@ def _go_on(
     ways += [(_over(state, head, changes, why), why) for changes, why in breaks]
     if not ways:
         if known.endless:
-            state.dead = Unset(f"the {step.spec.name} at {line(step)} never ends", step.name_node, "this never ends")
+            state.dead = Unset(f"the {step.spec.name} at {known.at} never ends", step.name_node, "this never ends")
         else:
-            text = f"the {step.spec.name} at {line(step)} always ends what it stands in"
+            text = f"the {step.spec.name} at {known.at} always ends what it stands in"
             state.dead = Unset(text, step.name_node, "this always ends it")
         return
     merge(state, ways)
@@ -312,7 +315,7 @@ def _lost_updates(
             seen.add(key)
             related = (Related(read[key], "read here"),)  # type: ignore[arg-type]  # a span, as the names put it in
             message = (
-                f"the iterations of the {known.step.spec.name} at {line(known.step)} run side by side, and each sets "
+                f"the iterations of the {known.step.spec.name} at {known.at} run side by side, and each sets "
                 f"`{key}` anew: what the others set is lost"
             )
             in_order = one_at_a_time(known.step, "leave {} out")

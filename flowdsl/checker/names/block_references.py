@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 class BlockReferences:
-    """What the namespaces of blocks hold; `reading` says which var is being read, and from where."""
+    """What the namespaces of blocks hold; `reading` says which var is being read, and from where.
 
-    def __init__(self, names: NameTable) -> None:
-        self._names = names
+    The names are handed in: two that held each other would keep the nodes of a file until garbage is collected.
+    """
+
+    def __init__(self) -> None:
         self._evaluating: list[tuple[int, str]] = []
         self._known: dict[tuple[int, str], Type] = {}
         """The vars that the var which is being read has read so far: each is looked at once, or work doubles with each
@@ -31,13 +33,13 @@ class BlockReferences:
         self._own: Module | None = None
         """The module whose var is being read, whose blocks `local` is there."""
 
-    def type(self, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
+    def type(self, names: NameTable, root: str, parts: Sequence[Part], use: Use, start: int, quiet: bool) -> Type:
         """The type of `root.kind.name…`, of which `parts` are all but the root; reports blocks that do not exist.
 
         `start` is the offset of the root in the template. With `quiet` a missing block is a warning, and no blocks at
         all are not reported.
         """
-        names, index, shown = self._names, 0, root
+        index, shown = 0, root
         module: Module | None = None
         if root == "imports":
             if not parts or parts[0].key is None:
@@ -46,7 +48,7 @@ class BlockReferences:
             modules = names.module.imports if names.module is not None else names.document.imports
             if alias not in modules:
                 if not names.findings.failed_imports:
-                    self._unknown("no import has the alias", alias, alias, modules, parts[0], use, quiet)
+                    self._unknown(names, "no import has the alias", alias, alias, modules, parts[0], use, quiet)
                 return ANY
             module, index, shown = modules[alias], 1, f"imports.{alias}"
             blocks: BlockSet | None = module.blocks
@@ -62,10 +64,11 @@ class BlockReferences:
                 message = f"`{root}` is undefined: this flow has no such blocks"
                 names.findings.add("undefined-block", message, use.span(start, start + len(root)), hint=hint)
             return ANY
-        return self._of_blocks(blocks, module, parts, index, shown, use, quiet)
+        return self._of_blocks(names, blocks, module, parts, index, shown, use, quiet)
 
     def _of_blocks(
         self,
+        names: NameTable,
         blocks: BlockSet,
         module: Module | None,
         parts: Sequence[Part],
@@ -78,8 +81,8 @@ class BlockReferences:
             return OPEN_MAP
         kind = parts[index].key
         if kind not in BLOCK_KINDS:
-            names: Iterable[str] = BLOCK_KINDS
-            self._unknown(f"`{shown}` has no", str(kind), f"{shown}.{kind}", names, parts[index], use, quiet)
+            kinds: Iterable[str] = BLOCK_KINDS
+            self._unknown(names, f"`{shown}` has no", str(kind), f"{shown}.{kind}", kinds, parts[index], use, quiet)
             return ANY
         shown = f"{shown}.{kind}"
         found = {"constants": blocks.constants, "vars": blocks.vars, "flows": blocks.flows}[kind]
@@ -88,17 +91,18 @@ class BlockReferences:
         part = parts[index + 1]
         name = str(part.key)
         if name not in found:
-            if self._names.foreign and module is None:
+            if names.foreign and module is None:
                 return ANY
-            self._unknown(f"`{shown}` has no", name, f"{shown}.{name}", found, part, use, quiet)
+            self._unknown(names, f"`{shown}` has no", name, f"{shown}.{name}", found, part, use, quiet)
             return ANY
         if kind == "flows":
             return ANY
         shown = f"{shown}.{name}"
-        target = of_value(blocks.constants[name]) if kind == "constants" else self._var(blocks, name, module, use)
-        return self._names.members(target, parts, index + 2, shown, use, quiet)
+        constant = kind == "constants"
+        target = of_value(blocks.constants[name]) if constant else self._var(names, blocks, name, module, use)
+        return names.members(target, parts, index + 2, shown, use, quiet)
 
-    def _var(self, blocks: BlockSet, name: str, module: Module | None, use: Use) -> Type:
+    def _var(self, names: NameTable, blocks: BlockSet, name: str, module: Module | None, use: Use) -> Type:
         """The type of a var, which is resolved where it is read."""
         key = (id(blocks), name)
         if key in self._evaluating or len(self._evaluating) > 16:
@@ -107,7 +111,7 @@ class BlockReferences:
             self._known.clear()
         elif key in self._known:
             return self._known[key]
-        names, node = self._names, blocks.vars[name]
+        node = blocks.vars[name]
         kept, around, own = self.reading, names.module, self._own
         self._own = module
         if module is not None:
@@ -123,15 +127,23 @@ class BlockReferences:
             self.reading, names.module, self._own = kept, around, own
 
     def _unknown(
-        self, message: str, name: str, shown: str, names: Iterable[str], part: Part, use: Use, quiet: bool
+        self,
+        names: NameTable,
+        message: str,
+        name: str,
+        shown: str,
+        among: Iterable[str],
+        part: Part,
+        use: Use,
+        quiet: bool,
     ) -> None:
         if shown in use.reported:
             return
         use.reported.add(shown)
-        findings, known = self._names.findings, list(names)
+        findings, known = names.findings, list(among)
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(known)}" if known else None
-        severity: Severity | None = "warning" if quiet or self._names.lenient else None
+        severity: Severity | None = "warning" if quiet or names.lenient else None
         span = use.span(part.start, part.end)
         text = use.text[part.start : part.end]
         fix = use.instead(part.start, part.end, text.replace(name, near)) if near else None

@@ -65,11 +65,15 @@ class Names:
         self.module: Module | None = None
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
-        self.blocks = BlockReferences(self)
+        self.blocks = BlockReferences()
         self.watched: list[tuple[dict[str, Span], State]] = []
         """For each concurrent loop around: the keys an iteration reads before it sets them, and the state before it."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
         """Keys that were read after iterations side by side had set them, by the node that sets them."""
+        self.respelt: dict[int, Node] = {}
+        """Numbers that print otherwise than they are written, by the node that says which key holds them."""
+        self.misprinted: dict[int, tuple[Node, Span]] = {}
+        """Those of them that are printed, each with a place that does."""
         self._inputs: dict[str, Type] | None = None
         self._later: dict[str, Node] | None = None
 
@@ -90,7 +94,11 @@ class Names:
     def template(self, template: Template, node: Node, state: State, lax: bool = False) -> Type:
         """The type of what a template gives in a state; reports what it reads wrongly."""
         if template.problems:
-            return ANY
+            from flowdsl.template.references import settled
+
+            template = settled(template, self.findings.settings.filters)
+            if template.problems:
+                return ANY
         use = Use(node, state, lax)
         if template.body is not None:
             from flowdsl.checker.types.inference import Inference
@@ -102,6 +110,8 @@ class Names:
         for reference in template.references:
             found = self.plain(reference, use)
             secret |= found.kinds & SECRET
+            if self.respelt and not template.is_native:
+                self._respelt(use, reference.start, reference.end)
         if not template.is_native:
             if len(template.references) == 1:
                 self.printed(found, use, template.references[0].start, template.references[0].end)
@@ -119,6 +129,8 @@ class Names:
         for reference in template.references:
             if not any(reference.start in places for places in inside):
                 secret |= self.plain(reference, use).kinds & SECRET
+                if self.respelt and not template.is_native:
+                    self._respelt(use, reference.start, reference.end)
         for at, alone in template.outputs:
             part = use.at(at, use.lax and template.is_native)
             found = Inference(self, part).template(alone)
@@ -165,7 +177,7 @@ class Names:
             found = self._input(parts[0].key, use, start, end, quiet)
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
         if root in NAMESPACES:
-            return self.blocks.type(root, parts, use, start, quiet)
+            return self.blocks.type(self, root, parts, use, start, quiet)
         if root in self.names or root in BUILTINS:
             if root == "env" and not quiet and parts and parts[0].key is not None:
                 self._variable(parts[0].key, use, start, parts[0].end)
@@ -229,6 +241,8 @@ class Names:
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
         """The type of the members `parts[index:]` of a value of type `target`; reports those it does not have."""
+        if len(parts) == index:
+            return target
         from flowdsl.checker.types.results import may_lack, member
 
         for part in parts[index:]:
@@ -294,8 +308,25 @@ class Names:
         hint, span = f"did you mean `{shown}.{near}`?", use.span(part.start, part.end)
         self.findings.add("unknown-member", message, span, hint=hint, severity="warning", fixes=[fix])
 
+    def keep_spelling(self, holds: Node, value: Node) -> None:
+        """Takes note of a number that prints otherwise than it is written; `holds` says which key it is in."""
+        from flowdsl.checker.names.spelling import has_lost_spelling
+
+        if has_lost_spelling(value):
+            self.respelt[id(holds)] = value
+
+    def _respelt(self, use: Use, start: int, end: int) -> None:
+        """Takes note that a number is printed whose text is another one, if `start` to `end` name one."""
+        key = use.text[start:end].strip().removeprefix("flowContext.")
+        entry = use.state.get(key)
+        node = self.respelt.get(id(entry.where)) if entry is not None else None
+        if node is not None:
+            self.misprinted.setdefault(id(node), (node, use.span(start, end)))
+
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
         """Reports that a value of this type is printed, when its text says nothing."""
+        if self.respelt:
+            self._respelt(use, start, end)
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"
@@ -312,10 +343,10 @@ class Names:
             return known
         if self.foreign:
             return ANY
-        if name not in use.reported and not quiet:
+        if name not in use.reported and (not quiet or self.document.inputs):
             from flowdsl.checker.names.undefined import undefined_input
 
-            undefined_input(self, name, use, start, end)
+            undefined_input(self, name, use, start, end, quiet)
         use.reported.add(name)
         return ANY
 

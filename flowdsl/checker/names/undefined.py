@@ -6,7 +6,6 @@ Imported with the first such name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Fix, Related
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from flowdsl.syntax.node import Node
 
 _PYTHON = {"True": "true", "False": "false", "None": "none"}
-_ITERATED = re.compile(r"\{%-?\s{0,9}for\s[^%}]{1,99}\sin\s{1,9}$")
 _UNQUOTED = re.compile(r"\b(secret|kv)\(\s{0,9}$")
 
 
@@ -50,7 +48,7 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
         related = (Related(later.span, "set here, later"),)
     elif called:
         message, word = f"there is no function `{key}`", word_of("FUNCTIONS", key)
-        hint = word.hint if word is not None else _instead_of_function(key, names.names | BUILTINS.keys())
+        hint = word.hint if word is not None else _instead_of_function(key, names)
     elif bare and (word := word_of("NAMES", key)) is not None:
         message = f"`{shown}` is undefined: nothing here has this name"
         hint = word.hint or f"did you mean `{word.name}`?"
@@ -83,21 +81,28 @@ def _secret(use: Use, start: int, end: int) -> Fix | None:
     return use.instead(start, end, f"secret({quote}{found[1]}{quote})") if found is not None else None
 
 
-def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int) -> None:
-    """Reports an input that the flow does not declare and a template reads, from `start` to `end` in its text."""
+def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int, quiet: bool) -> None:
+    """Reports an input that the flow does not declare and a template reads, from `start` to `end` in its text.
+
+    It cannot be given either: with `quiet`, where undefined is harmless, that is worth a warning.
+    """
     from flowdsl.document.symbols import symbols
 
     near = nearest(name, symbols(names.document).defined("input"))
     fix = None
+    end = use.text.find(name, start + len("inputs"), end) + len(name)  # members may follow it
     if near:
         hint = f"did you mean `inputs.{near}`?"
         fix = use.instead(end - len(name), end, near)
     else:
-        kind = "array" if _ITERATED.search(use.text[:start]) else "string"
+        from flowdsl.checker.names.input_kinds import type_of_use
+
+        kind = type_of_use(names.document, use, start, end)
         hint = f"declare it: `inputs:` with `{name}: {{type: {kind}}}`, next to `flow:`"
         fix = _declared(names.document.root, name, kind)
     message = f"the flow declares no input `{name}`"
-    names.findings.add("undefined-input", message, use.span(start, end), hint=hint, fixes=[fix])
+    severity: Severity | None = "warning" if quiet else None
+    names.findings.add("undefined-input", message, use.span(start, end), hint=hint, severity=severity, fixes=[fix])
 
 
 def unreadable_variable(
@@ -122,13 +127,13 @@ def unreadable_variable(
     findings.add("undefined-variable", message, span, hint=hint, severity=severity, fixes=[fix])
 
 
-def _instead_of_function(name: str, names: Iterable[str]) -> str | None:
-    from flowdsl.template.filters import FILTERS, from_elsewhere
+def _instead_of_function(name: str, names: NameTable) -> str | None:
+    from flowdsl.template.filters import from_elsewhere, with_own
 
-    filter = name if name in FILTERS else from_elsewhere(name)
+    filter = name if name in with_own(names.findings.settings.filters) else from_elsewhere(name)
     if filter is not None:
         return f"that is a filter: `value | {filter}`"
-    near = nearest(name, names)
+    near = nearest(name, names.names | BUILTINS.keys())
     return f"did you mean `{near}`?" if near else None
 
 

@@ -213,9 +213,9 @@ class Inference:
 
     def filtered(self, node: Filtered, lax: bool) -> Type:
         """The type of what a filter gives."""
-        from flowdsl.template.filters import FILTERS
+        from flowdsl.template.filters import with_own
 
-        record = FILTERS[node.name]
+        record = with_own(self.names.findings.settings.filters)[node.name]
         target = self.expr(node.target, lax or record.replaces_undefined)
         arguments = [self.expr(part, False) for part in node.arguments.parts()]
         secret = target.kinds & SECRET or any(type.kinds & SECRET for type in arguments)
@@ -225,6 +225,8 @@ class Inference:
             found = join(found, other) if found.kinds & ALL else other
         else:
             operands.check_filter(self, node, record, target)
+            if record.of_host:
+                operands.check_arguments(self, node, record, [target, *arguments])
             operands.check_number_in(self, node)
             result = results.GIVES[record.gives]
             found = result if isinstance(result, Type) else result(target)

@@ -150,12 +150,15 @@ def check_items(walk: Walk, node: Node, type: Type) -> None:
 
 
 def check_shared(walk: Walk, names: Sequence[str], node: Node, type: Type) -> None:
-    """Reports a list that several names of one `{% set %}` get: each has all of it, and not an item."""
-    if _is(type, LIST):
+    """Reports a list that several names of one `{% set %}` get: each has all of it, and not an item. What may be
+    anything, and is read from somewhere, is most likely one."""
+    sure = _is(type, LIST)
+    if sure or (type.kinds & LIST and isinstance(node, (Member, Name))):
         text = walk.use.text[node.start : node.end]
         text = text if isinstance(node, (Member, Name)) else f"({text})"
         each = " and ".join(f"`{{% set {name} = {text}[{index}] %}}`" for index, name in enumerate(names[:2]))
-        message = f"{{}} is {describe(type)}, and each of the {len(names)} names gets all of it"
+        found = f"is {describe(type)}" if sure else "may be a list"
+        message = f"{{}} {found}, and each of the {len(names)} names gets all of it"
         _add(walk, node, message, hint=f"set each by itself: {each}", severity="warning")
 
 
@@ -170,6 +173,22 @@ def check_filter(walk: Walk, node: Filtered, record: Filter, type: Type) -> None
         found = describe(only(type, ALL & ~kinds))
         message = f"{{}} may be {found}, and the filter `{node.name}` takes {record.takes}"
         _add(walk, node.target, message, severity="warning")
+
+
+def check_arguments(walk: Walk, node: Filtered, record: Filter, types: Sequence[Type]) -> None:
+    """Reports a value, and arguments, that are certainly none of what a host's filter is annotated with."""
+    named = [(node.arguments.named[at].name, keyword) for at, keyword in enumerate(node.arguments.named)]
+    places = ["", *(record.arguments or ())]
+    parts = [node.target, *node.arguments.values, *(keyword.value for _, keyword in named)]
+    at = [*range(1 + len(node.arguments.values)), *(places.index(name) if name in places else -1 for name, _ in named)]
+    for part, type, place in zip(parts, types, at, strict=True):
+        wanted = record.kinds[place] if 0 <= place < len(record.kinds) else ()
+        kinds = 0 if place else UNDEFINED  # of which the result is undefined
+        for word in wanted:
+            kinds |= results.ANNOTATED[word]
+        if wanted and not type.is_any and type.kinds & ALL and not type.kinds & kinds:
+            takes = f"the filter `{node.name}` takes {' or '.join(wanted)}{f' as `{places[place]}`' if place else ''}"
+            _add(walk, part, f"{{}} is {describe(type)}, and {takes}")
 
 
 def check_callable(walk: Walk, node: Node, type: Type) -> None:

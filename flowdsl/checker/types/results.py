@@ -105,6 +105,17 @@ TAKES: Final = {
 }
 """What the record of a filter says it takes, as kinds."""
 
+ANNOTATED: Final = {
+    "a text": TEXT,
+    "a boolean": BOOLEAN,
+    "a whole number": INTEGER | NUMBER,
+    "a number": INTEGER | NUMBER,
+    "a list": LIST,
+    "a map": MAP | IMAGE | ERROR | OTHER,
+    "null": NULL | UNDEFINED,
+}
+"""What the annotation of a host's filter says it takes, as kinds."""
+
 _TEXT_METHODS: Final[dict[str, Type]] = {
     **dict.fromkeys(
         (

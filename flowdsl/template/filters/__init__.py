@@ -10,9 +10,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowdsl.template.filters import lists, markup, order, scalars, text
-from flowdsl.template.filters.record import RECORDS, Filter
+from flowdsl.template.filters.record import RECORDS, Filter, Filters, with_own
 
-__all__ = ["FILTERS", "Filter", "from_elsewhere", "lists", "marks_safe", "markup", "order", "scalars", "text"]
+__all__ = [
+    "FILTERS",
+    "Filter",
+    "Filters",
+    "from_elsewhere",
+    "lists",
+    "marks_safe",
+    "markup",
+    "order",
+    "scalars",
+    "text",
+    "with_own",
+]
 
 FILTERS: Final[Mapping[str, Filter]] = RECORDS
 

@@ -5,7 +5,8 @@ The compiler, the checker and docs/templates.md read these records, so that a ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from flowdsl.template.values import SafeText
@@ -43,7 +44,8 @@ class Filter(NamedTuple):
     not grow with the items of the value, so nobody looks at the clock after it. `needs_value`: when strict, it refuses
     undefined. `keeps_safe`: text that is marked as safe stays so. `shows_value`: a result that is true shows that there
     was a value. `varies`: it gives something else each time. `replaces_undefined`: it is made for undefined values.
-    `elsewhere`: what other languages call it.
+    `elsewhere`: what other languages call it. `of_host`: a host brings it; then `kinds` are those of the value and of
+    each argument, in words (none: any), and so many arguments are `required`.
     """
 
     name: str
@@ -58,6 +60,9 @@ class Filter(NamedTuple):
     varies: bool = False
     replaces_undefined: bool = False
     elsewhere: tuple[str, ...] = ()
+    of_host: bool = False
+    kinds: tuple[tuple[str, ...], ...] = ()
+    required: int = 0
 
     @property
     def keeping(self) -> Callable[..., Any]:
@@ -75,6 +80,16 @@ def _keeping_safe(function: Callable[..., Any]) -> Callable[..., Any]:
 
 RECORDS: Final[dict[str, Filter]] = {}
 """Every filter by its name, in the order of the code."""
+
+
+Filters = tuple[Filter, ...]
+"""The filters of a host."""
+
+
+@lru_cache(maxsize=64)
+def with_own(filters: Filters) -> Mapping[str, Filter]:
+    """Every filter by its name, those of a host included."""
+    return {**RECORDS, **{record.name: record for record in filters}} if filters else RECORDS
 
 
 def filter_named(*names: str, **facts: Any) -> Callable[[F], F]:

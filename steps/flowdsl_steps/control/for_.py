@@ -12,8 +12,6 @@ from flowdsl import AtLeastOne, Block, Conflicts, Deferred, Loop, Signal, Step, 
 from flowdsl.step.spec import IDENTIFIER
 from flowdsl_steps.control.iterations import BREATHER, check_for, counted
 
-_NOTHING = object()
-
 
 class For(
     Step,
@@ -99,28 +97,23 @@ class For(
         items = list(ctx.evaluate("items") or ())
         return len(items), items.__getitem__
 
-    async def _iteration(self, ctx: StepContext, index: int, value: Any) -> tuple[Signal | None, Any]:
-        """The signal of one iteration and what is collected from it."""
-        ctx.write(self.var, value)
-        ctx.write(f"{self.var}_index", index)
-        signal = await ctx.run_block(self.do, iteration=index)
-        if signal is not None or self.collectKey is None:
-            return None if signal is Signal.CONTINUE else signal, _NOTHING
-        return None, ctx.evaluate("collect")
-
     async def _in_order(
         self, ctx: StepContext, size: int, value: Callable[[int], Any]
     ) -> tuple[list[Any], Signal | None]:
         collected: list[Any] = []
+        name, number, collects = self.var, f"{self.var}_index", self.collectKey is not None
         with ctx.holding(collected):
             for index in range(size):
                 item = value(index)
                 ctx.begin(index, item, index, size)
-                signal, kept = await self._iteration(ctx, index, item)
-                if signal is not None:
+                ctx.write(name, item)
+                ctx.write(number, index)
+                signal = await ctx.run_block(self.do, iteration=index)
+                if signal is None:
+                    if collects:
+                        collected.append(ctx.evaluate("collect"))
+                elif signal is not Signal.CONTINUE:
                     return collected, signal.beyond_loop
-                if kept is not _NOTHING:
-                    collected.append(kept)
                 if index % BREATHER == BREATHER - 1:
                     await asyncio.sleep(0)
         return collected, None
@@ -135,11 +128,13 @@ class For(
             nonlocal done
             item = value(index)
             branch.begin(index, item, done, size)
-            signal, found = await self._iteration(branch, index, item)
+            branch.write(self.var, item)
+            branch.write(f"{self.var}_index", index)
+            signal = await branch.run_block(self.do, iteration=index)
+            if signal is None and self.collectKey is not None:
+                kept[index] = branch.evaluate("collect")
             done += 1
-            if found is not _NOTHING:
-                kept[index] = found
-            return signal
+            return None if signal is Signal.CONTINUE else signal
 
         with ctx.holding(kept):
             gathered = await gather(ctx, size, one, concurrency=self.concurrency, stop=True)

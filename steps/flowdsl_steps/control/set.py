@@ -25,7 +25,7 @@ from flowdsl.template import UNDEFINED, SecretText, mark
 from flowdsl_steps.control.assignments import SOURCES, check_set
 
 _SHORT = 64
-_SIZED = frozenset({str, bytes, list, tuple, dict})
+_SIZED = frozenset({str, bytes, list, tuple, dict, SecretText})
 _NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdsl import Options, Problem, StepError
+from flowdsl.step.json_schema import SlowSchema, schema_validator
 from flowdsl_steps.data.json_value import too_deep
 
 _SHOWN = 200
-_PATTERN_S = 1.0
 
 
 def check_schema_option(options: Options) -> Iterator[Problem]:
@@ -23,38 +24,22 @@ def check_schema_option(options: Options) -> Iterator[Problem]:
 
 def require_fit(value: Any, schema: Mapping[str, Any]) -> None:
     """Raises StepError when the value does not fit, or the schema refers to what is not in it."""
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import extend
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     try:
-        validator: Any = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-        misfit = best_match(validator(schema, registry=Registry()).iter_errors(value))
+        misfit = best_match(schema_validator(schema).iter_errors(value))
     except Unresolvable as error:
         reason = f"it refers to {error.ref!r}, which is not in it; nothing is fetched"
         raise StepError(f"`schema` cannot be used: {reason}", code="invalid-schema") from None
-    except TimeoutError:
-        reason = "a `pattern` of it takes too long for this text"
-        raise StepError(f"`schema` cannot be used: {reason}", code="invalid-schema") from None
+    except (SlowSchema, re.error) as error:
+        hint = getattr(error, "hint", None)
+        raise StepError(f"`schema` cannot be used: {error}", code="invalid-schema", hint=hint) from None
     except RecursionError:
         raise StepError("`schema` cannot be used: it refers to itself without end", code="invalid-schema") from None
     if misfit is not None:
         place = misfit.json_path.removeprefix("$").lstrip(".") or "the value"
         raise StepError(f"the JSON does not fit its schema: {place}: {_short(misfit.message)}", code="schema-misfit")
-
-
-def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
-    """The keyword `pattern`, with a limit of time: some would never end, and no deadline stops a search."""
-    import regex
-    from jsonschema.exceptions import ValidationError
-
-    try:
-        if isinstance(value, str) and regex.search(pattern, value, timeout=_PATTERN_S) is None:
-            yield ValidationError(f"{value!r} does not match {pattern!r}")
-    except regex.error as error:
-        raise StepError(f"`schema` cannot be used: its `pattern` is none: {error}", code="invalid-schema") from None
 
 
 def _problem(schema: Mapping[str, Any]) -> str | None:

@@ -8,24 +8,26 @@ from typing import Literal, TypeVar
 
 import httpx
 
-from flowdsl.errors import ServiceError
+from flowdsl.errors import ConfigError, ServiceError
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s, said_of_delay
 
 T = TypeVar("T")
 OnRetry = Callable[[ServiceError, float], None]
+LostKind = Literal["timeout", "connect", "broken", "proxy"]
 
 
 class Lost(Exception):
-    """An attempt without a response: `timeout`, `connect` (there was no connection) or `broken` (there was one).
+    """An attempt without a response: `timeout`, `connect` (there was no connection), `broken` (there was one) or
+    `proxy` (one took the request, and responded itself).
 
     `sent` says whether anything had been sent, which decides what may have happened at the other end. Its cause is the
     error of httpx.
     """
 
-    def __init__(self, kind: Literal["timeout", "connect", "broken"], sent: bool, reason: str = "") -> None:
+    def __init__(self, kind: LostKind, sent: bool, reason: str = "") -> None:
         super().__init__(reason)
-        self.kind: Literal["timeout", "connect", "broken"] = kind
+        self.kind = kind
         self.sent = sent
         self.reason = reason
 
@@ -44,6 +46,7 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
 
     Raises:
         Lost: it came to no response.
+        ConfigError: it cannot be written as HTTP, so nothing was sent.
     """
     delivery = Delivery()
     try:
@@ -52,7 +55,13 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
     except TimeoutError:
         raise Lost("timeout", delivery.sent) from None
     except httpx.HTTPError as error:
-        kind: Literal["broken", "connect"] = "broken" if delivery.sent else "connect"
+        if isinstance(error, httpx.LocalProtocolError) and not delivery.sent:
+            raise ConfigError(
+                f"the request cannot be sent: {error}", code="invalid-header", hint="check the key and the headers"
+            ) from None
+        kind: LostKind = "connect"
+        if delivery.sent:
+            kind = "proxy" if isinstance(error, httpx.ProxyError) else "broken"
         raise Lost(kind, delivery.sent, str(error) or type(error).__name__) from error
 
 

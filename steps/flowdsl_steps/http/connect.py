@@ -25,6 +25,11 @@ CONNECT_TIMEOUT_S = 10.0
 Judge = Callable[[str, str], None]
 """Raises OSError when a host (first) must not be reached at an address (second)."""
 
+
+class RefusedAddress(httpx.ConnectError):
+    """An address that a judge refuses: trying again would not help."""
+
+
 _HEAD_START_S = 0.25
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer is seen, and not waited for
 _MOST_PEM = 4 * 1024 * 1024
@@ -53,6 +58,7 @@ async def connected(connection: Connection, route: Route, tls: ssl.SSLContext | 
 
     Raises:
         httpx.ConnectTimeout: it took too long.
+        RefusedAddress: the judge refuses it.
         httpx.ConnectError: there is none, or its certificate is not trusted.
         httpx.ProxyError: the proxy makes none.
     """
@@ -111,7 +117,10 @@ async def _opened(
     found = await _addresses(host, port)
     if judge is not None:
         for _, address in found:
-            judge(host, str(address[0]))
+            try:
+                judge(host, str(address[0]))
+            except OSError as error:
+                raise RefusedAddress(in_words(error)) from None
     sock = await _first(found)
     name = host.rstrip(".") if tls is not None else None
     try:

@@ -101,13 +101,15 @@ class Connection(asyncio.Protocol):
         self._tell()
 
     def eof_received(self) -> None:
-        """The other end says no more."""
+        """The other end says no more. With TLS it says so inside of it; without that, anybody may have cut it."""
         self._ended = True
+        if _is_cut(self._transport):
+            self._broken = ConnectionResetError("the connection was cut, without the end that TLS has")
         self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._ended, self._broken, self._writable = True, exc, True
+        self._ended, self._broken, self._writable = True, exc or self._broken, True
         self._tell()
 
     def pause_writing(self) -> None:
@@ -140,7 +142,15 @@ class Connection(asyncio.Protocol):
     def is_done(self) -> bool:
         """Whether request and response are complete and another may follow."""
         is_whole = self._complete and self._http.our_state is h11.DONE
-        return is_whole and not (self._is_last or self._ended or self._pieces)
+        # After an early response the rest of the body still waits, and another request would wait behind it.
+        has_left = is_whole and not self._transport.get_write_buffer_size()
+        return has_left and not (self._is_last or self._ended or self._pieces)
+
+    @property
+    def peer(self) -> str | None:
+        """The address at the other end."""
+        found = self._transport.get_extra_info("peername")
+        return str(found[0]) if found else None
 
     def abort(self) -> None:
         """Closes at once."""
@@ -225,10 +235,12 @@ class Connection(asyncio.Protocol):
             async for piece in pieces:
                 if piece and not self._ended:
                     self._transport.write(self._passed(piece))
-                while not self._writable and not self._pieces:
+                while True:  # what comes meanwhile makes no room
+                    if (self._pieces or self._ended) and (early := self._head()) is not None:
+                        return early
+                    if self._writable:
+                        break
                     await self._news()
-                if (self._pieces or self._ended) and (early := self._head()) is not None:
-                    return early
             if end := self._http.send(h11.EndOfMessage()):
                 self._transport.write(end)
         finally:
@@ -350,6 +362,17 @@ def in_words(error: Exception) -> str:
             said = os.strerror(error.errno)
         return said or type(error).__name__
     return str(error) or type(error).__name__
+
+
+def _is_cut(transport: asyncio.Transport) -> bool:
+    """Whether a connection with TLS ended without the word of TLS for it."""
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLError:  # it waits for more
+        return True
 
 
 def _has_news(transport: asyncio.Transport) -> bool:

@@ -14,10 +14,15 @@ _PORTS = {"http": 80, "https": 443}
 
 def proxy_hosts() -> frozenset[str]:
     """The hosts of all proxies that the environment names."""
-    addresses = (
-        urllib.parse.urlsplit(a if "://" in a else f"http://{a}") for a in urllib.request.getproxies().values()
-    )
-    return frozenset(parts.hostname for parts in addresses if parts.hostname)
+    return frozenset(parts.hostname for parts in map(_parts, urllib.request.getproxies().values()) if parts.hostname)
+
+
+def _parts(address: str) -> urllib.parse.SplitResult:
+    """The parts of a proxy's address; none of one that cannot be read."""
+    try:
+        return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+    except ValueError:
+        return urllib.parse.urlsplit("")
 
 
 class Proxy:
@@ -26,10 +31,10 @@ class Proxy:
     __slots__ = ("_login", "host", "port", "scheme", "shown")
 
     def __init__(self, address: str) -> None:
-        parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+        parts = _parts(address)
         place = parts.netloc.rpartition("@")[2]
         self.scheme = parts.scheme
-        self.shown = f"{parts.scheme}://{place}"
+        self.shown = f"{parts.scheme}://{place}" if place else "of the environment, whose address cannot be read,"
         self.host = parts.hostname or ""
         number = place.rpartition(":")[2] if ":" in place.rpartition("]")[2] else ""
         self.port = int(number) if number.isdecimal() else _PORTS.get(parts.scheme, 0) if not number else 0

@@ -9,15 +9,19 @@ import asyncio
 import errno
 import ipaddress
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
-from flowdsl_steps.http.proxy import proxy_hosts
+from flowdsl_steps.http.proxy import environment_proxy, proxy_hosts
 from flowdsl_steps.http.transport import open_client
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 _WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 """Networks whose addresses end in an IPv4 address that they lead to."""
@@ -47,31 +51,39 @@ def is_link_local(address: str) -> bool:
     return ip.is_link_local
 
 
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    wrapped = isinstance(ip, ipaddress.IPv6Address) and ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF).is_loopback
+    return ip.is_loopback or wrapped
+
+
 class PublicAddresses:
     """Judges each address that a host is about to be reached at, after the name was resolved, so that a name cannot
     change its mind in between. The proxies of the environment may be private: they are the operator's choice.
+
+    `peers` are private addresses that were really connected to before. More of their network may be reached then, but
+    from none of them this machine, and never what is of the link alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Iterable[str] = ()) -> None:
         self._trusted = proxy_hosts()
+        self._kinds = {_is_loopback(peer) for peer in peers}
 
     def __call__(self, host: str, address: str) -> None:
         """Raises OSError when the address is not public."""
-        if host not in self._trusted and not is_public(address):
+        if host in self._trusted or is_public(address):
+            return
+        if is_link_local(address) or _is_loopback(address) not in self._kinds:
             raise OSError(errno.EACCES, f"{host} leads to the private address {address}")
 
 
-def refuse_link_local(host: str, address: str) -> None:
-    """Raises OSError for an address of the link alone, where machines in the cloud find the keys of their account."""
-    if is_link_local(address):
-        raise OSError(errno.EACCES, f"{host} leads to the private address {address}")
-
-
 @asynccontextmanager
-async def open_fetcher(allow_private: bool, allow_link_local: bool = False) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that keeps no cookies; unless private addresses are allowed, it cannot reach any."""
-    allowed = None if allow_link_local else refuse_link_local
-    async with open_client(judge=allowed if allow_private else PublicAddresses()) as client:
+async def open_fetcher(
+    allow_private: bool = False, peers: Iterable[str] = (), open_transport: OpenTransport | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without cookies; unless private addresses are allowed, it reaches none but those beside `peers`."""
+    judge = None if allow_private else PublicAddresses(peers)
+    async with open_client(judge=judge, open_transport=open_transport) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 
@@ -83,6 +95,18 @@ def is_same_host(url: str, host: str) -> bool:
     except ValueError:
         return False
     return other == host or {other, host} <= _THIS_MACHINE
+
+
+async def refused(url: str, allow_private: bool = False) -> str | None:
+    """Why an address is not reached, as `refusal` says it. A proxy resolves names by itself, so its view cannot be
+    checked; this machine's can."""
+    reason = refusal(url, allow_private)
+    if reason is None and not allow_private:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if environment_proxy(parts.scheme, host, parts.port) is not None and await is_private_host(host):
+            reason = f"{host} leads to a private address"
+    return reason
 
 
 async def is_private_host(host: str) -> bool:

@@ -57,5 +57,11 @@ class HttpRequest(Record):
         return {"method": self.method, "url": self.url, "headers": headers, "content": self.content or None}
 
 
+def merged(*several: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
+    """Headers as one: the last of a name counts, however it is spelled."""
+    kept = {name.lower(): (name, value) for headers in several for name, value in headers.items()}
+    return dict(kept.values())
+
+
 def _bytes(value: str | bytes) -> bytes:
     return value.encode("utf-8") if isinstance(value, str) else value

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import httpx
 
+REFUSAL_TIMEOUT_S = 5.0
+"""How long the body of a response that is no success is waited for: its status has said already what happened."""
+
 _UNPACKED_AT_ONCE = 256 * 1024
 _PACKINGS = ("gzip", "x-gzip", "deflate")
 _PACKED = re.compile(r"\b(gzip|deflate|br|zstd|compress|dcb|dcz|exi|pack200-gzip)\b")
@@ -17,6 +20,12 @@ _CHARSETS = re.compile(
     r"(utf-?(8|16|32)|(us-)?ascii|latin-?1|iso-?8859|windows-?125|cp125|shift_jis|sjis|euc|gb|big5|koi8)[\w-]*",
     re.IGNORECASE,
 )
+
+
+class Unfollowed(httpx.Response):
+    """A response whose `location` httpx leaves alone: it reads it even where it follows nothing, and takes few."""
+
+    has_redirect_location = False
 
 
 class TooLarge(Exception):

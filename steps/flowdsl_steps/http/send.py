@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from flowdsl.errors import ServiceError
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
+from flowdsl_steps.http.connect import RefusedAddress
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.failure import (
     broken,
@@ -19,13 +21,11 @@ from flowdsl_steps.http.failure import (
     too_late,
     unsuccessful,
 )
-from flowdsl_steps.http.proxy import environment_proxy
-from flowdsl_steps.http.public_network import is_private_host, refusal
+from flowdsl_steps.http.public_network import refused
+from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
 from flowdsl_steps.http.request import HttpRequest
-from flowdsl_steps.http.response_body import TooLarge, read_body
+from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, TooLarge, read_body
 from flowdsl_steps.http.transport import exchanged
-
-MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXCERPT_BYTES = 8 * 1024
@@ -84,8 +84,6 @@ async def send(
 async def _attempt(client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy) -> HttpResponse:
     try:
         return await attempted(lambda delivery: _followed(client, request, policy, delivery), policy.timeout_s)
-    except httpx.InvalidURL:  # httpx reads a `location` even where it does not follow it
-        raise not_followed(request, None, _NO_ADDRESS) from None
     except Lost as lost:
         raise _lost(request, policy, lost) from None
 
@@ -95,11 +93,9 @@ def _lost(request: HttpRequest, policy: RequestPolicy, lost: Lost) -> Exception:
     if lost.kind == "timeout":
         error = too_late(request, lost.sent, policy.timeout_s)
         return error if lost.sent else Again(error, {})
-    if isinstance(lost.__cause__, httpx.RemoteProtocolError):
-        return not_followed(request, None, _NO_ADDRESS)
     if isinstance(lost.__cause__, httpx.DecodingError):
         return broken(request, lost.reason)
-    if "private address" in lost.reason:
+    if isinstance(lost.__cause__, RefusedAddress):
         return refused_address(request, lost.reason)
     return broken(request, lost.reason) if lost.sent else Again(no_connection(request, lost.reason), {})
 
@@ -109,25 +105,13 @@ async def _followed(
 ) -> HttpResponse:
     """The response at the end of the redirects."""
     for _ in range(MAX_REDIRECTS + 1):
-        await _refuse_private(request, policy.allow_private)
+        if (reason := await refused(request.url, policy.allow_private)) is not None:
+            raise refused_address(request, reason)
         found = await _sent(client, request, policy, delivery)
         if isinstance(found, HttpResponse):
             return found
         request = _redirected(request, found)
     raise not_followed(request, found.status, f"after {MAX_REDIRECTS} redirects already")
-
-
-async def _refuse_private(request: HttpRequest, allow_private: bool) -> None:
-    """Raises StepError when the address leads inside, as far as that shows before the connection."""
-    reason = refusal(request.url, allow_private)
-    if reason is None and not allow_private:
-        parts = urlsplit(request.url)
-        host = parts.hostname or ""
-        # A proxy resolves names by itself, so its view cannot be checked; this machine's can.
-        if environment_proxy(parts.scheme, host, parts.port) is not None and await is_private_host(host):
-            reason = f"{host} leads to a private address"
-    if reason is not None:
-        raise refused_address(request, reason)
 
 
 async def _sent(
@@ -143,8 +127,8 @@ async def _sent(
                 raise too_large(request, policy.max_bytes) from None
             return HttpResponse(status, response.headers, content, request.url)
         if status in _REDIRECTS and "location" in response.headers:
-            return _Redirect(status, _joined(request.url, response.headers["location"]))
-        error = unsuccessful(request, status, await _excerpt(response))
+            return _Redirect(status, next_address(request.url, response.headers["location"]))
+        error = unsuccessful(request, status, await _excerpt(response, policy.timeout_s))
         if status in (429, 503) and request.repeatable:
             raise Again(error, response.headers)
         raise error
@@ -160,25 +144,14 @@ def _redirected(request: HttpRequest, found: _Redirect) -> HttpRequest:
         raise not_followed(request, None, _NO_ADDRESS)
     if request.method not in ("GET", "HEAD"):
         raise not_followed(request, found.status, f"to {_bare(found.url)}, which only GET and HEAD follow")
-    before, after = urlsplit(request.url), urlsplit(found.url)
-    if before.scheme == "https" and after.scheme != "https":
+    if leaves_https(request.url, found.url):
         raise not_followed(request, found.status, f"out of https, to {_bare(found.url)}")
+    before, after = urlsplit(request.url), urlsplit(found.url)
     if (before.scheme, before.netloc) == (after.scheme, after.netloc):
         return request._replace(url=found.url)
-    # What the author sends to one host, keys included, is not for another.
+    # What the author sends to one host, keys and body included, is not for another.
     kept = {name: value for name, value in request.headers.items() if name in _OPEN_HEADERS}
-    return request._replace(url=found.url, headers=kept)
-
-
-def _joined(url: str, location: str) -> str:
-    """The web address that a `location` names, without a fragment; empty when it names none."""
-    try:
-        target = urljoin(url, location.strip()).partition("#")[0]
-        parts = urlsplit(target)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        return str(httpx.URL(target)) if known else ""
-    except (ValueError, httpx.InvalidURL):
-        return ""
+    return request._replace(url=found.url, headers=kept, content=b"")
 
 
 def _bare(url: str) -> str:
@@ -186,14 +159,15 @@ def _bare(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-async def _excerpt(response: httpx.Response) -> bytes:
+async def _excerpt(response: httpx.Response, timeout_s: float) -> bytes:
     """The beginning of the body of a response that is no success."""
     body = b""
     try:
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > _EXCERPT_BYTES:
-                break
-    except httpx.HTTPError:
+        async with asyncio.timeout(min(REFUSAL_TIMEOUT_S, timeout_s / 2)):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _EXCERPT_BYTES:
+                    break
+    except (httpx.HTTPError, TimeoutError):
         return b""  # the status alone says what happened
     return b"" if response.headers.get("content-encoding", "identity") != "identity" else body[:_EXCERPT_BYTES]

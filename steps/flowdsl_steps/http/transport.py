@@ -1,7 +1,8 @@
 """HTTP clients: httpx over connections of our own.
 
 httpx keeps the API; its own pool looks at every connection on every request and is slow above sixteen of them. What a
-request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet.
+request needs beyond httpx is passed through `request.extensions["delivery"]`: whether anything was sent yet. A response
+has in `extensions["peer"]` the address it came from, unless a proxy was in between.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl_steps.http.connect import Judge, Route, connected, status_line, tls_context
+from flowdsl_steps.http.connect import CONNECT_TIMEOUT_S, Judge, Route, connected, status_line, tls_context
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
 from flowdsl_steps.http.proxy import Proxy, environment_proxy
 from flowdsl_steps.http.request import HttpRequest
+from flowdsl_steps.http.response_body import Unfollowed
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
@@ -28,8 +34,8 @@ _PORTS = {"http": 80, "https": 443}
 class Transport(httpx.AsyncBaseTransport):
     """An httpx transport: no redirects, no cookies, no credentials of its own, at most 512 connections.
 
-    ConnectError, ConnectTimeout and ProxyError are raised before anything was sent, ReadError after. `judge` refuses
-    addresses before they are connected to.
+    ConnectError and ConnectTimeout are raised before anything was sent, ReadError after; ProxyError before,
+    except where a proxy took the request itself. `judge` refuses addresses before they are connected to.
     """
 
     def __init__(
@@ -86,14 +92,17 @@ class Transport(httpx.AsyncBaseTransport):
         by = None if route.is_https else route.proxy  # of https it only passes on the bytes
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         head = await connection.exchange(_outgoing(request, by), delivery)
-        if by is not None and head.status_code == 407:
-            delivery.sent = False  # the proxy kept it
+        if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
             raise httpx.ProxyError(f"the proxy {by.shown} responded with {status_line(head)}")
-        return httpx.Response(
+        return Unfollowed(
             head.status_code,
             headers=head.headers.raw_items(),
             stream=_Body(self, route, connection),
-            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+            extensions={
+                "http_version": b"HTTP/" + head.http_version,
+                "reason_phrase": head.reason,
+                "peer": connection.peer if route.proxy is None else None,
+            },
         )
 
     def _route(self, url: httpx.URL) -> Route:
@@ -194,19 +203,28 @@ async def open_client(
     client_pem: str | None = None,
     judge: Judge | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
+    open_transport: OpenTransport | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A pooled client; `ca_pem` is trusted beside the usual authorities, `client_pem` holds a certificate and its key.
 
-    Both are PEM text, or the path of a PEM file. Deadlines are the caller's.
+    Both are PEM text, or the path of a PEM file. Deadlines are the caller's. `open_transport` is the host's.
 
     Raises:
         ssl.SSLError: invalid PEM data.
         OSError: a PEM file that cannot be read.
-        ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read.
+        ConfigError: SSL_CERT_FILE or SSL_CERT_DIR names nothing that can be read, or the host opens no transport.
     """
     tls = await asyncio.to_thread(tls_context, ca_pem, client_pem) if ca_pem or client_pem else None
-    transport = Transport(tls, judge, keep_alive_s)
-    async with httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False) as client:  # noqa: S113
+    transport: httpx.AsyncBaseTransport
+    timeout = None
+    if open_transport is None:
+        transport = Transport(tls, judge, keep_alive_s)
+    else:
+        from flowdsl_steps.http.host_transport import HostTransport
+
+        transport = HostTransport(open_transport, tls, judge)
+        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
+    async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
         yield client
 
 

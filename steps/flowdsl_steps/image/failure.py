@@ -38,6 +38,7 @@ class Failure(NamedTuple):
     `kind` says what the vendor means where a status does not: the prompt or the picture was refused for what it shows
     (`moderation`, with `stage`, `categories` … in `details`), a quota is used up, the request is invalid. `retry_class`
     decides over the status where a vendor knows better. `billed`: the vendor counted work, though it refused.
+    `is_own`: only the vendor speaks so, and no gateway on the way to it.
     """
 
     message: str = ""
@@ -48,6 +49,7 @@ class Failure(NamedTuple):
     retry_class: RetryClass | None = None
     request_id: str | None = None
     billed: bool = False
+    is_own: bool = True
 
 
 def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure | None:
@@ -59,14 +61,14 @@ def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure 
             payload = json.loads(body)
         except (ValueError, RecursionError):
             said = body.decode("utf-8", "replace").strip()
-            return _failure(said, None, None, None, {}) if plain and said else None
+            return _failure(said, None, None, None, {})._replace(is_own=False) if plain and said else None
     if isinstance(payload, list) and payload:  # as Google's endpoints wrap it
         payload = payload[0]
     if not isinstance(payload, Mapping):
         return None
     error = payload.get("error", payload)
     if isinstance(error, str):
-        return _failure(error, _text(payload.get("code")), None, None, {})
+        return _failure(error, _text(payload.get("code")), None, None, {})._replace(is_own=False)
     if not isinstance(error, Mapping):
         return None
     message = error.get("message") or error.get("detail") or payload.get("message")
@@ -76,7 +78,8 @@ def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure 
     text = message if isinstance(message, str) else json.dumps(message)
     found = _failure(text, code, _text(error.get("type")), _text(error.get("param")), _moderation(error))
     usage = payload.get("usage")
-    return found._replace(billed=isinstance(usage, Mapping) and bool(usage.get("output_tokens")))
+    billed = isinstance(usage, Mapping) and bool(usage.get("output_tokens"))
+    return found._replace(billed=billed, is_own=error is not payload)
 
 
 def _failure(

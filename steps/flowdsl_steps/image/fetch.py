@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import asyncio
 from typing import NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
-from flowdsl.errors import ServiceUnavailable, StepError
+from flowdsl.errors import StepError
 from flowdsl.image.store import Image, ImageStore
-from flowdsl_steps.http.public_network import refusal
+from flowdsl_steps.http.connect import RefusedAddress
+from flowdsl_steps.http.public_network import refused
+from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
 from flowdsl_steps.http.response_body import Unpacker
 from flowdsl_steps.image.received import LinkedImage
+from flowdsl_steps.image.unfetched import not_fetched
 
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""
 FETCH_ATTEMPTS = 3
-MAX_REDIRECTS = 5
 
 _PAUSE_S = 0.25
 _NOT_YET = frozenset({403, 404, 408, 409, 425, 429})
 """With these a store of pictures may say that one has not arrived there yet, so it is asked again, as after a 5xx."""
 _NOT_FOLLOWED = "which is not followed"
+_PORTS = {"http": 80, "https": 443}
 
 
 class Refused(Exception):
@@ -60,26 +63,16 @@ async def fetch(
         except httpx.UnsupportedProtocol as error:
             problem = str(error)
             break
-        except httpx.InvalidURL:  # httpx reads a `location` even where it does not follow it
-            problem = "it redirects to something that is not a web address, which is not followed"
-            break
         except TimeoutError:
             problem = f"not complete within {timeout_s:g} s"
         except httpx.HTTPError as error:
             problem = str(error)
-            if "private address" in problem:
+            if isinstance(error, RefusedAddress):
                 break
         except ValueError:  # what clients raise for addresses that each of them reads in its own way
             problem = "it is not a web address"
             break
-    raise ServiceUnavailable(
-        f"the picture that {service} made cannot be fetched from {_host(link.url)}: {problem}",
-        service=service,
-        code="image-not-fetched",
-        hint=f"the picture was made and is billed; its address lives for an hour: {shown(link.url)}",
-        charge_possible=True,
-        details={"url": shortened(link.url)},
-    )
+    raise not_fetched(link, service, problem)
 
 
 async def _followed(
@@ -88,7 +81,7 @@ async def _followed(
     """The picture at the end of the redirects. Each address on the way is judged as the first one was."""
     url = link.url
     for _ in range(MAX_REDIRECTS + 1):
-        reason = refusal(url, allow_private)
+        reason = await refused(url, allow_private)
         if reason is None and urlsplit(url).username is not None:
             reason = "it holds a login, and pictures are fetched without credentials"
         if reason is not None:
@@ -113,51 +106,25 @@ def _next(url: str, found: _Redirect, allow_private: bool) -> str:
     Raises:
         Refused: it is none, leads out of https, or leads from an endpoint of this network to another host.
     """
-    try:
-        target = urljoin(url, found.location.strip()).partition("#")[0]
-        before, after = urlsplit(url), urlsplit(target)
-        known = after.scheme in ("http", "https") and bool(after.hostname)
-        elsewhere = _origin(before) != _origin(after)
-    except ValueError:
-        known = False
-    if not known:
+    target = next_address(url, found.location)
+    if not target:
         raise Refused(f"it redirects to something that is not a web address, {_NOT_FOLLOWED}")
-    if (before.scheme == "https" and after.scheme != "https") or (allow_private and elsewhere):
+    if leaves_https(url, target) or (allow_private and _origin(url) != _origin(target)):
         raise Refused(f"it redirects (status {found.status}), {_NOT_FOLLOWED}")
     return target
 
 
-def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
+def _origin(url: str) -> tuple[str | None, int | None]:
     """Host and port; those that http and https have by default are the same."""
-    return parts.hostname, parts.port or None
-
-
-def shown(url: str) -> str:
-    """An address as a message may show it: without a login, and of a data: address only the beginning."""
-    scheme, slashes, rest = shortened(url).partition("://")
-    host, slash, path = rest.partition("/")
-    host = f"***@{host.rpartition('@')[2]}" if "@" in host else host
-    return "".join(each if each.isprintable() else "?" for each in f"{scheme}{slashes}{host}{slash}{path}")
-
-
-def shortened(url: str) -> str:
-    """An address whole, except for a data: address, which holds the picture."""
-    return f"{url[:32]}…" if url[:16].lstrip().lower().startswith("data:") else url
-
-
-def _host(url: str) -> str:
-    """Host and port of an address, or what stands there instead."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2] or shown(url)[:60]
-    except ValueError:
-        return shown(url)[:60]
+    parts = urlsplit(url)
+    return parts.hostname, None if parts.port == _PORTS.get(parts.scheme) else parts.port
 
 
 async def _fetch_once(
     client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int
 ) -> Image | _Redirect:
     async with client.stream("GET", url, headers={"Accept": "image/*", "Accept-Encoding": "identity"}) as response:
-        if response.is_redirect:
+        if response.is_redirect and "location" in response.headers:
             return _Redirect(response.status_code, response.headers["location"])
         if response.status_code >= 500 or response.status_code in _NOT_YET:
             raise httpx.RemoteProtocolError(f"status {response.status_code}")

@@ -1,13 +1,11 @@
-"""From an `ImageRequest` to stored pictures: split into requests, sent, links fetched, money counted.
-
-A step comes here with its context; whoever has no step brings a `Ground` of its own.
-"""
+"""From an `ImageRequest` to stored pictures: split into requests, sent, links fetched, money counted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
@@ -15,27 +13,27 @@ from urllib.parse import urljoin, urlsplit
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image
 from flowdsl.step.service import Service
-from flowdsl_steps.http.public_network import is_private_host, is_same_host, open_fetcher
+from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.ground import Ground
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
 from flowdsl_steps.image.stated_prices import stated
+from flowdsl_steps.image.unfetched import keep, not_fetched, shown, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 if TYPE_CHECKING:
-    from flowdsl import Reservation
+    from flowdsl import Reservation, StepContext
 
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
 """What is kept of a response beside its pictures."""
 _NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
 
 
-async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_retries: int) -> dict[str, Any]:
+async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, max_retries: int) -> dict[str, Any]:
     """`imageList` and `object` for a request.
 
     Raises:
@@ -64,9 +62,16 @@ async def generate(request: ImageRequest, ctx: Ground, timeout_s: float, max_ret
         response_bytes=ctx.limits.response_bytes,
     )
     connection = await _connection(ctx.service, ctx)
-    sender = Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), _on_partial(ctx))
+
+    peers: set[str] = set()
+
+    def sender(number: int) -> Sender:
+        """What sends the request of this number of the invocation."""
+        on_partial = _on_partial(ctx, number)
+        return Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), on_partial, peers)
+
     sends = 1 + max_retries if policy.resend_unknown else 1
-    return await _Generation(ctx, vendor, endpoint, requests, sender, sends).result()
+    return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends).result()
 
 
 def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
@@ -75,13 +80,13 @@ def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[Im
     return tuple(request.with_count(min(most, request.n - start)) for start in range(0, request.n, most))
 
 
-async def _connection(service: Service, ctx: Ground) -> Connection:
+async def _connection(service: Service, ctx: StepContext) -> Connection:
     """The connection to a service, shared by all steps that use the same entry."""
     pem = service.get("caPem"), service.get("clientPem")
     pace = service.get("concurrency"), service.get("rateLimit")
     key = ("image-connection", service.name, service.endpoint, *pem, *pace)
     try:
-        return await ctx.resource(key, lambda: open_connection(*pem, *pace))
+        return await ctx.resource(key, lambda: open_connection(*pem, *pace, ctx.transport))
     except OSError as error:
         problem = error.strerror or type(error).__name__
         raise ConfigError(
@@ -94,7 +99,7 @@ def _release(reserved: Iterable[Reservation]) -> None:
         each.release()
 
 
-def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
+def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
     def note(error: ServiceError, pause_s: float) -> None:
         details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
@@ -102,11 +107,11 @@ def _on_retry(ctx: Ground) -> Callable[[ServiceError, float], None]:
     return note
 
 
-def _on_partial(ctx: Ground) -> Callable[[Partial], None]:
+def _on_partial(ctx: StepContext, request: int) -> Callable[[Partial], None]:
     def tell(partial: Partial) -> None:
         ctx.progress(f"partial image {partial.number + 1}")
         if partial.image is not None:
-            ctx.partial_image(partial.number, partial.image)
+            ctx.partial_image(request, partial.number, partial.image)
 
     return tell
 
@@ -116,11 +121,12 @@ class _Generation:
 
     def __init__(
         self,
-        ctx: Ground,
+        ctx: StepContext,
         vendor: Vendor,
         endpoint: Endpoint,
         requests: Sequence[ImageRequest],
-        sender: Sender,
+        sender: Callable[[int], Sender],
+        peers: set[str],
         sends: int,
     ) -> None:
         self._ctx = ctx
@@ -128,17 +134,20 @@ class _Generation:
         self._endpoint = endpoint
         self._requests = requests
         self._sender = sender
+        self._peers = peers
         self._sends = sends
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
     async def result(self) -> dict[str, Any]:
         """The outputs, when every request succeeded. All of them end before one that failed is reported."""
-        before = [self._ctx.paid_before(self._sender.described(request)) for request in self._requests]
+        asking = self._sender(0)
+        bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
+        before = [*map(self._ctx.paid_before, bought)]
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
-            *map(self._purchase, self._requests, reserved, before, numbers), return_exceptions=True
+            *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
         )
         purchases = [each for request in self._requests for each in self._purchases if each.request is request]
         failures = [each for each in ended if isinstance(each, BaseException)]
@@ -219,16 +228,18 @@ class _Generation:
         return numbers
 
     async def _purchase(
-        self, request: ImageRequest, reserved: Sequence[Reservation], before: Any, number: int
+        self, request: ImageRequest, digest: str, reserved: Sequence[Reservation], before: Any, number: int
     ) -> Purchase:
-        """One of the requests, by the door for what is paid, unless it was paid `before`. What was reserved for it goes
-        back where it was refused, and stays where its outcome is unknown."""
+        """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
+        reserved for it goes back where it was refused, and stays where its outcome is unknown."""
         came = before
         began = perf_counter()
         try:
             if came is None:
-                described = self._sender.described(request)
-                came = await self._ctx.effect("image", described, lambda: self._performed(request))
+                described = self._sender(number).described(request)
+                came = await self._ctx.effect(
+                    "image", described, lambda: self._performed(request, number), purchase=digest
+                )
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
                 _release(reserved)
@@ -294,19 +305,24 @@ class _Generation:
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
 
-    async def _performed(self, request: ImageRequest) -> dict[str, Any]:
+    async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
+        came: list[Image | LinkedImage] = []
         try:
-            response = await self._sender.perform(request)
+            response = await self._sender(number).perform(request, came)
         except ServiceError as error:
-            came = cast("list[Image | LinkedImage]", error.details.pop("images", []))
             images, lost = await self._all_fetched(came)
-            _keep(error, images, lost)
+            keep(error, images, lost)
             raise
+        except BaseException:
+            self._tell_of(came)
+            raise
+        for failure in (await self._all_fetched(came))[1]:  # of attempts before the one that succeeded
+            self._ctx.note("image-left", str(failure.hint))
         images, lost = await self._all_fetched(response.received.images)
         if lost:
             first, *others = lost
-            _keep(first, images, others)
+            keep(first, images, others)
             first.attempts = response.attempts
             raise first
         return {
@@ -320,58 +336,73 @@ class _Generation:
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
         """The pictures in order, and the failures of those links that cannot be fetched; one does not stop the next."""
         images, lost = [], []
-        for image in found:
+        for at, image in enumerate(found):
+            if isinstance(image, Image):
+                images.append(image)
+                continue
             try:
-                images.append(await self._fetched(image) if isinstance(image, LinkedImage) else image)
+                images.append(await self._fetched(image))
             except ServiceError as error:
                 lost.append(error)
+            except RunError as error:  # TLS that cannot be had, a full disk: the next one may come nevertheless
+                lost.append(not_fetched(self._absolute(image), self._endpoint.service, error.message))
+            except BaseException:
+                self._tell_of(found[at:])
+                raise
         return images, lost
 
-    async def _fetched(self, link: LinkedImage) -> Image:
-        with contextlib.suppress(ValueError):  # what is no address is refused by `fetch`, with the link in its error
+    def _tell_of(self, found: Iterable[Image | LinkedImage]) -> None:
+        """Says where pictures are that are paid for, before something ends that would have fetched them."""
+        for image in found:
+            if isinstance(image, LinkedImage):
+                self._ctx.note("image-left", where(self._absolute(image)))
+
+    def _absolute(self, link: LinkedImage) -> LinkedImage:
+        """A link that may be relative to the endpoint, in full; one that is no address, as it is."""
+        with contextlib.suppress(ValueError):
             if not urlsplit(link.url).scheme:
-                link = link._replace(url=urljoin(self._endpoint.url, link.url))
-        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is.
-        allow = is_same_host(link.url, self._endpoint.host_name) and await is_private_host(self._endpoint.host_name)
-        client = await self._ctx.resource(("image-fetcher", allow), lambda: open_fetcher(allow))
+                return link._replace(url=urljoin(self._endpoint.url, link.url))
+        return link
+
+    async def _fetched(self, link: LinkedImage) -> Image:
+        link = self._absolute(link)
+        # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
+        # its requests really went there. What its name resolves to by now may be somebody else's.
+        own = is_same_host(link.url, self._endpoint.host_name)
+        peers = frozenset(filterfalse(is_public, self._peers if own else ()))
+        client = await self._ctx.resource(
+            ("image-fetcher", peers), lambda: open_fetcher(peers=peers, open_transport=self._ctx.transport)
+        )
         return await fetch(
             client,
             link,
             self._ctx.store,
             service=self._endpoint.service,
             limit=self._ctx.limits.image_bytes,
-            allow_private=allow,
+            allow_private=bool(peers),
         )
 
     def _failure(self, failures: Sequence[BaseException], attempts: int) -> BaseException:
         """The first failure, with every picture that was bought nevertheless in its details."""
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
-        if len(services) < len(failures):
-            return next(failure for failure in failures if not isinstance(failure, ServiceError))
+        others = [failure for failure in failures if not isinstance(failure, ServiceError)]
+        urls = list(dict.fromkeys(url for failure in services for url in urls_of(failure)))
+        for url in urls:
+            if others or shown(url) not in str(services[0].hint):  # the error that is raised says it otherwise
+                self._ctx.note("image-left", where(LinkedImage(url, None, None)))
+        if others:
+            return others[0]
         first = services[0]
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
         first.attempts = attempts + sum(failure.attempts for failure in services)
         first.charge_possible = any(failure.charge_possible for failure in services)
         if first.charge_possible:
             self._ctx.spend(None)
-        urls = [url for failure in services for url in cast("list[object]", failure.details.pop("urls", []))]
-        if urls or len([failure for failure in services if "url" in failure.details]) > 1:
-            own = [failure.details["url"] for failure in services if "url" in failure.details]
-            first.details["urls"] = list(dict.fromkeys([*own, *urls]))
+        if any("urls" in failure.details for failure in services) or len(urls) > 1:
+            first.details["urls"] = urls
         if self._bought or salvaged:
             first.details["images"] = [*self._bought, *salvaged]
         return first
-
-
-def _keep(error: ServiceError, images: Sequence[Image], lost: Sequence[ServiceError]) -> None:
-    """Puts pictures that are paid for into the details of an error, and the addresses of those that did not come."""
-    if images:
-        error.details["images"] = list(images)
-    if lost:
-        own = [error.details["url"]] if "url" in error.details else []
-        error.details["urls"] = [*own, *(failure.details["url"] for failure in lost)]
-    if images or lost:
-        error.charge_possible = True
 
 
 def _plain(value: Any) -> Any:

@@ -11,17 +11,19 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import media_type, other_type
 from flowdsl.image.store import Image, ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import Base64Text, unstorable
-from flowdsl_steps.image.received import BrokenResponse, Partial, Received
+from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 
 _NEXT_IN_LIST = re.compile(rb'\s*,\s*"')
 _MAYBE_NEXT = re.compile(rb"\s*(,\s*)?\Z")
+_DATA = re.compile(r'"data"\s*:\s*\[')
+_NEXT_ITEM = re.compile(r"[\s,]*(?=\{)")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
 _MOST_PICTURES = 64
@@ -114,8 +116,12 @@ class Document:
         """Where the next picture begins: behind a key, or as the next text of a list of them."""
         if self._in_list:
             found = _NEXT_IN_LIST.match(self._rest, self._searched)
-            if found is not None or _MAYBE_NEXT.match(self._rest, self._searched):
+            if found is not None:
                 return found
+            if _MAYBE_NEXT.match(self._rest, self._searched):
+                # Blanks mean nothing here, and are not to be searched again with each chunk.
+                self._rest[self._searched :] = bytes(self._rest[self._searched :]).strip()
+                return None
             self._in_list = False
         found = self._key.search(self._rest, self._searched)
         self._in_list = found is not None and found[1] is not None
@@ -169,6 +175,19 @@ class Document:
         shown = " ".join(start[:60].decode("utf-8", "replace").split())
         return BrokenResponse("not-json", f"the response is {kind}: it begins with `{shown}`")
 
+    def items(self) -> list[Any]:
+        """What came whole of the list `data` of a document that did not, with `ImageWriter`s as in its value."""
+        text = self._rest.decode("utf-8", "replace")
+        decoder = json.JSONDecoder(object_hook=self._with_writers)
+        found: list[Any] = []
+        begin = _DATA.search(text)
+        with contextlib.suppress(ValueError, RecursionError):
+            at = len(text) if begin is None else begin.end()
+            while (blanks := _NEXT_ITEM.match(text, at)) is not None:
+                item, at = decoder.raw_decode(text, blanks.end())
+                found.append(item)
+        return found
+
     def text(self) -> bytes:
         """What came beside the pictures."""
         return bytes(self._rest)
@@ -219,11 +238,11 @@ class ResponseReader:
         """
         raise NotImplementedError
 
-    def salvage(self) -> list[Image]:
+    def salvage(self) -> Sequence[Image | LinkedImage]:
         """The pictures that came whole although the response did not."""
         raise NotImplementedError
 
-    def rescue(self) -> list[Image]:
+    def rescue(self) -> Sequence[Image | LinkedImage]:
         """The same while a worker may still feed it: what is read is broken off."""
         with self._lock:
             return self.salvage()
@@ -260,6 +279,7 @@ class JsonResponse(ResponseReader):
         self._store, self._limit = store, limit
         self._head: bytes | None = b""
         self._raw: RawResponse | None = None
+        self._is_read = False
 
     def _feed(self, chunk: bytes) -> None:
         if self._head is not None:
@@ -294,15 +314,24 @@ class JsonResponse(ResponseReader):
             payload = self._document.value()
             if not isinstance(payload, dict):
                 raise BrokenResponse("malformed", f"the response is JSON, but no object: {type(payload).__name__}")
+            self._is_read = True
             return self._read(payload)
         except BrokenResponse as broken:
             if broken.reason in ("truncated", "malformed") and self._document.problem is not None:
                 raise self._document.problem from None
             raise
 
-    def salvage(self) -> list[Image]:
-        """The pictures that came whole although the response did not."""
-        return self._document.salvage()
+    def salvage(self) -> list[Image | LinkedImage]:
+        """The pictures that came whole although the response did not, and the addresses of some."""
+        items = [] if self._is_read else self._document.items()
+        images: Sequence[Image | LinkedImage] = ()
+        try:
+            images = self._read({"data": items}).images if items else ()
+        except BrokenResponse as broken:
+            images = broken.images
+        except (StepError, LookupError, TypeError, ValueError, AttributeError):
+            pass  # a full disk, or a vendor whose reader needs the rest: the failure that is known counts
+        return [*images, *self._document.salvage()]
 
     def _abort(self) -> None:
         self._document.abort()

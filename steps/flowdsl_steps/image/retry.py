@@ -4,12 +4,12 @@
 key for it: a second request is a second picture on the bill. So a failed attempt is one of three classes.
 
 - `retry`: it was refused before work began. There was no connection, or the vendor said too many requests, or it said
-  overloaded, with a body of its own or a time to come back. Sent again, as often as `maxRetries` says.
+  overloaded, with an error of its own or a time to come back. Sent again, as often as `maxRetries` says.
 - `never`: it would fail again. A wrong key, a wrong option, moderation, a used-up quota.
-- `unknown`: it was sent and no usable response came: a deadline, a broken connection, a 408, 409 or 5xx, a body that is
-  none, a task that was taken and then lost. The picture may be made and billed, and nobody here can find out. Sending
-  it again could pay twice, so only `onUnknown: resend` in the service entry allows it; else the run ends with an error
-  that says `charge_possible`.
+- `unknown`: it was sent and no usable response came: a deadline, a broken connection, a 408, 409 or 5xx, a proxy that
+  has the whole request and then wants a login (407), a body that is none, a task that was taken and then lost. The
+  picture may be made and billed, and nobody here can find out. Sending it again could pay twice, so only
+  `onUnknown: resend` in the service entry allows it; else the run ends with an error that says `charge_possible`.
 
 `sent` decides between the first and the last: it turns true as soon as there was a connection to send over, which errs
 on the side of the user's money.
@@ -39,12 +39,13 @@ _CHARGE = "the request was sent, so the work may have been done and billed"
 class FailedAttempt(NamedTuple):
     """What went wrong with one attempt.
 
-    `kind`: connect (no connection), timeout, broken (the connection was lost), status (an HTTP status that is no
-    success), response (a success whose body is none). `sent` says whether anything had been sent, `ordered` whether the
-    vendor had taken the order already and was only asked for the picture. `vendor` is what the vendor says about it.
+    `kind`: connect (no connection), timeout, broken (the connection was lost), proxy (a proxy took the request and
+    responded itself), status (an HTTP status that is no success), response (a success whose body is none). `sent` says
+    whether anything had been sent, `ordered` whether the vendor had taken the order already and was only asked for the
+    picture. `vendor` is what the vendor says about it.
     """
 
-    kind: Literal["connect", "timeout", "broken", "status", "response"]
+    kind: Literal["connect", "timeout", "broken", "proxy", "status", "response"]
     sent: bool = True
     message: str = ""
     status: int | None = None
@@ -110,6 +111,13 @@ def _broken(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     return Verdict("unknown", error)
 
 
+def _proxy(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
+    message = f"{failure.message}, on the way to {endpoint.service} at {endpoint.host}; {_CHARGE}"
+    hint = "check the proxy and the login in its address, or use an `endpoint` with https"
+    error = _error(ServiceUnavailable, failure, endpoint, message, hint, charge_possible=True)
+    return Verdict("unknown", error)
+
+
 def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     vendor = failure.vendor
     if vendor is not None and vendor.kind == "moderation":
@@ -137,11 +145,11 @@ def _status(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     if status == 429:
         message = f"{endpoint.service} had too many requests (429){said}"
         return Verdict("retry", _error(ServiceRateLimited, failure, endpoint, message, None, retryable=True))
-    if status == 503 and (vendor is not None or "retry-after" in failure.headers):
+    if status == 503 and ((vendor is not None and vendor.is_own) or "retry-after" in failure.headers):
         message = f"{endpoint.service} is overloaded (503){said}"
         return Verdict("retry", _error(ServiceUnavailable, failure, endpoint, message, None, retryable=True))
     if status >= 500 or status in (408, 409):
-        # A 503 without a vendor's body comes from a proxy, which may have lost a response that was already paid for.
+        # A 503 without a vendor's error comes from a gateway, which may have lost a response that was already paid for.
         message = f"{endpoint.service} failed with status {status}{said}; {_CHARGE}"
         kind = ServiceTimeout if status in (408, 504) else ServiceUnavailable
         return Verdict("unknown", _error(kind, failure, endpoint, message, None, charge_possible=True))
@@ -152,6 +160,7 @@ _CLASSIFIERS: Mapping[str, Callable[[FailedAttempt, Endpoint], Verdict]] = {
     "connect": _connect,
     "timeout": _timeout,
     "broken": _broken,
+    "proxy": _proxy,
     "response": _response,
     "status": _status,
 }

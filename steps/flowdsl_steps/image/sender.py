@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
-from flowdsl.errors import ServiceError
+from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image, ImageStore
-from flowdsl.step.service import address_of
+from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
-from flowdsl_steps.http.request import HttpRequest
-from flowdsl_steps.http.response_body import Unpacker
+from flowdsl_steps.http.request import HttpRequest, merged
+from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged, open_client
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
@@ -32,6 +34,9 @@ from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 from flowdsl_steps.image.workers import Workers
+
+if TYPE_CHECKING:
+    from flowdsl import OpenTransport
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
@@ -92,11 +97,15 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def open_connection(
-    ca_pem: str | None, client_pem: str | None, concurrency: int | None, rate_limit: float | None
+    ca_pem: str | None,
+    client_pem: str | None,
+    concurrency: int | None,
+    rate_limit: float | None,
+    open_transport: OpenTransport | None,
 ) -> AsyncIterator[Connection]:
     """A connection with its client, closed at the end."""
     with Workers(_WORKERS) as workers:
-        async with open_client(ca_pem=ca_pem, client_pem=client_pem) as client:
+        async with open_client(ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport) as client:
             yield Connection(client, workers, concurrency, rate_limit)
 
 
@@ -112,7 +121,8 @@ class _Failed(Exception):
 class Sender:
     """Makes the requests of one step: the same endpoint and policy for all of them.
 
-    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream.
+    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream; the addresses that
+    responses came from are added to `peers`.
     """
 
     def __init__(
@@ -124,6 +134,7 @@ class Sender:
         policy: RequestPolicy,
         on_retry: OnRetry,
         on_partial: Callable[[Partial], None],
+        peers: set[str],
     ) -> None:
         self._vendor = vendor
         self._connection = connection
@@ -132,42 +143,66 @@ class Sender:
         self._policy = policy
         self._on_retry = on_retry
         self._on_partial = on_partial
+        self._peers = peers
 
     def described(self, request: ImageRequest) -> dict[str, Any]:
-        """Who is asked for what, as JSON can hold it: equal for requests that would buy the same, and without a key."""
+        """Who is asked for what, as JSON can hold it, without a key."""
         endpoint = self._endpoint
         where = {"vendor": self._vendor.name, "service": endpoint.service, "url": endpoint.shown_url}
         return {**where, "request": request.described()}
 
-    async def perform(self, request: ImageRequest) -> Response:
+    def purchase(self, request: ImageRequest, service: Service) -> str:
+        """A digest of all that reaches the vendor: equal for requests that would buy the same, for the same account.
+
+        What a vendor makes anew for each attempt, such as the border of a multipart body, tells no requests apart; then
+        the options of the request do.
+        """
+        endpoint = self._endpoint
+        first, second = (self._vendor.encode(request, endpoint) for _ in range(2))
+        is_same = isinstance(first.content, bytes) and first.content == second.content
+        sent = {
+            "to": (self._vendor.name, first.method, first.url, endpoint.label),
+            "headers": sorted(
+                {name.lower(): value for name, value in {**first.headers, **endpoint.headers}.items()}.items()
+            ),
+            "tls": (service.get("caPem"), service.get("clientPem")),
+            "signed": None if endpoint.sign is None else (service.name, endpoint.secrets),
+            "body": first.content if is_same else request.described(),
+        }
+        return hashlib.sha256(json.dumps(sent, sort_keys=True, default=repr).encode()).hexdigest()
+
+    async def perform(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Response:
         """The response to a request, resent while that is safe and allowed. Whatever is paid for is paid for here.
 
+        `came` takes the pictures, and the addresses of some, that attempts brought which failed nevertheless.
+
         Raises:
-            ServiceError: the last failure; `attempts` says how often the request was sent, `details["images"]` holds
-                pictures that came before it.
+            ServiceError: the last failure; `attempts` says how often the request was sent.
         """
         attempts, charged = 0, False
 
         async def attempt() -> Received:
             nonlocal attempts, charged
             attempts += 1
+            before = len(came)
             try:
                 async with self._connection.turn():
-                    return await self._attempt(request)
+                    return await self._attempt(request, came)
             except _Failed as failed:
                 verdict = classify(failed.failure, self._endpoint)
+                came.extend(failed.images)
+                if len(came) > before:
+                    verdict.error.charge_possible = True
                 charged = charged or verdict.error.charge_possible
-                if failed.images:
-                    verdict.error.details["images"] = list(failed.images)
-                    verdict.error.charge_possible = charged = True
                 if self._may_be_resent(verdict):
                     raise Again(verdict.error, failed.failure.headers) from failed
                 raise verdict.error from failed
 
         try:
             received = await repeated(attempt, self._policy.max_retries, self._on_retry)
-        except ServiceError as error:
-            error.attempts = attempts
+        except RunError as error:
+            if isinstance(error, ServiceError):
+                error.attempts = attempts
             error.charge_possible = error.charge_possible or charged
             raise
         return Response(received, attempts, received.request_id or request_id(received.headers), charged)
@@ -176,28 +211,31 @@ class Sender:
         unknown = verdict.retry_class == "unknown" and self._policy.resend_unknown
         return verdict.retry_class == "retry" or unknown
 
-    async def _attempt(self, request: ImageRequest) -> Received:
+    async def _attempt(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Received:
         limit_s = self._policy.timeout_s
-        whole: list[Image] = []
         try:
-            return await attempted(lambda delivery: self._order(request, delivery, whole), limit_s)
+            return await attempted(lambda delivery: self._order(request, delivery, came), limit_s)
         except Lost as lost:
-            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s), whole) from lost
+            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s)) from lost
 
-    async def _order(self, request: ImageRequest, delivery: Delivery, whole: list[Image]) -> Received:
+    async def _order(self, request: ImageRequest, delivery: Delivery, came: list[Image | LinkedImage]) -> Received:
         """What an order brings: at once, or after asking for it at a vendor that makes pictures later.
 
-        `whole` takes the pictures that are complete when the deadline breaks it off.
+        `came` takes the pictures that are complete when something breaks it off.
         """
-        received = await self._response(self._vendor.encode(request, self._endpoint), delivery, whole)
-        while (poll := self._vendor.next(received, self._endpoint)) is not None:
-            received = await self._asked(poll, whole)
+        received = await self._response(self._vendor.encode(request, self._endpoint), delivery, came)
+        try:
+            while (poll := self._vendor.next(received, self._endpoint)) is not None:
+                received = await self._asked(poll, came)
+        except ConfigError as error:
+            error.charge_possible = True  # the order was taken
+            raise
         if not received.images:
             failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
             raise _Failed(failure._replace(reason="empty"))
         return received
 
-    async def _asked(self, poll: Poll, whole: list[Image]) -> Received:
+    async def _asked(self, poll: Poll, came: list[Image | LinkedImage]) -> Received:
         """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
         if not self._is_trusted(poll.request.url):
             message = "the response asks to fetch the picture from another host"
@@ -207,7 +245,7 @@ class Sender:
             await asyncio.sleep(max(pause_s, _SHORTEST_PAUSE_S))
             headers: Mapping[str, str] = {}
             try:
-                return await self._response(poll.request, Delivery(), whole)
+                return await self._response(poll.request, Delivery(), came)
             except _Failed as failed:
                 failure = failed.failure
                 headers, vendor = failure.headers, failure.vendor
@@ -226,17 +264,19 @@ class Sender:
         is_known = host == self._endpoint.host_name or is_host_of(self._vendor, host)
         return is_known and address_of(url) == f"https://{host}:443"
 
-    async def _response(self, http: HttpRequest, delivery: Delivery, whole: list[Image]) -> Received:
-        http = http._replace(headers={**_HEADERS, **ADDED_HEADERS.get(), **http.headers, **self._endpoint.headers})
+    async def _response(self, http: HttpRequest, delivery: Delivery, came: list[Image | LinkedImage]) -> Received:
+        http = http._replace(headers=merged(_HEADERS, ADDED_HEADERS.get(), http.headers, self._endpoint.headers))
         if self._endpoint.sign is not None:
-            http = http._replace(headers={**http.headers, **await self._endpoint.sign(http)})
+            http = http._replace(headers=merged(http.headers, await self._endpoint.sign(http)))
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
+            if peer := response.extensions.get("peer"):
+                self._peers.add(peer)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
-            return await self._read(response, head, whole)
+            return await self._read(response, head, came)
 
-    async def _read(self, response: httpx.Response, head: Head, whole: list[Image]) -> Received:
+    async def _read(self, response: httpx.Response, head: Head, came: list[Image | LinkedImage]) -> Received:
         reader = self._vendor.decode(head, self._store, self._policy.image_bytes)
         size, limit = 0, self._policy.response_bytes
         try:
@@ -259,8 +299,8 @@ class Sender:
         except httpx.HTTPError as error:
             failure = FailedAttempt("broken", True, str(error), headers=response.headers)
             raise _Failed(failure, reader.salvage()) from error
-        except asyncio.CancelledError:
-            whole += reader.rescue()
+        except BaseException:  # a deadline, or a disk that takes no more: what came whole before is not lost
+            came += reader.rescue()
             raise
         finally:
             reader.abort()
@@ -279,14 +319,15 @@ class Sender:
     async def _refusal(self, response: httpx.Response, head: Head) -> FailedAttempt:
         """What the vendor says with a status that is no success; its body is read as far as it is of use."""
         body = b""
-        with contextlib.suppress(httpx.HTTPError):  # the status alone decides when the body is lost
-            unpacker = Unpacker(response)
-            async for chunk in response.aiter_raw():
-                for piece in unpacker.feed(chunk):
-                    body += piece
+        with contextlib.suppress(httpx.HTTPError, TimeoutError):  # the status alone decides when the body is lost
+            async with asyncio.timeout(min(REFUSAL_TIMEOUT_S, self._policy.timeout_s / 2)):
+                unpacker = Unpacker(response)
+                async for chunk in response.aiter_raw():
+                    for piece in unpacker.feed(chunk):
+                        body += piece
+                        if len(body) > _ERROR_BODY_LIMIT:
+                            break
                     if len(body) > _ERROR_BODY_LIMIT:
                         break
-                if len(body) > _ERROR_BODY_LIMIT:
-                    break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)

@@ -69,11 +69,9 @@ class StreamedResponse(ResponseReader):
 
     def _end_event(self) -> None:
         if self._document is not None:
-            document, self._document = self._document, None
-            try:
-                self._event(document)
-            finally:
-                document.abort()
+            self._event(self._document)  # one that is broken may hold a picture that came whole
+            self._document.abort()
+            self._document = None
 
     def _event(self, document: Document) -> None:
         if document.text().strip() == b"[DONE]":
@@ -116,9 +114,12 @@ class StreamedResponse(ResponseReader):
         if self._document is not None:
             self._document.abort()
 
-    def salvage(self) -> list[Image]:
+    def salvage(self) -> list[Image | LinkedImage]:
         """The pictures that were completed although the stream was not."""
-        return [image for image in self._images if isinstance(image, Image)]
+        document, begun = self._document, []
+        if document is not None and b'.completed"' in document.text():
+            begun = document.salvage()
+        return [*self._images, *begun]
 
 
 def _stored(came: Any) -> Image | None:

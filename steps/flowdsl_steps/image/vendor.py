@@ -8,7 +8,7 @@ are the sender's.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +16,9 @@ from flowdsl.record import Record
 from flowdsl_steps.image.failure import Failure, read_error
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.image.known_model import KnownModel
     from flowdsl.image.store import ImageStore
     from flowdsl.step.problem import Problem
     from flowdsl.step.service import Service
@@ -154,6 +157,11 @@ class Vendor(Protocol):
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """What a request cost in USD, or None when nothing says it."""
         return received.cost_usd
+
+    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
+        """What is known of the vendor's models on a day (today when absent), the newest first: what `flowdsl models`
+        shows."""
+        return ()
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The settings that make the simulator at `url` stand in. The simulator draws for any vendor behind `/any`, in

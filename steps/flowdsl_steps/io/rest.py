@@ -97,7 +97,7 @@ class Rest(
 
         async def perform() -> dict[str, Any]:
             private = policy.allow_private
-            client = await ctx.resource(("rest", private), lambda: open_fetcher(private, allow_link_local=private))
+            client = await ctx.resource(("rest", private), lambda: open_fetcher(private, open_transport=ctx.transport))
             found = await send(client, request, policy, _on_retry(ctx))
             return {**found._asdict(), "headers": found.headers.multi_items()}
 

@@ -50,7 +50,7 @@ class SaveImages(
     filename: Annotated[
         str | None,
         Deferred("index", "count", "image", "mime", "extension", "sha256", "width", "height", "prompt"),
-        InFile("name", differs=("image", "sha256", "prompt")),
+        InFile("name", differs=("image", "sha256", "prompt"), numbers=("index", "count")),
     ] = None
     """The name of each file, without folders; without it `1.png`, `2.png` and so on. It is evaluated for each picture:
     `index` counts from 1 to `count`, `prompt` is the prompt as the service revised it, or empty."""

@@ -78,6 +78,7 @@ class Model:
         "_home",
         "_life",
         "_n",
+        "assumed",
         "family",
         "name",
         "parameters",
@@ -100,6 +101,7 @@ class Model:
         }
         self.prices: Mapping[str, Any] = data["prices"]
         self.sources: tuple[str, ...] = tuple(data["sources"])
+        self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
         self._n: tuple[int, int] = tuple(data.get("n") or family["n"])
         self._life: Mapping[str, Mapping[str, str]] = data["life"]
@@ -150,10 +152,14 @@ class Model:
         named = self._life["openai" if provider == "hub" else provider].get("replacement")
         return life._replace(replacement=named if named in alive else next(iter(alive), None))
 
+    def dates(self, provider: str) -> Mapping[str, str] | None:
+        """The days of its life at a provider, by their names in `models.json`, or None where it never was there."""
+        return self._life.get("openai" if provider == "hub" else provider)
+
     def standing(self, provider: str, as_of: date | None = None) -> Life:
         """The life without a replacement: what `life` says, without a look at other models."""
         day = _day(as_of)
-        dates = self._life.get("openai" if provider == "hub" else provider)
+        dates = self.dates(provider)
         if dates is None or day < dates.get("released", ""):
             return Life("unknown")
         shutdown = dates.get("shutdown")

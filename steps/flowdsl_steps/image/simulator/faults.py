@@ -26,7 +26,7 @@ FAULTS: Mapping[str, str] = {
     "content_policy_innererror": "400 content_policy_violation with the spelling innererror",
     "content_filter": "400 contentFilter, Azure's short shape",
     "conflict": "409",
-    "timeout408": "408",
+    "timeout408": "408, the service says that it took too long",
     "auth": "401",
     "forbidden": "403",
     "slow": "the ordinary response, delay_s later",
@@ -40,6 +40,8 @@ FAULTS: Mapping[str, str] = {
     "stream_error": "an error event in the stream, after the partial images",
     "stream_cut": "a stream that ends before its last event",
 }
+_SEVERAL = {"timeout": ("hang", "timeout408")}
+"""Words that may mean one fault or another."""
 STEP_HEADER = "x-flowdsl-step"
 MANY = 1_000_000_000
 
@@ -65,7 +67,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS:
-            raise UsageError(f"Unknown fault '{self.kind}'. {_did_you_mean(self.kind, FAULTS)}")
+            meant = [f"'{kind}' ({FAULTS[kind]})" for kind in _SEVERAL.get(self.kind, ())]
+            said = f"Did you mean {' or '.join(meant)}?" if meant else _did_you_mean(self.kind, FAULTS)
+            raise UsageError(f"Unknown fault '{self.kind}'. {said}")
         if self.times < 1:
             raise UsageError(f"Fault '{self.kind}': times must be at least 1, found {self.times}.")
         if self.delay_s is not None and not (math.isfinite(self.delay_s) and self.delay_s >= 0):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
+from flowdsl.secrets.plain import names_secret
 from flowdsl_steps.image.simulator.json_body import parsed_json
 
 HIDDEN = "***"
@@ -45,7 +46,10 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 def redacted(fields: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
     """Headers or query parameters without secrets, in lower case for headers as ASGI gives them."""
-    return {name: HIDDEN if name.lower() in _SECRET_NAMES else hide(value, secrets) for name, value in fields.items()}
+    return {
+        name: HIDDEN if name.lower() in _SECRET_NAMES or names_secret(name) else hide(value, secrets)
+        for name, value in fields.items()
+    }
 
 
 class Ledger:

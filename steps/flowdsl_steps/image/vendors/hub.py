@@ -6,15 +6,22 @@ Source: the HUB's public documentation, AI-Link endpoints.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.errors import ConfigError
+from flowdsl.step.sendable import header_problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.vendor import Endpoint
 from flowdsl_steps.image.vendors.openai import OPERATION, OpenAI, bearer_endpoint, operation_url
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.image.known_model import KnownModel
 
 _HAS_VERSION = re.compile(r"/v\d+\w*(/|$)")
 
@@ -34,7 +41,7 @@ class Hub(OpenAI):
         """The HUB's endpoint; `target` is the request's, else the entry's.
 
         Raises:
-            ConfigError: no endpoint, or a bad one.
+            ConfigError: no endpoint, a bad one, or a target that no header can hold.
         """
         if not service.endpoint:
             raise missing(service, "endpoint", None)
@@ -45,7 +52,15 @@ class Hub(OpenAI):
         url, notes = operation_url(parts, bare="/v1")
         endpoint = bearer_endpoint(service, url, named_model(request, service) or DEFAULT_MODEL, None, notes)
         target = request.extra.get("target") or service.get("target")
+        if (problem := header_problem("x-target", target or None, "flowdsl")) is not None:
+            raise ConfigError(
+                f"the `target` of the service {service.name} cannot be sent: {problem.message}", code="invalid-header"
+            )
         return endpoint._replace(headers={"x-target": str(target), **endpoint.headers}) if target else endpoint
+
+    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
+        """None of its own: it reaches those of others."""
+        return ()
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks the API that a HUB speaks."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlunsplit
 
@@ -25,6 +25,9 @@ from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.image.known_model import KnownModel
     from flowdsl.image.store import ImageStore
     from flowdsl_steps.http.request import HttpRequest
     from flowdsl_steps.image.received import Received
@@ -138,6 +141,12 @@ class OpenAI(Vendor):
             return received.cost_usd
         size, quality = received.size or request.size, received.quality or request.quality
         return cost.actual(model, received.usage, size, quality, request.n)
+
+    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
+        """Those of the catalogue that have been at this vendor."""
+        from flowdsl_steps.image.known_models import known_models
+
+        return known_models(self.name, as_of)
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks this API."""

@@ -1,0 +1,105 @@
+"""Pictures that a host keeps in a store of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from flowdsl.host import PictureStore
+from flowdsl.image.manifest import whole_manifest
+from flowdsl.image.metadata import with_packet
+from flowdsl.image.named_file import first_free, write_pieces
+from flowdsl.image.shelf import ORIGINALS, Named
+from flowdsl.image.store import Image, ImageStore
+
+
+class Kept:
+    """A host's own store. The bytes are in a temporary folder until they are kept, which is in a thread."""
+
+    is_slow = True
+
+    def __init__(self, given: PictureStore) -> None:
+        self._given = given
+        self.store = ImageStore(f"{tempfile.gettempdir()}/flowdsl-{os.urandom(8).hex()}", mode=0o700)
+        self._kept: dict[str, str] = {}
+        """SHA-256 of what is kept as it came, and the name."""
+
+    def describe(self) -> str:
+        """What the host calls it."""
+        return type(self._given).__name__
+
+    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+        """Saves the picture with metadata and the bytes as they came, or only these."""
+        path = Path(image.original)
+        with path.open("rb") as file:
+            pieces = None if xmp is None else with_packet(image.mime, file, xmp)
+            if pieces is None:
+                name, address = self._numbered(stem, path.suffix, file)
+                self._kept.setdefault(image.sha256, name)
+                image.take_name(address, partial(_call, self._given.read, name))
+                return Named(name, name, image.sha256)
+            original = self._original(image, file)
+            with tempfile.TemporaryFile(dir=path.parent) as named:
+                digest = write_pieces(named.fileno(), pieces, file)
+                name, address = self._numbered(stem, path.suffix, named)
+        image.take_name(address, partial(_call, self._given.read, original))
+        return Named(name, original, digest)
+
+    def unnamed(self, image: Image) -> Named:
+        """The temporary file: it is all there is."""
+        return Named(image.path, image.original, None)
+
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
+        """Saves a manifest of the run: nothing can be added to what is kept."""
+        content = io.BytesIO(whole_manifest(lines))
+        self._first_of(lambda number: f"manifest-{run}{f'-{number}' if number > 1 else ''}.json", content)
+        return None
+
+    def close(self) -> None:
+        """Removes the temporary folder, but for what could not be kept."""
+        with contextlib.suppress(OSError):
+            if all(image.sha256 in self._kept or image.is_named for image in self.store.made):
+                shutil.rmtree(self.store.folder)
+
+    def _original(self, image: Image, file: BinaryIO) -> str:
+        name = self._kept.get(image.sha256)
+        if name is None:
+            name = f"{ORIGINALS}/{Path(image.original).name}"
+            with contextlib.suppress(FileExistsError):  # its name is its content: what is there is the same
+                if not _call(self._given.exists, name):
+                    self._save(name, file)
+            self._kept[image.sha256] = name
+        return name
+
+    def _numbered(self, stem: str, suffix: str, file: BinaryIO) -> tuple[str, str]:
+        return self._first_of(lambda number: f"{stem}-{number}{suffix}", file)
+
+    def _first_of(self, name: Callable[[int], str], file: BinaryIO) -> tuple[str, str]:
+        """Saves a file under the first name that is free; gives the name and its address."""
+        number = first_free(lambda number: _call(self._given.exists, name(number)))
+        while True:
+            try:
+                return name(number), self._save(name(number), file)
+            except FileExistsError:
+                number += 1
+
+    def _save(self, name: str, file: BinaryIO) -> str:
+        file.seek(0)
+        return str(_call(self._given.save, name, file))
+
+
+def _call(method: Callable[..., Any], *given: Any) -> Any:
+    """What a method of the host gives; what it raises is an OSError."""
+    try:
+        return method(*given)
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,101 @@
+"""Where the pictures of a run go, and its manifest: a folder, or what a host keeps them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from flowdsl.image.manifest import NAME, add_to_manifest
+from flowdsl.image.named_file import name_file
+from flowdsl.image.store import Image, ImageStore
+
+ORIGINALS = ".originals"
+"""The folder of the bytes as they came, inside that of the pictures."""
+
+
+class Named(NamedTuple):
+    """The file of a picture and that of its bytes as they came, as the manifest lists them, and the SHA-256 of the
+    first."""
+
+    file: str
+    original: str
+    sha256: str | None
+
+
+class Shelf(Protocol):
+    """A place for the pictures of one run. `is_slow`: it is not for the event loop, however small a picture is."""
+
+    store: ImageStore
+    is_slow: bool
+
+    def describe(self) -> str:
+        """The place, for messages."""
+        ...
+
+    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+        """Gives a stored image the next free name that begins with `stem`, with metadata where its format takes it.
+
+        Raises:
+            OSError: the place takes no such file.
+        """
+        ...
+
+    def unnamed(self, image: Image) -> Named:
+        """What the manifest lists of a picture without another name."""
+        ...
+
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
+        """Adds pictures to the manifest; gives what is odd about that.
+
+        Raises:
+            OSError: the place takes no such file.
+        """
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+class Folder:
+    """A folder of the author's: the bytes are in `.originals`, the names beside it."""
+
+    is_slow = False
+
+    def __init__(self, given: str) -> None:
+        self._given = given
+        self.store = ImageStore(f"{given or '.'}/{ORIGINALS}")  # a run without pictures makes no path
+
+    @property
+    def _path(self) -> Path:
+        return self.store.folder.parent
+
+    def describe(self) -> str:
+        """Its path."""
+        return str(self._path)
+
+    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+        """Makes a copy with metadata, or a link."""
+        digest = name_file(self._path, stem, image, xmp)
+        return self.unnamed(image)._replace(sha256=digest)
+
+    def unnamed(self, image: Image) -> Named:
+        """The paths inside the folder."""
+        return Named(_inside(image.path, self._path), _inside(image.original, self._path), None)
+
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
+        """Adds to `manifest.json`, or to a manifest of the run where that is not ours."""
+        path = add_to_manifest(self._path, self.store.folder / ".lock", run, lines)
+        if path.name == NAME:
+            return None
+        why = f"{self._path / NAME} is no manifest of pictures that can be written, or is locked"
+        return f"{why}: it is left as it is, and the pictures of this run are in {path.name}"
+
+    def close(self) -> None:
+        """Everything stays."""
+
+
+def _inside(path: str, folder: Path) -> str:
+    found = Path(path)
+    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path
