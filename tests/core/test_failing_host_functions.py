@@ -62,7 +62,7 @@ def test_a_label_that_fails_in_a_host_function_is_a_note_and_the_run_goes_on() -
     events: list[flowdsl.Event] = []
     flow = "- {step: SET, a: \"{{ secret('KEY') }}\"}\n- {step: SET, b: 1, monitorLabel: '{{ boom(1) }}'}\n"
     result = failing(lambda: ValueError("sk-0123456789 is no label")).run(flow, on_event=events.append)
-    text = "the monitorLabel fails: ValueError: *** is no label"
+    text = "the monitorLabel fails: `boom` failed: ValueError: *** is no label"
     assert [(event.code, event.text) for event in events if isinstance(event, Note)] == [("label-failed", text)]
     assert result.notes == (("label-failed", text),)
     assert [event.label for event in events if isinstance(event, StepStarted)] == [None, None]
