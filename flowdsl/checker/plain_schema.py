@@ -89,7 +89,7 @@ def _all_fit(schema: Mapping[str, Any], values: list[Any]) -> bool:
 def _has_match(pattern: str, text: str) -> bool:
     from flowdsl.step.json_schema import is_simple
 
-    return is_simple(pattern) and re.search(pattern, text) is not None  # others may need a limit of time
+    return is_simple(pattern, text) and re.search(pattern, text) is not None  # others may need a limit of time
 
 
 _FITS: dict[str, Callable[[Any, Any], bool]] = {

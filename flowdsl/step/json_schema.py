@@ -14,15 +14,24 @@ from typing import Any, Final
 
 PATTERNS_S: Final = 1.0
 """How long the patterns of a schema may take, all together, for one value."""
-_ONE = r"(?:[^\\^$.|?*+()\[\]{}]|\\[dDwWsS/.^$|?*+()\[\]{}-]|\.|\[\^?[^\\\[\]^&|~]+\])"
+_ESCAPE = r"\\[dDwWsS/.^$|?*+()\[\]{}-]"
+_ONE = rf"(?:[^\\^$.|?*+()\[\]{{}}]|{_ESCAPE}|\.|\[\^?(?:[^\\\[\]^&|~]|{_ESCAPE})+\])"
 _FIXED = rf"(?:{_ONE}(?:\{{\d{{1,2}}\}})?)*"
-_SIMPLE: Final = rf"\^?{_FIXED}\$?|\^{_FIXED}{_ONE}(?:[*+?]|\{{\d{{1,2}},\d{{0,2}}\}}){_FIXED}\$?"
+_REPEATED = rf"{_ONE}(?:[*+?]|\{{\d{{1,2}},\d{{0,2}}\}}){_FIXED}"
+_SIMPLE: Final = rf"\^?{_FIXED}\$?|\^{_FIXED}{_REPEATED}\$?"
 """Patterns that take no time worth a word: one repetition, and that from the beginning of the text."""
+_SIMPLE_IN_SHORT: Final = rf"\^{_FIXED}(?:{_REPEATED}){{0,3}}\$?"
+"""Patterns that take none in a short text: few repetitions, one behind the other."""
+_SHORT: Final = 200
 
 
-def is_simple(pattern: str) -> bool:
-    """Whether a pattern is searched for in no time, whatever the text."""
-    return re.fullmatch(_SIMPLE, pattern) is not None
+def is_simple(pattern: str, text: str | None = None) -> bool:
+    """Whether a pattern is searched for in no time, in a text or in any."""
+    if len(pattern) > _SHORT:
+        return False
+    if re.fullmatch(_SIMPLE, pattern):
+        return True
+    return text is not None and len(text) <= _SHORT and re.fullmatch(_SIMPLE_IN_SHORT, pattern) is not None
 
 
 class SlowSchema(Exception):
@@ -51,7 +60,7 @@ class Patterns:
             SlowSchema: the time is up.
             re.error: it is no pattern.
         """
-        if is_simple(pattern):
+        if is_simple(pattern, text):
             return re.search(pattern, text) is not None
         machine = _compiled(pattern)
         begun = monotonic()

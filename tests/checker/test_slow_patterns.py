@@ -80,7 +80,18 @@ def test_a_run_with_a_slow_pattern_hears_a_signal(tmp_path: Path) -> None:
         assert run.wait(10) != 0
 
 
-PATTERNS = ["^a", "b$", "a.c", "^[a-z]+$", "^(x|y)$", "a{2}", r"\d{4}-\d\d", "^https?://", "(?i)A"]
+PATTERNS = [
+    "^a",
+    "b$",
+    "a.c",
+    "^[a-z]+$",
+    "^(x|y)$",
+    "a{2}",
+    r"^[\w.-]+/[\w.-]+$",
+    r"\d{4}-\d\d",
+    "^https?://",
+    "(?i)A",
+]
 KEYS = ["", "a", "b", "ab", "abc", "aa", "x", "2024-01", "https://x", "A"]
 
 
@@ -108,6 +119,7 @@ def test_what_fits_a_simple_pattern_plainly_fits_for_jsonschema() -> None:
         ("^https?://", True),
         (r"^\d{4}-\d{2}-\d{2}$", True),
         ("^#[0-9a-fA-F]{6}$", True),
+        (r"^[\w.-]+$", True),
         ("a+b", False),
         ("^a?a?a?aaa$", False),
         ("^.*.*.*x$", False),
@@ -119,3 +131,11 @@ def test_what_fits_a_simple_pattern_plainly_fits_for_jsonschema() -> None:
 )
 def test_which_patterns_take_no_time(pattern: str, simple: bool) -> None:
     assert is_simple(pattern) is simple
+
+
+def test_a_few_repetitions_take_no_time_in_a_short_text() -> None:
+    pattern = r"^[\w.-]+/[\w.-]+$"
+    assert (is_simple(pattern), is_simple(pattern, "a/b"), is_simple(pattern, "a" * 1000)) == (False, True, False)
+    begun = time.monotonic()
+    assert not fits_plainly({"pattern": "^a*a*a*b$"}, "a" * 200)
+    assert time.monotonic() - begun < 0.5
