@@ -25,9 +25,10 @@ class Resources:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._opened.clear()
         self._locks.clear()
-        await self._stack.aclose()
+        if self._opened:  # most runs open nothing
+            self._opened.clear()
+            await self._stack.aclose()
 
     async def get(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """The thing of that key, opened now if it is not open yet; when that fails, the next who asks tries again."""
