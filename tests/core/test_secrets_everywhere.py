@@ -11,7 +11,7 @@ import random
 import sys
 import threading
 import traceback
-from collections import ChainMap, OrderedDict, defaultdict, deque
+from collections import ChainMap, OrderedDict, UserList, defaultdict, deque
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -140,6 +140,8 @@ CONTAINERS = {
     "frozen set": frozenset((KEY,)),
     "named tuple": Pair("a", KEY),
     "set in a tuple": ({KEY},),
+    "queue": deque([KEY]),
+    "list of a user": UserList([KEY]),
 }
 
 
@@ -173,7 +175,8 @@ def test_the_pickle_of_a_result_shows_no_secret_in_any_container() -> None:
 
         async def run(self, ctx: StepContext) -> Written:
             ctx.note("n", "t", {"h": OrderedDict(a=f"Bearer {self.key}")})
-            return {"object": {"o": OrderedDict(a=self.key), "s": {self.key}, "p": [defaultdict(str, a=self.key)]}}
+            more = [defaultdict(str, a=self.key), self.key.encode(), deque([self.key])]
+            return {"object": {"o": OrderedDict(a=self.key), "s": {self.key}, "more": more}}
 
     events = Recorder()
     result = environment(Contain).run("flow:\n  - step: CONTAIN" + READS, on_event=events)
