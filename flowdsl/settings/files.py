@@ -33,7 +33,7 @@ def settings_file(folder: str) -> Settings | None:
     while True:
         for name, mark in ((PROJECT_FILE, ""), ("pyproject.toml", "[tool.flowdsl")):
             path = os.path.join(folder, name)  # noqa: PTH118
-            if os.path.isfile(path):  # noqa: PTH113
+            if os.path.lexists(path):  # also a link to nowhere, or a pipe: what it should say would be left out
                 content = _toml(path, mark)
                 if content is not None:
                     _check_keys(path, content)
@@ -68,7 +68,7 @@ def user_file(environ: Mapping[str, str]) -> Settings | None:
     if not os.path.isabs(folder):  # noqa: PTH117
         folder = f"{home}/.config" if os.path.isabs(home) else ""  # noqa: PTH117
     path = f"{folder}/flowdsl/config.toml"
-    if not folder or not os.path.isfile(path):  # noqa: PTH113
+    if not folder or not os.path.lexists(path):
         return None
     content = _toml(path, "") or {}
     _check_keys(path, content, _USER_KEYS)
@@ -206,15 +206,20 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
         content = tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: it is not UTF-8: byte {error.object[error.start]:#04x}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: lists and maps stand too deep in one another") from None
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        said = "a number has more digits than are read" if "integer string" in str(error) else error
+        raise UsageError(f"{path}: {said}") from error
     if not mark:
         return content
-    tool = content.get("tool")
-    found = tool.get("flowdsl") if isinstance(tool, dict) else None
-    if found is not None and not isinstance(found, dict):
-        raise UsageError(f"{path}: tool.flowdsl must be a table")
-    return found
+    tools = content.get("tool")
+    own = tools.get("flowdsl") if isinstance(tools, dict) else None
+    if own is not None and not isinstance(own, dict):
+        raise UsageError(f"{path}: tool.flowdsl must be a table: `[tool.flowdsl]`")
+    return own
 
 
 def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
