@@ -103,13 +103,8 @@ def test_the_schema_of_a_result_names_every_key_of_an_image_and_no_other(tmp_pat
     assert set(schema["properties"]["made"]["items"]["properties"]) == set(_JSON_KEYS)
 
 
-def test_a_note_of_the_run_itself_is_what_the_schema_of_events_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*arguments: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("flowdsl.engine.pictures.name_file", refused)
+def test_a_note_of_the_run_itself_is_what_the_schema_of_events_says(tmp_path: Path) -> None:
+    (tmp_path / ".originals" / ".lock").mkdir(parents=True)
     events: list[Any] = []
     with Simulator() as simulator:
         environment(simulator, tmp_path).run(PICTURE, on_event=events.append)

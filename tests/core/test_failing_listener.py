@@ -108,9 +108,7 @@ def test_workers_side_by_side_that_a_listener_ends_leave_no_exception_behind() -
     assert said == []
 
 
-def test_a_listener_that_fails_at_a_picture_without_a_name_does_not_lose_the_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listener_that_fails_at_a_picture_outside_the_manifest_does_not_lose_the_result(tmp_path: Path) -> None:
     said: list[Any] = []
     ended: list[str] = []
 
@@ -127,23 +125,17 @@ def test_a_listener_that_fails_at_a_picture_without_a_name_does_not_lose_the_res
     with Simulator() as simulator:
         entry = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}
         own = Environment(services={"OPENAI_IMAGE_GENERATION": entry}, storage=Storage(images=tmp_path))
-        monkeypatch.setattr("flowdsl.engine.pictures.name_file", _refused)
+        (tmp_path / ".originals" / ".lock").mkdir(parents=True)
         result = asyncio.run(run(own))
     assert (len(result.made), ended) == (1, ["done"])
     assert result.cost_usd
     assert said and {type(error) for error in said} == {Refusal}
 
 
-def _refused(*arguments: Any) -> None:
-    raise PermissionError(13, "Permission denied")
-
-
-def test_a_picture_without_a_name_is_noted_in_the_result_without_a_listener(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_outside_the_manifest_is_noted_in_the_result_without_a_listener(tmp_path: Path) -> None:
     with Simulator() as simulator:
         entry = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}
         own = Environment(services={"OPENAI_IMAGE_GENERATION": entry}, storage=Storage(images=tmp_path))
-        monkeypatch.setattr("flowdsl.engine.pictures.name_file", _refused)
+        (tmp_path / ".originals" / ".lock").mkdir(parents=True)
         result = own.run(PICTURE)
     assert "picture-unnamed" in [code for code, _ in result.notes]
