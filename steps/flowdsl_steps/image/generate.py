@@ -287,7 +287,10 @@ class _Generation:
         found = stated(self._ctx.service, self._models(request), size, quality)
         if found is not None and found[0] == found[1]:
             return found[1] * len(received.images)
-        return self._vendor.cost(request, self._endpoint, received)
+        try:
+            return self._vendor.cost(request, self._endpoint, received)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None  # figures may be anything, and the picture is paid for
 
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
