@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from flowdsl.record import Record
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Call, Loop, Try
 from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.node import Node
-
-if TYPE_CHECKING:
-    pass
 
 Steps: TypeAlias = "tuple[StepNode, ...]"
 """The steps of one flow or block."""

@@ -159,6 +159,7 @@ class Pictures:
             self._busy += 1
         try:
             for image in fresh:
+                image.hide(self._secrets.hide_in)
                 self._name(maker, image, origin or (maker.origin if maker is not None else UNKNOWN))
         finally:
             with self._turn:

@@ -26,8 +26,10 @@ class Resources:
 
     async def __aexit__(self, *exc: object) -> None:
         """Closes them all. What fails at that goes to the event loop's exception handler: runs keep their results."""
-        self._opened.clear()
         self._locks.clear()
+        if not self._opened:  # as in most runs
+            return
+        self._opened.clear()
         try:
             await self._stack.aclose()
         except Exception as error:  # noqa: BLE001  code of whoever opened it

@@ -21,7 +21,7 @@ from typing import Any
 from flowdsl.engine.secret_forms import SecretForms
 from flowdsl.errors import TemplateError
 from flowdsl.secrets.plain import HIDDEN, REVEALING
-from flowdsl.template.taint import PLAIN, Marked, SecretText, as_map, as_plain, holds_secret, mark
+from flowdsl.template.taint import LISTS, PLAIN, Marked, SecretText, as_map, as_plain, holds_secret, mark
 
 LEAST_NUMBER = 1000
 """A smaller number is not taken for a secret whose mark was lost."""
@@ -120,7 +120,7 @@ class Secrets:
                 if (values := as_map(value)) is not None:
                     waiting += [key for key in values if key.__class__ is not str]
                     waiting += [item for item in values.values() if item.__class__ not in PLAIN]
-                elif isinstance(value, (list, tuple, set, frozenset)):
+                elif isinstance(value, LISTS):
                     waiting += [item for item in value if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:

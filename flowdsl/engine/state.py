@@ -38,9 +38,9 @@ MOST_NOTES = 1000
 def new_run_id() -> str:
     """The id of a run: ids sort by the time they were made. A UUID of version 7 (RFC 9562, 6.2 method 3)."""
     milliseconds, rest = divmod(time.time_ns(), 10**6)
-    moment = f"{milliseconds:012x}"
-    chance = f"{int.from_bytes(os.urandom(8)) >> 2 | 1 << 63:016x}"
-    return f"{moment[:8]}-{moment[8:]}-7{rest * 4096 // 10**6:03x}-{chance[:4]}-{chance[4:]}"
+    chance = int.from_bytes(os.urandom(8))
+    first, second, fraction = milliseconds >> 16, milliseconds & 0xFFFF, rest * 4096 // 10**6
+    return f"{first:08x}-{second:04x}-7{fraction:03x}-{chance >> 50 | 0x8000:04x}-{chance & 0xFFFF_FFFF_FFFF:012x}"
 
 
 class Totals:

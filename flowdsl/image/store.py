@@ -80,8 +80,8 @@ class Image(Mapping[str, Any]):
         self.sha256: Final = sha256
         self.width: Final = width
         self.height: Final = height
-        self.url: Final = url
-        self.revised_prompt: Final = revised_prompt
+        self.url = url
+        self.revised_prompt = revised_prompt
         self.url_expires_at: Final = url_expires_at
 
     @property
@@ -135,6 +135,10 @@ class Image(Mapping[str, Any]):
                 code="image-unreadable",
                 hint="the image store was moved or emptied after the image was made",
             ) from error
+
+    def hide(self, hide: Callable[[str | None], str | None]) -> None:
+        """Takes secrets out of what the vendor said of it; a run does so once, before any step sees the image."""
+        self.url, self.revised_prompt = hide(self.url), hide(self.revised_prompt)
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints of it: path, mime, width, height, sha256 and, when known, url and revised_prompt."""

@@ -78,8 +78,8 @@ class Options:
 Check = Callable[[Options], Iterable[Problem]]
 """A capability check of the options of one step, beyond what rules can say, for example against a model catalogue.
 
-It looks at nothing but the options: equal options are checked once. What `writes_to` names is UNKNOWN in it, for steps
-that differ in nothing but the name of their output are checked once too."""
+It looks at nothing but the options: equal options are checked once. In a step with a service the value of the key that
+`writes_to` names is UNKNOWN, so that steps which differ in the name of their output alone are checked once too."""
 
 
 class Rule:

@@ -22,6 +22,7 @@ A failure of a function that was handed a secret says what failed, and shows not
 
 from __future__ import annotations
 
+from collections import UserList, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ class SecretNumber(float, Marked):
     __slots__ = ()
 
 
+LISTS = (list, tuple, set, frozenset, deque, UserList)
+"""The classes of values that hold others, without names."""
 PLAIN = frozenset((str, int, float, bool, type(None)))
 """The classes of values that hold nothing, and bear no mark."""
 
@@ -65,7 +68,7 @@ def holds_secret(value: Any, depth: int = 0) -> bool:
         return True
     if depth > 20:
         return False
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, LISTS):
         return any(holds_secret(item, depth + 1) for item in value)
     if (values := as_map(value)) is not None:
         for key, item in values.items():  # asked of the inputs of every run
@@ -114,7 +117,7 @@ def as_plain(value: Any) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | set[A
     for kind in (list, tuple, set, frozenset):
         if isinstance(value, kind):
             return kind(value)
-    return None
+    return list(value) if isinstance(value, LISTS) else None
 
 
 def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -156,7 +159,7 @@ def _secrets_in(value: Any, depth: int = 0) -> list[str]:
         return [str(value)]
     if (values := as_map(value)) is not None:
         value = [*values.keys(), *values.values()]
-    if isinstance(value, (list, tuple, set, frozenset)) and depth <= 20:
+    if isinstance(value, LISTS) and depth <= 20:
         return [text for item in value for text in _secrets_in(item, depth + 1)]
     return []
 

@@ -149,7 +149,7 @@ def test_a_host_of_the_wrong_kind_is_refused(arguments: dict[str, Any], message:
 
 
 def test_a_folder_that_is_no_path_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^images takes the path of a folder, not int$"):
+    with pytest.raises(UsageError, match=r"^images takes the path of a folder, or a PictureStore, not int$"):
         Storage(images=3)  # type: ignore[arg-type]  # the mistake
 
 

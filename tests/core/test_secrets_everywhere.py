@@ -11,7 +11,7 @@ import random
 import sys
 import threading
 import traceback
-from collections import ChainMap, OrderedDict, defaultdict, deque
+from collections import ChainMap, OrderedDict, UserList, defaultdict, deque
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -140,6 +140,8 @@ CONTAINERS = {
     "frozen set": frozenset((KEY,)),
     "named tuple": Pair("a", KEY),
     "set in a tuple": ({KEY},),
+    "queue": deque([KEY]),
+    "list of a user": UserList([KEY]),
 }
 
 
@@ -173,7 +175,8 @@ def test_the_pickle_of_a_result_shows_no_secret_in_any_container() -> None:
 
         async def run(self, ctx: StepContext) -> Written:
             ctx.note("n", "t", {"h": OrderedDict(a=f"Bearer {self.key}")})
-            return {"object": {"o": OrderedDict(a=self.key), "s": {self.key}, "p": [defaultdict(str, a=self.key)]}}
+            more = [defaultdict(str, a=self.key), self.key.encode(), deque([self.key])]
+            return {"object": {"o": OrderedDict(a=self.key), "s": {self.key}, "more": more}}
 
     events = Recorder()
     result = environment(Contain).run("flow:\n  - step: CONTAIN" + READS, on_event=events)
@@ -366,3 +369,23 @@ def test_a_secret_in_a_container_that_an_error_holds_is_hidden() -> None:
     with pytest.raises(StepError) as caught:
         environment(Holds).run("flow:\n  - step: HOLDS" + READS)
     assert KEY not in str({name: value for name, value in vars(caught.value).items() if name != "result"})
+
+
+def test_what_a_vendor_says_of_a_picture_repeats_no_secret(tmp_path: Path) -> None:
+    class Say(Step, name="SAY", outputs=("image",)):
+        """Store a picture of which somebody says the key."""
+
+        key: str
+        """The key."""
+
+        async def run(self, ctx: StepContext) -> Written:
+            with ctx.store.writer() as writer:
+                writer.write(b"GIF89a\1\0\1\0" + b"\0" * 20)
+                return {"image": writer.commit(url=f"https://x/?k={self.key}", revised_prompt=f"with {self.key}")}
+
+    storage = Storage(images=tmp_path, output=tmp_path)
+    events = Recorder()
+    result = environment(Say, storage=storage).run("flow:\n  - step: SAY" + READS, on_event=events)
+    assert result.made[0].revised_prompt == "with ***"
+    said = [result.to_dict(), *(event.to_dict() for event in events.events), *map(dict, result.made)]
+    assert KEY not in str(said) and KEY.encode() not in pickle.dumps(result)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import resource
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from image_pictures import PICTURES
 from web_server import Routes, Web, response
@@ -32,7 +32,7 @@ def order(*items: dict[str, str]) -> bytes:
 
 
 class Told:
-    """What a run came to; `left` are the paths of addresses that its notes, its error's hint or its details tell."""
+    """What a run came to; `left` are the paths of addresses that its notes or its error's hint tell."""
 
     def __init__(self, web: Web, error: RunError | None, result: Any, events: list[Event]) -> None:
         self.error = error
@@ -42,7 +42,7 @@ class Told:
         self.orders = len(web.seen) - len(self.targets)
         notes = [event.text for event in events if isinstance(event, Note) and event.code == "image-left"]
         texts = [*notes, str(error and error.hint)]
-        self.left = sorted({urlsplit(text.rpartition(": ")[2]).path for text in texts if web.url[7:] in text})
+        self.left = sorted({*re.findall(rf"{web.url[7:]}(/\w+)", " ".join(texts))})
 
 
 def told(folder: Path, web: Web, flow: str = BOAT, **service: Any) -> Told:

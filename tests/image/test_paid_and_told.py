@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aurora_server import KEY, aurora_server
-from image_told import BOAT, GIF, JPEG, ORDER, PNG, b64, files_of, order, sent, serving, stream, told
+from image_told import BOAT, GIF, JPEG, JSON, ORDER, PNG, b64, files_of, order, sent, serving, stream, told
 from installed_vendors import made_up_vendor
 from web_server import Web, hang, response
 
@@ -264,3 +264,10 @@ def test_an_attempt_that_may_be_billed_is_not_forgotten_by_one_that_cannot_be_se
     assert found.error is not None
     assert (found.orders, found.error.code, found.error.charge_possible) == (1, "invalid-header", True)
     assert (found.result.cost_usd, len(found.result.in_doubt)) == (None, 1)
+
+
+def test_a_usage_that_cannot_be_counted_makes_no_picture_free(tmp_path: Path) -> None:
+    usage = {"output_tokens": 10**400, "input_tokens": 1}
+    with Web(response(json.dumps({"data": [b64(PNG)], "usage": usage}).encode(), headers=JSON)) as web:
+        found = told(tmp_path, web)
+    assert (found.error, found.made, found.result.cost_usd) == (None, [PNG], None)

@@ -23,6 +23,7 @@ from flowdsl_steps.image.vendors.openai import OpenAI
         ("https://gate.example/v1", "https://gate.example@evil.example/orders/1", False),
         ("https://gate.example/v1", "https://api.openai.com.evil.example/orders/1", False),
         ("https://gate.example/v1", "https://gate.example:99999/", False),
+        ("https://gate.example/v1", "https://[gate.example/", False),
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/orders/1", True),
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9090/orders/1", False),
     ],

@@ -10,6 +10,8 @@ from flowdsl.diagnostics import Fix
 from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Switch
 from flowdsl.template import Template, parse, parse_expression
+from flowdsl.template.nodes import Output
+from flowdsl.template.parser import body_of
 
 if TYPE_CHECKING:
     from flowdsl.checker.flow.abstract_run import AbstractRun
@@ -36,9 +38,6 @@ def expression_of(step: StepNode, key: str | None) -> Expression | None:
     template = template_of(step, key) if key is not None else None
     if template is None or template.problems or not template.is_native or template.is_literal:
         return None
-    from flowdsl.template.nodes import Output
-    from flowdsl.template.parser import body_of
-
     return next((part.expression for part in body_of(template) if isinstance(part, Output)), None)
 
 

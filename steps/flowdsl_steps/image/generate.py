@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urljoin, urlsplit
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image
@@ -21,7 +19,7 @@ from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
 from flowdsl_steps.image.stated_prices import stated
-from flowdsl_steps.image.unfetched import keep, not_fetched, shown, urls_of, where
+from flowdsl_steps.image.unfetched import keep, not_fetched, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
@@ -300,7 +298,10 @@ class _Generation:
         found = stated(self._ctx.service, self._models(request), size, quality)
         if found is not None and found[0] == found[1]:
             return found[1] * len(received.images)
-        return self._vendor.cost(request, self._endpoint, received)
+        try:
+            return self._vendor.cost(request, self._endpoint, received)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None  # figures may be anything, and the picture is paid for
 
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
@@ -345,7 +346,7 @@ class _Generation:
             except ServiceError as error:
                 lost.append(error)
             except RunError as error:  # TLS that cannot be had, a full disk: the next one may come nevertheless
-                lost.append(not_fetched(self._absolute(image), self._endpoint.service, error.message))
+                lost.append(not_fetched(image.absolute(self._endpoint.url), self._endpoint.service, error.message))
             except BaseException:
                 self._tell_of(found[at:])
                 raise
@@ -355,17 +356,10 @@ class _Generation:
         """Says where pictures are that are paid for, before something ends that would have fetched them."""
         for image in found:
             if isinstance(image, LinkedImage):
-                self._ctx.note("image-left", where(self._absolute(image)))
-
-    def _absolute(self, link: LinkedImage) -> LinkedImage:
-        """A link that may be relative to the endpoint, in full; one that is no address, as it is."""
-        with contextlib.suppress(ValueError):
-            if not urlsplit(link.url).scheme:
-                return link._replace(url=urljoin(self._endpoint.url, link.url))
-        return link
+                self._ctx.note("image-left", where(image.absolute(self._endpoint.url)))
 
     async def _fetched(self, link: LinkedImage) -> Image:
-        link = self._absolute(link)
+        link = link.absolute(self._endpoint.url)
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
         # its requests really went there. What its name resolves to by now may be somebody else's.
         own = is_same_host(link.url, self._endpoint.host_name)
@@ -387,12 +381,14 @@ class _Generation:
         services = [failure for failure in failures if isinstance(failure, ServiceError)]
         others = [failure for failure in failures if not isinstance(failure, ServiceError)]
         urls = list(dict.fromkeys(url for failure in services for url in urls_of(failure)))
-        for url in urls:
-            if others or shown(url) not in str(services[0].hint):  # the error that is raised says it otherwise
-                self._ctx.note("image-left", where(LinkedImage(url, None, None)))
         if others:
+            if isinstance(others[0], RunError):
+                say_where(others[0], urls)
+            else:
+                self._tell_of(LinkedImage(url, None, None) for url in urls)
             return others[0]
         first = services[0]
+        say_where(first, urls)
         salvaged = [image for failure in services for image in cast("list[Image]", failure.details.pop("images", []))]
         first.attempts = attempts + sum(failure.attempts for failure in services)
         first.charge_possible = any(failure.charge_possible for failure in services)

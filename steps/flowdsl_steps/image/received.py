@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from flowdsl.image.store import Image
 
@@ -37,6 +38,13 @@ class LinkedImage(NamedTuple):
     url: str
     revised_prompt: str | None
     url_expires_at: int | None
+
+    def absolute(self, endpoint: str) -> LinkedImage:
+        """With its address in full, which may be relative to the endpoint; what is no address stays as it is."""
+        try:
+            return self if urlsplit(self.url).scheme else self._replace(url=urljoin(endpoint, self.url))
+        except ValueError:
+            return self
 
 
 class Received(NamedTuple):

@@ -258,7 +258,10 @@ class Sender:
 
     def _is_trusted(self, url: str) -> bool:
         """Whether the key may go to an address that a response names: the endpoint's host, or the vendor's own."""
-        host = (urlsplit(url).hostname or "").lower()
+        try:
+            host = (urlsplit(url).hostname or "").lower()
+        except ValueError:
+            return False
         if address_of(url) == address_of(self._endpoint.url):
             return True
         is_known = host == self._endpoint.host_name or is_host_of(self._vendor, host)

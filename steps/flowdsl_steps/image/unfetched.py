@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
-from flowdsl.errors import ServiceError, ServiceUnavailable
+from flowdsl.errors import RunError, ServiceError, ServiceUnavailable
 from flowdsl.image.store import Image
 from flowdsl_steps.image.received import LinkedImage
 
@@ -49,6 +49,13 @@ def urls_of(failure: ServiceError) -> list[str]:
     """The addresses of pictures that are paid for and did not come."""
     own = [failure.details["url"]] if "url" in failure.details else []
     return list(dict.fromkeys(map(str, [*own, *cast("list[object]", failure.details.get("urls", []))])))
+
+
+def say_where(error: RunError, urls: Iterable[str]) -> None:
+    """Adds to the hint of an error where pictures are that were not fetched, as far as it does not say so."""
+    hint = error.hint or ""
+    if left := [shown(url) for url in urls if shown(url) not in hint]:
+        error.hint = f"{hint}{'; ' if hint else ''}billed and not fetched: {', '.join(left)}"
 
 
 def shown(url: str) -> str:

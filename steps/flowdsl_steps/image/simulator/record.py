@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
-from flowdsl.secrets.plain import names_secret
 from flowdsl_steps.image.simulator.json_body import parsed_json
 
 HIDDEN = "***"
-_SECRET_NAMES = ("authorization", "api-key", "x-api-key", "cookie", "proxy-authorization", "key", "token", "sig")
+_SECRET_NAMES = re.compile(r"auth|secret|token(?!s)|password|credential|cookie|api[-_]?key|(^|[-_])(key|sig(nature)?)$")
 
 
 @dataclass(slots=True)
@@ -47,8 +47,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 def redacted(fields: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
     """Headers or query parameters without secrets, in lower case for headers as ASGI gives them."""
     return {
-        name: HIDDEN if name.lower() in _SECRET_NAMES or names_secret(name) else hide(value, secrets)
-        for name, value in fields.items()
+        name: HIDDEN if _SECRET_NAMES.search(name.lower()) else hide(value, secrets) for name, value in fields.items()
     }
 
 
