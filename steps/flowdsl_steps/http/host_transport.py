@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 from flowdsl.errors import ConfigError
-from flowdsl_steps.http.connect import Judge
+from flowdsl_steps.http.connect import Judge, RefusedAddress
 from flowdsl_steps.http.connection import Delivery, in_words
+from flowdsl_steps.http.response_body import Unfollowed
 
 if TYPE_CHECKING:
     from flowdsl import OpenTransport
@@ -71,7 +72,7 @@ class HostTransport(httpx.AsyncBaseTransport):
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise httpx.ReadError("the transport gives a response that cannot be read in an event loop")
         # Another one, as that of a MockTransport counts as read.
-        return httpx.Response(
+        return Unfollowed(
             response.status_code,
             headers=response.headers,
             stream=_Body(response.stream),
@@ -122,4 +123,4 @@ async def _judged(judge: Judge, url: httpx.URL) -> None:
         for entry in found:
             judge(host, str(entry[4][0]))
     except OSError as error:
-        raise httpx.ConnectError(in_words(error)) from None
+        raise RefusedAddress(in_words(error)) from None
