@@ -118,7 +118,7 @@ class Fuzzer:
 
 def _actions(environment: flowdsl.Environment, source: flowdsl.Source) -> Iterator[str | None]:
     """What can be run of a document: itself, each action of a kit by its name, nothing of a module."""
-    checked = environment._check(source, ())[0]
+    checked = environment.examined(source).file
     assert checked is not None
     if checked.kind == "flow":
         yield None
