@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.store import Image
-from flowdsl.step.service import Service
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
+from flowdsl_steps.image.connection import connection_to
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.sender import Connection, RequestPolicy, Response, Sender, open_connection
+from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.stated_prices import stated
 from flowdsl_steps.image.unfetched import keep, not_fetched, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
 """What is kept of a response beside its pictures."""
-_NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
 
 
 async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, max_retries: int) -> dict[str, Any]:
@@ -59,7 +58,7 @@ async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, ma
         image_bytes=ctx.limits.image_bytes,
         response_bytes=ctx.limits.response_bytes,
     )
-    connection = await _connection(ctx.service, ctx)
+    connection = await connection_to(ctx.service, ctx)
 
     peers: set[str] = set()
 
@@ -76,20 +75,6 @@ def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[Im
     """The HTTP requests that a request takes, each for at most as many pictures as the vendor gives at once."""
     most = vendor.images_per_request(request, endpoint)
     return tuple(request.with_count(min(most, request.n - start)) for start in range(0, request.n, most))
-
-
-async def _connection(service: Service, ctx: StepContext) -> Connection:
-    """The connection to a service, shared by all steps that use the same entry."""
-    pem = service.get("caPem"), service.get("clientPem")
-    pace = service.get("concurrency"), service.get("rateLimit")
-    key = ("image-connection", service.name, service.endpoint, *pem, *pace)
-    try:
-        return await ctx.resource(key, lambda: open_connection(*pem, *pace, ctx.transport))
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ConfigError(
-            _NO_CONNECTION.format(name=service.name, problem=problem), code="invalid-certificate"
-        ) from error
 
 
 def _release(reserved: Iterable[Reservation]) -> None:

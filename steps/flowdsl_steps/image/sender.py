@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,20 +26,19 @@ from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
-from flowdsl_steps.http.transport import exchanged, open_client
+from flowdsl_steps.http.transport import exchanged
+from flowdsl_steps.image.connection import Connection
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
-from flowdsl_steps.image.workers import Workers
 
 if TYPE_CHECKING:
-    from flowdsl import OpenTransport
+    pass
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
-_WORKERS = 2
 _SHORTEST_PAUSE_S = 0.01
 _ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """With these a vendor does not say what became of an order: the question for it is asked again."""
@@ -66,47 +64,6 @@ class Response(NamedTuple):
     attempts: int
     request_id: str | None
     charged_before: bool
-
-
-class Connection:
-    """The shared way to one service: a pooled client, a concurrency limit, at most so many requests a minute.
-
-    `workers` take what comes off the loop: decoding, hashing and writing pictures.
-    """
-
-    def __init__(
-        self, client: httpx.AsyncClient, workers: Workers, concurrency: int | None, rate_limit: float | None
-    ) -> None:
-        self.client = client
-        self.workers = workers
-        self._slots = asyncio.Semaphore(concurrency) if concurrency else None
-        self._interval_s = 60.0 / rate_limit if rate_limit else 0.0
-        self._next = 0.0
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until a request may be sent, and hold the place while it goes on."""
-        async with self._slots or contextlib.nullcontext():
-            if self._interval_s:
-                now = time.monotonic()
-                at = max(now, self._next)
-                self._next = at + self._interval_s
-                await asyncio.sleep(at - now)
-            yield
-
-
-@contextlib.asynccontextmanager
-async def open_connection(
-    ca_pem: str | None,
-    client_pem: str | None,
-    concurrency: int | None,
-    rate_limit: float | None,
-    open_transport: OpenTransport | None,
-) -> AsyncIterator[Connection]:
-    """A connection with its client, closed at the end."""
-    with Workers(_WORKERS) as workers:
-        async with open_client(ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport) as client:
-            yield Connection(client, workers, concurrency, rate_limit)
 
 
 class _Failed(Exception):
