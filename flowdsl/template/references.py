@@ -106,6 +106,11 @@ class _Walk:
             return
         if kind is Name or kind is Member:
             self.reference(node, bound, guarded, called)
+        elif isinstance(node, Binary):
+            with_none = any(type(part) is Literal and part.value is None for part in (node.left, node.right))
+            here = guarded or (with_none and node.operator[-1] == "=")
+            self.node(node.left, bound, here)
+            self.node(node.right, bound, here)
         elif isinstance(node, Call):
             if isinstance(node.target, Name) and node.target.name == "secret":
                 self.calls_secret = True
@@ -121,9 +126,6 @@ class _Walk:
         elif isinstance(node, Chain) and node.operators[0] == "or":
             self.each(node.operands[:-1], bound, guarded=True)
             self.node(node.operands[-1], bound, guarded)
-        elif isinstance(node, Binary):
-            with_none = any(isinstance(p, Literal) and p.value is None for p in (node.left, node.right))
-            self.each([node.left, node.right], bound, guarded or (with_none and node.operator[-1] == "="))
         else:
             harmless = guarded or (isinstance(node, Unary) and node.operator == "not")
             self.each(list(node.parts()), bound, harmless)

@@ -65,9 +65,21 @@ def parse_template(text: str) -> Template:
         body = _Parser(text).whole()
     except Mistake as mistake:
         return Template(text, False, False, (mistake.problem,), (), False, None)
-    stated = [s for s in body if not (type(s) is Text and not s.text.strip())]
-    native = len(stated) == 1 and type(stated[0]) is Output
-    return examine(Template(text, False, native, (), (), False, body))
+    return examine(Template(text, False, _is_native(body), (), (), False, body))
+
+
+def _is_native(body: Body) -> bool:
+    """Whether a body is one output with nothing but white space around it."""
+    found = False
+    for statement in body:
+        if type(statement) is Text:
+            if statement.text.strip():
+                return False
+        elif found or type(statement) is not Output:
+            return False
+        else:
+            found = True
+    return found
 
 
 def parse_bare(text: str) -> Template:
@@ -121,7 +133,10 @@ class _Parser:
         statements: list[Statement] = []
         while True:
             opening = OPENING.search(self.text, self.at)
-            self.literal(statements, opening)
+            if self.strip or opening is None or opening[0][-1] == "-":
+                self.literal(statements, opening)
+            elif opening.start() > self.at:
+                statements.append(Text(self.text[self.at : opening.start()]))
             if opening is None:
                 if self.open:
                     raise self.unclosed()
