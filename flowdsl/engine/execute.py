@@ -74,7 +74,8 @@ async def run_program(
         hint=None if host.secrets is None else "the host's `secrets` gives None for it",
     )
     inputs = copied(inputs)
-    secrets.notice(inputs)
+    if program.marks:  # else they hold no secret
+        secrets.notice(inputs)
     id = id or new_run_id()
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)

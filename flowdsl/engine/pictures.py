@@ -104,9 +104,13 @@ class Pictures:
         self._named: dict[int, dict[str, Any]] = {}
         self._files: dict[str, Image] = {}
         self._orders: dict[int, tuple[Any, ...]] = {}
-        self._turn = threading.Condition(threading.Lock())
-        """Held for a moment by whoever takes pictures to name."""
         self._busy = 0
+
+    @cached_property
+    def _turn(self) -> threading.Condition:
+        """Held for a moment by whoever takes pictures to name. The first maker makes it, in the event loop's thread:
+        most runs have none."""
+        return threading.Condition(threading.Lock())
 
     @cached_property
     def _flow(self) -> str:
@@ -114,6 +118,7 @@ class Pictures:
 
     def maker(self, step: StepNode, frame: Place) -> Maker:
         """The maker that a step becomes when it asks where pictures go."""
+        _ = self._turn
         words = [step.id or self._flow]
         for each in frame.around:
             if isinstance(each, tuple):
