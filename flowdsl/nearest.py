@@ -16,9 +16,10 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     best: tuple[int, str] | None = None
     candidates = [candidate for candidate in names if candidate != name]
     for candidate in candidates:
-        distance = _distance(folded, _fold(candidate))
         shorter = min(len(folded), len(candidate))
-        if distance <= (shorter > 1) * max(1, shorter // 3) and (best is None or distance < best[0]):
+        allowed = (shorter > 1) * max(1, shorter // 3)
+        distance = _distance(folded, _fold(candidate), allowed if best is None else min(allowed, best[0] - 1))
+        if distance is not None:
             best = (distance, candidate)
     return best[1] if best else _containing(name, candidates)
 
@@ -54,11 +55,12 @@ def _fold(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
-def _distance(a: str, b: str) -> int:
-    """Edits (insert, delete, replace, swap of neighbours) between two names; long names are cut."""
+def _distance(a: str, b: str, most: int) -> int | None:
+    """Edits (insert, delete, replace, swap of neighbours) between two names, which are cut when they are long; None
+    where it takes more than `most`."""
     a, b = a[:64], b[:64]
-    if abs(len(a) - len(b)) > 8:
-        return 99
+    if abs(len(a) - len(b)) > min(most, 8):
+        return None
     before: list[int] = []
     last = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -68,5 +70,7 @@ def _distance(a: str, b: str) -> int:
             if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
+        if min(row) > most and min(last) > most:  # from both of them it only grows
+            return None
         before, last = last, row
-    return last[-1]
+    return last[-1] if last[-1] <= most else None

@@ -137,9 +137,6 @@ def _required(value: bool, node: Node, findings: Findings) -> None:
     findings.add("invalid-schema", message, key, hint=hint, fixes=[fix])
 
 
-"""Names that other languages have for the types."""
-
-
 def _at(node: Node, path: Any) -> Node:
     for key in path:
         try:

@@ -283,7 +283,10 @@ def add_options(parser: Parser) -> None:
 
 def _rehearsed(flow: Flow, source: Source, options: Namespace, names: Iterable[str]) -> list[Diagnostic]:
     """The warnings of a simulated run, and what a real one would be refused for."""
-    real = Environment(as_of=options.as_of).check(source, declare=names)
+    host = Host(env=variables(source, options.env))
+    real = Environment(as_of=options.as_of, host=host, allow_endpoints=options.allow_endpoint).check(
+        source, declare=names
+    )
     refused = [found for found in real if found.severity == "error"]
     places = {(found.code, found.span) for found in refused}
     others = [found for found in _warnings(flow) if (found.code, found.span) not in places]

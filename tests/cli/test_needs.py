@@ -65,3 +65,13 @@ def test_nothing_is_listed_where_all_is_set(
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://a.openai.azure.com")
     assert main(["validate", "--env", flow]) == 0
     assert "not set" not in capsys.readouterr().out
+
+
+def test_a_rehearsal_knows_the_variables_that_the_real_run_would_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRAND", "x")
+    Path("brand.flow.yaml").write_text("- {step: SET, text: '{{ env.BRAND }}'}\n")
+    assert main(["run", "brand.flow.yaml", "--env", "BRAND", "--simulate"]) == 0
+    assert "a real run is refused" not in capsys.readouterr().err

@@ -183,6 +183,7 @@ def test_a_certificate_that_is_no_file_or_too_large_for_one_is_refused(tmp_path:
         (str(tmp_path), "Is a directory"),
         (str(pipe), "it is not a file"),
         ("a\0b", "no file has such a name"),
+        ("-----BEGIN CERTIFICATE-----\nMüller\n", "it is not PEM"),
     ):
         with pytest.raises(ConfigError) as caught:
             Bench(tmp_path / "store", {"provider": "openai", "endpoint": "https://localhost:1", setting: path}).run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,39 @@ def test_an_interruption_leaves_no_part_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_files(tmp_path, None, [OutputFile("a", lambda: b"A"), OutputFile("b", interrupted)], overwrite=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_links_keeps_no_empty_file_where_a_name_cannot_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*args: Any, **options: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", none)
+    monkeypatch.setattr(os, "replace", none)
+    with pytest.raises(flowdsl.StepError, match="Operation not supported"):
+        write_files(tmp_path, None, [OutputFile("a.png", lambda: b"A")], overwrite=False)
+    assert files(tmp_path) == list(tmp_path.iterdir()) == []
+
+
+def test_others_go_on_while_files_are_written(tmp_path: Path, pictures: Any) -> None:
+    met = threading.Barrier(2, timeout=20)
+    read = flowdsl.Image.read
+
+    def met_by_another(image: flowdsl.Image) -> bytes:
+        met.wait()
+        return read(image)
+
+    async def run() -> list[str]:
+        flow = flowdsl.load("- step: SAVE_IMAGES\n", declare=["imageList"])
+        saving = asyncio.create_task(flow.arun({"imageList": pictures[:1]}))
+        await asyncio.to_thread(met.wait)  # which comes to its turn only while the loop is free
+        return list((await saving).context["list"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setattr(flowdsl.Image, "read", met_by_another)
+        assert [Path(path).name for path in asyncio.run(run())] == ["1.png"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_an_error(host: Any, tmp_path: Path, pictures: Any) -> None:

@@ -55,3 +55,38 @@ def test_what_a_proxy_says_of_private_addresses_is_no_judgement_of_ours(
         error = failure(host, "- step: REST\n  url: https://pictures.example/x\n  maxRetries: 0\n")
     assert (type(error).__name__, error.code) == ("ServiceUnavailable", "service-unavailable")
     assert "403 no private address here" in str(error)
+
+
+def test_a_pause_in_a_zone_that_no_clock_has_is_no_pause(host: Any) -> None:
+    zone = "retry-after: Mon, 01 Jan 2024 00:00:00 +99999999999999999999\r\n"
+    with Web(response(b"", "429 Too Many Requests", zone)) as web:
+        error = failure(host, f"- step: REST\n  url: {web.url}\n  maxRetries: 0\n")
+    assert (type(error).__name__, error.code) == ("ServiceRateLimited", "service-rate-limited")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://example.com:99999/", "its port is no number up to 65535"),
+        (f"http://{'a' * 70}.example/", "no host has such a name"),
+    ],
+    ids=["port", "label"],
+)
+def test_an_address_that_cannot_be_is_no_lost_connection(
+    url: str, said: str, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    error = failure(host, f"- step: REST\n  url: {url}\n")
+    assert (type(error).__name__, error.code) == ("ConfigError", "invalid-url")
+    assert said in error.message
+
+
+def test_a_login_of_a_redirect_is_in_no_error(host: Any) -> None:
+    with Web() as web:
+        place = web.url.removeprefix("http://")
+        web.responses = [
+            response(b"", "302 Found", f"location: http://ada:secret@{place}/next\r\n"),
+            response(b"", "404 Not Found"),
+        ]
+        error = failure(host, f"- step: REST\n  url: {web.url}\n")
+    assert "ada" not in f"{error} {error.to_dict()}"

@@ -97,3 +97,7 @@ def test_a_body_of_unknown_length_is_not_read_to_its_end(sim: Simulator) -> None
         except OSError:
             pass
     assert sent < 80
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    assert Simulator(host="::1").url.startswith("http://[::1]:")

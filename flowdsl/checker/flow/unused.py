@@ -18,25 +18,26 @@ def check_unused(document: Document, findings: Findings) -> None:
     if any(found.code in ("undefined-variable", "undefined-block", "unknown-flow") for found in findings.diagnostics):
         return
     table = symbols(document)
-    variables, paths = set(table.used("variable")), [path.split(".") for path in table.used("block")]
+    variables, paths = set(table.used("variable")), _Paths(table.used("block"))
     blocks = document.scopes.get("local")
     own = document.root.value.get("imports")
     own_aliases = _aliases(own) if own is not None else {}
     for alias, node in own_aliases.items():
-        if alias in document.imports and not _is_read(paths, "imports", alias):
+        if alias in document.imports and not paths.read("imports", alias):
             message = f"the import `{alias}` is not used"
             fix = _import_removed(own, alias) if own is not None else None
             findings.add("unused-import", message, node, hint="remove it", fixes=[fix])
     if blocks is not None and "blocks" in document.root.value:
         for (kind, name), node in blocks.keys.items():
-            if not _is_read(paths, "local", kind, name):
+            if not paths.read("local", kind, name):
                 message = f"`local.{kind}.{name}` is not used"
                 fix = _block_removed(document.root.value["blocks"], kind, name)
                 findings.add("unused-block", message, node, hint="remove it", fixes=[fix])
     if document.outputs is not None and WHOLE not in variables:
         read = variables | _read_by_modules(document.imports.values())
-        for key, node in _variables(document, {}).items():
-            if key not in read and not _calls_out(document):
+        unread = {key: node for key, node in _variables(document, {}).items() if key not in read}
+        if unread and not _calls_out(document):
+            for key, node in unread.items():
                 hint = "remove it, or add it to `outputs`"
                 message = f"`{key}` is set, and nothing reads it"
                 findings.add("unused-variable", message, node, hint=hint)
@@ -54,9 +55,18 @@ def _read_by_modules(modules: Iterable[Module]) -> set[str]:
     return found
 
 
-def _is_read(paths: Iterable[list[str]], *path: str) -> bool:
-    """Whether a block is read, by itself or as a part of what is read whole."""
-    return any(used == [WHOLE] or used[: len(path)] == [*path] or [*path[: len(used)]] == used for used in paths)
+class _Paths:
+    """The paths of blocks that something reads."""
+
+    def __init__(self, used: Iterable[str]) -> None:
+        self._whole = {tuple(path.split(".")) for path in used}
+        self._above = {path[:length] for path in self._whole for length in range(1, len(path))}
+
+    def read(self, *path: str) -> bool:
+        """Whether a block is read, by itself, in parts, or as a part of what is read whole."""
+        if (WHOLE,) in self._whole or path in self._above:
+            return True
+        return any(path[:length] in self._whole for length in range(1, len(path) + 1))
 
 
 def _import_removed(imports: Node, alias: str) -> Fix | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, OPEN_MAP, Type, of_value
@@ -156,41 +156,50 @@ def check_cycles(scopes: Mapping[str, BlockSet], imports: Mapping[str, Module], 
     done: set[tuple[str, str]] = set()
     for space, blocks in spaces.items():
         for name in blocks.vars:
-            _walk((space, name), [], spaces, done, findings)
+            _walk((space, name), spaces, done, findings)
 
 
 def _walk(
-    at: tuple[str, str],
-    path: list[tuple[str, str]],
-    spaces: Mapping[str, BlockSet],
-    done: set[tuple[str, str]],
-    findings: Findings,
+    start: tuple[str, str], spaces: Mapping[str, BlockSet], done: set[tuple[str, str]], findings: Findings
 ) -> None:
-    if at in path:
-        cycle = path[path.index(at) :]
-        chain = " → ".join(name for _, name in (*cycle, at))
-        first = min(cycle, key=lambda each: list(spaces).index(each[0]))
-        blocks = spaces[first[0]]
-        findings.add(
-            "vars-cycle",
-            f"Circular vars reference detected: {chain}",
-            blocks.vars[first[1]],
-            hint="a var is resolved each time it is read: let one of them stand without the others",
-        )
+    """Follows what a var reads, and what that reads. A chain may be longer than Python's stack is deep."""
+    if start in done:
         return
+    path: dict[tuple[str, str], Iterator[tuple[str, str]]] = {start: _reads(start, spaces)}
+    while path:
+        at, left = next(reversed(path.items()))
+        target = next(left, None)
+        if target is None:
+            del path[at]
+            done.add(at)
+        elif target in path:
+            names = list(path)
+            _cycle(names[names.index(target) :], spaces, findings)
+        elif target not in done:
+            path[target] = _reads(target, spaces)
+
+
+def _reads(at: tuple[str, str], spaces: Mapping[str, BlockSet]) -> Iterator[tuple[str, str]]:
+    """The vars that a var reads."""
     space, name = at
     node = spaces[space].vars.get(name) if space in spaces else None
-    if at in done or node is None:
-        return
-    path.append(at)
-    for reference in parse(node.value).references:
+    for reference in parse(node.value).references if node is not None else ():
         target = _target(reference.root, reference.path)
         if target is not None and target[0] == "local" and space.startswith("imports."):
             target = space, target[1]  # in a var of a module, `local` is the module's
         if target is not None:
-            _walk(target, path, spaces, done, findings)
-    path.pop()
-    done.add(at)
+            yield target
+
+
+def _cycle(cycle: Sequence[tuple[str, str]], spaces: Mapping[str, BlockSet], findings: Findings) -> None:
+    chain = " → ".join(name for _, name in (*cycle, cycle[0]))
+    first = min(cycle, key=lambda each: list(spaces).index(each[0]))
+    findings.add(
+        "vars-cycle",
+        f"Circular vars reference detected: {chain}",
+        spaces[first[0]].vars[first[1]],
+        hint="a var is resolved each time it is read: let one of them stand without the others",
+    )
 
 
 def _target(root: str, path: tuple[str, ...]) -> tuple[str, str] | None:

@@ -18,8 +18,8 @@ LostKind = Literal["timeout", "connect", "broken", "proxy"]
 
 
 class Lost(Exception):
-    """An attempt without a response: `timeout`, `connect` (there was no connection), `broken` (there was one) or
-    `proxy` (one took the request, and responded itself).
+    """An attempt without a response: `timeout`, `connect` (nothing had left), `broken` (something may have) or `proxy`
+    (one took the request, and responded itself).
 
     `sent` says whether anything had been sent, which decides what may have happened at the other end. Its cause is the
     error of httpx.

@@ -200,15 +200,24 @@ def tls_context(ca_pem: str | None, client_pem: str | None) -> ssl.SSLContext:
     """
     context = _usual_context()
     if ca_pem:
-        context.load_verify_locations(cadata=ca_pem if "-----BEGIN" in ca_pem else pem_file(ca_pem))
+        context.load_verify_locations(cadata=_pem(ca_pem))
     if client_pem:
-        text = client_pem if "-----BEGIN" in client_pem else pem_file(client_pem)
+        text = _pem(client_pem)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "client.pem")
             file.touch(0o600)
             file.write_text(text, "ascii")
             context.load_cert_chain(file)
     return context
+
+
+def _pem(given: str) -> str:
+    """PEM that stands in a setting itself, or in a file that it names."""
+    if "-----BEGIN" not in given:
+        return pem_file(given)
+    if not given.isascii():
+        raise OSError(0, "it is not PEM")
+    return given
 
 
 def _usual_context() -> ssl.SSLContext:

@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         if isinstance(request.content, bytes):
             if request.content:
                 pieces.append(self._passed(request.content))
-            pieces.append(self._http.send(h11.EndOfMessage()) or b"")
+            pieces.append(self._passed(None))
             if len(request.content) < _TOGETHER:
                 pieces = [b"".join(pieces)]
         if self._ended or self._transport.is_closing():
@@ -223,9 +223,10 @@ class Connection(asyncio.Protocol):
             )
         raise httpx.LocalProtocolError("the address or a header holds a character that HTTP does not allow")
 
-    def _passed(self, content: bytes) -> bytes:
+    def _passed(self, content: bytes | None) -> bytes:
+        """What goes out for a piece of the body; for None, its end."""
         with contextlib.suppress(h11.LocalProtocolError):
-            return self._http.send(h11.Data(data=content)) or b""
+            return self._http.send(h11.EndOfMessage() if content is None else h11.Data(data=content)) or b""
         raise httpx.LocalProtocolError("the body has another length than its header says")
 
     async def _stream(self, content: AsyncIterable[bytes]) -> h11.Response | None:
@@ -241,7 +242,7 @@ class Connection(asyncio.Protocol):
                     if self._writable:
                         break
                     await self._news()
-            if end := self._http.send(h11.EndOfMessage()):
+            if end := self._passed(None):
                 self._transport.write(end)
         finally:
             if close := getattr(pieces, "aclose", None):

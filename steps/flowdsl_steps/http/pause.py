@@ -58,5 +58,5 @@ def _server_delay_s(headers: Mapping[str, str], now: Callable[[], float]) -> flo
             continue
     try:
         return email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - now()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):  # of a zone that no clock has
         return None

@@ -11,7 +11,6 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -81,10 +80,9 @@ class PublicAddresses:
 async def open_fetcher(
     allow_private: bool = False, peers: Iterable[str] = (), open_transport: OpenTransport | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client without cookies; unless private addresses are allowed, it reaches none but those beside `peers`."""
+    """A client that, unless private addresses are allowed, it reaches none but those beside `peers`."""
     judge = None if allow_private else PublicAddresses(peers)
     async with open_client(judge=judge, open_transport=open_transport) as client:
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 
 
@@ -113,7 +111,7 @@ async def is_private_host(host: str) -> bool:
     """Whether a host name or address leads to this machine or its own network."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # a label of more than 63 letters is no name
         return False
     return any(not is_public(str(entry[4][0])) for entry in found)
 

@@ -26,8 +26,8 @@ class HttpRequest(Record):
 
     @property
     def host(self) -> str:
-        """Host and port of the address."""
-        return urlsplit(self.url).netloc
+        """Host and port of the address, without a login."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
     @property
     def shown(self) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import httpx
@@ -205,7 +206,8 @@ async def open_client(
     keep_alive_s: float = KEEP_ALIVE_S,
     open_transport: OpenTransport | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A pooled client; `ca_pem` is trusted beside the usual authorities, `client_pem` holds a certificate and its key.
+    """A pooled client without cookies. `ca_pem` is trusted beside the usual authorities, `client_pem` holds a
+    certificate and its key.
 
     Both are PEM text, or the path of a PEM file. Deadlines are the caller's. `open_transport` is the host's.
 
@@ -225,6 +227,7 @@ async def open_client(
         transport = HostTransport(open_transport, tls, judge)
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
     async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # one run's are not another's
         yield client
 
 

@@ -11,8 +11,8 @@ key for it: a second request is a second picture on the bill. So a failed attemp
   picture may be made and billed, and nobody here can find out. Sending it again could pay twice, so only
   `onUnknown: resend` in the service entry allows it; else the run ends with an error that says `charge_possible`.
 
-`sent` decides between the first and the last: it turns true as soon as there was a connection to send over, which errs
-on the side of the user's money.
+`sent` decides between the first and the last: it turns true as soon as a byte of the request may have left, which
+errs on the side of the user's money.
 """
 
 from __future__ import annotations

@@ -7,15 +7,19 @@ place meanwhile is not followed.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from flowdsl import StepContext, StepError
 from flowdsl.image.named_file import first_free
 from flowdsl_steps.io.file_name import MAX_BYTES, directory_parts, same_file
+
+T = TypeVar("T")
 
 _PART = ".part"
 _BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")  # not on Windows
@@ -36,10 +40,23 @@ async def write_by_effect(
     """The paths of files that were written into a directory of the output folder of the run, see `write_files`."""
 
     async def perform() -> list[str]:
-        return [str(path) for path in write_files(ctx.output_folder, directory, files, overwrite=overwrite)]
+        writing = partial(write_files, ctx.output_folder, directory, files, overwrite=overwrite)
+        return [str(path) for path in await _to_its_end(writing)]
 
     request = {"directory": directory, "files": [file.name for file in files], "overwrite": overwrite}
     return await ctx.effect("file", request, perform)
+
+
+async def _to_its_end(work: Callable[[], T]) -> T:
+    """What a function gives, in a thread: others go on meanwhile, and a cancellation waits for it."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
 
 
 def write_files(root: Path, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool) -> list[Path]:
@@ -109,7 +126,11 @@ class _Folder:
             raise
         except OSError:  # a file system without links: whoever makes the empty file has the name
             os.close(os.open(self.place(target), _NEW, 0o644, **self.at))
-            self.replace(name, target)
+            try:
+                self.replace(name, target)
+            except OSError:
+                self.remove(target)  # a name with nothing behind it helps nobody
+                raise
 
     def _both(self) -> dict[str, Any]:
         return {} if self.descriptor is None else {"src_dir_fd": self.descriptor, "dst_dir_fd": self.descriptor}

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from flowdsl import Blob, ConfigError, Image
+from flowdsl.step.sendable import address_problem
 from flowdsl.template import stringify, to_text
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.io.rest_headers import header_lines
@@ -49,6 +50,9 @@ def _address(url: str, parameters: Mapping[str, Any] | None) -> str:
         raise ConfigError(f"`url` is not a web address: {error}", code="invalid-url") from None
     if not known:
         raise ConfigError("`url` is not a web address", code="invalid-url", hint="write it in full: `url: https://…`")
+    problem = address_problem(address)
+    if problem is not None:
+        raise ConfigError(f"nothing can be reached at `url`: {problem.message}", code="invalid-url", hint=problem.hint)
     if named:
         raise ConfigError(
             "`url` holds a user name or a password",

@@ -73,7 +73,8 @@ class Simulator:
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def control_token(self) -> str | None:
