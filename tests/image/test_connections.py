@@ -377,18 +377,12 @@ def test_a_plain_request_loads_no_certificates_and_no_second_http_library() -> N
 
 
 def test_a_body_that_is_shorter_than_its_header_says_is_an_error_of_httpx() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async def half() -> AsyncIterator[bytes]:
         yield b"half"
 
     async def run() -> None:
-        async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
-            url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            async with open_client() as client:
-                await client.post(url, content=half(), headers={"content-length": "8"})
+        async with tiny(plain(b"")) as server, open_client() as client:
+            await client.post(server.url, content=half(), headers={"content-length": "8"})
 
     with pytest.raises(httpx.LocalProtocolError, match="the body has another length than its header says"):
         asyncio.run(run())
@@ -396,23 +390,15 @@ def test_a_body_that_is_shorter_than_its_header_says_is_an_error_of_httpx() -> N
 
 def test_a_client_keeps_no_cookies() -> None:
     heads: list[bytes] = []
-    closed = asyncio.Event()
 
-    async def baker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(b"HTTP/1.1 200 OK\r\nset-cookie: sid=ada\r\ncontent-length: 0\r\n\r\n")
-        writer.close()
-        closed.set()
+    async def baker(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nset-cookie: sid=ada\r\ncontent-length: 0\r\n\r\n")
 
     async def run() -> None:
-        async with await asyncio.start_server(baker, "127.0.0.1", 0) as listening:
-            url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            async with open_client() as client:
-                for _ in range(2):
-                    await client.get(url)
-            await closed.wait()
+        async with tiny(baker) as server, open_client() as client:
+            for _ in range(2):
+                await client.get(server.url)
 
     asyncio.run(run())
     assert len(heads) == 2
