@@ -7,7 +7,8 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,9 @@ from flowdsl.image.metadata import with_packet
 from flowdsl.image.named_file import first_free, write_pieces
 from flowdsl.image.shelf import ORIGINALS, Named
 from flowdsl.image.store import Image, ImageStore
+
+_MOST_TRIES = 100
+_LONGEST_ADDRESS = 8192
 
 
 class Kept:
@@ -83,23 +87,41 @@ class Kept:
 
     def _first_of(self, name: Callable[[int], str], file: BinaryIO) -> tuple[str, str]:
         """Saves a file under the first name that is free; gives the name and its address."""
-        number = first_free(lambda number: _call(self._given.exists, name(number)))
-        while True:
-            try:
+        first = first_free(lambda number: _call(self._given.exists, name(number)))
+        for number in range(first, first + _MOST_TRIES):
+            with contextlib.suppress(FileExistsError):  # somebody has it since a moment
                 return name(number), self._save(name(number), file)
-            except FileExistsError:
-                number += 1
+        raise OSError(f"`save` says of {_MOST_TRIES} names that something has them")
 
     def _save(self, name: str, file: BinaryIO) -> str:
         file.seek(0)
-        return str(_call(self._given.save, name, file))
+        return _address(_call(self._given.save, name, file))
+
+
+def _address(given: object) -> str:
+    """What `save` gives as the address of a picture. Without one nobody would find it again.
+
+    Raises:
+        OSError: it is none.
+    """
+    if isinstance(given, os.PathLike):
+        given = os.fspath(given)
+    if isinstance(given, str) and given.isprintable() and 0 < len(given) <= _LONGEST_ADDRESS:
+        return given
+    if isinstance(given, Coroutine):
+        given.close()
+    raise OSError(f"`save` gave no address of what it keeps, but {type(given).__name__} {given!r:.40}")
 
 
 def _call(method: Callable[..., Any], *given: Any) -> Any:
-    """What a method of the host gives; what it raises is an OSError."""
+    """What a method of the host gives; what it raises is an OSError. It may wait for something that is cancelled."""
     try:
         return method(*given)
-    except OSError:
-        raise
+    except OSError as error:
+        if error.strerror or str(error):
+            raise
+        raise OSError(f"{type(error).__name__} without a text") from error
+    except (CancelledError, GeneratorExit) as error:
+        raise OSError(f"{type(error).__name__} in a store") from error
     except Exception as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
+        raise OSError(f"{type(error).__name__}: {str(error) or 'it has no text'}") from error

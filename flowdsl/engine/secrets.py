@@ -15,6 +15,7 @@ results.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -161,22 +162,26 @@ _IN_URLS = str.maketrans("+/", "-_")
 """What the base64 of addresses and tokens has in place of two signs."""
 
 
+_PERCENT = re.compile("%[0-9A-F]{2}")
+
+
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may stand in a text: as it is, escaped, encoded, in other letters."""
     if len(secret) < REVEALING:
         return
     from base64 import b64encode
     from json import dumps
-    from urllib.parse import quote
+    from urllib.parse import quote, quote_plus
 
     raw = secret.encode("utf-8", "surrogatepass")
     yield from (secret, secret.upper(), secret.lower(), secret.capitalize(), secret[::-1], secret.strip() or secret)
-    yield from (repr(secret)[1:-1], dumps(secret)[1:-1], quote(raw), secret.translate(_IN_HTML), raw.hex())
-    for before, mixed in (
-        (0, 0),
-        (1, 2),
-        (2, 3),
-    ):  # base64 takes three bytes at a time, and other texts stand before it
+    yield from (repr(secret)[1:-1], secret.translate(_IN_HTML), raw.hex(), raw.hex().upper())
+    for quoted in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
+        yield from (quoted, _PERCENT.sub(lambda found: found[0].lower(), quoted))
+    for escaped in (dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1]):
+        yield from (escaped, escaped.replace("/", "\\/"))  # as PHP writes it
+    # Base64 takes three bytes at a time, and other texts stand before a secret.
+    for before, mixed in ((0, 0), (1, 2), (2, 3)):
         encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
         known = encoded[mixed : (before + len(raw)) * 4 // 3]  # without what has bits of the characters around it
         yield from (known, known.translate(_IN_URLS))

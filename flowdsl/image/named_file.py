@@ -19,6 +19,7 @@ from flowdsl.image.metadata import Piece, with_packet
 from flowdsl.image.part_file import open_part
 from flowdsl.image.store import Image
 
+_MOST_NUMBERS = 1 << 40
 _BLOCK = 1024 * 1024
 _NOT_IN_NAMES = re.compile(r"[^\w.+@#=,()-]+")
 _DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)
@@ -175,10 +176,16 @@ def _numbered(folder: Path, stem: str, suffix: str, claim: Callable[[Path], None
 
 
 def first_free(is_taken: Callable[[int], bool]) -> int:
-    """A number that is free, found in few questions however many are taken."""
+    """A number that is free, found in few questions however many are taken.
+
+    Raises:
+        OSError: there is none, whatever is asked.
+    """
     low, high = 0, 1
     while is_taken(high):
         low, high = high, 2 * high
+        if high > _MOST_NUMBERS:
+            raise OSError("every name is said to be taken")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if is_taken(middle) else (low, middle)

@@ -8,13 +8,16 @@ import contextlib
 import json
 import pickle
 import random
+import re
 import sys
 import threading
 import traceback
 from collections import ChainMap, OrderedDict, UserList, defaultdict, deque
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -389,3 +392,23 @@ def test_what_a_vendor_says_of_a_picture_repeats_no_secret(tmp_path: Path) -> No
     assert result.made[0].revised_prompt == "with ***"
     said = [result.to_dict(), *(event.to_dict() for event in events.events), *map(dict, result.made)]
     assert KEY not in str(said) and KEY.encode() not in pickle.dumps(result)
+
+
+@pytest.mark.parametrize("secret", ["ab/cd+ef12/34=", 'Pä"ss/wort9'], ids=["of base64", "of letters"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: quote(text, safe=""),
+        lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
+        quote_plus,
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+        lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda text: text.encode().hex().upper(),
+    ],
+    ids=["percent", "small percent", "form", "json", "json of php", "plain json of php", "large hex"],
+)
+def test_a_secret_that_a_server_writes_in_its_own_way_is_hidden(secret: str, written: Callable[[str], str]) -> None:
+    secrets = Secrets(lambda name: secret)
+    secrets.add(secret)
+    assert secrets.hide(f"no such page: /a?key={written(secret)} at all") == "no such page: /a?key=*** at all"

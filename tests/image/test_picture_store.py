@@ -235,3 +235,72 @@ def test_what_is_no_store_is_refused() -> None:
         Storage(images=Half())  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"images\.read is an async function"):
         Storage(images=Async())
+
+
+class Odd(Objects):
+    """One whose `save` gives something else than an address."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__()
+        self.given = given
+
+    def save(self, name: str, content: BinaryIO) -> str:
+        super().save(name, content)
+        found: str = self.given() if callable(self.given) else self.given
+        return found
+
+
+async def later() -> str:
+    return "s3://later"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [later, None, "", 7, b"x", "a\n\x1b[31mb", "\ud800x", "x" * 100_000],
+    ids=["awaitable", "none", "empty", "number", "bytes", "controls", "surrogate", "endless"],
+)
+def test_a_picture_is_not_called_kept_when_nobody_says_where(
+    given: Any, simulator: Simulator, tmp_path: Path, temporary: Path
+) -> None:
+    result = environment(simulator, Odd(given), tmp_path, metadata="none").run(IMAGE)
+    assert "picture-unnamed" in [code for code, _ in result.notes]
+    assert "`save` gave no address of what it keeps" in " ".join(text for _, text in result.notes)
+    (image,) = result.made
+    assert Path(image.path).is_relative_to(temporary)
+    assert image.read() == Path(image.path).read_bytes()
+
+
+class Full(Objects):
+    """One in which every name is taken."""
+
+    def __init__(self, *, is_known: bool) -> None:
+        super().__init__()
+        self.is_known = is_known
+
+    def exists(self, name: str) -> bool:
+        return self.is_known
+
+    def save(self, name: str, content: BinaryIO) -> str:
+        raise FileExistsError(name)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_store_in_which_every_name_is_taken_is_not_asked_for_ever(
+    is_known: bool, simulator: Simulator, tmp_path: Path, temporary: Path
+) -> None:
+    result = environment(simulator, Full(is_known=is_known), tmp_path, metadata="none").run(IMAGE)
+    assert "picture-unnamed" in [code for code, _ in result.notes]
+    assert Path(result.made[0].path).is_relative_to(temporary)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, MemoryError, TimeoutError, StopIteration])
+def test_what_a_store_raises_without_a_word_is_named_by_its_class(
+    error: type[BaseException], simulator: Simulator, tmp_path: Path
+) -> None:
+    class Raising(Objects):
+        def save(self, name: str, content: BinaryIO) -> str:
+            raise error
+
+    result = environment(simulator, Raising(), tmp_path, metadata="none").run(IMAGE)
+    assert error.__name__ in " ".join(text for code, text in result.notes if code == "picture-unnamed")
+    assert result.made[0].read()
