@@ -12,6 +12,9 @@ from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, steady_streams
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
 COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "image": "Make a picture from a prompt, without a file.",
@@ -61,8 +64,12 @@ exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug in flowds
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; never raises."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with steady_streams():
-        return _main(arguments)
+    try:
+        with steady_streams():
+            code = _main(arguments)
+            return _interrupted(argv) if code == INTERRUPTED else code
+    except KeyboardInterrupt:  # pressed again while the first one was handled
+        return _interrupted(argv)
 
 
 def _main(arguments: list[str]) -> int:
@@ -75,8 +82,7 @@ def _main(arguments: list[str]) -> int:
     except SystemExit as stop:  # argparse, after its own message
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read stdout has left
         return 1
     except UnwrittenOutput as error:
@@ -86,6 +92,17 @@ def _main(arguments: list[str]) -> int:
         from flowdsl.cli.failure import report_error
 
         return report_error(error)
+
+
+def _interrupted(argv: Sequence[str] | None) -> int:
+    """The end of a command that Ctrl-C has ended."""
+    from flowdsl.cli.termination import heed_interrupts, ignore_interrupts
+
+    ignore_interrupts()
+    sys.stderr.write("interrupted\n")
+    if argv is not None:  # the process goes on
+        heed_interrupts()
+    return INTERRUPTED
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -30,7 +30,7 @@ from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
-from flowdsl.cli.termination import Terminated, until_terminated
+from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
@@ -122,7 +122,11 @@ def perform(options: Namespace, source: Source) -> int:
         except Terminated as stop:
             _tell(f"{_alone(account.text())}terminated\n", account, options)
             return 128 + stop.signal
-        except (KeyboardInterrupt, Exception):  # a bug of ours too ends a run that may have paid
+        except KeyboardInterrupt:
+            ignore_interrupts()
+            _tell(_alone(account.text()), account, options)
+            raise
+        except Exception:  # a bug of ours too ends a run that may have paid
             _tell(_alone(account.text()), account, options)
             raise
     try:

@@ -18,6 +18,21 @@ class Terminated(BaseException):
         self.signal = number
 
 
+def ignore_interrupts() -> None:
+    """What Ctrl-C has ended gives account; pressed again, it would cut that short, and end the process with a traceback
+    and another exit code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # in another thread than the main one nobody presses it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def heed_interrupts() -> None:
+    """Ctrl-C ends what runs again."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, which SIGTERM and SIGHUP cancel.
 

@@ -94,6 +94,20 @@ def test_a_signal(name: str, streams: str, tmp_path: Path) -> None:
         check(tmp_path, SIGNALS[name], process, simulator, streams)
 
 
+@pytest.mark.parametrize("pause_s", [0, 0.005, 0.02, 0.1])
+def test_ctrl_c_that_is_pressed_twice(pause_s: float, tmp_path: Path) -> None:
+    with Simulator(faults=["hang,when=storm"]) as simulator:
+        process = started(tmp_path, simulator, "")
+        until = time.monotonic() + 20
+        while simulator.request_count < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause_s)
+        said = check(tmp_path, 130, process, simulator, "both")
+    assert said.endswith("interrupted\n")
+
+
 @pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize("fault", ["server_error", "hang", "reset"])
 def test_a_failure_and_a_deadline(fault: str, streams: str, tmp_path: Path) -> None:
