@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flowdsl.errors import in_words
 from flowdsl.host import PictureStore
 from flowdsl.image.manifest import whole_manifest
 from flowdsl.image.metadata import with_packet
@@ -83,7 +85,7 @@ class Kept:
 
     def _first_of(self, name: Callable[[int], str], file: BinaryIO) -> tuple[str, str]:
         """Saves a file under the first name that is free; gives the name and its address."""
-        number = first_free(lambda number: _call(self._given.exists, name(number)))
+        number = first_free(lambda number: _call(lambda: bool(self._given.exists(name(number)))))
         while True:
             try:
                 return name(number), self._save(name(number), file)
@@ -92,7 +94,7 @@ class Kept:
 
     def _save(self, name: str, file: BinaryIO) -> str:
         file.seek(0)
-        return str(_call(self._given.save, name, file))
+        return _call(lambda: str(self._given.save(name, file)))
 
 
 def _call(method: Callable[..., Any], *given: Any) -> Any:
@@ -101,5 +103,5 @@ def _call(method: Callable[..., Any], *given: Any) -> Any:
         return method(*given)
     except OSError:
         raise
-    except Exception as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
+    except (Exception, asyncio.CancelledError) as error:
+        raise OSError(in_words(error)) from error

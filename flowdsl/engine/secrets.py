@@ -80,6 +80,8 @@ class Secrets:
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
+        if isinstance(value, (bytearray, memoryview)):
+            return value if (hidden := self.hide_in(plain := bytes(value))) == plain else type(value)(hidden)
         if isinstance(value, bytes):
             text = value.decode("utf-8", "surrogateescape")
             return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
@@ -96,7 +98,7 @@ class Secrets:
     def _key(self, key: Any) -> Any:
         if isinstance(key, Marked):
             return HIDDEN
-        return self.hide(key) if isinstance(key, str) else key
+        return self.hide(key) if isinstance(key, str) else key if isinstance(key, (int, float)) else self.hide_in(key)
 
     def _is_number(self, value: float) -> bool:
         """Whether a number is a secret whose mark was lost; small ones stand everywhere."""
