@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from flowdsl.errors import PluginError
+from flowdsl.errors import PluginError, in_words
 
 T = TypeVar("T")
 
@@ -86,5 +86,5 @@ def foreign(group: str, name: str, target: str, read: Callable[[], T]) -> T:
         return read()
     except Exception as error:  # the edge to foreign code: a plugin may raise anything while it is imported
         kind = group.rpartition(".")[2].replace("_", " ")
-        reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, (ImportError, PluginError)) else f"{in_words(error)}"
         raise PluginError(f"the {kind} plugin `{name}` cannot be loaded from {target}: {reason}") from error

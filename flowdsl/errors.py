@@ -217,3 +217,16 @@ class ContentRefused(ServiceError):
     """Moderation refused the prompt or the picture."""
 
     code = "content-refused"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception, which its own code makes, and may fail to make."""
+    try:
+        return str(error) or "it has no text"
+    except Exception:  # noqa: BLE001  its own code
+        return "it has no text"
+
+
+def in_words(error: BaseException) -> str:
+    """The type of an exception and its text."""
+    return f"{type(error).__name__}: {text_of(error)}"

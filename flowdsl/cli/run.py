@@ -122,11 +122,9 @@ def perform(options: Namespace, source: Source) -> int:
         except Terminated as stop:
             _tell(f"{_alone(account.text())}terminated\n", account, options)
             return 128 + stop.signal
-        except KeyboardInterrupt:
-            ignore_interrupts()
-            _tell(_alone(account.text()), account, options)
-            raise
-        except Exception:  # a bug of ours too ends a run that may have paid
+        except (KeyboardInterrupt, Exception) as error:  # a bug of ours too ends a run that may have paid
+            if isinstance(error, KeyboardInterrupt):
+                ignore_interrupts()
             _tell(_alone(account.text()), account, options)
             raise
     try:

@@ -26,7 +26,7 @@ from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run, new_run_id
-from flowdsl.errors import LimitExceeded, RunError
+from flowdsl.errors import LimitExceeded, RunError, in_words
 from flowdsl.events import Event, FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
@@ -265,7 +265,7 @@ async def _name_pictures(run: Run) -> None:
     try:
         await run.pictures.finish()
     except Exception as error:  # noqa: BLE001  a mistake of ours, of which nobody should lose what is paid for
-        run.pictures.problems.append(f"pictures stay without another name: {type(error).__name__}: {error}")
+        run.pictures.problems.append(f"pictures stay without another name: {in_words(error)}")
     for text in run.pictures.problems:
         hidden = run.secrets.hide(text)
         run.notes.append(("picture-unnamed", hidden))
@@ -320,7 +320,7 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     except RunError as error:
         completed(error, "outputs", "outputs", None, run.secrets, context)
         raise
-    except Exception as error:  # noqa: BLE001  a function of the host
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  a function of the host
         crash = crashed("outputs", error)
         completed(crash, "outputs", "outputs", None, run.secrets, context)
         raise crash from crash.__cause__  # which is gone when it would show a secret

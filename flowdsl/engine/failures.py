@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
 from flowdsl.engine.secrets import Secrets
-from flowdsl.errors import LimitExceeded, RunError, StepError
+from flowdsl.errors import LimitExceeded, RunError, StepError, in_words
 from flowdsl.events import Event
 from flowdsl.source import Span
 from flowdsl.template.taint import PLAIN
@@ -19,8 +19,8 @@ class ListenerFailed(BaseException):
     """What the host's listener raised at an event: it is no failure of a step, which TRY could catch, and ends the
     run."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(in_words(error))
         self.error = error
 
 
@@ -34,7 +34,7 @@ def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     def tell(event: Event) -> None:
         try:
             emit(event)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # nobody can cancel a plain function
             raise ListenerFailed(error) from error
 
     return tell
@@ -80,14 +80,6 @@ def crashed(step: str, error: BaseException) -> RunError:
         crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
         crash.__cause__ = error
     return crash
-
-
-def in_words(error: BaseException) -> str:
-    """The type of an exception and its text, which its own code makes, and may fail to make."""
-    text = "it has no text"
-    with suppress(Exception):
-        text = str(error)
-    return f"{type(error).__name__}: {text}"
 
 
 def completed(

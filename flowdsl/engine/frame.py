@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
-from flowdsl.engine.failures import completed, crashed, in_words, limit_exceeded, too_late
+from flowdsl.engine.failures import completed, crashed, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
-from flowdsl.errors import LimitExceeded, RunError
+from flowdsl.errors import LimitExceeded, RunError, in_words
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
 from flowdsl.step.signals import Signal
 
@@ -209,7 +209,7 @@ def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarte
         label = resolve(frame.context, frame.names)
         run.secrets.notice(label)
         return replace(event, label=run.secrets.hide_in(to_text(label)))
-    except Exception as error:  # noqa: BLE001  a function of the host
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  a function of the host
         why = error.message if isinstance(error, RunError) else in_words(error)
         run.secrets.notice(frame.context)
         text = run.secrets.hide(f"the monitorLabel fails: {why}")

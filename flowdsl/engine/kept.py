@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
 import shutil
 import tempfile
-from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flowdsl.errors import in_words
 from flowdsl.host import PictureStore
 from flowdsl.image.manifest import whole_manifest
 from flowdsl.image.metadata import with_packet
@@ -77,7 +78,7 @@ class Kept:
         if name is None:
             name = f"{ORIGINALS}/{Path(image.original).name}"
             with contextlib.suppress(FileExistsError):  # its name is its content: what is there is the same
-                if not _call(self._given.exists, name):
+                if not _call(lambda: bool(self._given.exists(name))):
                     self._save(name, file)
             self._kept[image.sha256] = name
         return name
@@ -87,7 +88,7 @@ class Kept:
 
     def _first_of(self, name: Callable[[int], str], file: BinaryIO) -> tuple[str, str]:
         """Saves a file under the first name that is free; gives the name and its address."""
-        first = first_free(lambda number: _call(self._given.exists, name(number)))
+        first = first_free(lambda number: _call(lambda: bool(self._given.exists(name(number)))))
         for number in range(first, first + _MOST_TRIES):
             with contextlib.suppress(FileExistsError):  # somebody has it since a moment
                 return name(number), self._save(name(number), file)
@@ -95,7 +96,8 @@ class Kept:
 
     def _save(self, name: str, file: BinaryIO) -> str:
         file.seek(0)
-        return _address(_call(self._given.save, name, file))
+        address: str = _call(lambda: _address(self._given.save(name, file)))
+        return address
 
 
 def _address(given: object) -> str:
@@ -120,8 +122,8 @@ def _call(method: Callable[..., Any], *given: Any) -> Any:
     except OSError as error:
         if error.strerror or str(error):
             raise
-        raise OSError(f"{type(error).__name__} without a text") from error
-    except (CancelledError, GeneratorExit) as error:
-        raise OSError(f"{type(error).__name__} in a store") from error
+        raise OSError(in_words(error)) from error
+    except (GeneratorExit, asyncio.CancelledError) as error:
+        raise OSError(in_words(error)) from error
     except Exception as error:
-        raise OSError(f"{type(error).__name__}: {str(error) or 'it has no text'}") from error
+        raise OSError(in_words(error)) from error

@@ -32,7 +32,10 @@ class Resources:
         self._opened.clear()
         try:
             await self._stack.aclose()
-        except Exception as error:  # noqa: BLE001  code of whoever opened it
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise
             loop = asyncio.get_running_loop()
             loop.call_exception_handler({"message": "a thing that steps share failed to close", "exception": error})
 

@@ -81,6 +81,9 @@ class Secrets:
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
+        if isinstance(value, (bytearray, memoryview)):
+            plain = bytes(value)
+            return value if (shown := self.hide_in(plain)) == plain else type(value)(shown)
         if isinstance(value, bytes):
             text = value.decode("utf-8", "surrogateescape")
             return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
@@ -88,8 +91,8 @@ class Secrets:
             return {self._key(key): self.hide_in(item) for key, item in value.items()}
         if type(value) in (list, tuple, set, frozenset):
             return type(value)(self.hide_in(item) for item in value)
-        plain = as_plain(value)
-        return value if plain is None or (hidden := self.hide_in(plain)) == plain else hidden
+        found = as_plain(value)
+        return value if found is None or (hidden := self.hide_in(found)) == found else hidden
 
     def _is_secret(self, value: str) -> bool:
         return value in self._seen or (isinstance(value, SecretText))
@@ -97,7 +100,7 @@ class Secrets:
     def _key(self, key: Any) -> Any:
         if isinstance(key, Marked):
             return HIDDEN
-        return self.hide(key) if isinstance(key, str) else key
+        return self.hide(key) if isinstance(key, str) else key if isinstance(key, (int, float)) else self.hide_in(key)
 
     def _is_number(self, value: float) -> bool:
         """Whether a number is a secret whose mark was lost; small ones stand everywhere."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from flowdsl.errors import TemplateError
+from flowdsl.errors import TemplateError, in_words
 from flowdsl.template import numbers
 from flowdsl.template.limits import MAX_TEXT, check_size, join_checked
 from flowdsl.template.members import Method, member
@@ -175,7 +175,7 @@ def called_in(error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
 
 def host_failure(name: str, error: BaseException) -> TemplateError:
     """The error of a template for what a function of the host raised."""
-    return TemplateError(f"{name} failed: {type(error).__name__}: {error}", hint="it is a function of the host")
+    return TemplateError(f"{name} failed: {in_words(error)}", hint="it is a function of the host")
 
 
 def characters_or_items(value: Any) -> Any:

@@ -23,7 +23,7 @@ A failure of a function that was handed a secret says what failed, and shows not
 from __future__ import annotations
 
 from collections import UserList, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, KeysView, Mapping, ValuesView
 from typing import Any
 
 from flowdsl.errors import TemplateError
@@ -54,7 +54,7 @@ class SecretNumber(float, Marked):
     __slots__ = ()
 
 
-LISTS = (list, tuple, set, frozenset, deque, UserList)
+LISTS = (list, tuple, set, frozenset, deque, UserList, KeysView, ValuesView, ItemsView)
 """The classes of values that hold others, without names."""
 PLAIN = frozenset((str, int, float, bool, type(None)))
 """The classes of values that hold nothing, and bear no mark."""

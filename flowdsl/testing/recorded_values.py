@@ -9,8 +9,8 @@ from typing import Any
 
 from flowdsl import errors
 from flowdsl.engine.effects import Effect
-from flowdsl.engine.failures import PLACE
-from flowdsl.errors import RunError, StepError
+from flowdsl.engine.failures import PLACE, crashed
+from flowdsl.errors import RunError
 from flowdsl.image.store import Image, ImageStore
 from flowdsl.values import Blob
 
@@ -72,7 +72,7 @@ def encoded_error(error: Exception, effect: Effect, blobs: dict[str, bytes]) -> 
     """An error as JSON values, without the secrets of the run; one that is no RunError becomes the StepError that the
     engine makes of it."""
     if not isinstance(error, RunError):
-        error = StepError(f"{effect.invocation.step} failed: {type(error).__name__}: {error}", code="step-crashed")
+        error = crashed(effect.invocation.step, error)
     facts = {name: value for name, value in vars(error).items() if name not in ("span", "result")}
     shown = {name: encoded(value, blobs, _as_it_is if name in PLACE else effect.hide) for name, value in facts.items()}
     return {"name": _public_class(error).__name__, "code": error.code, "facts": shown}

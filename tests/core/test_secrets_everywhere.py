@@ -412,3 +412,23 @@ def test_a_secret_that_a_server_writes_in_its_own_way_is_hidden(secret: str, wri
     secrets = Secrets(lambda name: secret)
     secrets.add(secret)
     assert secrets.hide(f"no such page: /a?key={written(secret)} at all") == "no such page: /a?key=*** at all"
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda secret: {("a", secret): 1},
+        lambda secret: {secret.encode(): 1},
+        lambda secret: {frozenset((secret,)): 1},
+        lambda secret: bytearray(secret.encode()),
+        lambda secret: {1: secret}.values(),
+        lambda secret: {1: secret}.items(),
+        lambda secret: {secret: 1}.keys(),
+    ],
+    ids=["tuple as key", "bytes as key", "set as key", "bytearray", "values", "items", "keys"],
+)
+def test_a_secret_in_a_key_or_a_view_of_a_map_is_hidden(hold: Callable[[str], Any]) -> None:
+    secrets = Secrets(lambda name: "sk-secretsecret99")
+    secrets.add("sk-secretsecret99")
+    assert "sk-secretsecret99" not in repr(secrets.hide_in(hold("sk-secretsecret99")))
+    assert secrets.hide_in(hold("nothing")) == hold("nothing") or "nothing" in repr(secrets.hide_in(hold("nothing")))

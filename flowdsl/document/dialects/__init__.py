@@ -16,7 +16,7 @@ from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import load, targets
-from flowdsl.errors import PluginError
+from flowdsl.errors import PluginError, in_words
 from flowdsl.record import Record
 from flowdsl.source import Source
 from flowdsl.syntax.composer import Include
@@ -81,5 +81,5 @@ def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:
     try:
         return getattr(dialect, method)(*arguments)
     except Exception as error:  # the edge to foreign code: a plugin may raise anything
-        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, PluginError) else f"{in_words(error)}"
         raise PluginError(f"the dialect {type(dialect).__name__} fails in `{method}`: {reason}") from error

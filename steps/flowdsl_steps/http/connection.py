@@ -13,6 +13,8 @@ from collections.abc import AsyncIterable
 import h11
 import httpx
 
+from flowdsl.errors import text_of
+
 _HELD = 64 * 1024
 """With so many bytes waiting to be taken, no more are read from the network."""
 _HEAD_LIMIT = 64 * 1024
@@ -362,7 +364,7 @@ def in_words(error: Exception) -> str:
         if error.errno and ("Connect call failed" in said or not said):
             said = os.strerror(error.errno)
         return said or type(error).__name__
-    return str(error) or type(error).__name__
+    return text_of(error) or type(error).__name__
 
 
 def _is_cut(transport: asyncio.Transport) -> bool:

@@ -50,7 +50,11 @@ class HostTransport(httpx.AsyncBaseTransport):
         self._judge = judge
 
     async def __aenter__(self) -> HostTransport:
-        await self._transport.__aenter__()
+        try:
+            with _foreign():
+                await self._transport.__aenter__()
+        except httpx.HTTPError as error:
+            raise ConfigError(f"{_OF_HOST} cannot be opened: {error}", code="transport-failed") from error
         return self
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -96,7 +100,15 @@ class _Body(httpx.AsyncByteStream):
                 yield piece
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()
+        except (Exception, asyncio.CancelledError) as error:  # the response is read, and may be paid for
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise
+            loop = asyncio.get_running_loop()
+            said = "a response of the host's transport failed to close"
+            loop.call_exception_handler({"message": said, "exception": error})
 
 
 @contextlib.contextmanager
