@@ -114,8 +114,8 @@ def test_native_files_and_kits_import_no_dialect() -> None:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({}, "fails in `recognises`: NotImplementedError: "),
-        ({"recognises": lambda *_: True}, "fails in `lower`: NotImplementedError: "),
+        ({}, "fails in `recognises`: NotImplementedError: it has no text"),
+        ({"recognises": lambda *_: True}, "fails in `lower`: NotImplementedError: it has no text"),
         ({"recognises": lambda *_: 1 / 0}, "fails in `recognises`: ZeroDivisionError: division by zero"),
     ],
     ids=["nothing defined", "no lower", "a mistake of its own"],
