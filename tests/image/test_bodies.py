@@ -88,6 +88,7 @@ def test_what_the_check_lets_pass_the_vendor_accepts(form: str, model: str, opti
 
 
 def test_the_cases_above_are_of_both_kinds() -> None:
-    test_what_the_check_lets_pass_the_vendor_accepts()
+    if not any(counted.values()):  # in another process than the test above
+        test_what_the_check_lets_pass_the_vendor_accepts()
     assert counted["accepted"] > 100
     assert counted["refused"] > 100

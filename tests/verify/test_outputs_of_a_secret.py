@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ways_of_a_secret import FILES, FORMS, KEY, PIN, SECRET, WAYS
 
 from flowdsl import Environment, Host, RunError, Storage
 from flowdsl_steps.image.simulator import Simulator
+from tests.core.test_ways_of_a_secret import FILES, FORMS, KEY, PIN, SECRET, WAYS
 
 _OF_A_HOST = ("CARELESS", "host-", "marked-input")
 OWN = {way: flow for way, flow in WAYS.items() if not any(mark in f"{way} {flow}" for mark in _OF_A_HOST)}
