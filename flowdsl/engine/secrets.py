@@ -59,6 +59,12 @@ class Secrets:
                 code="secret-not-set",
                 hint=self._hint or f"set the environment variable {name}",
             )
+        if not isinstance(value, str):  # it would be sent as `b'…'`
+            raise TemplateError(
+                f"the secret `{name}` is no text: the host's `secrets` gives {type(value).__name__}",
+                code="secret-not-set",
+                hint="let it give a text",
+            )
         if self._hint is None and _is_ordinary(str(name), value):
             self._ordinary.add(value)
         return self.add(value)

@@ -87,6 +87,32 @@ def _made(text: str) -> Word:
     return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
 
 
+_WORDS = ("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "NAMES", "ROOT", "STEPS")
+"""The tables that give a text for a text."""
+
+
+def _checked(tables: ModuleType) -> ModuleType:
+    """A module of tables that have the shapes that are read here.
+
+    Raises:
+        TypeError: one has another.
+    """
+    try:
+        pairs = [pair for name in _WORDS for pair in getattr(tables, name, {}).items()]
+        pairs += [(part, hint) for part, hint in getattr(tables, "STEP_PARTS", ())]
+        pairs += [(what, key) for what, keys in getattr(tables, "DOCUMENTS", ()) for key in keys]
+        for steps, words in getattr(tables, "KEYS", ()):
+            pairs += [*words.items(), *((step, step) for step in steps)]
+        times = [(key, name, number + 0) for key, (name, number) in getattr(tables, "TIMES", {}).items()]
+        pairs += [(key, name) for key, name, _ in times]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(f"one of its tables has another shape than those of flowdsl_steps: {error}") from error
+    for pair in pairs:
+        if not all(isinstance(text, str) for text in pair):
+            raise TypeError(f"one of its tables holds what is no text: {pair!r:.60}")
+    return tables
+
+
 @lru_cache(maxsize=1)
 def _tables() -> tuple[ModuleType, ...]:
     return tuple(_modules())
@@ -101,7 +127,7 @@ def _modules() -> Iterator[ModuleType]:
 
         def read(package: str = package, module: str = module) -> ModuleType | None:
             try:
-                return import_module(module)
+                return _checked(import_module(module))
             except ModuleNotFoundError as error:
                 if error.name is not None and f"{module}.".startswith(f"{error.name}."):
                     return None  # the package has none; another module that is not there is a fault of its own

@@ -308,8 +308,23 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
         ("import not_there\n", "cannot be loaded from hello_steps.foreign_words: No module named 'not_there'"),
         ("STEPS = {'GREETING': '=GREET'}\n", "Word(name='GREET', hint=None, goes=False, times=1, beside=None)"),
         (None, "None"),
+        *(
+            (table, "cannot be loaded from hello_steps.foreign_words: TypeError: one of its tables " + said)
+            for table, said in (
+                (
+                    "STEPS = ['a']\n",
+                    "has another shape than those of flowdsl_steps: 'list' object has no attribute 'items'",
+                ),
+                ("STEP_PARTS = 3\n", "has another shape than those of flowdsl_steps: 'int' object is not iterable"),
+                (
+                    "TIMES = {'secs': 3}\n",
+                    "has another shape than those of flowdsl_steps: cannot unpack non-iterable int object",
+                ),
+                ("NAMES = {'a': 3}\n", "holds what is no text: ('a', 3)"),
+            )
+        ),
     ],
-    ids=["broken", "missing import", "good", "none"],
+    ids=["broken", "missing import", "good", "none", "no map", "no pairs", "no number", "no text"],
 )
 def test_foreign_words_of_a_plugin_that_cannot_be_read_are_a_fault_of_it(
     words: str | None, said: str, tmp_path: Path

@@ -287,3 +287,12 @@ def test_the_summary_of_a_run_hides_what_json_hides() -> None:
     result = flowdsl.Result({"key": {"deep": ["say tok-1234567890"]}}, {}, None, 0.0, 1, secrets.hide_in)
     assert "tok-1234567890" not in json.dumps(result.to_json())
     assert 'key: {"deep": ["say ***"]}' in summary(result, simulated=False)
+
+
+@pytest.mark.parametrize("given", [b"sk-12345678", 12345678], ids=["bytes", "number"])
+def test_a_secret_of_the_host_that_is_no_text_is_sent_nowhere(given: Any) -> None:
+    environment = Environment(host=Host(secrets={"KEY": given}.get))
+    with pytest.raises(flowdsl.TemplateError) as raised:
+        environment.run("- step: SET\n  key: \"{{ secret('KEY') }}\"\n")
+    assert raised.value.code == "secret-not-set"
+    assert raised.value.message == (f"the secret `KEY` is no text: the host's `secrets` gives {type(given).__name__}")

@@ -139,7 +139,8 @@ def _standard(text: bytes) -> bytes | None:
     """The bytes of the whole groups of four; None where the text has signs beside those of standard base64. To look for
     these signs first would cost as much as decoding does."""
     cut = len(text) & ~3
-    if any(each in text[cut:] for each in _NOT_STANDARD):
+    rest = text[cut:]
+    if rest and any(each in rest for each in _NOT_STANDARD):
         return None
     try:
         return pybase64.b64decode(memoryview(text)[:cut], validate=True)
