@@ -31,6 +31,10 @@ _IN_FILES = {"object": ".json or .yaml", "array": ".json, .yaml or .csv"}
 """Types whose values the command line takes from a file only, and the endings of such files."""
 
 
+_SPELLED = {**dict.fromkeys(("yes", "y", "on", "1"), "true"), **dict.fromkeys(("no", "n", "off", "0"), "false")}
+"""How people write a yes or no that JSON and YAML 1.2 take for a text."""
+
+
 class WrongInput(NamedTuple):
     """What is wrong with one input: `path` leads to the place inside its value."""
 
@@ -107,6 +111,8 @@ def _misfits(name: str, value: Any, schema: dict[str, Any]) -> Iterator[WrongInp
         endings = _IN_FILES[wants]
         file = value if re.fullmatch(r"\S+\.(json|ya?ml|csv|tsv)", value) else "FILE"
         hint = f"{TYPES[wants]} cannot be written behind `-i`: `-i {name}=@{file}` reads it from a file, {endings}"
+    if wants == "boolean" and isinstance(value, str) and value.lower() in _SPELLED:
+        hint = f"write `-i {name}={_SPELLED[value.lower()]}`"
     for path, said in misfits(schema, value) if schema else ():
         place = "".join(f"[{part!r}]" for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, has_errors
 from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.nearest import nearest
 from flowdsl.source import Source, Span
 
 if TYPE_CHECKING:
@@ -43,11 +44,23 @@ def input_value(name: str, text: str, declaration: InputDeclaration | None, sour
     return plain_value(text)
 
 
+def _meant(name: str, path: str, schema: Mapping[str, Any]) -> str:
+    """What may be meant by the path of a file that is not there."""
+    folder, file = os.path.split(path)
+    try:
+        near = nearest(file, os.listdir(folder or "."))  # noqa: PTH208
+    except OSError:
+        near = None
+    if near is not None:
+        return f"; did you mean `-i {name}=@{os.path.join(folder, near)}`?"  # noqa: PTH118
+    if schema.get("type", "string") == "string":
+        return f"; a text that begins with @ is written with two, `-i {name}=@@{path}`"
+    return ""
+
+
 def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[str, Source]) -> Any:
     if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
-        raise UsageError(
-            f"-i {name}: there is no file `{path}`; a text that begins with @ is written with two, `-i {name}=@@{path}`"
-        )
+        raise UsageError(f"-i {name}: there is no file `{path}`{_meant(name, path, schema)}")
     if path == STANDARD_INPUT and sys.stdin.isatty():
         sys.stderr.write(f"flowdsl: reading the input `{name}` from the terminal; Ctrl-D ends it\n")
     source, mistakes = read_source(path)

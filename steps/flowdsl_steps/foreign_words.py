@@ -128,6 +128,7 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("SWITCH",), {"value": "=condition", "on": "=condition", "expression": "=condition"}),
     (("SWITCH",), dict.fromkeys(("default", "else"), "write `default:` as one of its `cases:`")),
     (("TRY",), {"do": "=try", "steps": "=try", "except": "=catch", "onError": "=catch", "on_error": "=catch"}),
+    (("TRY",), {"fallback": "=catch", "otherwise": "=catch", "rescue": "=catch"}),
     (_LOOPS, {"steps": "=do", "body": "=do", "tasks": "=do", "then": "=do"}),
     (("PARALLEL",), {"tasks": "=steps", "do": "=steps", "branches": "=steps"}),
     (("REST",), {"uri": "=url", "data": "=body", "json": "=body", "payload": "=body", "query": "=parameters"}),
@@ -136,6 +137,10 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (
         ("SAVE_IMAGES", "DOWNLOAD"),
         {"dir": "=directory", "images": "=in", "from": "=in", "input": "=in", "name": "=filename"},
+    ),
+    (
+        ("SAVE_IMAGES", "DOWNLOAD"),
+        dict.fromkeys(("path", "output", "out", "output_dir", "to", "target", "destination"), "=directory"),
     ),
     (
         _IMAGE_STEPS,

@@ -80,6 +80,26 @@ def test_two_signs_stand_for_a_text_that_begins_with_one(capsys: pytest.CaptureF
     assert given(capsys, "text=@@harbour", "value=@@") == {"value": "@", "text": "@harbour", "rows": []}
 
 
+def test_a_misspelt_file_is_told_by_its_name_and_no_list_is_written_as_a_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("products.csv").write_text("name\nCup\n")
+    Path("a.flow.yaml").write_text(
+        "inputs: {products: {type: array}, night: {type: boolean, default: false}}\n"
+        "flow: [{step: SET, a: '{{ inputs.night }}{{ inputs.products | length }}'}]\n"
+    )
+    run = ("run", "a.flow.yaml", "-i")
+    assert main([*run, "products=@product.csv"]) == 2
+    assert capsys.readouterr().err == (
+        "flowdsl: -i products: there is no file `product.csv`; did you mean `-i products=@products.csv`?\n"
+    )
+    assert main([*run, "products=@nowhere.csv"]) == 2
+    assert capsys.readouterr().err == "flowdsl: -i products: there is no file `nowhere.csv`\n"
+    assert main([*run, "products=@products.csv", "-i", "night=yes"]) == 1
+    assert "hint: write `-i night=true`" in capsys.readouterr().err
+
+
 WRONG = {
     "nobody.json": (
         None,

@@ -242,7 +242,7 @@ def test_a_function_that_opens_no_transport_is_named_and_not_the_step(tmp_path: 
     client: Any = lambda tls: httpx.Client()  # noqa: E731
     for given, message in (
         (broken, "cannot be opened: no proxy today"),
-        (client, "a Client, and no httpx.AsyncBaseTransport"),
+        (client, "gives Client, and no httpx.AsyncBaseTransport"),
     ):
         for flow in (REST % "https://api.invalid/", PICTURE):
             with pytest.raises(flowdsl.ConfigError) as raised:

@@ -45,7 +45,11 @@ class HostTransport(httpx.AsyncBaseTransport):
             raise ConfigError(f"{_OF_HOST} cannot be opened: {error}", code="transport-failed") from error
         if not isinstance(transport, httpx.AsyncBaseTransport):
             given = type(transport).__name__
-            raise ConfigError(f"{_OF_HOST} is a {given}, and no httpx.AsyncBaseTransport", code="transport-failed")
+            raise ConfigError(
+                f"{_OF_HOST} gives {given}, and no httpx.AsyncBaseTransport",
+                code="transport-failed",
+                hint="let it give one, such as `httpx.AsyncHTTPTransport(verify=tls or True)`",
+            )
         self._transport = transport
         self._judge = judge
 
