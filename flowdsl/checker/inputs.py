@@ -66,15 +66,18 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
 
 
 def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> list[WrongInput]:
-    """All that is wrong with the inputs given: unknown ones, missing ones, and each place that does not fit.
+    """All that is wrong with the inputs given: unknown ones, missing ones, and each place that does not fit. One that
+    is missing because its name is misspelt counts once.
 
     Raises:
         ConfigError: the schema of an input cannot validate anything.
     """
     wrong = []
+    misspelt = set()
     for name in given:
         if name not in declared:
             near = nearest(name, declared)
+            misspelt.add(near)
             hint = f"did you mean `{near}`?" if near else f"it declares {', '.join(declared) or 'none'}"
             error = ConfigError(f"the flow declares no input `{name}`", code="undefined-input", hint=hint)
             wrong.append(WrongInput(name, [], error))
@@ -85,7 +88,7 @@ def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, A
             except ConfigError as unusable:
                 unusable.span = declaration.node.span
                 raise
-        elif not declaration.has_default:
+        elif not declaration.has_default and name not in misspelt:
             value = "@FILE" if declaration.schema.get("type") in _IN_FILES else "…"
             hint = f"give it, for example `-i {name}={value}`"
             error = ConfigError(f"the input `{name}` is missing", code="missing-input", hint=hint)
