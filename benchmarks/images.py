@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -32,10 +33,20 @@ SERIAL = b"flowdsl0"
 Request = Callable[[int], Awaitable[None]]
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
 def response() -> list[bytes]:
-    """A whole HTTP response, cut where a serial number makes each picture a new one: PNG headers and noise."""
-    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1024).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
-    pictures = [base64.b64encode(header + os.urandom(PICTURE_BYTES - len(header))) for _ in range(PICTURES)]
+    """A whole HTTP response, cut where a serial number makes each picture a new one: PNG files of noise, with all their
+    chunks, so that a run names and describes them as it does those of a vendor."""
+    size = (1024).to_bytes(4, "big") * 2
+    begin = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size + b"\x08\x02\0\0\0")
+    pictures = [
+        base64.b64encode(begin + chunk(b"IDAT", os.urandom(PICTURE_BYTES - 57)) + chunk(b"IEND", b""))
+        for _ in range(PICTURES)
+    ]
     texts = [picture[:1000] + SERIAL + picture[1000 + len(SERIAL) :] for picture in pictures]
     body = json.dumps({"created": 1, "data": [{"b64_json": text.decode()} for text in texts]}).encode()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)

@@ -31,8 +31,9 @@ _HOMES = {
         "StepFinished StepStarted"
     ),
     "host": "Host OpenTransport PictureStore Storage",
+    "image.image": "Image",
     "image.origin": "Origin",
-    "image.store": "Image ImageStore",
+    "image.store": "ImageStore",
     "limits": "Budget Limits Reservation",
     "reference.step_schemas": "step_schema",
     "source": "Position Source Span",

@@ -51,8 +51,8 @@ from flowdsl.host import Host as Host
 from flowdsl.host import OpenTransport as OpenTransport
 from flowdsl.host import PictureStore as PictureStore
 from flowdsl.host import Storage as Storage
+from flowdsl.image.image import Image as Image
 from flowdsl.image.origin import Origin as Origin
-from flowdsl.image.store import Image as Image
 from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 from flowdsl.values import ErrorValue
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.engine.pictures import Maker
     from flowdsl.events import Invocation
+    from flowdsl.image.image import Image
     from flowdsl.image.origin import Origin
-    from flowdsl.image.store import Image, ImageStore
+    from flowdsl.image.store import ImageStore
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.step import Written

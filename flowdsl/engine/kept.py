@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 
 from flowdsl.errors import in_words
 from flowdsl.host import PictureStore
+from flowdsl.image.image import Image
 from flowdsl.image.manifest import whole_manifest
 from flowdsl.image.metadata import with_packet
 from flowdsl.image.named_file import first_free, write_pieces
 from flowdsl.image.shelf import ORIGINALS, Named
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.store import ImageStore
 
 _MOST_TRIES = 100
 _LONGEST_ADDRESS = 8192

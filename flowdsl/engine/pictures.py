@@ -17,11 +17,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.engine.item_text import named_by
+from flowdsl.image.image import Image
 from flowdsl.image.metadata import packet
 from flowdsl.image.named_file import stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
 from flowdsl.image.shelf import Folder, Named, Shelf
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.store import ImageStore
+from flowdsl.step.gather import to_its_end
 from flowdsl.template import to_text
 
 if TYPE_CHECKING:
@@ -179,7 +181,7 @@ class Pictures:
             from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
 
             with ThreadPoolExecutor(1) as own:
-                await _to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
+                await to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
 
     def _finish(self) -> None:
         made = self.store.made
@@ -280,19 +282,6 @@ def _kept(images: PictureStore) -> Shelf:
     from flowdsl.engine.kept import Kept
 
     return Kept(images)
-
-
-async def _to_its_end(work: asyncio.Future[None]) -> None:
-    """Waits for something that a cancellation does not stop, and passes the cancellation on then."""
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    work.result()
-    if cancelled is not None:
-        raise cancelled
 
 
 _LAST = ((float("inf"),),)

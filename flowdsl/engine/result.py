@@ -10,7 +10,7 @@ from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
     from flowdsl.events import Invocation
-    from flowdsl.image.store import Image
+    from flowdsl.image.image import Image
 
 
 class Result:
@@ -120,7 +120,7 @@ def _restored(values: tuple[Any, ...], named: dict[str, Any]) -> Result:
 
 
 def _collect_images(value: Any, found: dict[int, Image]) -> None:
-    from flowdsl.image.store import Image
+    from flowdsl.image.image import Image
 
     if isinstance(value, Image):
         found.setdefault(id(value), value)

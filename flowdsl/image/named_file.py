@@ -15,9 +15,9 @@ from errno import EDQUOT, ENOENT, ENOSPC, EROFS, EXDEV
 from pathlib import Path
 from typing import BinaryIO
 
+from flowdsl.image.image import Image
 from flowdsl.image.metadata import Piece, with_packet
 from flowdsl.image.part_file import open_part
-from flowdsl.image.store import Image
 
 _MOST_NUMBERS = 1 << 40
 _BLOCK = 1024 * 1024

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from flowdsl.image.image import Image
 from flowdsl.image.manifest import NAME, add_to_manifest
 from flowdsl.image.named_file import name_file
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.store import ImageStore
 
 ORIGINALS = ".originals"
 """The folder of the bytes as they came, inside that of the pictures."""

@@ -12,13 +12,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.errors import RunError
 from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
     from flowdsl.step.step import StepContext
+
+
+T = TypeVar("T")
+
+
+async def to_its_end(work: asyncio.Future[T]) -> T:
+    """What some work gives that a cancellation does not stop, such as a thread: it is waited for, and the cancellation
+    goes on then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        work.exception()  # is read, as nobody else will
+        raise cancelled
+    return work.result()
 
 
 class Gathered:

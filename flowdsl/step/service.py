@@ -32,7 +32,7 @@ def price_problem(value: Any, level: int = 0) -> Problem | None:
     return Problem("wrong-type", message, key="prices", hint=f"{hint}{{1024x1024: {{low: 0.01, high: 0.2}}}}}}`")
 
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 def address_of(url: str) -> str:
@@ -41,7 +41,7 @@ def address_of(url: str) -> str:
 
     try:
         parts = urlsplit(url.strip())
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS.get(parts.scheme)}"
+        return f"{parts.scheme}://{parts.hostname}:{parts.port or PORTS.get(parts.scheme)}"
     except ValueError:
         return url
 

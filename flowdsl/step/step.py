@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowdsl.host import OpenTransport
+    from flowdsl.image.image import Image
     from flowdsl.image.origin import Origin
-    from flowdsl.image.store import Image, ImageStore
+    from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits, Reservation
     from flowdsl.step.compiling import Execute, StepCompiler
     from flowdsl.step.service import Service

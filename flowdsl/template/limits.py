@@ -27,6 +27,7 @@ DEFAULT_LIMITS: Final = TemplateLimits()
 MAX_TEXT: Final = DEFAULT_LIMITS.max_output
 MAX_ITEMS: Final = DEFAULT_LIMITS.max_loops
 MAX_NESTING: Final = 200
+MAX_TOKENS: Final = 100_000
 
 
 def limit_error(what: str, allowed: str) -> TemplateError:

@@ -81,7 +81,7 @@ def parse_expression(text: str) -> Template:
 
 
 def _parse_bare(text: str) -> Template:
-    from flowdsl.template.tags import parse_bare
+    from flowdsl.template.bare import parse_bare
 
     return parse_bare(text)
 

@@ -11,7 +11,8 @@ from flowdsl import errors
 from flowdsl.engine.effects import Effect
 from flowdsl.engine.failures import PLACE, crashed
 from flowdsl.errors import RunError
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl.values import Blob
 
 Hide = Callable[[Any], Any]

@@ -97,7 +97,7 @@ def test_what_failed_what_was_noted_and_what_was_reused_is_not_lost_in_a_pickle_
 
 
 def test_the_schema_of_a_result_names_every_key_of_an_image_and_no_other(tmp_path: Path) -> None:
-    from flowdsl.image.store import _JSON_KEYS
+    from flowdsl.image.image import _JSON_KEYS
 
     schema = json.loads((SCHEMAS / "result.schema.json").read_text(encoding="utf-8"))
     assert set(schema["properties"]["made"]["items"]["properties"]) == set(_JSON_KEYS)

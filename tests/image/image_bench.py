@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.engine.budget import RunBudget
 from flowdsl.host import OpenTransport
+from flowdsl.image.image import Image
 from flowdsl.image.origin import Origin
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.store import ImageStore
 from flowdsl.limits import Limits, Reservation
 from flowdsl.step.service import Service
 from flowdsl.step.step import Step, Written

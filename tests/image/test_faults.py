@@ -15,7 +15,7 @@ from flowdsl.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 from flowdsl_steps.image.simulator import Fault, Simulator
 
 NEVER, UNKNOWN, RETRY = 1, 1, 3

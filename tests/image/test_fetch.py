@@ -10,7 +10,8 @@ from image_pictures import PICTURES
 from image_server import Response, plain, tiny
 
 from flowdsl.errors import ServiceUnavailable
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.public_network import is_private_host, is_public, open_fetcher
 from flowdsl_steps.image.fetch import fetch
 from flowdsl_steps.image.received import LinkedImage

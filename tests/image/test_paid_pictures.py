@@ -15,7 +15,8 @@ from image_pictures import PICTURES
 from web_server import Routes, Seen, Web, response
 
 from flowdsl.errors import ContentRefused, ServiceError, ServiceUnavailable
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl.values import ErrorValue
 from flowdsl_steps.image.images_api import received_of
 from flowdsl_steps.image.response import JsonResponse

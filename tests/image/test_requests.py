@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from image_bench import Bench, Ground, built_for
 
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 from flowdsl.reference.docstrings import documented
 from flowdsl.step.service import Service
 from flowdsl_steps.image.azure_openai_image_generation import AzureOpenAIImageGeneration

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_pictures import PICTURES
 
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.images_api import received_of
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.response import JsonResponse, RawResponse, ResponseReader

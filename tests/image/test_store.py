@@ -15,7 +15,8 @@ from image_pictures import PICTURES, drawn
 from flowdsl.errors import StepError
 from flowdsl.image import part_file, store
 from flowdsl.image.formats import image_size, media_type
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -13,7 +13,8 @@ from installed_vendors import ENTRIES, made_up_vendor
 
 from flowdsl import services
 from flowdsl.errors import ConfigError
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.http.multipart import Multipart
 from flowdsl_steps.http.request import HttpRequest

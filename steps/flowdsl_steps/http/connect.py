@@ -16,7 +16,7 @@ import h11
 import httpx
 
 from flowdsl.errors import ConfigError
-from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing, in_words
+from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing, reason_of
 from flowdsl_steps.http.proxy import Proxy
 
 CONNECT_TIMEOUT_S = 10.0
@@ -71,7 +71,7 @@ async def connected(connection: Connection, route: Route, tls: ssl.SSLContext | 
     except TimeoutError:
         problem: httpx.TransportError = httpx.ConnectTimeout(f"no connection within {CONNECT_TIMEOUT_S:g} s")
     except OSError as error:
-        problem = httpx.ConnectError(in_words(error))
+        problem = httpx.ConnectError(reason_of(error))
     else:
         return
     raise problem
@@ -88,7 +88,7 @@ async def _opened_by(
     except TimeoutError:
         raise
     except OSError as error:
-        raise httpx.ProxyError(f"{named} cannot be reached: {in_words(error)}") from None
+        raise httpx.ProxyError(f"{named} cannot be reached: {reason_of(error)}") from None
     if not route.is_https:
         return
     try:
@@ -120,7 +120,7 @@ async def _opened(
             try:
                 judge(host, str(address[0]))
             except OSError as error:
-                raise RefusedAddress(in_words(error)) from None
+                raise RefusedAddress(reason_of(error)) from None
     sock = await _first(found)
     name = host.rstrip(".") if tls is not None else None
     try:
@@ -176,7 +176,7 @@ async def _first(addresses: list[_Address]) -> socket.socket:
         for ended in await asyncio.gather(*dialling, return_exceptions=True):
             if isinstance(ended, socket.socket):
                 ended.close()
-    raise OSError(", ".join(dict.fromkeys(map(in_words, errors))) or "no address")
+    raise OSError(", ".join(dict.fromkeys(map(reason_of, errors))) or "no address")
 
 
 async def _dialled(address: _Address) -> socket.socket:
@@ -229,7 +229,7 @@ def _usual_context() -> ssl.SSLContext:
             raise
         what = "a file of certificates in PEM" if name == "SSL_CERT_FILE" else "a folder of certificates"
         raise ConfigError(
-            f"the environment variable {name} is `{os.environ[name]}`, which cannot be used: {in_words(error)}",
+            f"the environment variable {name} is `{os.environ[name]}`, which cannot be used: {reason_of(error)}",
             code="invalid-certificate",
             hint=f"set {name} to {what}, or unset it",
         ) from None

@@ -350,10 +350,10 @@ class Connection(asyncio.Protocol):
 
     def _lost(self, reason: str) -> str:
         broken = self._broken
-        return reason if broken is None else in_words(broken)
+        return reason if broken is None else reason_of(broken)
 
 
-def in_words(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What the system says about a connection, without its numbers."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error}"

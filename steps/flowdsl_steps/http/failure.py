@@ -13,11 +13,11 @@ from flowdsl.errors import (
     ServiceUnavailable,
     StepError,
 )
+from flowdsl.secrets.plain import REVEALING
 from flowdsl_steps.http.excerpt import harmless
 from flowdsl_steps.http.request import HttpRequest
 
 _EXCERPT_LENGTH = 200
-_SHORTEST_SECRET = 6
 _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
 
@@ -113,7 +113,7 @@ def secrets_of(request: HttpRequest) -> list[str]:
         for word in (value if isinstance(value, str) else value.decode("latin-1")).split()
     ]
     words += [value for _, value in parse_qsl(urlsplit(request.url).query)]
-    return sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
+    return sorted((word for word in words if len(word) >= REVEALING), key=len, reverse=True)
 
 
 def _named(status: int) -> str:

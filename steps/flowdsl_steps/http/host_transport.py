@@ -17,7 +17,7 @@ import httpx
 
 from flowdsl.errors import ConfigError
 from flowdsl_steps.http.connect import Judge, RefusedAddress
-from flowdsl_steps.http.connection import Delivery, in_words
+from flowdsl_steps.http.connection import Delivery, reason_of
 from flowdsl_steps.http.response_body import Unfollowed
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _foreign() -> Iterator[None]:
     except httpx.HTTPError:
         raise
     except Exception as error:
-        words = in_words(error)
+        words = reason_of(error)
         named = words if isinstance(error, OSError) else f"the transport failed: {type(error).__name__}: {words}"
         raise httpx.ReadError(named) from error
 
@@ -139,4 +139,4 @@ async def _judged(judge: Judge, url: httpx.URL) -> None:
         for entry in found:
             judge(host, str(entry[4][0]))
     except OSError as error:
-        raise RefusedAddress(in_words(error)) from None
+        raise RefusedAddress(reason_of(error)) from None

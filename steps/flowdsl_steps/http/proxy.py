@@ -8,8 +8,10 @@ import os
 import urllib.parse
 import urllib.request
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_PORTS = {"http": 80, "https": 443}
+from flowdsl.step.service import PORTS
+
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names of the machine itself."""
 
 
 def proxy_hosts() -> frozenset[str]:
@@ -37,7 +39,7 @@ class Proxy:
         self.shown = f"{parts.scheme}://{place}" if place else "of the environment, whose address cannot be read,"
         self.host = parts.hostname or ""
         number = place.rpartition(":")[2] if ":" in place.rpartition("]")[2] else ""
-        self.port = int(number) if number.isdecimal() else _PORTS.get(parts.scheme, 0) if not number else 0
+        self.port = int(number) if number.isdecimal() else PORTS.get(parts.scheme, 0) if not number else 0
         self._login = ""
         if parts.username:
             self._login = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
@@ -53,7 +55,7 @@ def environment_proxy(scheme: str, host: str, port: int | None = None) -> Proxy 
     """The proxy that the environment names for an address, or None. A service on this machine never takes one."""
     proxies = urllib.request.getproxies()
     address = proxies.get(scheme) or proxies.get("all")
-    if address is None or host in _LOOPBACK or is_excepted(host, port or _PORTS.get(scheme, 0)):
+    if address is None or host in THIS_MACHINE or is_excepted(host, port or PORTS.get(scheme, 0)):
         return None
     return Proxy(address)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from flowdsl_steps.http.proxy import environment_proxy, proxy_hosts
+from flowdsl_steps.http.proxy import THIS_MACHINE, environment_proxy, proxy_hosts
 from flowdsl_steps.http.transport import open_client
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 _WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 """Networks whose addresses end in an IPv4 address that they lead to."""
-
-
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_public(address: str) -> bool:
@@ -92,7 +89,7 @@ def is_same_host(url: str, host: str) -> bool:
         other = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    return other == host or {other, host} <= _THIS_MACHINE
+    return other == host or {other, host} <= THIS_MACHINE
 
 
 async def refused(url: str, allow_private: bool = False) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from flowdsl.step.service import PORTS
 from flowdsl_steps.http.connect import CONNECT_TIMEOUT_S, Judge, Route, connected, status_line, tls_context
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing
 from flowdsl_steps.http.proxy import Proxy, environment_proxy
@@ -29,7 +30,6 @@ KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
 
 _CONNECTIONS = 512
-_PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -111,7 +111,7 @@ class Transport(httpx.AsyncBaseTransport):
         route = self._routes.get(key)
         if route is None:
             host = url.raw_host.decode("ascii")
-            port = _PORTS.get(url.scheme, 0) if url.port is None else url.port
+            port = PORTS.get(url.scheme, 0) if url.port is None else url.port
             if not host or not 0 < port < 65536:
                 raise httpx.UnsupportedProtocol("it is not a web address")
             by = environment_proxy(url.scheme, host, port)

@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from flowdsl.errors import ConfigError
+from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.problem import show
 from flowdsl.step.sendable import NO_SUCH_NAME, Unsendable, address_problem, header_problem
 from flowdsl.step.service import Service
 from flowdsl.template import to_text
 from flowdsl_steps.image.request import ImageRequest
-
-_SHORTEST_SECRET = 6
 
 
 def split_endpoint(service: Service, endpoint: object) -> SplitResult:
@@ -101,4 +100,4 @@ def extra_headers(service: Service) -> dict[str, str]:
 
 def secrets_in(key: object, headers: Mapping[str, str]) -> tuple[str, ...]:
     """What no message may show: the key, and values of extra headers long enough to be one."""
-    return tuple(text for text in (str(key or ""), *headers.values()) if len(text) >= _SHORTEST_SECRET)
+    return tuple(text for text in (str(key or ""), *headers.values()) if len(text) >= REVEALING)

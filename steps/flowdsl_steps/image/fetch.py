@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from flowdsl.errors import StepError
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
+from flowdsl.step.service import PORTS
 from flowdsl_steps.http.connect import RefusedAddress
 from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
@@ -28,7 +30,6 @@ _PAUSE_S = 0.25
 _NOT_YET = frozenset({403, 404, 408, 409, 425, 429})
 """With these a store of pictures may say that one has not arrived there yet, so it is asked again, as after a 5xx."""
 _NOT_FOLLOWED = "which is not followed"
-_PORTS = {"http": 80, "https": 443}
 
 
 class Refused(Exception):
@@ -117,7 +118,7 @@ def _next(url: str, found: _Redirect, allow_private: bool) -> str:
 def _origin(url: str) -> tuple[str | None, int | None]:
     """Host and port; those that http and https have by default are the same."""
     parts = urlsplit(url)
-    return parts.hostname, None if parts.port == _PORTS.get(parts.scheme) else parts.port
+    return parts.hostname, None if parts.port == PORTS.get(parts.scheme) else parts.port
 
 
 async def _fetch_once(

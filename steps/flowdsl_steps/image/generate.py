@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
 from flowdsl_steps.image.fetch import fetch

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowdsl.image.formats import is_cut
+from flowdsl.image.image import Image
 from flowdsl.image.origin import Origin
-from flowdsl.image.store import Image
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
 from flowdsl_steps.image.usage import added

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowdsl.image.store import Image, ImageWriter
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageWriter
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.response import stored
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 
 
 class BrokenResponse(Exception):

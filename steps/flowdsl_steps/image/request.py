@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.record import Record
 
 if TYPE_CHECKING:
-    from flowdsl.image.store import Image
+    from flowdsl.image.image import Image
 
 DEFAULT_MODEL = "dall-e-3"
 """The model when nobody names one, at the vendors that have it."""

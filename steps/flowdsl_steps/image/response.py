@@ -16,7 +16,8 @@ from typing import Any
 
 from flowdsl.errors import StepError
 from flowdsl.image.formats import media_type, other_type
-from flowdsl.image.store import Image, ImageStore, ImageWriter
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import Base64Text, unstorable
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 

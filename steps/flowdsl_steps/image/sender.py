@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
-from flowdsl.image.store import Image, ImageStore
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowdsl.errors import StepError
-from flowdsl.image.store import Image, ImageStore, ImageWriter
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore, ImageWriter
 from flowdsl_steps.image.images_api import received_of, with_facts
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.response import Document, ResponseReader

@@ -9,7 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from flowdsl.errors import RunError, ServiceError, ServiceUnavailable
-from flowdsl.image.store import Image
+from flowdsl.image.image import Image
 from flowdsl_steps.image.received import LinkedImage
 
 

@@ -13,13 +13,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from flowdsl import StepContext, StepError
 from flowdsl.image.named_file import first_free
+from flowdsl.step.gather import to_its_end
 from flowdsl_steps.io.file_name import MAX_BYTES, directory_parts, same_file
-
-T = TypeVar("T")
 
 _PART = ".part"
 _BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")  # not on Windows
@@ -41,22 +40,11 @@ async def write_by_effect(
 
     async def perform() -> list[str]:
         writing = partial(write_files, ctx.output_folder, directory, files, overwrite=overwrite)
-        return [str(path) for path in await _to_its_end(writing)]
+        written = await to_its_end(asyncio.ensure_future(asyncio.to_thread(writing)))
+        return [str(path) for path in written]
 
     request = {"directory": directory, "files": [file.name for file in files], "overwrite": overwrite}
     return await ctx.effect("file", request, perform)
-
-
-async def _to_its_end(work: Callable[[], T]) -> T:
-    """What a function gives, in a thread: others go on meanwhile, and a cancellation waits for it."""
-    task = asyncio.create_task(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        raise
 
 
 def write_files(root: Path, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool) -> list[Path]:
