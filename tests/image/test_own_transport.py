@@ -254,3 +254,49 @@ def test_a_function_that_opens_no_transport_is_named_and_not_the_step(tmp_path: 
 def test_a_step_alone_is_tested_with_a_transport(tmp_path: Path) -> None:
     context = StubContext(transport=opened(lambda request: httpx.Response(200, text=f"asked {request.url.host}")))
     assert run_step(Rest(url="https://api.invalid/"), context) == {"text": "asked api.invalid"}
+
+
+class Mute(Exception):
+    """Fails to say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+FAILURES = [RuntimeError("cannot close"), Mute(), asyncio.CancelledError()]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["an error", "no words", "a cancellation of its own"])
+def test_a_response_or_transport_that_fails_to_close_costs_no_picture_that_is_paid_for(
+    failure: BaseException, tmp_path: Path
+) -> None:
+    content = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}]}).encode()
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield content
+
+        async def aclose(self) -> None:
+            raise failure
+
+    class Closing(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, stream=Body())
+
+        async def aclose(self) -> None:
+            raise failure
+
+    result = environment(tmp_path, lambda tls: Closing()).run(PICTURE)
+    assert [image.read() for image in result.images] == [PNG]
+
+
+@pytest.mark.parametrize("failure", FAILURES[:2], ids=["an error", "no words"])
+def test_a_transport_that_fails_to_open_is_named_and_not_the_step(failure: BaseException, tmp_path: Path) -> None:
+    class Opening(httpx.AsyncBaseTransport):
+        async def __aenter__(self) -> Opening:
+            raise failure
+
+    for flow in (REST % "https://api.invalid/", PICTURE):
+        with pytest.raises(flowdsl.ConfigError) as raised:
+            environment(tmp_path, lambda tls: Opening()).run(flow)
+        assert (raised.value.code, raised.value.charge_possible) == ("transport-failed", False)
