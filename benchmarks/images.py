@@ -21,12 +21,15 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 PICTURES = 4
 PICTURE_BYTES = 1_500_000
 CONCURRENCY = (1, 16, 64)
-CLIENTS = ("flowdsl", "httpx", "openai")
+CLIENTS = ("flowdsl", "links", "httpx", "openai")
+"""`links` is flowdsl without metadata: the named file is a link to the bytes, where it else is a copy."""
 BODY = {"model": "gpt-image-2", "prompt": "a lighthouse", "n": PICTURES}
 FLOW = f"- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: a lighthouse\n  n: {PICTURES}\n"
 SERIAL = b"flowdsl0"
@@ -82,12 +85,14 @@ def serve() -> None:
         server.serve_forever()
 
 
-async def flowdsl_client(port: int, folder: Path, stack: AsyncExitStack) -> Request:
+async def flowdsl_client(
+    port: int, folder: Path, stack: AsyncExitStack, metadata: Literal["none", "basic"] = "basic"
+) -> Request:
     """A whole run of a flow with one image step, in an open environment."""
     import flowdsl
 
     settings = {"openai": {"endpoint": f"http://127.0.0.1:{port}/v1", "apiKey": "none-needed"}}
-    environment = flowdsl.Environment(overrides=settings, storage=flowdsl.Storage(images=folder))
+    environment = flowdsl.Environment(overrides=settings, storage=flowdsl.Storage(images=folder, metadata=metadata))
     await stack.enter_async_context(environment)
     flow = environment.load(FLOW)
 
@@ -144,7 +149,8 @@ async def openai_client(port: int, folder: Path, stack: AsyncExitStack) -> Reque
 
 async def measure(client: str, port: int, concurrency: int) -> dict[str, float]:
     """Pictures a second and the peak memory in MB of this process."""
-    opened = {"flowdsl": flowdsl_client, "httpx": httpx_client, "openai": openai_client}[client]
+    links = partial(flowdsl_client, metadata="none")
+    opened = {"flowdsl": flowdsl_client, "links": links, "httpx": httpx_client, "openai": openai_client}[client]
     total = max(24, 3 * concurrency)
     numbers = iter(range(total))
     with tempfile.TemporaryDirectory() as folder:
