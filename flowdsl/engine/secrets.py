@@ -1,13 +1,14 @@
 """Secrets of a run: where they come from, and how they stay out of everything that is shown.
 
-A secret is a `SecretText`, and templates keep that mark on whatever they make of one, numbers too
-(`SecretInteger`). Where a mark could be lost: (1)
-a step or a function of the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark
-again on what a step returns, where the text holds a known secret whole or in one of its forms. (2) Something is shown
-before the secret is known: `notice` is called on what a step is given, and on the whole FlowContext when one fails,
-before any of it is emitted. (3) Templates of a flow whose files nowhere spell the word `secret`, and whose
-host gives plain values alone, are compiled without marks, which is faster (`Flow._marks`). (4) A part of a secret
-shorter than REVEALING is hidden only where it stands alone. Texts are therefore hidden twice: by the mark, and by
+A secret is a `SecretText`, and templates keep that mark on whatever they make of one, numbers too (`SecretInteger`).
+Where a mark could be lost outside of templates, of which `template.taint` says the same: (1) a step or a function of
+the host makes a new text of a secret, `key[:8]`, `json.dumps(…)`; `marked` sets the mark again on what a step returns,
+where the text holds a known secret whole or in one of its forms. (2) Something is shown before the secret is known:
+`notice` is called on what a step is given, and on the whole FlowContext when one fails, before any of it is emitted.
+(3) Templates of a flow whose files nowhere spell the word `secret`, and whose host gives plain values alone, are
+compiled without marks, which is faster (`Flow._compiled`). (4) A part of a secret shorter than REVEALING is hidden only
+where it stands alone, a number below LEAST_NUMBER nowhere. (5) A secret that is an ordinary word, `yes` or `8080`, is
+hidden where it has its mark, and not wherever the word stands. Texts are therefore hidden twice: by the mark, and by
 `hide`, which searches for every form of every secret seen so far in all that leaves the run: events, errors, effects,
 results.
 """

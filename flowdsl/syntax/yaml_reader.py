@@ -28,14 +28,15 @@ def read(
 ) -> tuple[Node | None, list[Diagnostic]]:
     """The root node of a document, or None when there is none to work with, and the mistakes found on the way.
 
-    How it goes on after a syntax error. The parser stops at the first thing that it cannot read, and its state is of
-    no use then. So the error is put into our words, worked around in a copy of the text, and the copy is read from
-    its start: an unquoted template becomes a quoted text of the same length, a line that fits nothing becomes blanks.
-    Why in a copy: the source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy
-    has every other character at the place it has there, so that each span of a node read from the copy is a span of the
-    source. Each round gets past one error; at most MAX_MISTAKES rounds, and MAX_REREAD characters are read, so
-    that a hostile file ends. Where an error cannot be worked around, there is no document: no findings are better than
-    wrong ones.
+    How it goes on after a syntax error. The parser stops at the first thing that it cannot read, and its state is of no
+    use then. So the error is put into our words, worked around in a copy of the text, and the copy is read from its
+    start: an unquoted template becomes a quoted text of the same length, a tab one blank, a sign that nothing may
+    begin with a letter, and a line that fits nothing becomes blanks (`yaml_errors.recover`). Why in a copy: the
+    source is what people are shown and what fixes edit, so it stays as the author wrote it. The copy has every
+    other character at the place it has there, so that each span of a node read from the copy is a span of the
+    source. Each round gets past one error; at most MAX_MISTAKES rounds, and MAX_REREAD characters are read, so that
+    a hostile file ends. Where an error cannot be worked around, as none can that is left after the last round,
+    there is no document: no findings are better than wrong ones.
 
     `measured` gives every node its `size` and `height`, for a file that others include.
     """

@@ -1,8 +1,8 @@
 """From template to the function `compiled(context, names)`: when it is a closure, when it walks the tree, and when it
 becomes a function of Python.
 
-Most templates of a flow are rendered a few times, some a million times. So a template is rendered in two ways, and
-begins with the one that is ready at once:
+Most templates of a flow are rendered a few times, some a million times. So there are three ways to render one, and it
+begins with that of the first two which can do it and is ready at once:
 
 - **A closure**, when it is plain: literal text and names with members, which is what most templates are. Nothing is to
   be marked, escaped or filled in. (`closures`)

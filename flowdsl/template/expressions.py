@@ -142,7 +142,11 @@ class Expressions:
         return code, lines
 
     def sure(self, node: Node, needed: bool = True) -> str:
-        """The code of an operand that must not be undefined when strict and `needed`."""
+        """The code of an operand that must not be undefined when strict and `needed`.
+
+        Raises:
+            TemplateError: it is nested more deeply than the limit.
+        """
         code = self.code(node)
         if not self.strict or self.lax or not needed or isinstance(node, (Literal, ListOf, DictOf, Tested)):
             return code
@@ -159,7 +163,7 @@ class Expressions:
         return self.writer.constant(node.value)
 
     def name(self, node: Name) -> str:
-        """A name."""
+        """The code that reads a name."""
         return self.scope.read(node.name)
 
     def member(self, node: Member) -> str:

@@ -123,7 +123,11 @@ class _Function:
             self.writer.line("return text if len(text) <= LONGEST else finish((text,))")
 
     def at_once(self, body: Body) -> bool:
-        """Write the return of a body that needs no statements; whether it is one."""
+        """Write the return of a body that needs no statements; whether it is one. If not, nothing is left written.
+
+        Raises:
+            TemplateError: it is nested more deeply than the limit.
+        """
         pieces: list[Piece] = []
         before = len(self.writer.lines)
         for statement in body:

@@ -116,12 +116,20 @@ def finite_power(a: Any, b: Any) -> Any:
 
 
 def finite_negate(value: Any) -> Any:
-    """`-value` when strict."""
+    """`-value` when strict.
+
+    Raises:
+        TemplateError: it is no finite number.
+    """
     return finite(negate(value), "-")
 
 
 def finite_number(value: Any) -> Any:
-    """`+value` when strict."""
+    """`+value` when strict.
+
+    Raises:
+        TemplateError: it is no finite number.
+    """
     return finite(to_number(value), "+")
 
 

@@ -138,7 +138,10 @@ def strange(text: str, at: int) -> Mistake:
 
 
 def spelled_choice(text: str, at: int) -> str | None:
-    """The hint for the `?` at the offset `at`: the inline-if that says what `a ? b : c` means; None without a `:`."""
+    """The hint for the `?` at the offset `at`: what says the same as `?.` and `??`, and for `a ? b : c` the inline-if.
+
+    None without a `:` on the same line, or without a condition in front of it.
+    """
     if text[at : at + 2] == "?.":
         return "write `.`: a member of nothing is nothing here, so `?.` is not needed"
     if text[at : at + 2] == "??":

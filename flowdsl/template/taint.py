@@ -6,7 +6,7 @@ every function that a template calls is wrapped by `spreading`, members of text 
 text through the runtime's `items`, and printed text is joined by its `finish`; none of the shortcuts of plain templates
 is taken.
 
-Where a mark could be lost:
+Where a mark could be lost in templates (`engine.secrets` says where outside of them):
 
 - **In a truth and in a length.** `secret('k') == 'x'` and `secret('k') | length` may be shown.
 - **In what a condition lets through.** `{% if secret('k') == 'x' %}yes{% endif %}` prints an unmarked `yes`.

@@ -327,3 +327,24 @@ def test_a_thousand_ways_out_of_a_loop_check_in_less_than_a_second_of_cpu() -> N
     began = process_time()
     assert flowdsl.check(f"- step: FOR\n  var: i\n  start: 1\n  end: 5\n  do:\n{body}") == []
     assert process_time() - began < 1
+
+
+def chain_of_loops(length: int) -> str:
+    """A loop in which each of some loops runs only when the one behind it has run in the iteration before."""
+    keys = "".join(f"  k{n}: null\n" for n in range(length + 1))
+    loops = "".join(
+        f"    - step: WHILE\n"
+        f'      condition: "{{{{ flowContext.k{n - 1} }}}}"\n'
+        f"      do:\n"
+        f"        - {{step: SET, k{n}: abc, k{n - 1}: null}}\n"
+        for n in range(length, 0, -1)
+    )
+    around = "- step: FOR\n  var: i\n  start: 1\n  end: 99\n  do:\n"
+    body = '    - {step: SET, k0: abc, text: "{{ flowContext.nope }}"}\n'
+    return f'- step: SET\n{keys}{around}{loops}{body}- {{step: SET, last: "{{{{ flowContext.k{length} | upper }}}}"}}\n'
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 300])
+def test_loops_that_wake_each_other_in_ever_later_iterations_hide_no_finding(length: int) -> None:
+    (found,) = reported(chain_of_loops(length))
+    assert "undefined-variable: `flowContext.nope` is undefined" in found

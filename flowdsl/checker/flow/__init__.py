@@ -28,9 +28,11 @@ alone, then from that joined with what came back, until what comes back says not
 (`state.covers`). Then the head is true before each iteration, however many there are: that is the fixed point. It is
 reached, because from round to round a head only loses knowledge. `always` goes from true to false and not back; types
 only grow; and the keys are those the body writes. Only types could grow for ever, as a list does that each iteration
-wraps in one more list. So when three rounds were not enough, every key that the body writes is *widened*: it becomes
-any value, which nothing outgrows, and the fourth round is the last. Most loops take two. (`types.kinds` bounds the
-depth of types, too.)
+wraps in one more list, and only a chain of loops inside the body, each of which runs when the one before it has run,
+could bring one more key in each round. So when three rounds were not enough, every key that the body writes is
+*widened*: it becomes any value, which nothing outgrows, also where no round came to it yet. As a rule the fourth round
+is the last then; a further one can only find that a key is not always set, or what a called flow writes. Most loops
+take two. (`types.kinds` bounds the depth of types, too.)
 
 Findings are made in every round and kept only from the last, whose head knows all iterations: an earlier one knows
 too little and would report what the second iteration sets. Values that do not fit are the exception, for what fits no

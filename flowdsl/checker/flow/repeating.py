@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, keep_spelling, line
+from flowdsl.checker.flow.assigned_keys import first_writes
 from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
 from flowdsl.checker.flow.jumps import one_at_a_time, side_by_side
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
     from flowdsl.syntax.node import Node
 
-MAX_ROUNDS = 4
-"""The rounds in which a loop is followed at most; in the last one what its body writes is taken as any value."""
+PLAIN_ROUNDS = 2
+"""The rounds after which a loop that still says something new has what its body writes taken as any value."""
 FAULTS = frozenset({"unknown-member", "wrong-type"})
 """Findings about a value that does not fit, which hold for one iteration as for all."""
 
@@ -87,7 +89,7 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
     mark = len(run.findings.diagnostics)
     carried = run.heads.get(id(step), {})
     dropped: list[Diagnostic] = []
-    for round in range(MAX_ROUNDS):
+    for round in count(1):
         head = _head(state, carried, known)
         breaks, backs, gone = _iterate(run, known, head)
         back = _joined_back(head, backs)
@@ -95,7 +97,9 @@ def loop(run: AbstractRun, step: StepNode, state: State) -> None:
             break
         dropped += run.findings.diagnostics[mark:]
         del run.findings.diagnostics[mark:]
-        carried = _wider(carried, back, widen=round >= MAX_ROUNDS - 2)
+        carried = _wider(carried, back)
+        if round > PLAIN_ROUNDS:
+            carried = _widened(carried, step.block(known.flow.body))
     run.heads[id(step)] = carried
     _keep_faults(run, dropped, mark)
     _once(run, known, backs, gone)
@@ -203,18 +207,24 @@ def _seen(head: State, back: dict[str, Entry]) -> dict[str, Entry]:
     return {key: entry for key in back if (entry := head.get(key)) is not None}
 
 
-def _wider(carried: dict[str, Entry], back: dict[str, Entry], *, widen: bool) -> dict[str, Entry]:
+def _wider(carried: dict[str, Entry], back: dict[str, Entry]) -> dict[str, Entry]:
+    """What was carried into an iteration, joined with what came back from it."""
     found = dict(carried)
     for key, entry in back.items():
         known = carried.get(key)
-        if known is None:
-            found[key] = entry
-            continue
-        type: Type = ANY if widen else join(known.type, entry.type)
-        wider = Entry(
-            type, known.where, known.always and entry.always, known.unset or entry.unset, implied=known.implied
-        )
-        found[key] = wider
+        if known is not None:
+            always, unset = known.always and entry.always, known.unset or entry.unset
+            entry = Entry(join(known.type, entry.type), known.where, always, unset, implied=known.implied)
+        found[key] = entry
+    return found
+
+
+def _widened(carried: dict[str, Entry], body: Iterable[StepNode]) -> dict[str, Entry]:
+    """What was carried as any value, and with it what the body writes in a place that no round came to yet: each of
+    these would take a further round."""
+    found = {key: Entry(ANY, node) for key, node in first_writes(body).items()}
+    for key, entry in carried.items():
+        found[key] = Entry(ANY, entry.where, entry.always, entry.unset, implied=entry.implied)
     return found
 
 

@@ -161,7 +161,11 @@ class Names:
         guarded: bool = False,
         called: bool = False,
     ) -> Type:
-        """The type of `root.a.b`, of which `parts` are `a` and `b`, and `end` is where its plain names end."""
+        """The type of `root.a.b`, of which `parts` are `a` and `b`; its plain names stand from `start` to `end`.
+
+        Reports what is not there or not set, unless it is `guarded` by a test or a default. `called`: it is the name of
+        a function.
+        """
         quiet = guarded or use.lax
         if root == "flowContext":
             if not parts:

@@ -49,7 +49,10 @@ class Use:
         return span_in(self.node, start + self.shift, end + self.shift)
 
     def instead(self, start: int, end: int, new: str, *, safe: bool = False) -> Fix | None:
-        """Other characters in place of those from `start` to `end`; see `Fix` for what `safe` is."""
+        """Other characters in place of those from `start` to `end`; see `Fix` for what `safe` is.
+
+        None where the file spells these characters in another way, as behind an escape.
+        """
         from flowdsl.syntax.edits import instead
 
         return instead(self.span(start, end), self.text[start:end], new, style=self.node.style, safe=safe)
@@ -124,7 +127,8 @@ class NameTable(Protocol):
         ...
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
-        """Reports that a value of this type is printed, when its text says nothing."""
+        """Reports that a value of this type, the expression from `start` to `end`, is printed, when its text says
+        nothing."""
         ...
 
 

@@ -266,7 +266,8 @@ class Inference:
         return OF_BOOLEAN
 
     def sequence(self, node: Chain, lax: bool) -> Type:
-        """The type of `and`, `or`, or `+ - ~` from left to right."""
+        """The type of `and`, `or`, or `+ - ~` from left to right. What does not fit is reported, unless `lax`: then the
+        value is only looked at, as `default` does."""
         if node.operators[0] in ("and", "or"):
             return self.logic(node, lax)
         found = self.expr(node.operands[0], lax)

@@ -91,7 +91,7 @@ class For(
         return signal
 
     def _values(self, ctx: StepContext) -> tuple[int, Callable[[int], Any]]:
-        """How many iterations there are, and the value of each by its index."""
+        """How many iterations there are, and the value of each by its index; none for items that are null."""
         if self.start is not None and self.end is not None:
             return counted(self.start, self.end, self.by)
         items = list(ctx.evaluate("items") or ())
@@ -121,7 +121,7 @@ class For(
     async def _side_by_side(
         self, ctx: StepContext, size: int, value: Callable[[int], Any]
     ) -> tuple[list[Any], Signal | None]:
-        kept: dict[int, Any] = {}
+        kept: dict[int, Any] = {}  # of all iterations, each with its own index: they take turns on one event loop
         done = 0
 
         async def one(branch: StepContext, index: int) -> Signal | None:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,9 +34,6 @@ from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
-
-if TYPE_CHECKING:
-    pass
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
