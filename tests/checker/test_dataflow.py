@@ -348,3 +348,9 @@ def chain_of_loops(length: int) -> str:
 def test_loops_that_wake_each_other_in_ever_later_iterations_hide_no_finding(length: int) -> None:
     (found,) = reported(chain_of_loops(length))
     assert "undefined-variable: `flowContext.nope` is undefined" in found
+
+
+def test_pictures_under_a_key_that_is_no_name_are_not_said_to_be_collected_by_it() -> None:
+    picture = "{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: x, outputKey: '{{ flowContext.c }}'}"
+    (found,) = reported(f"- step: FOR\n  var: c\n  items: [a, b]\n  do:\n    - {picture}\n")
+    assert found.startswith("5 wrong-pattern")

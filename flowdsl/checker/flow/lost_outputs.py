@@ -9,6 +9,7 @@ from flowdsl.checker.findings import Findings
 from flowdsl.document.document import StepNode
 from flowdsl.document.symbols import WHOLE
 from flowdsl.step.flow_shapes import Call, Loop
+from flowdsl.step.key import IDENTIFIER
 from flowdsl.syntax.node import Node
 from flowdsl.template import parse
 
@@ -77,8 +78,8 @@ def _every(steps: Iterable[StepNode], *, loops: bool = True) -> Iterator[StepNod
 def _check_body(loop: StepNode, collect: tuple[str, ...], body: tuple[StepNode, ...], findings: Findings) -> None:
     for maker in _makers(body):
         key = next((name for name, _ in maker.written_outputs()), None)
-        if key is None or _is_read(key, maker, body):
-            continue
+        if key is None or not re.match(IDENTIFIER, key) or _is_read(key, maker, body):
+            continue  # what is no name is reported where it stands, and cannot be read
         message = f"each iteration makes pictures, and of all of them only the last `{key}` is left after the loop"
         hint = f'add `{collect[0]}: "{{{{ flowContext.{key} }}}}"` and `{collect[1]}: all`, and read `all`'
         findings.add("lost-images", message, loop.name_node, hint=hint)
