@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ import pytest
 
 from flowdsl_steps.image.catalogue import use_catalogue
 
-for name, derandomize in (("suite", True), ("soak", False)):
-    # Time decides nothing: a machine that is busy or slow makes no test fail.
-    hypothesis.settings.register_profile(
-        name,
-        derandomize=derandomize,
-        database=None,
-        deadline=None,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
+# Time decides nothing: a machine that is busy or slow makes no test fail.
+PROFILE = hypothesis.settings(database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("suite", PROFILE, derandomize=True)
+hypothesis.settings.register_profile("soak", PROFILE, derandomize=False, max_examples=400)
 hypothesis.settings.load_profile("suite")  # the same cases on every run; `make soak` asks for others
 
 use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests name models, and new ones come
+
+sys.dont_write_bytecode = False  # else each session rewrites all tests, and each of hundreds of processes compiles us
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+for _name in list(os.environ):  # no test sees a key or an endpoint of the machine
+    if _name.startswith(("OPENAI_", "AZURE_OPENAI_", "HUB_")):
+        del os.environ[_name]
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and help is as wide as it says
 
@@ -96,12 +98,3 @@ def _nothing_skipped(report: Any) -> Any:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written."""
     return bool(request.config.getoption("--update-golden"))
-
-
-@pytest.fixture(autouse=True)
-def _no_services_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keeps keys and endpoints of the machine out of every test."""
-    for name in list(os.environ):
-        if name.startswith(("OPENAI_", "AZURE_OPENAI_", "HUB_")):
-            monkeypatch.delenv(name)
-    yield

@@ -42,6 +42,13 @@ def spec_of(name: str) -> StepSpec:
     return StepSpec.from_index({**spec.to_index(), "check": None})
 
 
+@cache
+def whole(kind: str) -> Draft202012Validator:
+    """Checks files of a kind by the schema of all steps."""
+    schema = {"flow": flow_schema, "module": module_schema, "ai-kit": kit_schema}[kind]
+    return Draft202012Validator(schema([spec_of(name) for name in NAMES]))
+
+
 VALIDATORS = {name: Draft202012Validator(step_schema(spec_of(name))) for name in NAMES}
 EXAMPLES = [(name, example) for name in NAMES for example in spec_of(name).examples]
 
@@ -86,36 +93,34 @@ def test_an_example_runs_on_the_simulator(name: str, example: str, tmp_path: Pat
     assert events[-1].status == "done"
 
 
+def faults_of(kind: str, text: str) -> list[str]:
+    """What the schema of a kind of file says against a text."""
+    root, _ = read(Source(text))
+    assert root is not None
+    return [error.message for error in whole(kind).iter_errors(root.plain())]
+
+
+@pytest.mark.parametrize("kind", ["flow", "module", "ai-kit"])
+def test_the_schema_of_a_kind_of_file_is_a_schema(kind: str) -> None:
+    Draft202012Validator.check_schema(whole(kind).schema)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_schemas_are_schemas_and_the_examples_fit_them(name: str) -> None:
+def test_the_schema_of_a_step_is_a_schema_and_its_examples_fit_the_whole(name: str) -> None:
     Draft202012Validator.check_schema(step_schema(spec_of(name)))
-    whole = flow_schema([spec_of(name) for name in NAMES])
-    Draft202012Validator.check_schema(whole)
-    for example in spec_of(name).examples:
-        root, _ = read(Source(example))
-        assert root is not None
-        assert [error.message for error in Draft202012Validator(whole).iter_errors(root.plain())] == []
+    assert [fault for example in spec_of(name).examples for fault in faults_of("flow", example)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests/golden/ok").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_right_flow_fits_the_schema(path: Path) -> None:
-    schema = flow_schema([spec_of(name) for name in NAMES])
-    root, _ = read(Source(path.read_text(encoding="utf-8")))
-    assert root is not None
-    assert [error.message for error in Draft202012Validator(schema).iter_errors(root.plain())] == []
+    assert faults_of("flow", path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
 def test_an_example_file_fits_the_schema_of_its_kind(path: Path) -> None:
-    kind = path.name.split(".")[1]
-    schema = SCHEMAS[kind]([spec_of(name) for name in NAMES])
-    Draft202012Validator.check_schema(schema)
-    root, _ = read(Source(path.read_text(encoding="utf-8")))
-    assert root is not None
-    assert [error.message for error in Draft202012Validator(schema).iter_errors(root.plain())] == []
+    assert faults_of(path.name.split(".")[1], path.read_text(encoding="utf-8")) == []
 
 
-SCHEMAS = {"flow": flow_schema, "module": module_schema, "ai-kit": kit_schema}
 FAULTY = {
     "- step: SETT\n": "'SETT' is not one of",
     "- step: SET\n  1x: 1\n": "'1x' does not match",
@@ -138,28 +143,22 @@ FAULTY = {
 
 @pytest.mark.parametrize(("text", "message"), FAULTY.items())
 def test_a_wrong_flow_does_not_fit_the_schema(text: str, message: str) -> None:
-    schema = flow_schema([spec_of(name) for name in NAMES])
-    root, _ = read(Source(text))
-    assert root is not None
-    found = [error.message for error in Draft202012Validator(schema).iter_errors(root.plain())]
+    found = faults_of("flow", text)
     assert any(message in error for error in found), found
 
 
 FAULTY_ROOTS = {
-    "imports: []\n": (module_schema, "is not valid under any of the given schemas"),
-    "blocks: {flows: {a: [{step: SETT}]}}\n": (module_schema, "'SETT' is not one of"),
-    "AI_KIT: {SECTIONS: [{actions: [{title: A}]}]}\n": (kit_schema, "'flow' is a required property"),
-    "AI_KIT: {SECTIONS: [{actions: [{flow: [{step: SETT}]}]}]}\n": (kit_schema, "'SETT' is not one of"),
+    "imports: []\n": ("module", "is not valid under any of the given schemas"),
+    "blocks: {flows: {a: [{step: SETT}]}}\n": ("module", "'SETT' is not one of"),
+    "AI_KIT: {SECTIONS: [{actions: [{title: A}]}]}\n": ("ai-kit", "'flow' is a required property"),
+    "AI_KIT: {SECTIONS: [{actions: [{flow: [{step: SETT}]}]}]}\n": ("ai-kit", "'SETT' is not one of"),
 }
 
 
 @pytest.mark.parametrize(("text", "expected"), FAULTY_ROOTS.items())
-def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[Any, str]) -> None:
-    schema, message = expected
-    root, _ = read(Source(text))
-    assert root is not None
-    validator = Draft202012Validator(schema([spec_of(name) for name in NAMES]))
-    found = [error.message for error in validator.iter_errors(root.plain())]
+def test_a_wrong_module_or_kit_does_not_fit_its_schema(text: str, expected: tuple[str, str]) -> None:
+    kind, message = expected
+    found = faults_of(kind, text)
     assert any(message in error for error in found), found
 
 

@@ -18,6 +18,8 @@ FRAGMENTS = [
     *("0x" + "F" * 3000, "9" * 4000, ".nan", "-.inf", "1e400", "type: [string, 'null']", "$ref: '#'", "pattern: '('"),
     *("inputs:\n", "flow:", "outputs:", "services:", "n: ", "step: SET", "steps:\n", "outputKey: ", "true", "  "),
 ]
+TEXTS = st.text() | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=30).map("".join)
+COUNT = settings.default.max_examples  # more with the profile `soak`; tests/verify/test_checks_at_length.py has 2,000
 ENVIRONMENT = flowdsl.Environment()
 
 
@@ -28,15 +30,20 @@ def checked(text: str) -> None:
     assert flowdsl.render(found).count("[") >= len(found)
 
 
-@settings(max_examples=1000, deadline=None)
-@given(st.text() | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=30).map("".join))
+@settings(max_examples=3 * COUNT, deadline=None)
+@given(TEXTS)
 def test_any_text_is_checked(text: str) -> None:
     checked(text)
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5 * COUNT, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_change_of_a_flow_is_checked(data: st.DataObject) -> None:
+    check_a_change(data)
+
+
+def check_a_change(data: st.DataObject) -> None:
+    """Checks a file of the golden ones after up to four changes."""
     text = data.draw(st.sampled_from(FILES))
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
