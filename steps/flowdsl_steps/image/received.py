@@ -6,22 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 
 
 class BrokenResponse(Exception):
     """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.
 
-    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error;
-    for the last, `payload` is what the vendor sent.
+    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error,
+    unwritable. For a vendor-error `payload` is what the vendor sent; for a picture that is unwritable `error` is the
+    failure of the disk, and the response is as promised.
     """
 
     def __init__(
-        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
+        self,
+        reason: str,
+        message: str,
+        *,
+        payload: Any = None,
+        images: Sequence[Image | LinkedImage] = (),
+        error: StepError | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.payload = payload
+        self.error = error
         self.images = tuple(images)
 
 

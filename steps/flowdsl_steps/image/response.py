@@ -28,6 +28,8 @@ _NEXT_ITEM = re.compile(r"[\s,]*(?=\{)")
 _LONGEST_KEY = 64
 _REST_LIMIT = 4 * 1024 * 1024
 _MOST_PICTURES = 64
+_OF_ONE = ("bad-base64", "unwritable")
+"""What can be wrong with one picture, while those behind it are good."""
 _RECOGNISED = 64
 """So many bytes show what a body is."""
 
@@ -77,7 +79,7 @@ class Document:
                 if end >= 0:
                     self._text.finish()
         except BrokenResponse as problem:
-            if problem.reason != "bad-base64":
+            if problem.reason not in _OF_ONE:
                 raise
             self._problems[index] = problem  # the pictures behind it may be good
             self.writers[index].abort()
@@ -352,7 +354,7 @@ class RawResponse(ResponseReader):
         try:
             self._writer.write(chunk)
         except StepError as error:
-            raise unstorable(error) from error.__cause__
+            raise unstorable(error) from error
 
     def finish(self) -> Received:
         """The picture, stored.
@@ -382,7 +384,7 @@ def stored(
     """The picture of a writer that has taken all of its bytes.
 
     Raises:
-        BrokenResponse: it is no picture.
+        BrokenResponse: it is no picture, or no disk takes it.
     """
     if isinstance(writer, BrokenResponse):
         raise writer
@@ -390,5 +392,5 @@ def stored(
         return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
     except StepError as error:
         if error.code != "not-an-image":
-            raise
+            raise unstorable(error) from error
         raise BrokenResponse("not-an-image", error.message) from error
