@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from flowdsl.errors import ServiceError
+from flowdsl.step.service import address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connect import RefusedAddress
 from flowdsl_steps.http.connection import Delivery
@@ -136,7 +137,7 @@ async def _sent(
                 content = await read_body(response, policy.max_bytes)
             except TooLarge:
                 raise too_large(request, policy.max_bytes) from None
-            return HttpResponse(status, response.headers, content, request.url)
+            return HttpResponse(status, response.headers, content, _without_login(request.url))
         if status in _REDIRECTS and "location" in response.headers:
             return _Redirect(status, next_address(request.url, response.headers["location"]))
         asks_to_wait = "retry-after" in response.headers
@@ -159,12 +160,16 @@ def _redirected(request: HttpRequest, found: _Redirect) -> HttpRequest:
         raise not_followed(request, None, _NO_ADDRESS)
     if leaves_https(request.url, found.url):
         raise not_followed(request, found.status, f"out of https, to {_bare(found.url)}")
-    before, after = urlsplit(request.url), urlsplit(found.url)
-    if (before.scheme, before.netloc) == (after.scheme, after.netloc):
+    if address_of(request.url) == address_of(found.url) and "@" not in urlsplit(found.url).netloc:
         return request._replace(url=found.url)
-    # What the author sends to one host, keys and body included, is not for another.
+    # What the author sends to one host, keys and body included, is not for another, nor beside a login of the server's.
     kept = {name: value for name, value in request.headers.items() if name in _OPEN_HEADERS}
     return request._replace(url=found.url, headers=kept, content=b"")
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def _bare(url: str) -> str:

@@ -49,9 +49,11 @@ class LinkedImage(NamedTuple):
     url_expires_at: int | None
 
     def absolute(self, endpoint: str) -> LinkedImage:
-        """With its address in full, which may be relative to the endpoint; what is no address stays as it is."""
+        """With its address in full, which may be relative to the endpoint, whose query may be a key and is left out;
+        what is no address stays as it is."""
         try:
-            return self if urlsplit(self.url).scheme else self._replace(url=urljoin(endpoint, self.url))
+            is_whole = urlsplit(self.url).scheme
+            return self if is_whole else self._replace(url=urljoin(endpoint.partition("?")[0], self.url))
         except ValueError:
             return self
 
