@@ -10,9 +10,10 @@ from typing import Any
 from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore, ImageWriter
+from flowdsl_steps.image.document import Document
 from flowdsl_steps.image.images_api import received_of, with_facts
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
-from flowdsl_steps.image.response import Document, ResponseReader
+from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.usage import added
 
 _FIELD_LIMIT = 64
