@@ -217,11 +217,19 @@ class RunningStep:
         if run.emit is not None:
             self._tell(Emitted(**self._now(), name=name, payload=payload))
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
+    async def effect(
+        self,
+        key: str,
+        request: Any,
+        perform: Callable[[], Awaitable[T]],
+        *,
+        purchase: Any = None,
+        may_be_done: Callable[[], bool] | None = None,
+    ) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
         What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it;
-        so does whatever else a service may have done, and billed, as its error says.
+        so does whatever else a service may have done, and billed, as its error or `may_be_done` says.
         """
         effects = self._frame.run.effects
         self._acted = True
@@ -235,7 +243,7 @@ class RunningStep:
                 self._frame.run.doubt(self._placed())
             raise
         except BaseException as error:
-            if key == PAID:
+            if key == PAID or (may_be_done is not None and may_be_done()):
                 self._frame.run.doubt(self._placed())
                 if isinstance(error, RunError):
                     error.charge_possible = True

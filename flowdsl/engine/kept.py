@@ -73,6 +73,8 @@ class Kept:
         with contextlib.suppress(OSError):
             if all(image.sha256 in self._kept or image.is_named for image in self.store.made):
                 shutil.rmtree(self.store.folder)
+                for path in self.store.spare.paths:
+                    shutil.rmtree(path)
 
     def _original(self, image: Image, file: BinaryIO) -> str:
         name = self._kept.get(image.sha256)

@@ -182,6 +182,7 @@ class Pictures:
 
             with ThreadPoolExecutor(1) as own:
                 await to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
+        self.store.spare.close()
 
     def _finish(self) -> None:
         made = self.store.made
@@ -210,6 +211,9 @@ class Pictures:
         now = _now()
         stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
         named = self._file(stem, image, self._packet(maker, image, origin, now))
+        if self.store.spare.holds(image):
+            why = f"{self._shelf.describe()} takes no more: {self.store.spare.reason}"
+            self.problems.append(f"{why}. A picture is among the temporary files, which do not last: {image.path}")
         self._files[image.sha256] = image
         self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
 

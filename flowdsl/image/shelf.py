@@ -77,8 +77,9 @@ class Folder:
         return str(self._path)
 
     def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
-        """Makes a copy with metadata, or a link."""
-        digest = name_file(self._path, stem, image, xmp)
+        """Makes a copy with metadata, or a link; in the spare folder of what is there."""
+        folder = Path(image.original).parent if self.store.spare.holds(image) else self._path
+        digest = name_file(folder, stem, image, xmp)
         return self.unnamed(image)._replace(sha256=digest)
 
     def unnamed(self, image: Image) -> Named:
@@ -86,8 +87,19 @@ class Folder:
         return Named(_inside(image.path, self._path), _inside(image.original, self._path), None)
 
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
-        """Adds to `manifest.json`, or to a manifest of the run where that is not ours."""
-        path = add_to_manifest(self._path, self.store.folder / ".lock", run, lines)
+        """Adds to `manifest.json`, or to a manifest of the run where that is not ours. Where the disk takes neither,
+        the pictures are listed in the spare folder, if there is one."""
+        try:
+            path = add_to_manifest(self._path, self.store.folder / ".lock", run, lines)
+        except OSError as error:
+            if not self.store.spare.paths:
+                raise
+            spare = self.store.spare.paths[-1]
+            whole = [{**line, **{key: str(self._path / line[key]) for key in ("file", "original")}} for line in lines]
+            path = add_to_manifest(spare, spare / ".lock", run, whole)
+            return (
+                f"{self._path / NAME} cannot be written: {error.strerror or error}. The pictures are listed in {path}"
+            )
         if path.name == NAME:
             return None
         why = f"{self._path / NAME} is no manifest of pictures that can be written, or is locked"

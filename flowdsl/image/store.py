@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +15,20 @@ from typing import Literal
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
 from flowdsl.image.image import Image
-from flowdsl.image.part_file import open_part, sweep
+from flowdsl.image.part_file import PART, open_part, sweep
+from flowdsl.image.spare_folder import SpareFolder
 
 _HEAD_SIZE = 32 * 1024
 _LONG_HEAD_SIZE = 4 * 1024 * 1024
+_BLOCK = 1024 * 1024
 
 
 class ImageStore:
     """A folder of images, named by the SHA-256 of their bytes: `ab12….png`.
 
     A file appears under its name complete or not at all. Part files that a killed process left are removed when another
-    process opens the folder, or this one some minutes later; those of a living process are not.
+    process opens the folder, or this one some minutes later; those of a living process are not. What the folder
+    does not take any more, when a disk is full for example, goes to `spare`.
     """
 
     def __init__(self, folder: str | os.PathLike[str], mode: int = 0o777) -> None:
@@ -32,6 +36,7 @@ class ImageStore:
         self._mode = mode
         self._prepared = False
         self._whole: ImageStore | None = None
+        self.spare = SpareFolder()
         self.made: list[Image] = []
         """Every image that this object stored, in the order in which they were complete."""
 
@@ -39,6 +44,7 @@ class ImageStore:
         """A store of the same folder that keeps apart what it made itself; this one has it too."""
         part = ImageStore(self.folder)
         part._whole = self
+        part.spare = self.spare
         return part
 
     @cached_property
@@ -67,13 +73,10 @@ class ImageStore:
         """A writer of one image; more than `limit` bytes are refused.
 
         Raises:
-            StepError: the folder cannot be written to.
+            StepError: neither the folder nor another one can be written to.
         """
         self.prepare()
-        try:
-            return ImageWriter(self.folder, limit, self._take)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
+        return ImageWriter(self.folder, limit, self._take, self.spare)
 
     def add(self, content: builtins.bytes) -> Image:
         """Store bytes that are at hand.
@@ -94,19 +97,33 @@ class ImageStore:
 class ImageWriter:
     """Takes the bytes of one image as they arrive and makes an `Image` of them, or leaves nothing behind.
 
-    As a context manager it aborts unless it was committed.
+    As a context manager it aborts unless it was committed. What the folder does not take goes to `spare`, with all that
+    came before it.
     """
 
-    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_part", "_take", "size")
+    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_others", "_part", "_spare", "_take", "size")
 
-    def __init__(self, folder: Path, limit: int | None = None, take: Callable[[Image], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit: int | None = None,
+        take: Callable[[Image], None] | None = None,
+        spare: SpareFolder | None = None,
+    ) -> None:
         self._folder = folder
         self._limit = limit
         self._take = take
-        self._part, self._descriptor = open_part(folder)
+        self._spare = spare
+        self._others: Iterator[Path] = iter(()) if spare is None else spare.tried()
         self._hash = hashlib.sha256()
         self._head = b""
         self.size = 0
+        self._descriptor = -1
+        self._part = folder / PART
+        try:
+            self._part, self._descriptor = open_part(folder)
+        except OSError as error:
+            self._move(error)
 
     @property
     def is_open(self) -> bool:
@@ -117,7 +134,7 @@ class ImageWriter:
         """Append bytes.
 
         Raises:
-            StepError: the disk does not take them, or there are more than the limit.
+            StepError: no disk takes them, or there are more than the limit.
         """
         self.size += len(content)
         if self._limit is not None and self.size > self._limit:
@@ -126,11 +143,46 @@ class ImageWriter:
             self._head += content[: _HEAD_SIZE - len(self._head)]
         self._hash.update(content)
         view = memoryview(content)
-        try:
-            while view:
+        while view:
+            try:
                 view = view[os.write(self._descriptor, view) :]
-        except OSError as error:
-            raise _unwritable(self._folder, error) from error
+            except OSError as error:
+                self._move(error)
+
+    def _move(self, failed: OSError) -> None:
+        """Goes on in the next folder, with all that was written.
+
+        Raises:
+            StepError: there is none that takes it. It says what the first one failed with.
+        """
+        for folder in self._others:
+            with contextlib.suppress(OSError):
+                part, descriptor = open_part(folder)
+                try:
+                    self._copy_to(descriptor)
+                except BaseException:
+                    os.close(descriptor)
+                    part.unlink()
+                    raise
+                self.abort()
+                self._part, self._descriptor = part, descriptor
+                if self._spare is not None:
+                    self._spare.take(folder, failed)
+                return
+        raise _unwritable(self._folder, failed) from failed
+
+    def _copy_to(self, descriptor: int) -> None:
+        """Writes what was written so far, which is read from the open file: its folder may be gone."""
+        if not self.size:
+            return  # nothing, or there is no file yet
+        old = (
+            os.dup(self._descriptor) if self.is_open else os.open(self._part, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        )
+        with os.fdopen(old, "rb") as file:
+            file.seek(0)
+            while view := memoryview(file.read(_BLOCK)):
+                while view:
+                    view = view[os.write(descriptor, view) :]
 
     def commit(
         self,
@@ -146,25 +198,19 @@ class ImageWriter:
             StepError: the bytes are not an image we know, or the disk does not take them.
         """
         mime = media_type(self._head)
-        digest = self._hash.hexdigest()
+        if mime is None:
+            raise self._refused()
         try:
-            if mime is None:
-                raise self._refused()
             size = image_size(mime, self._head) or image_size(mime, self._longer_head())
-            path = self._folder / f"{digest}.{EXTENSIONS[mime]}"
-            if os.name == "nt":
-                self._close()  # Windows renames no file that is open
-            if not self._is_stored(path, digest):
-                self._part.replace(path)
-            self._close()  # and with it the lock, when there is no part file any more that a sweep could take
         except OSError as error:
             self.abort()
             raise _unwritable(self._folder, error) from error
+        path = self._stored(EXTENSIONS[mime])
         image = Image(
             path=str(path),
             mime=mime,
             bytes=self.size,
-            sha256=digest,
+            sha256=path.stem,
             width=size and size.width,
             height=size and size.height,
             url=url,
@@ -182,12 +228,32 @@ class ImageWriter:
             self.abort()
             return StepError(f"what came is not an image: {_describe(self._head, self.size)}", code="not-an-image")
         name, extension = other
-        path = self._folder / f"{self._hash.hexdigest()}.{extension}"
-        if os.name == "nt":
-            self._close()
-        self._part.replace(path)
-        self._close()
+        path = self._stored(extension)
         return StepError(f"what came is a file of another format, {name}; it is kept as {path}", code="not-an-image")
+
+    def _stored(self, extension: str) -> Path:
+        """Gives the file its name: the SHA-256 of its bytes.
+
+        Raises:
+            StepError: no disk takes it.
+        """
+        digest = self._hash.hexdigest()
+        while True:
+            path = self._part.with_name(f"{digest}.{extension}")
+            try:
+                if os.name == "nt":
+                    self._close()  # Windows renames no file that is open
+                if not self._is_stored(path, digest):
+                    self._part.replace(path)
+                self._close()  # and with it the lock, when there is no part file any more that a sweep could take
+            except OSError as error:
+                try:
+                    self._move(error)
+                except StepError:
+                    self.abort()
+                    raise
+            else:
+                return path
 
     def _is_stored(self, path: Path, digest: str) -> bool:
         """Whether the same bytes are stored already; then the part is dropped, so that links to them stay links.
@@ -206,9 +272,11 @@ class ImageWriter:
         return True
 
     def abort(self) -> None:
-        """Remove what was written; nothing happens after a commit or a second time."""
+        """Remove what was written; nothing happens after a commit or a second time. What a disk does not let go of is
+        swept another time."""
         self._close()
-        self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._part.unlink()
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

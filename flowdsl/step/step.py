@@ -196,11 +196,20 @@ class StepContext(Protocol):
         """Emit something to the host's sink."""
         ...
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
+    async def effect(
+        self,
+        key: str,
+        request: Any,
+        perform: Callable[[], Awaitable[T]],
+        *,
+        purchase: Any = None,
+        may_be_done: Callable[[], bool] | None = None,
+    ) -> T:
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
         result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
-        that would buy something else, where `request` does not: a digest of what is sent, keys included."""
+        that would buy something else, where `request` does not: a digest of what is sent, keys included. `may_be_done`
+        says of what is broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from image_pictures import PICTURES
+from image_told import order, told
 from web_server import Web, response
 
 from flowdsl.errors import ServiceUnavailable
@@ -66,3 +67,13 @@ def test_how_long_an_address_lives_is_said_where_it_is_known(expires_at: int | N
     with Web(response(b"", "410 Gone")) as web, pytest.raises(ServiceUnavailable) as caught:
         asyncio.run(run(web.url))
     assert text in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("link", ["#a", "?", "?#", "?b=1", "i.png", "/i.png"])
+def test_a_link_that_is_relative_to_the_endpoint_has_no_key_of_its_query(link: str, tmp_path: Path) -> None:
+    with Web(order({"url": link}), response(b"", "410 Gone")) as web:
+        found = told(tmp_path, web, endpoint=f"{web.url}/v1?code=the-key-0123456789")
+    assert [seen.target for seen in web.seen if "the-key" in seen.target] == [
+        "/v1/images/generations?code=the-key-0123456789"
+    ]
+    assert found.error is not None and "the-key" not in f"{found.error} {found.error.hint} {found.error.to_dict()}"

@@ -16,7 +16,7 @@ from web_server import Web, hang, response
 
 from flowdsl import ConfigError, Environment, Event, Note, Storage
 from flowdsl.image.store import ImageStore
-from flowdsl_steps.image.response import Document
+from flowdsl_steps.image.document import Document
 from flowdsl_steps.image.vendors import vendor_named
 from flowdsl_steps.image.vendors.openai import OpenAI
 

@@ -82,6 +82,16 @@ def test_a_redirect_of_an_endpoint_is_a_refusal_wherever_it_leads(location: str,
     assert found.error.hint == "set `endpoint` to the final address"
 
 
+@pytest.mark.parametrize(("status", "is_done"), [("301", False), ("303", True), ("307", False), ("308", False)])
+def test_an_order_whose_result_is_at_another_address_is_not_called_free(
+    status: str, is_done: bool, tmp_path: Path
+) -> None:
+    with Web(response(b"", f"{status} Elsewhere", "location: /x\r\n")) as web:
+        found = told(tmp_path, web, onUnknown="resend")
+    assert found.error is not None
+    assert (found.error.code, found.error.charge_possible, found.orders) == ("service-refused", is_done, 1)
+
+
 def test_a_target_that_no_header_can_hold_is_no_lost_connection(tmp_path: Path) -> None:
     flow = BOAT.replace("OPENAI", "HUB") + '  target: "a\\nb"\n'
     with Web(order(b64(PNG))) as web:

@@ -192,7 +192,7 @@ def test_endless_json_beside_the_pictures_is_refused(tmp_path: Path) -> None:
     reader = JsonResponse(ImageStore(tmp_path), LIMIT, received_of)
     with pytest.raises(BrokenResponse) as caught:
         for _ in range(80):
-            reader.feed(b" " * 65536)
+            reader.feed(b"[1, 2]" * 10923)
     reader.abort()
     assert str(caught.value) == "the response holds more than 4194304 bytes beside its pictures"
 

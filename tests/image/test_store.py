@@ -127,7 +127,8 @@ def test_part_files_of_a_killed_process_are_removed_and_those_of_a_living_one_st
     assert living.commit().mime == "image/png"
 
 
-def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowdsl.image.spare_folder._places", lambda: iter(()))
     store = ImageStore(tmp_path)
     writer = store.writer()
     writer.write(PICTURES["png"][0])
@@ -309,7 +310,10 @@ def test_a_jpeg_of_nothing_but_markers_is_given_up_soon() -> None:
     assert Counted.asked < 100_000
 
 
-def test_a_file_of_another_format_whose_folder_is_gone_is_a_failure_of_the_step(tmp_path: Path) -> None:
+def test_a_file_of_another_format_whose_folder_is_gone_is_a_failure_of_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowdsl.image.spare_folder._places", lambda: iter(()))
     writer = ImageStore(tmp_path / "images").writer()
     writer.write(b"II*\0" + b"a" * 100)
     shutil.rmtree(tmp_path / "images")

@@ -15,6 +15,8 @@ import flowdsl
 from flowdsl.testing import Recorder
 
 BUSY = response(b"busy", "503 Service Unavailable")
+WAIT = response(b"busy", "503 Service Unavailable", "retry-after: 0\r\n")
+ANSWERS = ["503", "503 and when to come again", "429"]
 MANY = response(b"slow down", "429 Too Many Requests")
 
 
@@ -45,12 +47,77 @@ def test_a_refused_request_is_sent_again_when_that_does_no_harm(host: Any, metho
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-@pytest.mark.parametrize("refusal", [BUSY, MANY], ids=["503", "429"])
-def test_a_request_that_changes_something_is_never_sent_twice(host: Any, method: str, refusal: bytes) -> None:
+@pytest.mark.parametrize(("refusal", "is_refused"), [(BUSY, False), (WAIT, True), (MANY, True)], ids=ANSWERS)
+def test_a_request_that_changes_something_is_never_sent_twice(
+    host: Any, method: str, refusal: bytes, is_refused: bool
+) -> None:
     with Web(refusal, response()) as web:
         error = failure(host, rest(web.url, method=method, body="x"))
         assert len(web.seen) == 1
-    assert (error.retryable, error.charge_possible) == (True, False)
+    assert (error.retryable, error.charge_possible) == (is_refused, not is_refused)
+
+
+@pytest.mark.parametrize("status", ["408", "500", "502", "503", "504", "520", "524", "599"])
+def test_what_a_gateway_says_does_not_call_the_work_of_a_post_free(host: Any, status: str) -> None:
+    """It may come after the service behind has done it."""
+    recorder = Recorder()
+    with Web(response(b"", f"{status} Gateway")) as web:
+        error = failure(host, rest(web.url, method="POST"), on_event=recorder)
+    assert (error.charge_possible, error.to_dict()["charge_possible"], len(error.result.in_doubt)) == (True, True, 1)
+    (failed,) = (event for event in recorder.events if isinstance(event, flowdsl.StepFailed))
+    assert failed.error.charge_possible is True
+
+
+@pytest.mark.parametrize("status", ["502", "503", "504"])
+def test_a_post_that_a_gateway_lost_is_not_repeated_by_try(host: Any, status: str) -> None:
+    flow = "- step: TRY\n  retry: {max: 2}\n  try:\n    - step: REST\n      url: URL\n      method: POST\n"
+    flow += '  catch:\n    - step: SET\n      charged: "{{ flowContext.error.charge_possible }}"\n'
+    with Web(response(b"", f"{status} Gateway")) as web:
+        result = host(flow.replace("URL", web.url))
+        assert len(web.seen) == 1
+    assert (result.context["charged"], len(result.in_doubt)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "may_be_done"), [("301", True), ("302", True), ("303", True), ("307", False), ("308", False)]
+)
+@pytest.mark.parametrize("place", ["/result", "//["], ids=["a place", "no place"])
+def test_a_post_whose_result_is_elsewhere_is_not_called_free(
+    host: Any, status: str, may_be_done: bool, place: str
+) -> None:
+    with Web(response(b"", f"{status} Elsewhere", f"location: {place}\r\n")) as web:
+        error = failure(host, rest(web.url, method="POST"))
+        assert len(web.seen) == 1
+    assert (error.code, error.charge_possible) == ("redirect-refused", may_be_done)
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "code"),
+    [
+        (b"x" * 100, {"maxBytes": 10}, "response-too-large"),
+        (b"no json", {"outputs": "[{type: json, name: found}]"}, "not-json"),
+    ],
+    ids=["too large", "no json"],
+)
+@pytest.mark.parametrize(("method", "may_be_done"), [("POST", True), ("GET", False)])
+def test_a_response_that_is_of_no_use_does_not_call_the_work_free(
+    host: Any, body: bytes, options: dict[str, Any], code: str, method: str, may_be_done: bool
+) -> None:
+    with Web(response(body)) as web:
+        error = failure(host, rest(web.url, method=method, **options))
+    assert (error.code, error.charge_possible) == (code, may_be_done)
+
+
+@pytest.mark.parametrize(("method", "may_be_done"), [("POST", True), ("PATCH", True), ("GET", False)])
+@pytest.mark.parametrize("slow", [hang, drip])
+def test_a_run_that_ends_while_a_post_is_out_says_that_it_may_be_charged(
+    host: Any, slow: Response, method: str, may_be_done: bool
+) -> None:
+    limits = flowdsl.Limits(private_addresses=True, timeout_s=1)
+    with Web(slow) as web:
+        error = failure(host, rest(web.url, method=method), limits=limits)
+    assert (error.code, error.charge_possible) == ("deadline", may_be_done)
+    assert len(error.result.in_doubt) == may_be_done
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])

@@ -44,12 +44,14 @@ def started(folder: Path, simulator: Simulator, line: str, disk: str = "", flow:
     (folder / "a.flow.yaml").write_text(flow, encoding="utf-8")
     (folder / "out").mkdir()
     (folder / "kept").mkdir()
+    (folder / "temporary").mkdir()
     run = f"{sys.executable} -m flowdsl.cli run a.flow.yaml --quiet --out out {line}"
     shell = ["sh", "-c", f"exec {run}"]
     if disk:
         mounted = f"mount -t tmpfs -o {disk} tmpfs out && cd . && {{ {run}; }}; code=$?"
         shell = ["unshare", "-Urm", "sh", "-c", f"{mounted}; cp -a out/. kept; exit $code"]
     names = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": simulator.key}
+    names["TMPDIR"] = str(folder / "temporary")
     return subprocess.Popen(
         shell, cwd=folder, env={**os.environ, **names}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -61,10 +63,10 @@ def check(folder: Path, code: int, process: subprocess.Popen[str], simulator: Si
     said = out + err
     assert process.returncode == code, said
     assert "Traceback" not in said
-    files = [path for name in ("out", "kept") for path in (folder / name).rglob("*")]
+    files = [path for name in ("out", "kept", "temporary") for path in (folder / name).rglob("*")]
     files = [path for path in files if path.is_file() and path.name != ".lock"]
     assert not [path.name for path in files if path.name.endswith(".part")]
-    kept = [path for path in files if path.parent.name == ".originals"]
+    kept = [path for path in files if len(path.stem) == 64]
     named = [path for path in files if path.suffix == ".png" and path not in kept]
     for path in (*kept, *named):
         with Pillow.open(path) as picture:
@@ -123,6 +125,8 @@ def test_a_full_disk(disk: str, streams: str, tmp_path: Path) -> None:
     with Simulator() as simulator:
         process = started(tmp_path, simulator, STREAMS[streams], DISKS[disk])
         said = check(tmp_path, 1, process, simulator, streams)
+        kept = [path for path in (tmp_path / "temporary").rglob("*.png") if len(path.stem) == 64]
+        assert len(kept) == simulator.request_count  # all that was paid for is in the second place
     assert "No space left on device" in said
 
 

@@ -18,6 +18,8 @@ from flowdsl_steps.http.excerpt import harmless
 from flowdsl_steps.http.request import HttpRequest
 
 _EXCERPT_LENGTH = 200
+_DONE = frozenset({300, 301, 302, 303})
+"""With these a server may say where the result of a request is: only 307 and 308 say that it was not carried out."""
 _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
 
@@ -70,20 +72,27 @@ def not_followed(request: HttpRequest, status: int | None, reason: str) -> Servi
         status=status,
         code="redirect-refused",
         hint="set `url` to the final address",
+        charge_possible=status in _DONE and not request.repeatable,
     )
 
 
 def too_large(request: HttpRequest, limit: int) -> StepError:
     """The response has more bytes than it may have."""
-    return StepError(
+    error = StepError(
         f"the response to {request.shown} has more than {limit:,} bytes",
         code="response-too-large",
         hint="raise `maxBytes`",
     )
+    error.charge_possible = not request.repeatable
+    return error
 
 
-def unsuccessful(request: HttpRequest, status: int, body: bytes) -> ServiceError:
-    """The error of a status that is no success, with the beginning of what the server says about it."""
+def unsuccessful(request: HttpRequest, status: int, body: bytes, *, asks_to_wait: bool) -> ServiceError:
+    """The error of a status that is no success, with the beginning of what the server says about it.
+
+    A 5xx may be a gateway's word, and the service behind it may have done the work: what is known to be refused is a
+    429, and a 503 that `asks_to_wait` and come again.
+    """
     said = harmless(body.decode("utf-8", "replace"), secrets_of(request), _EXCERPT_LENGTH)
     kind: type[ServiceError] = ServiceRefused
     if status == 429:
@@ -92,15 +101,15 @@ def unsuccessful(request: HttpRequest, status: int, body: bytes) -> ServiceError
         kind = ServiceTimeout
     elif status >= 500:
         kind = ServiceUnavailable
-    waiting_helps = status in (429, 503)
-    unknown = status >= 500 or status == 408
+    is_refused = status == 429 or (status == 503 and asks_to_wait)
+    unknown = (status >= 500 or status == 408 or status in _DONE) and not is_refused
     return kind(
         f"{request.shown} got {_named(status)}{f': {said}' if said else ''}",
         service=request.host,
         status=status,
         hint="check the key in `headers`" if status in (401, 403) else None,
-        retryable=waiting_helps or (unknown and request.repeatable),
-        charge_possible=unknown and not waiting_helps and not request.repeatable,
+        retryable=is_refused or (unknown and status not in _DONE and request.repeatable),
+        charge_possible=unknown and not request.repeatable,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from flowdsl.errors import ServiceError
+from flowdsl.step.service import address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connect import RefusedAddress
 from flowdsl_steps.http.connection import Delivery
@@ -59,9 +61,13 @@ class _Redirect(NamedTuple):
 
 
 async def send(
-    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, on_retry: OnRetry
+    client: httpx.AsyncClient,
+    request: HttpRequest,
+    policy: RequestPolicy,
+    on_retry: OnRetry,
+    deliveries: list[Delivery],
 ) -> HttpResponse:
-    """The response to a request. `on_retry` is called before each pause.
+    """The response to a request. `on_retry` is called before each pause; `deliveries` takes how far each attempt comes.
 
     Raises:
         StepError: the address is private, the response too large.
@@ -72,7 +78,7 @@ async def send(
     async def attempt() -> HttpResponse:
         nonlocal attempts
         attempts += 1
-        return await _attempt(client, request, policy)
+        return await _attempt(client, request, policy, deliveries)
 
     try:
         return await repeated(attempt, policy.max_retries, on_retry)
@@ -81,9 +87,15 @@ async def send(
         raise
 
 
-async def _attempt(client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy) -> HttpResponse:
+async def _attempt(
+    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, deliveries: list[Delivery]
+) -> HttpResponse:
+    def work(delivery: Delivery) -> Awaitable[HttpResponse]:
+        deliveries.append(delivery)
+        return _followed(client, request, policy, delivery)
+
     try:
-        return await attempted(lambda delivery: _followed(client, request, policy, delivery), policy.timeout_s)
+        return await attempted(work, policy.timeout_s)
     except Lost as lost:
         raise _lost(request, policy, lost) from None
 
@@ -125,10 +137,11 @@ async def _sent(
                 content = await read_body(response, policy.max_bytes)
             except TooLarge:
                 raise too_large(request, policy.max_bytes) from None
-            return HttpResponse(status, response.headers, content, request.url)
+            return HttpResponse(status, response.headers, content, _without_login(request.url))
         if status in _REDIRECTS and "location" in response.headers:
             return _Redirect(status, next_address(request.url, response.headers["location"]))
-        error = unsuccessful(request, status, await _excerpt(response, policy.timeout_s))
+        asks_to_wait = "retry-after" in response.headers
+        error = unsuccessful(request, status, await _excerpt(response, policy.timeout_s), asks_to_wait=asks_to_wait)
         if status in (429, 503) and request.repeatable:
             raise Again(error, response.headers)
         raise error
@@ -140,18 +153,23 @@ def _redirected(request: HttpRequest, found: _Redirect) -> HttpRequest:
     Raises:
         ServiceError: it is not followed: no web address, a request that may change something, or out of https.
     """
+    if request.method not in ("GET", "HEAD"):
+        where = f"to {_bare(found.url)}" if found.url else _NO_ADDRESS
+        raise not_followed(request, found.status, f"{where}, which only GET and HEAD follow")
     if not found.url:
         raise not_followed(request, None, _NO_ADDRESS)
-    if request.method not in ("GET", "HEAD"):
-        raise not_followed(request, found.status, f"to {_bare(found.url)}, which only GET and HEAD follow")
     if leaves_https(request.url, found.url):
         raise not_followed(request, found.status, f"out of https, to {_bare(found.url)}")
-    before, after = urlsplit(request.url), urlsplit(found.url)
-    if (before.scheme, before.netloc) == (after.scheme, after.netloc):
+    if address_of(request.url) == address_of(found.url) and "@" not in urlsplit(found.url).netloc:
         return request._replace(url=found.url)
-    # What the author sends to one host, keys and body included, is not for another.
+    # What the author sends to one host, keys and body included, is not for another, nor beside a login of the server's.
     kept = {name: value for name, value in request.headers.items() if name in _OPEN_HEADERS}
     return request._replace(url=found.url, headers=kept, content=b"")
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def _bare(url: str) -> str:

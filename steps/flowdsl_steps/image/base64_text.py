@@ -41,8 +41,7 @@ class Base64Text:
         """Takes the next part of the text.
 
         Raises:
-            BrokenResponse: it is not base64, or more bytes than the writer takes.
-            StepError: the store cannot write.
+            BrokenResponse: it is not base64, or more bytes than the writer or the disk takes.
         """
         if self._held or b"\\" in text:
             text = self._unescape(self._held + text)
@@ -102,7 +101,7 @@ class Base64Text:
         try:
             self._writer.write(content)
         except StepError as error:
-            raise unstorable(error) from error.__cause__
+            raise unstorable(error) from error
 
     def _unquote(self, text: bytes) -> None:
         text = self._carry + text
@@ -112,7 +111,7 @@ class Base64Text:
         try:
             self._writer.write(unquote_to_bytes(whole))
         except StepError as error:
-            raise unstorable(error) from error.__cause__
+            raise unstorable(error) from error
 
     def finish(self) -> None:
         """The text has ended.
@@ -152,6 +151,8 @@ def _bad_base64() -> BrokenResponse:
     return BrokenResponse("bad-base64", "the response holds a picture whose base64 is broken")
 
 
-def unstorable(error: StepError) -> Exception:
-    """What a writer's refusal means for a response: too many bytes are the response's fault, a full disk is not."""
-    return BrokenResponse("too-large", error.message) if error.code == "image-too-large" else error
+def unstorable(error: StepError) -> BrokenResponse:
+    """What a writer's refusal means for a response: it has too many bytes, or the disk does not take them."""
+    if error.code == "image-too-large":
+        return BrokenResponse("too-large", error.message)
+    return BrokenResponse("unwritable", error.message, error=error)

@@ -13,7 +13,7 @@ from flowdsl.image.image import Image
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described, incomplete, origin_of, unexpected
+from flowdsl_steps.image.image_result import Purchase, described, incomplete, misplaced, origin_of, unexpected
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
@@ -149,6 +149,10 @@ class _Generation:
             for text in unexpected(each.request, each.images):
                 self._ctx.note("other-format", text)
         self._count(len(images))
+        if (failure := misplaced(images, self._ctx.store, self._endpoint.service)) is not None:
+            failure.attempts = attempts
+            failure.details["images"] = list(self._bought)
+            raise failure
         return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
 
     def _count(self, got: int) -> None:

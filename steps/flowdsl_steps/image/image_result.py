@@ -8,9 +8,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flowdsl.errors import ServiceError
 from flowdsl.image.formats import is_cut
 from flowdsl.image.image import Image
 from flowdsl.image.origin import Origin
+from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import Response
 from flowdsl_steps.image.usage import added
@@ -72,6 +74,23 @@ def incomplete(images: Iterable[Image]) -> Iterator[str]:
         with Path(image.original).open("rb") as file:
             if is_cut(image.mime, file):
                 yield f"{Path(image.path).name} is incomplete: the end of the file did not come"
+
+
+def misplaced(images: Sequence[Image], store: ImageStore, service: str) -> ServiceError | None:
+    """What ends a step whose pictures are not all in their folder: whoever has to make room does so before more is
+    bought. None when they are."""
+    elsewhere = [*filter(store.spare.holds, images)]
+    if not elsewhere:
+        return None
+    number = "1 picture is" if len(elsewhere) == 1 else f"{len(elsewhere)} pictures are"
+    kept = f"{number} kept in {Path(elsewhere[0].path).parent}"
+    return ServiceError(
+        f"{store.folder} takes no more pictures: {store.spare.reason}; {kept}",
+        code="image-unwritable",
+        service=service,
+        hint="make room, or name a folder on another disk with `--out`; temporary files do not last",
+        charge_possible=True,
+    )
 
 
 def _scripts(image: Image) -> tuple[str, ...]:

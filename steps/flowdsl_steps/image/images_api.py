@@ -39,11 +39,11 @@ def received_of(payload: dict[str, Any]) -> Received:
         except BrokenResponse as problem:
             problems.append(problem)
     if problems:
-        first = problems[0]
+        first = next((problem for problem in problems if problem.error is not None), problems[0])
         said = first.payload
         if isinstance(said, dict) and isinstance(payload.get("usage"), dict):
             said = {**said, "usage": payload["usage"]}  # it counted work: it bills what it refused
-        raise BrokenResponse(first.reason, str(first), payload=said, images=images)
+        raise BrokenResponse(first.reason, str(first), payload=said, images=images, error=first.error)
     return with_facts(Received(tuple(images), payload))
 
 

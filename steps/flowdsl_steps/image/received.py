@@ -6,22 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 
 
 class BrokenResponse(Exception):
     """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.
 
-    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error;
-    for the last, `payload` is what the vendor sent.
+    `reason` is one of truncated, not-json, bad-base64, not-an-image, too-large, empty, malformed, vendor-error,
+    unwritable. For a vendor-error `payload` is what the vendor sent; for a picture that is unwritable `error` is the
+    failure of the disk, and the response is as promised.
     """
 
     def __init__(
-        self, reason: str, message: str, *, payload: Any = None, images: Sequence[Image | LinkedImage] = ()
+        self,
+        reason: str,
+        message: str,
+        *,
+        payload: Any = None,
+        images: Sequence[Image | LinkedImage] = (),
+        error: StepError | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.payload = payload
+        self.error = error
         self.images = tuple(images)
 
 
@@ -40,9 +49,11 @@ class LinkedImage(NamedTuple):
     url_expires_at: int | None
 
     def absolute(self, endpoint: str) -> LinkedImage:
-        """With its address in full, which may be relative to the endpoint; what is no address stays as it is."""
+        """With its address in full, which may be relative to the endpoint, whose query may be a key and is left out;
+        what is no address stays as it is."""
         try:
-            return self if urlsplit(self.url).scheme else self._replace(url=urljoin(endpoint, self.url))
+            is_whole = urlsplit(self.url).scheme
+            return self if is_whole else self._replace(url=urljoin(endpoint.partition("?")[0], self.url))
         except ValueError:
             return self
 

@@ -197,7 +197,11 @@ def _refused(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         what, hint = "refused the request", None
     message = f"{endpoint.service} {what}{'' if not status else f' ({status})'}{_said(failure, endpoint)}"
     details = {"param": vendor.param} if vendor is not None and vendor.param else {}
-    return Verdict("never", _error(ServiceRefused, failure, endpoint, message, hint, code=code, details=details))
+    is_done = status == 303  # the result is at another address; with 301 and 302 the endpoint itself is
+    error = _error(
+        ServiceRefused, failure, endpoint, message, hint, code=code, charge_possible=is_done, details=details
+    )
+    return Verdict("never", error)
 
 
 def _said(failure: FailedAttempt, endpoint: Endpoint) -> str:

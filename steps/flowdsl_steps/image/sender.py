@@ -248,6 +248,9 @@ class Sender:
             unpacker.finish()
             return reader.finish()._replace(headers=response.headers)
         except BrokenResponse as broken:
+            if broken.error is not None:
+                came += broken.images or reader.salvage()
+                raise broken.error from broken.error.__cause__
             vendor = self._vendor.failure(head, broken.payload) if broken.payload is not None else None
             failure = FailedAttempt("response", True, str(broken), None, response.headers, vendor, broken.reason)
             raise _Failed(failure, broken.images or reader.salvage()) from broken

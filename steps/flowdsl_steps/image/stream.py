@@ -10,9 +10,10 @@ from typing import Any
 from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore, ImageWriter
+from flowdsl_steps.image.document import Document
 from flowdsl_steps.image.images_api import received_of, with_facts
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
-from flowdsl_steps.image.response import Document, ResponseReader
+from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.usage import added
 
 _FIELD_LIMIT = 64
@@ -30,6 +31,7 @@ class StreamedResponse(ResponseReader):
         self._document: Document | None = None
         self._images: list[Image | LinkedImage] = []
         self._payload: dict[str, Any] = {}
+        self._problem: BrokenResponse | None = None
         self._done = False
 
     def _feed(self, chunk: bytes) -> None:
@@ -95,7 +97,11 @@ class StreamedResponse(ResponseReader):
         keys = ("b64_json", "url", "revised_prompt", "finish_reason", "finishReason", "message")
         created = event.pop("created_at", None)
         item = {key: event.pop(key) for key in keys if key in event}
-        received = received_of({**event, "created": created, "data": [item]})
+        try:
+            received = received_of({**event, "created": created, "data": [item]})
+        except BrokenResponse as problem:
+            self._problem = self._problem or problem  # the pictures behind it may be good
+            return
         self._images.extend(received.images)
         usage = added(self._payload.get("usage"), received.payload.get("usage"))
         self._payload = {**received.payload, "usage": usage}
@@ -104,9 +110,13 @@ class StreamedResponse(ResponseReader):
         """What it holds, its pictures stored.
 
         Raises:
-            BrokenResponse: the stream ended before a completed picture.
+            BrokenResponse: the stream ended before a completed picture, or one of them is broken.
         """
         self._end_event()
+        if (first := self._problem) is not None:
+            raise BrokenResponse(
+                first.reason, str(first), payload=first.payload, images=self._images, error=first.error
+            )
         if not self._images:
             raise BrokenResponse("truncated", "the stream ended before the picture was complete")
         return with_facts(Received(tuple(self._images), self._payload))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from flowdsl import Conflicts, Port, Secrets, ServiceError, Step, StepContext
+from flowdsl import Conflicts, Port, RunError, Secrets, ServiceError, Step, StepContext
 from flowdsl.template import SecretText, holds_secret
 from flowdsl_steps.io.rest_headers import check_headers
 
 if TYPE_CHECKING:
+    from flowdsl_steps.http.connection import Delivery
     from flowdsl_steps.http.send import HttpResponse
 
 _TEXTUAL = (
@@ -95,16 +96,25 @@ class Rest(
             allow_private=ctx.limits.private_addresses,
         )
 
+        deliveries: list[Delivery] = []
+
         async def perform() -> dict[str, Any]:
             private = policy.allow_private
             client = await ctx.resource(("rest", private), lambda: open_fetcher(private, open_transport=ctx.transport))
-            found = await send(client, request, policy, _on_retry(ctx))
+            found = await send(client, request, policy, _on_retry(ctx), deliveries)
             return {**found._asdict(), "headers": found.headers.multi_items()}
 
-        came = await ctx.effect("http", request.described(), perform)
+        def may_be_done() -> bool:
+            return not request.repeatable and any(each.sent for each in deliveries)
+
+        came = await ctx.effect("http", request.described(), perform, may_be_done=may_be_done)
         response = HttpResponse(**{**came, "headers": httpx.Headers([tuple(pair) for pair in came["headers"]])})
         secret = holds_secret(self.url) or holds_secret(self.parameters)
-        return _written(response, ctx, request.shown, secret)
+        try:
+            return _written(response, ctx, request.shown, secret)
+        except RunError as error:
+            error.charge_possible = error.charge_possible or not request.repeatable  # what was asked for is done
+            raise
 
 
 def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:

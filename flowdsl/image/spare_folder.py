@@ -1,0 +1,60 @@
+"""Where pictures go that their folder does not take: by then they are paid for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from flowdsl.image.image import Image
+
+_MORE_PLACES = ("/var/tmp", "/dev/shm")  # noqa: S108  the folder in it has a name that nobody can know before
+"""Where systems keep temporary files besides: on another disk often, and in memory."""
+
+
+class SpareFolder:
+    """A second place for what a folder does not take, made when it is needed: a folder for nobody else to read, among
+    the system's temporary files.
+
+    `paths` is where it is, the last one the best, for a place may be full as well. `reason` is why the first thing in
+    it is there.
+    """
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self.reason = ""
+        self._name = f"flowdsl-{os.urandom(8).hex()}"
+
+    def tried(self) -> Iterator[Path]:
+        """Folders that may have room, one after the other: whoever wants the next found none in the last."""
+        for place in _places():
+            path = Path(place, self._name)
+            with contextlib.suppress(OSError):
+                path.mkdir(0o700, exist_ok=True)
+                yield path
+                path.rmdir()  # where nothing has come of it
+
+    def take(self, path: Path, error: OSError) -> None:
+        """Notes that something is kept in one of the folders, as another one failed with an error."""
+        if path not in self.paths:
+            self.paths.append(path)
+        self.reason = self.reason or error.strerror or str(error)
+
+    def close(self) -> None:
+        """Removes the folder where nothing is left in it."""
+        for path in self.paths:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+    def holds(self, image: Image) -> bool:
+        """Whether an image is in one of the folders, and nowhere else."""
+        return bool(self.paths) and Path(image.path).parent.name == self._name
+
+
+def _places() -> Iterator[str]:
+    import tempfile  # slow to import, and most disks have room
+
+    with contextlib.suppress(OSError):  # it looks for one that can be written to, and there may be none
+        yield tempfile.gettempdir()
+    yield from _MORE_PLACES
