@@ -221,7 +221,7 @@ def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:
     related = tuple(Related(_key_node(step, key).span, text) for key, text in problem.related)
     fixes = tuple(fix for change in problem.fixes if (fix := _fix(change, problem, step)) is not None)
     place = _place(problem, step)
-    from flowdsl.syntax.edits import quoted
+    from flowdsl.syntax.quoting import quoted
 
     hint = problem.hint
     node = step.keys.get(problem.key or "")
@@ -258,7 +258,9 @@ def _edited(key: str, value: Any, problem: Problem, step: StepNode) -> Fix | Non
         node = step.keys.get(problem.key or "")
         return fixes.renamed(_inside(node, problem), value) if node is not None else None
     if node is None:
-        return fixes.added(step.node, f"{key}: {fixes.written(value)}")
+        from flowdsl.syntax.quoting import written
+
+        return fixes.added(step.node, f"{key}: {written(value)}")
     whole = _inside(node, problem) if key == problem.key else node
     return fixes.renamed(whole, value) or fixes.for_brackets(whole, value)
 

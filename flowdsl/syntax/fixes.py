@@ -14,8 +14,7 @@ from flowdsl.source import Span
 from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
 from flowdsl.syntax.node import Node, content_start
-
-_PLAIN = r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )"
+from flowdsl.syntax.quoting import written
 
 
 def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -35,19 +34,6 @@ def for_brackets(node: Node, value: Any) -> Fix | None:
     if node.kind == "scalar" or not _in_brackets(node) or node.source.text[node.end - 1 : node.end] not in ("}", "]"):
         return None
     return replaced(Span(node.source, start, node.end), written(value), title=f"write `{value}`")
-
-
-def written(value: Any, style: str | None = None) -> str:
-    """A value as YAML of one line that reads back as it; a text keeps its kind of quotes."""
-    import json  # only a file with mistakes needs it
-
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if style == "'":
-        return "'" + value.replace("'", "''") + "'"
-    if style is None and re.fullmatch(_PLAIN, value) and plain_value(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
