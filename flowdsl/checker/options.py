@@ -57,7 +57,13 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
         options = options.replaced({**dict.fromkeys(spec.defaults, UNKNOWN), **given})
     for problem in problems_of(spec, options):
         if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
-            findings.diagnostics.append(_diagnostic(_named_item(problem, step), step))
+            found = _diagnostic(_named_item(problem, step), step)
+            key = spec.keys.get(problem.key or "")
+            if problem.code == "wrong-type" and key is not None and key.type == "list" and key.name in step.keys:
+                from flowdsl.checker.no_list import instead_of_list
+
+                found = instead_of_list(found, step, key.name, document)
+            findings.diagnostics.append(found)
     if len(findings.diagnostics) == known and spec.name in findings.settings.registry.of_host:
         _check_by_class(step, given, findings)
 

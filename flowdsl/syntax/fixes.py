@@ -36,6 +36,15 @@ def for_brackets(node: Node, value: Any) -> Fix | None:
     return replaced(Span(node.source, start, node.end), written(value), title=f"write `{value}`")
 
 
+def unlisted(node: Node, value: str) -> Fix | None:
+    """A value in place of a list of one item."""
+    end = len(node.source.text[: node.end].rstrip())
+    if _in_brackets(node):
+        return replaced(Span(node.source, node.start, end), written(value), title=f"write `{value}`")
+    start = node.source.text.rfind(":", 0, node.start) + 1
+    return replaced(Span(node.source, start, end), f" {written(value)}", title=f"write `{value}`")
+
+
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map without one of its entries; None when it is the only one, or stands in another file."""
     key = parent.keys.get(name)
@@ -61,8 +70,8 @@ def removed_item(parent: Node, index: int, *, title: str = "remove it") -> Fix |
 def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map with one entry more, `key: value`, behind its first one."""
     source = parent.source
-    first = next(iter(parent.keys.values()), None)
-    if first is None or first.source is not source or not stands(first):
+    first = next((key for key in parent.keys.values() if key.source is source and stands(key)), None)
+    if first is None:
         return None
     value = parent.value[first.value]
     title = title or f"add `{entry}`"
@@ -143,22 +152,6 @@ def undashed(node: Node, *, title: str) -> Fix | None:
     line_start = source.offset(source.position(node.start).line, 1)
     dash = source.text.rfind("-", line_start, node.start)
     return Fix(title, (Edit(Span(source, dash, dash + 1), " "),)) if dash >= 0 else None
-
-
-def lifted(node: Node, key: str, entry: str, *, title: str) -> Fix | None:
-    """The map below a key in block style moved up beside it, with `entry` where the key stands."""
-    source, name, value = node.source, node.keys[key], node.value[key]
-    if value.kind == "map" and (_in_brackets(value) or value.start < line_end(source.text, name.end)):
-        return None
-    colon = source.text.find(":", name.end)
-    edits = [Edit(Span(source, name.start, colon + 1), entry)]
-    if value.kind == "map":
-        shift = source.position(value.start).col - source.position(name.start).col
-        for number in range(source.position(value.start).line, source.position(value.end).line + 1):
-            start = source.offset(number, 1)
-            if source.line(number).strip():
-                edits.append(Edit(Span(source, start, start + shift), ""))
-    return Fix(title, tuple(edits))
 
 
 def stands(node: Node) -> bool:

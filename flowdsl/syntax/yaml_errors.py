@@ -44,6 +44,10 @@ def syntax_mistake(source: Source, error: Any) -> Diagnostic:
     )
 
 
+_RESTORED = frozenset({"unquoted-template", "quote-in-quotes", "unquoted-sign", "unquoted-colon"})
+"""The mistakes of a text whose quotes are wrong or missing."""
+
+
 def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]) -> str | None:
     """The text with an error worked around, every other character in its place; None when there is no way to go on.
 
@@ -51,16 +55,10 @@ def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]
     `restored` says for its start where its characters stand, which its node gets back, so that they are checked too.
     """
     start, end = mistake.span.start, mistake.span.end
-    quotes = 0
-    if mistake.code == "quote-in-quotes":
-        whole, is_bare = whole_text(mistake.span._replace(source=Source(text)))
-        if whole is not None:
-            start, end, quotes = whole.start, whole.end, not is_bare
-    if mistake.code == "unquoted-sign":
-        end = value_at(Source(text), start).end
-    if mistake.code in ("unquoted-template", "quote-in-quotes", "unquoted-sign") and end - start >= 2:
-        first = start + (quotes or mistake.code == "unquoted-sign")  # a sign says nothing more
-        restored[start] = first, end - quotes
+    if mistake.code in _RESTORED:
+        start, end, chars = _wrong_text(mistake.span._replace(source=Source(text)), mistake.code)
+    if mistake.code in _RESTORED and end - start >= 2:
+        restored[start] = chars
         return text[:start] + '"' + "x" * (end - start - 2) + '"' + text[end:]
     if mistake.code == "tab":
         return text[:start] + " " * (end - start) + text[end:]
@@ -74,6 +72,22 @@ def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]
     if mistake.code in ("unquoted-colon", "unquoted-sign", "quote-in-quotes"):
         return text[:start] + "_" + text[start + 1 :]
     return None
+
+
+def _wrong_text(at: Span, code: str) -> tuple[int, int, tuple[int, int]]:
+    """Where a text with wrong quotes begins and ends in the file, and where its characters do."""
+    start, end = at.start, at.end
+    if code == "quote-in-quotes":
+        whole, is_bare = whole_text(at)
+        if whole is not None:
+            inside = 0 if is_bare else 1
+            return whole.start, whole.end, (whole.start + inside, whole.end - inside)
+    elif code == "unquoted-sign":
+        end = value_at(at.source, start).end
+        return start, end, (start + 1, end)  # the sign itself says nothing more
+    elif code == "unquoted-colon" and (value := _value_around(at)) is not None:
+        start, end = value.start, value.end
+    return start, end, (start, end)
 
 
 def _unreadable(source: Source, error: Any) -> Diagnostic:
@@ -305,8 +319,7 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
             hint=f"indent it to {above_column} spaces",
             fixes=(indented(source, line, above_column),),
         )
-    before = _VALUE.match(text)
-    value = value_at(source, start + before.end()) if before is not None else None
+    value = _value_around(Span(source, at, at + 1))
     fix = quoted(value, title="put the whole value in quotes") if value is not None else None
     return Diagnostic(
         "unquoted-colon",
@@ -315,6 +328,14 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
         hint=to_quote(value) if value is not None else "put the whole value in quotes",
         fixes=_these(fix),
     )
+
+
+def _value_around(at: Span) -> Span | None:
+    """The value of a line that holds a place; None where there is none."""
+    line = at.first.line
+    before = _VALUE.match(at.source.line(line))
+    value = value_at(at.source, at.source.offset(line, 1) + before.end()) if before is not None else None
+    return value if value is not None and value.start < at.start < value.end else None
 
 
 _VALUE = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+\s*:\s+)")
