@@ -11,7 +11,6 @@ from flowdsl.checker.templates import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
-from flowdsl.nearest import nearest
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Loop
 from flowdsl.step.problem import Change, Problem
@@ -21,6 +20,7 @@ from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
+    from flowdsl.codes import Severity
     from flowdsl.step.service import Service
 
 
@@ -200,18 +200,19 @@ def _with_service(given: dict[str, Any], step: StepNode, document: Document, fin
     """The options of a step with their service entry, as far as it is known before the run, and the day."""
     settings = findings.settings
     name, service = _service_name(step), _service(step, document, findings)
-    if step.service is not None and not settings.services.has(name, document.services):
-        near = nearest(name, settings.services.names(document.services))
-        hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+    if _is_unknown(step, document, findings) and step.service is not None:
+        near, hint = settings.services.nearest(name, document.services)
         fix = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
-        findings.add("unknown-service", message, step.service, hint=hint, fixes=[fix])
+        # without settings nobody knows what a host will have; with them, a name like one of theirs is misspelt
+        severity: Severity | None = "error" if near and settings.services.has_entries else None
+        findings.add("unknown-service", message, step.service, hint=hint, severity=severity, fixes=[fix])
     return Options(step.spec.name, given, step.spec.defaults, service, settings.as_of)
 
 
 def _is_unknown(step: StepNode, document: Document, findings: Findings) -> bool:
     """Whether the service entry that a step names does not exist."""
-    if step.service is None or step.spec.service is None:
+    if step.service is None or step.spec.service is None or step.service.value == step.spec.service:
         return False
     return not findings.settings.services.has(_service_name(step), document.services)
 
