@@ -54,7 +54,12 @@ FINDINGS = (
     Code("unknown-step", "error", "No step has this name."),
     Code("unknown-key", "error", "The step, or the part of the file, has no such key."),
     Code("unknown-port", "error", "The step has no input or output of this type."),
-    Code("unknown-service", "warning", "No service entry has this name."),
+    Code(
+        "unknown-service",
+        "warning",
+        "No service entry has this name; an error where settings are at hand that have a similar one.",
+        also=("error",),
+    ),
     Code("unknown-flow", "error", "No flow that can be called has this name."),
     Code("undefined-block", "error", "Nothing in blocks and imports has this name.", also=("warning",)),
     Code("unknown-member", "error", "A value of a known type has no such member.", also=("warning",)),

@@ -211,6 +211,22 @@ class ServiceLayers:
         """Whether an entry of that name exists."""
         return name in self.host or name in document or any(name in entries for _, entries in self.layers)
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether settings files or the host name any entry: then those that a run can have are known."""
+        return bool(self.host) or any(entries for _, entries in self.layers)
+
+    def nearest(self, name: str, document: Iterable[str] = ()) -> tuple[str | None, str]:
+        """The entry that is most likely meant by a name, and what to say of one that no entry has."""
+        from flowdsl.nearest import nearest
+
+        names = self.names(document)
+        near = nearest(name, names)
+        if near is not None:
+            return near, f"did you mean `{near}`?"
+        there = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}; " if names else ""
+        return None, f"{there}add it under `services:`, or in flowdsl.toml"
+
     def service(
         self,
         name: str,
@@ -270,10 +286,7 @@ class ServiceLayers:
         if self.has(service.name, document):
             return
         if service.name != spec.service:
-            from flowdsl.nearest import nearest
-
-            near = nearest(service.name, self.names(document))
-            hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+            _, hint = self.nearest(service.name, document)
             raise ConfigError(f"Service not configured: {service.name}", code="service-not-configured", hint=hint)
         if service.origins:
             return

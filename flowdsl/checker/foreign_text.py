@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowdsl.checker.findings import Findings
 from flowdsl.syntax.edits import instead, replaced
+from flowdsl.syntax.quoting import entry, in_quotes
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def check_text(node: Node, key: Key | None, written: Container[str], findings: F
     elif node.style is None and (found := _QUOTED.fullmatch(text)) is not None:
         _formatted(node, found[2], written, findings)
     elif node.style is None and len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
-        fix = replaced(node.span, f'"{text[1:-1]}"') if '"' not in text and "\\" not in text else None
+        fix = replaced(node.span, in_quotes(text[1:-1]), title="write the quotes of YAML")
         message = f"the quotes {text[0]} {text[-1]} are a part of the text"
-        findings.add("foreign-syntax", message, node, hint='quote it with `"`', fixes=[fix])
+        findings.add("foreign-syntax", message, node, hint=entry(node.span, in_quotes(text[1:-1])), fixes=[fix])
     else:
         _inside(node, text, key, written, findings)
 
@@ -59,10 +60,11 @@ def _inside(node: Node, text: str, key: Key | None, written: Container[str], fin
         if known is not None and name not in findings.placeholders:
             span, new = span_in(node, *found.span()), f"{{{{ {known} }}}}"
             starts = found.start() == 0 and node.style is None  # there two braces would be a map
-            fix = replaced(node.span, f'"{new}{text[found.end() :]}"') if starts and '"' not in text else None
-            fix = fix or instead(span, found[0], new, style=node.style)
+            whole = in_quotes(f"{new}{text[found.end() :]}")
+            fix = replaced(node.span, whole) if starts else instead(span, found[0], new, style=node.style)
             message = f"`{found[0]}` stays as it is: a template has two braces"
-            findings.add("single-braces", message, span, hint=f"write `{new}`", fixes=[fix])
+            hint = f"write `{whole if starts else new}`"
+            findings.add("single-braces", message, span, hint=hint, fixes=[fix])
     if "index" in names and (number := _PERCENT.search(text)) is not None:
         span = span_in(node, *number.span())
         width = f" | string | padStart({number[1]}, '0')" if number[1] else ""
@@ -81,6 +83,6 @@ def _formatted(node: Node, inside: str, written: Container[str], findings: Findi
         return f"{{{{ {name} }}}}"
 
     new = re.sub(r"\{\s*([A-Za-z_][\w.]*)\s*\}", template, inside)
-    fix = replaced(node.span, f'"{new}"', title="write it as a template") if not set('"\\\n') & set(new) else None
+    fix = replaced(node.span, in_quotes(new), title="write it as a template")
     message = 'this text begins with `f"`: there are no formatted texts here'
-    findings.add("foreign-syntax", message, node, hint=f'write `"{new}"`', fixes=[fix])
+    findings.add("foreign-syntax", message, node, hint=f"write `{in_quotes(new)}`", fixes=[fix])

@@ -11,7 +11,6 @@ from flowdsl.checker.templates import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.document.document import Document, StepNode
 from flowdsl.document.findings import MISSING
-from flowdsl.nearest import nearest
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Loop
 from flowdsl.step.problem import Change, Problem
@@ -21,6 +20,7 @@ from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
+    from flowdsl.codes import Severity
     from flowdsl.step.service import Service
 
 
@@ -57,7 +57,13 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
         options = options.replaced({**dict.fromkeys(spec.defaults, UNKNOWN), **given})
     for problem in problems_of(spec, options):
         if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
-            findings.diagnostics.append(_diagnostic(_named_item(problem, step), step))
+            found = _diagnostic(_named_item(problem, step), step)
+            key = spec.keys.get(problem.key or "")
+            if problem.code == "wrong-type" and key is not None and key.type == "list" and key.name in step.keys:
+                from flowdsl.checker.no_list import instead_of_list
+
+                found = instead_of_list(found, step, key.name, document)
+            findings.diagnostics.append(found)
     if len(findings.diagnostics) == known and spec.name in findings.settings.registry.of_host:
         _check_by_class(step, given, findings)
 
@@ -194,18 +200,19 @@ def _with_service(given: dict[str, Any], step: StepNode, document: Document, fin
     """The options of a step with their service entry, as far as it is known before the run, and the day."""
     settings = findings.settings
     name, service = _service_name(step), _service(step, document, findings)
-    if step.service is not None and not settings.services.has(name, document.services):
-        near = nearest(name, settings.services.names(document.services))
-        hint = f"did you mean `{near}`?" if near else "add it under `services:`, or in flowdsl.toml"
+    if _is_unknown(step, document, findings) and step.service is not None:
+        near, hint = settings.services.nearest(name, document.services)
         fix = _near(step.service, near) if near else None
         message = f"no service entry is called `{name}`"
-        findings.add("unknown-service", message, step.service, hint=hint, fixes=[fix])
+        # without settings nobody knows what a host will have; with them, a name like one of theirs is misspelt
+        severity: Severity | None = "error" if near and settings.services.has_entries else None
+        findings.add("unknown-service", message, step.service, hint=hint, severity=severity, fixes=[fix])
     return Options(step.spec.name, given, step.spec.defaults, service, settings.as_of)
 
 
 def _is_unknown(step: StepNode, document: Document, findings: Findings) -> bool:
     """Whether the service entry that a step names does not exist."""
-    if step.service is None or step.spec.service is None:
+    if step.service is None or step.spec.service is None or step.service.value == step.spec.service:
         return False
     return not findings.settings.services.has(_service_name(step), document.services)
 
@@ -221,7 +228,7 @@ def _diagnostic(problem: Problem, step: StepNode) -> Diagnostic:
     related = tuple(Related(_key_node(step, key).span, text) for key, text in problem.related)
     fixes = tuple(fix for change in problem.fixes if (fix := _fix(change, problem, step)) is not None)
     place = _place(problem, step)
-    from flowdsl.syntax.edits import quoted
+    from flowdsl.syntax.quoting import quoted
 
     hint = problem.hint
     node = step.keys.get(problem.key or "")
@@ -258,7 +265,9 @@ def _edited(key: str, value: Any, problem: Problem, step: StepNode) -> Fix | Non
         node = step.keys.get(problem.key or "")
         return fixes.renamed(_inside(node, problem), value) if node is not None else None
     if node is None:
-        return fixes.added(step.node, f"{key}: {fixes.written(value)}")
+        from flowdsl.syntax.quoting import written
+
+        return fixes.added(step.node, f"{key}: {written(value)}")
     whole = _inside(node, problem) if key == problem.key else node
     return fixes.renamed(whole, value) or fixes.for_brackets(whole, value)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.nearest import nearest
 from flowdsl.syntax import fixes
+from flowdsl.syntax.quoting import written
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
@@ -94,7 +95,7 @@ def _written_otherwise(schema: Node, name: str, value: Any) -> tuple[str, Fix | 
         kind = schema.value["type"].plain() if "type" in schema.value else None
         empty = {"string": "", "array": [], "object": {}, "boolean": False, "integer": 0, "number": 0}
         default = empty.get(kind, "") if isinstance(kind, str) else ""
-        shown = fixes.written(default) if default != "" else "''"
+        shown = written(default)
         hint = f"an input with a `default` need not be given: write `default: {shown}`, or another value"
         parts = fixes.renamed(schema.keys[name], "default"), fixes.renamed(schema.value[name], default)
         return hint, fixes.together(parts, title=f"write `default: {shown}`")

@@ -11,6 +11,7 @@ from flowdsl.source import Span
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.syntax.edits import instead, replaced
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.quoting import in_quotes
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
 from flowdsl.template.references import settled
@@ -49,11 +50,14 @@ def resolved_value(node: Node, findings: Findings) -> Any:
 
 
 def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None:
-    message, hint = f"`{found[0]}` stays as it is: a template has two braces", f"write `{{{{ {found[1]} }}}}`"
+    message, new = f"`{found[0]}` stays as it is: a template has two braces", f"{{{{ {found[1]} }}}}"
     span = span_in(node, *found.span())
-    starts = found.start() == 0 and node.style is None  # there two braces would be a map
-    fix = None if starts else instead(span, found[0], f"{{{{ {found[1]} }}}}", style=node.style, safe=True)
-    findings.add("single-braces", message, span, hint=hint, fixes=[fix])
+    if found.start() == 0 and node.style is None:  # there two braces would be a map
+        new = in_quotes(new + node.value[found.end() :])
+        fix: Fix | None = replaced(node.span, new, safe=True)
+    else:
+        fix = instead(span, found[0], new, style=node.style, safe=True)
+    findings.add("single-braces", message, span, hint=f"write `{new}`", fixes=[fix])
 
 
 def check_expression(node: Node, findings: Findings) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.input_files import input_value, json_value, of_a_value, place_in
+from flowdsl.cli.tables import is_table, place_of
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, UsageError
 from flowdsl.source import Source, Span
@@ -15,7 +17,7 @@ from flowdsl.step.problem import show
 from flowdsl.syntax.yaml_reader import read
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import InputDeclaration
+    from flowdsl.document.document import Document, InputDeclaration
 
 
 class GivenInputs:
@@ -70,6 +72,24 @@ class GivenInputs:
             self._check(declared)
         return self.values
 
+    def warn_of_lacking_keys(self, document: Document) -> None:
+        """Takes note of keys that the flow reads of the items of a list, and that no item of a given one has."""
+        lists = {name: value for name, value in self.values.items() if isinstance(value, list) and value}
+        if not any(isinstance(value[0], dict) for value in lists.values()):
+            return
+        from flowdsl.checker.input_keys import input_keys
+
+        for name, keys in input_keys(document).items():
+            items = [item for item in lists.get(name, ()) if isinstance(item, dict)]
+            known = dict.fromkeys(key for item in items for key in item)
+            lacking = [key for key, optional in keys.of_items.items() if not optional and key not in known]
+            if items and lacking:
+                source = self._sources.get(name, self._file)
+                where = f"{source.path} has" if source is not None and source is not _OPTION else "its items have"
+                shown = " and no ".join(f"`{key}`" for key in lacking)
+                has = ", ".join(map(str, known))
+                self.warnings.append(f"-i {name}: {where} no {shown}, which the flow reads of each item; it has {has}")
+
     def _check(self, declared: Mapping[str, InputDeclaration]) -> None:
         from flowdsl.checker.inputs import wrong_inputs
         from flowdsl.cli.failure import Nowhere
@@ -83,11 +103,16 @@ class GivenInputs:
                 span = place_in(source, [name, *path])
             else:
                 span = place_in(source, path)
-            hint = error.hint
-            of_a_table = len(path) == 1 and span.source.path.lower().endswith((".csv", ".tsv"))
-            if of_a_table and hint is None and not _takes_maps(declared[name].schema):
-                hint = _ROWS
-            found.append(Diagnostic(error.code, error.message, span, hint=hint))
+            message, hint = error.message, error.hint
+            if is_table(span.source) and path and source is not self._file:
+                if len(path) == 1 and hint is None and not _takes_maps(declared[name].schema):
+                    hint = _ROWS
+                _, _, said = message.partition(": ")
+                place = place_of(span.source, path, _MISSING.findall(said) if said.endswith("missing") else ())
+                if place is not None:
+                    span = place.span
+                    message = f"{place.words} does not fit the schema of the input `{name}`: {said}"
+            found.append(Diagnostic(error.code, message, span, hint=hint))
         if any(not isinstance(each.span, Nowhere) for each in found):
             raise FlowCheckError(found)
 
@@ -99,6 +124,7 @@ def _takes_maps(schema: Mapping[str, Any]) -> bool:
     return "object" in ([kind] if isinstance(kind, str) else kind)
 
 
+_MISSING = re.compile(r"`([^`]*)`")
 _ROWS = (
     "each line of a CSV file is a map by the names in its first line: "
     "declare `items: {type: object}`, or take a list from a .json or .yaml file"

@@ -5,7 +5,6 @@ It makes a flow of one step, which is checked and run as any other.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from argparse import Namespace
@@ -20,6 +19,7 @@ from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
 from flowdsl.services import ServiceLayers, provider
 from flowdsl.source import Source
+from flowdsl.syntax.quoting import in_quotes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Fix
@@ -97,7 +97,7 @@ def parser() -> Parser:
 
 def _lines(keys: dict[str, str]) -> Iterator[str]:
     for name, value in keys.items():
-        yield f"    {name}: {value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)}\n"
+        yield f"    {name}: {value if _PLAIN.fullmatch(value) else in_quotes(value)}\n"
 
 
 def _step(registry: Registry, layers: ServiceLayers, service: str | None) -> StepSpec:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
+from flowdsl.cli.tables import is_table, place_of, table
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, has_errors
 from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.nearest import nearest
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from flowdsl.document.document import InputDeclaration
 
 MARK = "@"
-_MOST_LINES = 20
-"""So many lines of a table are named that are wrong; of the others only how many they are."""
-_TYPED = frozenset({"integer", "number", "boolean"})
 
 
 def input_value(name: str, text: str, declaration: InputDeclaration | None, sources: dict[str, Source]) -> Any:
@@ -71,15 +69,8 @@ def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[st
     text = schema.get("type") == "string"
     if ending == ".json" and not text:
         return json_value(source)
-    if ending in (".csv", ".tsv"):
-        wrong: list[Diagnostic] = []
-        rows = [row for _, row in _rows(source, schema, wrong)]
-        if len(wrong) > _MOST_LINES:
-            more = f"{len(wrong) - _MOST_LINES} more lines are of another length"
-            wrong[_MOST_LINES - 1 :] = [wrong[_MOST_LINES - 1]._replace(hint=more)]
-        if wrong:
-            raise FlowSyntaxError(wrong)
-        return rows
+    if is_table(source):
+        return table(source, schema)
     if ending in (".yaml", ".yml") or (path == STANDARD_INPUT and not text):
         return source.text if text else _yaml_value(source)
     return source.text.removesuffix("\n").removesuffix("\r")
@@ -153,11 +144,9 @@ def place_in(source: Source, path: Sequence[str | int]) -> Span:
     from flowdsl.syntax.yaml_reader import read
 
     end = len(source.text.partition("\n")[0])
-    if _ending(source) in (".csv", ".tsv"):
-        lines = [line for line, _ in _rows(source, {}, [])]
-        if path and isinstance(path[0], int) and path[0] < len(lines):
-            return Span(source, *_line(source, lines[path[0]]))
-        return Span(source, 0, end)
+    if is_table(source):
+        place = place_of(source, path)
+        return place.span if place is not None else Span(source, 0, end)
     root = None if _ending(source) not in (".json", ".yaml", ".yml", "") else read(source)[0]
     if root is None:
         return Span(source, 0, end)
@@ -180,80 +169,3 @@ def place_in(source: Source, path: Sequence[str | int]) -> Span:
 
 def _ending(source: Source) -> str:
     return os.path.splitext(source.path)[1].lower()  # noqa: PTH122
-
-
-def _rows(source: Source, schema: Mapping[str, Any], wrong: list[Diagnostic]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each line of a CSV text, by its number, as a map from the names of its first line to texts; where the schema of
-    the items says number or boolean, to those, and an empty cell is left out. `wrong` takes the lines that have more or
-    less cells than the first."""
-    import csv
-    from io import StringIO
-
-    first = source.text.partition("\n")[0]
-    delimiter = "\t"
-    if _ending(source) != ".tsv":
-        delimiter = max(",;\t", key=first.count) if any(sign in first for sign in ",;\t") else ","
-    reader = csv.reader(StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
-    types = _types(schema)
-    names: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            if names and any(cell.strip() for cell in cells):
-                if len(cells) != len(names):
-                    said = f"this line has {_cells(len(cells))}, and the first one names {len(names)}"
-                    wrong += _wrong(source, *_line(source, line), said).diagnostics
-                else:
-                    yield line, dict(_typed(names, cells, types))
-            elif not names:
-                names = [cell.strip() for cell in cells]
-                twice = next((name for name in names if names.count(name) > 1), None)
-                if twice is not None or not all(names):
-                    said = f"the name `{twice}` stands twice" if twice else "a column has no name"
-                    raise _wrong(source, *_line(source, line), f"{said} in the first line")
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise _wrong(source, *_line(source, line), f"this is not CSV: {error}") from None
-    if not names:
-        raise _wrong(source, 0, 0, "the file is empty; its first line names the columns")
-
-
-def _types(schema: Mapping[str, Any]) -> dict[str, str]:
-    """The columns that are numbers or booleans, by the schema of the items."""
-    items = schema.get("items")
-    properties = items.get("properties") if isinstance(items, Mapping) else None
-    if not isinstance(properties, Mapping):
-        return {}
-    return {
-        name: part["type"]
-        for name, part in properties.items()
-        if isinstance(part, Mapping) and isinstance(part.get("type"), str) and part["type"] in _TYPED
-    }
-
-
-def _typed(names: list[str], cells: list[str], types: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    from flowdsl.syntax.core_schema import plain_value
-
-    for name, cell in zip(names, cells, strict=True):
-        if name not in types:
-            yield name, cell
-        elif cell.strip():
-            yield name, plain_value(cell.strip())
-
-
-def _cells(number: int) -> str:
-    return f"{number} cell{'' if number == 1 else 's'}"
-
-
-def _line(source: Source, number: int) -> tuple[int, int]:
-    """Start and end of a line."""
-    start = 0
-    for _ in range(number - 1):
-        start = source.text.find("\n", start) + 1
-    end = source.text.find("\n", start)
-    return start, max(start, (len(source.text) if end < 0 else end))
-
-
-def _wrong(source: Source, start: int, end: int, message: str) -> FlowSyntaxError:
-    """What is wrong with a CSV text, at its place."""
-    return FlowSyntaxError([Diagnostic("csv-syntax", message, Span(source, start, end))])

@@ -17,6 +17,7 @@ from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.record import Record
 
 if TYPE_CHECKING:
+    from flowdsl.checker.input_keys import Keys
     from flowdsl.document.document import Document, InputDeclaration
 
 EXAMPLES = (
@@ -28,13 +29,14 @@ _UNDECLARED = re.compile(r"flowContext\.(\w+)|([A-Za-z_]\w*)$")
 
 class Inputs(Record):
     """What one flow of a file takes; `title` and `id` are those of a kit's action. `undeclared` are names that the flow
-    reads, and that neither a step nor a declaration gives."""
+    reads, and that neither a step nor a declaration gives; `keys` are those that it reads of each input."""
 
     file: str
     title: str | None
     id: str | None
     declared: Mapping[str, InputDeclaration]
     undeclared: tuple[str, ...]
+    keys: Mapping[str, Keys]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,7 +87,10 @@ def listed(flows: Iterable[Inputs]) -> str:
 
 
 def _inputs(path: str, document: Document, names: tuple[str, ...]) -> Inputs:
-    return Inputs(path, document.title, document.id, document.inputs or {}, names if document.inputs is None else ())
+    from flowdsl.checker.input_keys import input_keys
+
+    undeclared = names if document.inputs is None else ()
+    return Inputs(path, document.title, document.id, document.inputs or {}, undeclared, input_keys(document))
 
 
 def _lines(flow: Inputs) -> Iterator[str]:
@@ -99,10 +104,29 @@ def _lines(flow: Inputs) -> Iterator[str]:
                 indent = " " * (names + 4)
                 text = " ".join(declaration.schema[key].split())
                 yield textwrap.fill(text, text_width(sys.stdout), initial_indent=indent, subsequent_indent=indent)
+        yield from _needed(flow.keys.get(name), declaration.schema, names + 4)
     for name in flow.undeclared:
         yield f"  {name}  any value, required; the flow reads it without declaring it"
     if not flow.declared and not flow.undeclared:
         yield "  none"
+
+
+def _needed(keys: Keys | None, schema: Mapping[str, Any], columns: int) -> Iterator[str]:
+    """The keys that the flow reads of the items of an input, and of the input itself, and those that its schema asks
+    for."""
+    items = schema.get("items")
+    required = items.get("required") if isinstance(items, Mapping) else None
+    of_items = dict.fromkeys(required if isinstance(required, list) else (), False)
+    for name, optional in (keys.of_items if keys is not None else {}).items():
+        of_items[name] = optional and of_items.get(name, True)
+    indent = " " * columns
+    for words, read in (("each item, or line of a CSV file,", of_items), ("it", keys.own if keys is not None else {})):
+        needed = ", ".join(str(name) for name, optional in read.items() if not optional)
+        spare = ", ".join(name for name, optional in read.items() if optional)
+        said = "; ".join(filter(None, (f"{words} needs {needed}" * bool(needed), f"may have {spare}" * bool(spare))))
+        if said:
+            said = said if needed else f"{words} {said}"
+            yield textwrap.fill(said, text_width(sys.stdout), initial_indent=indent, subsequent_indent=indent)
 
 
 def _default(declaration: InputDeclaration) -> str:
@@ -141,7 +165,7 @@ def _json(flows: Iterable[Inputs]) -> str:
         {
             "id": flow.id,
             "title": flow.title,
-            "inputs": [_plain(declaration) for declaration in flow.declared.values()],
+            "inputs": [_plain(declaration, flow.keys.get(name)) for name, declaration in flow.declared.items()],
             "undeclared": list(flow.undeclared),
         }
         for flow in flows
@@ -149,8 +173,11 @@ def _json(flows: Iterable[Inputs]) -> str:
     return json.dumps({"flows": found}, indent=2, ensure_ascii=False)
 
 
-def _plain(declaration: InputDeclaration) -> dict[str, Any]:
+def _plain(declaration: InputDeclaration, keys: Keys | None) -> dict[str, Any]:
     found: dict[str, Any] = {"name": declaration.name, "required": not declaration.has_default}
     if declaration.has_default:
         found["default"] = _hidden(declaration, declaration.default)
+    for name, read in (("item_keys", keys.of_items), ("keys", keys.own)) if keys is not None else ():
+        if read:
+            found[name] = [{"name": key, "required": not optional} for key, optional in read.items()]
     return {**found, "schema": _hidden(declaration, declaration.schema)}

@@ -112,6 +112,8 @@ def perform(options: Namespace, source: Source) -> int:
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         inputs = given.take_options(options.input, flow.document.inputs)
+        if not options.quiet:
+            given.warn_of_lacking_keys(flow.document)
         for warning in () if options.quiet else given.warnings:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
         account = Account(simulated=options.simulate)

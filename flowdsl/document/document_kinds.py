@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdsl.diagnostics import Fix, Related
+from flowdsl.diagnostics import Related
 from flowdsl.document.document import StepNode
 from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import ROOT_KEYS
+from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
 from flowdsl.nearest import nearest
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
 from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
+    from flowdsl.document.builder import Builder
     from flowdsl.step.foreign import Word
 
 OTHER_ROOTS = {"tests": "a file of flow tests"}
@@ -24,11 +26,11 @@ def is_module(root: Node) -> bool:
     return root.kind == "map" and ("blocks" in root.value or "BLOCKS" in root.value) and "flow" not in root.value
 
 
-def not_a_flow(root: Node, findings: Findings) -> None:
-    """Reports a map that has no `flow`, with what it looks like."""
+def not_a_flow(root: Node, builder: Builder) -> Node | None:
+    """Reports a map that has no `flow`, with what it looks like; the list of steps that is meant, where it is plain."""
     from flowdsl.step.foreign import document
 
-    keys = list(root.value)
+    keys, findings = list(root.value), builder.findings
     kind = next((OTHER_ROOTS[key] for key in keys if key in OTHER_ROOTS), None)
     at = root.keys[keys[0]] if keys else root
     foreign = document(keys, [item.value if item.kind == "map" else () for item in root.value.values()])
@@ -40,10 +42,12 @@ def not_a_flow(root: Node, findings: Findings) -> None:
     elif any(key.startswith("-") for key in keys):
         hint = "write `- step: NAME`, with a space behind the dash"
         findings.add("not-a-flow", "a flow is a list of steps, and this map is none", at, hint=hint)
-    elif "step" in keys:
-        message = "a flow is a list of steps, and this is one step without its dash"
-        fix = _dashed(root.keys["step"])
-        findings.add("not-a-flow", message, root.keys["step"], hint="write `- step: …`", fixes=[fix])
+    elif not any(key in ROOT_KEYS for key in keys) and (meant := meant_steps(root, builder)) is not None:
+        alone = len(meant) == 1 and meant[0].key == "step"
+        message = f"a flow is a list of steps, and this {'is one step without its dash' if alone else 'map is none'}"
+        fix = form_fix(root, meant, builder, dashes=True)
+        findings.add("not-a-flow", message, root.keys[meant[0].key], hint=form_hint(meant), fixes=[fix])
+        return Node("list", as_steps(root, meant, builder), root.source, root.start, root.end)
     else:
         near = next((key for key in keys if _is_flow(key) and root.value[key].kind == "list"), None)
         near = near or next((key for key in keys if nearest(key, ("flow", "steps"))), None)
@@ -51,6 +55,7 @@ def not_a_flow(root: Node, findings: Findings) -> None:
         message = "a flow is a list of steps, or a map with `flow:`, and this map has no `flow`"
         spelt = fixes.renamed(root.keys[near], "flow") if near else None
         findings.add("not-a-flow", message, root.keys[near] if near else at, hint=hint, fixes=[spelt])
+    return None
 
 
 def _word(key: str) -> Word | None:
@@ -63,11 +68,6 @@ def _is_flow(key: str) -> bool:
     """Whether other tools call the steps of a flow so."""
     word = _word(key)
     return word is not None and word.name == "flow"
-
-
-def _dashed(key: Node) -> Fix:
-    line, column = key.source.position(key.start)
-    return indented(key.source, line, column - 1, title="write `- step: …`", dash=True)
 
 
 def misnested_keys(root: Node, last: StepNode | None, findings: Findings, *, presented: bool = False) -> None:

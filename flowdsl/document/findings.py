@@ -10,6 +10,7 @@ from flowdsl.nearest import nearest
 from flowdsl.source import Span
 from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.quoting import beside_quotes
 
 if TYPE_CHECKING:
     from flowdsl.codes import Severity
@@ -73,6 +74,8 @@ class Findings:
             return
         if code in _ABOUT_NAMES and not span.text.isascii():
             message += _invisible(span.text)
+        if hint is not None and ("'" in hint or '"' in hint) and "`" in hint:
+            hint = beside_quotes(hint, span)
         made = tuple(fix for fix in fixes if fix is not None)
         self.diagnostics.append(Diagnostic(code, message, span, severity, hint, related, made))
 

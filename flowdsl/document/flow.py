@@ -29,6 +29,8 @@ def build_flow(
     steps = _steps_node(root, builder)
     if steps is None:
         return None
+    if root.kind == "map" and "flow" not in root.value:  # which was reported: its keys are steps
+        root = steps
     outer = around or Surroundings({}, {}, {}, {})
     declared: dict[str, Any] = {}
     if root.kind == "map":
@@ -55,9 +57,7 @@ def _steps_node(root: Node, builder: Builder) -> Node | None:
         findings.add("not-a-flow", message, root, hint=builder.example_step)
         return None
     flow: Node | None = root.value.get("flow")
-    if flow is None:
-        not_a_flow(root, findings)
-    return flow
+    return not_a_flow(root, builder) if flow is None else flow
 
 
 def _texts(values: dict[str, Node], findings: Findings) -> dict[str, Any]:

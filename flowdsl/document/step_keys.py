@@ -12,7 +12,7 @@ from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
-from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME
+from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME, Key, is_templated
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
@@ -95,6 +95,8 @@ class StepKeys:
     def _foreign(self, name: str, value: Node, word: Word) -> None:
         """Reports a key that other tools have, and takes it for what it is here, so that nothing else is missing."""
         spec, key, meant = self.spec, self.node.keys[name], word.name
+        if meant is not None and word.times == 1:
+            meant = self._fitting(name, meant, value)
         hint, fix = word.hint, fixes.removed(self.node, name) if word.goes else None
         self.misspelt |= name == "<<"  # which may hold any key
         if meant is not None and meant not in spec.keys and meant not in COMMON_KEYS:
@@ -113,6 +115,15 @@ class StepKeys:
                 self.key_nodes = {meant: key, **self.key_nodes}
         self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint, fixes=[fix])
         return None
+
+    def _fitting(self, name: str, meant: str, value: Node) -> str:
+        """The key that is meant: another one that is near, where that one is given already or does not take the value,
+        as in `var: city` and `item: [Lisbon, Porto]`."""
+        own = self.spec.keys
+        if meant not in own or (meant not in self.node.value and _takes(own[meant], value)):
+            return meant
+        absent = [other for other in own if other not in self.node.value]
+        return nearest(name, [other for other in absent if _takes(own[other], value)]) or nearest(name, absent) or meant
 
     def _unknown(self, key: Node) -> None:
         names = [*self.spec.keys, *COMMON_KEYS]
@@ -192,6 +203,14 @@ class StepKeys:
             wanted = "a plain identifier" if key == "outputs" else "a FlowContext path such as `selected.title`"
             self.findings.add("wrong-pattern", f"`name` is {show(name.value)}, and must be {wanted}", name)
         return PortName(type.value, name.value, name)
+
+
+def _takes(key: Key, value: Node) -> bool:
+    """Whether a key takes a value, as far as that is known before the run."""
+    plain = value.plain()
+    if isinstance(plain, str) and is_templated(plain):
+        return not key.verbatim
+    return plain is None or key.problem(plain) is None
 
 
 def _decides(flow: FlowShape) -> bool:

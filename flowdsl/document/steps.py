@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowdsl.diagnostics import Fix, Related
+from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockNode, StepNode, Steps
+from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
 from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
@@ -26,29 +27,37 @@ def build_steps(node: Node, path: str, builder: Builder) -> Steps:
     What is no step is left out.
     """
     steps: list[StepNode] = []
-    if node.kind != "list":
-        builder.findings.add(
-            "wrong-type",
-            f"a list of steps is needed here, not {show(node.plain())}",
-            node,
-            hint="start each step with `- step: NAME`",
-        )
-        return ()
-    for index, item in enumerate(node.value):
+    for index, item in enumerate(node.value if node.kind == "list" else _no_list(node, builder)):
         step = _step(item, f"{path}[{index}]", builder, steps[-1] if steps else None)
         if step is not None:
             steps.append(step)
     return tuple(steps)
 
 
+def _no_list(node: Node, builder: Builder) -> list[Node]:
+    """Reports what stands in place of a list of steps, and gives the steps that are meant."""
+    meant = meant_steps(node, builder) if node.kind == "map" else None
+    hint, fix = "start each step with `- step: NAME`", None
+    if meant is not None:
+        hint, fix = form_hint(meant), form_fix(node, meant, builder, dashes=True)
+    elif isinstance(node.value, str) and builder.registry.spec(node.value) is not None:
+        hint = f"write `[{{step: {node.value}}}]`"
+        fix = fixes.enclosed(node, "[{step: ", "}]", title=hint)
+    message = f"a list of steps is needed here, not {show(node.plain())}"
+    builder.findings.add("wrong-type", message, node, hint=hint, fixes=[fix])
+    return as_steps(node, meant, builder) if meant is not None else []
+
+
 def _step(node: Node, path: str, builder: Builder, above: StepNode | None) -> StepNode | None:
     if node.kind != "map":
         _no_map(node, builder)
         return None
-    name_node = node.value.get("step")
-    if name_node is None:
-        _without_name(node, builder, above)
-        return None
+    if "step" not in node.value:
+        named = _without_name(node, builder, above)
+        if named is None:
+            return None
+        node = named
+    name_node = node.value["step"]
     name = name_node.value
     spec = builder.registry.spec(name) if isinstance(name, str) else None
     if spec is None:
@@ -165,8 +174,11 @@ def _alike(name: str, registry: Registry) -> list[str]:
     return [step for _, step in sorted(found)[:4]]
 
 
-def _without_name(node: Node, builder: Builder, above: StepNode | None) -> None:
-    """A list item without `step`: keys that belong to the step above, a misspelt `step`, or nothing we know."""
+def _without_name(node: Node, builder: Builder, above: StepNode | None) -> Node | None:
+    """Reports a list item without `step`: keys that belong to the step above, a misspelt `step`, or nothing we know.
+
+    The step that is meant, where that is plain.
+    """
     keys, findings = list(node.value), builder.findings
     near = next((key for key in keys if key != "step" and nearest(key, ("step",))), None)
     if near:
@@ -185,33 +197,20 @@ def _without_name(node: Node, builder: Builder, above: StepNode | None) -> None:
         fix = fixes.undashed(node, title=hint)
         findings.add("misnested-key", message, node.keys[keys[0]], hint=hint, related=related, fixes=[fix])
     else:
-        _nameless(node, keys, builder)
+        return _nameless(node, keys, builder)
+    return None
 
 
-def _nameless(node: Node, keys: list[str], builder: Builder) -> None:
+def _nameless(node: Node, keys: list[str], builder: Builder) -> Node | None:
     at = node.keys[keys[0]] if keys else node
-    meant = next(((key, name) for key in keys if (name := _named(key, builder.registry))), None)
-    hint, fix = "start it with `- step: NAME`", None
-    if meant is not None:
-        key, name = meant
-        hint, fix = f"write `- step: {name}`, and its keys below `step`", _named_first(node, key, name, builder)
+    meant = meant_steps(node, builder)
     if meant is None and {"flow", "title"} <= set(keys):
         hint = "actions stand in a kit, under `AI_KIT:` with `actions:`; a flow of its own is the value of `flow`"
         builder.findings.add("missing-key", "this is an action of a kit, and no step", at, hint=hint)
         builder.findings.maybe_written.update(OUTPUT_TYPES)
-        return
-    message = "a step needs `step: NAME`, and this one has none"
+        return None
+    message, hint, fix = "a step needs `step: NAME`, and this one has none", "start it with `- step: NAME`", None
+    if meant is not None:
+        hint, fix = form_hint(meant), form_fix(node, meant, builder, dashes=False) if len(meant) == 1 else None
     builder.findings.add("missing-key", message, at, hint=hint, fixes=[fix])
-
-
-def _named_first(node: Node, key: str, name: str, builder: Builder) -> Fix | None:
-    """`SET:` with its keys below it, written as `step: SET` with its keys beside it."""
-    value = node.value[key]
-    if len(node.value) == 1 and (value.kind == "map" or (value.kind == "scalar" and value.value is None)):
-        return fixes.lifted(node, key, f"step: {name}", title=f"write `step: {name}`")
-    return None
-
-
-def _named(key: str, registry: Registry) -> str | None:
-    """The step whose name, perhaps misspelt, stands in place of a key."""
-    return key if registry.spec(key) else registry.nearest(key) if key.isupper() else None
+    return as_steps(node, meant, builder)[0] if meant is not None else None

@@ -32,13 +32,25 @@ def look_ahead(run: Run, frame: Frame, paid: StepNode) -> None:
         TemplateError: a secret is not set, a template fails.
         StepError: files cannot be written to a folder.
     """
-    for step in _surely(run.program.document, run.program.document.steps):
+    document, misspelt = run.program.document, list(_misspelt_services(run))
+    for step in (*_surely(document, document.steps), *misspelt):
         try:
             _require(run, step)
         except RunError as error:
             error.step, error.path, error.span = step.spec.name, step.path, error.span or step.name_node.span
             raise
     Foreseen(run, frame, paid).check()
+
+
+def _misspelt_services(run: Run) -> Iterator[StepNode]:
+    """The steps, on whatever path, whose service entry is not there while one of a similar name is."""
+    document, layers = run.program.document, run.layers
+    for step in document.every_step():
+        name = str(step.service.value) if step.service is not None and step.spec.service is not None else None
+        if name is None or name == step.spec.service or layers.has(name, document.services):
+            continue
+        if layers.nearest(name, document.services)[0] is not None:
+            yield step
 
 
 def _require(run: Run, step: StepNode) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.budget import RunBudget
 from flowdsl.engine.context_size import ContextSize
+from flowdsl.errors import ConfigError
 from flowdsl.events import Event, Invocation
 from flowdsl.services import KEYS
 from flowdsl.step.service import Service, check_key
@@ -220,7 +221,11 @@ class Run:
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
         service = self.layers.service(name, spec, services, self._resolve_setting)
-        self.layers.require(service, spec, services)
+        try:
+            self.layers.require(service, spec, services)
+        except ConfigError as error:
+            error.span = step.service.span if step.service is not None else None
+            raise
         for key in service.secret:
             if isinstance(service.settings.get(key), str):
                 service.settings[key] = self.secrets.add(service.settings[key])

@@ -127,8 +127,11 @@ class Key(NamedTuple):
             template = f"{{{{ {value} }}}}"
             hint, fixes = f'write `{self.name}: "{template}"`', use(self.name, template)
         elif self.type == "list" and not isinstance(value, (list, dict)):
-            shown = show(value).strip("`")
-            hint, fixes = f"write a list: `{self.name}: [{shown}]`", use(self.name, [value])
+            from flowdsl.syntax.quoting import written  # only a step with a mistake needs it
+
+            items = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]
+            shown = f"{self.name}: [{', '.join(map(written, items))}]"
+            hint, fixes = f"write a list: `{shown}`", (Change(f"write `{shown}`", ((self.name, items),)),)
             if isinstance(value, str) and value.isidentifier():
                 hint = f'{hint}, or the variable: `{self.name}: "{{{{ flowContext.{value} }}}}"`'
                 fixes = use(self.name, f"{{{{ flowContext.{value} }}}}")

@@ -10,7 +10,7 @@ from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.core_schema import SPECIAL_FIRST, plain_value
-from flowdsl.syntax.edits import line_end, quoted
+from flowdsl.syntax.edits import line_end
 from flowdsl.syntax.node import Node, content_start
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Composer:
         source: Source,
         loader: Any,
         diagnostics: list[Diagnostic],
-        templates: set[int],
+        restored: dict[int, tuple[int, int]],
         include: Include | None,
         measured: bool,
         foreign: Replaced | None = None,
@@ -61,7 +61,7 @@ class Composer:
         self.source = source
         self.loader = loader
         self.diagnostics = diagnostics
-        self.templates = templates  # where templates stand that should have been quoted
+        self.restored = restored  # where texts begin that get the author's characters: their quotes were wrong
         self.anchors: dict[str, Node | None] = {}
         self.open_anchors: dict[int, str] = {}
         self.expanded = 0
@@ -112,7 +112,7 @@ class Composer:
         scalar_event, alias_event = libyaml.ScalarEvent, libyaml.AliasEvent
         starts = (libyaml.SequenceStartEvent, libyaml.MappingStartEvent)
         anchors, measured, source = self.anchors, self.measured, self.source
-        odd = self.hashes or self.foreign is not None or bool(self.templates)
+        odd = self.hashes or self.foreign is not None or bool(self.restored)
         parent: Node | None = None  # the list or map that is open
         key: Node | None = None  # in a map: the key that waits for its value
         outside: list[tuple[Node | None, Node | None]] = []  # parent and key of what encloses the parent
@@ -172,18 +172,21 @@ class Composer:
             node = self.included(node, self.include, depth)
         elif event.tag is not None:
             self.tagged(node, event)
-        if self.templates and (start := content_start(node)) in self.templates:
-            node.value, node.style = text[start : node.end], None
+        if self.restored and (start := content_start(node)) in self.restored:
+            first, end = self.restored[start]
+            node.value, node.style = text[first:end], None if first == start else text[start]
         if event.anchor is not None:
             self.anchors[event.anchor] = node
         return node
 
     def comment_in_text(self, start: int, end: int, glued: Any) -> None:
         """Reports ` #` and a word behind a text: what was meant as a part of it is a comment."""
-        at = Span(self.source, end + 1, glued.end())
-        fix = quoted(Span(self.source, start, line_end(self.source.text, end)), title="put the whole value in quotes")
+        from flowdsl.syntax.quoting import quoted, to_quote
+
+        at, value = Span(self.source, end + 1, glued.end()), Span(self.source, start, line_end(self.source.text, end))
+        fix = quoted(value, title="put the whole value in quotes")
         message = f"`{at.text}` begins a comment, and ends the text before it"
-        hint = "put the whole value in quotes; a comment has a space behind its #"
+        hint = f"a comment has a space behind its #: {to_quote(value)}"
         self.report("comment-in-text", message, at, hint, fixes=(fix,) if fix is not None else ())
 
     def included(self, node: Node, include: Include, depth: int) -> Node:
@@ -280,7 +283,7 @@ class Composer:
         """Refuses a list or map where a key belongs: most often it is a template that is not quoted."""
         if key is not None or parent is None or parent.kind != "map" or node.kind == "scalar":
             return
-        from flowdsl.syntax.yaml_errors import unquoted_template
+        from flowdsl.syntax.quote_errors import unquoted_template
 
         mistake = unquoted_template(self.source, start)
         if mistake is None:

@@ -10,8 +10,9 @@ import re
 
 from flowdsl.diagnostics import Edit, Fix
 from flowdsl.source import Source, Span
+from flowdsl.syntax.quoting import TEXTS
 
-_COMMENT = r"\s+#.*$"  # not compiled here: only a file with mistakes needs it
+_SIGNS = r"\s#|[][{},]"  # not compiled here: only a file with mistakes needs it
 _MOST_LINES = 1_000
 """How many lines move with the one they belong to, at most."""
 
@@ -30,22 +31,24 @@ def instead(at: Span, old: str, new: str, *, style: str | None = None, safe: boo
     return replaced(at, new, safe=safe) if at.text == old and not unfit else None
 
 
-def quoted(at: Span, *, title: str = "put it in quotes") -> Fix | None:
-    """Quotes around characters; None when both kinds of quotes stand in them, or a backslash."""
-    text = at.text
-    quote = next((sign for sign in ('"', "'") if sign not in text), None)
-    if quote is None or "\n" in text or ("\\" in text and quote == '"' and "'" in text):
-        return None
-    if "\\" in text:
-        quote = "'"
-    ends = (Edit(at._replace(end=at.start), quote), Edit(at._replace(start=at.end), quote))
-    return Fix(title, ends, True)
-
-
 def value_at(source: Source, start: int) -> Span:
-    """The value that begins at a place and ends with its line, a comment left out."""
-    end = line_end(source.text, start)
-    return Span(source, start, start + len(re.sub(_COMMENT, "", source.text[start:end].rstrip())))
+    """The value that begins at a place and ends with its line, a comment left out, or with the brackets around it."""
+    text = source.text[start : line_end(source.text, start)]
+    line = source.offset(source.position(start).line, 1)
+    bracketed, depth, end = in_brackets(source.text[line:start]), 0, len(text)
+    for found in re.finditer(_SIGNS, text):
+        sign = found[0]
+        if depth == 0 and (sign[0].isspace() or (bracketed and sign in ",]}")):
+            end = found.start()
+            break
+        depth += (sign in "{[") - (sign in "}]")
+    return Span(source, start, start + len(text[:end].rstrip()))
+
+
+def in_brackets(before: str) -> bool:
+    """Whether brackets are open behind some characters of a line; quoted texts are none."""
+    bare = re.sub(TEXTS, "", before)
+    return sum(bare.count(sign) for sign in "{[") > sum(bare.count(sign) for sign in "}]")
 
 
 def removed_lines(source: Source, start: int, end: int, *, title: str = "remove it", safe: bool = False) -> Fix:

@@ -14,8 +14,7 @@ from flowdsl.source import Span
 from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
 from flowdsl.syntax.node import Node, content_start
-
-_PLAIN = r"[A-Za-z0-9_./][\w./ -]{0,200}(?<! )"
+from flowdsl.syntax.quoting import written
 
 
 def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -37,17 +36,13 @@ def for_brackets(node: Node, value: Any) -> Fix | None:
     return replaced(Span(node.source, start, node.end), written(value), title=f"write `{value}`")
 
 
-def written(value: Any, style: str | None = None) -> str:
-    """A value as YAML of one line that reads back as it; a text keeps its kind of quotes."""
-    import json  # only a file with mistakes needs it
-
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if style == "'":
-        return "'" + value.replace("'", "''") + "'"
-    if style is None and re.fullmatch(_PLAIN, value) and plain_value(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+def unlisted(node: Node, value: str) -> Fix | None:
+    """A value in place of a list of one item."""
+    end = len(node.source.text[: node.end].rstrip())
+    if _in_brackets(node):
+        return replaced(Span(node.source, node.start, end), written(value), title=f"write `{value}`")
+    start = node.source.text.rfind(":", 0, node.start) + 1
+    return replaced(Span(node.source, start, end), f" {written(value)}", title=f"write `{value}`")
 
 
 def removed(parent: Node, name: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -75,8 +70,8 @@ def removed_item(parent: Node, index: int, *, title: str = "remove it") -> Fix |
 def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map with one entry more, `key: value`, behind its first one."""
     source = parent.source
-    first = next(iter(parent.keys.values()), None)
-    if first is None or first.source is not source or not stands(first):
+    first = next((key for key in parent.keys.values() if key.source is source and stands(key)), None)
+    if first is None:
         return None
     value = parent.value[first.value]
     title = title or f"add `{entry}`"
@@ -157,22 +152,6 @@ def undashed(node: Node, *, title: str) -> Fix | None:
     line_start = source.offset(source.position(node.start).line, 1)
     dash = source.text.rfind("-", line_start, node.start)
     return Fix(title, (Edit(Span(source, dash, dash + 1), " "),)) if dash >= 0 else None
-
-
-def lifted(node: Node, key: str, entry: str, *, title: str) -> Fix | None:
-    """The map below a key in block style moved up beside it, with `entry` where the key stands."""
-    source, name, value = node.source, node.keys[key], node.value[key]
-    if value.kind == "map" and (_in_brackets(value) or value.start < line_end(source.text, name.end)):
-        return None
-    colon = source.text.find(":", name.end)
-    edits = [Edit(Span(source, name.start, colon + 1), entry)]
-    if value.kind == "map":
-        shift = source.position(value.start).col - source.position(name.start).col
-        for number in range(source.position(value.start).line, source.position(value.end).line + 1):
-            start = source.offset(number, 1)
-            if source.line(number).strip():
-                edits.append(Edit(Span(source, start, start + shift), ""))
-    return Fix(title, tuple(edits))
 
 
 def stands(node: Node) -> bool:

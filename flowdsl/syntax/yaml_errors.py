@@ -8,12 +8,11 @@ from typing import Any
 
 from flowdsl.diagnostics import Diagnostic, Edit, Fix, Related
 from flowdsl.source import Source, Span
-from flowdsl.syntax.edits import indented, line_end, quoted, removed_lines, replaced, value_at
+from flowdsl.syntax.edits import indented, line_break, removed_lines, replaced, value_at
 from flowdsl.syntax.foreign_spaces import FOREIGN_SPACES, named
+from flowdsl.syntax.quote_errors import escape, quote_in_quotes, text_in_brackets, unquoted_template, whole_text
+from flowdsl.syntax.quoting import entry, in_quotes, quoted, to_quote
 
-_TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
-_VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
-_QUOTED = re.compile(r"(?:[\w.$-]\s*:\s+|-\s+|[\[{,]\s*)(?:'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")$")
 _NEAR = 200
 """How many characters, templates and lines are looked at around an error: a hostile file must not take long."""
 _KEY = re.compile(r"\s*(?:-\s+)?([\w.$-]+)\s*:(?:\s|$)")
@@ -33,10 +32,11 @@ def syntax_mistake(source: Source, error: Any) -> Diagnostic:
         _tab(source, line)
         or _comment(source, line)
         or _missing_space(source, line)
+        or quote_in_quotes(source, error, at)
+        or text_in_brackets(source, error, at)
         or _unquoted_sign(source, error, at)
-        or _escape(source, error, at)
+        or escape(source, error, at)
         or _unclosed_quote(source, error)
-        or _quote_in_quotes(source, error, at)
         or _unclosed_bracket(source, error, at)
         or _indentation(source, error, at)
         or _no_key(source, error)
@@ -44,13 +44,21 @@ def syntax_mistake(source: Source, error: Any) -> Diagnostic:
     )
 
 
-def recover(text: str, mistake: Diagnostic) -> str | None:
+_RESTORED = frozenset({"unquoted-template", "quote-in-quotes", "unquoted-sign", "unquoted-colon"})
+"""The mistakes of a text whose quotes are wrong or missing."""
+
+
+def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]) -> str | None:
     """The text with an error worked around, every other character in its place; None when there is no way to go on.
 
-    This lets one pass find the mistakes that stand behind an error.
+    This lets one pass find the mistakes that stand behind an error. Of a text with wrong quotes only the place is kept:
+    `restored` says for its start where its characters stand, which its node gets back, so that they are checked too.
     """
     start, end = mistake.span.start, mistake.span.end
-    if mistake.code == "unquoted-template" and end - start >= 2:
+    if mistake.code in _RESTORED:
+        start, end, chars = _wrong_text(mistake.span._replace(source=Source(text)), mistake.code)
+    if mistake.code in _RESTORED and end - start >= 2:
+        restored[start] = chars
         return text[:start] + '"' + "x" * (end - start - 2) + '"' + text[end:]
     if mistake.code == "tab":
         return text[:start] + " " * (end - start) + text[end:]
@@ -66,29 +74,20 @@ def recover(text: str, mistake: Diagnostic) -> str | None:
     return None
 
 
-def unquoted_template(source: Source, offset: int) -> Diagnostic | None:
-    """The diagnostic for a template that starts an unquoted value on the line of `offset`, if there is one."""
-    position = source.position(offset)
-    text = source.line(position.line)
-    if text.lstrip().startswith("#"):
-        return None
-    for match in islice(_TEMPLATE.finditer(text), _NEAR):
-        at = match.start(1)
-        if _VALUE_START.search(text, max(0, at - _NEAR), at):
-            start = source.offset(position.line, 1) + at
-            value = text[at:].rstrip()
-            quote = '"' if '"' not in value else "'"
-            span = Span(source, start, start + len(value))
-            return Diagnostic(
-                "unquoted-template",
-                "a value that starts with a template must be quoted",
-                span,
-                hint=f"write {text[:at].strip()} {quote}{value}{quote}"
-                if quote not in value and len(text) <= _NEAR
-                else "put the value under a `|` line",
-                fixes=_these(quoted(span)),
-            )
-    return None
+def _wrong_text(at: Span, code: str) -> tuple[int, int, tuple[int, int]]:
+    """Where a text with wrong quotes begins and ends in the file, and where its characters do."""
+    start, end = at.start, at.end
+    if code == "quote-in-quotes":
+        whole, is_bare = whole_text(at)
+        if whole is not None:
+            inside = 0 if is_bare else 1
+            return whole.start, whole.end, (whole.start + inside, whole.end - inside)
+    elif code == "unquoted-sign":
+        end = value_at(at.source, start).end
+        return start, end, (start + 1, end)  # the sign itself says nothing more
+    elif code == "unquoted-colon" and (value := _value_around(at)) is not None:
+        start, end = value.start, value.end
+    return start, end, (start, end)
 
 
 def _unreadable(source: Source, error: Any) -> Diagnostic:
@@ -185,8 +184,8 @@ def _unquoted_sign(source: Source, error: Any, at: int) -> Diagnostic | None:
         at, sign = error.context_mark.index, "*"
     elif "cannot start any token" not in problem or not sign.strip():
         return None
-    hint = "put the whole value in quotes"
-    fixes = _these(quoted(value_at(source, at)))
+    value = value_at(source, at)
+    hint, fixes = to_quote(value), _these(quoted(value))
     return Diagnostic(
         "unquoted-sign", f"a text cannot start with {sign}", Span(source, at, at + 1), hint=hint, fixes=fixes
     )
@@ -196,36 +195,11 @@ def _these(fix: Fix | None) -> tuple[Fix, ...]:
     return () if fix is None else (fix,)
 
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-
-
-def _escape(source: Source, error: Any, at: int) -> Diagnostic | None:
-    problem = str(getattr(error, "problem", ""))
-    if "escape" not in problem and "expected hexdecimal" not in problem:
-        return None
-    start = source.text.rfind("\\", 0, at + 1)
-    half = _HALF.match(source.text, start)
-    if half is not None:
-        hint = "write the other half behind it, as JSON does, or the character itself"
-        message = f"{half[0]} is half of a character"
-        return Diagnostic("yaml-syntax", message, Span(source, start, half.end()), hint=hint)
-    hint = "write \\\\ for a backslash, or put the text in single quotes"
-    shown = source.text[start : start + 2]
-    fix = replaced(Span(source, start, start), "\\", title="write \\\\ for the backslash", safe=True)
-    span = Span(source, start, start + len(shown))
-    return Diagnostic("yaml-syntax", f"{shown} means nothing in double quotes", span, hint=hint, fixes=(fix,))
-
-
 def _no_key(source: Source, error: Any) -> Diagnostic | None:
     """A line of text where a key must stand, and what follows `|` or `>` on its line."""
     context, problem = str(getattr(error, "context", "")), str(getattr(error, "problem", ""))
     if "scanning a block scalar" in context and "comment or line break" in problem:
-        start = error.context_mark.index
-        sign = source.text[start : start + 1]
-        message = f"the text of `{sign}` starts on the next line"
-        hint = f"put a line break behind `{sign}` and indent the text, or put the whole value in quotes"
-        fixes = _these(quoted(value_at(source, start), title="put the whole value in quotes"))
-        return Diagnostic("yaml-syntax", message, Span(source, start, start + 1), hint=hint, fixes=fixes)
+        return _text_on_the_line(source, error.context_mark.index)
     if "scanning a simple key" not in context or error.context_mark is None:
         return None
     start = error.context_mark.index
@@ -247,34 +221,27 @@ def _no_key(source: Source, error: Any) -> Diagnostic | None:
     return Diagnostic("yaml-syntax", message, span, hint=hint, fixes=(fix,) if glued else ())
 
 
-def _quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
-    """A quoted text that ends too early, because it holds its own quote."""
-    line = source.offset(source.position(at).line, 1)
-    before = source.text[max(line, at - 10 * _NEAR) : at].rstrip(" ")
-    problem = str(getattr(error, "problem", ""))
-    if "did not find expected" not in problem or _QUOTED.search(before) is None:
-        return None
-    if "or '" in problem and source.text[at - 1] == " ":  # in brackets: a comma is missing
-        return None
-    quote = before[-1]
-    start = source.text.rfind(quote, line, at)
-    inside, other = ("''", "double") if quote == "'" else ('\\"', "single")
-    span = Span(source, start, start + 1)
-    return Diagnostic(
-        "quote-in-quotes",
-        "this quote ends the text, and more follows",
-        span,
-        fixes=_these(_inner_quotes(source, start, quote, inside)),
-        hint=f"inside the text write {inside} for it, or put the whole text in {other} quotes",
-    )
-
-
-def _inner_quotes(source: Source, start: int, quote: str, inside: str) -> Fix | None:
-    """Every quote from the one that ends the text too early to the last but one of the line, written as in a text."""
-    text = source.text[start : line_end(source.text, start)]
-    places = [start + found.start() for found in islice(re.finditer(quote, text), _NEAR)][:-1]
-    edits = tuple(Edit(Span(source, place, place + 1), inside) for place in places)
-    return Fix(f"write {inside} inside the text", edits) if edits else None
+def _text_on_the_line(source: Source, start: int) -> Diagnostic:
+    """A text on the line of its `|` or `>`: with lines below it goes down to them, alone it needs quotes only."""
+    value = value_at(source, start)
+    sign = re.match(r"([|>][-+0-9]{0,2})\s*", value.text)
+    behind = value._replace(start=start + (sign.end() if sign is not None else 1))
+    line = behind.first.line
+    below = source.line(line + 1) if line < source.position(len(source.text)).line else ""
+    indentation = len(below) - len(below.lstrip())
+    own = source.line(line)
+    shown = sign[1] if sign is not None else source.text[start]
+    if below.strip() and indentation > len(own) - len(own.lstrip()):
+        hint = f"put a line break behind `{shown}`, and indent the text as the lines below it"
+        text = line_break(source) + " " * indentation
+        fix: Fix | None = replaced(Span(source, start + len(shown), behind.start), text, title="put it on its own line")
+    else:
+        quotes = quoted(behind)
+        cut = Edit(Span(source, start, behind.start), "")
+        hint = entry(value, in_quotes(behind.text))
+        fix = Fix("put it in quotes", (cut, *quotes.edits)) if quotes is not None else None
+    message, at = f"the text of `{shown}` starts on the next line", Span(source, start, start + 1)
+    return Diagnostic("yaml-syntax", message, at, hint=hint, fixes=_these(fix))
 
 
 def _unclosed_bracket(source: Source, error: Any, at: int) -> Diagnostic | None:
@@ -352,15 +319,23 @@ def _nested_value(source: Source, at: int) -> Diagnostic:
             hint=f"indent it to {above_column} spaces",
             fixes=(indented(source, line, above_column),),
         )
-    value = _VALUE.match(text)
-    fix = quoted(value_at(source, start + value.end()), title="put the whole value in quotes") if value else None
+    value = _value_around(Span(source, at, at + 1))
+    fix = quoted(value, title="put the whole value in quotes") if value is not None else None
     return Diagnostic(
         "unquoted-colon",
         "a text with `: ` in it must be quoted",
         Span(source, at, at + 1),
-        hint="put the whole value in quotes",
+        hint=to_quote(value) if value is not None else "put the whole value in quotes",
         fixes=_these(fix),
     )
+
+
+def _value_around(at: Span) -> Span | None:
+    """The value of a line that holds a place; None where there is none."""
+    line = at.first.line
+    before = _VALUE.match(at.source.line(line))
+    value = value_at(at.source, at.source.offset(line, 1) + before.end()) if before is not None else None
+    return value if value is not None and value.start < at.start < value.end else None
 
 
 _VALUE = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+\s*:\s+)")

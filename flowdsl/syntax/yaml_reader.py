@@ -46,7 +46,7 @@ def read(
         return None, [
             Diagnostic("empty-file", "the file is empty", span, hint="a flow is a list of steps: `- step: NAME`")
         ]
-    text, templates = source.text, set[int]()
+    text, restored = source.text, dict[int, tuple[int, int]]()
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -69,7 +69,7 @@ def read(
     for _ in range(min(MAX_MISTAKES, 1 + MAX_REREAD // len(text))):
         found: list[Diagnostic] = []
         try:
-            root = _composed(source, text, found, templates, include, measured, foreign)
+            root = _composed(source, text, found, restored, include, measured, foreign)
             return root, diagnostics + found
         except Stop:
             return None, diagnostics + found
@@ -82,11 +82,9 @@ def read(
             mistake = _in_source(mistake, source)
             if not _follows(mistake, diagnostics):
                 diagnostics.append(mistake)
-            recovered = recover(text, mistake)  # as long as the text, with every other character in its place
+            recovered = recover(text, mistake, restored)  # as long as the text, every other character in its place
             if recovered is None or recovered == text:
                 return None, diagnostics
-            if mistake.code == "unquoted-template":
-                templates.add(mistake.span.start)  # its node gets the author's characters back: they are checked too
             text = recovered
     return None, diagnostics
 
@@ -95,7 +93,7 @@ def _composed(
     source: Source,
     text: str,
     found: list[Diagnostic],
-    templates: set[int],
+    restored: dict[int, tuple[int, int]],
     include: Include | None,
     measured: bool,
     foreign: Replaced | None,
@@ -108,7 +106,7 @@ def _composed(
     """
     loader = libyaml.Parser(text)
     try:
-        return Composer(source, loader, found, templates, include, measured, foreign).document()
+        return Composer(source, loader, found, restored, include, measured, foreign).document()
     except libyaml.MarkedYAMLError as error:
         if error.problem != _NESTING_LIMIT or error.problem_mark is None:
             raise
@@ -116,7 +114,7 @@ def _composed(
     finally:
         loader.dispose()
     found.clear()
-    return _composed(source, text[:limit], found, templates, include, measured, foreign)
+    return _composed(source, text[:limit], found, restored, include, measured, foreign)
 
 
 def _in_source(mistake: Diagnostic, source: Source) -> Diagnostic:

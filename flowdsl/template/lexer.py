@@ -144,7 +144,7 @@ def _unclosed(text: str, opened: int, close: str, braces: int) -> Mistake:
     hint = (
         "a `{` inside it is not closed"
         if braces
-        else f'close it with `{close}`; for a literal write {{{{ "{opening}" }}}}'
+        else f'close it with `{close}`; for a literal write `{{{{ "{opening}" }}}}`'
     )
     return Mistake(f"this `{opening}` is never closed", at, at + 2, hint)
 

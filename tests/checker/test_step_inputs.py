@@ -38,11 +38,17 @@ def test_pictures_under_another_key_are_named_where_no_step_sets_image_list() ->
     assert found(corrected(flow)) == []
 
 
-@pytest.mark.parametrize("path", ["heroo", "flowContext.hero", "picture"])
-def test_a_path_that_nothing_sets_is_not_taken_for_pictures(path: str) -> None:
+UNLIKE = "write `in: hero`, which holds what a step before has made"
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [("heroo", "did you mean `hero`?"), ("flowContext.hero", "did you mean `hero`?"), ("picture", UNLIKE)],
+)
+def test_a_path_that_nothing_sets_is_not_taken_for_pictures(path: str, right: str) -> None:
     flow = f"{PICTURE}  outputKey: hero\n- step: SAVE_IMAGES\n  in: {path}\n"
     ((code, message, hint),) = found(flow)
-    assert (code, hint) == ("undefined-variable", "did you mean `hero`?")
+    assert (code, hint) == ("undefined-variable", right)
     assert message == f"nothing is called `{path}` at this step, and SAVE_IMAGES works on an image or a list of images"
     assert found(corrected(flow)) == []
 
@@ -98,3 +104,22 @@ def test_a_misspelt_member_of_an_input_is_found_by_its_schema() -> None:
         "did you mean `inputs.p.name`?",
     )
     assert found(corrected(flow)) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["products", "out/boat.png", "[imageList]", '["{{ flowContext.imageList }}"]', "[a.png, b.png]", "3"]
+)
+def test_what_is_no_name_of_pictures_is_told_the_key_that_holds_them(value: str) -> None:
+    flow = f"- {{step: SET, product: [a, b], path: [c]}}\n{PICTURE}- step: SAVE_IMAGES\n  in: {value}\n"
+    ((_, _, hint),) = found(flow)
+    assert hint is not None
+    assert hint.startswith("write `in: imageList`")
+    assert found(corrected(flow)) == []
+
+
+def test_a_key_that_may_be_unset_and_is_no_template_is_not_told_to_have_a_default() -> None:
+    flow = (
+        f"- step: IF\n  condition: '{{{{ flowContext.x }}}}'\n  then:\n{PICTURE}- step: SAVE_IMAGES\n  in: imageList\n"
+    )
+    hints = [hint for code, _, hint in found(flow.replace("\n  model", "\n    model")) if code == "maybe-undefined"]
+    assert hints in ([], ["set it on every path"])

@@ -110,10 +110,10 @@ WRONG = {
     "a.yaml": ("a: [1\n", 1, "a.yaml:"),
     "latin.csv": (b"name\nS\xe3o\n", 1, "[not-utf8]"),
     "empty.csv": (b"", 1, "the file is empty; its first line names the columns [csv-syntax]"),
-    "twice.csv": (b"a,a\n1,2\n", 1, "twice.csv:1:1: error: the name `a` stands twice in the first line"),
+    "twice.csv": (b"a,a\n1,2\n", 1, "twice.csv:1:3: error: the name `a` stands twice in the first line: column 2"),
     "unnamed.csv": (b"a,\n1,2\n", 1, "a column has no name"),
-    "short.csv": (b"a,b\n1,2\n3\n", 1, "short.csv:3:1: error: this line has 1 cell, and the first one names 2"),
-    "open.csv": (b'a,b\n1,"2\n', 1, "this is not CSV"),
+    "short.csv": (b"a,b\n1,2\n3\n", 1, "short.csv:3:1: error: line 3 has 1 cell, and the first line names 2"),
+    "open.csv": (b'a,b\n1,"2\n', 1, "line 2 is not CSV: a quote is opened and never closed"),
     "folder": ("folder", 2, "folder: Is a directory"),
 }
 

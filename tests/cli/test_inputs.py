@@ -124,3 +124,55 @@ def test_a_module_and_a_missing_file_are_errors(capsys: pytest.CaptureFixture[st
     assert main(["inputs", "a.module.yaml"]) == 2
     assert main(["inputs", "nobody.flow.yaml"]) == 2
     assert "nobody.flow.yaml: No such file or directory" in capsys.readouterr().err
+
+
+KEYS = """\
+inputs:
+  products: {type: array, items: {type: object, required: [sku]}}
+  style: {type: object}
+  other: {type: array}
+  plain: {type: array}
+flow:
+  - step: SET
+    cheapest: "{{ inputs.products | sort(attribute='price') | reverse }}"
+    text: "{% for o in inputs.other %}{{ o.title }} {{ o.n | default(1) }}{% endfor %} {{ inputs.style.color }}
+      {{ inputs.style.mood | default('') }} {{ inputs.other.length }} {{ inputs.other[0].first }} {{ inputs.plain }}"
+  - step: FOR
+    var: item
+    items: "{{ flowContext.cheapest }}"
+    do:
+      - step: SET
+        same: "{{ flowContext.item }}"
+        text: "{{ flowContext.item.name.toUpperCase() }} {{ flowContext.same.price }}
+          {{ flowContext.item.note | default('') }}"
+      - step: FOR
+        var: tag
+        items: "{{ flowContext.item.tags }}"
+        do: [{step: SET, text: "{{ flowContext.tag.word }}"}]
+    collect: "{{ flowContext.item.late }}"
+    collectKey: all
+outputs:
+  all: "{{ flowContext.all }} {{ flowContext.item.last | default('') }}"
+"""
+
+
+def test_the_keys_that_a_flow_reads_of_the_items_of_a_list_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("k.flow.yaml").write_text(KEYS, encoding="utf-8")
+    assert main(["inputs", "k.flow.yaml"]) == 0
+    assert capsys.readouterr().out == (
+        "inputs of k.flow.yaml\n"
+        "  products  a list, required\n"
+        "            each item, or line of a CSV file, needs sku, name, price, tags, late; may have note,\n"
+        "            last\n"
+        "  style     a map, required\n"
+        "            it needs color; may have mood\n"
+        "  other     a list, required\n"
+        "            each item, or line of a CSV file, needs first, title; may have n\n"
+        "  plain     a list, required\n"
+    )
+    assert main(["inputs", "k.flow.yaml", "--json"]) == 0
+    products, style, other, plain = json.loads(capsys.readouterr().out)["flows"][0]["inputs"]
+    assert [key["name"] for key in products["item_keys"] if key["required"]] == ["name", "price", "tags", "late"]
+    assert style["keys"] == [{"name": "color", "required": True}, {"name": "mood", "required": False}]
+    assert [key["name"] for key in other["item_keys"]] == ["first", "title", "n"]
+    assert {"keys", "item_keys"}.isdisjoint(plain)

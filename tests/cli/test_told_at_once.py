@@ -83,9 +83,12 @@ def test_every_line_of_a_table_that_is_too_short_or_too_long_is_named(capsys: py
     said = capsys.readouterr().err
     assert [line.split(": error: ")[0] for line in said.splitlines() if ": error: " in line] == [
         "rows.csv:3:1",
-        "rows.csv:4:1",
+        "rows.csv:4:5",
         "rows.csv:6:1",
     ]
+    assert "line 3 has 1 cell, and the first line names 2: there is none for `city`" in said
+    assert "line 4 has 3 cells, and the first line names 2: no column is named for cell 3" in said
+    assert said.count("hint: a text that has a , in it stands in double quotes") == 1
     Path("rows.csv").write_text("name,city\n" + "a\n" * 30)
     assert main(["run", "a.flow.yaml", "-i", "rows=@rows.csv"]) == 1
     said = capsys.readouterr().err

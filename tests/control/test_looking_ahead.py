@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from flowdsl import Environment, Host, Result, RunError, Step, StepContext, Storage, Verbatim
+from flowdsl import Environment, FlowCheckError, Host, Result, RunError, Step, StepContext, Storage, Verbatim
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-image-2\n  instruction: A paper boat\n"
@@ -43,6 +43,46 @@ def test_what_is_missing_later_is_found_before_the_first_picture(
         environment(simulator).run(PICTURE + later)
     assert (failed.value.code, failed.value.step, failed.value.path) == (code, step, "flow[1]")
     assert simulator.request_count == before
+
+
+def in_a_branch(steps: str, lead: str = "") -> str:
+    inside = "\n".join("    " + line for line in steps.splitlines())
+    condition = "{{ flowContext.imageList | length > 0 }}"
+    return f"{lead}{PICTURE}- step: IF\n  condition: '{condition}'\n  then:\n{inside}\n"
+
+
+def test_a_misspelt_service_in_a_branch_is_told_with_its_place_before_the_first_picture(simulator: Simulator) -> None:
+    entry = {"endpoint": f"{simulator.url}/v1", "apiKey": simulator.key}
+    flow = in_a_branch(f"{PICTURE}  service: GATEWYA\n")
+    before = simulator.request_count
+    with pytest.raises(FlowCheckError) as refused:
+        Environment(services={"OPENAI_IMAGE_GENERATION": entry, "GATEWAY": entry}).run(flow)
+    (found,) = refused.value.diagnostics
+    assert (found.code, found.hint, found.span.text) == ("unknown-service", "did you mean `GATEWAY`?", "GATEWYA")
+    own = f"services: {{GATEWAY: {{endpoint: '{simulator.url}/v1', apiKey: {simulator.key}}}}}\nflow:\n"
+    alone = Environment(overrides={"openai": entry})
+    with pytest.raises(RunError) as failed:
+        alone.run(in_a_branch(f"{PICTURE}  service: GATEWYA\n", own))
+    assert (failed.value.code, failed.value.hint) == ("service-not-configured", "did you mean `GATEWAY`?")
+    assert failed.value.span is not None
+    assert failed.value.span.text == "GATEWYA"
+    assert simulator.request_count == before
+
+
+def test_a_service_of_another_name_is_told_those_that_there_are(simulator: Simulator) -> None:
+    flow = f"{PICTURE}  service: NOWHERE\n"
+    environment = Environment(services={"GATEWAY": {"endpoint": f"{simulator.url}/v1"}, "STUDIO": {}})
+    (found,) = environment.check(flow)
+    hint = "there are GATEWAY, STUDIO; add it under `services:`, or in flowdsl.toml"
+    assert (found.code, found.severity, found.hint) == ("unknown-service", "warning", hint)
+    with pytest.raises(RunError) as failed:
+        environment.run(flow)
+    assert failed.value.hint == hint
+    assert (failed.value.span is not None, str(failed.value.span).endswith(":4:12")) == (True, True)
+
+
+def test_the_entry_of_the_step_itself_may_be_named() -> None:
+    assert Environment().check(f"{PICTURE}  service: OPENAI_IMAGE_GENERATION\n") == []
 
 
 def test_what_only_some_runs_come_to_is_not_looked_up(simulator: Simulator) -> None:

@@ -170,6 +170,7 @@ class AbstractRun:
         Reports what its templates read wrongly, and a value that cannot fit its key.
         """
         key = step.spec.keys.get(name)
+        self.names.wanted = key.type if key is not None and node.kind == "scalar" else ""
         if key is None:
             return self.names.option(node, state)
         if key.verbatim:
@@ -277,7 +278,7 @@ def sequence(run: AbstractRun, step: StepNode, state: State) -> None:
 
 def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     """A step that sets keys, in document order, so that later ones see earlier ones; a source sets the named key."""
-    flow, own = step.spec.flow, step.spec.keys
+    flow, own, run.names.wanted = step.spec.flow, step.spec.keys, ""
     assert isinstance(flow, Assign)  # noqa: S101  the table of shapes says so
     if own.keys().isdisjoint(step.keys):  # nothing but variables, as nearly always
         for name, value in step.keys.items():
@@ -303,6 +304,7 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
                 type = run.option(step, name, value, state)
                 run.write(state, target, _converted(type) if flow.convert in step.keys else type, key)
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
+            run.names.wanted = ""
             type = run.names.option(value, state)
             keep_spelling(run, key, value)
             converts = source is None and flow.convert in step.keys

@@ -74,6 +74,7 @@ def check_paths(document: Document, findings: Findings) -> None:
         after = _after(state, whole, end)
         if after.dead is None:
             for node in document.outputs.values():
+                run.names.wanted = ""
                 if run.names.option(node, after).kinds & SECRET:
                     run.leaks(node, "the outputs")
     for entry, key, span in run.names.rivals.values():

@@ -9,6 +9,7 @@ from flowdsl.checker.types.kinds import ALL, ERROR, FUNCTION, IMAGE, LIST, MAP, 
 from flowdsl.diagnostics import Fix
 from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Switch
+from flowdsl.syntax.quoting import in_quotes
 from flowdsl.template import Template, parse, parse_expression
 from flowdsl.template.nodes import Output
 from flowdsl.template.parser import body_of
@@ -96,10 +97,9 @@ TO_COMPUTE = " to compute it"
 
 def _computed(node: Node) -> Fix | None:
     """A text that looks like an expression as a template of it."""
-    from flowdsl.syntax.fixes import enclosed
+    from flowdsl.syntax.fixes import renamed
 
-    plain = node.style is None and '"' not in node.value
-    return enclosed(node, '"{{ ', ' }}"', title="compute it") if plain else None
+    return renamed(node, f"{{{{ {node.value.strip()} }}}}", title="compute it")
 
 
 def _of_literal(node: Node) -> tuple[bool, str, str | None]:
@@ -109,7 +109,7 @@ def _of_literal(node: Node) -> tuple[bool, str, str | None]:
     if isinstance(value, str):
         truth = holds(value)
         looks = any(mark in value for mark in _COMPUTED)
-        hint = f"write `{{{{ {value.strip()} }}}}`{TO_COMPUTE}" if looks else None
+        hint = f"write `{in_quotes(f'{{{{ {value.strip()} }}}}')}`{TO_COMPUTE}" if looks else None
         return truth, "it is a text without a template", hint
     return bool(value), f"it is {'true' if value is True else 'false' if value is False else value}", None
 
@@ -172,5 +172,5 @@ def _of_type(
     if not kinds or kinds & ~_ALWAYS_TRUE or kinds & UNDEFINED:
         return None
     word = {LIST: ", and a list is true even when it is empty", MAP: ", and a map is true even when it is empty"}
-    hint = f"write `{{{{ {shown} | length }}}}`" if kinds in (LIST, MAP) else None
+    hint = f"write `{in_quotes(f'{{{{ {shown} | length }}}}')}`" if kinds in (LIST, MAP) else None
     return True, f"`{shown}` is {describe(type)}{word.get(kinds, '')}", hint

@@ -79,7 +79,7 @@ def source_type(names: Names, step: StepNode, key: Key, node: Node, state: State
     if node.kind == "scalar" and value.__class__ is str and "{" not in value:
         return _path(names, step, key, node, state)
     type = names.option(node, state)
-    _fits(names, step, key, type, node, show(value) if node.kind == "scalar" else f"`{key.name}`")
+    _fits(names, step, key, type, node, show(value) if node.kind == "scalar" else f"`{key.name}`", state)
     return type
 
 
@@ -104,7 +104,7 @@ def _path(names: Names, step: StepNode, key: Key, node: Node, state: State) -> T
         parts.append(Part(part, at, at + len(part)))
         at += len(part) + 1
     type = names.members(entry.type, parts, 0, first, Use(node, state, lax=False), takes_text)
-    _fits(names, step, key, type, node, f"`{text}`")
+    _fits(names, step, key, type, node, f"`{text}`", state)
     return type
 
 
@@ -112,7 +112,8 @@ def _no_path(names: Names, step: StepNode, key: Key, node: Node, state: State) -
     """Reports a text that is no FlowContext path, where it cannot be anything else or a path is near."""
     text = str(node.value)
     first, _, rest = text.partition(".")
-    near = nearest(text, list(state.known_keys())) if len(text.split()) == 1 else None
+    fitting = [name for name in state.known_keys() if (entry := state.get(name)) and _is_any_of(key, entry.type)]
+    near = nearest(text, fitting) if len(text.split()) == 1 else None
     if _kinds(key) & TEXT:
         if near is not None and _PATH.match(text):
             message = f"nothing is called `{text}` here, so that {step.spec.name} works on this text itself"
@@ -122,10 +123,14 @@ def _no_path(names: Names, step: StepNode, key: Key, node: Node, state: State) -
         near = rest
     elif first == "inputs" and rest:
         near = f"{{{{ {text} }}}}"
-    else:
-        near = near or _latest(key, state)
     message = f"nothing is called `{text}` at this step, and {step.spec.name} works on {_words(key)}"
-    _undefined(names, message, node, near)
+    if near is None and (latest := _latest(key, state)) is not None:
+        if "/" in text or "\\" in text or re.search(r"\.[A-Za-z0-9]{2,4}$", text):
+            message = f"`{key.name}` names what a step before has set, and `{text}` is a file, which is not read"
+        hint = f"write `{key.name}: {latest}`, which holds what a step before has made"
+        names.findings.add("undefined-variable", message, node, hint=hint, fixes=[fixes.renamed(node, latest)])
+    else:
+        _undefined(names, message, node, near)
 
 
 def _undefined(names: Names, message: str, node: Node, near: str | None, *, warning: bool = False) -> None:
@@ -135,7 +140,19 @@ def _undefined(names: Names, message: str, node: Node, near: str | None, *, warn
     names.findings.add("undefined-variable", message, node, hint=hint, severity=severity, fixes=[fix])
 
 
-def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown: str) -> None:
+def _listed(key: Key, node: Node, state: State) -> str | None:
+    """What the only item of a list names that a step can work on: in brackets it is a list inside a list."""
+    if len(node.value) != 1 or not isinstance(node.value[0].value, str):
+        return None
+    found = _NAMED.fullmatch(node.value[0].value)
+    entry = state.get(found[1]) if found is not None else None
+    return found[1] if found is not None and entry is not None and _is_any_of(key, entry.type) else None
+
+
+_NAMED: Final = re.compile(r"(?:\{\{\s*)?(?:flowContext\.)?([A-Za-z_]\w*)(?:\s*\}\})?")
+
+
+def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown: str, state: State) -> None:
     kinds = type.kinds & ALL & ~(UNDEFINED | NULL)
     if type.is_any or not kinds or _is_any_of(key, type):
         return
@@ -145,6 +162,12 @@ def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown:
     message = f"{step.spec.name} works on {_words(key)}, and {shown} is {found}"
     hint = _unlike(key, type)
     fix = fixes.renamed(node, str(node.value)) if hint == _QUOTES and node.kind == "scalar" else None
+    path = _listed(key, node, state) if node.kind == "list" else None
+    if path is None and hint == _OF_STEPS and step.keys.get(key.name) is node:
+        path = _latest(key, state)
+    if path is not None:
+        hint = f"write `{key.name}: {path}`"
+        fix = fixes.unlisted(node, path) if node.kind == "list" else fixes.renamed(node, path)
     names.findings.add("wrong-type", message, node, hint=hint, fixes=[fix])
 
 
@@ -171,9 +194,10 @@ def _kinds(key: Key) -> int:
 def _unlike(key: Key, type: Type) -> str | None:
     if _kinds(key) & TEXT and type.kinds & (LIST | MAP | IMAGE):
         return "name one of its members, or make it a text: `| json`"
-    return "image steps give images" if _kinds(key) & IMAGE else _QUOTES if type.kinds & NUMERIC else None
+    return _OF_STEPS if _kinds(key) & IMAGE else _QUOTES if type.kinds & NUMERIC else None
 
 
+_OF_STEPS: Final = "image steps give images"
 _QUOTES: Final = "put it in quotes"
 
 
@@ -183,9 +207,10 @@ def _words(key: Key) -> str:
 
 
 def _latest(key: Key, state: State) -> str | None:
-    """The key of the FlowContext that a step set last and the step can surely work on."""
+    """The key of the FlowContext that a step set last and the step can surely work on; one that holds images first,
+    where it works on those."""
     found = [
-        (entry.where.start, name)
+        (_holds_images(key, entry.type), entry.where.start, name)
         for name in state.known_keys()
         if (entry := state.get(name)) is not None
         and entry.where is not None
@@ -193,7 +218,12 @@ def _latest(key: Key, state: State) -> str | None:
         and not entry.type.is_any
         and (entry.type.kinds & ALL == TEXT if _kinds(key) & TEXT else _is_any_of(key, entry.type))
     ]
-    return max(found)[1] if found else None
+    return max(found)[2] if found else None
+
+
+def _holds_images(key: Key, type: Type) -> bool:
+    item = type.item if type.kinds & LIST else type
+    return bool(_kinds(key) & IMAGE) and item is not None and item.kinds & ALL == IMAGE
 
 
 def leaks(findings: Findings, node: Node, where: str) -> None:
@@ -230,7 +260,7 @@ def _ports(names: Names, step: StepNode, state: State) -> None:
     if key is not None and key.file and any(entry.type.kinds & SECRET for _, entry in entries):
         leaks(names.findings, step.name_node, FILE_PARTS[key.file])
     if key is not None and len(entries) == len(ports) == 1:
-        _fits(names, step, key, entries[0][1].type, step.name_node, f"`{entries[0][0].type}`")
+        _fits(names, step, key, entries[0][1].type, step.name_node, f"`{entries[0][0].type}`", state)
 
 
 def _nothing(names: Names, step: StepNode, ports: list[Port], state: State) -> None:

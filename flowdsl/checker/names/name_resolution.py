@@ -62,6 +62,8 @@ class Names:
         self.names = RESERVED_NAMES | findings.settings.objects
         self.at = 0
         """Where the step begins that is looked at."""
+        self.wanted = ""
+        """The type of the option that is looked at, where it is known."""
         self.module: Module | None = None
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
@@ -99,7 +101,7 @@ class Names:
             template = settled(template, self.findings.settings.filters)
             if template.problems:
                 return ANY
-        use = Use(node, state, lax)
+        use = Use(node, state, lax, wanted=self.wanted)
         if template.body is not None:
             from flowdsl.checker.types.inference import Inference
 
@@ -217,7 +219,8 @@ class Names:
             return join(entry.type, OF_UNDEFINED)
         if key not in use.reported:
             use.reported.add(key)
-            self.maybe(shown, entry, use.span(start, end), self.reading, use.defaulted(end))
+            other = f"write `{shown} | default({use.empty(end)})`"
+            self.maybe(shown, entry, use.span(start, end), self.reading, other, use.defaulted(end))
         return entry.type
 
     def _watch(self, key: str, use: Use, start: int, end: int) -> None:
@@ -232,15 +235,24 @@ class Names:
                 read.setdefault(key, use.span(start, end))
 
     def maybe(
-        self, shown: str, entry: Entry, span: Span, more: tuple[Related, ...] = (), fix: Fix | None = None
+        self,
+        shown: str,
+        entry: Entry,
+        span: Span,
+        more: tuple[Related, ...] = (),
+        other: str | None = None,
+        fix: Fix | None = None,
     ) -> None:
-        """Reports a key, as it is `shown` in the template, that some path leaves unset, and which."""
+        """Reports a key, as it is `shown` in the template, that some path leaves unset, and which.
+
+        `other` is what to write where it is read, as `fix` does.
+        """
         unset = entry.unset
         message = f"`{shown}` may be unset" + (f": {unset.text}" if unset is not None else "")
         related = more
         if unset is not None and unset.node is not None:
             related = (Related(unset.node.span, unset.label), *more)
-        hint = f"set it on every path, or write `{shown} | default('')`"
+        hint = f"set it on every path, or {other}" if other is not None else "set it on every path"
         self.findings.add("maybe-undefined", message, span, hint=hint, related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:
@@ -279,7 +291,7 @@ class Names:
             self.findings.add("unknown-member", f"`{shown}` is null, and null has no `{key}`", span)
             return
         if not sure:
-            other = f"write `{text} | default('')`"
+            other = f"write `{text} | default({use.empty(part.end)})`"
             message = f"`{text}` may be undefined: `{shown}` is {describe(target)}, and not all of it has `{key}`"
             fix = use.defaulted(part.end)
             self.findings.add("maybe-undefined", message, span, hint=other, fixes=[fix])

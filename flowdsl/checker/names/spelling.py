@@ -28,7 +28,7 @@ def lost_spelling(node: Node, printed_at: Span, findings: Findings) -> None:
     """Reports a number that is printed, at `printed_at`, and loses its spelling by that."""
     from flowdsl.diagnostics import Related
     from flowdsl.source import Span
-    from flowdsl.syntax.edits import quoted
+    from flowdsl.syntax.quoting import quoted
 
     text = _written(node)
     span = Span(node.source, content_start(node), node.end)

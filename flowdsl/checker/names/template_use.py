@@ -26,18 +26,23 @@ class Part(NamedTuple):
     end: int
 
 
+_EMPTY = {"list": "[]", "map": "{}", "integer": "0", "number": "0", "boolean": "false"}
+
+
 class Use:
     """One template at its place: each name is reported once in it, and with `lax` no undefined one is."""
 
-    __slots__ = ("lax", "node", "reported", "shift", "state")
+    __slots__ = ("lax", "node", "reported", "shift", "state", "wanted")
 
-    def __init__(self, node: Node, state: State, lax: bool, shift: int = 0) -> None:
+    def __init__(self, node: Node, state: State, lax: bool, shift: int = 0, wanted: str = "") -> None:
         self.node = node
         self.state = state
         self.lax = lax
         self.shift = shift
         """Where the template begins in the text of the node."""
         self.reported: set[str] = set()
+        self.wanted = wanted
+        """The type of the option that the template is the value of, where it is known."""
 
     @property
     def text(self) -> str:
@@ -62,12 +67,20 @@ class Use:
         text = self.text
         if end < 1 or text[end : end + 1] in (".", "[", "("):
             return None
-        empty = '""' if self.node.style == "'" else "''"
+        empty = self.empty(end)
+        empty = '""' if self.node.style == "'" and empty == "''" else empty
         return self.instead(end - 1, end, f"{text[end - 1]} | default({empty})")
+
+    def empty(self, end: int) -> str:
+        """An empty value, as templates write it, for what ends at `end`: where that is all of the template, one that
+        fits the option it is in."""
+        text = self.text
+        alone = text[end:].strip(" -}") == "" and text.lstrip()[:2] == "{{" and text.count("{{") == 1
+        return _EMPTY.get(self.wanted, "''") if alone else "''"
 
     def at(self, shift: int, lax: bool) -> Use:
         """The use of a part of the template that begins at the offset `shift`; `lax` as for the whole."""
-        part = Use(self.node, self.state, lax, self.shift + shift)
+        part = Use(self.node, self.state, lax, self.shift + shift, self.wanted)
         part.reported = self.reported
         return part
 

@@ -67,7 +67,7 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
             if entry is not None and entry.where is not None:
                 related = (Related(entry.where.span, "set here"),)
         else:
-            more = f", declare it under `inputs:`, or write `{shown} | default('')`"
+            more = f", declare it under `inputs:`, or write `{shown} | default({use.empty(end)})`"
             hint, fix = names.findings.how_to_set(more), use.defaulted(end)
     severity: Severity | None = "warning" if names.lenient and not called else None
     related += names.reading
