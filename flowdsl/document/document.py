@@ -186,7 +186,7 @@ class StepNode(_Frozen):
             if isinstance(flow, Loop) and flow.collect and (collected := self.named(flow.collect[1])) is not None:
                 written.append(collected)
             elif isinstance(flow, Assign):
-                written += self._assigned(flow)
+                written += [(name, self.key_nodes.get(key, self.keys[key])) for key, name in self.assigned(flow)]
             object.__setattr__(self, "_writes", [*written, *self.written_outputs()])
         assert self._writes is not None  # noqa: S101  made above
         return self._writes
@@ -207,18 +207,17 @@ class StepNode(_Frozen):
                 written.append((spec.keys[name].default if name is not None else port.type, self.name_node))
         return written
 
-    def _assigned(self, flow: Assign) -> list[tuple[str, Node]]:
-        """The keys that an Assign step sets: those that are not among its own, and the target of its source."""
+    def assigned(self, flow: Assign) -> Iterator[tuple[str, str]]:
+        """Which options of an Assign step give values, each with the FlowContext key that it sets: those that are not
+        among its own, and its source."""
         own = self.spec.keys
         sources = any(key in self.keys for key in flow.sources)
-        written = []
-        for key, node in self.keys.items():
+        for key in self.keys:
             if key in flow.sources:
                 named = self.named(flow.name)
-                written.append((named[0] if named is not None else flow.target, self.key_nodes.get(key, node)))
+                yield key, named[0] if named is not None else flow.target
             elif flow.keys == "others" and (key not in own or (key == flow.name and not sources)):
-                written.append((key, self.key_nodes.get(key, node)))
-        return written
+                yield key, key
 
 
 KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")

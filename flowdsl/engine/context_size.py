@@ -67,7 +67,7 @@ class ContextSize:
         Raises:
             LimitExceeded: the values of the run are larger than the limit.
         """
-        self._written += _estimate(value)
+        self._written += estimated(value)
         if self._written * 4 > self._limit:
             self._written = 0
             frames = [frame for each in self._frames or () if (frame := each()) is not None]
@@ -102,7 +102,8 @@ def measured(values: Any) -> int:
     return size
 
 
-def _estimate(value: Any) -> int:
+def estimated(value: Any) -> int:
+    """About how many bytes a value takes, from its first items."""
     if not isinstance(value, (list, tuple, dict)) or not value:
         return _length(value)
     items = list(islice(value.values() if isinstance(value, dict) else value, _LOOKED_AT))

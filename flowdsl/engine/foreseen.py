@@ -1,218 +1,325 @@
-"""The options of the steps still to come that need nothing of what is made until then: resolved and checked before the
-first step that is paid, as a wrong one would end the run after it."""
+"""What the steps still to come will need that needs nothing of what is made until then: followed, resolved and checked
+before the first step that is paid, as a mistake in it would end the run after it.
+
+Followed is what surely happens, by the shapes of the steps alone: a variable that is set from what is known is known, a
+loop over known items is gone through item by item, of an IF whose condition is known the one block. What depends on a
+picture, a response, a lot or a function of the host is not known, and what it decides is left alone; so is what a TRY
+catches.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.document.document import inside
-from flowdsl.engine.failures import check_output_folder
-from flowdsl.engine.resolvers import config_error, is_constant, plain_option
-from flowdsl.errors import RunError, StepError
+from flowdsl.engine.foreseen_options import ForeseenOptions
+from flowdsl.engine.iterations import around
+from flowdsl.engine.known import Known
+from flowdsl.engine.trail import GOES_ON, possible, trail
+from flowdsl.errors import RunError
 from flowdsl.step import flow_shapes
-from flowdsl.step.flow_shapes import Call, Exit, Leaf, Loop, Parallel
-from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl.step.condition import holds
+from flowdsl.step.flow_shapes import Assign, Call, Choice, Exit, Leaf, Loop, Parallel, Try
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import BLOCK_TYPES
-from flowdsl.template import holds_secret, parse
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import Document, Module, StepNode
+    from flowdsl.document.document import BlockNode, StepNode
     from flowdsl.engine.frame import Frame
     from flowdsl.engine.state import Run
-    from flowdsl.step.key import Key
-    from flowdsl.syntax.node import Node
+    from flowdsl.engine.trail import Ends, Place
 
-_FIXED: Final = frozenset({"inputs", "env", "secret"})
-"""Names whose values are the same throughout a run."""
-_MOST_FILES: Final = 500
+_MOST_STEPS: Final = 5_000
+"""How many steps inside loops are looked at."""
+_MOST_SECONDS: Final = 1.0
+"""How long variables are computed and loops are gone through, in CPU time."""
+_NEXT: Final[Ends] = frozenset({"on", Signal.CONTINUE})
+_LEAVE_A_LOOP: Final = frozenset({Signal.BREAK, Signal.CONTINUE})
 
 
 class Foreseen:
-    """What is known, at a step that will be paid, of the steps behind it. `known` are the FlowContext keys that have
-    their final values until the step that is looked at, `counts` says how many items will be in others."""
+    """The steps behind one that will be paid, followed as far as they are known; `require` looks at each of them that
+    the run surely comes to."""
 
-    def __init__(self, run: Run, frame: Frame, step: StepNode) -> None:
+    def __init__(self, run: Run, frame: Frame, require: Callable[[StepNode], None]) -> None:
         self.run = run
-        self.frame = frame
-        self.known: set[str] = set()
-        self.counts: dict[str, int] = {}
+        self.document = run.program.document
+        self.require = require
+        self.known = Known(frame.branched())
+        self.options = ForeseenOptions(run)
         self._called: list[Sequence[StepNode]] = []
-        self._after: Iterable[StepNode] = run.program.document.steps
-        after = _after(run.program.document.steps, step)
-        if after is not None:
-            self.known = set(frame.context)
-            self._after = after[1]
-            self._pass(after[0])
+        self._in_loops = 0
+        self._left = _MOST_STEPS
+        self._until = thread_time() + _MOST_SECONDS
 
-    def check(self) -> None:
-        """Resolves and checks what is known of the options of every step that the run surely comes to.
+    def check(self, paid: StepNode) -> None:
+        """Follows what comes behind a step, and checks what is known of the options there.
 
         Raises:
-            RunError: one of them is wrong, as it would be then.
+            RunError: something is wrong, as it would be then.
         """
-        self._check(self._after)
-
-    def _check(self, steps: Iterable[StepNode], module: Module | None = None) -> None:
-        for step in steps:
-            flow = step.spec.flow
-            if isinstance(flow, Leaf):
-                try:
-                    self._options(step)
-                except RunError as error:
-                    error.step, error.path = step.spec.name, step.path
-                    raise
-            self._pass(step)
-            if isinstance(flow, (flow_shapes.Sequence, Parallel)):
-                for block in step.blocks:
-                    self._check(block.steps, module)
-            elif isinstance(flow, Call):
-                called = self.run.program.document.called(step, module)
-                if called is not None and called[0] not in self._called:
-                    self._called.append(called[0])
-                    self._check(*called)
-                    self._called.pop()
-            if may_end(self.run.program.document, step, module):
-                return
-
-    def _options(self, step: StepNode) -> None:
-        spec = step.spec
-        given: dict[str, Any] = {}
-        numbered: tuple[str, list[Any]] | None = None
-        for name, node in step.keys.items():
-            key = spec.keys.get(name)
-            if key is None or key.type in BLOCK_TYPES or key.expression:
-                given[name] = UNKNOWN
-            elif key.verbatim or is_constant(node):
-                given[name] = node.plain()
-            elif key.numbers and not self._is_known(node) and self._is_known(node, key.numbers):
-                numbered = name, list(self._numbered(step, name, key))
-                given[name] = UNKNOWN
-            else:
-                given[name] = self._value(step, name, key, self.frame.names) if self._is_known(node) else UNKNOWN
-        found = {name for name, value in given.items() if value is not UNKNOWN and not is_constant(step.keys[name])}
-        if found or numbered:
-            self._judge(step, given)
-        for value in dict.fromkeys(numbered[1]) if numbered else ():
-            self._judge(step, {**given, numbered[0]: value} if numbered else given)
-        for name, value in given.items():
-            if isinstance(value, str) and (key := spec.keys.get(name)) is not None and key.file == "folder":
-                self._folder(step, name, value)
-
-    def _value(self, step: StepNode, name: str, key: Key, names: Mapping[str, Any]) -> Any:
-        return plain_option(key, self.run.program.option(step, name)(self.frame.context, names), templated=True)
-
-    def _numbered(self, step: StepNode, name: str, key: Key) -> Iterator[Any]:
-        """The values of an option for each file, as far as it is known how many there are; else for the first."""
-        number, how_many = key.numbers
-        count = self._count(step)
-        if count is None and any(each.root == how_many for each in parse(step.keys[name].value).references):
+        places = trail(self.document.steps, paid)
+        if not places:  # in a called flow: what is known of its callers is what is known at the beginning
+            self.known = self.known.within(None)
+            self.known.context.clear()
+            self.known.context.update(self.run.names["inputs"])
+            self._follow(self.document.steps)
             return
-        for index in range(1, min(1 if count is None else count, _MOST_FILES) + 1):
-            yield self._value(step, name, key, {**self.frame.names, number: index, how_many: count})
+        self._forget([paid])
+        self.options.count(paid, self.known)
+        self._rest(places)
 
-    def _count(self, step: StepNode) -> int | None:
-        """How many items there are in the list that a step works on."""
-        name = next((each.name for each in step.inputs), next((port.type for port in step.spec.inputs), None))
-        for each, node in step.keys.items():
-            if each in step.spec.keys and step.spec.keys[each].reads:
-                parsed = parse(node.value) if isinstance(node.value, str) and not is_constant(node) else None
-                paths = [ref.path for ref in parsed.references if ref.root == "flowContext"] if parsed else []
-                name = node.value if parsed is None else None
-                if parsed is not None and parsed.is_native and parsed.body is None and len(paths) == 1:
-                    name = ".".join(paths[0])
-        return self.counts.get(name) if isinstance(name, str) else None
+    def _rest(self, places: Sequence[Place]) -> Ends:
+        """Follows what is left of the step that a place stands in, the innermost places first."""
+        place = places[0]
+        owner = place.owner
+        flow = owner.spec.flow if owner is not None else None
+        if owner is None or place.block is None:
+            return self._rest_of_block(places)
+        if isinstance(flow, Loop):
+            return self._rest_of_loop(owner, flow, places)
+        if isinstance(flow, Try):
+            return self._rest_of_try(owner, flow, places)
+        ends = self._rest_of_block(places)
+        if isinstance(flow, flow_shapes.Sequence):
+            return self._in_order(owner, owner.blocks.index(place.block) + 1, ends)
+        if isinstance(flow, Parallel):
+            self._forget([owner])
+            return self._side_by_side(owner, [block for block in owner.blocks if block is not place.block], ends)
+        if isinstance(flow, Assign):
+            self._forget([owner])
+        return ends
 
-    def _judge(self, step: StepNode, given: Mapping[str, Any]) -> None:
-        service = self.run.service(step) if step.spec.service is not None else None
-        options = Options(step.spec.name, given, step.spec.defaults, service, self.run.as_of)
-        for problem in step.spec.problems(options):
-            if problem.severity == "error":
-                raise config_error(step, problem, secret=holds_secret(given.get(problem.key or "")))
+    def _rest_of_block(self, places: Sequence[Place]) -> Ends:
+        ends = self._rest(places[1:]) if len(places) > 1 else GOES_ON
+        return self._after(ends, places[0].steps[places[0].number + 1 :])
 
-    def _folder(self, step: StepNode, name: str, folder: str) -> None:
-        """Looks whether files can be written to a folder inside the output folder."""
-        if not self.run.program.step_class(step.spec.name).writes_files:
-            return
-        try:
-            check_output_folder(os.path.join(self.run.output, self.run.secrets.hide(folder)))  # noqa: PTH118
-        except StepError as error:
-            error.span = step.keys[name].span
-            raise
+    def _rest_of_try(self, owner: StepNode, flow: Try, places: Sequence[Place]) -> Ends:
+        """What its body may fail of is caught; what `catch` and `finally` fail of is not."""
+        block = places[0].block
+        if block is not None and block.key != flow.body:
+            ends = self._rest_of_block(places)
+            if block.key == flow.final:  # nobody knows what waits for its end: an error, or a signal
+                return ends | possible(self.document, owner) | {None}
+            return self._after(ends, owner.block(flow.final))
+        return self._after(self._unknown(owner), owner.block(flow.final))
 
-    def _is_known(self, node: Node, numbers: tuple[str, ...] = ()) -> bool:
-        """Whether the texts of a node read nothing but what is known, and draw no lots."""
-        if node.kind != "scalar":
-            children = node.value if node.kind == "list" else node.value.values()
-            return all(self._is_known(child, numbers) for child in children)
-        if not isinstance(node.value, str) or "{" not in node.value:
-            return True
-        if "random" in node.value:
-            return False
-        return all(
-            reference.root in _FIXED
-            or reference.root in numbers
-            or (reference.root == "flowContext" and next(iter(reference.path), None) in self.known)
-            for reference in parse(node.value).references
-        )
+    def _rest_of_loop(self, loop: StepNode, flow: Loop, places: Sequence[Place]) -> Ends:
+        """The rest of the iteration that goes on, and the iterations behind it."""
+        index = loop.index()
+        now = self.known.context.get(index[0]) if index is not None else None
+        number = now if isinstance(now, int) else None
+        with self._iteration(loop, number):
+            ends = self._rest_of_block(places)
+        every = GOES_ON.union(*(possible(self.document, each) for each in loop.block(flow.body)))
+        with self._apart():
+            self._forget([loop])  # what it changes, its items were not made of
+            items = self.options.items(loop, flow, self.known, begun=True)
+        if number is None or items is None or ends != GOES_ON or self._concurrent(loop, flow):
+            self._forget([loop])
+        if ends <= _NEXT and number is not None and items is not None:
+            return self._iterations(loop, flow, items, number + 1, counted=ends == every == GOES_ON)
+        return (ends | GOES_ON) - _LEAVE_A_LOOP
 
-    def _pass(self, step: StepNode) -> None:
-        """Takes note of what a step, and those inside it, change."""
-        document = self.run.program.document
-        if any(isinstance(each.spec.flow, Call) for each in inside(step)):
-            self.known.clear()
-            self.counts.clear()
-        for each in inside(step):
-            for name, _ in each.writes():
-                self.known.discard(name)
-                self.counts.pop(name, None)
+    def _follow(self, steps: Sequence[StepNode]) -> Ends:
+        """Follows steps; gives how they may end: `on`, or by a signal (None: by an error on purpose)."""
+        for number, step in enumerate(steps):
+            if self._in_loops:
+                self._left -= 1
+            try:
+                ends = self._step(step)
+            except RunError as error:
+                if error.step is None:
+                    error.step, error.path, error.span = step.spec.name, step.path, error.span or step.name_node.span
+                raise
+            if ends != GOES_ON:
+                return self._after(ends, steps[number + 1 :])
+        return GOES_ON
+
+    def _after(self, ends: Ends, steps: Sequence[StepNode]) -> Ends:
+        """Follows steps behind others, which end like this."""
+        if ends == GOES_ON:
+            return self._follow(steps)
+        self._forget(steps)
+        if "on" not in ends:
+            return ends
+        return ends.union(*(possible(self.document, each, self.known.frame.module) for each in steps))
+
+    def _step(self, step: StepNode) -> Ends:
         flow = step.spec.flow
-        if isinstance(flow, Loop) and flow.collect and not may_end(document, step):
-            collected, items = step.named(flow.collect[1]), step.keys.get(flow.items or "")
-            if collected is not None and items is not None and self._is_known(items):
-                found = self.run.program.option(step, flow.items or "")(self.frame.context, self.frame.names)
-                self._counted(collected[0], len(found) if isinstance(found, list) else None)
-        elif isinstance(flow, Leaf):
-            ports = [port for port in step.spec.outputs if not step.outputs and not port.optional]
-            for port, (name, _) in zip(ports, step.writes(), strict=False):
-                node, key = step.keys.get(port.counted_by), step.spec.keys.get(port.counted_by)
-                if key is not None and (node is None or self._is_known(node)):
-                    value = key.default if node is None else self._value(step, key.name, key, self.frame.names)
-                    self._counted(name, value)
-
-    def _counted(self, name: str, count: Any) -> None:
-        if isinstance(count, int):
-            self.counts[name] = count
-
-
-def may_end(
-    document: Document, step: StepNode, module: Module | None = None, active: tuple[Sequence[StepNode], ...] = ()
-) -> bool:
-    """Whether a step, or one inside it, may end the flow here; of the steps of a called flow only some can."""
-    for each in inside(step):
-        flow = each.spec.flow
-        if isinstance(flow, Exit) and (not active or flow.signal in (None, Signal.END)):
-            return True
+        if isinstance(flow, Leaf):
+            self.require(step)
+            self.options.check(step, self.known)
+            self._forget([step])
+            self.options.count(step, self.known)
+            return GOES_ON
+        if isinstance(flow, Assign):
+            return self._assign(step, flow)
+        if isinstance(flow, Exit):
+            return self._exit(step, flow)
         if isinstance(flow, Call):
-            called = document.called(each, module)
-            if called is None:
-                return True
-            steps, inner = called
-            if steps not in active and any(may_end(document, one, inner, (*active, steps)) for one in steps):
-                return True
-    return False
+            return self._call(step)
+        self.options.check(step, self.known, deferred=False)
+        if isinstance(flow, Loop):
+            return self._loop(step, flow)
+        if isinstance(flow, Choice):
+            return self._choice(step, flow)
+        if isinstance(flow, flow_shapes.Sequence):
+            return self._in_order(step)
+        if isinstance(flow, Parallel):
+            return self._side_by_side(step, step.blocks)
+        ends = self._unknown(step)
+        return self._after(ends, step.block(flow.final)) if isinstance(flow, Try) else ends
 
+    def _unknown(self, step: StepNode) -> Ends:
+        """How a step may end of which nobody knows what of it comes to pass."""
+        self._forget([step])
+        return possible(self.document, step, self.known.frame.module)
 
-def _after(steps: Sequence[StepNode], step: StepNode) -> tuple[StepNode, list[StepNode]] | None:
-    """The step that is a step or has it inside, with all that is behind it; None when it is not among these."""
-    for number, each in enumerate(steps):
-        if any(one is step for one in inside(each)):
-            if isinstance(each.spec.flow, flow_shapes.Sequence):
-                for block in each.blocks:
-                    found = _after(block.steps, step)
-                    if found is not None:
-                        return found[0], [*found[1], *steps[number + 1 :]]
-            return each, list(steps[number + 1 :])
-    return None
+    def _in_order(self, step: StepNode, begin: int = 0, ends: Ends = GOES_ON) -> Ends:
+        for block in step.blocks[begin:]:
+            ends = self._after(ends, block.steps)
+        return ends
+
+    def _side_by_side(self, step: StepNode, blocks: Sequence[BlockNode], ends: Ends = GOES_ON) -> Ends:
+        for block in blocks:
+            with self._apart():
+                ends |= self._follow(block.steps)
+        self._forget([step])
+        return ends
+
+    def _assign(self, step: StepNode, flow: Assign) -> Ends:
+        ends = self._in_order(step)
+        if ends != GOES_ON:
+            self._forget([step])
+            return ends
+        converts = flow.convert is not None and flow.convert in step.keys
+        from_blocks = {block.key for block in step.blocks}
+        for key, name in step.assigned(flow):
+            sure = not (converts or key in from_blocks or self._is_late())
+            if sure and self.known.knows(step.keys[key], step.spec.keys.get(key)):
+                self.known.put(name, self.known.value(step, key))
+            else:
+                self.known.forget(name)
+        return GOES_ON
+
+    def _exit(self, step: StepNode, flow: Exit) -> Ends:
+        when = step.given((flow.when,))
+        if when is None:
+            return frozenset({flow.signal})
+        if not self.known.knows(step.keys[when], step.spec.keys[when]):
+            return frozenset({"on", flow.signal})
+        return frozenset({flow.signal}) if holds(self.known.value(step, when)) else GOES_ON
+
+    def _call(self, step: StepNode) -> Ends:
+        called = self.document.called(step, self.known.frame.module)
+        if called is None or called[0] in self._called:
+            return self._unknown(step)
+        self._called.append(called[0])
+        outside, self.known = self.known, self.known.within(called[1])
+        try:
+            ends = self._follow(called[0])
+        finally:
+            self.known = outside
+            self._called.pop()
+        return frozenset(end if end in (Signal.END, None) else "on" for end in ends)
+
+    def _choice(self, step: StepNode, flow: Choice) -> Ends:
+        on = step.given(flow.on)
+        if on is None or not self.known.knows(step.keys[on], step.spec.keys[on]):
+            return self._unknown(step)
+        taken = flow.then if holds(self.known.value(step, on)) else flow.otherwise
+        return self._follow(step.block(taken))
+
+    def _loop(self, step: StepNode, flow: Loop) -> Ends:
+        items = self.options.items(step, flow, self.known)
+        if items is not None:
+            return self._iterations(step, flow, items)
+        if flow.least:
+            self._once(step, flow)
+        return self._unknown(step)
+
+    def _iterations(
+        self, step: StepNode, flow: Loop, items: Sequence[Any], begin: int = 0, *, counted: bool = True
+    ) -> Ends:
+        """Goes through a loop from an iteration on; `counted` is whether every one before it collected a value."""
+        at_once, item, index = self._concurrent(step, flow), step.item(), step.index()
+        collected: list[Any] | None = None if begin else []
+        count = begin
+        for number in range(begin, len(items)):
+            if self._is_late():
+                return self._unknown(step)
+            with self._apart(at_once):
+                for key, value in ((item, items[number]), (index, number)):
+                    if key is not None:
+                        self.known.put(key[0], value, made=False)
+                with self._iteration(step, number):
+                    ends = self._follow(step.block(flow.body))
+                if ends == GOES_ON and collected is not None:
+                    collected = self.options.collected(step, flow, self.known, collected)
+            if ends == GOES_ON:
+                count += 1
+            elif ends == frozenset({Signal.BREAK}):
+                break
+            elif ends != frozenset({Signal.CONTINUE}):
+                collected, counted = None, False
+            if not ends <= _NEXT:
+                self._forget([step])
+                return (ends | GOES_ON if ends & _LEAVE_A_LOOP else ends) - _LEAVE_A_LOOP
+        if at_once:
+            self._forget([step])
+        if flow.collect and (key := step.named(flow.collect[1])) is not None:
+            self.known.forget(key[0])
+            if collected is not None:
+                self.known.put(key[0], collected)
+            elif counted:
+                self.known.counts[key[0]] = count
+        return GOES_ON
+
+    def _once(self, step: StepNode, flow: Loop) -> None:
+        """Follows the first iteration of a loop of which nothing is known but that there is one."""
+        with self._apart(), self._iteration(step, 0):
+            for key in (step.item(), step.index()):
+                if key is not None:
+                    self.known.forget(key[0])
+            self._follow(step.block(flow.body))
+
+    def _concurrent(self, step: StepNode, flow: Loop) -> bool:
+        return flow.concurrent is not None and flow.concurrent in step.keys
+
+    def _forget(self, steps: Sequence[StepNode]) -> None:
+        """Takes note that steps, and those inside them, may or may not run: what they write is not known any more."""
+        for step in steps:
+            for each in inside(step):
+                if isinstance(each.spec.flow, Call):  # it writes what it likes
+                    self.known.context.clear()
+                    self.known.counts.clear()
+                for name, _ in each.writes():
+                    self.known.forget(name)
+
+    @contextmanager
+    def _apart(self, apart: bool = True) -> Iterator[None]:
+        """On a copy of what is known, whose changes are its own."""
+        before = self.known
+        self.known = before.branched() if apart else before
+        try:
+            yield
+        finally:
+            self.known = before
+
+    @contextmanager
+    def _iteration(self, loop: StepNode, number: int | None) -> Iterator[None]:
+        """An iteration of a loop, of which an error says which one it is."""
+        self._in_loops += 1
+        try:
+            yield
+        except RunError as error:
+            around(error).foresee(loop, number, self.known.context, self.run.secrets)
+            raise
+        finally:
+            self._in_loops -= 1
+
+    def _is_late(self) -> bool:
+        return self._left <= 0 or thread_time() > self._until

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
+    from flowdsl.document.document import StepNode
     from flowdsl.engine.program import CompiledStep
     from flowdsl.engine.secrets import Secrets
 
@@ -21,21 +22,44 @@ class Around:
     next call has that step.
     """
 
-    __slots__ = ("_left", "iterations")
+    __slots__ = ("_left", "_settled", "iterations")
 
     def __init__(self) -> None:
         self.iterations: list[dict[str, Any]] = []
+        self._settled = False
         self._left: tuple[int, Mapping[str, Any]] | None = None
 
     def leave(
         self, step: CompiledStep | None, iteration: int | None, context: Mapping[str, Any], secrets: Secrets
     ) -> None:
         """The error came by this step (None: from between two), in an iteration of the list it stands in."""
+        if self._settled:
+            return
         if self._left is not None and step is not None and step.items is not None:
             number, inside = self._left
-            values = {name: _short(inside[name], secrets) for name in step.items if name in inside}
-            self.iterations.append({"step": step.name, "path": step.path, "iteration": number, "values": values})
+            self._add(step.name, step.path, number, step.items, inside, secrets)
         self._left = None if iteration is None else (iteration, context)
+
+    def foresee(self, loop: StepNode, iteration: int | None, context: Mapping[str, Any], secrets: Secrets) -> None:
+        """The error will come in this iteration of a loop, and was found before."""
+        item = loop.item()
+        self._add(loop.spec.name, loop.path, iteration, () if item is None else (item[0],), context, secrets)
+
+    def settle(self) -> None:
+        """What is around is known: where the error is raised says nothing of it."""
+        self._settled = True
+
+    def _add(
+        self,
+        name: str,
+        path: str,
+        iteration: int | None,
+        items: tuple[str, ...],
+        context: Mapping[str, Any],
+        secrets: Secrets,
+    ) -> None:
+        values = {name: _short(context[name], secrets) for name in items if name in context}
+        self.iterations.append({"step": name, "path": path, "iteration": iteration, "values": values})
 
     def failed(self, step: str | None, path: str | None) -> dict[str, Any]:
         """What failed as JSON values: the step, the iteration and the values of the loop around it, and of those

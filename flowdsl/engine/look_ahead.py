@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
-from flowdsl.engine.foreseen import Foreseen, may_end
+from flowdsl.engine.foreseen import Foreseen
+from flowdsl.engine.iterations import around
 from flowdsl.engine.resolvers import is_constant
+from flowdsl.engine.trail import GOES_ON, possible
 from flowdsl.errors import RunError
 from flowdsl.step import flow_shapes
 from flowdsl.step.flow_shapes import Call, Exit, Leaf, Parallel
@@ -25,21 +28,41 @@ _ALONE: Final = re.compile(r"\{\{-?\s*secret\(\s*(?:'([^'\\]+)'|\"([^\"\\]+)\")\
 
 def look_ahead(run: Run, frame: Frame, paid: StepNode) -> None:
     """Looks up the services and secrets of every step that the run surely comes to, and the options of those behind the
-    one that will be paid.
+    one that will be paid. What is wrong stays so: another step that would be paid, of a `catch` for one, is told the
+    same.
 
     Raises:
         ConfigError: a service is not configured, an option breaks a rule.
         TemplateError: a secret is not set, a template fails.
         StepError: files cannot be written to a folder.
     """
-    document, misspelt = run.program.document, list(_misspelt_services(run))
-    for step in (*_surely(document, document.steps), *misspelt):
+    if run.foreseen is None:
+        try:
+            _look(run, frame, paid)
+            return
+        except RunError as error:
+            around(error).settle()
+            run.foreseen = copy(error)
+    raise copy(run.foreseen)
+
+
+def _look(run: Run, frame: Frame, paid: StepNode) -> None:
+    required: set[int] = set()
+
+    def require(step: StepNode) -> None:
+        if id(step) in required:
+            return
+        required.add(id(step))
         try:
             _require(run, step)
         except RunError as error:
             error.step, error.path, error.span = step.spec.name, step.path, error.span or step.name_node.span
             raise
-    Foreseen(run, frame, paid).check()
+
+    document = run.program.document
+    for step in (*_surely(document, document.steps), *_misspelt_services(run)):
+        require(step)
+    Foreseen(run, frame, require).check(paid)
 
 
 def _misspelt_services(run: Run) -> Iterator[StepNode]:
@@ -80,7 +103,7 @@ def _surely(
             called = document.called(step, module)
             if called is not None and called[0] not in active:
                 yield from _surely(document, *called, (*active, called[0]))
-        if may_end(document, step, module):
+        if possible(document, step, module) != GOES_ON:
             return
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import CompiledStep, Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.secrets import Secrets
+    from flowdsl.errors import RunError
     from flowdsl.host import Host, OpenTransport
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
@@ -65,7 +66,8 @@ class Run:
 
     `names` is what templates read beside the FlowContext, without the namespaces of blocks. `root` is the invocation of
     the flow itself; only a run that is `observed`, by a listener or by a door for effects, makes further ones.
-    `heard` is whether the host hears events; a log is not the host.
+    `heard` is whether the host hears events; a log is not the host. `foreseen` is what is wrong with a step still to
+    come, when that was found before the first that is paid.
     """
 
     __slots__ = (
@@ -73,6 +75,7 @@ class Run:
         "budget",
         "effects",
         "emit",
+        "foreseen",
         "heard",
         "held",
         "host",
@@ -132,6 +135,7 @@ class Run:
         self.limits = limits
         self.size = ContextSize(limits.context_bytes)
         self.looked_ahead = False
+        self.foreseen: RunError | None = None
         self.store = store
         self.resources = resources
         self._as_of = as_of
