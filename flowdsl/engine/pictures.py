@@ -181,9 +181,10 @@ class Pictures:
             from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
 
             with ThreadPoolExecutor(1) as own:
-                await to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
+                await to_its_end(asyncio.get_running_loop().run_in_executor(own, self.finish_now))
 
-    def _finish(self) -> None:
+    def finish_now(self) -> None:
+        """The same in this thread."""
         made = self.store.made
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
