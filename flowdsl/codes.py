@@ -215,6 +215,7 @@ FAILURES = (
     Code("limit-exceeded", "error", "Another limit of the run was reached."),
     Code("step-failed", "error", "A step could not do its work."),
     Code("step-crashed", "error", "A step failed in a way it did not foresee, which is a bug in that step."),
+    Code("listener-failed", "error", "The host's listener raised what asyncio would take for a cancelled run."),
     Code("run-failed", "error", "The run failed, for another reason."),
 )
 """What can go wrong, or be noted, only when the flow runs. Any finding of a check is possible then too, when a

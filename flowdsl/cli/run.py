@@ -36,7 +36,7 @@ from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import RunError, UsageError
+from flowdsl.errors import RunError, UsageError, in_words
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 from flowdsl.source import Source
@@ -124,6 +124,9 @@ def perform(options: Namespace, source: Source) -> int:
         except Terminated as stop:
             _tell(f"{_alone(account.text())}terminated\n", account, options)
             return 128 + stop.signal
+        except SystemExit as exit:  # of a step; its own code could be 0
+            _tell(f"{_alone(account.text())}a step has ended the program: {in_words(exit)}\n", account, options)
+            return 1
         except (KeyboardInterrupt, Exception) as error:  # a bug of ours too ends a run that may have paid
             if isinstance(error, KeyboardInterrupt):
                 ignore_interrupts()

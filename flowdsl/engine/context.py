@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.engine.context_size import SIZED, UNCOUNTED
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
+from flowdsl.engine.failures import EXITS, Ending
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
@@ -247,6 +248,8 @@ class RunningStep:
                 self._frame.run.doubt(self._placed())
                 if isinstance(error, RunError):
                     error.charge_possible = True
+            if isinstance(error, EXITS):  # a step may do this in a task of its own
+                raise Ending(error) from error
             raise
         if key == PAID and self._frame.paid is not None:
             self._frame.paid.add(request if purchase is None else purchase, result)

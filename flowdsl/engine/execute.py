@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import (
-    ListenerFailed,
+    EXITS,
+    ODD,
+    Ending,
     check_output_folder,
     completed,
     crashed,
     ending_the_run,
     free_causes,
     too_late,
+    with_result,
 )
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
@@ -110,6 +113,9 @@ async def run_program(
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
         log_failure(run.id, error, tags, secrets, charge_possible=error.charge_possible)
         raise
+    except BaseException as error:  # a cancellation, an exit, what a listener raised: it may have paid
+        with_result(error, _result(frame, {}, _where(run)))
+        raise
 
 
 def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None = None) -> Result:
@@ -184,6 +190,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
     status = "failed"
     failure: RunError | None = None
     failed: dict[str, Any] | None = None
+    is_closed = False
     deadline: asyncio.Timeout | None = None
     try:
         if run.program.writes_files:
@@ -205,12 +212,11 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         failure.__cause__ = error
         free_causes(failure, run.secrets)
         raise failure from failure.__cause__
-    except asyncio.CancelledError as cancelled:
+    except (asyncio.CancelledError, GeneratorExit, *EXITS) as error:
         status = "cancelled"
-        free_causes(cancelled, run.secrets)
-        if run.interrupted is not None:
-            step, where = run.interrupted
-            failed = where.failed(step.name, step.path)
+        is_closed = isinstance(error, GeneratorExit)
+        free_causes(error, run.secrets)
+        failed = _where(run)
         raise
     except RunError as error:
         failure = error
@@ -218,12 +224,20 @@ async def _executed(frame: Frame) -> dict[str, Any]:
         raise
     finally:
         try:
-            await _name_pictures(run)
+            await _name_pictures(run, at_once=is_closed)
         except asyncio.CancelledError:
             status = "cancelled" if status == "done" else status
             raise
         finally:
             _finished(run, status, failure, failed)
+
+
+def _where(run: Run) -> dict[str, Any] | None:
+    """Where a run was that something else than a failure ended."""
+    if run.interrupted is None:
+        return None
+    step, left = run.interrupted
+    return left.failed(step.name, step.path)
 
 
 def _finished(run: Run, status: str, failure: RunError | None, failed: dict[str, Any] | None) -> None:
@@ -253,22 +267,31 @@ def _emit_at_the_end(run: Run, event: Event) -> None:
         return
     try:
         run.emit(event)
-    except ListenerFailed as failed:
-        loop = asyncio.get_running_loop()
-        loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": failed.error})
+        return
+    except Ending as ending:
+        own = ending.error
+    if isinstance(own, EXITS):
+        raise own  # out here its context is not the exception that carried it
+    loop = asyncio._get_running_loop()
+    if loop is not None and not run.is_ended_by_listener:  # else the host hears of its failure already
+        loop.call_exception_handler({"message": "a listener failed at the end of a run", "exception": own})
 
 
-async def _name_pictures(run: Run) -> None:
-    """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it."""
+async def _name_pictures(run: Run, *, at_once: bool = False) -> None:
+    """Names what was made and is not named yet, and tells what could not be named: the run does not fail of it. What is
+    to be done `at_once` waits for nothing: the run is closed, and nobody goes on with it."""
     if run.pictures is None:
         return
     try:
-        await run.pictures.finish()
+        if at_once:
+            run.pictures.finish_now()
+        else:
+            await run.pictures.finish()
     except Exception as error:  # noqa: BLE001  a mistake of ours, of which nobody should lose what is paid for
         run.pictures.problems.append(f"pictures stay without another name: {in_words(error)}")
-    for text in run.pictures.problems:
-        hidden = run.secrets.hide(text)
-        run.notes.append(("picture-unnamed", hidden))
+    unnamed = [run.secrets.hide(text) for text in run.pictures.problems]
+    run.notes += [("picture-unnamed", hidden) for hidden in unnamed]
+    for hidden in unnamed:
         note = Note(run=run.id, invocation=run.root, at_s=run.now(), code="picture-unnamed", text=hidden)
         _emit_at_the_end(run, note)
 
@@ -287,8 +310,9 @@ async def _main(frame: Frame) -> None:
             if not await _handled(error, frame):
                 raise
         return
-    except ListenerFailed as failed:
-        own = failed.error
+    except Ending as ending:
+        own = ending.error
+        run.is_ended_by_listener = not isinstance(own, EXITS)
     free_causes(own, run.secrets)
     raise own  # out here its context is not the exception that carried it
 
@@ -320,7 +344,7 @@ def _outputs(frame: Frame) -> dict[str, Any]:
     except RunError as error:
         completed(error, "outputs", "outputs", None, run.secrets, context)
         raise
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  a function of the host
+    except ODD as error:  # a function of the host
         crash = crashed("outputs", error)
         completed(crash, "outputs", "outputs", None, run.secrets, context)
         raise crash from crash.__cause__  # which is gone when it would show a secret

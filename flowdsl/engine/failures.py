@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flowdsl.engine.program import CompiledStep
@@ -14,10 +15,16 @@ from flowdsl.events import Event
 from flowdsl.source import Span
 from flowdsl.template.taint import PLAIN
 
+EXITS = (SystemExit, KeyboardInterrupt)
+"""What ends the process, whoever raises it: a step, a function of the host, a handler of a signal at any place."""
+ODD = (Exception, asyncio.CancelledError, GeneratorExit)
+"""What a plain function of the host fails with: nobody can cancel or close one, so these are failures like any."""
 
-class ListenerFailed(BaseException):
-    """What the host's listener raised at an event: it is no failure of a step, which TRY could catch, and ends the
-    run."""
+
+class Ending(BaseException):
+    """What ends a run although no step failed: what the host's listener raised at an event, or an exit. No TRY catches
+    it. An exit in a task would stop the event loop at once, with the run half done; so it travels in this, up to the
+    end of the run."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(in_words(error))
@@ -34,10 +41,26 @@ def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     def tell(event: Event) -> None:
         try:
             emit(event)
-        except (Exception, asyncio.CancelledError) as error:  # nobody can cancel a plain function
-            raise ListenerFailed(error) from error
+        except (asyncio.CancelledError, GeneratorExit) as error:  # else the run would count as cancelled
+            odd = RunError(f"the listener failed: {in_words(error)}", code="listener-failed")
+            odd.__cause__ = error
+            raise Ending(odd) from error
+        except BaseException as error:
+            raise Ending(error) from error
 
     return tell
+
+
+def is_closed() -> bool:
+    """Whether nobody runs what runs here any more: a coroutine that was left in the middle is closed."""
+    loop = asyncio._get_running_loop()
+    return loop is None or asyncio.current_task(loop) is None
+
+
+def with_result(error: BaseException, result: Any) -> None:
+    """Gives what ends a run the result as far as it came, unless it is of a kind that takes nothing."""
+    with suppress(Exception):
+        error.result = result  # type: ignore[attr-defined]  # also an exception of Python's
 
 
 def limit_exceeded(message: str, step: CompiledStep | None, *, code: str) -> LimitExceeded:

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
-from flowdsl.engine.failures import completed, crashed, limit_exceeded, too_late
+from flowdsl.engine.failures import EXITS, ODD, Ending, completed, crashed, is_closed, limit_exceeded, too_late
 from flowdsl.engine.iterations import around
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
@@ -168,10 +168,17 @@ async def run_steps(
             if not _is_cancelled():  # nobody cancels the run: something that the step waited for was
                 crash = _crash(cancelled, step, frame, invocation, began, iteration)
                 raise crash from crash.__cause__
-            left = around(cancelled, None if step.items is None or run.interrupted is None else run.interrupted[1])
-            left.leave(step, iteration, frame.context, run.secrets)
-            run.interrupted = run.interrupted or (step, left)
+            _interrupted(cancelled, step, frame, iteration)
             raise
+        except (*EXITS, Ending) as error:
+            ending = error if isinstance(error, Ending) else Ending(error)
+            _interrupted(ending, step, frame, iteration)
+            raise ending from ending.error
+        except GeneratorExit as error:
+            if is_closed():
+                raise
+            crash = _crash(error, step, frame, invocation, began, iteration)
+            raise crash from crash.__cause__
         except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
             crash = _crash(error, step, frame, invocation, began, iteration)
             raise crash from crash.__cause__  # which is gone when it would show a secret
@@ -193,6 +200,14 @@ async def run_steps(
     return None
 
 
+def _interrupted(error: BaseException, step: CompiledStep, frame: Frame, iteration: int | None) -> None:
+    """Takes note of where the run was when it was cancelled, or what ends it was raised."""
+    run = frame.run
+    left = around(error, None if step.items is None or run.interrupted is None else run.interrupted[1])
+    left.leave(step, iteration, frame.context, run.secrets)
+    run.interrupted = run.interrupted or (step, left)
+
+
 def _late(step: CompiledStep, frame: Frame, iteration: int | None) -> LimitExceeded:
     """The error of a run that is past its deadline when a step should begin, or has ended."""
     late = too_late(frame.run.limits.timeout_s, step)
@@ -209,7 +224,9 @@ def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarte
         label = resolve(frame.context, frame.names)
         run.secrets.notice(label)
         return replace(event, label=run.secrets.hide_in(to_text(label)))
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  a function of the host
+    except EXITS as error:
+        raise Ending(error) from error
+    except ODD as error:  # a function of the host
         why = error.message if isinstance(error, RunError) else in_words(error)
         run.secrets.notice(frame.context)
         text = run.secrets.hide(f"the monitorLabel fails: {why}")

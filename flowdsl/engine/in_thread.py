@@ -38,8 +38,8 @@ async def in_thread(step: Step, context: StepContext) -> Written:
     def call() -> Any:
         try:
             return step.run(seen)
-        except StopIteration as error:  # nothing that is awaited can raise it: the run would wait for ever
-            raise RuntimeError("run raised StopIteration") from error
+        except (StopIteration, GeneratorExit) as error:  # nothing that is awaited can raise them
+            raise RuntimeError(f"run raised {type(error).__name__}") from error
 
     try:
         written: Any = await asyncio.to_thread(call)

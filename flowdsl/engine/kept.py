@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from flowdsl.engine.failures import EXITS
 from flowdsl.errors import in_words
 from flowdsl.host import PictureStore
 from flowdsl.image.image import Image
@@ -126,7 +127,7 @@ def _call(method: Callable[..., Any], *given: Any) -> Any:
         if error.strerror or str(error):
             raise
         raise OSError(in_words(error)) from error
-    except (GeneratorExit, asyncio.CancelledError) as error:
-        raise OSError(in_words(error)) from error
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, EXITS) and threading.current_thread() is threading.main_thread():
+            raise  # the host reads a picture; from other threads no exit ends the process
         raise OSError(in_words(error)) from error

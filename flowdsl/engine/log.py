@@ -6,11 +6,11 @@ run; those of a step have `step` and `path` too.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.engine.failures import ODD
 from flowdsl.events import (
     Emitted,
     Event,
@@ -49,7 +49,7 @@ def listens(level: int) -> bool:
 
 def log_begin(run: str, tags: Mapping[str, str], secrets: Secrets) -> None:
     """Logs that a run begins."""
-    with suppress(Exception, asyncio.CancelledError):  # a handler of the host
+    with suppress(*ODD):  # a handler of the host
         LOGGER.info("run %s: begins", run, extra=_facts(run, tags, secrets))
 
 
@@ -62,7 +62,7 @@ def logging_events(emit: Emit | None, tags: Mapping[str, str], secrets: Secrets)
             place = {"step": event.invocation.step, "path": event.invocation.path} if event.invocation.step else {}
             facts = _facts(event.run, tags, secrets)
             # A handler of the host: no run, and no picture, depends on its log.
-            with suppress(Exception, asyncio.CancelledError):
+            with suppress(*ODD):
                 LOGGER.log(level, "run %s: %s", event.run, text, extra={**facts, **place})
         if emit is not None:
             emit(event)
@@ -77,7 +77,7 @@ def log_failure(
     if listens(logging.ERROR):
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
-        with suppress(Exception, asyncio.CancelledError):  # it would take the place of the error, which has the result
+        with suppress(*ODD):  # it would take the place of the error, which has the result
             LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra=_facts(run, tags, secrets))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
+from flowdsl.engine.failures import EXITS, ODD, with_result
 from flowdsl.engine.resources import Resources
 
 T = TypeVar("T")
@@ -37,10 +38,14 @@ def run_in_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
             await _sweep(loop)
             swept = True
 
+    task = loop.create_task(main())
     try:
-        return _interruptible(loop, loop.create_task(main()))
+        return _interruptible(loop, task)
+    except EXITS as error:
+        _let_end(loop, task, error)
+        raise
     finally:
-        _close(loop, swept=swept)  # not swept yet: a second Ctrl-C
+        _close(loop, swept=swept)
 
 
 class KeptLoops:
@@ -74,10 +79,15 @@ class KeptLoops:
             finally:
                 await _cancel_left(loop)
 
+        task = loop.create_task(main())
         try:
-            return _interruptible(loop, loop.create_task(main()))
-        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            return _interruptible(loop, task)
+        except asyncio.CancelledError:
             again = False  # nobody knows what is left in the loop
+            raise
+        except EXITS as error:
+            again = False
+            _let_end(loop, task, error)
             raise
         finally:
             self._give_back(loop, again=again)
@@ -131,13 +141,28 @@ def _interruptible(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
         signal.signal(signal.SIGINT, before)
     try:
         return loop.run_until_complete(task)
-    except asyncio.CancelledError:
-        if presses:
-            raise KeyboardInterrupt from None
-        raise
+    except asyncio.CancelledError as cancelled:
+        if not presses:
+            raise
+        interrupt = KeyboardInterrupt()
+        with_result(interrupt, getattr(cancelled, "result", None))
+        raise interrupt from None
     finally:
         if before is signal.default_int_handler:
             signal.signal(signal.SIGINT, before)
+
+
+def _let_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], error: BaseException) -> None:
+    """Cancels a task that an exit has left in the middle, by a second Ctrl-C or from another task, waits for it, and
+    gives the exit the result as far as it came."""
+    if task.done():
+        return
+    task.cancel()
+    try:
+        result = loop.run_until_complete(task)
+    except ODD as ended:  # it has ended after all
+        result = getattr(ended, "result", None)
+    with_result(error, result)
 
 
 def _close(loop: asyncio.AbstractEventLoop, *, swept: bool) -> None:

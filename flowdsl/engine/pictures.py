@@ -181,10 +181,11 @@ class Pictures:
             from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
 
             with ThreadPoolExecutor(1) as own:
-                await to_its_end(asyncio.get_running_loop().run_in_executor(own, self._finish))
+                await to_its_end(asyncio.get_running_loop().run_in_executor(own, self.finish_now))
         self.store.spare.close()
 
-    def _finish(self) -> None:
+    def finish_now(self) -> None:
+        """The same in this thread."""
         made = self.store.made
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
@@ -201,6 +202,7 @@ class Pictures:
         if odd is not None:
             self.problems.append(odd)
         self._shelf.close()
+        self.store.spare.close()
 
     def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
         self._orders[id(image)] = maker.order if maker is not None else _LAST

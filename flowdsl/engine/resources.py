@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
+from flowdsl.engine.failures import ODD
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,7 @@ class Resources:
         self._opened.clear()
         try:
             await self._stack.aclose()
-        except (Exception, asyncio.CancelledError) as error:
+        except ODD as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
                 raise

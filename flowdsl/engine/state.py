@@ -82,6 +82,7 @@ class Run:
         "id",
         "in_doubt",
         "interrupted",
+        "is_ended_by_listener",
         "layers",
         "limits",
         "looked_ahead",
@@ -148,6 +149,7 @@ class Run:
         self.started = perf_counter()
         self.totals = Totals()
         self.interrupted: tuple[CompiledStep, Around] | None = None
+        self.is_ended_by_listener = False
         self.in_doubt: list[Invocation] = []
         self.held: set[str] = set()
         self.notes: list[tuple[str, str]] = []

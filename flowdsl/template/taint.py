@@ -168,16 +168,32 @@ def hide_in_failure(error: TemplateError, given: tuple[Any, ...]) -> None:
     """Takes the secrets of what a function was given out of what its failure says; a message that still holds a part
     of one goes as a whole."""
     secrets = _secrets_in(given)
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        for name in ("message", "hint"):
-            said = getattr(error, name)
-            if said is None:
-                continue
-            said = said.replace(secret, "***") if len(secret) >= _TRACE else said
-            pieces = {secret[at : at + _TRACE] for at in range(max(1, len(secret) - _TRACE + 1))}
-            if any(piece in said for piece in pieces):
-                said = "this fails on a secret, which is not shown" if name == "message" else None
-            setattr(error, name, said)
+    ordered = sorted(filter(None, secrets), key=len, reverse=True)
+    for name in ("message", "hint"):
+        said = getattr(error, name)
+        if said is None:
+            continue
+        shown = _without(said, ordered)
+        if shown is None and name == "message":
+            shown = "this fails on a secret, which is not shown"
+        setattr(error, name, shown)
     if secrets:
         error.args = (error.message,)
         error.__cause__ = None
+
+
+def _without(text: str, secrets: list[str]) -> str | None:
+    """The text with `***` for each secret, of which the longest stand first; None when a part of one is left."""
+    pieces: set[str] | None = None
+    for secret in secrets:
+        if len(secret) < _TRACE:
+            if secret in text:
+                return None
+            continue
+        if secret in text:
+            text, pieces = text.replace(secret, "***"), None
+        if pieces is None:
+            pieces = {text[at : at + _TRACE] for at in range(len(text) - _TRACE + 1)}
+        if any(secret[at : at + _TRACE] in pieces for at in range(len(secret) - _TRACE + 1)):
+            return None
+    return text

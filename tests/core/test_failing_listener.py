@@ -139,3 +139,35 @@ def test_a_picture_outside_the_manifest_is_noted_in_the_result_without_a_listene
         (tmp_path / ".originals" / ".lock").mkdir(parents=True)
         result = own.run(PICTURE)
     assert "picture-unnamed" in [code for code, _ in result.notes]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit], ids=["cancellation", "closing"])
+def test_a_cancellation_that_a_listener_raises_is_a_failure_and_no_cancelled_run(error: type[BaseException]) -> None:
+    ended: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, FlowFinished):
+            ended.append(event.status)
+        elif isinstance(event, StepFinished):
+            raise error
+
+    async def main() -> None:
+        task = asyncio.create_task(flowdsl.arun("- {step: SET, a: 1}\n", on_event=hear))
+        with pytest.raises(flowdsl.RunError, match=f"the listener failed: {error.__name__}") as raised:
+            await task
+        assert (raised.value.code, raised.value.result.steps) == ("listener-failed", 1)
+        assert (task.cancelled(), ended) == (False, ["failed"])
+
+    asyncio.run(main())
+
+
+def test_a_listener_that_fails_at_every_event_is_told_of_once() -> None:
+    said: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+        with pytest.raises(Refusal):
+            await flowdsl.arun("- {step: SET, a: 1}\n", on_event=raising(lambda event: True))
+
+    asyncio.run(main())
+    assert said == []

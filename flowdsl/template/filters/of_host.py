@@ -155,9 +155,9 @@ class _Checked:
         named = {name: self._taken(value, self._takes.get(name, ())) for name, value in named.items()}
         try:
             result = self._function(*given, **named)
-        except (FlowError, RecursionError, MemoryError, OverflowError):
+        except (FlowError, RecursionError, MemoryError, OverflowError, SystemExit, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # nobody can cancel or close a plain function
             raise host_failure(f"the filter `{self._name}`", error) from error
         if self._gives and not any(_FITS[kind](result) for kind in self._gives):
             said = f"the filter `{self._name}` gives a {type(result).__name__}, and says that it gives"

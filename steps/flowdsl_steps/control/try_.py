@@ -64,14 +64,15 @@ class Try(
         """Runs `try`, perhaps `catch`, and `finally`."""
         try:
             signal = await self._caught(ctx)
-        except (asyncio.CancelledError, LimitExceeded):
+        except GeneratorExit:  # nobody runs this any more
+            raise
+        except BaseException as error:
             try:
                 await ctx.run_block(self.finally_)
-            except RunError as error:  # what ends the run must not be replaced by what can be caught
-                ctx.note("finally-failed", error.message)
-            raise
-        except RunError:
-            await ctx.run_block(self.finally_)
+            except RunError as further:
+                if isinstance(error, RunError) and not isinstance(error, LimitExceeded):
+                    raise
+                ctx.note("finally-failed", further.message)  # it must not replace what ends the run
             raise
         return await ctx.run_block(self.finally_) or signal
 

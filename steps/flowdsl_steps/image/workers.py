@@ -19,12 +19,14 @@ class _Job:
         self._chunk = chunk
         self._loop = asyncio.get_running_loop()
         self._future: asyncio.Future[None] = self._loop.create_future()
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def work(self) -> None:
         try:
             self._take(self._chunk)
-        except Exception as error:  # noqa: BLE001  raised again on the loop, where the caller waits
+        except (StopIteration, GeneratorExit) as error:  # nothing that is awaited can raise them
+            self._error = RuntimeError(f"{type(error).__name__} in a worker")
+        except BaseException as error:  # noqa: BLE001  raised again on the loop, where the caller waits
             self._error = error
         self._loop.call_soon_threadsafe(self._finish)
 
