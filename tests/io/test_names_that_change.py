@@ -7,6 +7,7 @@ the same port. Names are resolved by a resolver of our own, which changes its mi
 from __future__ import annotations
 
 import base64
+import errno
 import ipaddress
 import itertools
 import json
@@ -43,13 +44,21 @@ class World:
         self.asked: list[str] = []
         self.names: dict[str, Iterator[list[str]]] = {}
         self.respond: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        self._servers: list[ThreadingHTTPServer] = []
-        self.port = 0
-        for address in (OUTSIDE, INSIDE):
-            server = ThreadingHTTPServer((address, self.port), self._serving(address))
-            self.port = server.server_port
+        self._servers = self._of_one_port()
+        self.port = self._servers[0].server_port
+        for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            self._servers.append(server)
+
+    def _of_one_port(self) -> list[ThreadingHTTPServer]:
+        """Both servers. A port that is free at one address may be taken at the other: then it is another one."""
+        outside = ThreadingHTTPServer((OUTSIDE, 0), self._serving(OUTSIDE))
+        try:
+            return [outside, ThreadingHTTPServer((INSIDE, outside.server_port), self._serving(INSIDE))]
+        except OSError as error:
+            outside.server_close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return self._of_one_port()
 
     def _serving(self, address: str) -> type[BaseHTTPRequestHandler]:
         world = self
