@@ -298,14 +298,17 @@ class _Generation:
     async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
         came: list[Image | LinkedImage] = []
+        sender = self._sender(number)
         try:
-            response = await self._sender(number).perform(request, came)
+            response = await sender.perform(request, came)
         except ServiceError as error:
             images, lost = await self._all_fetched(came)
             keep(error, images, lost)
             raise
         except BaseException:
             self._tell_of(came)
+            if sender.order is not None:
+                self._ctx.note("image-left", sender.order.described(self._endpoint))
             raise
         for failure in (await self._all_fetched(came))[1]:  # of attempts before the one that succeeded
             self._ctx.note("image-left", str(failure.hint))

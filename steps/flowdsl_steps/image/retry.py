@@ -36,13 +36,30 @@ _REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-
 _CHARGE = "the request was sent, so the work may have been done and billed"
 
 
+class Order(NamedTuple):
+    """What a vendor has taken to make later: the address where it is asked for, and the vendor's name for it."""
+
+    url: str
+    id: str | None
+
+    def described(self, endpoint: Endpoint) -> str:
+        """In words, without what may be a key."""
+        named = f" {harmless(self.id, endpoint.secrets)}" if self.id else ""
+        return f"the order{named} was taken: its picture is asked for at {harmless(self._address(), endpoint.secrets)}"
+
+    def _address(self) -> str:
+        scheme, slashes, rest = self.url.partition("?")[0].partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+
+
 class FailedAttempt(NamedTuple):
     """What went wrong with one attempt.
 
     `kind`: connect (no connection), timeout, broken (the connection was lost), proxy (a proxy took the request and
     responded itself), status (an HTTP status that is no success), response (a success whose body is none). `sent` says
-    whether anything had been sent, `ordered` whether the vendor had taken the order already and was only asked for the
-    picture. `vendor` is what the vendor says about it.
+    whether anything had been sent, `order` which order the vendor had taken already and was only asked for the
+    picture of. `vendor` is what the vendor says about it.
     """
 
     kind: Literal["connect", "timeout", "broken", "proxy", "status", "response"]
@@ -53,7 +70,7 @@ class FailedAttempt(NamedTuple):
     vendor: Failure | None = None
     reason: str = ""
     deadline_s: float | None = None
-    ordered: bool = False
+    order: Order | None = None
 
 
 class Verdict(NamedTuple):
@@ -73,12 +90,22 @@ def classify(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     verdict = _CLASSIFIERS[failure.kind](failure, endpoint)
     if failure.vendor is not None and failure.vendor.retry_class is not None:
         verdict = _decided(verdict.error, failure.vendor.retry_class)
-    elif failure.ordered and (failure.vendor is None or failure.vendor.kind is None):
+    elif failure.order is not None and (failure.vendor is None or failure.vendor.kind is None):
         verdict = _decided(verdict.error, "unknown")
+    if failure.order is not None:
+        _name_order(verdict.error, failure.order, endpoint)
     if verdict.retry_class == "retry" and failure.headers.get("x-should-retry", "").lower() == "false":
         verdict = verdict._replace(retry_class="never")
         verdict.error.retryable = False
     return verdict
+
+
+def _name_order(error: ServiceError, order: Order, endpoint: Endpoint) -> None:
+    """Says where somebody can ask for what was ordered, when it may come or be billed."""
+    error.request_id = error.request_id or order.id
+    if error.charge_possible:
+        said = order.described(endpoint)
+        error.hint = f"{error.hint}; {said}" if error.hint else said
 
 
 def _decided(error: ServiceError, retry_class: RetryClass) -> Verdict:

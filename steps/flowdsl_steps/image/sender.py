@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -32,12 +32,14 @@ from flowdsl_steps.image.connection import Connection
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
-from flowdsl_steps.image.retry import FailedAttempt, Verdict, classify, request_id
+from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, request_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _SMALL_CHUNK = 32 * 1024
 _SHORTEST_PAUSE_S = 0.01
+_MOST = 4
+"""So often a question for an order is given a response that is of no use."""
 _ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """With these a vendor does not say what became of an order: the question for it is asked again."""
 ADDED_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("added headers", default=MappingProxyType({}))
@@ -99,6 +101,8 @@ class Sender:
         self._on_retry = on_retry
         self._on_partial = on_partial
         self._peers = peers
+        self.order: Order | None = None
+        """What the vendor has taken and not delivered yet."""
 
     def described(self, request: ImageRequest) -> dict[str, Any]:
         """Who is asked for what, as JSON can hold it, without a key."""
@@ -168,10 +172,14 @@ class Sender:
 
     async def _attempt(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Received:
         limit_s = self._policy.timeout_s
+        self.order = None
         try:
             return await attempted(lambda delivery: self._order(request, delivery, came), limit_s)
         except Lost as lost:
-            raise _Failed(FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s)) from lost
+            failure = FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s, order=self.order)
+            raise _Failed(failure) from lost
+        except _Failed as failed:
+            raise _Failed(failed.failure._replace(order=self.order), failed.images) from failed
 
     async def _order(self, request: ImageRequest, delivery: Delivery, came: list[Image | LinkedImage]) -> Received:
         """What an order brings: at once, or after asking for it at a vendor that makes pictures later.
@@ -181,41 +189,61 @@ class Sender:
         received = await self._response(self._vendor.encode(request, self._endpoint), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
-                received = await self._asked(poll, came)
+                self.order = Order(poll.request.url, received.request_id or (self.order and self.order.id))
+                received = await self._asked(poll, self.order, came)
         except ConfigError as error:
             error.charge_possible = True  # the order was taken
             raise
         if not received.images:
             failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
             raise _Failed(failure._replace(reason="empty"))
+        self.order = None
         return received
 
-    async def _asked(self, poll: Poll, came: list[Image | LinkedImage]) -> Received:
-        """The response to a question for an order. It costs nothing, so it is asked again until the deadline."""
+    async def _asked(self, poll: Poll, order: Order, came: list[Image | LinkedImage]) -> Received:
+        """The response to a question for an order. It costs nothing, so it is asked again until the deadline; what is
+        no response of the vendor's, such as a page of a gateway, only a few times."""
         if not self._is_trusted(poll.request.url):
-            message = "the response asks to fetch the picture from another host"
-            raise _Failed(FailedAttempt("response", True, message, reason="malformed", ordered=True))
-        pause_s, retries = poll.after_s, 0
+            message = "the response asks to fetch the picture from another host, or from no address"
+            raise _Failed(FailedAttempt("response", True, message, reason="malformed"))
+        pause_s, retries, useless = poll.after_s, 0, 0
         while True:
             await asyncio.sleep(max(pause_s, _SHORTEST_PAUSE_S))
             headers: Mapping[str, str] = {}
             try:
-                return await self._response(poll.request, Delivery(), came)
+                received = await self._response(poll.request, Delivery(), came)
             except _Failed as failed:
                 failure = failed.failure
                 headers, vendor = failure.headers, failure.vendor
                 is_final = vendor is not None and (vendor.kind or vendor.retry_class) is not None
-                if is_final or (failure.kind != "broken" and failure.status not in _ASK_AGAIN):
-                    raise _Failed(failure._replace(ordered=True), failed.images) from failed
+                is_useless = failure.kind == "response" and vendor is None
+                useless += is_useless
+                may_pass = failure.kind == "broken" or failure.status in _ASK_AGAIN or (is_useless and useless < _MOST)
+                if is_final or not may_pass:
+                    raise
             except httpx.TransportError:
                 pass  # nobody knows where the response went, and asking again shows it
-            pause_s, retries = max(poll.after_s, delay_s(retries, headers) or 0.0), retries + 1
+            else:
+                if order.id is not None and received.request_id not in (None, order.id):
+                    message = "the response is to another order"
+                    failure = FailedAttempt("response", True, message, None, received.headers, reason="malformed")
+                    raise _Failed(failure, received.images)
+                return received
+            asked_s = delay_s(retries, headers)
+            if asked_s is None:  # longer than anybody waits here: it may be there before nevertheless
+                asked_s = delay_s(retries, {}) or 0.0
+            pause_s, retries = max(poll.after_s, asked_s), retries + 1
 
     def _is_trusted(self, url: str) -> bool:
-        """Whether the key may go to an address that a response names: the endpoint's host, or the vendor's own."""
+        """Whether the key may go to an address that a response names: the endpoint's host, or the vendor's own. One
+        with a part that leads upwards was not meant by whoever put the name of an order into it."""
         try:
-            host = (urlsplit(url).hostname or "").lower()
-        except ValueError:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").lower()
+            httpx.URL(url)  # which reads some as none
+        except (ValueError, httpx.InvalidURL):
+            return False
+        if not {unquote(part) for part in parts.path.split("/")}.isdisjoint((".", "..")):
             return False
         if address_of(url) == address_of(self._endpoint.url):
             return True

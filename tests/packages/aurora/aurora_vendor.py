@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
@@ -105,7 +106,8 @@ class Aurora(Vendor):
         if received.payload.get("state") == "DONE":
             return None
         root = endpoint.url.partition("/models/")[0]
-        return Poll(HttpRequest("GET", f"{root}/operations/{received.payload.get('operation')}"), after_s=0.05)
+        name = quote(str(received.payload.get("operation")), safe="")  # whatever it holds, it is one part of the path
+        return Poll(HttpRequest("GET", f"{root}/operations/{name}"), after_s=0.05)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
         """A `reason` with a `signal`: `safety` is moderation."""

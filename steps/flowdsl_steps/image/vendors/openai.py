@@ -115,11 +115,12 @@ class OpenAI(Vendor):
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 
     def decode(self, head: Head, store: ImageStore, limit: int) -> ResponseReader:
-        """JSON, or a stream of events."""
-        if head.headers.get("content-type", "").startswith("text/event-stream"):
+        """JSON, or a stream of events, or what begins as one although no header says so."""
+        kind = head.headers.get("content-type", "").lower()
+        if not kind.startswith(("application/json", "image/")):
             from flowdsl_steps.image.stream import StreamedResponse
 
-            return StreamedResponse(store, limit)
+            return StreamedResponse(store, limit, is_declared=kind.startswith("text/event-stream"))
         from flowdsl_steps.image.images_api import received_of
         from flowdsl_steps.image.response import JsonResponse
 
