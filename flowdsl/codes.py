@@ -169,6 +169,7 @@ FAILURES = (
         "error",
         "A service sent fewer pictures than the host accepts.",
     ),
+    Code("plugin-fault", "note", "A plugin gave what cannot be: a fact of a response counts as unknown."),
     Code("other-format", "note", "A picture is of another format than was asked for, or holds scripts."),
     Code("picture-incomplete", "note", "The end of a picture's file did not come; what came is kept."),
     Code("picture-unnamed", "note", "A picture got no file with a name or no metadata, or is not in `manifest.json`."),
@@ -216,6 +217,7 @@ FAILURES = (
     Code("step-failed", "error", "A step could not do its work."),
     Code("step-crashed", "error", "A step failed in a way it did not foresee, which is a bug in that step."),
     Code("listener-failed", "error", "The host's listener raised what asyncio would take for a cancelled run."),
+    Code("plugin-failed", "error", "A plugin, such as a vendor of pictures, failed or gave what it must not."),
     Code("run-failed", "error", "The run failed, for another reason."),
 )
 """What can go wrong, or be noted, only when the flow runs. Any finding of a check is possible then too, when a

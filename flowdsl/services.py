@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from flowdsl.entry_points import load, targets
+from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
+from flowdsl.provider_shape import Provider, fitting
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from flowdsl.image.known_model import KnownModel
     from flowdsl.syntax.node import Node
 
 SETTINGS: dict[str, Key] = {
@@ -70,29 +68,6 @@ _NEEDED = KEYS | {"endpoint"}
 ADDRESS_START = "https://"
 
 
-class Provider(Protocol):
-    """What is asked of a vendor here; the plugin that brings it asks more."""
-
-    @property
-    def settings(self) -> tuple[Key, ...]:
-        """Settings of an entry beyond the common ones."""
-
-    @property
-    def other_names(self) -> Mapping[str, str]:
-        """Names that others have for them → the setting."""
-
-    @property
-    def environment(self) -> Mapping[str, tuple[str, ...]]:
-        """Setting → the environment variables that give it, the first one set."""
-
-    @property
-    def title(self) -> str:
-        """The vendor's name in words."""
-
-    def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
-        """What is known of its models on a day (today when absent), the newest first."""
-
-
 @lru_cache(maxsize=1)
 def provider_names() -> tuple[str, ...]:
     """What `provider` may be: the names of all installed vendors, sorted.
@@ -117,7 +92,13 @@ def provider(name: str) -> Any:
     """
     if name not in provider_names():
         return None
-    return load(VENDORS, name, dict(targets(VENDORS))[name])
+    target = dict(targets(VENDORS))[name]
+    return foreign(VENDORS, name, target, lambda: fitting(name, load(VENDORS, name, target)))
+
+
+def provider_words(name: str) -> str:
+    """A vendor's plugin and its entry point, in words."""
+    return f"the image vendor plugin `{name}` ({dict(targets(VENDORS)).get(name)})"
 
 
 def providers() -> dict[str, Provider]:

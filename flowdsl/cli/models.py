@@ -12,7 +12,8 @@ from flowdsl.cli.terminal import text_width
 from flowdsl.display.width import width
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
-from flowdsl.services import providers
+from flowdsl.provider_shape import models_of
+from flowdsl.services import provider_words, providers
 
 if TYPE_CHECKING:
     from datetime import date
@@ -56,7 +57,8 @@ def parser() -> Parser:
 def _known(provider: str | None, as_of: date | None) -> Found:
     """The models of one vendor, or of all that have any."""
     vendors = providers()
-    found = {(name, vendor.title): models for name, vendor in vendors.items() if (models := vendor.models(as_of))}
+    known = {(name, vendor.title): models_of(provider_words(name), vendor, as_of) for name, vendor in vendors.items()}
+    found = {vendor: models for vendor, models in known.items() if models}
     if not found:
         raise UsageError("no vendor that is installed says which models it has")
     chosen = {vendor: models for vendor, models in found.items() if provider in (None, vendor[0])}

@@ -10,7 +10,7 @@ from typing import Any
 
 from flowdsl.engine.program import CompiledStep
 from flowdsl.engine.secrets import Secrets
-from flowdsl.errors import LimitExceeded, RunError, StepError, in_words
+from flowdsl.errors import LimitExceeded, PluginError, RunError, StepError, in_words
 from flowdsl.events import Event
 from flowdsl.source import Span
 from flowdsl.template.taint import PLAIN
@@ -99,6 +99,9 @@ def crashed(step: str, error: BaseException) -> RunError:
     from flowdsl.engine.resolvers import of_host
 
     crash: RunError | None = of_host(error)
+    if crash is None and isinstance(error, PluginError):  # it says itself whose code it is
+        crash = StepError(str(error), code="plugin-failed")
+        crash.__cause__ = error
     if crash is None:
         crash = StepError(f"{step} failed: {in_words(error)}", code="step-crashed")
         crash.__cause__ = error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.errors import PluginError
+from flowdsl.errors import FlowError, PluginError, in_words
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
 from flowdsl.step.problem import Problem
@@ -298,7 +298,25 @@ class StepSpec:
             yield from rule.problems(options)
         check = self.capability_check()
         if check is not None:
-            yield from check(options)
+            yield from self._checked(check, options)
+
+    def _checked(self, check: Check, options: Options) -> list[Problem]:
+        """What a capability check finds: the edge to its code, which may be a plugin's.
+
+        Raises:
+            PluginError: it fails, or gives something else than problems.
+        """
+        try:
+            found = list(check(options))
+        except FlowError:
+            raise
+        except Exception as error:
+            raise PluginError(f"the check of {self.name} ({self.qualname}) failed: {in_words(error)}") from error
+        for each in found:
+            if not isinstance(each, Problem):
+                kind = type(each).__name__
+                raise PluginError(f"the check of {self.name} ({self.qualname}) gave a {kind}, and not a Problem")
+        return found
 
     def to_index(self) -> dict[str, Any]:
         """The spec as plain values, for an index that a steps package ships."""

@@ -8,7 +8,7 @@ from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.errors import ConfigError, PluginError, RunError, ServiceError
 from flowdsl.image.image import Image
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
@@ -145,6 +145,8 @@ class _Generation:
             self._ctx.note("picture-incomplete", text)
         if failures:
             raise self._failure(failures, attempts)
+        for text in dict.fromkeys(text for each in purchases for text in each.response.received.notes):
+            self._ctx.note("plugin-fault", text)
         for each in purchases:
             for text in unexpected(each.request, each.images):
                 self._ctx.note("other-format", text)
@@ -238,7 +240,8 @@ class _Generation:
             raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
-        received = Received(images, **came["facts"])
+        facts = came["facts"]
+        received = Received(images, **{**facts, "notes": tuple(facts.get("notes", ()))})
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
         usd = self._cost(request, received)
         purchase = Purchase(request, response, images, usd, again=before is not None)
@@ -291,6 +294,9 @@ class _Generation:
             return self._vendor.cost(request, self._endpoint, received)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None  # figures may be anything, and the picture is paid for
+        except PluginError as error:
+            self._ctx.note("plugin-fault", str(error))
+            return None
 
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")
@@ -394,4 +400,4 @@ class _Generation:
 
 
 def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(value) if isinstance(value, Mapping) else [*value] if isinstance(value, tuple) else value

@@ -62,7 +62,8 @@ class Received(NamedTuple):
     """What a response holds: its pictures in order, the facts that a vendor reports of them, and its other keys.
 
     `usage` is in OpenAI's words: input_tokens, output_tokens, total_tokens and their details. `request_id` is the
-    vendor's name for the request where a body holds it, `headers` are those of the response.
+    vendor's name for the request where a body holds it, `headers` are those of the response, `notes` say
+    what of it could not be used.
     """
 
     images: tuple[Image | LinkedImage, ...] = ()
@@ -74,3 +75,4 @@ class Received(NamedTuple):
     cost_usd: float | None = None
     request_id: str | None = None
     headers: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ made of; CONTRIBUTING.md says what a new one takes.
 from __future__ import annotations
 
 from flowdsl.errors import ConfigError
-from flowdsl.services import provider, provider_names
+from flowdsl.services import provider, provider_names, provider_words
 from flowdsl.step.service import Service
 from flowdsl_steps.image.vendor import Vendor, is_host_of
 
@@ -35,7 +35,22 @@ def vendor_named(name: str) -> Vendor:
 def known_vendor(name: str) -> Vendor | None:
     """The vendor of that name, or None."""
     found: Vendor | None = provider(name)
-    return found
+    if found is None or type(found).__module__.startswith(__name__):
+        return found
+    return _edge(name, found)
+
+
+_edges: dict[str, tuple[Vendor, Vendor]] = {}
+
+
+def _edge(name: str, vendor: Vendor) -> Vendor:
+    """What stands before a vendor of somebody else's; one for each, as it is asked for every step."""
+    known = _edges.get(name)
+    if known is None or known[0] is not vendor:
+        from flowdsl_steps.image.vendor_edge import VendorEdge
+
+        known = _edges[name] = vendor, VendorEdge(vendor, provider_words(name))
+    return known[1]
 
 
 def vendor_of(service: Service) -> Vendor:
