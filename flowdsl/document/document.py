@@ -225,10 +225,12 @@ KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
 
 
 class BlockSet(_Frozen):
-    """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node."""
+    """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node, and
+    `values` a constant to the node of its value."""
 
-    __slots__ = ("constants", "flows", "keys", "vars")
+    __slots__ = ("constants", "flows", "keys", "values", "vars")
     constants: Mapping[str, Any]
+    values: Mapping[str, Node]
     vars: Mapping[str, Node]
     flows: Mapping[str, Steps]
     keys: Mapping[tuple[str, str], Node]
