@@ -18,6 +18,7 @@ from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.quoting import written
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
@@ -59,7 +60,13 @@ def _check_schema(
         return
     if found is not None:
         message = f"the default of `{name}` does not fit its schema: {found[1]}"
-        findings.add("invalid-default", message, node.value["default"])
+        choices = schema.get("enum")
+        at, hint, fix = node.value["default"], None, None
+        if isinstance(choices, list) and choices:
+            near = nearest(default, [each for each in choices if isinstance(each, str)]) if default else None
+            hint = f"did you mean `{near}`?" if near else f"write one of {', '.join(map(written, choices))}"
+            fix = fixes.renamed(at, near or choices[0])
+        findings.add("invalid-default", message, at, hint=hint, fixes=[fix])
 
 
 def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
