@@ -63,10 +63,14 @@ def _check_schema(
         choices = schema.get("enum")
         at, hint, fix = node.value["default"], None, None
         if isinstance(choices, list) and choices:
-            near = nearest(default, [each for each in choices if isinstance(each, str)]) if default else None
+            near = nearest(default, filter(_is_text, choices)) if isinstance(default, str) else None
             hint = f"did you mean `{near}`?" if near else f"write one of {', '.join(map(written, choices))}"
             fix = fixes.renamed(at, near or choices[0])
         findings.add("invalid-default", message, at, hint=hint, fixes=[fix])
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
