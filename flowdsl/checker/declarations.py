@@ -18,6 +18,7 @@ from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.quoting import written
 
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
@@ -59,7 +60,17 @@ def _check_schema(
         return
     if found is not None:
         message = f"the default of `{name}` does not fit its schema: {found[1]}"
-        findings.add("invalid-default", message, node.value["default"])
+        choices = schema.get("enum")
+        at, hint, fix = node.value["default"], None, None
+        if isinstance(choices, list) and choices:
+            near = nearest(default, filter(_is_text, choices)) if isinstance(default, str) else None
+            hint = f"did you mean `{near}`?" if near else f"write one of {', '.join(map(written, choices))}"
+            fix = fixes.renamed(at, near or choices[0])
+        findings.add("invalid-default", message, at, hint=hint, fixes=[fix])
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:

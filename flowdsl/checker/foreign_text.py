@@ -13,6 +13,7 @@ from flowdsl.checker.findings import Findings
 from flowdsl.syntax.edits import instead, replaced
 from flowdsl.syntax.quoting import entry, in_quotes
 from flowdsl.syntax.scalars import span_in
+from flowdsl.template.problems import CURLED
 
 if TYPE_CHECKING:
     from flowdsl.step.key import Key
@@ -23,6 +24,7 @@ _SUM: Final = re.compile(r"price|cost|amount|total|sum|usd|fee", re.I)
 _BRACES: Final = re.compile(r"(?<![{$])\{\s{0,9}([A-Za-z_]\w{0,60})\s{0,9}\}(?!\})")
 _PERCENT: Final = re.compile(r"%0?(\d{0,2})[dis]")
 _QUOTES: Final = {"“": "”", "„": "“", "‘": "’", "«": "»"}
+_TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"""f(["'])(.*)\1""", re.S)
 
 
@@ -38,10 +40,11 @@ def check_text(node: Node, key: Key | None, written: Container[str], findings: F
         findings.add("foreign-syntax", message, node, hint="write `null`", fixes=[null])
     elif node.style is None and (found := _QUOTED.fullmatch(text)) is not None:
         _formatted(node, found[2], written, findings)
-    elif node.style is None and len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
-        fix = replaced(node.span, in_quotes(text[1:-1]), title="write the quotes of YAML")
+    elif node.style is None and len(text) > 1 and text[0] in _QUOTES and text[-1] in (_QUOTES[text[0]], *"'\""):
+        meant = _TAG.sub(lambda tag: "".join(CURLED.get(char, char) for char in tag[0]), text[1:-1])
+        fix = replaced(node.span, in_quotes(meant), title="write the quotes of YAML")
         message = f"the quotes {text[0]} {text[-1]} are a part of the text"
-        findings.add("foreign-syntax", message, node, hint=entry(node.span, in_quotes(text[1:-1])), fixes=[fix])
+        findings.add("foreign-syntax", message, node, hint=entry(node.span, in_quotes(meant)), fixes=[fix])
     else:
         _inside(node, text, key, written, findings)
 

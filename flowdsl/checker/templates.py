@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import Findings
-from flowdsl.diagnostics import Fix
+from flowdsl.diagnostics import Edit, Fix
 from flowdsl.source import Span
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.syntax.edits import instead, replaced
@@ -14,6 +14,7 @@ from flowdsl.syntax.node import Node
 from flowdsl.syntax.quoting import in_quotes
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
+from flowdsl.template.problems import CURLED, TemplateProblem
 from flowdsl.template.references import settled
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SETTING_NAMES = frozenset({"env", "secret", "kv"})
 """The names that the templates of a service entry can read."""
 
+_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _SINGLE = re.compile(r"(?<!\{)\$?\{\s{0,9}((?:flowContext|inputs)\.[\w.]{1,99})\s{0,9}\}")
 
 
@@ -41,12 +43,18 @@ def resolved_value(node: Node, findings: Findings) -> Any:
                 _report_single(single, node, findings)
             return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
         _check_template(template, node, findings)
+        if not template.problems and (single := _SINGLE.search(_TAGS.sub(_blank, value))) is not None:
+            _report_single(single, node, findings)
         return UNKNOWN
     children = node.value if node.kind == "list" else node.value.values()
     known = [resolved_value(child, findings) for child in children]
     if any(item is UNKNOWN for item in known):
         return UNKNOWN
     return known if node.kind == "list" else dict(zip(node.value, known, strict=True))
+
+
+def _blank(tag: re.Match[str]) -> str:
+    return " " * len(tag[0])
 
 
 def _report_single(found: re.Match[str], node: Node, findings: Findings) -> None:
@@ -74,11 +82,53 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         old = node.value[problem.start : problem.end]
         fix = instead(span, old, problem.instead, style=node.style) if problem.instead is not None else None
         hint = problem.hint
+        if problem.code == "template-syntax":
+            fix = fix or _repaired(problem, node)
         word = _foreign_filter(old) if problem.code == "unknown-filter" else None
         if word is not None:
             hint = word.hint or f"write `| {word.name}`"
             fix = instead(span, old, word.name, style=node.style) if word.name is not None else None
         findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
+
+
+def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
+    """A mistake of syntax whose remedy is plain, mended: a brace that is missing, `=` for `==`, `.0` for `[0]`, and the
+    quotes of typography."""
+    text, start, end = node.value, problem.start, problem.end
+    found = text[start:end]
+    if found == "{{" and (whole := _HALF_CLOSED.match(text, start)) is not None:
+        return _between(node, whole.end() - 1, whole.end(), "}", "}}")
+    if found == "=" and (problem.hint or "").startswith("compare with"):
+        return _between(node, start, end, found, "==")
+    if found.isdigit() and text[start - 1 : start] == ".":
+        return _between(node, start - 1, end, f".{found}", f"[{found}]")
+    if found in CURLED:
+        return _straight(node, start)
+    return None
+
+
+_HALF_CLOSED = re.compile(r"\{\{[^{}]*\}(?!\})")
+
+
+def _between(node: Node, start: int, end: int, old: str, new: str) -> Fix | None:
+    span = span_in(node, start, end)
+    return replaced(span, new) if span.text == old else None
+
+
+def _straight(node: Node, at: int) -> Fix | None:
+    """The quotes of typography in the tag around a place as those of code."""
+    text = node.value
+    first = max(text.rfind("{{", 0, at), text.rfind("{%", 0, at))
+    last = min((place for place in (text.find("}}", at), text.find("%}", at)) if place >= 0), default=len(text))
+    other = "'" if node.style != "'" else '"'
+    edits = []
+    for place in range(max(first, 0), last):
+        if text[place] in CURLED:
+            span = span_in(node, place, place + 1)
+            if span.text != text[place]:
+                return None
+            edits.append(Edit(span, other))
+    return Fix(f"write `{other}`", tuple(edits))
 
 
 def _foreign_filter(name: str) -> Word | None:

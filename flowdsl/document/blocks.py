@@ -18,7 +18,7 @@ from flowdsl.syntax.node import Node
 
 def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:
     """The blocks of a mapping, with every mistake of their form reported; `path` is where their flows stand."""
-    found = _Blocks({}, {}, {}, {})
+    found = _Blocks({}, {}, {}, {}, {})
     if node is not None and node.kind == "map":
         _sort(node, found, path, builder)
     elif node is not None and node.value is not None:
@@ -31,6 +31,7 @@ def build_blocks(node: Node | None, path: str, builder: Builder) -> BlockSet:
 
 class _Blocks(Record):
     constants: dict[str, Any]
+    values: dict[str, Node]
     vars: dict[str, Node]
     flows: dict[str, Steps]
     keys: dict[tuple[str, str], Node]
@@ -59,7 +60,7 @@ def _entries(kind: str, node: Node, blocks: _Blocks, path: str, builder: Builder
             findings.add("wrong-pattern", f"`{name}` cannot be a name in `{kind}`", key, hint=hint)
         blocks.keys[kind, name] = key
         if kind == "constants":
-            blocks.constants[name] = value.plain()
+            blocks.constants[name], blocks.values[name] = value.plain(), value
             if value.kind == "scalar" and isinstance(value.value, str) and is_templated(value.value):
                 hint = "move it to `vars` if the template is meant to be resolved"
                 message = f"the constant `{name}` is used unchanged, and it looks like a template"

@@ -16,6 +16,7 @@ from flowdsl.step.spec import IDENTIFIER, is_templated
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import replaced
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.quoting import written
 
 
 def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclaration] | None:
@@ -48,7 +49,7 @@ def build_inputs(node: Node | None, findings: Findings) -> dict[str, InputDeclar
             declared[name] = InputDeclaration(name, {}, False, None, schema)
         else:
             hint, before = _as_schema(name, schema)
-            fix = fixes.enclosed(schema, before, "}", title=hint) if schema.kind == "scalar" else None
+            fix = fixes.enclosed(schema, before, "}", title=hint)
             message = f"an input is declared by a JSON Schema, a map, not {show(schema.plain())}"
             findings.add("wrong-type", message, schema, hint=hint, fixes=[fix])
             declared[name] = InputDeclaration(name, {}, False, None, schema)
@@ -107,7 +108,9 @@ def _as_schema(name: str, schema: Node) -> tuple[str, str]:
     is_type = isinstance(value, str) and (value in _TYPES or word_of("INPUT_TYPES", value) is not None)
     kind = next(kind for kind, of in _TYPES.items() if isinstance(value, of))
     before = "{type: " if is_type else f"{{type: {kind}, default: "
-    shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else show(value).strip("`")
+    if isinstance(value, list) and value and all(isinstance(item, (str, int, float)) for item in value):
+        before = "{enum: "  # one of them, as nearly always
+    shown = f"[{', '.join(map(written, value))}]" if isinstance(value, list) else show(value).strip("`")
     return f"write `{name}: {before}{shown}}}`", before
 
 

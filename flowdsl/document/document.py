@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from flowdsl.record import Record
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Assign, Call, Loop, Try
+from flowdsl.step.key import IDENTIFIER, identifier
 from flowdsl.step.spec import StepSpec, is_templated
 from flowdsl.syntax.node import Node
 
@@ -152,8 +153,12 @@ class StepNode(_Frozen):
         if node is None:
             default = self.spec.defaults.get(key)
             return (default, self.name_node) if isinstance(default, str) else None
-        fixed = isinstance(node.value, str) and (self.spec.keys[key].verbatim or not is_templated(node.value))
-        return (node.value, node) if fixed else None
+        known = self.spec.keys[key]
+        if not isinstance(node.value, str) or (not known.verbatim and is_templated(node.value)):
+            return None
+        if known.verbatim and known.pattern == IDENTIFIER and not node.value.isidentifier():
+            return identifier(node.value) or node.value, node  # which is reported, with this in its place
+        return node.value, node
 
     def item(self) -> tuple[str, Node] | None:
         """The FlowContext key of a loop's item, with the node that names it."""
@@ -224,10 +229,12 @@ KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
 
 
 class BlockSet(_Frozen):
-    """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node."""
+    """The blocks of one place: constants, vars (templates) and flows; `keys` maps (kind, name) to the key's node, and
+    `values` a constant to the node of its value."""
 
-    __slots__ = ("constants", "flows", "keys", "vars")
+    __slots__ = ("constants", "flows", "keys", "values", "vars")
     constants: Mapping[str, Any]
+    values: Mapping[str, Node]
     vars: Mapping[str, Node]
     flows: Mapping[str, Steps]
     keys: Mapping[tuple[str, str], Node]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic, Fix, Related
@@ -15,7 +15,7 @@ from flowdsl.syntax.quoting import beside_quotes
 if TYPE_CHECKING:
     from flowdsl.codes import Severity
 
-MISSING = frozenset({"missing-key", "missing-prompt", "empty-flow"})
+MISSING = frozenset({"missing-key", "missing-prompt", "missing-input", "empty-flow", "maybe-undefined"})
 """The codes of findings about what is not there."""
 FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-module", "include-cycle"})
 """The codes of findings about another file."""
@@ -34,6 +34,18 @@ def _invisible(name: str) -> str:
     return f"; it holds {named(odd)}"
 
 
+def _left_out(mistakes: Iterable[Diagnostic]) -> Iterator[str]:
+    """The keys of lines that had to be left out: those of the mistakes, and of what moves with them."""
+    import re
+
+    for mistake in mistakes:
+        yield mistake.span.text
+        for edit in (edit for fix in mistake.fixes for edit in fix.edits):
+            if mistake.code == "misnested-key":
+                key = re.match(r"[\s-]*(\w+)\s*:", edit.span.source.line(edit.span.first.line))
+                yield key[1] if key is not None else ""
+
+
 class Findings:
     """The diagnostics of one file, and what they say about the rest of it."""
 
@@ -43,7 +55,7 @@ class Findings:
         self.diagnostics = list(diagnostics)
         self.misindented = any(mistake.code in ("tab", "misnested-key", "indentation") for mistake in self.diagnostics)
         """Whether lines had to be left out to read the file: then nothing is reported as missing."""
-        self.maybe_written = {mistake.span.text for mistake in self.diagnostics} if self.misindented else set[str]()
+        self.maybe_written = set(_left_out(self.diagnostics)) if self.misindented else set[str]()
         """FlowContext keys that a part of the file with a mistake of its own may set."""
 
     @property
@@ -87,8 +99,8 @@ class Findings:
         renamed: Mapping[str, str] | None = None,
         *,
         beside: Container[str] = (),
-    ) -> bool:
-        """Records a key that does not exist, with the nearest of those that do; whether there is one.
+    ) -> str | None:
+        """Records a key that does not exist, with the nearest of those that do, which it gives.
 
         `renamed` maps old names to present ones; `beside` are the keys of the same map.
         """
@@ -97,4 +109,4 @@ class Findings:
         hint = f"did you mean `{near}`?" if near else None
         fix = fixes.renamed(key, near) if near and near not in beside else None
         self.add("unknown-key", f"`{key.value}` is not a key of {where}", key, hint=hint, fixes=[fix])
-        return near is not None
+        return near

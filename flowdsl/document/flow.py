@@ -12,7 +12,9 @@ from flowdsl.document.document import Document, StepNode, Surroundings
 from flowdsl.document.document_kinds import misnested_keys, not_a_flow
 from flowdsl.document.findings import Findings
 from flowdsl.document.imports import build_imports
+from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.document.steps import build_steps
+from flowdsl.nearest import nearest
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.syntax.node import Node
@@ -34,7 +36,8 @@ def build_flow(
     outer = around or Surroundings({}, {}, {}, {})
     declared: dict[str, Any] = {}
     if root.kind == "map":
-        declared = {**_texts(root.value, findings), **_declarations(root.value, outer, builder)}
+        values = _meant(root)
+        declared = {**_texts(values, findings), **_declarations(values, outer, builder)}
     made = build_steps(steps, at, builder)
     if steps.kind == "list" and not steps.value:
         findings.add("empty-flow", "the flow has no steps", steps, hint=builder.example_step)
@@ -58,6 +61,16 @@ def _steps_node(root: Node, builder: Builder) -> Node | None:
         return None
     flow: Node | None = root.value.get("flow")
     return not_a_flow(root, builder) if flow is None else flow
+
+
+def _meant(root: Node) -> dict[str, Node]:
+    """The values of a root, those of misspelt keys, which are reported, under the keys that are meant."""
+    values: dict[str, Node] = root.value
+    if all(name in ROOT_KEYS for name in values):
+        return values
+    meant = {name: name if name in ROOT_KEYS else nearest(name, ROOT_KEYS) for name in values}
+    found = {near: values[name] for name, near in meant.items() if near is not None and name != near}
+    return {**values, **{near: value for near, value in found.items() if near not in values}}
 
 
 def _texts(values: dict[str, Node], findings: Findings) -> dict[str, Any]:

@@ -75,6 +75,15 @@ def _as_step(node: Node, meant: Meant, builder: Builder) -> Node:
     return step
 
 
+def with_key(node: Node, old: str, new: str) -> Node:
+    """A map with one of its keys under another name."""
+    made = Node("map", {}, node.source, node.start, node.end)
+    for name, value in node.value.items():
+        made.value[new if name == old else name] = value
+        made.keys[new if name == old else name] = node.keys[name]
+    return made
+
+
 def _main_key(spec: StepSpec | None) -> str | None:
     """The key that a value beside a step's name is meant for: its only required one, or that of a text to set."""
     if spec is None:

@@ -128,7 +128,11 @@ class StepKeys:
     def _unknown(self, key: Node) -> None:
         names = [*self.spec.keys, *COMMON_KEYS]
         spec = self.spec
-        self.misspelt |= self.findings.unknown_key(key, names, spec.name, spec.deprecated_keys, beside=self.node.value)
+        near = self.findings.unknown_key(key, names, spec.name, spec.deprecated_keys, beside=self.node.value)
+        self.misspelt |= near is not None
+        if near in spec.keys and near not in self.node.value:
+            self.keys[near] = self.node.value[key.value]
+            self.key_nodes = {near: key, **self.key_nodes}
 
     def _instead(self, name: str) -> str | None:
         """What does the work of a key that other languages have and ours does not."""

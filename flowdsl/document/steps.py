@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockNode, StepNode, Steps
-from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
+from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps, with_key
 from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
@@ -185,7 +185,8 @@ def _without_name(node: Node, builder: Builder, above: StepNode | None) -> Node 
         fix = fixes.renamed(node.keys[near], "step")
         message = f"`{near}` is not a key of a step"
         findings.add("unknown-key", message, node.keys[near], hint="did you mean `step`?", fixes=[fix])
-    elif (
+        return with_key(node, near, "step")
+    if (
         above is not None
         and keys
         and keys[0] in above.spec.keys

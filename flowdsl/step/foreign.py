@@ -18,13 +18,14 @@ MODULE = "foreign_words"
 
 class Word(NamedTuple):
     """What a word of elsewhere is here: another name, or a hint; with `goes` it is removed, `times` is what its value
-    is multiplied by, and `beside` a key that it needs here."""
+    is multiplied by, and `beside` a key that it needs here. `of_loop`: it is the item of the loop around."""
 
     name: str | None = None
     hint: str | None = None
     goes: bool = False
     times: int = 1
     beside: str | None = None
+    of_loop: bool = False
 
 
 def step_word(name: str) -> Word | None:
@@ -84,6 +85,8 @@ def _made(text: str) -> Word:
     if text.startswith("="):
         name, _, beside = text[1:].partition(" + ")
         return Word(name, beside=beside or None)
+    if text.startswith("*"):
+        return Word(hint=text[1:], of_loop=True)
     return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
 
 

@@ -98,7 +98,6 @@ class Key(NamedTuple):
         return self.file == "name"
 
     def _wrong_type(self, value: Any) -> Problem:
-        found = type_name(value)
         hint: str | None = None
         fixes: tuple[Change, ...] = ()
         if isinstance(value, str) and self.type in ("integer", "number", "boolean"):
@@ -111,6 +110,10 @@ class Key(NamedTuple):
                 hint, fixes = f"write `{show(meant)}`", use(self.name, meant, safe=True)
         elif self.type == "text" and isinstance(value, (bool, int, float)):
             text = show(value).strip("`")
+            if self.name == "size" and type(value) is int:
+                text = f"{value}x{value}"  # one edge: of a square, as nearly always
+                hint, fixes = f'write `{self.name}: "{text}"`', use(self.name, text)
+                return self._not_of_type(value, hint, fixes)
             hint, fixes = f'quote it: `{self.name}: "{text}"`', use(self.name, text)
         elif self.type == "cases" and isinstance(value, list):
             hint = f"write each value as a key with its steps: `{self.name}: {{VALUE: [{{step: …}}]}}`"
@@ -135,7 +138,10 @@ class Key(NamedTuple):
             if isinstance(value, str) and value.isidentifier():
                 hint = f'{hint}, or the variable: `{self.name}: "{{{{ flowContext.{value} }}}}"`'
                 fixes = use(self.name, f"{{{{ flowContext.{value} }}}}")
-        shown = show(value)
+        return self._not_of_type(value, hint, fixes)
+
+    def _not_of_type(self, value: Any, hint: str | None, fixes: tuple[Change, ...]) -> Problem:
+        found, shown = type_name(value), show(value)
         what = shown if isinstance(value, (Mapping, list)) or value is None else f"the {found} {shown}"
         message = f"`{self.name}` takes {ARTICLES[self.type]}, not {what}"
         return Problem("wrong-type", message, key=self.name, hint=hint, fixes=fixes)
@@ -177,7 +183,7 @@ class Key(NamedTuple):
             hint: str | None = None
             fixes: tuple[Change, ...] = ()
             if self.pattern == IDENTIFIER:
-                hint, name = "use letters, digits and _, and start with a letter or _", _identifier(value)
+                hint, name = "use letters, digits and _, and start with a letter or _", identifier(value)
                 if name:
                     hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
             return Problem(
@@ -286,10 +292,11 @@ def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def _identifier(value: str) -> str | None:
-    """The name that is most like a text, or None."""
+def identifier(value: str) -> str | None:
+    """The name that is most like a text, or None; of `{{ flowContext.city }}` it is the last part."""
     import re
 
+    value = re.sub(r"^(\{\{\s*)?(flowContext|inputs)\.", "", value)
     name = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
     name = f"_{name}" if name[:1].isdigit() else name
     return name if name and re.match(IDENTIFIER, name) else None

@@ -118,8 +118,8 @@ def put_before(node: Node, text: str) -> Fix | None:
 
 
 def enclosed(node: Node, before: str, after: str, *, title: str) -> Fix | None:
-    """A node with text before and behind it."""
-    if not stands(node):
+    """A node of one line with text before and behind it."""
+    if not (stands(node) if node.kind == "scalar" else _in_brackets(node)):
         return None
     start, end = Span(node.source, node.start, node.start), Span(node.source, node.end, node.end)
     return Fix(title, (Edit(start, before), Edit(end, after)))

@@ -66,7 +66,10 @@ def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]
         first = text.rfind("\n", 0, start) + 1
         last = text.find("\n", end)
         last = len(text) if last < 0 else last
-        return text[:first] + " " * (last - first) + text[last:]
+        if mistake.code == "misnested-key" and mistake.fixes:  # the lines that move with it cannot stand alone
+            last = text.find("\n", max(last - 1, *(edit.span.end for edit in mistake.fixes[0].edits)))
+            last = len(text) if last < 0 else last
+        return text[:first] + re.sub(r"[^\n]", " ", text[first:last]) + text[last:]
     if mistake.code == "yaml-syntax" and text[start:end] == "//":
         return text[:start] + "# " + text[end:]
     if mistake.code in ("unquoted-colon", "unquoted-sign", "quote-in-quotes"):
@@ -277,7 +280,7 @@ def _indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         return None
     start = source.offset(line, 1) + match.start(1)
     span = Span(source, start, start + len(match.group(1)))
-    above = _step_above(source, line)
+    above = (_block_step_above(source, line) if _opens(source, line) else None) or _step_above(source, line)
     if match.group(1) == "step" and not text.lstrip().startswith("-"):
         columns = len(text) - len(text.lstrip())
         fix = indented(source, line, columns, title="write `- step:`", dash=True)
@@ -341,10 +344,33 @@ def _value_around(at: Span) -> Span | None:
 _VALUE = re.compile(r"\s*(?:-\s+)*(?:[\w.$-]+\s*:\s+)")
 
 
+def _opens(source: Source, line: int) -> bool:
+    """Whether the key of a line holds the list below it: `then:`, and steps."""
+    behind = source.text[source.offset(line, 1) :].partition("\n")[2]
+    return source.line(line).rstrip().endswith(":") and re.match(r"\s*-\s", behind) is not None
+
+
+def _block_step_above(source: Source, line: int) -> tuple[int, Related] | None:
+    """The same for the last step above that holds a list of steps already: `else:` stands beside its `then:`."""
+    opened: set[int] = set()
+    for number in range(line - 1, max(0, line - _NEAR), -1):
+        text = source.line(number)
+        match = _STEP.match(text)
+        if match and len(match[1]) in opened:
+            start = source.offset(number, 1) + match.start(2)
+            return len(match[1]), Related(Span(source, start, start + len(match[2])), "the step above")
+        if _opens(source, number):
+            opened.add(len(text) - len(text.lstrip()))
+    return None
+
+
+_STEP = re.compile(r"(\s*-\s+)step\s*:\s*(\S+)")
+
+
 def _step_above(source: Source, line: int) -> tuple[int, Related] | None:
     """The column of the keys of the last step that starts above a line, and where it starts."""
     for number in range(line - 1, max(0, line - _NEAR), -1):
-        match = re.match(r"(\s*-\s+)step\s*:\s*(\S+)", source.line(number))
+        match = _STEP.match(source.line(number))
         if match:
             start = source.offset(number, 1) + match.start(2)
             return len(match.group(1)), Related(Span(source, start, start + len(match.group(2))), "the step above")

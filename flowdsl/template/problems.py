@@ -36,6 +36,8 @@ _SIGNS: Final = {
     "#": "a comment is written `{# … #}`",
     "\\": "a backslash belongs inside quotes",
 }
+CURLED: Final = {**dict.fromkeys("‘’‚‛", "'"), **dict.fromkeys("“”„‟«»", '"')}
+"""Quotes of typography, and those of code."""
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _VALUES: Final = ("NAME", "NUMBER", "STRING", ")", "]", "}")
 
@@ -131,6 +133,8 @@ def strange(text: str, at: int) -> Mistake:
     if char in "\"'":
         return Mistake(f"the text that begins here is not closed with {char}", at, len(text), f"add {char}")
     hint = _SIGNS.get(char)
+    if char in CURLED:
+        hint = f"write the quotes of code: `{CURLED[char]}`"
     if char == "?":
         hint = spelled_choice(text, at) or hint
     shown = "a backtick" if char == "`" else f"`{char}`"

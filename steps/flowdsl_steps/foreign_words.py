@@ -2,7 +2,8 @@
 
 GitHub Actions, Kestra, n8n, Redpanda Connect, ComfyUI, Stable Diffusion, Jinja and Python. A text that begins with `=`
 names what is called so here, and becomes a fix, after ` + ` with a key that it needs; one that begins with `-` says why
-the key goes, and its fix removes it; any other text is the hint.
+the key goes, and its fix removes it; one that begins with `*` says what the item of a loop is called; any other text is
+the hint.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _LOOP_NAMES = (
     "a loop gives its item the name that `var` says, read as `flowContext.NAME`, and its number, from 0, is "
     "`flowContext.NAME_index`"
 )
+_ELSE_IF = "write `else:`, and below it `- step: IF` with this condition and its own `then:`"
 _ASPECT = "write `size:` as WIDTHxHEIGHT, for example `1536x1024` for a wide picture"
 
 DOCUMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -123,7 +125,7 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("WHILE", "IF"), {"if": "=condition", "while": "=condition", "when": "=condition", "expression": "=condition"}),
     (
         ("IF",),
-        {"do": "=then", "steps": "=then", "else if": "put an IF under `else:`", "elif": "put an IF under `else:`"},
+        {"do": "=then", "steps": "=then", "else if": _ELSE_IF, "elseif": _ELSE_IF, "elif": _ELSE_IF},
     ),
     (("SWITCH",), {"value": "=condition", "on": "=condition", "expression": "=condition"}),
     (("SWITCH",), dict.fromkeys(("default", "else"), "write `default:` as one of its `cases:`")),
@@ -222,7 +224,7 @@ NAMES: dict[str, str] = {
     "execution": "a flow does not know its execution: declare an input, and give it from outside",
     "taskrun": _LOOP_NAMES,
     "loop": _LOOP_NAMES,
-    "item": _LOOP_NAMES,
+    **dict.fromkeys(("item", "it", "element", "current"), f"*{_LOOP_NAMES}"),
     "labels": "a flow has no labels: declare an input, and give it from outside",
     "$json": "the values of earlier steps are read from the FlowContext: `flowContext.NAME`",
     "$node": "the values of earlier steps are read from the FlowContext: `flowContext.NAME`",

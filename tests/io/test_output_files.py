@@ -44,12 +44,14 @@ def files(tmp_path: Path) -> list[str]:
     return sorted(str(path.relative_to(output)) for path in output.rglob("*") if not path.is_dir())
 
 
-def test_pictures_are_written_in_order_and_numbered_from_one(host: Any, tmp_path: Path, pictures: Any) -> None:
+def test_pictures_without_a_name_are_written_in_order_and_numbered_from_one(
+    host: Any, tmp_path: Path, pictures: Any
+) -> None:
     result = host("- step: SAVE_IMAGES\n", {"imageList": pictures})
     output = tmp_path / "output"
-    assert result.context["list"] == [str(output / "1.png"), str(output / "2.gif")]
+    assert result.context["list"] == [str(output / "image-1.png"), str(output / "image-2.gif")]
     assert [Path(path).read_bytes() for path in result.context["list"]] == [PNG, GIF]
-    assert files(tmp_path) == ["1.png", "2.gif"]
+    assert files(tmp_path) == ["image-1.png", "image-2.gif"]
 
 
 def test_a_filename_reads_the_facts_of_each_picture(host: Any, tmp_path: Path, pictures: Any) -> None:
@@ -102,11 +104,11 @@ def test_a_second_run_does_not_fail_after_paying_because_its_file_exists(
     host: Any, tmp_path: Path, pictures: Any
 ) -> None:
     (tmp_path / "output").mkdir()
-    (tmp_path / "output" / "2.gif").write_bytes(b"mine")
+    (tmp_path / "output" / "image-2.gif").write_bytes(b"mine")
     for _ in range(2):
         host("- step: SAVE_IMAGES\n", {"imageList": pictures})
-    assert files(tmp_path) == ["1-2.png", "1.png", "2-2.gif", "2-3.gif", "2.gif"]
-    assert (tmp_path / "output" / "2.gif").read_bytes() == b"mine"
+    assert files(tmp_path) == ["image-1.png", "image-2.gif", "image-2.png", "image-3.gif", "image-4.gif"]
+    assert (tmp_path / "output" / "image-2.gif").read_bytes() == b"mine"
 
 
 def test_a_filename_that_reads_nothing_of_its_loop_loses_no_picture(host: Any, tmp_path: Path, pictures: Any) -> None:
@@ -152,17 +154,17 @@ def test_a_folder_that_becomes_a_link_while_files_are_written_is_not_followed(tm
 def test_a_file_is_replaced_where_that_is_asked_for(host: Any, tmp_path: Path, pictures: Any) -> None:
     for _ in range(2):
         host("- step: SAVE_IMAGES\n  overwrite: true\n", {"imageList": pictures})
-    assert files(tmp_path) == ["1.png", "2.gif"]
+    assert files(tmp_path) == ["image-1.png", "image-2.gif"]
 
 
 def test_overwriting_replaces_a_link_and_not_what_it_leads_to(host: Any, tmp_path: Path, pictures: Any) -> None:
     outside = tmp_path / "precious"
     outside.write_bytes(b"keep")
     (tmp_path / "output").mkdir()
-    (tmp_path / "output" / "1.png").symlink_to(outside)
+    (tmp_path / "output" / "image-1.png").symlink_to(outside)
     host("- step: SAVE_IMAGES\n  overwrite: true\n", {"imageList": pictures[:1]})
     assert outside.read_bytes() == b"keep"
-    assert (tmp_path / "output" / "1.png").read_bytes() == PNG
+    assert (tmp_path / "output" / "image-1.png").read_bytes() == PNG
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_the_output_folder_itself_may_be_a_link(host: Any, tmp_path: Path, pictu
     (tmp_path / "real").mkdir()
     (tmp_path / "output").symlink_to(tmp_path / "real")
     result = host("- step: SAVE_IMAGES\n  directory: a\n", {"imageList": pictures[:1]})
-    assert result.context["list"] == [str(tmp_path / "real" / "a" / "1.png")]
+    assert result.context["list"] == [str(tmp_path / "real" / "a" / "image-1.png")]
 
 
 @pytest.mark.parametrize(
@@ -302,13 +304,13 @@ def test_others_go_on_while_files_are_written(tmp_path: Path, pictures: Any) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         patch.setattr(flowdsl.Image, "read", met_by_another)
-        assert [Path(path).name for path in asyncio.run(run())] == ["1.png"]
+        assert [Path(path).name for path in asyncio.run(run())] == ["image-1.png"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_an_error(host: Any, tmp_path: Path, pictures: Any) -> None:
-    (tmp_path / "output" / "1.png").mkdir(parents=True)
+    (tmp_path / "output" / "image-1.png").mkdir(parents=True)
     error = failure(host, "- step: SAVE_IMAGES\n  overwrite: true\n", {"imageList": pictures[:1]})
-    assert str(error) == f"{tmp_path}/output/1.png is a folder"
+    assert str(error) == f"{tmp_path}/output/image-1.png is a folder"
 
 
 def test_a_file_in_the_place_of_a_folder_is_an_error(host: Any, tmp_path: Path, pictures: Any) -> None:
@@ -505,3 +507,38 @@ flow:
 """
     found = [each.severity for each in flowdsl.check(flow) if each.code == "same-file-name"]
     assert found == ["note"] * noted
+
+
+PAINTED = """\
+- step: FOR
+  var: city
+  items: [Porto, Faro]
+  do:
+    - {step: OPENAI_IMAGE_GENERATION, id: view, model: gpt-image-2, instruction: "{{ flowContext.city }}"}
+    - {step: SAVE_IMAGES, directory: views}
+    - {step: SAVE_IMAGES}
+  collect: "{{ flowContext.list[0] }}"
+  collectKey: all
+"""
+
+
+def test_pictures_of_a_run_keep_their_names_and_a_second_run_writes_none_over(tmp_path: Path) -> None:
+    with Simulator() as simulator:
+        entry = {"endpoint": f"{simulator.url}/v1", "apiKey": simulator.key}
+        storage = flowdsl.Storage(images=tmp_path / "out", output=tmp_path / "out")
+        environment = flowdsl.Environment(services={"OPENAI_IMAGE_GENERATION": entry}, storage=storage)
+        runs = [environment.run(PAINTED).context["all"] for _ in range(2)]
+    assert [Path(path).relative_to(tmp_path).as_posix() for run in runs for path in run] == [
+        *("out/view-Porto-1.png", "out/view-Faro-1.png"),  # where they lie already, they are not written again
+        *("out/view-Porto-2.png", "out/view-Faro-2.png"),
+    ]
+    names = ["view-Faro-1.png", "view-Faro-2.png", "view-Porto-1.png", "view-Porto-2.png"]
+    assert sorted(path.name for path in (tmp_path / "out" / "views").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == names
+
+
+def test_a_default_name_that_is_taken_counts_on(tmp_path: Path) -> None:
+    (tmp_path / "view-1.png").write_bytes(b"mine")
+    files = [OutputFile("view-1.png", lambda: b"A", counts=True), OutputFile("view-2.png", lambda: b"B", counts=True)]
+    assert [path.name for path in write_files(tmp_path, None, files, overwrite=False)] == ["view-2.png", "view-3.png"]
+    assert (tmp_path / "view-1.png").read_bytes() == b"mine"

@@ -283,7 +283,7 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
     if own.keys().isdisjoint(step.keys):  # nothing but variables, as nearly always
         for name, value in step.keys.items():
             key = step.key_nodes.get(name, value)
-            keep_spelling(run, key, value)
+            keep_spelling(run, key, value, state)
             run.write(state, name, run.names.option(value, state), key)
         return
     source = next((key for key in flow.sources if key in step.keys), None)
@@ -306,20 +306,18 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
         elif flow.keys is not None and (name not in own or (name == flow.name and source is None)):
             run.names.wanted = ""
             type = run.names.option(value, state)
-            keep_spelling(run, key, value)
+            keep_spelling(run, key, value, state)
             converts = source is None and flow.convert in step.keys
             run.write(state, name, _converted(type) if converts else type, key)
         elif name not in (flow.name, flow.convert) and own[name].type not in BLOCK_TYPES:
             run.option(step, name, value, state)
 
 
-def keep_spelling(run: AbstractRun, holds: Node, value: Node) -> None:
-    """Takes note of a number that prints otherwise than it is written; `holds` says which key it is in."""
+def keep_spelling(run: AbstractRun, holds: Node, value: Node, state: State) -> None:
+    """Takes note of numbers that print otherwise than they are written; `holds` says which key they are in."""
     number = value.value
-    if number.__class__ is float or (
-        number.__class__ is int and str(number) != value.source.text[value.start : value.end]
-    ):
-        run.names.keep_spelling(holds, value)
+    if number.__class__ is not str or ("{" in number and run.names.spellings):
+        run.names.spellings.keep(holds, value, state)
 
 
 def _converted(type: Type) -> Type:

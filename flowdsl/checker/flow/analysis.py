@@ -80,10 +80,7 @@ def check_paths(document: Document, findings: Findings) -> None:
     for entry, key, span in run.names.rivals.values():
         _rival(findings, entry, key, Related(span, "read here"))
     _blocks(run)
-    for number, printed_at in run.names.misprinted.values():
-        from flowdsl.checker.names.spelling import lost_spelling
-
-        lost_spelling(number, printed_at, findings)
+    run.names.spellings.report(findings)
     if document.root.kind == "map" and (document.imports or document.outputs or "local" in document.scopes):
         from flowdsl.checker.flow.unused import check_unused
 

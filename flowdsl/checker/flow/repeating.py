@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING
 
-from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, keep_spelling, line
+from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
 from flowdsl.checker.flow.assigned_keys import first_writes
 from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.conditions import constant, constant_condition, truth_states
@@ -49,9 +49,8 @@ class Known:
             type = run.option(step, flow.items, items, state)
             del run.findings.diagnostics[mark:]
             self.what = item_of(type) if type.kinds & LIST else ANY
-            if items.kind == "list" and self.item is not None:
-                for item in items.value:
-                    keep_spelling(run, self.item[1], item)
+            if self.item is not None:
+                run.names.spellings.keep_items(self.item[1], items, state)
             if type.fixed is not None and type.kinds & ALL == LIST:
                 self.least = min(len(type.fixed), 2)
                 self.most = self.least if items.kind == "list" else 2

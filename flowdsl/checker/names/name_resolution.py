@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.state import Entry, State
 from flowdsl.checker.names.block_references import BlockReferences
+from flowdsl.checker.names.spelling import Spellings
 from flowdsl.checker.names.template_use import Part, Use
 from flowdsl.checker.types.kinds import (
     ALL,
@@ -72,10 +73,8 @@ class Names:
         """For each concurrent loop around: the keys an iteration reads before it sets them, and the state before it."""
         self.rivals: dict[int, tuple[Entry, str, Span]] = {}
         """Keys that were read after iterations side by side had set them, by the node that sets them."""
-        self.respelt: dict[int, Node] = {}
-        """Numbers that print otherwise than they are written, by the node that says which key holds them."""
-        self.misprinted: dict[int, tuple[Node, Span]] = {}
-        """Those of them that are printed, each with a place that does."""
+        self.spellings = Spellings(document)
+        """Numbers that print otherwise than they are written."""
         self._inputs: dict[str, Type] | None = None
         self._later: dict[str, Node] | None = None
 
@@ -112,8 +111,8 @@ class Names:
         for reference in template.references:
             found = self.plain(reference, use)
             secret |= found.kinds & SECRET
-            if self.respelt and not template.is_native:
-                self._respelt(use, reference.start, reference.end)
+            if not template.is_native and self.module is None and self.spellings:
+                self.spellings.print(use, reference.start, reference.end)
         if not template.is_native:
             if len(template.references) == 1:
                 self.printed(found, use, template.references[0].start, template.references[0].end)
@@ -131,8 +130,8 @@ class Names:
         for reference in template.references:
             if not any(reference.start in places for places in inside):
                 secret |= self.plain(reference, use).kinds & SECRET
-                if self.respelt and not template.is_native:
-                    self._respelt(use, reference.start, reference.end)
+                if not template.is_native and self.module is None and self.spellings:
+                    self.spellings.print(use, reference.start, reference.end)
         for at, alone in template.outputs:
             part = use.at(at, use.lax and template.is_native)
             found = Inference(self, part).template(alone)
@@ -324,25 +323,10 @@ class Names:
         hint, span = f"did you mean `{shown}.{near}`?", use.span(part.start, part.end)
         self.findings.add("unknown-member", message, span, hint=hint, severity="warning", fixes=[fix])
 
-    def keep_spelling(self, holds: Node, value: Node) -> None:
-        """Takes note of a number that prints otherwise than it is written; `holds` says which key it is in."""
-        from flowdsl.checker.names.spelling import has_lost_spelling
-
-        if has_lost_spelling(value):
-            self.respelt[id(holds)] = value
-
-    def _respelt(self, use: Use, start: int, end: int) -> None:
-        """Takes note that a number is printed whose text is another one, if `start` to `end` name one."""
-        key = use.text[start:end].strip().removeprefix("flowContext.")
-        entry = use.state.get(key)
-        node = self.respelt.get(id(entry.where)) if entry is not None else None
-        if node is not None:
-            self.misprinted.setdefault(id(node), (node, use.span(start, end)))
-
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
         """Reports that a value of this type is printed, when its text says nothing."""
-        if self.respelt:
-            self._respelt(use, start, end)
+        if self.module is None and self.spellings:
+            self.spellings.print(use, start, end)
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):
             hint = "name one of its members, or write `| json`"

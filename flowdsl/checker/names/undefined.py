@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.nearest import nearest
+from flowdsl.step.flow_shapes import Loop
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
         message = f"`{shown}` is undefined: nothing here has this name"
         hint = word.hint or f"did you mean `{word.name}`?"
         fix = use.instead(start, start + len(key), word.name) if word.name is not None else _secret(use, start, end)
+        if word.of_loop and (item := _item_around(names, use)) is not None:
+            hint, fix = f"did you mean `{item}`?", use.instead(start, start + len(key), item)
     else:
         known = list(state.known_keys())
         near = nearest(key, [*known, *names.names] if bare else known)
@@ -72,6 +75,16 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
     severity: Severity | None = "warning" if names.lenient and not called else None
     related += names.reading
     names.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix])
+
+
+def _item_around(names: NameTable, use: Use) -> str | None:
+    """How the item of the innermost loop around a template is read; None outside of loops."""
+    found = None
+    for step in names.document.every_step():
+        around = step.node.start <= use.node.start < step.node.end and step.node.source is use.node.source
+        if around and isinstance(step.spec.flow, Loop) and (item := step.item()) is not None:
+            found = f"flowContext.{item[0]}"
+    return found
 
 
 def _secret(use: Use, start: int, end: int) -> Fix | None:

@@ -64,7 +64,28 @@ def check_image(options: Options) -> Iterator[Problem]:
     ]
     if is_refused(resolved):
         found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
+        found = list(_of_replacement(found, options, vendor, resolved))
     yield from _one_per_key(found)
+
+
+def _of_replacement(
+    found: Iterable[Problem], options: Options, vendor: Vendor, resolved: ResolvedModel
+) -> Iterator[Problem]:
+    """Problems of a model that is gone, where those of its values are judged by the model that takes its place: what
+    that one accepts is no second mistake, and what it does not is told with what it accepts."""
+    name = resolved.model.life(resolved.provider, resolved.as_of).replacement if resolved.model is not None else None
+    if name is None:
+        yield from found
+        return
+    instead = resolve_model(vendor, options.service, name, None, options.as_of)
+    rules = known_vendor(instead.provider) or vendor
+    others = [_placed(problem, options) for problem in rules.supports(request_in(options), instead)]
+    values = {problem.key: problem for problem in others if problem.code == "unsupported-value"}
+    for problem in found:
+        if problem.code != "unsupported-value":
+            yield problem
+        elif problem.key in values:
+            yield values[problem.key]
 
 
 def _vendor(options: Options) -> Vendor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import Change, Problem, show, use
@@ -62,7 +63,7 @@ def _retired(request: ImageRequest, resolved: ResolvedModel, model: Model, life:
     message = f"{_named(resolved)} was shut down by {resolved.title} on {life.shutdown}"
     advice = _advice(request, resolved, life.replacement)
     if resolved.own:
-        fixes = _replacement(resolved, life.replacement)
+        fixes = _replacement(request, resolved, life.replacement)
         return Problem("retired-model", message, key=_key(resolved), hint=advice, fixes=fixes)
     return Problem(
         "retired-model",
@@ -70,15 +71,20 @@ def _retired(request: ImageRequest, resolved: ResolvedModel, model: Model, life:
         key=_key(resolved),
         hint=f"if it does not, {advice}" if advice else None,
         severity="warning",
-        fixes=_replacement(resolved, life.replacement),
+        fixes=_replacement(request, resolved, life.replacement),
     )
 
 
-def _replacement(resolved: ResolvedModel, replacement: str | None) -> tuple[Change, ...]:
-    """The model that takes another's place, where it is the step that names it or nobody does."""
+def _replacement(request: ImageRequest, resolved: ResolvedModel, replacement: str | None) -> tuple[Change, ...]:
+    """The model that takes another's place, where it is the step that names it or nobody does, with the options of this
+    request in its terms."""
     new = catalogue().find(replacement) if replacement else None
-    named_here = resolved.origin in ("step", "default") and resolved.provider != "azure"
-    return use("model", new.name) if new is not None and named_here else ()
+    if new is None or resolved.origin not in ("step", "default") or resolved.provider == "azure":
+        return ()
+    values = tuple((key, value) for _, key, value in _translated(request, resolved, new))
+    (change,) = use("model", new.name)
+    title = f"{change.title} and its options" if values else change.title
+    return (change._replace(title=title, values=(*change.values, *values)),)
 
 
 def _retiring(request: ImageRequest, resolved: ResolvedModel, life: Life) -> Problem:
@@ -90,7 +96,7 @@ def _retiring(request: ImageRequest, resolved: ResolvedModel, life: Life) -> Pro
         key=_key(resolved),
         hint=f"before that day, {advice}" if advice else None,
         severity=None if resolved.own else "note",
-        fixes=_replacement(resolved, life.replacement),
+        fixes=_replacement(request, resolved, life.replacement),
     )
 
 
@@ -106,22 +112,26 @@ def _advice(request: ImageRequest, resolved: ResolvedModel, replacement: str | N
         base = f"set the service's `model: {new.name}`"
     else:
         base = f"set `model: {new.name}`"
-    changes = list(_translated(request, resolved, new))
+    changes = [words for words, _, _ in _translated(request, resolved, new)]
     return f"{base}, {', '.join(changes)}" if changes else base
 
 
-def _translated(request: ImageRequest, resolved: ResolvedModel, new: Model) -> Iterator[str]:
+def _translated(request: ImageRequest, resolved: ResolvedModel, new: Model) -> Iterator[tuple[str, str, Any]]:
+    """What changes with the model: in words, the option and its value, None for one that goes."""
     quality, size = request.quality, request.size
     if isinstance(quality, str) and quality not in new.parameters["quality"].values:
         better = translate_quality(quality, new)
-        yield f"`quality: {better}` for {show(quality)}" if better else "without `quality`"
+        yield f"`quality: {better}` for {show(quality)}" if better else "without `quality`", "quality", better
     if isinstance(size, str) and new.sizes.fault(size):
         near = new.sizes.nearest(size)
-        yield f"`size: {near[0]}` for {show(size)}" if near else "with another `size`"
+        if near:
+            yield f"`size: {near[0]}` for {show(size)}", "size", near[0]
+        else:
+            yield "with another `size`", "size", None
     if request.style is not None and new.accepts("style", resolved.provider) is False:
-        yield "the style as words in the prompt instead of `style`"
+        yield "the style as words in the prompt instead of `style`", "style", None
     if request.response_format is not None and new.accepts("response_format", resolved.provider) is False:
-        yield "without `response_format`"
+        yield "without `response_format`", "response_format", None
 
 
 def _nearest_alive(resolved: ResolvedModel, label: str) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,16 +22,19 @@ from flowdsl.step.gather import to_its_end
 from flowdsl_steps.io.file_name import MAX_BYTES, directory_parts, same_file
 
 _PART = ".part"
+_COUNTED = re.compile(r"(.+)-(\d{1,9})", re.DOTALL)
 _BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")  # not on Windows
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class OutputFile(NamedTuple):
-    """A file to be written: its name, and what gives its bytes when it is its turn."""
+    """A file to be written: its name, and what gives its bytes when it is its turn. Where the name ends in a number
+    that `counts`, that number goes up when the name is taken; of others a second one begins to count."""
 
     name: str
     read: Callable[[], bytes]
+    counts: bool = False
 
 
 async def write_by_effect(
@@ -50,8 +54,8 @@ async def write_by_effect(
 def write_files(root: Path, directory: str | None, files: Sequence[OutputFile], *, overwrite: bool) -> list[Path]:
     """Writes files into a directory of the output folder; gives their paths. All of them appear, or none.
 
-    A name that is taken, by a file that exists or by one of these, gets a number: `dawn-2.png`. With `overwrite` a file
-    that exists is replaced.
+    A name that is taken, by a file that exists or by one of these, gets the next number: `dawn-2.png`. With `overwrite`
+    a file that exists is replaced.
 
     Raises:
         StepError: a path that leaves the folder, a disk that does not take the files.
@@ -176,7 +180,7 @@ def _published(folder: _Folder, files: Sequence[OutputFile], overwrite: bool) ->
             parts.append(f".{os.urandom(8).hex()}{_PART}")
             folder.write(parts[-1], file.read())
         for part, file in zip(parts, files, strict=True):
-            done.append(_named(folder, part, file.name, {same_file(name) for name in done}, overwrite))
+            done.append(_named(folder, part, file, {same_file(name) for name in done}, overwrite))
     except BaseException:
         for name in [] if overwrite else done:
             folder.remove(name)
@@ -193,16 +197,16 @@ def _refuse_folders(folder: _Folder, files: Sequence[OutputFile]) -> None:
             raise StepError(f"{folder.path / file.name} is a folder", code="file-exists", hint="change `filename`")
 
 
-def _named(folder: _Folder, part: str, name: str, own: set[str], overwrite: bool) -> str:
+def _named(folder: _Folder, part: str, file: OutputFile, own: set[str], overwrite: bool) -> str:
     """Gives a part file its name, with a number where that is taken: by a file of this step, or by any other."""
 
     def is_taken(number: int) -> bool:
-        numbered = _numbered(name, number)
+        numbered = _numbered(file, number)
         return same_file(numbered) in own or (not overwrite and folder.kind(numbered) != "")
 
     number = first_free(is_taken)
     while True:
-        numbered = _numbered(name, number)
+        numbered = _numbered(file, number)
         try:
             if overwrite:
                 folder.replace(part, numbered)
@@ -214,11 +218,14 @@ def _named(folder: _Folder, part: str, name: str, own: set[str], overwrite: bool
             return numbered
 
 
-def _numbered(name: str, number: int) -> str:
-    """A name with a number in front of its extension; the first has none."""
+def _numbered(file: OutputFile, number: int) -> str:
+    """The name of a file with a number in front of its extension; the first has none but its own."""
+    name, suffix = file.name, PurePosixPath(file.name).suffix
     if number == 1:
         return name
-    suffix = PurePosixPath(name).suffix
+    counted = _COUNTED.fullmatch(name.removesuffix(suffix)) if file.counts else None
+    if counted is not None:
+        name, number = f"{counted[1]}{suffix}", int(counted[2]) + number - 1
     end = f"-{number}{suffix}"
     stem = name.removesuffix(suffix).encode()[: MAX_BYTES - len(end.encode())]
     return stem.decode("utf-8", "ignore") + end

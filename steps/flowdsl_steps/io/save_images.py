@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -11,7 +13,7 @@ from flowdsl import Deferred, Image, InFile, Port, Reads, Step, StepContext, Ste
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.template import to_text
 from flowdsl_steps.data.source import read_source, what_is
-from flowdsl_steps.io.file_name import file_name
+from flowdsl_steps.io.file_name import directory_parts, file_name
 from flowdsl_steps.io.output_files import OutputFile, write_by_effect
 from flowdsl_steps.io.output_names import check_output_names
 
@@ -37,8 +39,8 @@ class SaveImages(
 ):
     """Writes pictures as files into the output folder of the run: all of them, or none.
 
-    A name that is taken gets a number, `dawn-2.png`: no picture is written over another. What a file name cannot hold
-    becomes `_`. The extension of the picture's format is added where it is missing.
+    A name that is taken gets the next number, `dawn-2.png`: no picture is written over another. What a file name
+    cannot hold becomes `_`. The extension of the picture's format is added where it is missing.
     """
 
     writes_files: ClassVar[bool] = True
@@ -52,17 +54,25 @@ class SaveImages(
         Deferred("index", "count", "image", "mime", "extension", "sha256", "width", "height", "prompt"),
         InFile("name", differs=("image", "sha256", "prompt"), numbers=("index", "count")),
     ] = None
-    """The name of each file, without folders; without it `1.png`, `2.png` and so on. It is evaluated for each picture:
-    `index` counts from 1 to `count`, `prompt` is the prompt as the service revised it, or empty."""
+    """The name of each file, without folders; without it the one that the run gave the picture, `harbour-1.png`, which
+    is not written again where it lies already. It is evaluated for each picture: `index` counts from 1 to `count`,
+    `prompt` is the prompt as the service revised it, or empty."""
     overwrite: bool = False
     """Whether a file of that name is replaced; otherwise the new one gets a number."""
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Writes the files."""
         images = _images(read_source(self.in_, ctx, type="imageList"), ctx)
-        files = [OutputFile(_name(ctx, image, index, len(images)), image.read) for index, image in enumerate(images, 1)]
         directory = None if self.directory is None else ctx.hide(self.directory)
-        paths = await write_by_effect(ctx, directory, files, overwrite=self.overwrite)
+        files, there = [], {}
+        for index, image in enumerate(images, 1):
+            name = _name(ctx, image, index, len(images))
+            if "filename" not in ctx.given and image.is_named and _lies_in(ctx, directory, image):
+                there[index - 1] = image.path
+            else:
+                files.append(OutputFile(name, image.read, counts="filename" not in ctx.given))
+        written = iter(await write_by_effect(ctx, directory, files, overwrite=self.overwrite) if files else ())
+        paths = [there[index] if index in there else next(written) for index in range(len(images))]
         ctx.progress("files written", len(paths), len(paths))
         return {"list": paths}
 
@@ -79,10 +89,21 @@ def _images(found: Any, ctx: StepContext) -> list[Image]:
     return items
 
 
+_FOLDERS = re.compile(r"[/\\:]")
+
+
+def _lies_in(ctx: StepContext, directory: str | None, image: Image) -> bool:
+    """Whether the file of a picture is in the folder that it would be written to."""
+    folder = ctx.output_folder.joinpath(*directory_parts(directory or ""))
+    path = Path(image.path)
+    return path.is_absolute() and path.is_file() and path.parent.resolve() == folder.resolve()
+
+
 def _name(ctx: StepContext, image: Image, index: int, count: int) -> str:
     extension = EXTENSIONS[image.mime]
     if "filename" not in ctx.given:
-        return f"{index}.{extension}"
+        own = _FOLDERS.split(image.path)[-1]
+        return file_name(f"image-{index}" if own.startswith(image.sha256) else own, extension)
     name = file_name(ctx.hide(to_text(ctx.evaluate("filename", _names(image, index, count)))), extension)
     if not name:
         raise StepError(f"`filename` is empty for image {index}", code="not-a-file-name")

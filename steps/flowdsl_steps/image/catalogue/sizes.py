@@ -23,8 +23,14 @@ def tidy_size(text: str) -> str | None:
 
 
 def _of_ratio(text: str) -> str | None:
-    """A size of a ratio, `16:9`, with the longer edge that most models have; else None."""
-    match = _RATIO.fullmatch(text.strip())
+    """A size of a ratio, `16:9`, a shape in words, `landscape`, or one edge, `1024`, with edges that most models have;
+    else None."""
+    word = text.strip().lower()
+    if word in _SHAPES:
+        return _SHAPES[word]
+    if re.fullmatch(r"[1-9][0-9]{2,4}", word):
+        return f"{word}x{word}"
+    match = _RATIO.fullmatch(word)
     if match is None:
         return None
     width, height = int(match[1]), int(match[2])
@@ -32,6 +38,11 @@ def _of_ratio(text: str) -> str | None:
     return f"{round(width * longer)}x{round(height * longer)}"
 
 
+_SHAPES = {
+    **dict.fromkeys(("landscape", "horizontal", "wide"), "1536x1024"),
+    **dict.fromkeys(("portrait", "vertical", "tall"), "1024x1536"),
+    "square": "1024x1024",
+}
 _RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
 _WRITTEN = re.compile(r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][0-9]{0,5})\s*(?:px)?\s*")
 
