@@ -324,12 +324,17 @@ OTHER_NAMES = {
 
 def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
     from flowdsl.nearest import nearest
+    from flowdsl.secrets.plain import names_secret
+    from flowdsl.walks import unwalkable
 
     if not isinstance(entries, Mapping):
         raise UsageError(f"{where} must be a table of names and settings, not {type(entries).__name__}")
     for name, entry in entries.items():
         if not isinstance(entry, Mapping):
             raise UsageError(f"{where}.{name} must be a table of settings")
+        odd = unwalkable(entry)
+        if odd is not None:
+            raise UsageError(f"{where}.{name} {odd}")
         of = entry.get("provider")
         for key, value in entry.items():
             if setting(key) is None:
@@ -340,4 +345,5 @@ def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
                 None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value, of)
             )
             if problem is not None:
-                raise UsageError(f"{where}.{name}: {problem.message}")
+                message = problem.message.replace(f" {show(value)}", "") if names_secret(key) else problem.message
+                raise UsageError(f"{where}.{name}: {message}")

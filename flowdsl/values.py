@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowdsl.errors import RunError, ServiceError
+from flowdsl.errors import RunError, ServiceError, UsageError
+from flowdsl.walks import DEEPEST
 
 _BLOB_KEYS = ("contentType", "size", "sha256")
 
@@ -86,33 +87,41 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))
 
 def copied(value: Any) -> Any:
     """The value with lists, maps and sets of its own: what a run changes in them is not the host's. Other objects stay
-    the same ones."""
+    the same ones. Each is copied once, however many hold it, and one that holds itself still does.
+
+    Raises:
+        UsageError: it is nested too deep.
+    """
     if type(value) is dict:
         for item in value.values():
             if item.__class__ not in _SCALARS:
-                return _copied(value, {})
+                return _copied(value, {}, 0)
         return dict(value)  # most inputs are texts and numbers
-    return _copied(value, {})
+    return _copied(value, {}, 0)
 
 
-def _copied(value: Any, done: dict[int, Any]) -> Any:
+def _copied(value: Any, done: dict[int, Any], depth: int) -> Any:
     kind = type(value)
-    if kind is tuple:
-        return tuple([_copied(item, done) for item in value])
-    if kind not in (dict, list, set):
+    if kind not in (dict, list, set, tuple):
         return value
-    found = done.get(id(value))
-    if found is not None:  # a list may hold itself
-        return found
-    if kind is list:
-        items: list[Any] = []
-        done[id(value)] = items
-        items += [_copied(item, done) for item in value]
-        return items
-    if kind is set:
-        return set(value)
-    mapped: dict[Any, Any] = {}
-    done[id(value)] = mapped
-    for key, item in value.items():
-        mapped[key] = item if item.__class__ in _SCALARS else _copied(item, done)
-    return mapped
+    copy: Any = done.get(id(value))
+    if copy is not None:
+        return copy
+    if depth > DEEPEST:
+        raise UsageError(f"lists and maps of a host stand at most {DEEPEST} deep in each other")
+    if kind is tuple:
+        items = []
+        for item in value:
+            items.append(item if item.__class__ in _SCALARS else _copied(item, done, depth + 1))
+        copy = done[id(value)] = tuple(items)
+    elif kind is set:
+        copy = done[id(value)] = set(value)
+    elif kind is list:
+        copy = done[id(value)] = []
+        for item in value:
+            copy.append(item if item.__class__ in _SCALARS else _copied(item, done, depth + 1))
+    else:
+        copy = done[id(value)] = {}
+        for key, item in value.items():
+            copy[key] = item if item.__class__ in _SCALARS else _copied(item, done, depth + 1)
+    return copy

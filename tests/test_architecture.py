@@ -196,7 +196,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         for folder in (ROOT / "flowdsl", STEPS)
         for path in sorted(folder.rglob("*.py"))
         for line in path.read_text(encoding="utf-8").splitlines()
-        if line.strip().startswith(("except Exception", "except (Exception"))
+        if line.strip().startswith(("except Exception", "except (Exception", "except ODD"))
     ]
     assert found == [
         "flowdsl/checker/options.py",
@@ -204,16 +204,16 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/document/dialects/__init__.py",
         "flowdsl/engine/execute.py",
         "flowdsl/engine/execute.py",
-        "flowdsl/engine/failures.py",
         "flowdsl/engine/frame.py",
         "flowdsl/engine/frame.py",
-        "flowdsl/engine/kept.py",
+        "flowdsl/engine/own_loop.py",
         "flowdsl/engine/resolvers.py",
         "flowdsl/engine/resources.py",
+        "flowdsl/engine/result.py",
         "flowdsl/entry_points.py",
         "flowdsl/errors.py",
         "flowdsl/step/spec.py",
-        "flowdsl/template/filters/of_host.py",
+        "flowdsl/template/taint.py",
         "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/http/host_transport.py",
         "steps/flowdsl_steps/http/host_transport.py",
@@ -221,7 +221,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "steps/flowdsl_steps/image/vendor_edge.py",
         "steps/flowdsl_steps/image/vendor_edge.py",
         "steps/flowdsl_steps/image/vendor_edge.py",
-        "steps/flowdsl_steps/image/workers.py",
     ]
 
 

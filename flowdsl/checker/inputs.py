@@ -12,6 +12,7 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
+from flowdsl.walks import unwalkable
 
 SCHEMA_FAULTS = (RecursionError, re.error, OverflowError)
 """What a schema that is valid as such can still end in."""
@@ -137,6 +138,9 @@ def misfits(schema: dict[str, Any], value: Any, most: int = _MOST_MISFITS) -> li
     """
     if is_plain_schema(schema) and fits_plainly(schema, value):
         return []
+    problem = unwalkable(value)
+    if problem is not None:
+        return [([], f"it {problem}")]
     import warnings
 
     from jsonschema.exceptions import best_match

@@ -136,7 +136,7 @@ def perform(options: Namespace, source: Source) -> int:
         account.check_output()
         with stdout_at_stake():
             _print_result(result, options, inner_names(flow.document, names))
-    except (BrokenPipeError, UnwrittenOutput):
+    except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise
     if options.open:

@@ -29,12 +29,13 @@ from flowdsl.engine.pictures import Pictures
 from flowdsl.engine.result import Result
 from flowdsl.engine.secrets import Secrets, allowed
 from flowdsl.engine.state import Run, new_run_id
-from flowdsl.errors import LimitExceeded, RunError, in_words
+from flowdsl.errors import LimitExceeded, RunError, UsageError, in_words
 from flowdsl.events import Event, FlowFinished, Note
 from flowdsl.step.signals import Signal
 from flowdsl.template import UNDEFINED
 from flowdsl.template.chance import GENERATOR
 from flowdsl.values import ErrorValue, copied
+from flowdsl.walks import unwalkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ async def run_program(
         watching=program.marks,
         hint=None if host.secrets is None else "the host's `secrets` gives None for it",
     )
-    inputs = copied(inputs)
+    inputs = _own("inputs", inputs)
     if program.marks:  # else they hold no secret
         secrets.notice(inputs)
     id = id or new_run_id()
@@ -143,21 +144,33 @@ def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: S
 
     def kv_value(name: str) -> Any:
         if name not in kv and name in host.kv:
-            kv[name] = copied(host.kv[name])
+            kv[name] = _own(f"kv({name!r})", host.kv[name])
         return kv.get(name, UNDEFINED)
 
     names: dict[str, Any] = {}
     for name, value in inputs.items():
         names[f"{{{name}}}"] = value
     for name, value in host.variables.items():
-        names[f"{{{name}}}"] = copied(value)
+        names[f"{{{name}}}"] = _own(f"variables[{name!r}]", value)
     names["inputs"] = inputs
     names["env"] = allowed(layers.environ, host.env) if host.env else {}
     names["secret"] = secrets.secret
     names["kv"] = kv_value
     for name, value in host.objects.items():
-        names[name] = copied(value)
+        names[name] = _own(f"objects[{name!r}]", value)
     return names
+
+
+def _own(name: str, value: Any) -> Any:
+    """The value with lists and maps that the host does not see.
+
+    Raises:
+        UsageError: it is nested too deep.
+    """
+    try:
+        return copied(value)
+    except UsageError:
+        raise UsageError(f"{name} {unwalkable(value) or 'is nested too deep'}") from None
 
 
 async def execute(frame: Frame) -> dict[str, Any]:

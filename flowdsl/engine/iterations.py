@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.errors import UsageError
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def around(error: BaseException, otherwise: Around | None = None) -> Around:
 def _short(value: Any, secrets: Secrets) -> Any:
     """A value as JSON values without secrets; what is long becomes a text that is cut."""
     secrets.notice(value)
-    shown = secrets.hide_in(to_json(value))
+    try:
+        shown = secrets.hide_in(to_json(value))
+    except UsageError:  # it holds itself, or is nested too deep
+        shown = "…"
     if shown is None or isinstance(shown, (bool, int, float)):
         return shown
     if not isinstance(shown, str):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.events import VERSION
 from flowdsl.template.json_values import to_json
+from flowdsl.template.taint import PLAIN, rebuilt
 
 if TYPE_CHECKING:
     from flowdsl.events import Invocation
@@ -76,9 +78,7 @@ class Result:
     @property
     def images(self) -> list[Image]:
         """Every picture in the outputs, in order, each once."""
-        found: dict[int, Image] = {}
-        _collect_images(self.outputs, found)
-        return list(found.values())
+        return _images_in(self.outputs)
 
     def to_json(self) -> Any:
         """The outputs as JSON values: pictures as maps with path, mime, width, height and sha256, secrets hidden."""
@@ -105,7 +105,8 @@ class Result:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles everything but the secrets, which are hidden: a pickle leaves the process."""
         hide = self._hide or (lambda value: value)
-        values = (hide(self.outputs), hide(self.context), self.cost_usd, self.elapsed_s, self.steps)
+        outputs, context = (rebuilt(hide(value), partial(_safe, hide)) for value in (self.outputs, self.context))
+        values = (outputs, context, self.cost_usd, self.elapsed_s, self.steps)
         named = {"run": self.run, "tags": hide(self.tags), "made": self.made, "in_doubt": self.in_doubt}
         named |= {"reused": self.reused, "notes": self.notes, "failed": self.failed}  # in which no secret is
         return _restored, (values, named)
@@ -115,18 +116,35 @@ class Result:
         return f"Result({found}, cost_usd={self.cost_usd}, elapsed_s={self.elapsed_s:.3f})"
 
 
+def _safe(hide: Callable[[Any], Any], value: Any) -> Any:
+    """A value as it is pickled: an object that cannot be, or in which a secret stands, becomes its JSON form."""
+    if value.__class__ in PLAIN or isinstance(value, (str, bytes, Mapping)):
+        return value
+    import pickle
+
+    try:
+        held = pickle.dumps(value)
+    except Exception:  # noqa: BLE001  of a class of the host
+        return to_json(value)
+    return value if hide(held) == held else to_json(value)
+
+
 def _restored(values: tuple[Any, ...], named: dict[str, Any]) -> Result:
     return Result(*values, **named)
 
 
-def _collect_images(value: Any, found: dict[int, Image]) -> None:
+def _images_in(value: Any) -> list[Image]:
+    """The pictures in a value, in order, each once. Each list and map is looked into once, however many hold it."""
     from flowdsl.image.image import Image
 
-    if isinstance(value, Image):
-        found.setdefault(id(value), value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect_images(item, found)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _collect_images(item, found)
+    found, waiting, seen = [], [value], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, (Image, dict, list, tuple)) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Image):
+            found.append(value)
+        else:
+            waiting += reversed(value.values() if isinstance(value, dict) else value)
+    return found

@@ -21,10 +21,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.engine.secret_forms import SecretForms
-from flowdsl.errors import TemplateError
+from flowdsl.errors import StepError, TemplateError
 from flowdsl.secrets.plain import HIDDEN, REVEALING
-from flowdsl.template.taint import LISTS, PLAIN, Marked, SecretText, as_map, as_plain, holds_secret, mark
+from flowdsl.template.taint import LISTS, PLAIN, Marked, SecretBytes, SecretText, as_map, mark, own_text, rebuilt
+from flowdsl.walks import unwalkable
 
+SHORTEST = 2
+"""A text that templates made of a secret, of at least so many characters, is hidden where it stands alone."""
 LEAST_NUMBER = 1000
 """A smaller number is not taken for a secret whose mark was lost."""
 
@@ -73,9 +76,10 @@ class Secrets:
     def add(self, value: str) -> SecretText:
         """Marks a value as secret."""
         self._watching = True
+        value = str.__str__(value)  # a text of a kind of its own may show itself as another
         if value and value not in self._seen and value not in self._ordinary:
-            self._forms.add(_forms(str(value)))
-            self._seen.add(str(value))  # last: another thread takes what is seen for hidden
+            self._forms.add(_forms(value))
+            self._seen.add(value)  # last: another thread takes what is seen for hidden
         return SecretText(value)
 
     def hide(self, text: str) -> str:
@@ -83,23 +87,32 @@ class Secrets:
         return self._forms.hide(text)
 
     def hide_in(self, value: Any) -> Any:
-        """The value with every text inside hidden."""
+        """The value with every text inside hidden; `***` for one that is nested too deep to be looked through."""
+        if value.__class__ in PLAIN:
+            return self._hidden(value)
+        try:
+            return rebuilt(value, self._hidden, self._key)
+        except RecursionError:
+            return HIDDEN
+
+    def _hidden(self, value: Any) -> Any:
+        """What is no container, hidden."""
         if isinstance(value, str):
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return HIDDEN if isinstance(value, Marked) or self._is_number(value) else value
         if isinstance(value, (bytearray, memoryview)):
             plain = bytes(value)
-            return value if (shown := self.hide_in(plain)) == plain else type(value)(shown)
+            return value if (shown := self._hidden(plain)) == plain else type(value)(shown)
+        if isinstance(value, SecretBytes):
+            return HIDDEN
         if isinstance(value, bytes):
             text = value.decode("utf-8", "surrogateescape")
             return value if (hidden := self.hide(text)) == text else hidden.encode("utf-8", "surrogateescape")
-        if type(value) is dict:
-            return {self._key(key): self.hide_in(item) for key, item in value.items()}
-        if type(value) in (list, tuple, set, frozenset):
-            return type(value)(self.hide_in(item) for item in value)
-        found = as_plain(value)
-        return value if found is None or (hidden := self.hide_in(found)) == found else hidden
+        if value is None or isinstance(value, (bool, Mapping)):  # a picture says itself what it is
+            return value
+        said = own_text(value)  # a path, an exception
+        return value if said is None or (hidden := self._hidden(said)) == said else hidden
 
     def _is_secret(self, value: str) -> bool:
         return value in self._seen or (isinstance(value, SecretText))
@@ -123,8 +136,9 @@ class Secrets:
             value = waiting.pop()
             if isinstance(value, Marked):
                 self._watching = True
-                text = value if isinstance(value, SecretText) else str(value)
-                if len(text) >= REVEALING and text not in self._seen:
+                text = value.decode("utf-8", "surrogateescape") if isinstance(value, SecretBytes) else str(value)
+                is_short = len(text) < (SHORTEST if isinstance(value, SecretText) else REVEALING)
+                if not is_short and text not in self._seen:
                     self.add(text)
             elif id(value) not in seen:
                 seen[id(value)] = value
@@ -135,19 +149,28 @@ class Secrets:
                     waiting += [item for item in value if item.__class__ not in PLAIN]
 
     def marked(self, value: Any) -> Any:
-        """The value with every text that holds a secret marked again: code of steps and hosts loses the marks."""
+        """The value with every text that holds a secret marked again: code of steps and hosts loses the marks.
+
+        Raises:
+            StepError: it is nested too deep to be looked through.
+        """
         if not self._seen or isinstance(value, Marked):
             return value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return mark(value) if self._is_number(value) else value
+        if value.__class__ in PLAIN:
+            return self._marked(value)
+        try:
+            return rebuilt(value, self._marked, self.marked)
+        except RecursionError:
+            problem = unwalkable(value) or "is nested too deep"
+            raise StepError(f"secrets cannot be looked for in a value that {problem}") from None
+
+    def _marked(self, value: Any) -> Any:
+        """What is no container, marked."""
+        if isinstance(value, Marked):
+            return value
         if isinstance(value, str):
             return SecretText(value) if value in self._seen or self.hide(value) != value else value
-        if type(value) is dict:
-            return {self.marked(key): self.marked(item) for key, item in value.items()}
-        if type(value) in (list, tuple, set, frozenset):
-            return type(value)(self.marked(item) for item in value)
-        plain = as_plain(value)
-        return value if plain is None or not holds_secret(found := self.marked(plain)) else found
+        return mark(value) if isinstance(value, (int, float)) and self._is_number(value) else value
 
 
 _ORDINARY = frozenset(

@@ -21,6 +21,7 @@ from flowdsl.services import checked_entries, checked_overrides
 from flowdsl.settings.files import PROJECT_FILE
 from flowdsl.settings.layers import InForce, in_force
 from flowdsl.source import Source
+from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed
 from flowdsl.syntax.opened import read_file
 from flowdsl.syntax.yaml_reader import read_bytes
@@ -149,7 +150,9 @@ class Environment(Unchanging):
         expect("environ", environ, Mapping, "a dict")
         if isinstance(allow_endpoints, str):
             raise UsageError(f"allow_endpoints takes a list of addresses: allow_endpoints=[{allow_endpoints!r}]")
-        self._set(allow_endpoints=tuple(allow_endpoints), environ=None if environ is None else frozen(environ))
+        self._set(
+            allow_endpoints=tuple(allow_endpoints), environ=None if environ is None else _texts("environ", environ)
+        )
         self._set(settings=None if settings is None else os.fspath(settings))
         expect("severities", severities, Mapping, "a dict")
         if severities:
@@ -356,6 +359,19 @@ class Environment(Unchanging):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an Environment holds keys, and is not pickled: make another one where it is needed")
+
+
+def _texts(name: str, values: Mapping[str, Any]) -> Mapping[str, str]:
+    """A map of texts that cannot be changed: plain ones, as a text of a kind of its own may show itself as another.
+
+    Raises:
+        UsageError: a name or a value that is no text; it may be a key, and is not shown.
+    """
+    for key, value in values.items():
+        for each in (key, value):
+            if not isinstance(each, str):
+                raise UsageError(f"{name} takes a dict of texts: {show(key)} is {type(each).__name__}")
+    return frozen({str.__str__(key): str.__str__(value) for key, value in values.items()})
 
 
 def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ Where a mark could be lost in templates (`engine.secrets` says where outside of 
 
 - **In a truth and in a length.** `secret('k') == 'x'` and `secret('k') | length` may be shown.
 - **In what a condition lets through.** `{% if secret('k') == 'x' %}yes{% endif %}` prints an unmarked `yes`.
-- **Deeper than 20 levels**, and inside objects of the host: there nobody looks.
+- **Inside objects of the host**: there nobody looks.
 - **In a host's function** that is handed no secret and gives one. It has to give `SecretText`, as `secret` does.
 - **In new code that joins text itself**: an f-string, `"".join`, `+` or a method of `str` gives plain `str`. Call such
   code through `Runtime.wrap`.
@@ -22,8 +22,9 @@ A failure of a function that was handed a secret says what failed, and shows not
 
 from __future__ import annotations
 
+import sys
 from collections import UserList, deque
-from collections.abc import Callable, ItemsView, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
 from flowdsl.errors import TemplateError
@@ -54,34 +55,60 @@ class SecretNumber(float, Marked):
     __slots__ = ()
 
 
+class SecretBytes(bytes, Marked):
+    """Bytes that were made of a secret."""
+
+    __slots__ = ()
+
+
 LISTS = (list, tuple, set, frozenset, deque, UserList, KeysView, ValuesView, ItemsView)
 """The classes of values that hold others, without names."""
 PLAIN = frozenset((str, int, float, bool, type(None)))
 """The classes of values that hold nothing, and bear no mark."""
 
 
-def holds_secret(value: Any, depth: int = 0) -> bool:
-    """Whether a value, which stands in `depth` others, is or holds secret text; below 20 nobody looks."""
+def holds_secret(value: Any) -> bool:
+    """Whether a value is or holds secret text."""
     if value.__class__ in PLAIN:
         return False
-    if isinstance(value, Marked):
-        return True
-    if depth > 20:
-        return False
-    if isinstance(value, LISTS):
-        return any(holds_secret(item, depth + 1) for item in value)
-    if (values := as_map(value)) is not None:
-        for key, item in values.items():  # asked of the inputs of every run
-            if isinstance(key, Marked) or (item.__class__ not in PLAIN and holds_secret(item, depth + 1)):
-                return True
-        return False
-    if isinstance(value, Method):
-        return any(holds_secret(target, depth + 1) for target in value.targets)
-    return False
+    return isinstance(value, Marked) or next(_marked_in(value), None) is not None
 
 
-def mark(value: Any, depth: int = 0) -> Any:
-    """The value, which stands in `depth` others, with all its text and numbers marked as secret, down to 20."""
+def _marked_in(value: Any) -> Iterator[Marked]:
+    """All that is marked inside a value. Each list and map is looked into once, however many hold it."""
+    waiting: list[Any] = [value]
+    seen: dict[int, Any] = {}  # kept, so that no other value gets its id
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):  # asked of the inputs of every run
+            items = [*value, *value.values()]
+        elif isinstance(value, LISTS):
+            items = [*value]
+        elif (values := as_map(value)) is not None:
+            items = [*values, *values.values()]
+        elif isinstance(value, Method):
+            items = [*value.targets]
+        else:
+            continue
+        for item in items:
+            if item.__class__ in PLAIN:
+                continue
+            if isinstance(item, Marked):
+                yield item
+            elif id(item) not in seen:
+                seen[id(item)] = item
+                waiting.append(item)
+
+
+def mark(value: Any) -> Any:
+    """The value with all its text and numbers marked as secret."""
+    return _marked(value) if value.__class__ in PLAIN else rebuilt(value, _marked)
+
+
+def _marked(value: Any) -> Any:
+    """What is no container, marked."""
+    if value.__class__ is str:
+        return SecretText(value)
     if isinstance(value, (Marked, bool)):
         return value
     if isinstance(value, str):
@@ -90,16 +117,93 @@ def mark(value: Any, depth: int = 0) -> Any:
         return SecretInteger(value)
     if isinstance(value, float):
         return SecretNumber(value)
-    if depth > 20:
-        return value
-    if isinstance(value, list):
-        return [mark(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {mark(key, depth + 1): mark(item, depth + 1) for key, item in value.items()}
-    if type(value) in (tuple, set, frozenset):
-        return type(value)(mark(item, depth + 1) for item in value)
-    plain = as_plain(value)
-    return value if plain is None else mark(plain, depth)
+    if isinstance(value, (bytes, bytearray, memoryview)) or type(value).__module__ == "array":
+        return SecretBytes(value)
+    if hasattr(value, "as_integer_ratio"):  # a Decimal, a Fraction
+        from flowdsl.template.values import to_number
+
+        return _marked(to_number(value))
+    text = own_text(value)
+    return value if text is None else SecretText(text)
+
+
+def own_text(value: Any) -> str | None:
+    """What a value that is no container says as its text: a path, a number of another kind, an exception. None for what
+    has none, and for an object of the host: what it says of itself may hold its key."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    said: Any = kind.__str__
+    if said is object.__str__ or not (package in sys.stdlib_module_names or package == "flowdsl"):
+        return None
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  of what it holds
+        return None
+
+
+def rebuilt(value: Any, leaf: Callable[[Any], Any], key: Callable[[Any], Any] | None = None) -> Any:
+    """The value with what `leaf` gives in the place of all that is no container, and `key` in that of keys.
+
+    Each list and map is made once, however many hold it, and one that holds itself still does. Those of a kind of
+    their own, such as a named tuple, become plain ones, unless nothing in them changes.
+    """
+    return _Rebuilding(leaf, key or leaf).of(value)
+
+
+class _Rebuilding:
+    """One walk over a value."""
+
+    __slots__ = ("_changes", "_done", "_key", "_leaf")
+
+    def __init__(self, leaf: Callable[[Any], Any], key: Callable[[Any], Any]) -> None:
+        self._leaf = leaf
+        self._key = key
+        self._changes = 0
+        self._done: dict[int, tuple[Any, Any, bool]] = {}
+        """By the id of a container: itself, so that no other gets its id, what it became, and whether that differs."""
+
+    def of(self, value: Any) -> Any:
+        """What a value becomes."""
+        found = self._done.get(id(value))
+        if found is not None:
+            self._changes += found[2]
+            return found[1]
+        before, leaf, rename = self._changes, self._leaf, self._key
+        values = value if value.__class__ is dict else None if value.__class__ is list else as_map(value)
+        if values is not None:
+            new: Any = {}
+            self._done[id(value)] = value, new, False
+            for key, item in values.items():
+                name = rename(key)
+                if item.__class__ in PLAIN:
+                    new[name] = made = leaf(item)
+                    if made is not item or name is not key:
+                        self._changes += 1
+                else:
+                    new[name] = self.of(item)
+                    self._changes += name is not key
+        elif isinstance(value, LISTS):
+            new = []
+            kind = next((kind for kind in (tuple, set, frozenset) if isinstance(value, kind)), None)
+            if kind is None:
+                self._done[id(value)] = value, new, False
+            for item in value:
+                if item.__class__ in PLAIN:
+                    new.append(made := leaf(item))
+                    if made is not item:
+                        self._changes += 1
+                else:
+                    new.append(self.of(item))
+            new = new if kind is None else kind(new)
+        else:
+            made = leaf(value)
+            self._changes += made is not value
+            return made
+        is_changed = self._changes > before
+        if new.__class__ is not value.__class__ and not is_changed:
+            new = value
+        self._done[id(value)] = value, new, is_changed
+        return new
 
 
 def as_map(value: Any) -> Mapping[Any, Any] | None:
@@ -107,17 +211,6 @@ def as_map(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, dict) or (isinstance(value, Mapping) and not hasattr(value, "to_json")):
         return value
     return None
-
-
-def as_plain(value: Any) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any] | None:
-    """A container of a kind of its own, such as a named tuple, as the plain one; None for what is no container."""
-    values = as_map(value)
-    if values is not None:
-        return dict(values)
-    for kind in (list, tuple, set, frozenset):
-        if isinstance(value, kind):
-            return kind(value)
-    return list(value) if isinstance(value, LISTS) else None
 
 
 def spreading(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,21 +246,10 @@ _TRACE = 4
 """So many characters of a secret in a row in a message give the message up as a whole."""
 
 
-def _secrets_in(value: Any, depth: int = 0) -> list[str]:
-    """The texts of all that is marked in a value."""
-    if isinstance(value, Marked):
-        return [str(value)]
-    if (values := as_map(value)) is not None:
-        value = [*values.keys(), *values.values()]
-    if isinstance(value, LISTS) and depth <= 20:
-        return [text for item in value for text in _secrets_in(item, depth + 1)]
-    return []
-
-
 def hide_in_failure(error: TemplateError, given: tuple[Any, ...]) -> None:
     """Takes the secrets of what a function was given out of what its failure says; a message that still holds a part
     of one goes as a whole."""
-    secrets = _secrets_in(given)
+    secrets = {*map(str, _marked_in(given))}
     ordered = sorted(filter(None, secrets), key=len, reverse=True)
     for name in ("message", "hint"):
         said = getattr(error, name)

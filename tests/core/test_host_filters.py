@@ -310,3 +310,21 @@ def test_any_function_of_python_will_do() -> None:
     assert value("{{ [1, 2] | size }}", environment) == 2
     assert value("{{ 'A b' | short }}", environment) == "ab"
     assert value("{{ 3 | biggest(7, 5) }}", environment) == 7
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, OverflowError, flowdsl.UsageError])
+def test_a_filter_that_fails_in_an_odd_way_is_named(error: type[Exception]) -> None:
+    def odd(value: str) -> str:
+        raise error("no")
+
+    with pytest.raises(flowdsl.TemplateError, match=f"the filter `odd` failed: {error.__name__}: no") as raised:
+        Environment(filters={"odd": odd}).run("- {step: SET, a: \"{{ 'x' | odd }}\"}\n")
+    assert raised.value.span is not None
+
+
+def test_a_filter_that_calls_itself_without_end_is_named() -> None:
+    def endless(value: str) -> str:
+        return endless(value)
+
+    with pytest.raises(flowdsl.TemplateError, match="the filter `endless` failed: RecursionError"):
+        Environment(filters={"endless": endless}).run("- {step: SET, a: \"{{ 'x' | endless }}\"}\n")

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flowdsl.errors import FlowError, TemplateError, UsageError
+from flowdsl.errors import RunError, TemplateError, UsageError
 from flowdsl.template.filters.record import RECORDS, Filter, Filters, Gives
 from flowdsl.template.operators import host_failure
 from flowdsl.template.values import UNDEFINED, is_number, to_text
@@ -155,14 +155,17 @@ class _Checked:
         named = {name: self._taken(value, self._takes.get(name, ())) for name, value in named.items()}
         try:
             result = self._function(*given, **named)
-        except (FlowError, RecursionError, MemoryError, OverflowError, SystemExit, KeyboardInterrupt):
+        except (RunError, SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # nobody can cancel or close a plain function
             raise host_failure(f"the filter `{self._name}`", error) from error
         if self._gives and not any(_FITS[kind](result) for kind in self._gives):
             said = f"the filter `{self._name}` gives a {type(result).__name__}, and says that it gives"
             raise TemplateError(f"{said} {' or '.join(self._gives)}", hint="it is a function of the host")
-        return copied(result)
+        try:
+            return copied(result)
+        except UsageError as error:
+            raise TemplateError(f"the filter `{self._name}` gives what cannot be used: {error}") from None
 
     def _taken(self, value: Any, kinds: tuple[str, ...]) -> Any:
         if not kinds:
