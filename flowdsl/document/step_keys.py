@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import PortName
+from flowdsl.document.misnested import owner
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
@@ -126,6 +127,14 @@ class StepKeys:
         return nearest(name, [other for other in absent if _takes(own[other], value)]) or nearest(name, absent) or meant
 
     def _unknown(self, key: Node) -> None:
+        outer = owner(key.span, self.builder.registry, around=True)
+        if outer is not None:
+            message = f"`{key.value}` is a key of {outer.name.text}, and its indentation puts it into {self.spec.name}"
+            related = (Related(outer.name, f"this {outer.name.text}"),)
+            self.findings.add(
+                "misnested-key", message, key, hint=outer.hint, related=related, fixes=[outer.fix(key.span)]
+            )
+            return
         names = [*self.spec.keys, *COMMON_KEYS]
         spec = self.spec
         near = self.findings.unknown_key(key, names, spec.name, spec.deprecated_keys, beside=self.node.value)

@@ -13,6 +13,9 @@ from flowdsl.syntax.quoting import ESCAPED, entry, in_quotes, quoted, requoted, 
 
 _TEMPLATE = re.compile(r"[:-]\s{1,99}(?:[&!]\S{1,99}\s{1,99}){0,2}(\{[{%])")
 _VALUE_START = re.compile(r"(?:[\w.$-]\s*:|-)\s+(?:[&!]\S{1,99}\s{1,99}){0,2}$")
+_TEXT_IN_BRACKETS = re.compile(r"[\w.$'\"-]\s*:\s+([^\s'\"\[\]{}|>&*!,#][^'\"\[\]{},]*\{[{%])")
+_GOES_ON = re.compile(r",\s*(?!(?:[\w.$-]+|'[^']*'|\"[^\"]*\")\s*:(?:\s|$))[^\s\]}]")
+"""A comma behind which no key stands."""
 _QUOTED = re.compile(r"(?:[\w.$-]\s*:\s+|-\s+|[\[{,]\s*)('(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\")$")
 _NEAR = 200
 """How many characters and templates are looked at around an error: a hostile file must not take long."""
@@ -29,6 +32,20 @@ def unquoted_template(source: Source, offset: int) -> Diagnostic | None:
         if _VALUE_START.search(text, max(0, at - _NEAR), at):
             span = value_at(source, source.offset(position.line, 1) + at)
             message = "a value that starts with a template must be quoted"
+            return Diagnostic("unquoted-template", message, span, hint=to_quote(span), fixes=_these(quoted(span)))
+    return _template_in_brackets(source, position.line)
+
+
+def _template_in_brackets(source: Source, line: int) -> Diagnostic | None:
+    """The diagnostic for a template inside an unquoted text that stands in brackets, where its braces are YAML's."""
+    text = source.line(line)
+    for match in islice(_TEXT_IN_BRACKETS.finditer(text), _NEAR):
+        if in_brackets(text[: match.start(1)]):
+            span = value_at(source, source.offset(line, 1) + match.start(1))
+            while _GOES_ON.match(source.text, span.end):  # the text, not the map
+                comma = re.compile(r",\s*").match(source.text, span.end)
+                span = span._replace(end=value_at(source, comma.end()).end) if comma is not None else span
+            message = "a text with a template in it must be quoted inside brackets"
             return Diagnostic("unquoted-template", message, span, hint=to_quote(span), fixes=_these(quoted(span)))
     return None
 

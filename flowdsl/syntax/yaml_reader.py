@@ -118,12 +118,20 @@ def _composed(
 
 
 def _in_source(mistake: Diagnostic, source: Source) -> Diagnostic:
-    """A syntax error found in a copy of the text, where every character has its place in the source."""
+    """A syntax error found in a copy of the text, where every character has its place in the source.
+
+    A hint that shows the whole line shows that of the copy: where an error before it on the line was worked around, the
+    fix is told in words.
+    """
     fixes = tuple(
         fix._replace(edits=tuple(edit._replace(span=edit.span._replace(source=source)) for edit in fix.edits))
         for fix in mistake.fixes
     )
-    return mistake._replace(span=mistake.span._replace(source=source), fixes=fixes)
+    related = tuple(each._replace(span=each.span._replace(source=source)) for each in mistake.related)
+    hint, line = mistake.hint, mistake.span.first.line
+    if hint is not None and hint.startswith("write ") and mistake.span.source.line(line) != source.line(line):
+        hint = fixes[0].title if fixes else None
+    return mistake._replace(span=mistake.span._replace(source=source), hint=hint, related=related, fixes=fixes)
 
 
 def _follows(mistake: Diagnostic, before: list[Diagnostic]) -> bool:

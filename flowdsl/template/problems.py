@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 
@@ -95,6 +96,8 @@ def _hint(token: Token, tokens: list[Token], text: str, expected: set[str]) -> s
         return "compare with `==`" + ("; to set a name write `{% set name = value %}`" if before else "")
     if kind == ":" and ("]" in expected or (before is not None and before[0] == "[")):
         return "there are no slices; write `.slice(from, to)`"
+    if kind == "," and before is not None and before[0] == "NAME" and (name := re.match(r"[A-Za-z_]\w*", text[end:])):
+        return f"a member stands behind a dot: `{before[1]}.{name[0]}`"
     if kind == "," and ")" in expected:
         return "a list is written `[a, b]`"
     if kind == "{" and start == 1 and text[0] == "{":
@@ -117,6 +120,9 @@ def _hint_after(token: Token, tokens: list[Token], text: str, expected: set[str]
         return "put the filter and its value in parentheses: `(value | filter).name`"
     if kind in ("true", "false", "none", "NUMBER") and "STRING" in expected and "NUMBER" not in expected:
         return "write the key in quotes"
+    if kind == "NAME" and before[0] == "NAME" and of == ".":
+        whole = f"{before[1]} {shown}"
+        return f"read a name with a blank in it with brackets: `['{whole}']` in place of `.{whole}`"
     if before[0] in _VALUES and kind in ("NAME", "STRING", "NUMBER", "(", "{"):
         if of in ("|", "is", "not"):
             return f"write arguments in parentheses: `{before[1]}({shown})`"
