@@ -14,48 +14,78 @@ class RunBudget:
         self.max_usd = max_usd
         self.requests = 0
         self.usd = 0.0
+        self._unpriced = 0
 
     def reserve(self, most_usd: float | None) -> Reservation:
         """Sets one request aside; see `Budget.reserve`."""
         if self.max_requests is not None and self.requests >= self.max_requests:
             raise LimitExceeded(
                 f"the run may send {self.max_requests:,} paid request{'' if self.max_requests == 1 else 's'}, "
-                "and this would be one more",
+                f"and this would be one more: {self._spent()}, and it can cost {_up_to(most_usd)}",
                 code="too-many-requests",
                 hint="raise the limit: `--max-requests N` on the command line, `Limits(max_requests=N)` in a host",
             )
         if self.max_usd is not None:
             if most_usd is None:
                 raise ConfigError(
-                    "the run may spend a limited sum, and what this picture costs is not known",
+                    f"the run may spend {_usd(self.max_usd)}, and what this picture costs is not known: "
+                    f"{self._spent()}",
                     code="unknown-price",
                     hint="say in the service entry what one costs at most, in USD: `prices: 0.05`; or limit the "
                     "requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
                 )
             left = self.max_usd - self.usd
-            if most_usd > left:
+            if not most_usd <= left:  # nor is anything, where a figure is none
                 raise LimitExceeded(
-                    f"this request can cost up to ${most_usd:.4f}; ${max(left, 0):.4f} of ${self.max_usd:.4f} are left",
+                    f"this request can cost {_up_to(most_usd)}; {_usd(max(left, 0))} of {_usd(self.max_usd)} are left, "
+                    f"as {self._spent()}",
                     code="budget-spent",
                     hint="raise the limit: `--max-usd X` on the command line, `Limits(max_usd=X)` in a host; or give "
                     "the step a `size` and a `quality`, which cost less than `auto` may",
                 )
         self.requests += 1
         self.usd += most_usd or 0.0
-        return _Reserved(self, most_usd or 0.0)
+        self._unpriced += most_usd is None
+        return _Reserved(self, most_usd)
+
+    def _spent(self) -> str:
+        """What is spent, or set aside for requests that are under way or whose outcome is not known."""
+        if not self.requests:
+            return "nothing is spent"
+        requests = "1 request" if self.requests == 1 else f"{self.requests:,} requests"
+        besides = "" if not self._unpriced else ", and what is not known," if self.usd else ""
+        if self._unpriced and not self.usd:
+            return f"{requests} were sent at a price that is not known"
+        return f"{_usd(self.usd)}{besides} are spent or set aside for {requests}"
 
 
 class _Reserved:
-    def __init__(self, budget: RunBudget, usd: float) -> None:
+    def __init__(self, budget: RunBudget, usd: float | None) -> None:
         self._budget = budget
-        self._usd = usd
+        self._usd = usd or 0.0
+        self._is_unpriced = usd is None
 
     def settle(self, usd: float | None) -> None:
         if usd is not None:
             self._budget.usd += usd - self._usd
             self._usd = usd
+            self._price()
 
     def release(self) -> None:
         self._budget.requests -= 1
         self._budget.usd -= self._usd
         self._usd = 0.0
+        self._price()
+
+    def _price(self) -> None:
+        self._budget._unpriced -= self._is_unpriced
+        self._is_unpriced = False
+
+
+def _up_to(usd: float | None) -> str:
+    return "a sum that is not known" if usd is None else f"up to {_usd(usd)}"
+
+
+def _usd(usd: float) -> str:
+    """A sum in USD: with four decimals, or as many as show it."""
+    return f"${usd:.4f}" if usd >= 0.001 or not usd else f"${usd:.7f}".rstrip("0")

@@ -220,3 +220,102 @@ def test_whatever_comes_of_the_requests_the_limits_hold(
             spent += most  # it may have cost as much
     assert sent <= max_requests
     assert spent <= max_usd + 1e-9
+
+
+def spent_before(flow: str, folder: Path, **limits: object) -> RunError:
+    with Simulator() as simulator, pytest.raises(RunError) as raised:
+        run(flow, simulator, folder, **limits)
+    return raised.value
+
+
+BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A boat, size: 1024x1024, quality: low}\n"
+
+
+def test_a_limit_of_money_says_what_was_spent_and_what_the_next_request_can_cost(tmp_path: Path) -> None:
+    assert str(spent_before(BOAT * 3, tmp_path, max_usd=0.0147)) == (
+        "this request can cost up to $0.0059; $0.0029 of $0.0147 are left, "
+        "as $0.0118 are spent or set aside for 2 requests"
+    )
+    assert str(spent_before(BOAT, tmp_path, max_usd=0.00002)) == (
+        "this request can cost up to $0.0059; $0.00002 of $0.00002 are left, as nothing is spent"
+    )
+
+
+def test_a_limit_of_requests_says_what_was_spent_and_what_the_next_request_can_cost(tmp_path: Path) -> None:
+    assert str(spent_before(BOAT * 3, tmp_path, max_requests=2)) == (
+        "the run may send 2 paid requests, and this would be one more: "
+        "$0.0118 are spent or set aside for 2 requests, and it can cost up to $0.0059"
+    )
+    assert str(spent_before(BOAT, tmp_path, max_requests=0)) == (
+        "the run may send 0 paid requests, and this would be one more: nothing is spent, and it can cost up to $0.0059"
+    )
+
+
+NOBODY_KNOWS = "- {step: OPENAI_IMAGE_GENERATION, model: some-new-model, instruction: A boat}\n"
+
+
+def test_a_price_that_is_not_known_is_said_not_to_be(tmp_path: Path) -> None:
+    assert str(spent_before(BOAT + NOBODY_KNOWS, tmp_path, max_usd=0.5)) == (
+        "the run may spend $0.5000, and what this picture costs is not known: "
+        "$0.0059 are spent or set aside for 1 request"
+    )
+    budget = RunBudget(max_requests=2)
+    budget.reserve(None)
+    budget.reserve(0.5).settle(0.25)
+    with pytest.raises(
+        LimitExceeded, match=r"more: \$0.2500, and what is not known, are spent or set aside for 2 requ"
+    ):
+        budget.reserve(None)
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf"), -1.0], ids=["no number", "no end", "less than nothing"])
+def test_a_figure_that_is_no_sum_raises_no_limit(
+    figure: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowdsl_steps.image.vendors.openai import OpenAI
+
+    monkeypatch.setattr(OpenAI, "cost", lambda *_: figure)
+    with Simulator() as simulator, pytest.raises(LimitExceeded):
+        run(BOAT * 9, simulator, tmp_path, max_usd=0.012)
+    assert simulator.request_count == 2
+    monkeypatch.setattr(OpenAI, "most", lambda *_: figure)
+    with Simulator() as simulator, pytest.raises(ConfigError) as raised:
+        run(BOAT, simulator, tmp_path, max_usd=0.012)
+    assert (raised.value.code, simulator.request_count) == ("unknown-price", 0)
+
+
+def test_a_limit_that_is_no_number_is_not_taken_for_no_limit(tmp_path: Path) -> None:
+    with Simulator() as simulator, pytest.raises(LimitExceeded):
+        run(BOAT, simulator, tmp_path, max_usd=float("nan"))
+    assert simulator.request_count == 0
+
+
+CALLED = """\
+blocks:
+  flows:
+    one:
+      - step: TRY
+        retry: {max: 2, delayMs: 0, paid: again}
+        try:
+          - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A boat, size: 1024x1024, quality: low}
+          - {step: RAISE, message: not good enough}
+        catch: []
+flow:
+  - step: FOR
+    var: number
+    items: "{{ range(0, 40) }}"
+    concurrency: 8
+    do:
+      - step: PARALLEL
+        steps:
+          - - {step: CALL_FLOW, ref: local.flows.one}
+          - - {step: CALL_FLOW, ref: local.flows.one}
+"""
+
+
+@pytest.mark.parametrize("limits", [{"max_requests": 7}, {"max_usd": 0.0413}], ids=["requests", "money"])
+def test_called_flows_branches_loops_and_repetitions_share_one_limit(limits: dict[str, object], tmp_path: Path) -> None:
+    with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:
+        run(CALLED, simulator, tmp_path, **limits)
+    assert simulator.request_count == 7
+    assert raised.value.result.cost_usd == pytest.approx(7 * 0.00589, abs=0.001)

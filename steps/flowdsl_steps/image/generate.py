@@ -18,7 +18,7 @@ from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
-from flowdsl_steps.image.stated_prices import stated
+from flowdsl_steps.image.stated_prices import stated, sum_in_usd
 from flowdsl_steps.image.unfetched import keep, not_fetched, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
@@ -282,7 +282,7 @@ class _Generation:
     def _most(self, request: ImageRequest) -> float | None:
         """The most that a request can cost: by the entry's own prices, else as the vendor says."""
         found = stated(self._ctx.service, self._models(request), request.size, request.quality)
-        return self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n
+        return sum_in_usd(self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n)
 
     def _cost(self, request: ImageRequest, received: Received) -> float | None:
         """What a request cost: by the entry's own prices where they leave no doubt, else as the vendor says."""
@@ -291,12 +291,13 @@ class _Generation:
         if found is not None and found[0] == found[1]:
             return found[1] * len(received.images)
         try:
-            return self._vendor.cost(request, self._endpoint, received)
+            usd = self._vendor.cost(request, self._endpoint, received)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None  # figures may be anything, and the picture is paid for
         except PluginError as error:
             self._ctx.note("plugin-fault", str(error))
             return None
+        return sum_in_usd(usd)
 
     def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
         return self._endpoint.label, request.model, self._ctx.service.get("model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,11 @@ def stated(
         prices = next((prices[name] for name in models if name in prices), {})
     found = [price for by_size in _fitting(prices, size) for price in _fitting(by_size, quality)]
     return (float(min(found)), float(max(found))) if found else None
+
+
+def sum_in_usd(found: float | None) -> float | None:
+    """What a vendor says that something costs, when it is a sum: one below zero would raise what a run may spend."""
+    return found if found is not None and 0 <= found < math.inf else None
 
 
 def _fitting(prices: Any, word: str | None) -> Iterator[Any]:
