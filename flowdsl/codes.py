@@ -85,7 +85,7 @@ FINDINGS = (
     Code("wrong-pattern", "error", "A text does not have the form that its key needs."),
     Code("wrong-length", "error", "A text or list is too short or too long for its key."),
     Code("out-of-range", "error", "A number is smaller or larger than its key allows."),
-    Code("not-a-choice", "error", "A value is not one of those that its key allows."),
+    Code("not-a-choice", "error", "A value is not one of those that its key allows.", also=("warning",)),
     Code("conflicting-keys", "error", "Keys stand together that exclude each other."),
     Code("conflicting-values", "error", "The values of two keys exclude each other."),
     Code("duplicate-id", "error", "Two steps, or two kits, have the same id."),

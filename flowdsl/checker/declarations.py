@@ -14,9 +14,11 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
 from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting
+from flowdsl.source import Span
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax import fixes
+from flowdsl.syntax.edits import replaced
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.quoting import written
 
@@ -90,9 +92,24 @@ def _invalid_schema(error: Any, node: Node, findings: Findings) -> None:
         findings.add("invalid-schema", f"{show(value)} is not a type of JSON Schema", at, hint=hint, fixes=[fix])
     elif list(error.absolute_path) == ["required"] and isinstance(value, bool):
         _required(value, node, findings)
+    elif list(error.absolute_path) == ["enum"] and isinstance(value, str):
+        _choices(at, node, findings)
     else:
         message, right, fix = _wrong_keyword(error, at)
         findings.add("invalid-schema", message, at, hint=right, fixes=[fix])
+
+
+def _choices(at: Node, schema: Node, findings: Findings) -> None:
+    """Reports choices that are no list: a text with commas, or, in braces, keys without values behind the first one."""
+    named, end = [part.strip() for part in at.value.split(",")], at.end
+    for name, key in schema.keys.items():
+        between = at.source.text[end : key.start]
+        if key.start >= end and not between.strip(" ,") and "," in between and schema.value[name].value is None:
+            named, end = [*named, name], key.end
+    shown = f"[{', '.join(map(written, named))}]"
+    fix = replaced(Span(at.source, at.start, end), shown) if fixes.stands(at) and at.style is None else None
+    message = f"`enum` takes a list, not {show(at.value)}"
+    findings.add("invalid-schema", message, at, hint=f"write `enum: {shown}`", fixes=[fix])
 
 
 _NO_VALUE = {"none": "null", "nil": "null"}

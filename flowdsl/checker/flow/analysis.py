@@ -51,6 +51,7 @@ CODES = frozenset(
         "bare-name",
         "judged-purchase",
         "vars-cycle",
+        "not-a-choice",
     )
 )
 """The codes of findings that may be found more than once, as a step can be reached more than once."""

@@ -27,6 +27,7 @@ from flowdsl.checker.types.kinds import (
     only,
 )
 from flowdsl.diagnostics import Fix
+from flowdsl.nearest import nearest
 from flowdsl.template.nodes import Binary, Filtered, Literal, Member, Name, Node
 
 if TYPE_CHECKING:
@@ -124,13 +125,55 @@ def added(left: Type, right: Type) -> Type:
 
 
 def check_comparison(walk: Walk, node: Binary, left: Type, right: Type) -> None:
-    """Reports a comparison of a list or map with a number or text."""
+    """Reports a comparison of a list or map with a number or text, and what can never be equal: a text that lacks its
+    quotes, and one that is none of the choices of an input."""
     for one, other, at in ((left, right, node.left), (right, left, node.right)):
+        if node.operator[:2] in ("==", "!=") and (_lacks_quotes(walk, at, one) or _no_choice(walk, node, at)):
+            return
         if _is(one, _WHOLE) and _is(other, SCALAR):
             hint = COUNTED[1] if _is(one, LIST) else None
             message = f"{{}} is {describe(one)}, and is compared with {describe(other)}"
             _add(walk, at, message, hint=hint, severity="warning")
             return
+
+
+def _lacks_quotes(walk: Walk, node: Node, type: Type) -> bool:
+    """Reports a bare name in a comparison that nothing anywhere sets; whether it is one."""
+    names, use = walk.names, walk.use
+    closed = names.document.inputs is not None and names.module is None
+    if not isinstance(node, Name) or type.kinds & (ALL | UNDEFINED) != UNDEFINED or not closed:
+        return False
+    if node.name in names.later() or f"={node.name}" in use.reported:
+        return False
+    use.reported.add(f"={node.name}")
+    quote = '"' if use.node.style == "'" else "'"
+    text = f"{quote}{node.name}{quote}"
+    message = f"nothing sets `{node.name}`, so that it is equal to no text"
+    span, fix = use.span(node.start, node.end), use.instead(node.start, node.end, text)
+    hint = f"write `{text}` if it is a text"
+    names.findings.add("undefined-variable", message, span, hint=hint, severity="warning", fixes=[fix])
+    return True
+
+
+def _no_choice(walk: Walk, node: Binary, text: Node) -> bool:
+    """Reports a text that is compared with an input of which it is no choice; whether it is one."""
+    other = node.right if text is node.left else node.left
+    names, use = walk.names, walk.use
+    found = re.fullmatch(r"inputs\.(\w+)", use.text[other.start : other.end])
+    declared = (names.document.inputs or {}).get(found[1]) if found is not None else None
+    choices = declared.schema.get("enum") if declared is not None else None
+    if not isinstance(text, Literal) or not isinstance(text.value, str) or not isinstance(choices, list):
+        return False
+    if text.value in choices or (declared is not None and declared.default == text.value):
+        return False
+    near = nearest(text.value, [each for each in choices if isinstance(each, str)])
+    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(map(str, choices))}"
+    message = f"`{use.text[other.start : other.end]}` is never `{text.value}`"
+    inside = use.text[text.start + 1 : text.end - 1] == text.value
+    fix = use.instead(text.start + 1, text.end - 1, near) if near and inside else None
+    span = use.span(text.start, text.end)
+    names.findings.add("not-a-choice", message, span, hint=hint, severity="warning", fixes=[fix])
+    return True
 
 
 def check_container(walk: Walk, node: Node, type: Type) -> None:
