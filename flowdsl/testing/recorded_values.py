@@ -13,11 +13,15 @@ from flowdsl.engine.failures import PLACE, crashed
 from flowdsl.errors import RunError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
+from flowdsl.template import UNDEFINED
 from flowdsl.values import Blob
+from flowdsl.walks import unwalkable
 
 Hide = Callable[[Any], Any]
 _IMAGE_FACTS = ("url", "revised_prompt", "url_expires_at")
 _MARK = "$"
+_OF_ITEMS: Mapping[str, type[Any]] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
+"""How kinds of lists are marked that JSON has no form for."""
 
 
 def _as_it_is(value: Any) -> Any:
@@ -25,12 +29,21 @@ def _as_it_is(value: Any) -> Any:
 
 
 def encoded(value: Any, blobs: dict[str, bytes], hide: Hide = _as_it_is) -> Any:
-    """A value as JSON values; the bytes of pictures and blobs go to `blobs`, by their SHA-256. `hide` takes the secrets
-    out of what stands in it.
+    """A value as JSON values, from which `decoded` makes it again: keys that are no texts and tuples too. The bytes of
+    pictures and blobs go to `blobs`, by their SHA-256. `hide` takes the secrets out of what stands in it.
 
     Raises:
-        TypeError: a value of another kind.
+        TypeError: a value of another kind, or one that holds itself.
     """
+    problem = unwalkable(value)
+    if problem is not None:
+        raise TypeError(f"the result of an effect {problem}, which no recording can keep")
+    return _encoded(value, blobs, hide)
+
+
+def _encoded(value: Any, blobs: dict[str, bytes], hide: Hide) -> Any:
+    if value is UNDEFINED:
+        return {"$undefined": True}
     if value is None or isinstance(value, (bool, int, float)):
         return hide(value)
     if isinstance(value, str):
@@ -40,12 +53,18 @@ def encoded(value: Any, blobs: dict[str, bytes], hide: Hide = _as_it_is) -> Any:
         return {"$image": _kept(value.read(), blobs), **facts}
     if isinstance(value, Blob):
         return {"$blob": _kept(hide(value.content), blobs), "contentType": value["contentType"]}
-    if isinstance(value, bytes):
-        return {"$bytes": base64.b64encode(hide(value)).decode("ascii")}
-    if isinstance(value, (list, tuple)):
-        return [encoded(item, blobs, hide) for item in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"$bytes": base64.b64encode(hide(bytes(value))).decode("ascii")}
+    if isinstance(value, list):
+        return [_encoded(item, blobs, hide) for item in value]
+    for mark, kind in _OF_ITEMS.items():
+        if isinstance(value, kind):
+            return {mark: [_encoded(item, blobs, hide) for item in value]}
     if isinstance(value, Mapping):
-        values = {str(hide(key)): encoded(item, blobs, hide) for key, item in value.items()}
+        if not all(isinstance(key, str) for key in value):
+            pairs = [[_encoded(key, blobs, hide), _encoded(item, blobs, hide)] for key, item in value.items()]
+            return {"$pairs": pairs}
+        values = {str(hide(key)): _encoded(item, blobs, hide) for key, item in value.items()}
         return {"$map": values} if any(key.startswith(_MARK) for key in values) else values
     raise TypeError(
         f"the result of an effect holds an `{type(value).__name__}`: give JSON values, bytes, images or blobs"
@@ -66,6 +85,14 @@ def decoded(value: Any, blobs: Mapping[str, bytes], store: ImageStore) -> Any:
         return Blob(blobs[value["$blob"]], value["contentType"])
     if "$bytes" in value:
         return base64.b64decode(value["$bytes"])
+    if "$undefined" in value:
+        return UNDEFINED
+    if "$pairs" in value:
+        pairs = decoded(value["$pairs"], blobs, store)
+        return dict(pairs)
+    for mark, kind in _OF_ITEMS.items():
+        if mark in value:
+            return kind(decoded(value[mark], blobs, store))
     return {key: decoded(item, blobs, store) for key, item in value.get("$map", value).items()}
 
 

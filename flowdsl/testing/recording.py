@@ -97,7 +97,7 @@ class Recording:
             (Path(folder) / digest).write_bytes(content)
         values = {"v": VERSION, "recorded": [asdict(recorded) for recorded in self.recorded]}
         text = json.dumps(values, ensure_ascii=False, indent=1)
-        (Path(folder) / _FILE).write_text(f"{text}\n", encoding="utf-8")
+        (Path(folder) / _FILE).write_text(f"{text}\n", encoding="utf-8", errors="surrogatepass")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Recording:
@@ -107,7 +107,7 @@ class Recording:
             UsageError: the folder holds none, one of another version, or a damaged one.
         """
         try:
-            values = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
+            values = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8", errors="surrogatepass"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{folder} holds no recording: {error}") from None
         if not isinstance(values, dict) or values.get("v") != VERSION:
@@ -123,7 +123,8 @@ class Recording:
 
     def _keep(self, effect: Effect, place: Place, emitted: list[Emission], **came: Any) -> None:
         at, key, number = place
-        request, said = encoded(effect.request, self.blobs), encoded(emitted, self.blobs, effect.hide)
+        rows = [[method, [*arguments]] for method, arguments in emitted]
+        request, said = encoded(effect.request, self.blobs), encoded(rows, self.blobs, effect.hide)
         self.recorded.append(Recorded(at=at, key=key, number=number, request=request, emitted=said, **came))
 
 
@@ -169,10 +170,15 @@ class Replay:
         if recorded is None:
             self.missing.append(_shown(place))
             raise StepError(f"the recording has no {_shown(place)}", code="not-recorded")
-        if recorded.request != encoded(effect.request, {}):
+        if _spelt(recorded.request) != _spelt(encoded(effect.request, {})):
             self.missing.append(_shown(place))
             raise StepError(f"the recording has another request for {_shown(place)}", code="not-recorded")
         return recorded
+
+
+def _spelt(request: Any) -> str:
+    """A request as a text that is the same for equal ones, also for what equals nothing, such as NaN."""
+    return json.dumps(request, sort_keys=True)
 
 
 def _shown(place: Place) -> str:

@@ -26,6 +26,7 @@ from flowdsl import (
     UsageError,
     Written,
 )
+from flowdsl.template import UNDEFINED
 from flowdsl.testing import Recorder, Recording, Replay, StubContext, run_step
 
 T = TypeVar("T")
@@ -319,3 +320,55 @@ def test_a_recording_is_json(tmp_path: Path) -> None:
             "emitted": [["progress", ["asking", None, None]], ["note", ["asked", "asked 1 times", None]]],
         }
     ]
+
+
+KEPT: list[Any] = []
+
+
+class Hand(Step, name="HAND", outputs=("object",)):
+    """Gives a value that the outside gave, and emits it."""
+
+    async def run(self, ctx: StepContext) -> Written:
+        """Asks for it."""
+
+        async def ask() -> Any:
+            return KEPT[-1]
+
+        ctx.emit("kept", KEPT[-1])
+        return {"object": await ctx.effect("outside", {}, ask)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1: 2},
+        {1: "a", "1": "b"},
+        {None: 1, 1.5: 2},
+        {(1, 2): {True: [{3: (4,)}]}},
+        (1, (2, [3])),
+        {1, 2},
+        {"$pairs": [1], "$tuple": 2},
+        "a\ud800b",
+        UNDEFINED,
+        float("nan"),
+    ],
+    ids=["number", "number and text", "null", "deep", "tuple", "set", "marks", "half a character", "undefined", "nan"],
+)
+def test_a_value_that_json_has_no_form_for_comes_back_as_it_was(value: Any, tmp_path: Path) -> None:
+    KEPT.append(value)
+    environment = Environment(steps=[Hand], host=Host(sink=lambda name, payload: None))
+    recording = Recording()
+    first = environment.run("- {step: HAND}\n", effects=recording)
+    recording.save(tmp_path)
+    replay = Replay(Recording.load(tmp_path))
+    assert repr(environment.run("- {step: HAND}\n", effects=replay).context) == repr(first.context)
+    assert (replay.missing, replay.unused) == ([], [])
+
+
+def test_a_value_that_holds_itself_is_refused_by_a_recording_in_words() -> None:
+    value: list[Any] = []
+    value.append(value)
+    KEPT.append(value)
+    environment = Environment(steps=[Hand], host=Host(sink=lambda name, payload: None))
+    with pytest.raises(StepError, match=r"the result of an effect holds itself at .*, which no recording can keep"):
+        environment.run("- {step: HAND}\n", effects=Recording())
