@@ -280,7 +280,8 @@ def _indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         return None
     start = source.offset(line, 1) + match.start(1)
     span = Span(source, start, start + len(match.group(1)))
-    above = (_block_step_above(source, line) if _opens(source, line) else None) or _step_above(source, line)
+    above = _block_step_above(source, line) if _opens(source, line) else _beside(source, line)
+    above = above or _step_above(source, line)
     if match.group(1) == "step" and not text.lstrip().startswith("-"):
         columns = len(text) - len(text.lstrip())
         fix = indented(source, line, columns, title="write `- step:`", dash=True)
@@ -348,6 +349,21 @@ def _opens(source: Source, line: int) -> bool:
     """Whether the key of a line holds the list below it: `then:`, and steps."""
     behind = source.text[source.offset(line, 1) :].partition("\n")[2]
     return source.line(line).rstrip().endswith(":") and re.match(r"\s*-\s", behind) is not None
+
+
+def _beside(source: Source, line: int) -> tuple[int, Related] | None:
+    """The step above of which the line above is a key, where that one is deeper: the key is one of the same step."""
+    before = next((source.line(number) for number in range(line - 1, 0, -1) if source.line(number).strip()), "")
+    column = len(before) - len(before.lstrip())
+    text = source.line(line)
+    if column <= len(text) - len(text.lstrip()) or _KEY.match(before) is None or before.lstrip().startswith("-"):
+        return None
+    for number in range(line - 1, max(0, line - _NEAR), -1):
+        match = _STEP.match(source.line(number))
+        if match and len(match[1]) == column:
+            start = source.offset(number, 1) + match.start(2)
+            return column, Related(Span(source, start, start + len(match[2])), "the step above")
+    return None
 
 
 def _block_step_above(source: Source, line: int) -> tuple[int, Related] | None:

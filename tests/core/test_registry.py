@@ -306,7 +306,10 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
             "cannot be loaded from hello_steps.foreign_words: ValueError: broken words",
         ),
         ("import not_there\n", "cannot be loaded from hello_steps.foreign_words: No module named 'not_there'"),
-        ("STEPS = {'GREETING': '=GREET'}\n", "Word(name='GREET', hint=None, goes=False, times=1, beside=None)"),
+        (
+            "STEPS = {'GREETING': '=GREET'}\n",
+            "Word(name='GREET', hint=None, goes=False, times=1, beside=None, of_loop=False)",
+        ),
         (None, "None"),
         *(
             (table, "cannot be loaded from hello_steps.foreign_words: TypeError: one of its tables " + said)
