@@ -43,8 +43,10 @@ def resolved_value(node: Node, findings: Findings) -> Any:
                 _report_single(single, node, findings)
             return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
         _check_template(template, node, findings)
-        if not template.problems and (single := _SINGLE.search(_TAGS.sub(_blank, value))) is not None:
-            _report_single(single, node, findings)
+        if value.count("{") != 2 * value.count("{{") and not template.problems:  # other braces than those of values
+            single = _SINGLE.search(_TAGS.sub(_blank, value))
+            if single is not None:
+                _report_single(single, node, findings)
         return UNKNOWN
     children = node.value if node.kind == "list" else node.value.values()
     known = [resolved_value(child, findings) for child in children]
