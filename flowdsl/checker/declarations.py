@@ -68,6 +68,11 @@ def _check_schema(
             near = nearest(default, filter(_is_text, choices)) if isinstance(default, str) else None
             hint = f"did you mean `{near}`?" if near else f"write one of {', '.join(map(written, choices))}"
             fix = fixes.renamed(at, near or choices[0])
+        elif schema.get("type") == "array" and at.kind == "scalar" and default is not None:
+            items = [part.strip() for part in default.split(",")] if isinstance(default, str) else [default]
+            hint = f"write `default: [{', '.join(map(written, items))}]`"
+            fix = fixes.renamed(at, items, title=hint) if fits_plainly(schema, items) else None
+            hint = hint if fix is not None else "a list stands in brackets, or has a line with a dash for each item"
         findings.add("invalid-default", message, at, hint=hint, fixes=[fix])
 
 

@@ -57,7 +57,7 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
         options = options.replaced({**dict.fromkeys(spec.defaults, UNKNOWN), **given})
     for problem in problems_of(spec, options):
         if not (problem.code in MISSING and (step.misspelt or findings.misindented)):
-            found = _diagnostic(_named_item(problem, step), step)
+            found = _diagnostic(_named_item(problem, step, document), step)
             key = spec.keys.get(problem.key or "")
             if problem.code == "wrong-type" and key is not None and key.type == "list" and key.name in step.keys:
                 from flowdsl.checker.no_list import instead_of_list
@@ -68,14 +68,34 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
         _check_by_class(step, given, findings)
 
 
-def _named_item(problem: Problem, step: StepNode) -> Problem:
-    """A missing name of a loop's item, with one to write."""
+def _named_item(problem: Problem, step: StepNode, document: Document) -> Problem:
+    """A name that a loop lacks, of its item or of what it collects, with one to write: one that is read and that
+    nothing sets."""
     flow = step.spec.flow
-    if problem.code != "missing-key" or not isinstance(flow, Loop) or problem.key != flow.item or flow.item is None:
+    if problem.code != "missing-key" or not isinstance(flow, Loop):
         return problem
-    name = "item"
+    if flow.collect and problem.key == flow.collect[0] and flow.collect[1] not in step.keys:
+        name, key = _unset(document.root, document, "all"), flow.collect[1]
+        hint = f"add `{key}: {name}`, which is read as `flowContext.{name}`, or remove `{problem.key}`"
+        add = Change(f"add `{key}: {name}`", ((key, name),))
+        return problem._replace(hint=hint, fixes=(add, *problem.fixes))
+    if problem.key != flow.item or flow.item is None:
+        return problem
+    name = _unset(step.node, document, "item")
     hint = f"add `{flow.item}: {name}`: the steps in it read each item as `flowContext.{name}`"
     return problem._replace(hint=hint, fixes=(Change(f"add `{flow.item}: {name}`", ((flow.item, name),)),))
+
+
+def _unset(inside: Node, document: Document, otherwise: str) -> str:
+    """The first FlowContext key that is read inside a part of the file, and that nothing sets."""
+    import re
+
+    from flowdsl.checker.flow.assigned_keys import first_writes
+
+    known = first_writes(document.steps)
+    read = re.findall(r"\bflowContext\.([A-Za-z_]\w*)", inside.span.text)
+    unset = (name for name in read if name not in known and not name.endswith("_index"))
+    return next(unset, otherwise)
 
 
 def _check_by_class(step: StepNode, given: dict[str, Any], findings: Findings) -> None:

@@ -43,8 +43,10 @@ def resolved_value(node: Node, findings: Findings) -> Any:
                 _report_single(single, node, findings)
             return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
         _check_template(template, node, findings)
-        if not template.problems and (single := _SINGLE.search(_TAGS.sub(_blank, value))) is not None:
-            _report_single(single, node, findings)
+        if value.count("{") != 2 * value.count("{{") and not template.problems:  # other braces than those of values
+            single = _SINGLE.search(_TAGS.sub(_blank, value))
+            if single is not None:
+                _report_single(single, node, findings)
         return UNKNOWN
     children = node.value if node.kind == "list" else node.value.values()
     known = [resolved_value(child, findings) for child in children]
@@ -104,9 +106,30 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
         return _between(node, start - 1, end, f".{found}", f"[{found}]")
     if found in CURLED:
         return _straight(node, start)
+    ended = _ENDED.search(problem.hint or "")
+    if ended is not None and node.style != "|" and problem.message.endswith("is never ended"):
+        last = span_in(node, len(text) - 1, len(text))
+        return replaced(last, f"{last.text}{{% {ended[1]} %}}") if last.text == text[-1] else None
+    if ended is not None and text[end:].lstrip().startswith(ended[1].removeprefix(found)):
+        stop = text.index(ended[1].removeprefix(found), end) + len(ended[1]) - len(found)
+        return _between(node, start, stop, text[start:stop], ended[1])
+    if found == "?" and " if " in (hint := problem.hint or "") and (tag := _tag_around(text, start)) is not None:
+        inside = hint.removeprefix("write `").removesuffix("`")
+        return _between(node, *tag, text[tag[0] : tag[1]], f" {inside} ") if inside not in text else None
+    if found == ":" and (filtered := _COLON.match(text, start)) is not None:
+        at = start - len(text[:start]) + len(text[:start].rstrip())
+        return _between(node, at, filtered.end(), text[at : filtered.end()], f"({filtered[1]})")
     return None
 
 
+def _tag_around(text: str, at: int) -> tuple[int, int] | None:
+    """Where the inside of the `{{ }}` around a place begins and ends."""
+    start, end = text.rfind("{{", 0, at), text.find("}}", at)
+    return (start + 2, end) if start >= 0 and end >= 0 else None
+
+
+_ENDED = re.compile(r"(?:end it with `\{% |ends with `)(end\w+)")
+_COLON = re.compile(r":\s*([^|}]*[^|}\s])")
 _HALF_CLOSED = re.compile(r"\{\{[^{}]*\}(?!\})")
 
 
@@ -162,10 +185,21 @@ def check_setting(node: Node, findings: Findings) -> None:
                 continue
             if reference.root == "env" and reference.path and reference.path[0] not in findings.settings.env:
                 from flowdsl.checker.names.undefined import unreadable_variable
+                from flowdsl.secrets.plain import names_secret
 
-                unreadable_variable(findings, reference.path[0], span_in(node, reference.start, reference.end))
+                name, span = reference.path[0], span_in(node, reference.start, reference.end)
+                quote = '"' if node.style == "'" else "'"
+                read = f"secret({quote}{name}{quote})"
+                fix = instead(span, span.text, read, style=node.style) if names_secret(name) else None
+                unreadable_variable(findings, name, span, fix)
             elif reference.root not in SETTING_NAMES:
                 span = span_in(node, reference.start, reference.end)
-                message = f"`{node.value[reference.start : reference.end]}` cannot be read here"
-                hint = "a service entry reads only `env`, `kv` and `secret`"
-                findings.add("undefined-variable", message, span, hint=hint, fixes=[_secret(reference, node, span)])
+                name = node.value[reference.start : reference.end]
+                message = f"`{name}` cannot be read here"
+                hint, fix = "a service entry reads only `env`, `kv` and `secret`", _secret(reference, node, span)
+                if node.value[: reference.start].rstrip().endswith("secret("):
+                    hint, fix = (
+                        f"quote the name: `secret('{name}')`",
+                        instead(span, name, f"'{name}'", style=node.style),
+                    )
+                findings.add("undefined-variable", message, span, hint=hint, fixes=[fix])

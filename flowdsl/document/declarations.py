@@ -123,7 +123,9 @@ def build_services(node: Node | None, builder: Builder) -> dict[str, Node]:
     if node is None or (node.kind == "scalar" and node.value is None):
         return {}
     if node.kind != "map":
-        findings.add("wrong-type", f"`services` takes a map from name to settings, not {show(node.plain())}", node)
+        hint = "write each name as a key with its settings below it: `NAME: {apiKey: …}`"
+        message = f"`services` takes a map from name to settings, not {show(node.plain())}"
+        findings.add("wrong-type", message, node, hint=hint)
         return {}
     entries = {}
     for name, entry in node.value.items():

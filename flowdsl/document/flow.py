@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flowdsl.diagnostics import Edit, Fix
 from flowdsl.document.blocks import build_blocks, constant_names
 from flowdsl.document.builder import Builder
 from flowdsl.document.declarations import build_inputs, build_services
@@ -105,7 +106,15 @@ def _declarations(values: dict[str, Node], outer: Surroundings, builder: Builder
     outputs = values.get("outputs")
     if outputs is not None and outputs.kind != "map":
         message = f"`outputs` takes a map from name to template, not {show(outputs.plain())}"
-        findings.add("wrong-type", message, outputs)
+        named = [item.value for item in outputs.value if item.kind == "scalar"] if outputs.kind == "list" else []
+        root = {name: "inputs" if inputs and name in inputs else "flowContext" for name in named}
+        written = ", ".join(f'{name}: "{{{{ {of}.{name} }}}}"' for name, of in root.items())
+        hint = f"write `outputs: {{{written}}}`" if named else 'write each as `name: "{{ flowContext.name }}"`'
+        in_line = (
+            bool(named) and set(root.values()) == {"inputs"} and outputs.source.text.startswith("[", outputs.start)
+        )
+        fix = Fix(hint, (Edit(outputs.span, f"{{{written}}}"),)) if in_line else None
+        findings.add("wrong-type", message, outputs, hint=hint, fixes=[fix])
         outputs = None
     return {
         "inputs": inputs,

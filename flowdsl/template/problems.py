@@ -114,6 +114,8 @@ def _hint_after(token: Token, tokens: list[Token], text: str, expected: set[str]
     before = tokens[-1]
     shown = text[start:end]
     of = tokens[-2][0] if len(tokens) > 1 else ""
+    if kind == ":" and of == "|" and before[0] == "NAME":
+        return f"write arguments in parentheses: `{before[1]}(…)`"
     if kind == "NUMBER" and before[0] == ".":
         return f"write `[{shown}]` for an item of a list"
     if kind in (".", "[") and of == "|":

@@ -161,7 +161,7 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
             **dict.fromkeys(("width", "height"), f"-{_ASPECT}"),
             **dict.fromkeys(("image", "images", "input_image", "input_images", "init_image", "mask"), _PICTURES),
             **dict.fromkeys(("reference_image", "reference_images", "referenceImages"), _PICTURES),
-            "resolution": "=size",
+            **dict.fromkeys(("resolution", "image_size", "imageSize", "dimensions"), "=size"),
             "format": "=output_format",
             **dict.fromkeys(("filename", "file", "output", "output_path", "path", "out", "directory"), f"-{_SAVE}"),
             "saveAs": "=outputKey",

@@ -315,8 +315,15 @@ def assign(run: AbstractRun, step: StepNode, state: State) -> None:
 
 def keep_spelling(run: AbstractRun, holds: Node, value: Node, state: State) -> None:
     """Takes note of numbers that print otherwise than they are written; `holds` says which key they are in."""
-    number = value.value
-    if number.__class__ is not str or ("{" in number and run.names.spellings):
+    inner = value.value
+    kind = inner.__class__
+    if kind is str:
+        told = run.names.spellings.some and "{" in inner
+    elif kind is int:
+        told = str(inner) != value.source.text[value.start : value.end]
+    else:
+        told = kind is float or kind is list or kind is dict
+    if told:
         run.names.spellings.keep(holds, value, state)
 
 

@@ -38,7 +38,7 @@ class Known:
         assert isinstance(flow, Loop)  # noqa: S101  the table of shapes says so
         self.step, self.flow, self.at = step, flow, line(step)
         self.item, self.index = step.item(), step.index()
-        self.what = OF_NUMBER if flow.numbers else ANY
+        self.what = OF_NUMBER if step.given(flow.numbers) else ANY
         self.least, self.most = flow.least, 2
         self.deciding = step.given(flow.on)
         run.options(step, state, frozenset((*flow.on, *flow.collect[:1])))

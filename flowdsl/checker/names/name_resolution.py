@@ -111,7 +111,7 @@ class Names:
         for reference in template.references:
             found = self.plain(reference, use)
             secret |= found.kinds & SECRET
-            if not template.is_native and self.module is None and self.spellings:
+            if self.spellings.some and not template.is_native and self.module is None:
                 self.spellings.print(use, reference.start, reference.end)
         if not template.is_native:
             if len(template.references) == 1:
@@ -130,7 +130,7 @@ class Names:
         for reference in template.references:
             if not any(reference.start in places for places in inside):
                 secret |= self.plain(reference, use).kinds & SECRET
-                if not template.is_native and self.module is None and self.spellings:
+                if self.spellings.some and not template.is_native and self.module is None:
                     self.spellings.print(use, reference.start, reference.end)
         for at, alone in template.outputs:
             part = use.at(at, use.lax and template.is_native)
@@ -325,7 +325,7 @@ class Names:
 
     def printed(self, type: Type, use: Use, start: int, end: int) -> None:
         """Reports that a value of this type is printed, when its text says nothing."""
-        if self.module is None and self.spellings:
+        if self.spellings.some and self.module is None:
             self.spellings.print(use, start, end)
         kinds = type.kinds & ALL
         if kinds and not kinds & ~(MAP | IMAGE):

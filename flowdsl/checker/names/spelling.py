@@ -30,10 +30,10 @@ _CHAIN = r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*"
 class Spellings:
     """The numbers of one document that lose their spelling where they are printed.
 
-    `printed` are those that are, each with a place that does.
+    `printed` are those that are, each with a place that does; `some` says whether there can be any.
     """
 
-    __slots__ = ("_declared", "_held", "printed")
+    __slots__ = ("_declared", "_held", "printed", "some")
 
     def __init__(self, document: Document) -> None:
         self._held: dict[int, list[Node]] = {}
@@ -41,25 +41,23 @@ class Spellings:
         self._declared = dict(_declared(document))
         """The same, by how templates read them: `inputs.version`, `local.constants.version`."""
         self.printed: dict[int, tuple[Node, Span]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._held or self._declared)
+        self.some = bool(self._declared)
 
     def keep(self, holds: Node, value: Node, state: State) -> None:
         """Takes note of what a FlowContext key gets; `holds` says which key it is in."""
         if value.value.__class__ is str:
-            found = self._read(value.value, state) if self and "{" in value.value else []
+            found = self._read(value.value, state) if self.some and "{" in value.value else []
         else:
             found = [value] if _holds(value) else []
         if found:
-            self._held[id(holds)] = found
+            self._held[id(holds)], self.some = found, True
 
     def keep_items(self, holds: Node, items: Node, state: State) -> None:
         """Takes note of the items of a list that a loop goes over; `holds` names the key of an item."""
-        lists = [items] if items.kind == "list" else self._read(items.value, state) if self else []
+        lists = [items] if items.kind == "list" else self._read(items.value, state) if self.some else []
         found = [item for each in lists if each.kind == "list" for item in each.value if _holds(item)]
         if found:
-            self._held[id(holds)] = found
+            self._held[id(holds)], self.some = found, True
 
     def print(self, use: Use, start: int, end: int) -> None:
         """Takes note that the names from `start` to `end` of a template are printed."""
@@ -140,13 +138,23 @@ def _may_be_text(schema: Any, value: Node) -> bool:
 
 def _holds(value: Node) -> bool:
     """Whether a value is, or holds, a number that loses its spelling."""
-    if value.kind == "scalar":
-        number = value.value
-        return (
-            number.__class__ is float
-            or (number.__class__ is int and str(number) != value.source.text[value.start : value.end])
-        ) and has_lost_spelling(value)
-    return any(map(_holds, value.value if value.kind == "list" else value.value.values()))
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        inner = node.value
+        kind = inner.__class__
+        if kind is str:
+            continue
+        if kind is int:
+            if str(inner) != node.source.text[node.start : node.end] and has_lost_spelling(node):
+                return True
+        elif kind is list:
+            waiting += inner
+        elif kind is dict:
+            waiting += inner.values()
+        elif kind is float and has_lost_spelling(node):
+            return True
+    return False
 
 
 def has_lost_spelling(node: Node) -> bool:

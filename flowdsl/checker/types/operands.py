@@ -258,8 +258,12 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
             near = nearest(name, names) or next((each for each in names if each.startswith(name)), None)
             hint = f"did you mean `{near}`?" if near else _elsewhere(owner)
             hint = hint if word is None else word.hint or f"write `.{word.name}()`"
+            near = near if word is None else word.name
             message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
-            _add(walk, node, message.replace("{}", ""), hint=hint)
+            use, at = walk.use, node.end - len(name)
+            fix = use.instead(at, node.end, near) if near and use.text[at : node.end] == name else None
+            span = use.span(node.start, node.end)
+            walk.names.findings.add("wrong-type", message.replace("{}", ""), span, hint=hint, fixes=[fix])
         else:
             _add(walk, node, f"{{}} is {describe(found)}, and cannot be called")
     elif not lax:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowdsl.checker.types.kinds import (
+    ALL,
     ANY,
     OF_BOOLEAN,
     OF_INTEGER,
@@ -34,7 +35,9 @@ def input_types(document: Document) -> dict[str, Type]:
     found = {}
     for name, declaration in (document.inputs or {}).items():
         type = schema_type(declaration.schema)
-        found[name] = join(type, of_value(declaration.default)) if declaration.has_default else type
+        default = of_value(declaration.default) if declaration.has_default else type
+        # a default that does not fit is reported, and says nothing
+        found[name] = join(type, default) if type.is_any or default.kinds & type.kinds & ALL else type
     return found
 
 
