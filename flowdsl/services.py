@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
+from flowdsl.step.declared import Shape, a_flag, a_text, lists_by_name, texts, texts_by_name, with_shapes
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
@@ -108,6 +109,25 @@ def provider_names() -> tuple[str, ...]:
     return tuple(names)
 
 
+def _settings(value: Any) -> tuple[Key, ...]:
+    if not isinstance(value, (tuple, list)) or not all(isinstance(each, Key) for each in value):
+        raise TypeError('a tuple of Keys, for example (Key("region", "text"),)')
+    return tuple(value)
+
+
+_SAID: dict[str, Shape] = {
+    "title": a_text,
+    "hosts": texts,
+    "settings": _settings,
+    "other_names": texts_by_name,
+    "environment": lists_by_name,
+    "deployment_setting": a_text,
+    "family": a_text,
+    "is_gateway": a_flag,
+}
+"""What vendors say of themselves as data."""
+
+
 @lru_cache(maxsize=64)
 def provider(name: str) -> Any:
     """The vendor of a name, imported on first use; None when there is none. It fits `Provider`.
@@ -117,7 +137,13 @@ def provider(name: str) -> Any:
     """
     if name not in provider_names():
         return None
-    return load(VENDORS, name, dict(targets(VENDORS))[name])
+    target = dict(targets(VENDORS))[name]
+    found = load(VENDORS, name, target)
+    said = {each: getattr(found, each) for each in _SAID if hasattr(found, each)}
+    if missing := [each for each in ("title", "settings", "environment", "models") if not hasattr(found, each)]:
+        raise PluginError(f"the image vendor `{name}` names {target}, which is none: it has no {', '.join(missing)}")
+    with_shapes(f"the image vendor `{name}`, {target}", said, _SAID)
+    return found
 
 
 def providers() -> dict[str, Provider]:

@@ -209,6 +209,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/engine/result.py",
         "flowdsl/entry_points.py",
         "flowdsl/errors.py",
+        "flowdsl/step/spec.py",
         "flowdsl/template/taint.py",
         "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/http/host_transport.py",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowdsl.errors import PluginError
+from flowdsl.errors import PluginError, in_words
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
 from flowdsl.step.problem import Problem
@@ -298,7 +298,21 @@ class StepSpec:
             yield from rule.problems(options)
         check = self.capability_check()
         if check is not None:
-            yield from check(options)
+            yield from self._checked(check, options)
+
+    def _checked(self, check: Check, options: Options) -> list[Problem]:
+        """What the capability check finds: the edge to the code of a plugin.
+
+        Raises:
+            PluginError: it raises anything, or gives what is no problem.
+        """
+        try:
+            found = [*check(options)]
+        except Exception as error:
+            raise PluginError(f"the check of {self.name} fails: {in_words(error)}") from error
+        if not all(isinstance(each, Problem) for each in found):
+            raise PluginError(f"the check of {self.name} gives what is no flowdsl.Problem")
+        return found
 
     def to_index(self) -> dict[str, Any]:
         """The spec as plain values, for an index that a steps package ships."""
