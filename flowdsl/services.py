@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
-from flowdsl.provider_shape import Provider, fitting
 from flowdsl.step.problem import Problem, show
+from flowdsl.step.provider import Provider, fitting
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
 from flowdsl.step.spec import Key, StepSpec, is_templated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -28,12 +28,27 @@ TYPES = {
     "null": "null",
 }
 """The types of JSON Schema in words."""
-_IN_FILES = {"object": ".json or .yaml", "array": ".json, .yaml or .csv"}
-"""Types whose values the command line takes from a file only, and the endings of such files."""
-
-
-_SPELLED = {**dict.fromkeys(("yes", "y", "on", "1"), "true"), **dict.fromkeys(("no", "n", "off", "0"), "false")}
+SPELLED = {**dict.fromkeys(("yes", "y", "on", "1"), "true"), **dict.fromkeys(("no", "n", "off", "0"), "false")}
 """How people write a yes or no that JSON and YAML 1.2 take for a text."""
+
+
+MISSING = object()
+"""The value of an input that is not given."""
+Giving = Callable[[str, Mapping[str, Any], Any], "str | None"]
+"""How an input of this name and schema is given in place of a value, as a hint: a host does it otherwise than the
+command line."""
+
+
+def in_python(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
+    """How a host gives an input."""
+    wants = schema.get("type")
+    if value is MISSING:
+        return f"give it, for example `{{{name!r}: …}}`"
+    if not isinstance(value, str):
+        return None
+    if wants in ("object", "array"):
+        return f"give a {'dict' if wants == 'object' else 'list'}: a text is not read as JSON"
+    return f"give {SPELLED[value.lower()].capitalize()}" if wants == "boolean" and value.lower() in SPELLED else None
 
 
 class WrongInput(NamedTuple):
@@ -44,8 +59,11 @@ class WrongInput(NamedTuple):
     error: ConfigError
 
 
-def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def input_values(
+    declared: Mapping[str, InputDeclaration] | None, given: Mapping[str, Any], giving: Giving = in_python
+) -> dict[str, Any]:
     """The declared inputs with the values given, and defaults filled in; without a declaration all that is given.
+    `giving` makes the hints.
 
     Raises:
         ConfigError: unknown or missing inputs, or some that do not fit their schemas: all of them in one error.
@@ -56,7 +74,7 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
             raise UsageError(f"the names of inputs are texts, not {type(name).__name__}")
     if declared is None:
         return dict(given)
-    wrong = wrong_inputs(declared, given)
+    wrong = wrong_inputs(declared, given, giving)
     if wrong:
         raise _all_in_one([each.error for each in wrong])
     from copy import deepcopy
@@ -66,7 +84,9 @@ def input_values(declared: Mapping[str, InputDeclaration] | None, given: Mapping
     }
 
 
-def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> list[WrongInput]:
+def wrong_inputs(
+    declared: Mapping[str, InputDeclaration], given: Mapping[str, Any], giving: Giving = in_python
+) -> list[WrongInput]:
     """All that is wrong with the inputs given: unknown ones, missing ones, and each place that does not fit. One that
     is missing because its name is misspelt counts once.
 
@@ -85,14 +105,13 @@ def wrong_inputs(declared: Mapping[str, InputDeclaration], given: Mapping[str, A
     for name, declaration in declared.items():
         if name in given:
             try:
-                wrong += _misfits(name, given[name], declaration.schema)
+                wrong += _misfits(name, given[name], declaration.schema, giving)
             except ConfigError as unusable:
                 unusable.span = declaration.node.span
                 raise
         elif not declaration.has_default and name not in misspelt:
-            value = "@FILE" if declaration.schema.get("type") in _IN_FILES else "…"
-            hint = f"give it, for example `-i {name}={value}`"
-            error = ConfigError(f"the input `{name}` is missing", code="missing-input", hint=hint)
+            how = giving(name, declaration.schema, MISSING)
+            error = ConfigError(f"the input `{name}` is missing", code="missing-input", hint=how)
             wrong.append(WrongInput(name, [], error))
     return wrong
 
@@ -108,15 +127,8 @@ def _all_in_one(errors: list[ConfigError]) -> ConfigError:
     return ConfigError(f"{len(errors)} inputs are wrong:{''.join(lines)}", code=code, hint="; ".join(hints) or None)
 
 
-def _misfits(name: str, value: Any, schema: dict[str, Any]) -> Iterator[WrongInput]:
-    wants = schema.get("type")
-    hint = None
-    if isinstance(value, str) and isinstance(wants, str) and wants in _IN_FILES:
-        endings = _IN_FILES[wants]
-        file = value if re.fullmatch(r"\S+\.(json|ya?ml|csv|tsv)", value) else "FILE"
-        hint = f"{TYPES[wants]} cannot be written behind `-i`: `-i {name}=@{file}` reads it from a file, {endings}"
-    if wants == "boolean" and isinstance(value, str) and value.lower() in _SPELLED:
-        hint = f"write `-i {name}={_SPELLED[value.lower()]}`"
+def _misfits(name: str, value: Any, schema: dict[str, Any], giving: Giving) -> Iterator[WrongInput]:
+    hint = giving(name, schema, value)
     for path, said in misfits(schema, value) if schema else ():
         place = "".join(f"[{part!r}]" for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"

@@ -95,7 +95,7 @@ class GivenInputs:
         from flowdsl.cli.failure import Nowhere
 
         found = []
-        for name, path, error in wrong_inputs(declared, self.values):
+        for name, path, error in wrong_inputs(declared, self.values, by_option):
             source = self._sources.get(name, self._file)
             if name not in self.values or source is None or source is _OPTION:
                 span: Span = Nowhere(Source("", "flowdsl"), 0, 0)
@@ -115,6 +115,26 @@ class GivenInputs:
             found.append(Diagnostic(error.code, message, span, hint=hint))
         if any(not isinstance(each.span, Nowhere) for each in found):
             raise FlowCheckError(found)
+
+
+def by_option(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
+    """How the command line gives an input."""
+    from flowdsl.checker.inputs import MISSING, SPELLED, TYPES
+
+    wants = schema.get("type")
+    endings = _IN_FILES.get(wants) if isinstance(wants, str) else None
+    if value is MISSING:
+        return f"give it, for example `-i {name}={'…' if endings is None else '@FILE'}`"
+    if not isinstance(value, str):
+        return None
+    if endings is not None:
+        file = value if re.fullmatch(r"\S+\.(json|ya?ml|csv|tsv)", value) else "FILE"
+        return f"{TYPES[str(wants)]} cannot be written behind `-i`: `-i {name}=@{file}` reads it from a file, {endings}"
+    return f"write `-i {name}={SPELLED[value.lower()]}`" if wants == "boolean" and value.lower() in SPELLED else None
+
+
+_IN_FILES = {"object": ".json or .yaml", "array": ".json, .yaml or .csv"}
+"""Types whose values the command line takes from a file only, and the endings of such files."""
 
 
 def _takes_maps(schema: Mapping[str, Any]) -> bool:

@@ -12,8 +12,8 @@ from flowdsl.cli.terminal import text_width
 from flowdsl.display.width import width
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
-from flowdsl.provider_shape import models_of
 from flowdsl.services import provider_words, providers
+from flowdsl.step.provider import models_of
 
 if TYPE_CHECKING:
     from datetime import date

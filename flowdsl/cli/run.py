@@ -36,7 +36,7 @@ from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import RunError, UsageError, in_words
+from flowdsl.errors import ConfigError, RunError, UsageError, in_words
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 from flowdsl.source import Source
@@ -120,6 +120,7 @@ def perform(options: Namespace, source: Source) -> int:
         try:
             result = _run(flow, inputs, options, account)
         except RunError as error:
+            error.hint = _hint_of_inputs(error, flow, inputs) or error.hint
             return _failed(error, account, options, _missing(flow, error) if not options.simulate else "")
         except Terminated as stop:
             _tell(f"{_alone(account.text())}terminated\n", account, options)
@@ -179,6 +180,20 @@ def _missing(flow: Flow, error: RunError) -> str:
     own = f": {error.message.split('`')[1]} is not set" if error.code == "secret-not-set" else f": {error.message}"
     others = [line for line in lines if own not in line]
     return "".join(f"{line.replace(': not ready: ', ': also missing: ', 1)}\n" for line in others)
+
+
+def _hint_of_inputs(error: RunError, flow: Flow, inputs: dict[str, Any]) -> str | None:
+    """How inputs that are wrong are given here: the error says it for a host."""
+    if error.code not in ("missing-input", "invalid-input", "undefined-input") or error.step is not None:
+        return None
+    from flowdsl.checker.inputs import input_values
+    from flowdsl.cli.given_inputs import by_option
+
+    try:
+        input_values(flow.document.inputs, inputs, by_option)
+    except ConfigError as told:
+        return told.hint
+    return None
 
 
 def _failed(error: RunError, account: Account, options: Namespace, missing: str) -> int:

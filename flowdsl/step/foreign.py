@@ -5,7 +5,7 @@ Read after a mistake only: nothing here is imported while a flow without one is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -94,17 +94,29 @@ _WORDS = ("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "N
 """The tables that give a text for a text."""
 
 
+_LISTS = ("STEP_PARTS", "DOCUMENTS", "KEYS")
+"""The tables of pairs, which are asked in order."""
+
+
 def _checked(tables: ModuleType) -> ModuleType:
     """A module of tables that have the shapes that are read here.
 
     Raises:
         TypeError: one has another.
     """
+    for name in (*_WORDS, "TIMES"):
+        if not isinstance(getattr(tables, name, {}), Mapping):
+            raise TypeError(f"one of its tables is no dict: {name}")
+    for name in _LISTS:
+        table = getattr(tables, name, ())
+        if not isinstance(table, (list, tuple)):
+            raise TypeError(f"one of its tables is no list: {name}")
     try:
         pairs = [pair for name in _WORDS for pair in getattr(tables, name, {}).items()]
         pairs += [(part, hint) for part, hint in getattr(tables, "STEP_PARTS", ())]
-        pairs += [(what, key) for what, keys in getattr(tables, "DOCUMENTS", ()) for key in keys]
+        pairs += [(what, key) for what, keys in getattr(tables, "DOCUMENTS", ()) for key in _several(keys)]
         for steps, words in getattr(tables, "KEYS", ()):
+            _several(steps)
             pairs += [*words.items(), *((step, step) for step in steps)]
         times = [(key, name, number + 0) for key, (name, number) in getattr(tables, "TIMES", {}).items()]
         pairs += [(key, name) for key, name, _ in times]
@@ -114,6 +126,13 @@ def _checked(tables: ModuleType) -> ModuleType:
         if not all(isinstance(text, str) for text in pair):
             raise TypeError(f"one of its tables holds what is no text: {pair!r:.60}")
     return tables
+
+
+def _several(names: Any) -> Any:
+    """Names, which are not one text: of that each letter would count."""
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise TypeError(f"{names!r:.40} stands where a list of names should")
+    return names
 
 
 @lru_cache(maxsize=1)

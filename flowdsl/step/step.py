@@ -13,12 +13,24 @@ from pydantic import BaseModel, ConfigDict
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.block import Block
+from flowdsl.step.declared import (
+    Shape,
+    a_check,
+    a_flag,
+    a_text,
+    lists_by_name,
+    ports,
+    rules,
+    texts,
+    texts_by_name,
+    with_shapes,
+)
 from flowdsl.step.field_key import key_of
 from flowdsl.step.flow_shapes import Leaf
 from flowdsl.step.rules import Check, Rule
 from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal
-from flowdsl.step.spec import Port, StepSpec
+from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,6 +283,7 @@ class Step(BaseModel):
             if isinstance(declared.get(argument), str):
                 value = declared[argument]
                 raise PluginError(f"{cls.__name__}: {argument} takes a tuple: {argument}=({value!r},)")
+        declared = with_shapes(cls.__name__, declared, _SHAPES)
         inherited = {k: v for k, v in cls.declared.items() if k not in ("name", "aliases")}
         cls.declared = {**inherited, **declared, "name": name}
         if name is not None:
@@ -300,23 +313,23 @@ class Step(BaseModel):
         raise NotImplementedError
 
 
-_DECLARABLE = {
-    "aliases",
-    "rules",
-    "inputs",
-    "outputs",
-    "service",
-    "provider",
-    "environment",
-    "check",
-    "writes_to",
-    "category",
-    "deprecated_keys",
-    "examples",
-    "flow",
-    "blocking",
-    "replaces",
+_SHAPES: dict[str, Shape] = {
+    "aliases": texts,
+    "rules": rules,
+    "inputs": ports,
+    "outputs": ports,
+    "service": a_text,
+    "provider": a_text,
+    "environment": lists_by_name,
+    "check": a_check,
+    "writes_to": a_text,
+    "category": a_text,
+    "deprecated_keys": texts_by_name,
+    "examples": texts,
+    "blocking": a_flag,
+    "replaces": a_flag,
 }
+_DECLARABLE = {*_SHAPES, "flow"}
 
 
 def spec_of(cls: type[Step]) -> StepSpec:
@@ -341,37 +354,36 @@ def spec_of(cls: type[Step]) -> StepSpec:
                 f"{name}: the field `{key.field}` is Deferred, and needs a default, because it is resolved only while "
                 f'the step runs; rules=(AtLeastOne("{key.name}"),) says that it must be given'
             )
-    rules: tuple[Rule, ...] = tuple(declared.get("rules", ()))
-    for rule in rules:
+    own_rules: tuple[Rule, ...] = declared.get("rules", ())
+    for rule in own_rules:
         for named in rule.keys:
             if named not in keys:
                 raise PluginError(f"{name}: the rule {rule!r} names the key `{named}`, which the step does not have")
+    writes_to = declared.get("writes_to")
+    if writes_to is not None and writes_to not in keys:
+        raise PluginError(f"{name}: writes_to names the key `{writes_to}`, which the step does not have")
     check: Check | None = declared.get("check")
     spec = StepSpec(
         name,
         qualname=f"{cls.__module__}:{cls.__qualname__}",
         keys=keys,
         summary=_first_paragraph(cls.__doc__),
-        aliases=tuple(declared.get("aliases", ())),
-        rules=rules,
-        inputs=_ports(declared.get("inputs", ())),
-        outputs=_ports(declared.get("outputs", ())),
+        aliases=declared.get("aliases", ()),
+        rules=own_rules,
+        inputs=declared.get("inputs", ()),
+        outputs=declared.get("outputs", ()),
         service=declared.get("service"),
         provider=declared.get("provider"),
         environment=declared.get("environment"),
         check=check,
-        category=declared.get("category", "Other"),
+        category=declared.get("category") or "Other",
         deprecated_keys=declared.get("deprecated_keys"),
-        writes_to=declared.get("writes_to"),
-        examples=tuple(declared.get("examples", ())),
+        writes_to=writes_to,
+        examples=declared.get("examples", ()),
         flow=fitting_shape(name, declared.get("flow", Leaf()), keys),
     )
     type.__setattr__(cls, "_spec", spec)
     return spec
-
-
-def _ports(ports: Sequence[Port | str]) -> tuple[Port, ...]:
-    return tuple(Port(port) if isinstance(port, str) else port for port in ports)
 
 
 def _first_paragraph(doc: str | None) -> str:

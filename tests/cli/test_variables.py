@@ -28,7 +28,10 @@ def test_a_variable_that_nothing_lets_a_template_read_is_found_before_the_run(
         assert main([*command, "flows/a.flow.yaml"]) == 1
         printed = "".join(capsys.readouterr())
         assert "flows/a.flow.yaml:1:25: error: `env.BRAND` is undefined" in printed
-        assert 'hint: let it be read: `env = ["BRAND"]` in flowdsl.toml, or `flowdsl run --env BRAND`' in printed
+        assert (
+            'hint: let it be read: `env = ["BRAND"]` in flowdsl.toml, `flowdsl run --env BRAND`, or in a host'
+            in printed
+        )
         assert "`env.OTHER`" not in printed
 
 

@@ -50,7 +50,7 @@ def test_inputs_are_filled_in_prefill_the_context_and_stay_readable() -> None:
 @pytest.mark.parametrize(
     ("given", "message", "code", "hint"),
     [
-        ({}, "the input `city` is missing", "missing-input", "give it, for example `-i city=…`"),
+        ({}, "the input `city` is missing", "missing-input", "give it, for example `{'city': …}`"),
         ({"city": "x", "citi": 1}, "the flow declares no input `citi`", "undefined-input", "did you mean `city`?"),
         ({"city": "x", "zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
         (
@@ -109,7 +109,7 @@ def test_a_misfit_is_reported_in_our_words(schema: str, value: Any, complaint: s
 def test_a_text_where_a_map_is_declared_points_to_a_file_of_inputs() -> None:
     with pytest.raises(ConfigError) as raised:
         flowdsl.run("inputs: {a: {type: object}}\nflow:\n- step: SET\n  c: 1\n", {"a": "{b: 1}"})
-    assert raised.value.hint == "a map cannot be written behind `-i`: `-i a=@FILE` reads it from a file, .json or .yaml"
+    assert raised.value.hint == "give a dict: a text is not read as JSON"
 
 
 @pytest.mark.parametrize(
@@ -332,3 +332,20 @@ def test_a_service_of_the_host_that_cannot_be_is_refused() -> None:
     with pytest.raises(flowdsl.UsageError) as raised:
         Environment(services={"openai": {"endpont": "https://x"}})
     assert str(raised.value) == "Environment: services.openai: unknown setting `endpont`, did you mean `endpoint`?"
+
+
+@pytest.mark.parametrize(
+    ("schema", "inputs", "hint"),
+    [
+        ("{type: array}", {"a": "[1]"}, "give a list: a text is not read as JSON"),
+        ("{type: boolean}", {"a": "yes"}, "give True"),
+        ("{type: boolean}", {"a": "0"}, "give False"),
+        ("{type: integer}", {"a": "x"}, None),
+        ("{type: array}", {}, "give it, for example `{'a': …}`"),
+    ],
+    ids=["list", "yes", "no", "number", "missing"],
+)
+def test_the_hint_of_a_wrong_input_speaks_to_the_host(schema: str, inputs: dict[str, Any], hint: str | None) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Environment(settings=None).run(f"inputs: {{a: {schema}}}\nflow: [{{step: SET, b: 1}}]\n", inputs)
+    assert raised.value.hint == hint

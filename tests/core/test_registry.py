@@ -314,11 +314,14 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
         *(
             (table, "cannot be loaded from hello_steps.foreign_words: TypeError: one of its tables " + said)
             for table, said in (
+                ("STEPS = ['a']\n", "is no dict: STEPS"),
+                ("NAMES = None\n", "is no dict: NAMES"),
+                ("STEP_PARTS = 3\n", "is no list: STEP_PARTS"),
+                ("KEYS = (pair for pair in [(('A',), {})])\n", "is no list: KEYS"),
                 (
-                    "STEPS = ['a']\n",
-                    "has another shape than those of flowdsl_steps: 'list' object has no attribute 'items'",
+                    "KEYS = [('ABC', {'a': 'b'})]\n",
+                    "has another shape than those of flowdsl_steps: 'ABC' stands where a list of names should",
                 ),
-                ("STEP_PARTS = 3\n", "has another shape than those of flowdsl_steps: 'int' object is not iterable"),
                 (
                     "TIMES = {'secs': 3}\n",
                     "has another shape than those of flowdsl_steps: cannot unpack non-iterable int object",
@@ -327,7 +330,19 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
             )
         ),
     ],
-    ids=["broken", "missing import", "good", "none", "no map", "no pairs", "no number", "no text"],
+    ids=[
+        "broken",
+        "missing import",
+        "good",
+        "none",
+        "no map",
+        "null",
+        "no pairs",
+        "generator",
+        "one text",
+        "no number",
+        "no text",
+    ],
 )
 def test_foreign_words_of_a_plugin_that_cannot_be_read_are_a_fault_of_it(
     words: str | None, said: str, tmp_path: Path

@@ -36,7 +36,8 @@ def test_a_key_of_the_environment_for_a_foreign_host_is_a_warning(step: str, var
             "key-for-foreign-host",
             f"the key of {variable} is not sent to images.example.com",
             hint="name the key in the entry, `apiKey: \"{{ secret('MY_KEY') }}\"`, or allow the endpoint: "
-            "`--allow-endpoint https://images.example.com`",
+            "`--allow-endpoint https://images.example.com`, in a host "
+            '`Environment(allow_endpoints=["https://images.example.com"])`',
             severity="warning",
         )
     ]

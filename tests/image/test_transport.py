@@ -5,6 +5,7 @@ import base64
 import json
 import ssl
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from flowdsl.errors import ConfigError, ServiceUnavailable
 from flowdsl_steps.http.connect import tls_context
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.proxy import environment_proxy
-from flowdsl_steps.http.transport import open_client
+from flowdsl_steps.http.transport import Transport, open_client
 
 PNG = PICTURES["png"][0]
 
@@ -219,3 +220,27 @@ def test_a_service_with_an_authority_of_its_own_is_trusted_only_with_its_pem(tmp
         assert len(asyncio.run(run(pem))["imageList"]) == 1
     with pytest.raises(ServiceUnavailable, match="its certificate is not trusted"):
         asyncio.run(run(None))
+
+
+def test_the_usual_tls_settings_are_read_in_a_thread_and_once_for_all_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[int] = []
+    usual = httpx.create_ssl_context
+
+    def counted() -> ssl.SSLContext:
+        threads.append(threading.get_ident())
+        return usual()
+
+    monkeypatch.setattr(httpx, "create_ssl_context", counted)
+
+    async def main() -> None:
+        transport = Transport()
+        async with httpx.AsyncClient(transport=transport) as client:
+            asked = [client.get("https://127.0.0.1:9/") for _ in range(8)]
+            ended = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(each) for each in ended} == {httpx.ConnectError}
+
+    asyncio.run(main())
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

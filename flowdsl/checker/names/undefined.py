@@ -134,7 +134,8 @@ def unreadable_variable(
     elif names_secret(name):
         hint = f"a secret is read with `secret('{name}')`"
     else:
-        hint = f'let it be read: `env = ["{name}"]` in flowdsl.toml, or `flowdsl run --env {name}`'
+        ways = f'`env = ["{name}"]` in flowdsl.toml, `flowdsl run --env {name}`, or in a host `Host(env=["{name}"])`'
+        hint = f"let it be read: {ways}"
     severity: Severity | None = "warning" if lenient else None
     message = f"`env.{name}` is undefined: templates read only the environment variables that are named for them"
     findings.add("undefined-variable", message, span, hint=hint, severity=severity, fixes=[fix])

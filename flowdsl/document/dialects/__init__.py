@@ -15,7 +15,7 @@ from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
 from flowdsl.document.findings import Findings
-from flowdsl.entry_points import load, targets
+from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import PluginError, in_words
 from flowdsl.record import Record
 from flowdsl.source import Source
@@ -48,13 +48,15 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     root, mistakes = read(source, include)
     dialect = _dialect_of(source, root)
     if dialect.reads_text:
-        root, mistakes = _foreign(dialect, "read", source)
+        root, mistakes = _of_kinds(dialect, "read", _foreign(dialect, "read", source))
     if root is None:
         return None, mistakes
     findings = Findings(mistakes)
     node = root if dialect is NATIVE else _foreign(dialect, "lower", root, findings)
     if node is None:
         return None, findings.diagnostics
+    if not isinstance(node, Node):
+        raise PluginError(f"the dialect {type(dialect).__name__} gives {type(node).__name__} in `lower`, and no Node")
     return Lowered(source, node, dialect.form, findings), []
 
 
@@ -70,10 +72,23 @@ def _of_plugins() -> Iterator[Dialect]:
     """The dialects of plugins by their names, each imported when it is asked for."""
     for name, target in sorted(targets(GROUP)):
         found = load(GROUP, name, target)
-        made = found() if isinstance(found, type) else found
+        made = foreign(GROUP, name, target, found) if isinstance(found, type) else found
         if not isinstance(made, Dialect):
             raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
+        if made.form not in ("flow", "kit") or not isinstance(made.reads_text, bool):
+            said = f"form={made.form!r:.40}, reads_text={made.reads_text!r:.40}"
+            raise PluginError(
+                f"the dialects plugin `{name}`: form is flow or kit, reads_text True or False, not {said}"
+            )
         yield made
+
+
+def _of_kinds(dialect: Dialect, method: str, given: Any) -> Any:
+    """What `read` gives: nodes, or none, and mistakes."""
+    fits = isinstance(given, tuple) and len(given) == 2 and (given[0] is None or isinstance(given[0], Node))
+    if not fits or not isinstance(given[1], list) or not all(isinstance(each, Diagnostic) for each in given[1]):
+        raise PluginError(f"the dialect {type(dialect).__name__} gives no Node and list of Diagnostics in `{method}`")
+    return given
 
 
 def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:

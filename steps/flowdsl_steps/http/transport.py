@@ -43,6 +43,7 @@ class Transport(httpx.AsyncBaseTransport):
         self, tls: ssl.SSLContext | None = None, judge: Judge | None = None, keep_alive_s: float = KEEP_ALIVE_S
     ) -> None:
         self._tls = tls
+        self._reading: asyncio.Future[ssl.SSLContext] | None = None
         self._judge = judge
         self._keep_alive_s = keep_alive_s
         self._routes: dict[tuple[str, bytes, int | None], Route] = {}
@@ -135,12 +136,26 @@ class Transport(httpx.AsyncBaseTransport):
         self._open.add(connection)
         try:
             if self._tls is None and route.needs_tls:
-                self._tls = tls_context(None, None)
+                self._tls = await self._usual_tls()
             await connected(connection, route, self._tls, self._judge)
         except BaseException:
             self._drop(connection)
             raise
         return connection
+
+    async def _usual_tls(self) -> ssl.SSLContext:
+        """The usual TLS settings, read once in a thread: that takes as long as many small requests.
+
+        Raises:
+            ConfigError: there can be none.
+        """
+        reading = self._reading or asyncio.ensure_future(asyncio.to_thread(tls_context, None, None))
+        self._reading = reading
+        try:
+            return await asyncio.shield(reading)
+        finally:
+            if reading.done():  # where it failed, the next who asks tries again
+                self._reading = None
 
     def _drop_oldest(self) -> None:
         """Makes room. Those that are at work are fewer than those that may be open, so one rests."""

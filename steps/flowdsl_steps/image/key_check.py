@@ -65,7 +65,8 @@ def _owner(service: Service, setting: str) -> str:
 
 
 def _remedy(url: str) -> str:
+    address = address_of(url).removesuffix(":443").removesuffix(":80")
     return (
         "name the key in the entry, `apiKey: \"{{ secret('MY_KEY') }}\"`, or allow the endpoint: "
-        f"`--allow-endpoint {address_of(url).removesuffix(':443').removesuffix(':80')}`"
+        f'`--allow-endpoint {address}`, in a host `Environment(allow_endpoints=["{address}"])`'
     )
