@@ -8,7 +8,7 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
@@ -23,7 +23,7 @@ from flowdsl.syntax.composer import Include
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "lowered", "made"]
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "lowered", "made"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -56,6 +56,16 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     if node is None:
         return None, findings.diagnostics
     return Lowered(source, node, dialect.form, findings), []
+
+
+def failure(source: Source, account: Mapping[str, Any]) -> Any:
+    """What is said as JSON of a flow that failed, in the form of the file's dialect; None where that has none.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    return None if dialect in BUILT_IN else _foreign(dialect, "failure", account)
 
 
 def _dialect_of(source: Source, root: Node | None) -> Dialect:
