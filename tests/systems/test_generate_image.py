@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import jsonschema
 import pytest
+import yaml
 
 import flowdsl
 from flowdsl import Diagnostic, Dialect, Environment, Host, Source, Storage
@@ -25,6 +27,7 @@ from flowdsl_steps.image.simulator.stand_in import overrides
 
 AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "generate_image"
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "generate_image.json"
 PROMPT = "A white cat sitting on a red sports car."
 SHAPE = {
@@ -442,12 +445,34 @@ def test_a_link_that_stays_is_the_address_and_one_that_ends_is_not(tmp_path: Pat
     assert (address_of(lasting), address_of(kept)) == ("https://img.test/a.png", "s3://bucket/a.png")
 
 
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/*.[jy]*")), ids=lambda path: path.stem)
+def test_the_schema_for_editors_takes_what_runs_and_refuses_what_is_wrong_in_form(path: Path) -> None:
+    """What a model accepts is not in it."""
+    schema = json.loads((SCHEMAS / "generate_image.schema.json").read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return
+    codes = {found.code for found in Environment(as_of=AS_OF).check(path)}
+    in_form = {"unknown-key", "missing-key", "wrong-type", "misnested-key", "not-a-choice", "empty-file"}
+    wrong = path.parent.name == "wrong" and bool(codes & in_form)
+    assert bool(list(jsonschema.Draft202012Validator(schema).iter_errors(content))) == wrong
+
+
 def test_native_files_and_kits_import_no_dialect_of_tasks() -> None:
     for name in [name for name in sys.modules if name.startswith("flowdsl_steps.dialects")]:
         del sys.modules[name]
     for text in ("- step: END\n", "flow:\n  - step: END\n", "AI_KIT:\n  SECTIONS: []\n"):
         assert Environment().check(text) == []
     assert "flowdsl_steps.dialects.generate_image" not in sys.modules
+
+
+def test_every_parameter_of_the_page_is_in_the_docs_with_its_tests() -> None:
+    page = (EXAMPLE.parents[2] / "docs" / "systems.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (`test_.*`) \|$", page, re.MULTILINE)
+    assert [name for name, _ in rows] == ["prompt", "model", "filename", "size", "quality", "disable_model_response"]
+    named = {test for _, tests in rows for test in re.findall(r"`(\w+)`", tests)}
+    assert named - globals().keys() == set()
 
 
 def test_explain_shows_what_a_task_becomes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from flowdsl.syntax.composer import Include
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "lowered", "made"]
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "lowered", "made", "schemas"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -68,6 +68,16 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
     return None if dialect in BUILT_IN else _foreign(dialect, "failure", account)
 
 
+def schemas() -> dict[str, Mapping[str, Any]]:
+    """The JSON Schemas of the dialects of plugins that have one, by the names of their entry points.
+
+    Raises:
+        PluginError: a dialect cannot be loaded, or fails.
+    """
+    found = ((name, _foreign(_made(name, target), "schema")) for name, target in sorted(targets(GROUP)))
+    return {name: schema for name, schema in found if schema is not None}
+
+
 def _dialect_of(source: Source, root: Node | None) -> Dialect:
     for dialect in BUILT_IN:
         if dialect.recognises(source, root):
@@ -79,11 +89,15 @@ def _dialect_of(source: Source, root: Node | None) -> Dialect:
 def _of_plugins() -> Iterator[Dialect]:
     """The dialects of plugins by their names, each imported when it is asked for."""
     for name, target in sorted(targets(GROUP)):
-        found = load(GROUP, name, target)
-        made = found() if isinstance(found, type) else found
-        if not isinstance(made, Dialect):
-            raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
-        yield made
+        yield _made(name, target)
+
+
+def _made(name: str, target: str) -> Dialect:
+    found = load(GROUP, name, target)
+    dialect = found() if isinstance(found, type) else found
+    if not isinstance(dialect, Dialect):
+        raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
+    return dialect
 
 
 def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:

@@ -48,6 +48,11 @@ class Dialect:
         """
         return None
 
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema of its files, for editors: `flowdsl schema` writes it as NAME.schema.json, by the name of the
+        entry point. None where there is none."""
+        return None
+
 
 def made(value: Any, at: Span) -> Node:
     """A node for a value that the author did not write as such: `at` is the place of what it stands for.

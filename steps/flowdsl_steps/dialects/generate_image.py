@@ -73,6 +73,34 @@ class GenerateImageTask(Dialect):
             error = {"message": wrong[0], **error}
         return {"success": False, **account, "error": error}
 
+    def schema(self) -> dict[str, Any]:
+        """A task, with the keys of the step as its parameters."""
+        from flowdsl import step_schema
+
+        step = step_schema(STEP)
+        params = {name: step["properties"][name] for name in PARAMS}
+        switch = params["disable_model_response"]
+        params["disable_model_response"] = {
+            "description": switch["description"],
+            "enum": [True, False, None, *_BOOLEANS],
+        }
+        return {
+            "title": "task generate_image",
+            "description": "A task of a task gateway: an image from a text prompt.",
+            "type": "object",
+            "required": ["tasktype", "params"],
+            "properties": {
+                "tasktype": {"const": TASK},
+                "taskapigatewayuuid": {"description": "The name of the gateway; it is not read.", "type": "string"},
+                "params": {
+                    "type": "object",
+                    "required": step["required"],
+                    "additionalProperties": False,
+                    "properties": params,
+                },
+            },
+        }
+
     def _task_type(self, root: Node, findings: Findings) -> Span | None:
         """Where the type of the task stands; None when it is another task."""
         node: Node | None = root.value.get("tasktype")
