@@ -22,6 +22,7 @@ PUBLIC_PACKAGES = ("flowdsl.template", "flowdsl.testing")
 """Packages whose public names plugins may import."""
 PUBLIC_MODULES = (
     "flowdsl.diagnostics",
+    "flowdsl.document.dialects",
     "flowdsl.errors",
     "flowdsl.events",
     "flowdsl.image.store",
@@ -43,6 +44,7 @@ PUBLIC_MODULES = (
     "flowdsl.step.service",
     "flowdsl.step.spec",
     "flowdsl.step.step",
+    "flowdsl.syntax.fixes",
 )
 """Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
 HEAVY = ("PIL", "_hashlib", "asyncio", "h11", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")

@@ -285,9 +285,7 @@ def _edited(key: str, value: Any, problem: Problem, step: StepNode) -> Fix | Non
         node = step.keys.get(problem.key or "")
         return fixes.renamed(_inside(node, problem), value) if node is not None else None
     if node is None:
-        from flowdsl.syntax.quoting import written
-
-        return fixes.added(step.node, f"{key}: {written(value)}")
+        return fixes.added(step.node, fixes.entry(step.node, key, value))
     whole = _inside(node, problem) if key == problem.key else node
     return fixes.renamed(whole, value) or fixes.for_brackets(whole, value)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
+from flowdsl.document.dialects import failure
 from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
 from flowdsl.template.json_values import to_json
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
     from flowdsl.errors import RunError
     from flowdsl.events import Event
+    from flowdsl.source import Source
 
 
 class Account:
     """Hands events on, and keeps the last one, which says what the run came to, and the unfinished pictures of requests
     that brought no better one."""
 
-    def __init__(self, *, simulated: bool) -> None:
+    def __init__(self, *, simulated: bool, source: Source | None = None) -> None:
+        self.source = source
         self.simulated = simulated
         self.finished: FlowFinished | None = None
         self._unfinished: dict[tuple[int, int], Mapping[str, Any]] = {}
@@ -78,8 +81,14 @@ class Account:
             lines.append(f"the service may have done, and billed, the work of {requests}")
         return "".join(f"{line}\n" for line in lines)
 
-    def to_dict(self, error: RunError | None) -> dict[str, Any]:
-        """What `--json` prints of a run without a result; without an error it was interrupted."""
+    def to_json(self, error: RunError | None) -> Any:
+        """What `--json` prints of a run without a result, in the form of the file's dialect where that has one; without
+        an error it was interrupted."""
+        found = self._found(error)
+        said = None if self.source is None else failure(self.source, found)
+        return found if said is None else said
+
+    def _found(self, error: RunError | None) -> dict[str, Any]:
         end = self.finished
         images = () if end is None else end.images
         facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, one_of
 from flowdsl.cli.flow_files import flow_source
+from flowdsl.diagnostics import has_errors
 from flowdsl.display.visible import visible_line
-from flowdsl.errors import UsageError
+from flowdsl.errors import FlowCheckError, UsageError
 
 if TYPE_CHECKING:
     from flowdsl.cli.origins import Option
-    from flowdsl.document.document import StepNode
-    from flowdsl.environment.flow import Flow
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.document.document import Document, StepNode
+    from flowdsl.environment.environment import Examined
     from flowdsl.step.service import Service
 
 EXAMPLES = (
@@ -27,17 +30,17 @@ _DIGITS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when the file has mistakes, 2 when no step stands there."""
+    """The exit code: 1 when the file has mistakes, which are told after the step, 2 when no step stands there."""
     options = parser().parse(arguments)
     if ":" not in options.place:
         print(_meaning(options.place, options.format))
         return 0
     path, line = _place(options.place)
-    flow, step = _found(path, line, options.action)
+    examined, document, step = _found(path, line, options.action)
     from flowdsl.cli.origins import options_of, settings_of
     from flowdsl.environment.destinations import service_of
 
-    service = service_of(step, flow.document, flow._settings.services)
+    service = service_of(step, document, examined.settings.services)
     hide = step.node.source.hide
     given = [row._replace(value=without_secrets(row.value, hide)) for row in options_of(step, service)]
     settings = list(settings_of(service)) if service is not None else []
@@ -45,7 +48,10 @@ def main(arguments: Sequence[str]) -> int:
         print(_json(step, given, service, settings))
     else:
         print(_text(step, given, service, settings))
-        _print_destinations(flow, step)
+        _print_destinations(examined, document, step)
+    if has_errors(examined.diagnostics):
+        sys.stdout.flush()
+        raise FlowCheckError(_hidden_findings(examined))
     return 0
 
 
@@ -64,11 +70,11 @@ def parser() -> Parser:
     return parser
 
 
-def _print_destinations(flow: Flow, step: StepNode) -> None:
+def _print_destinations(examined: Examined, document: Document, step: StepNode) -> None:
     """Prints which secret the step sends to which host, when it sends one."""
     from flowdsl.environment.destinations import destinations_of
 
-    rows = dict.fromkeys(destinations_of(step, flow.document, flow._settings.services))
+    rows = dict.fromkeys(destinations_of(step, document, examined.settings.services))
     if rows:
         print("\n".join(["\nsecrets", *(f"  {secret} → {host}" for secret, host, _ in rows)]))
 
@@ -103,27 +109,34 @@ def _place(text: str) -> tuple[str, int]:
     return path, int(line)
 
 
-def _found(path: str, line: int, action: str | None) -> tuple[Flow, StepNode]:
-    """The step of a line, in the first flow of the file that can come to it."""
-    from flowdsl.cli.actions import load
+def _found(path: str, line: int, action: str | None) -> tuple[Examined, Document, StepNode]:
+    """The step of a line, in the first flow of the file that can come to it, which may have mistakes.
+
+    Raises:
+        FlowCheckError: the file has mistakes, and no step can be found there.
+        UsageError: no step stands there, or the kit has no such action.
+    """
     from flowdsl.cli.origins import step_at
     from flowdsl.cli.variables import Environments
-    from flowdsl.document.actions import ActionNeeded
+    from flowdsl.document.actions import chosen
 
     source = flow_source(path)
-    environment = Environments().of(source)
-    names: list[str | None] = [action]
-    if action is None:
-        try:
-            environment.load(source)
-        except ActionNeeded as error:
-            names = [id or title for id, title in error.actions]
-    for name in names:
-        flow = load(environment, source, name)
-        step = step_at(flow.document, path, line)
+    examined = Environments().of(source).examined(source)
+    file = examined.file
+    documents: Iterable[Document] = ()
+    if file is not None:
+        documents = file.documents if action is None and file.documents else (chosen(file, action),)
+    for document in documents:
+        step = step_at(document, path, line)
         if step is not None:
-            return flow, step
+            return examined, document, step
+    if has_errors(examined.diagnostics):
+        raise FlowCheckError(_hidden_findings(examined))
     raise UsageError(f"no step stands at {path}:{line}")
+
+
+def _hidden_findings(examined: Examined) -> list[Diagnostic]:
+    return [finding.hidden() for finding in examined.diagnostics]
 
 
 def _text(step: StepNode, given: Iterable[Option], service: Service | None, settings: Sequence[Option]) -> str:

@@ -33,6 +33,8 @@ EXAMPLES = (
 )
 _PICTURES = "imageList"
 """The output type of steps that make pictures."""
+_PROMPT = "instruction"
+"""The key for the prompt, in `_FLOW`."""
 _NAME = "<image>"
 _FLOW = """\
 inputs:
@@ -125,7 +127,8 @@ def _step(registry: Registry, layers: ServiceLayers, service: str | None) -> Ste
 
 
 def _makes_pictures(spec: StepSpec) -> bool:
-    return spec.service is not None and any(port.type == _PICTURES for port in spec.outputs)
+    """Whether a step makes pictures, of a prompt that it takes as the flow of this command gives it."""
+    return spec.service is not None and _PROMPT in spec.keys and any(port.type == _PICTURES for port in spec.outputs)
 
 
 def _configured(spec: StepSpec, layers: ServiceLayers) -> bool:

@@ -34,9 +34,10 @@ from flowdsl.cli.termination import Terminated, ignore_interrupts, until_termina
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
+from flowdsl.document.dialects import failure
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import ConfigError, RunError, UsageError, in_words
+from flowdsl.errors import ConfigError, FlowCheckError, RunError, UsageError, in_words
 from flowdsl.host import METADATA, Host, Storage
 from flowdsl.limits import Limits
 from flowdsl.source import Source
@@ -102,13 +103,15 @@ def perform(options: Namespace, source: Source) -> int:
                 "host": Host(secrets=simulated.placeholder_secret, env=env),
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
-            seen = load(Environment(**settings), source, options.action, names)
+            seen = _loaded(Environment(**settings), source, options, names)
             settings["overrides"] = stack.enter_context(simulated.running_simulator(seen, options.fault))
         elif options.fault:
             raise UsageError("--fault goes with --simulate: a real service cannot be told to fail")
-        flow = load(Environment(**settings), source, options.action, names)
+        flow = _loaded(Environment(**settings), source, options, names)
+        shown = []
         if not options.quiet:
-            _print_warnings(_rehearsed(flow, source, options, names) if options.simulate else _warnings(flow))
+            shown = _rehearsed(flow, source, options, names) if options.simulate else _warnings(flow)
+            _print_warnings(shown)
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         inputs = given.take_options(options.input, flow.document.inputs)
@@ -116,9 +119,9 @@ def perform(options: Namespace, source: Source) -> int:
             given.warn_of_lacking_keys(flow.document)
         for warning in () if options.quiet else given.warnings:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
-        account = Account(simulated=options.simulate)
+        account = Account(simulated=options.simulate, source=source)
         try:
-            result = _run(flow, inputs, options, account)
+            result = _run(flow, inputs, options, account, shown)
         except RunError as error:
             error.hint = _hint_of_inputs(error, flow, inputs) or error.hint
             return _failed(error, account, options, _missing(flow, error) if not options.simulate else "")
@@ -143,6 +146,24 @@ def perform(options: Namespace, source: Source) -> int:
     if options.open:
         _open(options)
     return 0
+
+
+def _loaded(environment: Environment, source: Source, options: Namespace, names: Iterable[str]) -> Flow:
+    """The flow of a source. What is wrong with it is printed as JSON too where its dialect has a form for that.
+
+    Raises:
+        FlowCheckError: the file has mistakes.
+        UsageError: it is a kit and the action is missing or unknown.
+    """
+    try:
+        return load(environment, source, options.action, names)
+    except FlowCheckError as error:
+        if options.json and (said := failure(source, {"error": error.to_dict()})) is not None:
+            import json
+
+            with stdout_at_stake():
+                print(json.dumps(said, indent=2, ensure_ascii=False))
+        raise
 
 
 def _fixed(options: Namespace) -> frozenset[str]:
@@ -213,7 +234,7 @@ def _tell(text: str, account: Account, options: Namespace, error: RunError | Non
         if options.json and (error is not None or not told):
             import json
 
-            print(json.dumps(account.to_dict(error), indent=2, ensure_ascii=False))
+            print(json.dumps(account.to_json(error), indent=2, ensure_ascii=False))
         elif not told:
             sys.stdout.write(text)
 
@@ -327,8 +348,10 @@ def _warnings(flow: Flow) -> list[Diagnostic]:
     return [diagnostic for diagnostic in flow.diagnostics if diagnostic.severity == "warning"]
 
 
-def _run(flow: Flow, inputs: dict[str, Any], options: Namespace, account: Account) -> Result:
-    """The result of the run, with its events shown as the options say."""
+def _run(
+    flow: Flow, inputs: dict[str, Any], options: Namespace, account: Account, shown: Iterable[Diagnostic]
+) -> Result:
+    """The result of the run, with its events shown as the options say; findings that were `shown` are not repeated."""
     import asyncio
 
     effects: Effects | None = None
@@ -343,15 +366,16 @@ def _run(flow: Flow, inputs: dict[str, Any], options: Namespace, account: Accoun
     if options.quiet:
         hear = account.hearing(_quiet(options))
         return asyncio.run(until_terminated(flow.arun(inputs, on_event=hear, effects=effects)))
-    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, _responses(options), effects)))
+    places = {(finding.code, finding.span) for finding in shown}
+    known = {finding.message for finding in flow.diagnostics if (finding.code, finding.span) in places}
+    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, known, _responses(options), effects)))
 
 
 async def _run_with_progress(
-    flow: Flow, inputs: dict[str, Any], account: Account, responses: TextIO, effects: Effects | None
+    flow: Flow, inputs: dict[str, Any], account: Account, known: set[str], responses: TextIO, effects: Effects | None
 ) -> Result:
     from flowdsl.cli.progress import progress_on
 
-    known = {diagnostic.message for diagnostic in _warnings(flow)}
     async with progress_on(sys.stderr, known, responses) as progress:
         return await flow.arun(inputs, on_event=account.hearing(progress), effects=effects)
 

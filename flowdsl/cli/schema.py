@@ -21,12 +21,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     if options.index is not None:
         return _index(options.index, options.check)
+    from flowdsl.document.dialects import schemas
     from flowdsl.reference.docstrings import documented
     from flowdsl.reference.schema import MARK, schema_files
     from flowdsl.step.registry import installed
 
     registry = installed()
-    files = schema_files(documented(registry.step_class(name)) for name in registry)
+    files = schema_files((documented(registry.step_class(name)) for name in registry), schemas())
     again = "flowdsl schema" if options.out == "schemas" else f"flowdsl schema --out {options.out}"
     return write_or_check(Path(options.out), files, mark=MARK, check=options.check, again=again)
 

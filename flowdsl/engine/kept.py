@@ -19,7 +19,7 @@ from flowdsl.host import PictureStore
 from flowdsl.image.image import Image
 from flowdsl.image.manifest import whole_manifest
 from flowdsl.image.metadata import with_packet
-from flowdsl.image.named_file import first_free, write_pieces
+from flowdsl.image.named_file import Naming, first_free, write_pieces
 from flowdsl.image.shelf import ORIGINALS, Named
 from flowdsl.image.store import ImageStore
 
@@ -42,20 +42,20 @@ class Kept:
         """What the host calls it."""
         return type(self._given).__name__
 
-    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+    def name(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
         """Saves the picture with metadata and the bytes as they came, or only these."""
         path = Path(image.original)
         with path.open("rb") as file:
             pieces = None if xmp is None else with_packet(image.mime, file, xmp)
             if pieces is None:
-                name, address = self._numbered(stem, path.suffix, file)
+                name, address = self._numbered(naming, path.suffix, file)
                 self._kept.setdefault(image.sha256, name)
                 image.take_name(address, partial(_call, self._given.read, name))
                 return Named(name, name, image.sha256)
             original = self._original(image, file)
             with tempfile.TemporaryFile(dir=path.parent) as named:
                 digest = write_pieces(named.fileno(), pieces, file)
-                name, address = self._numbered(stem, path.suffix, named)
+                name, address = self._numbered(naming, path.suffix, named)
         image.take_name(address, partial(_call, self._given.read, original))
         return Named(name, original, digest)
 
@@ -87,8 +87,8 @@ class Kept:
             self._kept[image.sha256] = name
         return name
 
-    def _numbered(self, stem: str, suffix: str, file: BinaryIO) -> tuple[str, str]:
-        return self._first_of(lambda number: f"{stem}-{number}{suffix}", file)
+    def _numbered(self, naming: Naming, suffix: str, file: BinaryIO) -> tuple[str, str]:
+        return self._first_of(lambda number: f"{naming(number)}{suffix}", file)
 
     def _first_of(self, name: Callable[[int], str], file: BinaryIO) -> tuple[str, str]:
         """Saves a file under the first name that is free; gives the name and its address."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowdsl.engine.item_text import named_by
 from flowdsl.image.image import Image
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import stem_of
+from flowdsl.image.named_file import Naming, as_given, counted, stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
 from flowdsl.image.shelf import Folder, Named, Shelf
 from flowdsl.image.store import ImageStore
@@ -212,28 +212,30 @@ class Pictures:
             return
         now = _now()
         stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
-        named = self._file(stem, image, self._packet(maker, image, origin, now))
+        naming = counted(stem) if origin.name is None else as_given(self._secrets.hide_in(origin.name))
+        named = self._file(naming, image, self._packet(maker, image, origin, now))
         if self.store.spare.holds(image):
             why = f"{self._shelf.describe()} takes no more: {self.store.spare.reason}"
             self.problems.append(f"{why}. A picture is among the temporary files, which do not last: {image.path}")
         self._files[image.sha256] = image
         self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
 
-    def _file(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+    def _file(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
         """Gives a picture its file, and tells what keeps it from that.
 
         A disk that has no room for a copy with metadata may have room for a link, which people find as well.
         """
         for metadata in dict.fromkeys((xmp, None)):
             try:
-                named = self._shelf.name(stem, image, metadata)
+                named = self._shelf.name(naming, image, metadata)
             except OSError as error:
                 why = error.strerror or str(error)
             else:
                 if metadata is not xmp:
                     self.problems.append(f"{image.path} says nothing of how it was made: {why}")
                 return named
-        missing = f"there is no file `{stem}-…` in {self._shelf.describe()} of a picture, as it takes none: {why}"
+        name = naming(1).removesuffix("1")
+        missing = f"there is no file `{name}…` in {self._shelf.describe()} of a picture, as it takes none: {why}"
         self.problems.append(f"{missing}. The picture is whole, and called by its SHA-256: {image.path}")
         return self._shelf.unnamed(image)
 

@@ -1,5 +1,7 @@
 """Files with names for people: `skyline-1.png`, made of a stored picture, and never over another file.
 
+A `Naming` says which file has which number: the names that the author gave have one only from the second on.
+
 A name is claimed by making it: a link, a rename that fails, or a file that is opened for nobody else, whichever the
 file system has. Whoever comes second takes the next number, be it a thread, a process or an earlier run.
 """
@@ -12,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from errno import EDQUOT, ENOENT, ENOSPC, EROFS, EXDEV
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from flowdsl.image.image import Image
@@ -32,6 +34,22 @@ _LONGEST_STEM = 180
 """The most bytes of a name in front of its number: file systems take 255."""
 
 
+Naming = Callable[[int], str]
+"""From a number, 1 and up, to the name of a file without its ending."""
+
+
+def counted(stem: str) -> Naming:
+    """`skyline-1`, `skyline-2` and so on."""
+    return lambda number: f"{stem}-{number}"
+
+
+def as_given(name: str) -> Naming:
+    """`cat`, and where that is taken `cat-2`, `cat-3` and so on. What leads out of the folder, or is too long, goes."""
+    name = name if PurePath(name).name == name else stem_of([name])
+    stem = name.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore").rstrip(". ") or "image"
+    return lambda number: stem if number == 1 else f"{stem}-{number}"
+
+
 def stem_of(words: Iterable[str]) -> str:
     """Words as the beginning of a file name that every file system takes; empty when nothing is left of them."""
     parts = (_NOT_IN_NAMES.sub("-", unicodedata.normalize("NFC", word))[:_LONGEST_WORD] for word in words)
@@ -39,8 +57,8 @@ def stem_of(words: Iterable[str]) -> str:
     return stem.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
-def name_file(folder: Path, stem: str, image: Image, xmp: bytes | None) -> str:
-    """Gives an image the next free name that begins with `stem`; the SHA-256 of that file.
+def name_file(folder: Path, naming: Naming, image: Image, xmp: bytes | None) -> str:
+    """Gives an image the next free name of those there are; the SHA-256 of that file.
 
     With an XMP packet the file is a copy that holds it, where its format can. Without one it is a link to the stored
     bytes: the same file under two names.
@@ -53,14 +71,14 @@ def name_file(folder: Path, stem: str, image: Image, xmp: bytes | None) -> str:
         with original.open("rb") as file:
             pieces = with_packet(image.mime, file, xmp)
             if pieces is not None:
-                path, digest = _copied(file, pieces, folder, stem, original)
+                path, digest = _copied(file, pieces, folder, naming, original)
                 image.take_name(str(path))
                 return digest
-    image.take_name(str(_numbered(folder, stem, original.suffix, lambda path: _link(original, path))))
+    image.take_name(str(_numbered(folder, naming, original.suffix, lambda path: _link(original, path))))
     return image.sha256
 
 
-def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, stem: str, original: Path) -> tuple[Path, str]:
+def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, naming: Naming, original: Path) -> tuple[Path, str]:
     """A new file of some pieces: it gets its name when it is complete."""
     part, descriptor = open_part(original.parent)
     try:
@@ -68,7 +86,7 @@ def _copied(file: BinaryIO, pieces: Iterable[Piece], folder: Path, stem: str, or
         if os.name == "nt":
             os.close(descriptor)  # Windows renames no file that is open
             descriptor = -1
-        return _numbered(folder, stem, original.suffix, lambda path: claim(part, path)), digest
+        return _numbered(folder, naming, original.suffix, lambda path: claim(part, path)), digest
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -160,11 +178,11 @@ def _link(original: Path, path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _numbered(folder: Path, stem: str, suffix: str, claim: Callable[[Path], None]) -> Path:
+def _numbered(folder: Path, naming: Naming, suffix: str, claim: Callable[[Path], None]) -> Path:
     """The path with the first number that is free, claimed."""
 
     def path(number: int) -> Path:
-        return folder / f"{stem}-{number}{suffix}"
+        return folder / f"{naming(number)}{suffix}"
 
     number = first_free(lambda number: os.path.lexists(path(number)))
     while True:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flowdsl.image.image import Image
 from flowdsl.image.manifest import NAME, add_to_manifest
-from flowdsl.image.named_file import name_file
+from flowdsl.image.named_file import Naming, name_file
 from flowdsl.image.store import ImageStore
 
 ORIGINALS = ".originals"
@@ -34,8 +34,8 @@ class Shelf(Protocol):
         """The place, for messages."""
         ...
 
-    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
-        """Gives a stored image the next free name that begins with `stem`, with metadata where its format takes it.
+    def name(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
+        """Gives a stored image the next free name of those there are, with metadata where its format takes it.
 
         Raises:
             OSError: the place takes no such file.
@@ -76,10 +76,10 @@ class Folder:
         """Its path."""
         return str(self._path)
 
-    def name(self, stem: str, image: Image, xmp: bytes | None) -> Named:
+    def name(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
         """Makes a copy with metadata, or a link; in the spare folder of what is there."""
         folder = Path(image.original).parent if self.store.spare.holds(image) else self._path
-        digest = name_file(folder, stem, image, xmp)
+        digest = name_file(folder, naming, image, xmp)
         return self.unnamed(image)._replace(sha256=digest)
 
     def unnamed(self, image: Image) -> Named:

@@ -67,6 +67,16 @@ def removed_item(parent: Node, index: int, *, title: str = "remove it") -> Fix |
     return Fix(title, (Edit(at, ""),), False)
 
 
+def entry(parent: Node, key: str, value: Any) -> str:
+    """An entry for a map, in quotes where its others are: between brackets that is JSON, which has nothing without."""
+    first = next(iter(parent.keys.values()), None)
+    if first is not None and first.style == '"' and _in_brackets(parent):
+        import json
+
+        return f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
+    return f"{key}: {written(value)}"
+
+
 def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map with one entry more, `key: value`, behind its first one."""
     source = parent.source

@@ -13,7 +13,7 @@ import pytest
 from flowdsl.image import named_file
 from flowdsl.image.manifest import add_to_manifest
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import name_file
+from flowdsl.image.named_file import counted, name_file
 from flowdsl.image.store import ImageStore
 from tests.image.test_named_files import drawn, value, xmp_of
 
@@ -75,7 +75,7 @@ def test_runs_of_one_id_lose_no_line_beside_a_manifest_of_somebody_else(tmp_path
 def test_no_metadata_is_too_long_for_a_segment(sign: str, tmp_path: Path) -> None:
     image = ImageStore(tmp_path / "o").add(drawn("JPEG"))
     facts = {"Iptc4xmpExt:AISystemUsed": "m" * 50_000, "Iptc4xmpExt:AIPromptInformation": sign * 50_000}
-    name_file(tmp_path, "a", image, packet(facts))
+    name_file(tmp_path, counted("a"), image, packet(facts))
     tree = xmp_of(Path(image.path))
     assert tree is not None
     assert set(value(tree, "iptc:AIPromptInformation") or "") == {sign}
@@ -106,7 +106,7 @@ def test_a_picture_on_another_disk_is_copied_under_its_name(
     image = ImageStore(tmp_path / "disk").add(drawn("PNG"))
     folder = tmp_path / "pictures"
     folder.mkdir()
-    name_file(folder, "a", image, xmp)
+    name_file(folder, counted("a"), image, xmp)
     assert [path.name for path in folder.iterdir()] == ["a-1.png"]
     assert len(Path(image.path).read_bytes()) == image.bytes + (0 if xmp is None else 12 + 22 + len(xmp))
     assert [path.name for path in (tmp_path / "disk").iterdir()] == [Path(image.original).name]

@@ -26,7 +26,7 @@ from flowdsl.errors import UsageError
 from flowdsl.image import named_file
 from flowdsl.image.manifest import add_to_manifest
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import name_file, stem_of
+from flowdsl.image.named_file import as_given, counted, name_file, stem_of
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.simulator import Simulator
 
@@ -183,7 +183,7 @@ def test_pictures_of_every_format_take_a_packet_and_keep_their_pixels(format: st
     kind, lossless = ("WEBP", True) if format.islower() else (format, False)
     picture.save(content, kind, lossless=lossless, exif=exif)
     image = ImageStore(tmp_path / "o").add(content.getvalue())
-    name_file(tmp_path, "a", image, packet({"xmp:CreateDate": "now & <then>"}))
+    name_file(tmp_path, counted("a"), image, packet({"xmp:CreateDate": "now & <then>"}))
     with PIL.Image.open(image.path) as named, PIL.Image.open(image.original) as original:
         assert (named.mode, named.size, named.tobytes()) == (original.mode, original.size, original.tobytes())
     tree = xmp_of(Path(image.path))
@@ -209,13 +209,13 @@ def with_chunk(kind: bytes) -> bytes:
 )
 def test_a_signed_picture_and_other_formats_are_left_alone(content: bytes, tmp_path: Path) -> None:
     image = ImageStore(tmp_path / "o").add(content)
-    assert name_file(tmp_path, "a", image, packet({})) == image.sha256
+    assert name_file(tmp_path, counted("a"), image, packet({})) == image.sha256
     assert Path(image.path).samefile(image.original)
 
 
 def test_a_very_long_prompt_fits_into_a_segment_and_controls_do_not_break_the_packet(tmp_path: Path) -> None:
     image = ImageStore(tmp_path / "o").add(drawn("JPEG"))
-    name_file(tmp_path, "a", image, packet({"Iptc4xmpExt:AIPromptInformation": "a\0\ud800" + "日" * 30_000}))
+    name_file(tmp_path, counted("a"), image, packet({"Iptc4xmpExt:AIPromptInformation": "a\0\ud800" + "日" * 30_000}))
     tree = xmp_of(Path(image.path))
     assert tree is not None
     assert (value(tree, "iptc:AIPromptInformation") or "").startswith("a\ufffd\ufffd日日")
@@ -301,7 +301,9 @@ def test_a_file_system_without_links_has_names_all_the_same(tmp_path: Path, monk
     monkeypatch.setattr(os, "link", none)
     store = ImageStore(tmp_path / "o")
     images = [store.add(PICTURES["png"][0]) for _ in range(2)]
-    assert [name_file(tmp_path, "a", image, xmp) for image, xmp in zip(images, (None, packet({})), strict=True)]
+    assert [
+        name_file(tmp_path, counted("a"), image, xmp) for image, xmp in zip(images, (None, packet({})), strict=True)
+    ]
     assert names(tmp_path) == ["a-1.png", "a-2.png"]
     assert (tmp_path / "a-1.png").read_bytes() == images[0].read()
     assert len(list((tmp_path / "o").iterdir())) == 1
@@ -313,12 +315,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from flowdsl.image.manifest import add_to_manifest
 from flowdsl.image.metadata import packet
-from flowdsl.image.named_file import name_file
+from flowdsl.image.named_file import counted, name_file
 from flowdsl.image.store import ImageStore
 folder, process, count, picture = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), bytes.fromhex(sys.argv[4])
 def name(number):
     image = ImageStore(folder / "o").add(picture + f"{process}-{number}".encode())
-    name_file(folder, "a", image, packet({}) if number % 2 else None)
+    name_file(folder, counted("a"), image, packet({}) if number % 2 else None)
     file = Path(image.path).name
     add_to_manifest(folder, folder / "o" / ".lock", f"{process}{number}", [{"file": file}])
     return file
@@ -372,6 +374,20 @@ def test_a_manifest_that_somebody_has_formatted_is_gone_on_with(tmp_path: Path) 
 )
 def test_names_are_what_every_file_system_takes(words: list[str], stem: str) -> None:
     assert stem_of(words) == stem
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("cat", ["cat", "cat-2", "cat-3"]),
+        ("../cat", ["cat", "cat-2", "cat-3"]),
+        ("..", ["image", "image-2", "image-3"]),
+        ("日" * 100, ["日" * 60, "日" * 60 + "-2", "日" * 60 + "-3"]),
+    ],
+    ids=["plain", "upwards", "no name", "long"],
+)
+def test_a_name_that_the_author_gave_has_a_number_from_the_second_file_on(name: str, files: list[str]) -> None:
+    assert [as_given(name)(number) for number in (1, 2, 3)] == files
 
 
 def test_a_free_number_is_found_in_few_questions() -> None:

@@ -8,7 +8,7 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
@@ -23,7 +23,7 @@ from flowdsl.syntax.composer import Include
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "lowered", "made"]
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "lowered", "made", "schemas"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -60,6 +60,26 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     return Lowered(source, node, dialect.form, findings), []
 
 
+def failure(source: Source, account: Mapping[str, Any]) -> Any:
+    """What is said as JSON of a flow that failed, in the form of the file's dialect; None where that has none.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    return None if dialect in BUILT_IN else _foreign(dialect, "failure", account)
+
+
+def schemas() -> dict[str, Mapping[str, Any]]:
+    """The JSON Schemas of the dialects of plugins that have one, by the names of their entry points.
+
+    Raises:
+        PluginError: a dialect cannot be loaded, or fails.
+    """
+    found = ((name, _foreign(_made(name, target), "schema")) for name, target in sorted(targets(GROUP)))
+    return {name: schema for name, schema in found if schema is not None}
+
+
 def _dialect_of(source: Source, root: Node | None) -> Dialect:
     for dialect in BUILT_IN:
         if dialect.recognises(source, root):
@@ -71,16 +91,18 @@ def _dialect_of(source: Source, root: Node | None) -> Dialect:
 def _of_plugins() -> Iterator[Dialect]:
     """The dialects of plugins by their names, each imported when it is asked for."""
     for name, target in sorted(targets(GROUP)):
-        found = load(GROUP, name, target)
-        made = foreign(GROUP, name, target, found) if isinstance(found, type) else found
-        if not isinstance(made, Dialect):
-            raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
-        if made.form not in ("flow", "kit") or not isinstance(made.reads_text, bool):
-            said = f"form={made.form!r:.40}, reads_text={made.reads_text!r:.40}"
-            raise PluginError(
-                f"the dialects plugin `{name}`: form is flow or kit, reads_text True or False, not {said}"
-            )
-        yield made
+        yield _made(name, target)
+
+
+def _made(name: str, target: str) -> Dialect:
+    found = load(GROUP, name, target)
+    made = foreign(GROUP, name, target, found) if isinstance(found, type) else found
+    if not isinstance(made, Dialect):
+        raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
+    if made.form not in ("flow", "kit") or not isinstance(made.reads_text, bool):
+        said = f"form={made.form!r:.40}, reads_text={made.reads_text!r:.40}"
+        raise PluginError(f"the dialects plugin `{name}`: form is flow or kit, reads_text True or False, not {said}")
+    return made
 
 
 def _of_kinds(dialect: Dialect, method: str, given: Any) -> Any:

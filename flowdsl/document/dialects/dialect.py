@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from flowdsl.diagnostics import Diagnostic
@@ -14,7 +15,7 @@ class Dialect:
     """Another way to write flows. A package names its class as an entry point of the group `flowdsl.dialects`.
 
     `form` is what `lower` gives: a flow (a list of steps, or a map with `flow:`), or a kit of flows. With `reads_text`
-    the file need not be YAML: then `read` makes the nodes.
+    the file need not be YAML: then `read` makes the nodes, and tells mistakes of syntax in its own words.
     """
 
     form: ClassVar[Literal["flow", "kit"]] = "flow"
@@ -25,8 +26,10 @@ class Dialect:
         raise NotImplementedError
 
     def read(self, source: Source) -> tuple[Node | None, list[Diagnostic]]:
-        """The nodes of a file that is no YAML, each with its place, and the mistakes of its syntax."""
-        raise NotImplementedError
+        """The nodes of a file, each with its place, and the mistakes of its syntax: by default those of YAML."""
+        from flowdsl.syntax.yaml_reader import read
+
+        return read(source)
 
     def lower(self, root: Node, findings: Findings) -> Node | None:
         """The same in this language; None when nothing can be made of it.
@@ -35,6 +38,20 @@ class Dialect:
         made from: what is found later then stands at the author's own words. Mistakes go to `findings.add`.
         """
         raise NotImplementedError
+
+    def failure(self, account: Mapping[str, Any]) -> Any:
+        """What `flowdsl run --json` prints when a flow fails, in the form that readers of this dialect know; None where
+        it has none of its own. (What it prints of a run that succeeds are the flow's `outputs`, which `lower` gives.)
+
+        `account` is what is printed of any flow: `error`, as its `to_dict` gives it (None after an interruption), and
+        `images`, `failed`, `cost_usd` and `in_doubt` where it ran.
+        """
+        return None
+
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema of its files, for editors: `flowdsl schema` writes it as NAME.schema.json, by the name of the
+        entry point. None where there is none."""
+        return None
 
 
 def made(value: Any, at: Span) -> Node:

@@ -210,6 +210,8 @@ def _time(options: Options, resolved: ResolvedModel) -> Iterator[Problem]:
     """A deadline that pictures of this kind may miss: one the author wrote, or the default where nobody wrote one."""
     if resolved.model is None or resolved.model.family != "gpt-image":
         return
+    if "timeoutMs" not in options.defaults:  # a step whose deadline nobody writes
+        return
     timeout, hint = options.given.get("timeoutMs"), "`timeoutMs: 180000` is on the safe side"
     charged = "a request that is given up may still be charged"
     if isinstance(timeout, (int, float)) and timeout < SHORT_TIMEOUT_MS:

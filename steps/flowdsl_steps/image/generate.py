@@ -13,7 +13,15 @@ from flowdsl.image.image import Image
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
 from flowdsl_steps.image.fetch import fetch
-from flowdsl_steps.image.image_result import Purchase, described, incomplete, misplaced, origin_of, unexpected
+from flowdsl_steps.image.image_result import (
+    Generated,
+    Purchase,
+    described,
+    incomplete,
+    misplaced,
+    origin_of,
+    unexpected,
+)
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
@@ -30,8 +38,10 @@ _FACTS = tuple(name for name in Received._fields if name not in ("images", "head
 """What is kept of a response beside its pictures."""
 
 
-async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, max_retries: int) -> dict[str, Any]:
-    """`imageList` and `object` for a request.
+async def generate(
+    request: ImageRequest, ctx: StepContext, timeout_s: float, max_retries: int, name: str | None = None
+) -> Generated:
+    """The pictures for a request; `name` is what their files are called, without the ending, where the author says it.
 
     Raises:
         ConfigError: the service entry lacks or breaks something.
@@ -43,7 +53,7 @@ async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, ma
     refuse_stray_key(ctx.service, vendor, endpoint.url)
     requests = split(request, vendor, endpoint)
     ctx.store.prepare()
-    await ctx.name_images((), origin_of(request, endpoint))
+    await ctx.name_images((), origin_of(request, endpoint)._replace(name=name))
     for text in endpoint.notes:
         ctx.note("endpoint-changed", text)
     if len(requests) > 1:
@@ -68,7 +78,7 @@ async def generate(request: ImageRequest, ctx: StepContext, timeout_s: float, ma
         return Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), on_partial, peers)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
-    return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends).result()
+    return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
 
 
 def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
@@ -111,6 +121,7 @@ class _Generation:
         sender: Callable[[int], Sender],
         peers: set[str],
         sends: int,
+        name: str | None,
     ) -> None:
         self._ctx = ctx
         self._vendor = vendor
@@ -119,11 +130,12 @@ class _Generation:
         self._sender = sender
         self._peers = peers
         self._sends = sends
+        self._name = name
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
-    async def result(self) -> dict[str, Any]:
-        """The outputs, when every request succeeded. All of them end before one that failed is reported."""
+    async def result(self) -> Generated:
+        """What came, when every request succeeded. All of them end before one that failed is reported."""
         asking = self._sender(0)
         bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought)]
@@ -138,7 +150,7 @@ class _Generation:
         for each in purchases:
             own = None if each.usd is None else each.usd / len(each.images)
             origin = origin_of(each.request, self._endpoint)
-            origin = origin._replace(request_id=each.response.request_id, cost_usd=own)
+            origin = origin._replace(request_id=each.response.request_id, cost_usd=own, name=self._name)
             await self._ctx.name_images(each.images, origin)
         images = [image for each in purchases for image in each.images]
         for text in incomplete(images):
@@ -155,7 +167,9 @@ class _Generation:
             failure.attempts = attempts
             failure.details["images"] = list(self._bought)
             raise failure
-        return {"imageList": images, "object": described(purchases, self._endpoint.label, attempts)}
+        created = purchases[0].response.received.payload.get("created")
+        facts = described(purchases, self._endpoint.label, attempts)
+        return Generated(images, facts, created if isinstance(created, int) else None)
 
     def _count(self, got: int) -> None:
         """Says so when fewer pictures came than were asked for.

@@ -35,6 +35,15 @@ class Purchase(NamedTuple):
     again: bool = False
 
 
+class Generated(NamedTuple):
+    """What came of an `ImageRequest`: its pictures, what is known of them (the output `object`), and the Unix time in
+    seconds at which the vendor says that they were made, None where it does not."""
+
+    images: list[Image]
+    facts: dict[str, Any]
+    created: int | None
+
+
 def origin_of(request: ImageRequest, endpoint: Endpoint) -> Origin:
     """What a request says of how its pictures are made."""
     return Origin(

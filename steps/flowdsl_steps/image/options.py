@@ -112,7 +112,8 @@ class ImageOptions(Step):
         from flowdsl_steps.image.generate import generate
 
         timeout_s = option(self, ctx, "timeout_ms") / 1000
-        return await generate(request_of(self, ctx), ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
+        found = await generate(request_of(self, ctx), ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
+        return {"imageList": found.images, "object": found.facts}
 
 
 def sent_fields(cls: type[Step]) -> tuple[str, ...]:
@@ -153,7 +154,7 @@ def prompt_of(step: ImageOptions, ctx: StepContext) -> str:
     return str(text)
 
 
-def option(step: ImageOptions, ctx: StepContext, name: str) -> Any:
+def option(step: Step, ctx: StepContext, name: str) -> Any:
     """The value in force of a field: what the author wrote, else the service entry's, else the default.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Documents of other systems, said in this language."""
