@@ -47,7 +47,7 @@ def test_a_step_that_says_something_of_an_odd_shape_is_refused_at_class_creation
 
 
 def test_a_capability_check_that_fails_is_a_fault_of_the_plugin() -> None:
-    for check, said in ((len, "the check of ODD fails: TypeError"), (lambda options: [5], "is no flowdsl.Problem")):
+    for check, said in ((len, "failed: TypeError"), (lambda options: [5], "gave a int, and not a Problem")):
         with pytest.raises(PluginError, match=said):
             Environment(settings=None, steps=[step(check=check)]).check("- {step: ODD}\n")
 
@@ -92,7 +92,9 @@ def test_a_generator_is_read_once_and_kept() -> None:
 
 VENDOR = """
 class Vendor:
+    name = "odd"
     title = "Odd"
+    hosts = ()
     settings = ()
     other_names = {}
     environment = {}
@@ -114,15 +116,19 @@ class Odd(Dialect):
 @pytest.mark.parametrize(
     ("group", "module", "said"),
     [
-        ("image_vendors", VENDOR.replace("settings = ()", "settings = None"), "settings takes a tuple of Keys"),
-        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('region',)"), "settings takes a tuple of Keys"),
-        ("image_vendors", VENDOR.replace("environment = {}", "environment = {'apiKey': 'KEY'}"), "takes a dict from a"),
+        ("image_vendors", VENDOR.replace("settings = ()", "settings = None"), "not a tuple of Keys"),
+        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('region',)"), "not a tuple of Keys"),
+        (
+            "image_vendors",
+            VENDOR.replace("environment = {}", "environment = {'apiKey': 'KEY'}"),
+            "not a map of settings",
+        ),
         (
             "image_vendors",
             VENDOR.replace("other_names = {}", "other_names = ['a']"),
-            "other_names takes a dict of texts",
+            "its `other_names` is a list that is not a map of names",
         ),
-        ("image_vendors", "VENDOR = 5\n", "which is none: it has no title, settings, environment, models"),
+        ("image_vendors", "VENDOR = 5\n", "its `name` is None, and not that of its entry point"),
         ("dialects", DIALECT, "gives no Node and list of Diagnostics in `read`"),
         ("dialects", DIALECT.replace("reads_text = True", "form = 'poem'"), "form is flow or kit"),
         ("dialects", DIALECT.replace("reads_text = True", "lower = lambda self, root, findings: 5"), "no Node"),
