@@ -120,7 +120,8 @@ def beside_quotes(hint: str, at: Span) -> str:
     other = "'" if around == '"' else '"'
 
     def code(found: re.Match[str]) -> str:
-        return found[0] if other in found[0] else found[0].replace(around, other)
+        stays = other in found[0] or "=" in found[0]  # what stands in a settings file or a program
+        return found[0] if stays else found[0].replace(around, other)
 
     return re.sub(r"`(?![\w.]+: )[^`]*`", code, hint)
 
