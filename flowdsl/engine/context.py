@@ -146,6 +146,7 @@ class RunningStep:
 
     def partial_image(self, request: int, index: int, image: Image) -> None:
         """Emits that an unfinished picture of a paid request came."""
+        image.hide(self._frame.run.secrets.hide_in)
         if self._frame.run.emit is not None:
             self._tell(PartialImage(**self._now(), request=request, index=index, image=image))
 
@@ -178,6 +179,8 @@ class RunningStep:
         run = self._frame.run
         if run.emit is not None:
             hide = run.secrets.hide_in
+            for image in images:  # which have no name yet, and with it what the vendor said of them
+                image.hide(hide)
             said = {"request_id": hide(request_id), "usage": hide(usage), "code": code, "images": tuple(images)}
             figures: dict[str, Any] = {"elapsed_s": elapsed_s, "attempts": attempts, "cost_usd": cost_usd}
             self._tell(RequestFinished(**self._now(), request=request, outcome=outcome, **figures, **said))

@@ -30,6 +30,7 @@ SHORTEST = 2
 """A text that templates made of a secret, of at least so many characters, is hidden where it stands alone."""
 LEAST_NUMBER = 1000
 """A smaller number is not taken for a secret whose mark was lost."""
+_LONGEST_KEY = 512
 
 
 class Secrets:
@@ -213,12 +214,24 @@ def _forms(secret: str) -> Iterator[str]:
         yield from (quoted, _PERCENT.sub(lambda found: found[0].lower(), quoted))
     for escaped in (dumps(secret)[1:-1], dumps(secret, ensure_ascii=False)[1:-1]):
         yield from (escaped, escaped.replace("/", "\\/"))  # as PHP writes it
+    if len(secret) <= _LONGEST_KEY:  # what is made of a secret, such as a prompt, nobody sends back so
+        yield from _spelt_out(secret, raw)
     # Base64 takes three bytes at a time, and other texts stand before a secret.
     for before, mixed in ((0, 0), (1, 2), (2, 3)):
         encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
         known = encoded[mixed : (before + len(raw)) * 4 // 3]  # without what has bits of the characters around it
         yield from (known, known.translate(_IN_URLS))
     yield from (encoded := b64encode(raw).decode().rstrip("="), encoded.translate(_IN_URLS))
+
+
+def _spelt_out(secret: str, raw: bytes) -> Iterator[str]:
+    """A key with each of its characters encoded, or each that is neither a letter nor a digit, as few write it."""
+    for percent in ("%{:02X}", "%{:02x}"):
+        yield "".join(map(percent.format, raw))
+    for escape in ("\\u{:04x}", "\\u{:04X}"):
+        yield "".join(escape.format(ord(char)) for char in secret)
+    for entity in ("&#x{:X};", "&#x{:x};", "&#{};"):
+        yield "".join(char if char.isalnum() else entity.format(ord(char)) for char in secret)
 
 
 def allowed(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

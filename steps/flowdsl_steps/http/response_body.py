@@ -12,6 +12,8 @@ REFUSAL_TIMEOUT_S = 5.0
 """How long the body of a response that is no success is waited for: its status has said already what happened."""
 
 _UNPACKED_AT_ONCE = 256 * 1024
+_PACKED_AT_ONCE = 4 * 1024
+"""What is left behind a part is copied, and there may be thousands of parts in a chunk."""
 _PACKINGS = ("gzip", "x-gzip", "deflate")
 _PACKED = re.compile(r"\b(gzip|deflate|br|zstd|compress|dcb|dcz|exi|pack200-gzip)\b")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]{1,20})", re.IGNORECASE)
@@ -82,16 +84,20 @@ class Unpacker:
             yield chunk
             return
         self._started = self._started or bool(chunk)
-        while chunk:
+        for start in range(0, len(chunk), _PACKED_AT_ONCE):
+            yield from self._unpack(chunk[start : start + _PACKED_AT_ONCE])
+
+    def _unpack(self, packed: bytes) -> Iterator[bytes]:
+        while packed:
             if self._unpacking.eof:  # gzip may be several parts, one after the other
                 self._unpacking = zlib.decompressobj(47)
             try:
-                piece = self._unpacking.decompress(chunk, _UNPACKED_AT_ONCE)
+                piece = self._unpacking.decompress(packed, _UNPACKED_AT_ONCE)
             except zlib.error as error:
                 raise httpx.DecodingError(f"it cannot be unpacked: {error}") from None
             if piece:
                 yield piece
-            chunk = self._unpacking.unconsumed_tail or self._unpacking.unused_data
+            packed = self._unpacking.unconsumed_tail or self._unpacking.unused_data
 
     def finish(self) -> None:
         """The body has ended.

@@ -19,7 +19,7 @@ from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import Base64Text, unstorable
-from flowdsl_steps.image.received import BrokenResponse
+from flowdsl_steps.image.received import MOST_PICTURES, BrokenResponse
 
 _BLANKS = re.compile(rb"[ \t\r\n]+")
 _FEW = 8
@@ -34,11 +34,11 @@ _PLAIN = rb"""(?x)
     )*+"""
 """What is of no interest: it is as much faster to pass over all of it at once as Python is slower than C."""
 _NEXT_IN_LIST = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
+_BACKSLASH = 0x5C
 _DATA_ADDRESS = b"data:"
 _DATA = re.compile(r'"data"\s*:\s*\[')
 _NEXT_ITEM = re.compile(r"[\s,]*(?=\{)")
 _REST_LIMIT = 4 * 1024 * 1024
-_MOST_PICTURES = 64
 _OF_ONE = ("bad-base64", "unwritable")
 """What can be wrong with one picture, while those behind it are good."""
 
@@ -206,8 +206,8 @@ class Document:
 
     def _opened(self) -> Base64Text:
         """What decodes the next picture."""
-        if len(self.writers) >= _MOST_PICTURES:  # each holds a file open
-            raise BrokenResponse("too-large", f"the response holds more than {_MOST_PICTURES} pictures")
+        if len(self.writers) >= MOST_PICTURES:  # each holds a file open
+            raise BrokenResponse("too-large", f"the response holds more than {MOST_PICTURES} pictures")
         self.writers.append(None)
         try:
             writer = self.writers[-1] = self._store.writer(self._limit)
@@ -321,7 +321,7 @@ class Document:
 
 def _is_escaped(text: bytearray) -> bool:
     """Whether the quote at the end of a text belongs to the string it is in."""
-    if text[-2:-1] != b"\\":
-        return False
-    before = text[:-1]
-    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
+    at = len(text) - 2
+    while at >= 0 and text[at] == _BACKSLASH:
+        at -= 1
+    return (len(text) - at) % 2 == 1

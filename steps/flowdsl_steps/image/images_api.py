@@ -9,7 +9,7 @@ from typing import Any
 
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageWriter
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.received import MOST_PICTURES, BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.response import stored
 
 URL_LIFETIME_S = 60 * 60
@@ -33,7 +33,9 @@ def received_of(payload: dict[str, Any]) -> Received:
     expires = created + URL_LIFETIME_S if isinstance(created, int) else None
     images: list[Image | LinkedImage] = []
     problems: list[BrokenResponse] = []
-    for item in items:
+    if len(items) > MOST_PICTURES:
+        problems.append(BrokenResponse("too-large", f"the response holds more than {MOST_PICTURES} pictures"))
+    for item in items[:MOST_PICTURES]:
         try:
             images.append(_picture(item, expires))
         except BrokenResponse as problem:

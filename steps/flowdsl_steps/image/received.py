@@ -9,6 +9,9 @@ from urllib.parse import urljoin, urlsplit
 from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 
+MOST_PICTURES = 64
+"""So many pictures of one response are taken: a service sends at most ten, and each holds a file open or is fetched."""
+
 
 class BrokenResponse(Exception):
     """A response that is not what the vendor promises; `images` holds the pictures that could be saved from it.

@@ -33,6 +33,9 @@ from flowdsl_steps.image.failure import Failure, RetryClass
 from flowdsl_steps.image.vendor import Endpoint
 
 _REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
+_LONGEST_WORD = 100
+_LONGEST_ID = 200
+_MOST_CATEGORIES = 20
 _CHARGE = "the request was sent, so the work may have been done and billed"
 
 
@@ -102,7 +105,7 @@ def classify(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
 
 def _name_order(error: ServiceError, order: Order, endpoint: Endpoint) -> None:
     """Says where somebody can ask for what was ordered, when it may come or be billed."""
-    error.request_id = error.request_id or order.id
+    error.request_id = error.request_id or (order.id and short_id(order.id, endpoint))
     if error.charge_possible:
         said = order.described(endpoint)
         error.hint = f"{error.hint}; {said}" if error.hint else said
@@ -156,7 +159,8 @@ def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         return Verdict(
             "never", _error(ServiceRefused, failure, endpoint, f"{endpoint.service} made no picture{said}", None)
         )
-    message = f"{endpoint.service} sent an unusable response: {failure.message}{said}; {_CHARGE}"
+    problem = harmless(failure.message, endpoint.secrets)
+    message = f"{endpoint.service} sent an unusable response: {problem}{said}; {_CHARGE}"
     code = "empty-response" if failure.reason == "empty" else "broken-response"
     error = _error(ServiceUnavailable, failure, endpoint, message, None, code=code, charge_possible=True)
     return Verdict("unknown", error)
@@ -197,7 +201,8 @@ def _moderated(failure: FailedAttempt, endpoint: Endpoint, vendor: Failure) -> V
     stage = vendor.details.get("stage")
     what = "the picture" if stage == "output" else "the prompt"
     categories = vendor.details.get("categories")
-    named = f" ({', '.join(map(str, categories))})" if isinstance(categories, list) and categories else ""
+    listed = ", ".join(map(str, categories[:_MOST_CATEGORIES])) if isinstance(categories, list) else ""
+    named = f" ({harmless(listed, endpoint.secrets, _LONGEST_WORD)})" if listed else ""
     message = f"moderation of {endpoint.service} refused {what}{named}: {_quoted(vendor, endpoint)}"
     hint = "change the prompt; the same one would be refused again"
     billed = stage == "output" or vendor.billed
@@ -236,8 +241,18 @@ def _said(failure: FailedAttempt, endpoint: Endpoint) -> str:
 
 
 def _quoted(vendor: Failure, endpoint: Endpoint) -> str:
-    text = harmless(vendor.message, endpoint.secrets)
-    return f"{text} [{vendor.code}]" if vendor.code and vendor.code not in text else text
+    text, code = harmless(vendor.message, endpoint.secrets), _code(vendor, endpoint)
+    return f"{text} [{code}]" if code and code not in text else text
+
+
+def _code(vendor: Failure | None, endpoint: Endpoint) -> str | None:
+    """The vendor's own code: a word, if it is one."""
+    return None if vendor is None or not vendor.code else harmless(vendor.code, endpoint.secrets, _LONGEST_WORD)
+
+
+def short_id(name: object, endpoint: Endpoint) -> str:
+    """A vendor's name for a request, which is not whatever came in its place."""
+    return harmless(str(name), endpoint.secrets, _LONGEST_ID)
 
 
 def _error(
@@ -252,15 +267,16 @@ def _error(
     charge_possible: bool = False,
     details: Mapping[str, Any] | None = None,
 ) -> ServiceError:
+    named = (failure.vendor and failure.vendor.request_id) or request_id(failure.headers)
     return kind(
         message,
         service=endpoint.service,
         status=failure.status,
-        vendor_code=failure.vendor.code if failure.vendor is not None else None,
+        vendor_code=_code(failure.vendor, endpoint),
         code=code,
         hint=hint,
         retryable=retryable,
         charge_possible=charge_possible,
-        request_id=(failure.vendor and failure.vendor.request_id) or request_id(failure.headers),
+        request_id=short_id(named, endpoint) if named else None,
         details=dict(details or {}),
     )

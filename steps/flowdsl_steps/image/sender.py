@@ -32,7 +32,7 @@ from flowdsl_steps.image.connection import Connection
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
-from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, request_id
+from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, request_id, short_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -164,7 +164,8 @@ class Sender:
                 error.attempts = attempts
             error.charge_possible = error.charge_possible or charged
             raise
-        return Response(received, attempts, received.request_id or request_id(received.headers), charged)
+        named = received.request_id or request_id(received.headers)
+        return Response(received, attempts, named and short_id(named, self._endpoint), charged)
 
     def _may_be_resent(self, verdict: Verdict) -> bool:
         unknown = verdict.retry_class == "unknown" and self._policy.resend_unknown

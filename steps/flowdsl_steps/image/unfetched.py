@@ -12,6 +12,8 @@ from flowdsl.errors import RunError, ServiceError, ServiceUnavailable
 from flowdsl.image.image import Image
 from flowdsl_steps.image.received import LinkedImage
 
+_LONGEST_ADDRESS = 8192
+
 
 def not_fetched(link: LinkedImage, service: str, problem: str) -> ServiceUnavailable:
     """The error for a picture that is paid for and cannot be had."""
@@ -67,8 +69,10 @@ def shown(url: str) -> str:
 
 
 def shortened(url: str) -> str:
-    """An address whole, except for a data: address, which holds the picture."""
-    return f"{url[:32]}…" if url[:16].lstrip().lower().startswith("data:") else url
+    """An address whole, except for a data: address, which holds the picture, and one that is longer than any is."""
+    if url[:16].lstrip().lower().startswith("data:"):
+        return f"{url[:32]}…"
+    return url if len(url) <= _LONGEST_ADDRESS else f"{url[:_LONGEST_ADDRESS]}…"
 
 
 def _host(url: str) -> str:
