@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -175,10 +176,10 @@ def render(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
     Nothing in the file or in a message steers the terminal: such characters are shown as escapes.
     """
     paint = _Paint(color)
-    text = shown()
+    parts: list[str] = []
     for number, diagnostic in enumerate(diagnostics):
-        text = shown(text, "\n\n" if number else "", *_render_one(diagnostic, paint))
-    return text
+        parts += ("\n\n" if number else "", *_render_one(diagnostic, paint))
+    return shown(*parts)
 
 
 class _Paint:
@@ -233,7 +234,8 @@ def _concealed(line: str, offset: int, secrets: Sequence[tuple[int, int]]) -> tu
     """A line, which begins at `offset`, with stars for its secrets, and what tells where a column of it went."""
     from flowdsl.secrets.plain import HIDDEN
 
-    here = [(max(start - offset, 0), min(end - offset, len(line))) for start, end in secrets]
+    there = secrets[max(bisect_left(secrets, (offset,)) - 1, 0) : bisect_left(secrets, (offset + len(line),))]
+    here = [(max(start - offset, 0), min(end - offset, len(line))) for start, end in there]
     here = [(start, end) for start, end in here if start < end]
     parts, at = [], 0
     for start, end in here:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from _thread import allocate_lock
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONG_ENOUGH = 4
 """A part of a name shorter than this says nothing about which name is meant."""
+_MANY = 256
+"""So many names are all compared."""
+_NEIGHBOURS = 32
+"""Of more, so many on each side."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The most similar name, or None when nothing is close enough to be a likely misspelling."""
     folded = _fold(name)
     best: tuple[int, str] | None = None
-    candidates = [candidate for candidate in names if candidate != name]
+    every = tuple(names)
+    candidates = [candidate for candidate in _near(name, folded, every) if candidate != name]
     for candidate in candidates:
         shorter = min(len(folded), len(candidate))
         allowed = (shorter > 1) * max(1, shorter // 3)
@@ -22,6 +29,66 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         if distance is not None:
             best = (distance, candidate)
     return best[1] if best else _containing(name, candidates)
+
+
+def _near(name: str, folded: str, names: tuple[str, ...]) -> Iterable[str]:
+    """The names that are worth comparing, in their order: all, or of very many those that begin or end like the name,
+    or have a word in common with it. A file has as many names that are not known as it has names."""
+    if len(names) <= _MANY:
+        return names
+    with _turn:
+        order = next((one for one in _orders if one.covers(names)), None)
+        if order is None:
+            order = _Order()
+            _orders[:] = [order, *_orders[:7]]
+        order.take(names)
+        return [names[place] for place in sorted(order.near(name, folded))]
+
+
+class _Order:
+    """Names in the order of the alphabet, from both ends, and by the words in them, each with its place. Often the next
+    names that are asked for are the same and one more: a step further, another variable is set."""
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._forwards: list[tuple[str, int]] = []
+        self._backwards: list[tuple[str, int]] = []
+        self._words: dict[str, list[int]] = {}
+
+    def covers(self, names: tuple[str, ...]) -> bool:
+        """Whether these names begin with those that are in order."""
+        return names[: len(self._names)] == self._names
+
+    def take(self, names: tuple[str, ...]) -> None:
+        """Brings the further names into order."""
+        begin = len(self._names)
+        self._names = names
+        for place, name in enumerate(names[begin:], begin):
+            folded = _fold(name)
+            self._forwards.append((folded, place))
+            self._backwards.append((folded[::-1], place))
+            for word in _words(name):
+                places = self._words.setdefault(word, [])
+                if len(places) < _NEIGHBOURS:
+                    places.append(place)
+        if begin < len(names):  # what is in order already is not compared again
+            self._forwards.sort()
+            self._backwards.sort()
+
+    def near(self, name: str, folded: str) -> set[int]:
+        """The places of the names that stand beside a name, or have a word in common with it."""
+        found: set[int] = set()
+        for key, places in ((folded, self._forwards), (folded[::-1], self._backwards)):
+            at = bisect_left(places, (key, 0))
+            found.update(place for _, place in places[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS])
+        for word in _words(name):
+            found.update(self._words.get(word, ()))
+        return found
+
+
+_orders: list[_Order] = []
+_turn = allocate_lock()
+"""A host may check files in several threads."""
 
 
 def _containing(name: str, candidates: Iterable[str]) -> str | None:

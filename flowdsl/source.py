@@ -22,7 +22,18 @@ class Source:
     left out of it, and so are bytes that are no UTF-8, where U+FFFD stands: `encode` gives both back.
     """
 
-    __slots__ = ("_concealed", "_secrets", "_starts", "_undecoded", "marks", "path", "text")
+    __slots__ = (
+        "_begins",
+        "_concealed",
+        "_hidden",
+        "_plain",
+        "_secrets",
+        "_starts",
+        "_undecoded",
+        "marks",
+        "path",
+        "text",
+    )
 
     def __init__(self, text: str, path: str = "<text>", undecoded: Mapping[int, bytes] | None = None) -> None:
         self.text = text.lstrip("\ufeff")
@@ -31,7 +42,10 @@ class Source:
         """How many byte order marks stand at the start."""
         self._undecoded = undecoded
         self._concealed: list[tuple[int, int]] = []
+        self._plain: list[tuple[int, int]] | None = None
         self._secrets: list[tuple[int, int]] | None = None
+        self._hidden: set[str] | None = None
+        self._begins: set[str] = set()
         self._starts: Sequence[int] | None = None
 
     def __repr__(self) -> str:
@@ -68,7 +82,7 @@ class Source:
     def conceal(self, start: int, end: int) -> None:
         """Marks characters as a secret that stands in the text: no finding shows them."""
         self._concealed.append((start, end))
-        self._secrets = None
+        self._secrets = self._hidden = None
 
     @property
     def secrets(self) -> list[tuple[int, int]]:
@@ -76,17 +90,25 @@ class Source:
         if self._secrets is None:
             from flowdsl.secrets.plain import merged, plain_secrets  # few files have a finding
 
-            self._secrets = merged([*plain_secrets(self.text), *self._concealed])
+            if self._plain is None:
+                self._plain = plain_secrets(self.text)
+            self._secrets = merged([*self._plain, *self._concealed])
         return self._secrets
 
     def hide(self, text: str) -> str:
         """A message about this text without the secrets that stand in it."""
-        if not self.secrets:
+        secrets = self.secrets
+        if not secrets:
             return text
         from flowdsl.secrets.plain import REVEALING, without
 
-        found = {self.text[start:end].strip() for start, end in self.secrets}
-        return without(text, (secret for secret in found if len(secret) >= REVEALING or secret == text))
+        if self._hidden is None:
+            self._hidden = {self.text[start:end].strip() for start, end in secrets}
+            self._begins = {secret[:REVEALING] for secret in self._hidden}
+        begins = self._begins  # a file may hold as many secrets as findings: most show none
+        if text not in self._hidden and not any(text[at : at + REVEALING] in begins for at in range(len(text))):
+            return text
+        return without(text, (secret for secret in self._hidden if len(secret) >= REVEALING or secret == text))
 
     def _line_starts(self) -> Sequence[int]:
         if self._starts is None:

@@ -8,6 +8,7 @@ knows more, such as the settings of a service, says so by `Source.conceal`. Hidi
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from flowdsl.nearest import nearest
@@ -51,12 +52,13 @@ def plain_secrets(text: str) -> list[tuple[int, int]]:
     """Where a text holds what may be a secret: start and end of each, in order, none touching the next."""
     found = [match.span(match.lastgroup or 0) for match in _LOOKS_LIKE_A_KEY.finditer(text)]
     judged: dict[str, bool] = {}
+    braces = _Braces(text)
     for match in _NAMED.finditer(text):
         name = match["name"]
         if name not in judged:
             judged[name] = names_secret(name)
         if judged[name] or name == "key":
-            found += _values(text, match, judged[name])
+            found += _values(text, match, judged[name], braces)
     return merged(found)
 
 
@@ -111,13 +113,29 @@ def _agreeing(text: str, at: int, form: str) -> int:
     return next((i for i, char in enumerate(form) if text[at + i : at + i + 1] != char), len(form))
 
 
-def _values(text: str, match: re.Match[str], sure: bool) -> Iterator[tuple[int, int]]:
+class _Braces:
+    """Counts the braces of a text before a place, which are looked for once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._opened: list[int] | None = None
+        self._closed: list[int] = []
+
+    def are_open(self, at: int) -> bool:
+        """Whether more are opened than closed before a place."""
+        if self._opened is None:
+            self._opened = [found.start() for found in re.finditer("{", self._text)]
+            self._closed = [found.start() for found in re.finditer("}", self._text)]
+        return bisect_left(self._opened, at) > bisect_left(self._closed, at)
+
+
+def _values(text: str, match: re.Match[str], sure: bool, braces: _Braces) -> Iterator[tuple[int, int]]:
     """The places of the value behind a name; only one that looks like a key when the name alone does not say so."""
     start, ends = match.end(), text.find("\n", match.end())
     ends = len(text) if ends < 0 else ends
     line = text.rfind("\n", 0, match.start("name")) + 1
     before = text[line : match.start("name")]
-    inline = text.count("{", 0, start) > text.count("}", 0, start) if before.lstrip()[:1] in "\"'{" else False
+    inline = braces.are_open(start) if before.lstrip()[:1] in "\"'{" else False
     inline = inline or before.count("{") > before.count("}")
     if inline and start == ends:  # the value of a map in braces may stand on the next line
         start += len(text[start:]) - len(text[start:].lstrip())

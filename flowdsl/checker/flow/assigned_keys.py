@@ -23,35 +23,32 @@ def first_writes(steps: Iterable[StepNode], found: dict[str, Node] | None = None
     return found
 
 
-def mentioned(
-    steps: Sequence[StepNode], document: Document, module: Module | None, seen: set[int] | None = None
-) -> frozenset[str] | None:
+def mentioned(steps: Sequence[StepNode], document: Document, module: Module | None) -> frozenset[str] | None:
     """Every FlowContext key that steps and the flows they call read or write; None when that cannot be known."""
-    seen = set() if seen is None else seen
-    if id(steps) in seen:
-        return frozenset()
-    seen.add(id(steps))
-    found: set[str] = set(first_writes(steps))
-    for step in steps:
-        flow = step.spec.flow
-        found.update(port.type for port in step.spec.inputs)
-        if isinstance(flow, Assign):
-            found.add(flow.result)
-        found.update(port.name.partition(".")[0] for port in step.inputs)
-        for node in (*step.keys.values(), *([step.label] if step.label is not None else [])):
-            if not _names_in(node, step, found):
-                return None
-        below: list[tuple[Sequence[StepNode], Module | None]] = [(block.steps, module) for block in step.blocks]
-        if isinstance(flow, Call):
-            called = _called(step, flow, document, module)
-            if called is None:
-                return None
-            below.append(called)
-        for block, inner in below:
-            keys = mentioned(block, document, inner, seen)
-            if keys is None:
-                return None
-            found |= keys
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting: list[tuple[Sequence[StepNode], Module | None]] = [(steps, module)]
+    while waiting:
+        block, inside = waiting.pop()
+        if id(block) in seen:
+            continue
+        seen.add(id(block))
+        for step in block:
+            flow = step.spec.flow
+            found.update(name for name, _ in step.writes())
+            found.update(port.type for port in step.spec.inputs)
+            if isinstance(flow, Assign):
+                found.add(flow.result)
+            found.update(port.name.partition(".")[0] for port in step.inputs)
+            for node in (*step.keys.values(), *([step.label] if step.label is not None else [])):
+                if not _names_in(node, step, found):
+                    return None
+            waiting += [(inner.steps, inside) for inner in step.blocks]
+            if isinstance(flow, Call):
+                called = _called(step, flow, document, inside)
+                if called is None:
+                    return None
+                waiting.append(called)
     return frozenset(found)
 
 

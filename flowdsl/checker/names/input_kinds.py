@@ -49,11 +49,13 @@ _AFTER = (
     (rf"(?:\+|[!=]==?)\s*{_NUMBER}", "number"),
     (r"[!=]==?\s*(?:true|false)\b|\s(?:and|or)\s|&&|\|\|", "boolean"),
 )
+_BESIDE = 200
+"""So many characters on each side are looked at: a long text may read many inputs."""
 
 
 def type_of_use(document: Document, use: Use, start: int, end: int) -> str:
     """The type of JSON Schema for an input that a template reads from `start` to `end` in its text."""
-    before, after = use.text[:start].rstrip(), use.text[end:]
+    before, after = use.text[max(0, start - _BESIDE) : start].rstrip(), use.text[end : end + _BESIDE]
     for pattern, kind in _AFTER[:2]:
         if re.match(pattern, after):
             return kind

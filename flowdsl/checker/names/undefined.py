@@ -99,9 +99,7 @@ def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int,
 
     It cannot be given either: with `quiet`, where undefined is harmless, that is worth a warning.
     """
-    from flowdsl.document.symbols import symbols
-
-    near = nearest(name, symbols(names.document).defined("input"))
+    near = nearest(name, names.document.inputs or ())
     fix = None
     end = use.text.find(name, start + len("inputs"), end) + len(name)  # members may follow it
     if near:
