@@ -150,7 +150,8 @@ def test_images_per_request_are_one_for_dall_e_3_and_for_svg() -> None:
         ("3840x3840", "it has 14,745,600 pixels, more than 8,294,400", ("2880x2880",)),
         ("1024X1024", "it is not WIDTHxHEIGHT", ("1024x1024",)),
         ("1024 × 1024", "it is not WIDTHxHEIGHT", ("1024x1024",)),
-        ("wide", "it is not WIDTHxHEIGHT", ()),
+        ("wide", "it is not WIDTHxHEIGHT", ("1536x1024",)),
+        ("vast", "it is not WIDTHxHEIGHT", ()),
         ("0x1024", "it is not WIDTHxHEIGHT", ()),
     ],
 )

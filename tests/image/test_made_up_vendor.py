@@ -22,6 +22,7 @@ from flowdsl.errors import ContentRefused, ServiceRefused
 from flowdsl.image.store import ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.image.generate import generate
+from flowdsl_steps.image.image_result import Generated
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.request import ImageRequest
 
@@ -169,11 +170,11 @@ def test_no_other_vendors_variable_gives_it_a_key(tmp_path: Path, server: Aurora
     assert server.headers == []
 
 
-def bought(server: AuroraServer, folder: Path, request: ImageRequest, timeout_s: float = 20.0) -> dict[str, Any]:
+def bought(server: AuroraServer, folder: Path, request: ImageRequest, timeout_s: float = 20.0) -> Generated:
     """What a request brings that no step made."""
     service = Service("NORTH", {"provider": "aurora", "endpoint": server.url, "apiKey": KEY})
 
-    async def run() -> dict[str, Any]:
+    async def run() -> Generated:
         ground = Ground(OpenAIImageGeneration, folder, service, {})
         async with ground.stack:
             return await generate(request, ground, timeout_s, 0)
@@ -186,7 +187,7 @@ def test_an_input_image_goes_out_as_a_form_read_from_disk(
 ) -> None:
     image = ImageStore(tmp_path / "mine").add(drawn("PNG", (8, 8)))
     found = bought(server, tmp_path, ImageRequest(prompt="Make it blue", model="borealis-1", images=(image,)))
-    assert len(found["imageList"]) == 1
+    assert len(found.images) == 1
     assert server.pictures == [image.read()]
     assert server.headers[0]["content-type"].startswith("multipart/form-data; boundary=")
     assert int(server.headers[0]["content-length"]) > image.bytes
@@ -214,7 +215,7 @@ def test_a_question_that_fails_is_asked_again_and_an_order_is_not(
     installed: None, server: AuroraServer, tmp_path: Path
 ) -> None:
     found = bought(server, tmp_path, ImageRequest(prompt="busy", model="borealis-1"))
-    assert len(found["imageList"]) == 1
+    assert len(found.images) == 1
     assert (len(server.orders), server.polls) == (1, RUNNING_POLLS + 2)
 
 

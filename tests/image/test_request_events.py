@@ -219,4 +219,4 @@ def test_a_request_that_is_done_leaves_the_unfinished_picture_of_another_of_its_
                 run="r", invocation=step, at_s=0.2, request=request, outcome=outcome, elapsed_s=0.1, attempts=1
             )
         )
-    assert [image["path"] for image in account.to_dict(None)["unfinished"]] == ["1.png"]
+    assert [image["path"] for image in account.to_json(None)["unfinished"]] == ["1.png"]

@@ -8,7 +8,7 @@ from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from flowdsl.errors import ConfigError, PluginError, RunError, ServiceError
+from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
@@ -26,7 +26,7 @@ from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
-from flowdsl_steps.image.stated_prices import stated, sum_in_usd
+from flowdsl_steps.image.stated_prices import Prices
 from flowdsl_steps.image.unfetched import keep, not_fetched, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
@@ -131,6 +131,7 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._name = name
+        self._prices = Prices(ctx, vendor, endpoint)
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
@@ -200,7 +201,7 @@ class _Generation:
         try:
             for request, own, came in zip(self._requests, reserved, before, strict=True):
                 for _ in range(self._sends if came is None else 0):
-                    own.append(self._ctx.reserve(self._most(request)))
+                    own.append(self._ctx.reserve(self._prices.most(request)))
         except RunError:
             for own in reserved:
                 _release(own)
@@ -215,7 +216,7 @@ class _Generation:
                 if came is not None:
                     numbers.append(0)
                     continue
-                most = self._most(request)
+                most = self._prices.most(request)
                 number = self._ctx.request_started(
                     service=self._endpoint.service,
                     vendor=self._vendor.name,
@@ -257,7 +258,7 @@ class _Generation:
         facts = came["facts"]
         received = Received(images, **{**facts, "notes": tuple(facts.get("notes", ()))})
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
-        usd = self._cost(request, received)
+        usd = self._prices.cost(request, received)
         purchase = Purchase(request, response, images, usd, again=before is not None)
         self._purchases.append(purchase)
         if before is None and not response.charged_before:
@@ -292,29 +293,6 @@ class _Generation:
             images=() if service is None else cast("list[Image]", service.details.get("images", [])),
             code=error.code if isinstance(error, RunError) else None,
         )
-
-    def _most(self, request: ImageRequest) -> float | None:
-        """The most that a request can cost: by the entry's own prices, else as the vendor says."""
-        found = stated(self._ctx.service, self._models(request), request.size, request.quality)
-        return sum_in_usd(self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n)
-
-    def _cost(self, request: ImageRequest, received: Received) -> float | None:
-        """What a request cost: by the entry's own prices where they leave no doubt, else as the vendor says."""
-        size, quality = received.size or request.size, received.quality or request.quality
-        found = stated(self._ctx.service, self._models(request), size, quality)
-        if found is not None and found[0] == found[1]:
-            return found[1] * len(received.images)
-        try:
-            usd = self._vendor.cost(request, self._endpoint, received)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            return None  # figures may be anything, and the picture is paid for
-        except PluginError as error:
-            self._ctx.note("plugin-fault", str(error))
-            return None
-        return sum_in_usd(usd)
-
-    def _models(self, request: ImageRequest) -> tuple[str | None, ...]:
-        return self._endpoint.label, request.model, self._ctx.service.get("model")
 
     async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""

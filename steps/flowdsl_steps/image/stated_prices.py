@@ -1,13 +1,52 @@
-"""What a service entry states a picture to cost, in place of the catalogue: `prices`."""
+"""What a request costs: by the `prices` of its service entry, in place of the catalogue, else as its vendor says."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowdsl.errors import ConfigError
+from flowdsl.errors import ConfigError, PluginError
 from flowdsl.step.service import Service, price_problem
+
+if TYPE_CHECKING:
+    from flowdsl.step.step import StepContext
+    from flowdsl_steps.image.received import Received
+    from flowdsl_steps.image.request import ImageRequest
+    from flowdsl_steps.image.vendor import Endpoint, Vendor
+
+
+class Prices:
+    """What requests of one step cost in USD."""
+
+    def __init__(self, ctx: StepContext, vendor: Vendor, endpoint: Endpoint) -> None:
+        self._ctx = ctx
+        self._vendor = vendor
+        self._endpoint = endpoint
+
+    def most(self, request: ImageRequest) -> float | None:
+        """The most that a request can cost; None when nobody says."""
+        found = self._stated(request, request.size, request.quality)
+        return sum_in_usd(self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n)
+
+    def cost(self, request: ImageRequest, received: Received) -> float | None:
+        """What a request cost: by the entry's prices where they leave no doubt, else as the vendor says."""
+        found = self._stated(request, received.size or request.size, received.quality or request.quality)
+        if found is not None and found[0] == found[1]:
+            return found[1] * len(received.images)
+        try:
+            usd = self._vendor.cost(request, self._endpoint, received)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None  # figures may be anything, and the picture is paid for
+        except PluginError as error:
+            self._ctx.note("plugin-fault", str(error))
+            return None
+        return sum_in_usd(usd)
+
+    def _stated(self, request: ImageRequest, size: str | None, quality: str | None) -> tuple[float, float] | None:
+        service = self._ctx.service
+        assert service is not None  # noqa: S101  a step that buys has one
+        return stated(service, (self._endpoint.label, request.model, service.get("model")), size, quality)
 
 
 def stated(
