@@ -82,13 +82,13 @@ class Account:
         return "".join(f"{line}\n" for line in lines)
 
     def to_json(self, error: RunError | None) -> Any:
-        """What `--json` prints of a run without a result, in the form of the file's dialect where that has one; without
-        an error it was interrupted."""
-        found = self._found(error)
+        """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""
+        found = self.to_dict(error)
         said = None if self.source is None else failure(self.source, found)
         return found if said is None else said
 
-    def _found(self, error: RunError | None) -> dict[str, Any]:
+    def to_dict(self, error: RunError | None) -> dict[str, Any]:
+        """A run without a result, as JSON values; without an error it was interrupted."""
         end = self.finished
         images = () if end is None else end.images
         facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}
