@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
-from flowdsl.engine.failures import ODD
+from flowdsl.engine.failures import ODD, is_closed
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Resources:
     async def __aexit__(self, *exc: object) -> None:
         """Closes them all. What fails at that goes to the event loop's exception handler: runs keep their results."""
         self._locks.clear()
-        if not self._opened:  # as in most runs
+        if not self._opened or is_closed():  # as most runs; where nobody goes on, nothing can be waited for
             return
         self._opened.clear()
         try:
