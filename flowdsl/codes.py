@@ -123,6 +123,11 @@ FINDINGS = (
         "warning",
         "A file names a host that keys of the environment are not sent to, and no key.",
     ),
+    Code(
+        "shifted-file-name",
+        "warning",
+        "Files are named by the number of an item in a list, and a loop leaves some of its items out.",
+    ),
     Code("same-file-name", "note", "A loop gives its files one name, and they get numbers."),
     Code("outside-output", "error", "A folder lies outside the output folder."),
     Code("not-a-file-name", "error", "A text cannot be the name of a file, or not as it is meant.", also=("warning",)),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
 
 _SHOWN = 100
+_MOST_FILES = 100
+"""So many files are named that no output names."""
 _CENT = 0.01
 _WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete", "picture-unnamed")
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
@@ -37,6 +39,10 @@ def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> 
             lines.append(f"{visible_line(name)}: {_short(shown)}")
         files |= dict.fromkeys(map(_near, paths or ()))
     lines += files
+    others = [path for path in map(_near, dict.fromkeys(result.files)) if path not in files and os.path.isfile(path)]  # noqa: PTH113
+    lines += map(visible_line, others[:_MOST_FILES])
+    more = len(others) - _MOST_FILES
+    lines += [f"… and {more} more file{'' if more == 1 else 's'}"] if more > 0 else []
     lines += [f"warning: {text}" for code, text in dict.fromkeys(result.notes) if code in _WARNED]
     made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
     lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")

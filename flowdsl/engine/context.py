@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
+WRITTEN = "file"
+"""The kind of effects that give the paths of files."""
 
 
 class RunningStep:
@@ -256,6 +258,8 @@ class RunningStep:
             raise
         if key == PAID and self._frame.paid is not None:
             self._frame.paid.add(request if purchase is None else purchase, result)
+        if key == WRITTEN:
+            self._frame.run.keep_files(result)
         return result
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

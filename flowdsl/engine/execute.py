@@ -134,6 +134,7 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
         reused=run.totals.reused,
         failed=failed,
         notes=run.notes,
+        files=run.files,
         tags=run.tags,
     )
 

@@ -23,7 +23,8 @@ class Result:
     known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
     run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose work (a
     picture) a service may have done, and billed, without the run having it. `reused` is how many paid requests a
-    repetition did not send again: their results were used. `notes` is code and text of what steps noted. `failed` says
+    repetition did not send again: their results were used. `notes` is code and text of what steps noted, `files` the
+    paths of the files that steps wrote, beside the pictures that the run stored. `failed` says
     what failed of a run that did: the step, the iteration and the values of the loop around it, and the loops around
     that one; None of a run that is done. `tags` is what the host called the run.
     """
@@ -34,6 +35,7 @@ class Result:
         "cost_usd",
         "elapsed_s",
         "failed",
+        "files",
         "in_doubt",
         "made",
         "notes",
@@ -59,6 +61,7 @@ class Result:
         reused: int = 0,
         failed: dict[str, Any] | None = None,
         notes: Iterable[tuple[str, str]] = (),
+        files: Iterable[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
         self.run = run
@@ -67,6 +70,7 @@ class Result:
         self.reused = reused
         self.failed = failed
         self.notes = tuple(notes)
+        self.files = tuple(files)
         self.tags = dict(tags or {})
         self.outputs = outputs
         self.context = context
@@ -92,6 +96,7 @@ class Result:
             "outputs": self.to_json(),
             "images": [image.to_json() for image in self.images],
             "made": [image.to_json() for image in self.made],
+            "files": list(self.files),
             "in_doubt": [
                 {"invocation": doubt.id, "step": doubt.step, "path": doubt.path, "iteration": doubt.iteration}
                 for doubt in self.in_doubt
@@ -108,7 +113,12 @@ class Result:
         outputs, context = (rebuilt(hide(value), partial(_safe, hide)) for value in (self.outputs, self.context))
         values = (outputs, context, self.cost_usd, self.elapsed_s, self.steps)
         named = {"run": self.run, "tags": hide(self.tags), "made": self.made, "in_doubt": self.in_doubt}
-        named |= {"reused": self.reused, "notes": self.notes, "failed": self.failed}  # in which no secret is
+        named |= {
+            "reused": self.reused,
+            "notes": self.notes,
+            "failed": self.failed,
+            "files": self.files,
+        }  # in which no secret is
         return _restored, (values, named)
 
     def __repr__(self) -> str:

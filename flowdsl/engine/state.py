@@ -75,6 +75,7 @@ class Run:
         "budget",
         "effects",
         "emit",
+        "files",
         "foreseen",
         "heard",
         "held",
@@ -152,6 +153,7 @@ class Run:
         self.is_ended_by_listener = False
         self.in_doubt: list[Invocation] = []
         self.held: set[str] = set()
+        self.files: list[str] = []
         self.notes: list[tuple[str, str]] = []
         self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
 
@@ -206,6 +208,11 @@ class Run:
         """Keeps a note, its secrets hidden, for the result."""
         if len(self.notes) < MOST_NOTES:
             self.notes.append((code, text))
+
+    def keep_files(self, paths: Any) -> None:
+        """Keeps the paths of files that a step wrote, for the result; the step of a host may give anything."""
+        if isinstance(paths, list):
+            self.files += [self.secrets.hide(path) for path in paths if isinstance(path, str)]
 
     def emit_to_host(self, name: str, payload: Any) -> None:
         """Emits to the host's sink; without a sink and without an event callback it is printed to standard error, which

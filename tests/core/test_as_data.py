@@ -35,7 +35,7 @@ def test_a_result_as_a_dict_is_whole(tmp_path: Path) -> None:
     found = result.to_dict()
     valid(found, "result")
     assert list(found) == [
-        *("v", "run", "tags", "outputs", "images", "made", "in_doubt", "steps", "elapsed_s", "cost_usd"),
+        *("v", "run", "tags", "outputs", "images", "made", "files", "in_doubt", "steps", "elapsed_s", "cost_usd"),
         *("reused", "notes", "failed"),
     ]  # fmt: skip
     assert (found["run"], found["steps"], found["cost_usd"]) == (result.run, 1, result.cost_usd)

@@ -38,7 +38,7 @@ def _check_jump(step: StepNode, signal: Signal, findings: Findings, around: tupl
     elif signal is Signal.BREAK and isinstance(barrier.spec.flow, Loop) and side_by_side(barrier):
         message = f"`{name}` cannot stop iterations that run side by side"
         hint = one_at_a_time(barrier, "remove {}")
-        for other in _exits(findings, Signal.CONTINUE):
+        for other in exits(findings, Signal.CONTINUE):
             hint += f", or write {other} to end this iteration only"
         findings.add("break-in-concurrent-loop", message, step.name_node, hint=hint, related=related)
 
@@ -71,11 +71,11 @@ def _hint(signal: Signal, findings: Findings) -> str | None:
         return None
     hint = "put it in " + " or ".join(f"the `{body}` of {' or '.join(names)}" for body, names in loops.items())
     if signal is Signal.BREAK:
-        hint += "".join(f"; {name} ends the run" for name in _exits(findings, Signal.END))
+        hint += "".join(f"; {name} ends the run" for name in exits(findings, Signal.END))
     return hint
 
 
-def _exits(findings: Findings, signal: Signal) -> list[str]:
+def exits(findings: Findings, signal: Signal) -> list[str]:
     """The step, if there is one, that gives a signal."""
     found = findings.settings.registry.with_shape(lambda flow: isinstance(flow, Exit) and flow.signal is signal)
     return [found] if found is not None else []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowdsl.checker.findings import Findings
+from flowdsl.checker.flow.shifted_names import check_shifted_names
 from flowdsl.document.document import StepNode
 from flowdsl.document.symbols import WHOLE
 from flowdsl.step.flow_shapes import Call, Loop
@@ -17,8 +18,10 @@ IMAGES = "imageList"
 """The type of the output that is pictures."""
 
 
-def check_loops(steps: Iterable[StepNode], findings: Findings) -> None:
-    """Reports loops that could collect what their iterations make, and in which nothing takes it."""
+def check_loops(steps: Sequence[StepNode], findings: Findings) -> None:
+    """Reports loops that could collect what their iterations make, and in which nothing takes it, and files that are
+    named wrongly behind a loop."""
+    check_shifted_names(steps, findings)
     for step in steps:
         flow = step.spec.flow
         for block in step.blocks:

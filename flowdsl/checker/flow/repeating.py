@@ -145,7 +145,9 @@ def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
         head.open = head.open or known.flow.item not in step.spec.defaults  # which name the steps read is not known
     if not carried:
         return head
-    why = Unset(f"the first iteration of the loop at {at} comes before it", step.name_node, "in the first iteration")
+    why = Unset(
+        f"the first iteration of the loop at {at} comes before it", step.name_node, "in the first iteration", kept=True
+    )
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
         head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
@@ -297,6 +299,9 @@ def _over(state: State, head: State, changes: dict[str, Entry], why: Unset) -> S
     for key, entry in whole.items():
         if not entry.always and state.get(key) is None and (key in head.changes) is (key not in changes):
             whole[key] = Entry(entry.type, entry.where, always=False, unset=why, implied=entry.implied)
+        elif entry.unset is not None and entry.unset.kept:
+            unset = entry.unset._replace(kept=False)
+            whole[key] = Entry(entry.type, entry.where, entry.always, unset, entry.narrowed, entry.implied)
     return way_out(state, whole)
 
 

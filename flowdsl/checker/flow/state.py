@@ -23,6 +23,8 @@ class Unset(NamedTuple):
     label: str = ""
     later: str | None = None
     """The index of the loop whose first iteration alone leaves the key unset."""
+    kept: bool = False
+    """Whether iterations after the first may read what an earlier one set."""
 
 
 class Entry:

@@ -252,6 +252,10 @@ class Names:
         if unset is not None and unset.node is not None:
             related = (Related(unset.node.span, unset.label), *more)
         hint = f"set it on every path, or {other}" if other is not None else "set it on every path"
+        if unset is not None and unset.kept:
+            from flowdsl.checker.names.undefined import how_to_set_anew
+
+            hint, fix = how_to_set_anew(self.findings, other), None
         self.findings.add("maybe-undefined", message, span, hint=hint, related=related, fixes=[fix])
 
     def members(self, target: Type, parts: Sequence[Part], index: int, shown: str, use: Use, quiet: bool) -> Type:

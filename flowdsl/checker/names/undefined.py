@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.nearest import nearest
 from flowdsl.step.flow_shapes import Loop
+from flowdsl.step.signals import Signal
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
@@ -75,6 +76,19 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
     severity: Severity | None = "warning" if names.lenient and not called else None
     related += names.reading
     names.findings.add("undefined-variable", message, span, hint=hint, severity=severity, related=related, fixes=[fix])
+
+
+def how_to_set_anew(findings: Findings, other: str | None) -> str:
+    """The hint for a key that the first iteration of a loop finds unset, and a later one as an earlier one left it;
+    `other` is what to write where it is read."""
+    from flowdsl.checker.flow.jumps import exits
+
+    start = findings.how_to_set(" at the beginning of each iteration")
+    leave = "".join(
+        f", or end the iteration with {name} where the key is not set" for name in exits(findings, Signal.CONTINUE)
+    )
+    wanted = f"; where that is wanted, {other}" if other is not None else ""
+    return f"later iterations read what an earlier one set: {start}{leave}{wanted}"
 
 
 def _item_around(names: NameTable, use: Use) -> str | None:

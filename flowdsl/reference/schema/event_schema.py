@@ -66,6 +66,11 @@ def result_schema() -> dict[str, Any]:
         "outputs": {"type": "object"},
         "images": {"description": "Every picture in the outputs.", "type": "array", "items": image},
         "made": {"description": "Every picture that the run stored.", "type": "array", "items": image},
+        "files": {
+            "description": "The path of every file that a step wrote.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
         "in_doubt": {
             "description": "Requests whose work a service may have done, and billed, without the run having it.",
             "type": "array",
