@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aurora_server import KEY, RUNNING_POLLS, AuroraServer, aurora_server
