@@ -14,12 +14,18 @@ _LONGEST_KEY = 512
 
 def harmless(text: str, secrets: Iterable[str], length: int = _MESSAGE_LENGTH) -> str:
     """A text on one line, shortened, without keys and without encoded bytes."""
+    text = hidden(text, secrets)
+    text = _KEY_LIKE.sub(r"\1-***", text)
+    text = _LONG_RUN.sub("…", text)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """A text on one line, without keys, also those that were broken over lines."""
     text = " ".join(text.split())
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
         if len(secret) <= _LONGEST_KEY:
             for spelling in (secret, b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("=")):
-                text = re.sub(" ?".join(map(re.escape, spelling)), "***", text)  # broken over lines
-    text = _KEY_LIKE.sub(r"\1-***", text)
-    text = _LONG_RUN.sub("…", text)
-    return text if len(text) <= length else text[: length - 1] + "…"
+                text = re.sub(" ?".join(map(re.escape, spelling)), "***", text)
+    return text

@@ -28,7 +28,7 @@ from flowdsl.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
-from flowdsl_steps.http.excerpt import harmless
+from flowdsl_steps.http.excerpt import harmless, hidden
 from flowdsl_steps.image.failure import Failure, RetryClass
 from flowdsl_steps.image.vendor import Endpoint
 
@@ -159,7 +159,7 @@ def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         return Verdict(
             "never", _error(ServiceRefused, failure, endpoint, f"{endpoint.service} made no picture{said}", None)
         )
-    problem = harmless(failure.message, endpoint.secrets)
+    problem = hidden(failure.message, endpoint.secrets)
     message = f"{endpoint.service} sent an unusable response: {problem}{said}; {_CHARGE}"
     code = "empty-response" if failure.reason == "empty" else "broken-response"
     error = _error(ServiceUnavailable, failure, endpoint, message, None, code=code, charge_possible=True)
