@@ -23,9 +23,13 @@ def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = Fal
     if node.kind != "scalar" or not stands(node):
         return None
     start = content_start(node)
-    return replaced(
-        Span(node.source, start, node.end), written(name, node.style), title=title or f"write `{name}`", safe=safe
-    )
+    text = written(name, node.style or ('"' if _behind_quotes(node.source.text, start) else None))
+    return replaced(Span(node.source, start, node.end), text, title=title or f"write `{name}`", safe=safe)
+
+
+def _behind_quotes(text: str, start: int) -> bool:
+    """Whether a value stands behind a key in double quotes, as in JSON, where a text must have them too."""
+    return re.search(r'"\s*:\s*$', text[max(0, start - 80) : start]) is not None
 
 
 def for_brackets(node: Node, value: Any) -> Fix | None:
