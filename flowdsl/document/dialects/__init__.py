@@ -8,12 +8,15 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import CoroutineType
 from typing import Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
+from flowdsl.document.dialects.shape import check_findings, check_nodes, read_pair
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import load, targets
 from flowdsl.errors import PluginError, in_words
@@ -48,11 +51,14 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     root, mistakes = read(source, include)
     dialect = _dialect_of(source, root)
     if dialect.reads_text:
-        root, mistakes = _foreign(dialect, "read", source)
+        root, mistakes = _foreign(dialect, "read", source, fitting=read_pair)
     if root is None:
         return None, mistakes
     findings = Findings(mistakes)
-    node = root if dialect is NATIVE else _foreign(dialect, "lower", root, findings)
+    if dialect in BUILT_IN:
+        node = root if dialect is NATIVE else dialect.lower(root, findings)
+    else:
+        node = _foreign(dialect, "lower", root, findings, fitting=partial(_lowered, findings))
     if node is None:
         return None, findings.diagnostics
     return Lowered(source, node, dialect.form, findings), []
@@ -71,15 +77,40 @@ def _of_plugins() -> Iterator[Dialect]:
     for name, target in sorted(targets(GROUP)):
         found = load(GROUP, name, target)
         made = found() if isinstance(found, type) else found
-        if not isinstance(made, Dialect):
+        if isinstance(made, Dialect):
+            _plugins[type(made)] = f" ({name} = {target})"
+        else:
             raise PluginError(f"the dialects plugin `{name}` names {target}, which is no flowdsl.Dialect")
         yield made
 
 
-def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:
-    """What a dialect gives: the edge to its code."""
+def _lowered(findings: Findings, node: Any) -> Any:
+    """What `lower` gave, its findings looked over with it."""
+    if node is not None:
+        check_nodes(node)
+    check_findings(findings.diagnostics)
+    if node is None and not findings.diagnostics:
+        raise ValueError("it gave None, and says not why: add a finding")
+    return node
+
+
+_plugins: dict[type[Dialect], str] = {}
+"""The entry point of each dialect of a plugin."""
+
+
+def _foreign(
+    dialect: Dialect, method: str, *arguments: Any, fitting: Callable[[Any], Any] = lambda found: found
+) -> Any:
+    """What a dialect gives, where it is `fitting`: the edge to its code."""
     try:
-        return getattr(dialect, method)(*arguments)
-    except Exception as error:  # the edge to foreign code: a plugin may raise anything
+        found = getattr(dialect, method)(*arguments)
+        if isinstance(found, CoroutineType):
+            found.close()
+            raise TypeError("it is async, and a plain function is meant")
+        return fitting(found)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # the edge to foreign code: a plugin may raise anything
         reason = str(error) if isinstance(error, PluginError) else f"{in_words(error)}"
-        raise PluginError(f"the dialect {type(dialect).__name__} fails in `{method}`: {reason}") from error
+        where = _plugins.get(type(dialect), "")
+        raise PluginError(f"the dialect {type(dialect).__name__}{where} fails in `{method}`: {reason}") from error
