@@ -203,7 +203,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
     assert found == [
         "flowdsl/checker/options.py",
         "flowdsl/cli/__init__.py",
-        "flowdsl/document/dialects/__init__.py",
         "flowdsl/engine/execute.py",
         "flowdsl/engine/execute.py",
         "flowdsl/engine/frame.py",

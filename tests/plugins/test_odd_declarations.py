@@ -129,9 +129,13 @@ class Odd(Dialect):
             "its `other_names` is a list that is not a map of names",
         ),
         ("image_vendors", "VENDOR = 5\n", "its `name` is None, and not that of its entry point"),
-        ("dialects", DIALECT, "gives no Node and list of Diagnostics in `read`"),
+        ("dialects", DIALECT, "fails in `read`: TypeError: it gave an int, and not a node"),
         ("dialects", DIALECT.replace("reads_text = True", "form = 'poem'"), "form is flow or kit"),
-        ("dialects", DIALECT.replace("reads_text = True", "lower = lambda self, root, findings: 5"), "no Node"),
+        (
+            "dialects",
+            DIALECT.replace("reads_text = True", "lower = lambda self, root, findings: 5"),
+            "it gave an int in place of a Node",
+        ),
         ("dialects", DIALECT.replace("reads_text = True", "__init__ = lambda self, a: None"), "cannot be loaded"),
     ],
     ids=[

@@ -8,12 +8,15 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import CoroutineType
 from typing import Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
+from flowdsl.document.dialects.shape import check_findings, check_nodes, read_pair
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import PluginError, in_words
@@ -48,15 +51,16 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     root, mistakes = read(source, include)
     dialect = _dialect_of(source, root)
     if dialect.reads_text:
-        root, mistakes = _of_kinds(dialect, "read", _foreign(dialect, "read", source))
+        root, mistakes = _foreign(dialect, "read", source, fitting=read_pair)
     if root is None:
         return None, mistakes
     findings = Findings(mistakes)
-    node = root if dialect is NATIVE else _foreign(dialect, "lower", root, findings)
+    if dialect in BUILT_IN:
+        node = root if dialect is NATIVE else dialect.lower(root, findings)
+    else:
+        node = _foreign(dialect, "lower", root, findings, fitting=partial(_lowered, findings))
     if node is None:
         return None, findings.diagnostics
-    if not isinstance(node, Node):
-        raise PluginError(f"the dialect {type(dialect).__name__} gives {type(node).__name__} in `lower`, and no Node")
     return Lowered(source, node, dialect.form, findings), []
 
 
@@ -102,21 +106,37 @@ def _made(name: str, target: str) -> Dialect:
     if made.form not in ("flow", "kit") or not isinstance(made.reads_text, bool):
         said = f"form={made.form!r:.40}, reads_text={made.reads_text!r:.40}"
         raise PluginError(f"the dialects plugin `{name}`: form is flow or kit, reads_text True or False, not {said}")
+    _plugins[type(made)] = f" ({name} = {target})"
     return made
 
 
-def _of_kinds(dialect: Dialect, method: str, given: Any) -> Any:
-    """What `read` gives: nodes, or none, and mistakes."""
-    fits = isinstance(given, tuple) and len(given) == 2 and (given[0] is None or isinstance(given[0], Node))
-    if not fits or not isinstance(given[1], list) or not all(isinstance(each, Diagnostic) for each in given[1]):
-        raise PluginError(f"the dialect {type(dialect).__name__} gives no Node and list of Diagnostics in `{method}`")
-    return given
+def _lowered(findings: Findings, node: Any) -> Any:
+    """What `lower` gave, its findings looked over with it."""
+    if node is not None:
+        check_nodes(node)
+    check_findings(findings.diagnostics)
+    if node is None and not findings.diagnostics:
+        raise ValueError("it gave None, and says not why: add a finding")
+    return node
 
 
-def _foreign(dialect: Dialect, method: str, *arguments: Any) -> Any:
-    """What a dialect gives: the edge to its code."""
+_plugins: dict[type[Dialect], str] = {}
+"""The entry point of each dialect of a plugin."""
+
+
+def _foreign(
+    dialect: Dialect, method: str, *arguments: Any, fitting: Callable[[Any], Any] = lambda found: found
+) -> Any:
+    """What a dialect gives, where it is `fitting`: the edge to its code."""
     try:
-        return getattr(dialect, method)(*arguments)
-    except Exception as error:  # the edge to foreign code: a plugin may raise anything
+        found = getattr(dialect, method)(*arguments)
+        if isinstance(found, CoroutineType):
+            found.close()
+            raise TypeError("it is async, and a plain function is meant")
+        return fitting(found)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # the edge to foreign code: a plugin may raise anything
         reason = str(error) if isinstance(error, PluginError) else f"{in_words(error)}"
-        raise PluginError(f"the dialect {type(dialect).__name__} fails in `{method}`: {reason}") from error
+        where = _plugins.get(type(dialect), "")
+        raise PluginError(f"the dialect {type(dialect).__name__}{where} fails in `{method}`: {reason}") from error
