@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONG_ENOUGH = 4
 """A part of a name shorter than this says nothing about which name is meant."""
+_SEVERAL = 3
+"""A name of so many words may lack one of them."""
+_SLIPS = 2
+"""So many letters are a slip, rather than another word."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -21,7 +25,24 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         distance = _distance(folded, _fold(candidate), allowed if best is None else min(allowed, best[0] - 1))
         if distance is not None:
             best = (distance, candidate)
+    if best is None or best[0] > _SLIPS:
+        lacking = _lacking(name, candidates)
+        if lacking is not None:
+            return lacking
     return best[1] if best else _containing(name, candidates)
+
+
+def _lacking(name: str, candidates: Iterable[str]) -> str | None:
+    """The name that has one word more than the given one, which has several: `A_IMAGE_SIZE` means
+    `A_LARGE_IMAGE_SIZE`."""
+    words = _words(name)
+    if len(words) < _SEVERAL:
+        return None
+    for candidate in candidates:
+        others = _words(candidate)
+        if len(others) == len(words) + 1 and any(others[:at] + others[at + 1 :] == words for at in range(len(others))):
+            return candidate
+    return None
 
 
 def _containing(name: str, candidates: Iterable[str]) -> str | None:
