@@ -14,6 +14,10 @@ _MANY = 256
 """So many names are all compared."""
 _NEIGHBOURS = 32
 """Of more, so many on each side."""
+_SEVERAL = 3
+"""A name of so many words may lack one of them."""
+_SLIPS = 2
+"""So many letters are a slip, rather than another word."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -28,6 +32,10 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         distance = _distance(folded, _fold(candidate), allowed if best is None else min(allowed, best[0] - 1))
         if distance is not None:
             best = (distance, candidate)
+    if best is None or best[0] > _SLIPS:
+        lacking = _lacking(name, candidates)
+        if lacking is not None:
+            return lacking
     return best[1] if best else _containing(name, candidates)
 
 
@@ -89,6 +97,19 @@ class _Order:
 _orders: list[_Order] = []
 _turn = allocate_lock()
 """A host may check files in several threads."""
+
+
+def _lacking(name: str, candidates: Iterable[str]) -> str | None:
+    """The name that has one word more than the given one, which has several: `A_IMAGE_SIZE` means
+    `A_LARGE_IMAGE_SIZE`."""
+    words = _words(name)
+    if len(words) < _SEVERAL:
+        return None
+    for candidate in candidates:
+        others = _words(candidate)
+        if len(others) == len(words) + 1 and any(others[:at] + others[at + 1 :] == words for at in range(len(others))):
+            return candidate
+    return None
 
 
 def _containing(name: str, candidates: Iterable[str]) -> str | None:

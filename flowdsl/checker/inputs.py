@@ -192,12 +192,16 @@ def complaint(error: Any) -> str:
         "pattern": "does not match the pattern `{}`",
     }
     keyword = error.validator
+    if keyword == "minLength" and value == "":
+        return "it is empty"
     if keyword in words:
         return f"{show(value)} {words[keyword].format(limit)}"
     if keyword == "type":
         wanted = " or ".join(TYPES[name] for name in ([limit] if isinstance(limit, str) else limit))
         kind = _kind(value)
-        return f"{show(value)}{f' is {kind}, and' if kind else ''} must be {wanted}"
+        comma = "number" in limit and isinstance(value, str) and re.fullmatch(r"-?\d+,\d+", value)
+        meant = f"; write `{value.replace(',', '.')}`" if comma else ""
+        return f"{show(value)}{f' is {kind}, and' if kind else ''} must be {wanted}{meant}"
     if keyword == "enum":
         near = nearest(value, [item for item in limit if isinstance(item, str)]) if isinstance(value, str) else None
         meant = f"; did you mean `{near}`?" if near else ""

@@ -51,6 +51,16 @@ usage: flowdsl COMMAND …
 commands:
 {commands}
 
+a flow, in a file such as skyline.flow.yaml:
+  inputs:
+    city: {{type: string, default: Lisbon}}
+  flow:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: "The skyline of {{{{ inputs.city }}}}"
+  outputs:
+    pictures: "{{{{ flowContext.imageList }}}}"
+
 examples:
   flowdsl validate skyline.flow.yaml
   flowdsl run skyline.flow.yaml --simulate

@@ -42,14 +42,18 @@ def report_error(error: Exception) -> int:
 
 
 def _meant(error: OSError) -> str:
+    return (
+        meant_flow(error.filename) if isinstance(error, FileNotFoundError) and isinstance(error.filename, str) else ""
+    )
+
+
+def meant_flow(name: str) -> str:
     """The file beside one that is not there that its name most likely means: one with another ending, or misspelt."""
     from pathlib import Path
 
     from flowdsl.nearest import nearest
 
-    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
-        return ""
-    path = Path(error.filename)
+    path = Path(name)
     try:
         names = sorted(file.name for file in path.parent.iterdir() if ".flow." in file.name)
     except OSError:

@@ -32,7 +32,9 @@ def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     for path in paths:
         if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112  pathlib is slow to import
             if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110
-                wrong.append(f"there is no file or folder `{path}`")
+                from flowdsl.cli.failure import meant_flow
+
+                wrong.append(f"there is no file or folder `{path}`{meant_flow(path)}")
             else:
                 found[path] = None
             continue

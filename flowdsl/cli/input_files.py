@@ -59,9 +59,13 @@ def _meant(name: str, path: str, schema: Mapping[str, Any]) -> str:
 def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[str, Source]) -> Any:
     if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
         raise UsageError(f"-i {name}: there is no file `{path}`{_meant(name, path, schema)}")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise UsageError(f"-i {name}: `{path}` is a folder, and an input is read from one file")
     if path == STANDARD_INPUT and sys.stdin.isatty():
         sys.stderr.write(f"flowdsl: reading the input `{name}` from the terminal; Ctrl-D ends it\n")
     source, mistakes = read_source(path)
+    if mistakes or source.text.startswith(_ARCHIVE):
+        _refuse_binary(name, source)
     if mistakes:
         raise FlowSyntaxError(mistakes)
     sources[name] = source
@@ -74,6 +78,26 @@ def _from_file(name: str, path: str, schema: Mapping[str, Any], sources: dict[st
     if ending in (".yaml", ".yml") or (path == STANDARD_INPUT and not text):
         return source.text if text else _yaml_value(source)
     return source.text.removesuffix("\n").removesuffix("\r")
+
+
+_ARCHIVE = "PK\x03\x04"
+"""How a zip file begins, as spreadsheets of today are."""
+_OLD_OFFICE = "\ufffd\ufffd\x11\u0871"
+"""How a spreadsheet of before 2007 begins."""
+
+
+def _refuse_binary(name: str, source: Source) -> None:
+    """Refuses what is no text.
+
+    Raises:
+        UsageError: it is a spreadsheet, or another binary file.
+    """
+    text = source.text
+    if text.startswith((_ARCHIVE, _OLD_OFFICE)):
+        kind = "an Excel file or another archive" if _ending(source) not in (".xlsx", ".xls") else "an Excel file"
+        raise UsageError(f"-i {name}: `{source.path}` is {kind}, not a text; save the table as CSV")
+    if "\0" in text and not text.startswith("\ufffd\ufffd"):  # which is UTF-16
+        raise UsageError(f"-i {name}: `{source.path}` is a binary file, not a text")
 
 
 def json_value(source: Source) -> Any:

@@ -291,8 +291,9 @@ def add_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="STEP=KIND[:TIMES]",
-        help="with --simulate: let requests of a step (its id, name or place) fail, such as paint=rate_limit:2; may be "
-        "repeated; `flowdsl simulate --help` lists the kinds",
+        help="with --simulate: let requests of a step (its id, name or place) fail, such as paint=rate_limit:2; "
+        "without :TIMES once, with :* every time; quota, moderation and auth fail at once, rate_limit, slow_down and "
+        "overloaded are sent again; may be repeated; `flowdsl simulate --help` lists the kinds",
     )
     parser.add_argument(
         "--out",

@@ -47,7 +47,8 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="SPEC",
-        help="go wrong on purpose: KIND[:TIMES][,KEY=VALUE]…, for example hang or server_error:2; may be repeated; "
+        help="go wrong on purpose: KIND[:TIMES][,KEY=VALUE]…, for example hang or server_error:2; without :TIMES once, "
+        "with :* every time; may be repeated; "
         f"KIND is {', '.join(FAULTS)}",
     )
     add_as_of(parser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,14 @@ ENDINGS: Final = (".csv", ".tsv")
 _MOST_LINES = 20
 """So many lines of a table are named that are wrong; of the others only how many they are."""
 _TYPED = frozenset({"integer", "number", "boolean"})
+
+
+_SAID: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*$')
+"""A first line for a spreadsheet, that says what separates the cells."""
+
+
+_QUOTES: Final = 'a cell that has a " in it stands in double quotes, and each " in it is written twice: "a 7"" plate"'
+"""The hint for quotes that do not fit."""
 
 
 class Place(NamedTuple):
@@ -71,6 +80,9 @@ def _ending(source: Source) -> str:
 
 def _delimiter(source: Source) -> str:
     first = source.text.partition("\n")[0]
+    said = _SAID.match(first)
+    if said is not None:
+        return said[1]
     if _ending(source) == ".tsv":
         return "\t"
     return max(",;\t", key=first.count) if any(sign in first for sign in ",;\t") else ","
@@ -96,19 +108,20 @@ def _rows(
                     wrong.append(_other_length(source, line, reader.line_num + 1, names, cells))
                 else:
                     yield line, reader.line_num + 1, dict(_typed(names, cells, types))
-            elif not names:
+            elif not names and not (line == 1 and _SAID.match(source.text.partition("\n")[0])):
                 names = [cell.strip() for cell in cells]
                 twice = next((name for name in names if names.count(name) > 1), None)
                 if twice is not None or not all(names):
                     column = names.index("") + 1 if twice is None else len(names) - names[::-1].index(twice)
                     said = f"the name `{twice}` stands twice" if twice else "a column has no name"
-                    span = Span(source, *_cell(source, 1, reader.line_num + 1, column - 1))
+                    span = Span(source, *_cell(source, line, reader.line_num + 1, column - 1))
                     raise FlowSyntaxError([_wrong(span, f"{said} in the first line: column {column}")])
             line = reader.line_num + 1
     except csv.Error as error:
         said = "a quote is opened and never closed" if "unexpected end" in str(error) else str(error)
         place = Span(source, *_line(source, line))
-        raise FlowSyntaxError([_wrong(place, f"line {line} is not CSV: {said}")]) from None
+        found = _wrong(place, f"line {line} is not CSV: {said}")
+        raise FlowSyntaxError([found._replace(hint=_QUOTES if '"' in said or "quote" in said else None)]) from None
     if not names:
         raise FlowSyntaxError([_wrong(Span(source, 0, 0), "the file is empty; its first line names the columns")])
 

@@ -103,7 +103,7 @@ class StepKeys:
         if meant is not None and meant not in spec.keys and meant not in COMMON_KEYS:
             return self._unknown(key)
         if meant is not None and meant in self.node.value:
-            hint, fix = f"keep `{meant}`", fixes.removed(self.node, name)
+            hint, fix = f"remove it: `{meant}` is given", fixes.removed(self.node, name)
         elif meant is not None:
             hint, fix = f"write `{meant}`", fixes.renamed(key, meant)
             if word.times != 1:

@@ -39,7 +39,7 @@ def undefined(text: str, start: int, end: int) -> NoReturn:
     raise TemplateError(
         f"`{shown}` is undefined",
         code="undefined-variable",
-        hint=f"set it before, or write `{shown} | default(…)`",
+        hint=f"set it before, or write `{shown} | default('')`",
         start=start,
         end=end,
     )

@@ -213,7 +213,7 @@ def test_an_attribute_that_is_not_exposed_says_how_to_expose_it() -> None:
     assert (str(raised.value), raised.value.hint) == ("`client.name` is undefined", hint)
     with pytest.raises(TemplateError) as raised:
         environment.run("- step: SET\n  a: '{{ client.mane }}'\n")
-    assert raised.value.hint == "set it before, or write `client.mane | default(…)`"
+    assert raised.value.hint == "set it before, or write `client.mane | default('')`"
 
 
 def test_a_schema_fetches_nothing() -> None:

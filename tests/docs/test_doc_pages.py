@@ -74,6 +74,13 @@ def test_a_block_that_is_not_run_says_why(page: Path) -> None:
     assert {place: why for place, why in reasons.items() if len(why.split()) < 4} == {}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_the_name_of_a_file_to_save_is_in_the_text_where_it_is_in_none_of_its_lines(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    named = [(block.remarks["file"], block.line) for block in blocks(page) if "file" in block.remarks]
+    assert [name for name, line in named if f"`{name}`" not in "\n".join(lines[max(0, line - 9) : line])] == []
+
+
 def test_every_example_is_in_the_index_with_its_picture() -> None:
     index = ROOT / "examples" / "README.md"
     linked = {(index.parent / target).resolve() for target in _LINK.findall(prose(index))}

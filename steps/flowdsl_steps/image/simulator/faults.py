@@ -71,7 +71,9 @@ class Fault:
             said = f"Did you mean {' or '.join(meant)}?" if meant else _did_you_mean(self.kind, FAULTS)
             raise UsageError(f"Unknown fault '{self.kind}'. {said}")
         if self.times < 1:
-            raise UsageError(f"Fault '{self.kind}': times must be at least 1, found {self.times}.")
+            raise UsageError(
+                f"Fault '{self.kind}': times must be at least 1, or * for every request, found {self.times}."
+            )
         if self.delay_s is not None and not (math.isfinite(self.delay_s) and self.delay_s >= 0):
             raise UsageError(f"Fault '{self.kind}': delay_s must be at least 0 seconds, found {self.delay_s}.")
         if self.retry_after is not None:
@@ -152,7 +154,8 @@ def _number(name: str, text: str) -> float:
         number = math.nan
     if math.isfinite(number):
         return number
-    raise UsageError(f"Fault option '{name}' must be a number, found '{text}'.")
+    every = ", or * for every request" if name == "times" else ""
+    raise UsageError(f"Fault option '{name}' must be a number{every}, found '{text}'.")
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
