@@ -97,8 +97,8 @@ class GivenInputs:
         found = []
         for name, path, error in wrong_inputs(declared, self.values, by_option):
             source = self._sources.get(name, self._file)
-            by_option = source is not self._file and name not in declared  # its name is wrong, not what the file holds
-            if name not in self.values or source is None or source is _OPTION or by_option:
+            misspelt = source is not self._file and name not in declared  # its name is wrong, not what the file holds
+            if name not in self.values or source is None or source is _OPTION or misspelt:
                 span: Span = Nowhere(Source("", "flowdsl"), 0, 0)
             elif source is self._file:
                 span = place_in(source, [name, *path])
