@@ -114,7 +114,7 @@ WRONG = {
     "unnamed.csv": (b"a,\n1,2\n", 1, "a column has no name"),
     "short.csv": (b"a,b\n1,2\n3\n", 1, "short.csv:3:1: error: line 3 has 1 cell, and the first line names 2"),
     "open.csv": (b'a,b\n1,"2\n', 1, "line 2 is not CSV: a quote is opened and never closed"),
-    "folder": ("folder", 2, "folder: Is a directory"),
+    "folder": ("folder", 2, "`folder` is a folder, and an input is read from one file"),
 }
 
 
