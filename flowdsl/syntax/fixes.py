@@ -84,10 +84,10 @@ def entry(parent: Node, key: str, value: Any) -> str:
 def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = False) -> Fix | None:
     """A map with one entry more, `key: value`, behind its first one."""
     source = parent.source
-    first = next((key for key in parent.keys.values() if key.source is source and stands(key)), None)
-    if first is None:
+    found = next(((name, key) for name, key in parent.keys.items() if key.source is source and stands(key)), None)
+    if found is None:
         return None
-    value = parent.value[first.value]
+    first, value = found[1], parent.value[found[0]]  # a key that is misspelt stands under the name that is meant
     title = title or f"add `{entry}`"
     if _in_brackets(parent):
         end = max(value.end, first.end)

@@ -228,3 +228,9 @@ def test_findings_stand_in_the_order_of_the_file_and_are_counted() -> None:
         "related": [],
         "fixes": [],
     }
+
+
+@pytest.mark.parametrize("step", ["stp", "ste[p"])
+def test_a_misspelt_step_that_lacks_a_key_is_told_both(step: str) -> None:
+    found = [each.code for each in flowdsl.check(f"- {step}: FOR\n  start: 1\n  end: 3\n  do: []\n")]
+    assert found[:2] == ["unknown-key", "missing-key"]
