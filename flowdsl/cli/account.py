@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
+from flowdsl.display.visible import visible
 from flowdsl.document.dialects import failure
+from flowdsl.errors import PluginError
 from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
 from flowdsl.template.json_values import to_json
 
@@ -84,7 +87,7 @@ class Account:
     def to_json(self, error: RunError | None) -> Any:
         """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""
         found = self.to_dict(error)
-        said = None if self.source is None else failure(self.source, found)
+        said = None if self.source is None else in_its_form(self.source, found)
         return found if said is None else said
 
     def to_dict(self, error: RunError | None) -> dict[str, Any]:
@@ -100,6 +103,16 @@ class Account:
             **({"unfinished": to_json([*self._unfinished.values()])} if self._unfinished else {}),
             **facts,
         }
+
+
+def in_its_form(source: Source, failed: Mapping[str, Any]) -> Any:
+    """What the dialect of a file makes of a run that failed; None where it has no form for that, or fails at it: then
+    stderr says so, and what was paid for is told all the same."""
+    try:
+        return failure(source, failed)
+    except PluginError as error:
+        sys.stderr.write(visible(f"flowdsl: {error}\n"))
+        return None
 
 
 def iterations(failed: dict[str, Any] | None) -> list[str]:

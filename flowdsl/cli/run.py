@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account
+from flowdsl.cli.account import Account, in_its_form
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import (
     Parser,
@@ -34,7 +34,6 @@ from flowdsl.cli.termination import Terminated, ignore_interrupts, until_termina
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import variables
 from flowdsl.diagnostics import Diagnostic, render
-from flowdsl.document.dialects import failure
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError, FlowCheckError, RunError, UsageError, in_words
@@ -158,7 +157,7 @@ def _loaded(environment: Environment, source: Source, options: Namespace, names:
     try:
         return load(environment, source, options.action, names)
     except FlowCheckError as error:
-        if options.json and (said := failure(source, {"error": error.to_dict()})) is not None:
+        if options.json and (said := in_its_form(source, {"error": error.to_dict()})) is not None:
             import json
 
             with stdout_at_stake():

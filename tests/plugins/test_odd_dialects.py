@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flowdsl import PluginError, check
+from flowdsl import PluginError, RunError, check
+from flowdsl.cli.account import Account
 from flowdsl.diagnostics import Edit, Fix
 from flowdsl.document import dialects
 from flowdsl.document.dialects import Dialect, Findings, made
@@ -168,3 +169,15 @@ def test_of_two_that_recognise_a_file_the_first_by_name_has_it(monkeypatch: pyte
     monkeypatch.setattr(dialects, "load", lambda group, name, target: dialect(f"OF_{name.upper()}"))
     assert "OF_A" in check("[1]\n")[0].message
     assert "odd_package" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "form", [raising(ZeroDivisionError()), lambda *_: {"a": object()}, lambda *_: len], ids=["raises", "object", "none"]
+)
+def test_a_form_for_failures_that_fails_hides_no_account(
+    form: Callable[..., Any], odd: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd(failure=form)
+    account = Account(simulated=False, source=Source(TEXT, "a.txt"))
+    assert account.to_json(RunError("no")) == account.to_dict(RunError("no"))
+    assert f"flowdsl: {WHERE}`failure`: " in capsys.readouterr().err

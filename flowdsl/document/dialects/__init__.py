@@ -71,7 +71,14 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
         PluginError: a dialect of a plugin cannot be loaded, or fails.
     """
     dialect = _dialect_of(source, read(source)[0])
-    return None if dialect in BUILT_IN else _foreign(dialect, "failure", account)
+    return None if dialect in BUILT_IN else _foreign(dialect, "failure", account, fitting=_written_as_json)
+
+
+def _written_as_json(found: Any) -> Any:
+    """What JSON can write, and what it reads back."""
+    import json  # slow to import, and most runs do not fail
+
+    return json.loads(json.dumps(found))
 
 
 def schemas() -> dict[str, Mapping[str, Any]]:

@@ -21,7 +21,7 @@ from flowdsl.step.sendable import header_problem
 from flowdsl_steps.http.multipart import Multipart
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.image.failure import Failure, RetryClass
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.received import MOST_PICTURES, BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.vendor import Endpoint, Poll, Vendor
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Fits = Callable[[Any], bool]
-MOST_PICTURES = 64
-"""So many pictures of one response are kept."""
 _LONGEST_POLL_S = 900.0
 
 
