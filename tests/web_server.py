@@ -40,6 +40,16 @@ def reset(connection: socket.socket, ended: threading.Event) -> None:
     connection.close()
 
 
+def cut(content: bytes) -> Response:
+    """Ends with its connection, before it is whole."""
+
+    def send(connection: socket.socket, ended: threading.Event) -> None:
+        connection.sendall(content)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    return send
+
+
 def drip(connection: socket.socket, ended: threading.Event) -> None:
     """Begins a response and goes on for ever, byte by byte."""
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from image_told import GIF, PNG
 from installed_vendors import made_up_vendor
-from web_server import Response, Web, hang, reset, response
+from web_server import Response, Web, cut, hang, reset, response
 
 from flowdsl import Environment, Event, Limits, Note, RunError, Storage
 
@@ -80,8 +80,8 @@ def asked(folder: Path, *answers: Response, more: str = "", limits: Limits | Non
 
 PASSING: dict[str, Response] = {
     "a broken connection": reset,
-    "a cut answer": b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{",
-    "a cut picture": done()[:-40],
+    "a cut answer": cut(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"),
+    "a cut picture": cut(done()[:-40]),
     "500": response(b"", "500 Internal Server Error"),
     "502 with a page": response(b"<html>bad gateway</html>", "502 Bad Gateway"),
     "504": response(b"", "504 Gateway Timeout"),
