@@ -42,6 +42,7 @@ async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     loop, task, came = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
+    wakes_loop = False
 
     def end(number: int) -> None:
         came.append(number)
@@ -52,9 +53,15 @@ async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
             with suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, end, number)
+                wakes_loop = True
     try:
         return await task
     except asyncio.CancelledError:
         if came:
             raise Terminated(came[0]) from None
         raise
+    finally:
+        # A loop closes the pipe that signals wake it by before it takes its handlers back: a signal in between, or for
+        # good when a second Ctrl-C ends the closing there, would print a traceback about that pipe.
+        if wakes_loop:
+            signal.set_wakeup_fd(-1)
