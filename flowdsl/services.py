@@ -323,12 +323,14 @@ OTHER_NAMES = {
 
 
 def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
+    if not isinstance(entries, Mapping):
+        raise UsageError(f"{where} must be a table of names and settings, not {type(entries).__name__}")
+    if not entries:
+        return
     from flowdsl.nearest import nearest
     from flowdsl.secrets.plain import names_secret
     from flowdsl.walks import unwalkable
 
-    if not isinstance(entries, Mapping):
-        raise UsageError(f"{where} must be a table of names and settings, not {type(entries).__name__}")
     for name, entry in entries.items():
         if not isinstance(entry, Mapping):
             raise UsageError(f"{where}.{name} must be a table of settings")

@@ -8,7 +8,6 @@ from flowdsl.document.builder import Builder
 from flowdsl.document.document_kinds import is_module
 from flowdsl.document.flow import build_flow
 from flowdsl.document.flow_file import FlowFile
-from flowdsl.document.misnested import find_owners
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects import Lowered
@@ -23,7 +22,10 @@ def build(lowered: Lowered, registry: Registry, files: Files) -> FlowFile | None
     through `files`. Nothing is raised for a mistake in a file.
     """
     source, root = lowered.source, lowered.root
-    find_owners(lowered.findings, registry)
+    if lowered.findings.diagnostics:
+        from flowdsl.document.misnested import find_owners
+
+        find_owners(lowered.findings, registry)
     builder = Builder(registry, files, lowered.findings)
     if lowered.form == "kit":
         from flowdsl.document.kit import build_kit

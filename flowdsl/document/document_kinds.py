@@ -8,7 +8,6 @@ from flowdsl.diagnostics import Related
 from flowdsl.document.document import StepNode
 from flowdsl.document.findings import Findings
 from flowdsl.document.root_keys import ROOT_KEYS
-from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
 from flowdsl.nearest import nearest
 from flowdsl.syntax import fixes
 from flowdsl.syntax.edits import indented
@@ -28,6 +27,7 @@ def is_module(root: Node) -> bool:
 
 def not_a_flow(root: Node, builder: Builder) -> Node | None:
     """Reports a map that has no `flow`, with what it looks like; the list of steps that is meant, where it is plain."""
+    from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
     from flowdsl.step.foreign import document
 
     keys, findings = list(root.value), builder.findings

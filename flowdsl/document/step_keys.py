@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import PortName
-from flowdsl.document.misnested import owner
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
@@ -128,6 +127,8 @@ class StepKeys:
         return nearest(name, [other for other in absent if _takes(own[other], value)]) or nearest(name, absent) or meant
 
     def _unknown(self, key: Node) -> None:
+        from flowdsl.document.misnested import owner
+
         outer = owner(key.span, self.builder.registry, around=True)
         if outer is not None:
             message = f"`{key.value}` is a key of {outer.name.text}, and its indentation puts it into {self.spec.name}"

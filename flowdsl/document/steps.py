@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Related
 from flowdsl.document.builder import Builder
 from flowdsl.document.document import BlockNode, StepNode, Steps
-from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps, with_key
 from flowdsl.document.step_keys import StepKeys
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
@@ -36,6 +35,8 @@ def build_steps(node: Node, path: str, builder: Builder) -> Steps:
 
 def _no_list(node: Node, builder: Builder) -> list[Node]:
     """Reports what stands in place of a list of steps, and gives the steps that are meant."""
+    from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
+
     meant = meant_steps(node, builder) if node.kind == "map" else None
     hint, fix = "start each step with `- step: NAME`", None
     if meant is not None:
@@ -185,6 +186,8 @@ def _without_name(node: Node, builder: Builder, above: StepNode | None) -> Node 
         fix = fixes.renamed(node.keys[near], "step")
         message = f"`{near}` is not a key of a step"
         findings.add("unknown-key", message, node.keys[near], hint="did you mean `step`?", fixes=[fix])
+        from flowdsl.document.step_forms import with_key
+
         return with_key(node, near, "step")
     if (
         above is not None
@@ -203,6 +206,8 @@ def _without_name(node: Node, builder: Builder, above: StepNode | None) -> Node 
 
 
 def _nameless(node: Node, keys: list[str], builder: Builder) -> Node | None:
+    from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
+
     at = node.keys[keys[0]] if keys else node
     meant = meant_steps(node, builder)
     if meant is None and {"flow", "title"} <= set(keys):
