@@ -34,7 +34,7 @@ def resolved_value(node: Node, findings: Findings) -> Any:
     """
     value = node.value
     if node.kind == "scalar":
-        if value.__class__ is not str or "{" not in value:
+        if not isinstance(value, str) or "{" not in value:
             return value
         template = parse(value)
         if template.is_literal and not template.problems:

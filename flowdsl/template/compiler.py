@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from flowdsl.errors import TemplateError
 from flowdsl.template.cache import Cache
 from flowdsl.template.closures import is_plain, plain_text, plain_value
+from flowdsl.template.foreign import ForeignText
 from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
 from flowdsl.template.nodes import Output
 from flowdsl.template.parser import body_of, parse, parse_expression
@@ -89,7 +90,8 @@ class _Young:
         self.body = body_of(template)
         self.native = kind.native and template.is_native
         self.runtime = runtime(kind.strict, kind.taint, kind.autoescape, kind.limits, kind.filters)
-        self.placeholder = placeholder(kind.placeholders) if kind.placeholders else None
+        names = frozenset() if isinstance(self.text, ForeignText) else kind.placeholders
+        self.placeholder = placeholder(names) if names else None
         self.plain = not (kind.taint or kind.autoescape or kind.placeholders) and is_plain(self.body)
         if kind.limits.max_depth < DEFAULT_LIMITS.max_depth:
             self.code()  # it refuses what is nested deeper; the parser has refused what is deeper than the default

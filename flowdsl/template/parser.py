@@ -10,6 +10,7 @@ from typing import Final
 
 from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.cache import Cache
+from flowdsl.template.foreign import ForeignText
 from flowdsl.template.nodes import Body, Output, Statement, Text
 from flowdsl.template.plain import plain_output, reference
 from flowdsl.template.syntax import Reference, Template
@@ -24,6 +25,8 @@ def parse(text: str) -> Template:
 
 
 def _parse(text: str) -> Template:
+    if text.__class__ is not str and isinstance(text, ForeignText):
+        return text.parsed()
     tag = _TAG.search(text)
     if tag is None:
         return Template(text, True, False, (), (), False, None)
@@ -81,6 +84,8 @@ def parse_expression(text: str) -> Template:
 
 
 def _parse_bare(text: str) -> Template:
+    if isinstance(text, ForeignText):
+        return text.parsed()
     from flowdsl.template.bare import parse_bare
 
     return parse_bare(text)

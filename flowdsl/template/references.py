@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowdsl.template.builtins import BUILTINS
+from flowdsl.template.foreign import ForeignText
 from flowdsl.template.nodes import (
     Arguments,
     Binary,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
 def settled(template: Template, filters: Filters) -> Template:
     """The template with the problems that it has where a host brings these filters too."""
-    if not filters or template.body is None or not any(each.code == "unknown-filter" for each in template.problems):
+    if not filters or template.body is None or isinstance(template.text, ForeignText):
+        return template
+    if not any(each.code == "unknown-filter" for each in template.problems):
         return template
     from flowdsl.template.filters import with_own
 

@@ -185,7 +185,7 @@ class AbstractRun:
             if not isinstance(node.value, str):
                 return ANY
             return self.names.template(parse_expression(node.value), node, state, key.condition)
-        if node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value):
+        if node.kind == "scalar" and not (isinstance(node.value, str) and "{" in node.value):
             return OF_TEXT if node.value.__class__ is str else of_value(node.value)
         if key.names:
             outside = self.names.names
@@ -239,7 +239,7 @@ class AbstractRun:
         if spec.resolved_late:
             but = but.union(spec.resolved_late)
         for name, node in step.keys.items():
-            if node.kind == "scalar" and not (node.value.__class__ is str and "{" in node.value):
+            if node.kind == "scalar" and not (isinstance(node.value, str) and "{" in node.value):
                 if name not in spec.read_plain:
                     continue
             elif name in spec.keys and spec.keys[name].type in BLOCK_TYPES:

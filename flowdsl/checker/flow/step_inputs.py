@@ -76,7 +76,7 @@ def check_inputs(names: Names, step: StepNode, state: State) -> None:
 def source_type(names: Names, step: StepNode, key: Key, node: Node, state: State) -> Type:
     """The type of an option that holds what the step works on, or the path to it; reports what cannot be that."""
     value = node.value
-    if node.kind == "scalar" and value.__class__ is str and "{" not in value:
+    if node.kind == "scalar" and isinstance(value, str) and "{" not in value:
         return _path(names, step, key, node, state)
     type = names.option(node, state)
     _fits(names, step, key, type, node, show(value) if node.kind == "scalar" else f"`{key.name}`", state)

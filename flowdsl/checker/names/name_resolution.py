@@ -373,7 +373,7 @@ class Names:
         """The type of the value of a node, lists and maps with all that is in them; reads the templates in it."""
         if node.kind == "scalar":
             value = node.value
-            if value.__class__ is str and "{" in value:
+            if isinstance(value, str) and "{" in value:
                 template = parse(value)
                 if not template.is_literal or template.problems:
                     return self.template(template, node, state, lax)
