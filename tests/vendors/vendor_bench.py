@@ -45,6 +45,8 @@ def printed(
     file = folder / "a.flow.yaml"
     file.write_text(text, encoding="utf-8")
     verb, *rest = arguments
-    assert main([verb, str(file), *rest]) == code, capsys.readouterr()
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if "- step:" in line)
+    named = f"{file}:{line}" if verb == "explain" else str(file)
+    assert main([verb, named, *rest]) == code, capsys.readouterr()
     out, err = capsys.readouterr()
     return out, err

@@ -147,7 +147,7 @@ def _size(model: OfferedModel, who: str, size: object) -> Iterator[Problem]:
         closest = sizes.nearest(size)
         some = f"use {listed(closest)}; " if closest else ""
         few = f"supported: {sizes.describe()}"
-        many = f"there are {len(sizes.values)} sizes; `flowdsl models` lists them with the models"
+        many = f"`flowdsl models{f' {model.name}' if model.name else ''}` lists all {len(sizes.values)}"
         hint = some + (few if len(sizes.values) <= _MOST_LISTED else many)
         message = f"{who} does not accept the size {show(size)}: {fault}"
         fixes = tuple(change for closer in closest for change in use("size", closer))
