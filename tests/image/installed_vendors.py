@@ -17,6 +17,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "azure": {"apiKey": "k", "endpoint": "https://pics.openai.azure.com", "deploymentId": "gpt-image-2"},
     "hub": {"apiKey": "k", "endpoint": "https://hub.example", "model": "gpt-image-2"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
+    "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 
