@@ -107,6 +107,11 @@ FINDINGS = (
     Code("foreign-syntax", "warning", "A text is written as another language writes it, and is only text here."),
     Code("dropped-error", "warning", "The error of a paid step is dropped: nothing catches it.", also=("note",)),
     Code("maybe-undefined", "warning", "A template reads a name that some path to this step does not set."),
+    Code(
+        "stale-value",
+        "warning",
+        "An iteration may read what an earlier one set: its own steps can fail or be left out.",
+    ),
     Code("constant-condition", "warning", "A condition always has the same result."),
     Code("loop-never-runs", "warning", "A loop has nothing to go through."),
     Code("loop-runs-once", "warning", "A loop always ends after its first iteration."),

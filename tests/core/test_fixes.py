@@ -91,6 +91,7 @@ NO_FIX = {
     "unknown-service": "no entry is near",
     "unknown-step": "no step is near",
     "shifted-file-name": "moving a step can break others",
+    "stale-value": "whether the iteration is to end or to go on with another value is not known",
     "same-file-name": "how the files are told apart is for the author to say",
     "lost-images": "what the pictures are called after the loop is for the author to say",
     "unused-variable": "a SET that sets only it would be left empty",

@@ -34,7 +34,7 @@ def choice(run: AbstractRun, step: StepNode, state: State) -> None:
     for key, holds in ((flow.then, True), (flow.otherwise, False)):
         if key not in present:
             ways.append(_no_way(step, key, truth(holds), state))
-    merge(state, ways)
+    _meet(run, step, state, ways)
 
 
 def switch(run: AbstractRun, step: StepNode, state: State) -> None:
@@ -57,7 +57,21 @@ def switch(run: AbstractRun, step: StepNode, state: State) -> None:
         if flow.cases is not None and flow.default is not None:
             _other_default(run, step, step.keys.get(flow.cases), flow.default)
         ways.append(_no_way(step, flow.default, state, state))
+    _meet(run, step, state, ways)
+
+
+def _meet(run: AbstractRun, step: StepNode, state: State, ways: list[tuple[State, Unset]]) -> None:
+    """Continues a state after one of several blocks."""
+    iteration = run.names.iteration
+    if iteration is None:
+        merge(state, ways)
+        return
+    from flowdsl.checker.flow.stale import mark_left_out
+
+    before = State(state)
+    before.base, before.changes = state.base, dict(state.changes)
     merge(state, ways)
+    mark_left_out(iteration, before, state, ways, step)
 
 
 _DEFAULTS = frozenset({"else", "otherwise", "default", "_", "*"})
@@ -195,6 +209,10 @@ def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
         f"the {step.spec.name} at {line(step)} can fail before it sets it", step.name_node, "this can fail before"
     )
     failing = _anywhere(state, first, early)
+    if run.names.iteration is not None:
+        from flowdsl.checker.flow.stale import mark_failing
+
+        mark_failing(run.names.iteration, state, failing, first, step, early)
     run.write(failing, flow.error, OF_ERROR, step.name_node, implied=True)
     if flow.when is not None and flow.when in step.keys:
         run.option(step, flow.when, step.keys[flow.when], failing)

@@ -150,7 +150,9 @@ def _head(state: State, carried: dict[str, Entry], known: Known) -> State:
     )
     only_first = why._replace(later=index[0]) if index is not None else why
     for key, entry in carried.items():
-        head.changes[key] = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
+        found = joined(state, key, [(state.get(key), only_first if entry.always else why), (entry, why)])
+        found.stale = None  # what is carried may be wanted; `stale` is what an iteration fails to set anew
+        head.changes[key] = found
     return head
 
 
@@ -170,7 +172,9 @@ def _iterate(
     read: dict[str, object] = {}
     if known.side_by_side:
         run.names.watched.append((read, head))  # type: ignore[arg-type]  # spans, as the names put them in
-    ends = run.ends
+    ends, around = run.ends, run.names.iteration
+    in_order = known.item is not None and known.most > 1 and not known.side_by_side
+    run.names.iteration = (step, head) if in_order else None
     run.steps(step.block(known.flow.body), body)
     run.ends = ends
     run.loops.pop()
@@ -184,6 +188,7 @@ def _iterate(
         end = Frame(head)
         leave(end, body, Unset(f"the loop at {known.at} may end before it", step.name_node, "it may end before"))
         backs += end.exits
+    run.names.iteration = around
     if known.side_by_side:
         run.names.watched.pop()
         _lost_updates(run, known, backs, read)

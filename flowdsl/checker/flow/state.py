@@ -32,10 +32,11 @@ class Entry:
 
     `narrowed`: not written here, only known better by a condition. `implied`: written by the language, as a loop
     variable is, and no concern of conflicts. `supposed`: a condition says that it is set, though no path sets it.
-    `rivals`: the loop whose iterations write it side by side.
+    `rivals`: the loop whose iterations write it side by side. `stale`: the loop of which an iteration may see what an
+    earlier one set, the step in it that may not set it, and why.
     """
 
-    __slots__ = ("always", "implied", "narrowed", "rivals", "supposed", "type", "unset", "where")
+    __slots__ = ("always", "implied", "narrowed", "rivals", "stale", "supposed", "type", "unset", "where")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Entry:
         self.narrowed = narrowed
         self.implied = implied
         self.rivals: StepNode | None = None
+        self.stale: tuple[StepNode, StepNode, Unset] | None = None
         self.supposed = False
 
 
@@ -115,7 +117,7 @@ def overlay(changes: dict[str, Entry], later: dict[str, Entry]) -> None:
 def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]]) -> Entry:
     """The entry of a key after several paths, each with why the key is unset on it if it is."""
     type: Type | None = None
-    always, implied, where, unset, rivals = True, True, None, None, None
+    always, implied, where, unset, rivals, stale = True, True, None, None, None, None
     for entry, reason in entries:
         if entry is not None and entry.supposed:
             continue  # only a caller that sets the key comes this way, and nothing is known of its value
@@ -129,10 +131,11 @@ def joined(base: State, key: str, entries: Iterable[tuple[Entry | None, Unset]])
         implied = implied and entry.implied
         where = where or entry.where
         rivals = rivals or entry.rivals
+        stale = stale or entry.stale
         if not entry.always:
             always, unset = False, unset or entry.unset
     found = Entry(type or ANY, where, always, unset, implied=implied)
-    found.rivals = rivals
+    found.rivals, found.stale = rivals, stale
     found.supposed = found.narrowed = type is None and unset is None
     return found
 

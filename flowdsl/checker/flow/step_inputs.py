@@ -35,9 +35,11 @@ from flowdsl.syntax import fixes
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
+    from flowdsl.checker.flow.state import Entry
     from flowdsl.checker.names.name_resolution import Names
     from flowdsl.codes import Severity
     from flowdsl.document.document import StepNode
+    from flowdsl.source import Span
     from flowdsl.syntax.node import Node
 
 READ: Final = {
@@ -67,6 +69,8 @@ def check_inputs(names: Names, step: StepNode, state: State) -> None:
                 _no_input(names, port.name, port.node, state)
         elif not entry.always:
             names.maybe(port.name, entry, port.node.span)
+        elif entry.stale is not None:
+            _stale(names, _first(port.name), port.name, entry, port.node.span)
     if step.spec.service is not None:
         _prompt(names, step, state)
     else:
@@ -81,6 +85,12 @@ def source_type(names: Names, step: StepNode, key: Key, node: Node, state: State
     type = names.option(node, state)
     _fits(names, step, key, type, node, show(value) if node.kind == "scalar" else f"`{key.name}`", state)
     return type
+
+
+def _stale(names: Names, key: str, shown: str, entry: Entry, span: Span) -> None:
+    from flowdsl.checker.flow.stale import report
+
+    report(names, key, shown, entry, span)
 
 
 def _first(path: str) -> str:
@@ -99,6 +109,8 @@ def _path(names: Names, step: StepNode, key: Key, node: Node, state: State) -> T
         return of_value(text)
     if not entry.always and not takes_text:
         names.maybe(first, entry, node.span)
+    elif entry.stale is not None:
+        _stale(names, first, first, entry, node.span)
     parts, at = [], len(first) + 1
     for part in rest:
         parts.append(Part(part, at, at + len(part)))
@@ -256,6 +268,8 @@ def _ports(names: Names, step: StepNode, state: State) -> None:
         return
     if not any(entry.always for _, entry in entries):
         names.maybe(entries[0][0].type, entries[0][1], step.name_node.span)
+    elif len(entries) == 1 and entries[0][1].stale is not None:
+        _stale(names, entries[0][0].type, entries[0][0].type, entries[0][1], step.name_node.span)
     key = next((step.spec.keys[name] for port in ports for name in port.instead if name in step.spec.keys), None)
     if key is not None and key.file and any(entry.type.kinds & SECRET for _, entry in entries):
         leaks(names.findings, step.name_node, FILE_PARTS[key.file])
@@ -297,6 +311,8 @@ def _prompt(names: Names, step: StepNode, state: State) -> None:
             without_text(step, names.document, names.findings)
     elif not entry.always:
         names.maybe(port.type, entry, step.name_node.span)
+    elif entry.stale is not None:
+        _stale(names, port.type, port.type, entry, step.name_node.span)
     elif entry.type.kinds & SECRET:
         leaks(names.findings, step.name_node, "the prompt")
 

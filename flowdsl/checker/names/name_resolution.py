@@ -39,7 +39,7 @@ from flowdsl.template.builtins import BUILTINS
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.codes import Severity
-    from flowdsl.document.document import Document, Module
+    from flowdsl.document.document import Document, Module, StepNode
     from flowdsl.source import Span
     from flowdsl.syntax.node import Node
     from flowdsl.template import Reference, Template
@@ -66,6 +66,8 @@ class Names:
         self.wanted = ""
         """The type of the option that is looked at, where it is known."""
         self.module: Module | None = None
+        self.iteration: tuple[StepNode, State] | None = None
+        """The loop over items around whose iterations come one after another, and the state at the head of each."""
         self.foreign = False
         """Whether the blocks of the caller are not known, as in a module."""
         self.blocks = BlockReferences()
@@ -212,6 +214,10 @@ class Names:
             return OF_UNDEFINED if quiet else ANY
         if entry.rivals is not None and entry.where is not None:
             self.rivals.setdefault(id(entry.where), (entry, key, use.span(start, end)))
+        if entry.stale is not None and (quiet or entry.always):
+            from flowdsl.checker.flow.stale import report
+
+            report(self, key, shown, entry, use.span(start, end))
         if entry.always:
             return entry.type
         if quiet:

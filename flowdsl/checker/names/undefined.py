@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from flowdsl.diagnostics import Fix, Related
 from flowdsl.nearest import nearest
 from flowdsl.step.flow_shapes import Loop
-from flowdsl.step.signals import Signal
 from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
@@ -81,14 +80,10 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
 def how_to_set_anew(findings: Findings, other: str | None) -> str:
     """The hint for a key that the first iteration of a loop finds unset, and a later one as an earlier one left it;
     `other` is what to write where it is read."""
-    from flowdsl.checker.flow.jumps import exits
+    from flowdsl.checker.flow.stale import set_anew
 
-    start = findings.how_to_set(" at the beginning of each iteration")
-    leave = "".join(
-        f", or end the iteration with {name} where the key is not set" for name in exits(findings, Signal.CONTINUE)
-    )
     wanted = f"; where that is wanted, {other}" if other is not None else ""
-    return f"later iterations read what an earlier one set: {start}{leave}{wanted}"
+    return f"later iterations read what an earlier one set: {set_anew(findings)}{wanted}"
 
 
 def _item_around(names: NameTable, use: Use) -> str | None:
