@@ -105,7 +105,7 @@ class Pictures:
         self._makers: list[Maker] = []
         self._named: dict[int, dict[str, Any]] = {}
         self._files: dict[str, Image] = {}
-        self._orders: dict[int, tuple[Any, ...]] = {}
+        self._orders: dict[int, tuple[tuple[Any, ...], int]] = {}
         self._busy = 0
 
     @cached_property
@@ -193,7 +193,7 @@ class Pictures:
         with self._turn:
             self._turn.wait_for(lambda: not self._busy)
         ended = made[:]  # what a worker that nobody waits for stores from here on comes behind them
-        made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), _LAST))
+        made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), (_LAST, 0)))
         lines = [line for image in made if (line := self._named.get(id(image)))]
         try:
             odd = self._shelf.list(self._run, lines) if lines else None
@@ -205,7 +205,7 @@ class Pictures:
         self.store.spare.close()
 
     def _name(self, maker: Maker | None, image: Image, origin: Origin) -> None:
-        self._orders[id(image)] = maker.order if maker is not None else _LAST
+        self._orders[id(image)] = (maker.order if maker is not None else _LAST, len(self._orders))
         before = self._files.get(image.sha256)
         if before is not None and origin.model is None:  # bytes that a step has taken from a picture of this run
             image.take_name_of(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 import time
 import tracemalloc
 from pathlib import Path
@@ -24,7 +25,7 @@ from flowdsl_steps.image.response import JsonResponse
 
 SMALL = {name: PICTURES[name][0] for name in ("png", "gif", "jpg")}
 TEXT = base64.b64encode(SMALL["png"]).decode()
-LIMIT = 1_000_000
+LIMIT = 8_000_000
 
 blanks = st.one_of(
     st.just(""), st.text(" \t\r\n", max_size=12), st.sampled_from([" " * 65, "\n" * 200, " \t\r\n" * 300])
@@ -141,6 +142,18 @@ def read(folder: Path, body: bytes, cuts: list[int]) -> Received:
         reader.abort()
 
 
+def unbroken(value: Any) -> Any:
+    """A value without the line breaks in its keys."""
+    if isinstance(value, list):
+        return [*map(unbroken, value)]
+    if not isinstance(value, dict):
+        return value
+    whole = {key: unbroken(each) for key, each in value.items() if not {*"\r\n"} & {*key}}
+    return whole | {
+        name: unbroken(each) for key, each in value.items() if (name := re.sub(r"[\r\n]", "", key)) not in whole
+    }
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[*HealthCheck])
 @given(responses())
 def test_a_picture_is_found_however_the_response_is_spelt(
@@ -152,7 +165,7 @@ def test_a_picture_is_found_however_the_response_is_spelt(
     assert [image.read() for image in received.images if isinstance(image, Image)] == contents
     assert [image.revised_prompt for image in received.images] == [item.get("revised_prompt") for item in whole["data"]]
     del whole["data"]
-    assert received.payload == whole
+    assert received.payload == unbroken(whole)
     assert [*tmp_path.rglob("*.part")] == []
 
 
@@ -200,6 +213,39 @@ def test_a_picture_under_a_key_that_is_spelt_with_escapes_is_found(tmp_path: Pat
     body = f'{{"data": [{{"b64\\u005fjson": "{TEXT}"}}, {{"\\u0075rl": "DATA:image/png;base64,{TEXT}"}}]}}'.encode()
     received = read(tmp_path, body, [])
     assert [image.read() for image in received.images if isinstance(image, Image)] == [SMALL["png"]] * 2
+
+
+def wrapped(body: bytes, width: int, end: bytes) -> bytes:
+    """A body as a gateway passes it on that breaks its lines at a width."""
+    return end.join(body[at : at + width] for at in range(0, len(body), width))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\\n"], ids=["LF", "CRLF", "an escape"])
+@pytest.mark.parametrize("every", [0, 1, 7, 64])
+def test_keys_and_addresses_that_are_broken_over_lines_lose_no_picture(end: bytes, every: int, tmp_path: Path) -> None:
+    for at in range(1, 8):
+        key, url, data = (name[:at] + end + name[at:] for name in (b"b64_json", b"url", b"data"))
+        body = b'{"%b": [{"%b": "TEXT"}, {"%b": "https://a.ex%bample/x"}, {"%b": "data:;base64,TEXT"}]}'
+        body = (body % (data, key, url, end, url)).replace(b"TEXT", TEXT.encode())
+        images = read(tmp_path, body, [*range(0, len(body), every)] if every else []).images
+        assert [image.read() for image in images if isinstance(image, Image)] == [SMALL["png"]] * 2, at
+        assert [image.url for image in images if isinstance(image, LinkedImage)] == ["https://a.example/x"], at
+
+
+def test_a_large_picture_under_a_broken_key_is_read_while_it_arrives(tmp_path: Path) -> None:
+    large = SMALL["png"] + b"\0" * 6_000_000
+    body = f'{{"data": [{{"b6\n4_json": "{base64.b64encode(large).decode()}", "u\nrl": null}}]}}'.encode()
+    (image,) = read(tmp_path, body, [*range(0, len(body), 65_536)]).images
+    assert isinstance(image, Image) and image.read() == large
+
+
+@pytest.mark.parametrize("width", [60, 64, 72, 76, 77, 78, 79, 80, 128, 1000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_a_body_whose_lines_are_broken_at_a_width_loses_no_picture(width: int, end: bytes, tmp_path: Path) -> None:
+    item = f'{{"b64_json": "{TEXT.replace("/", chr(92) + "/")}", "revised_prompt": "A boat", "url": ""}}'
+    body = wrapped(f'{{"data": [{", ".join([item] * 6)}], "a": []}}'.encode(), width, end)
+    images = read(tmp_path, body, []).images
+    assert [image.read() for image in images if isinstance(image, Image)] == [SMALL["png"]] * 6
 
 
 def test_a_text_beside_a_picture_that_is_no_text_loses_no_picture(tmp_path: Path) -> None:

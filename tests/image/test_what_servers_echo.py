@@ -97,3 +97,14 @@ def test_a_key_that_is_broken_over_lines_is_in_no_message(broken: str, tmp_path:
         if place in ("a message", "a code", "a text", "no JSON", "a stream", "categories"):
             said = "".join(outputs(answer, tmp_path).split())
             assert KEY not in said, place
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--events"]], ids=["for people", "JSON", "events"])
+@pytest.mark.parametrize("broken", [f"{KEY[:10]}\n{KEY[10:]}", f"{KEY[:5]}\r\n {KEY[5:]}", " ".join(KEY)])
+def test_a_key_that_is_broken_over_lines_beside_a_picture_is_hidden_and_loses_no_picture(
+    broken: str, options: list[str], tmp_path: Path
+) -> None:
+    said = outputs(order({**b64(PNG), "revised_prompt": f"a {broken}\nboat"}), tmp_path, *options)
+    assert KEY not in "".join(said.replace("\\n", "").replace("\\r", "").split())
+    assert (tmp_path / "out" / "a-1.png").is_file()
+    assert "a *** boat" in said or not options

@@ -29,3 +29,9 @@ def hidden(text: str, secrets: Iterable[str]) -> str:
             for spelling in (secret, b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("=")):
                 text = re.sub(" ?".join(map(re.escape, spelling)), "***", text)
     return text
+
+
+def unbroken(text: str, secrets: Iterable[str]) -> str:
+    """A text as it is, unless a key stands in it, whole or broken over lines: then without it, on one line."""
+    without = hidden(text, secrets)
+    return text if without == " ".join(text.split()) else without

@@ -50,8 +50,9 @@ class Base64Text:
     def _unescape(self, text: bytes) -> bytes:
         """JSON escapes resolved; one that is cut by the end of the chunk is held back.
 
-        Some servers write `/` as `\\/` and `+` as `\\u002B`, and some break lines.
+        Some servers write `/` as `\\/` and `+` as `\\u002B`, and some break lines, wherever they end.
         """
+        text = text.translate(None, b"\r\n")
         cut = text.rfind(b"\\", max(0, len(text) - 5))
         whole = cut < 0 or (len(text) - cut >= 2 and text[cut + 1 : cut + 2] != b"u")
         if text.endswith(b"\\"):

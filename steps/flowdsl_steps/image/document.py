@@ -28,15 +28,15 @@ _MAYBE_BLANKS = re.compile(rb"[ \t\r\n]*+")
 _PLAIN = rb"""(?x)
     (?: [^"\ \t\r\n]++
       | [\ \t\r\n]{1,8}+ (?![\ \t\r\n])
-      | " (?! (?:url|%s)" ) [^"\\]*+ (?: \\. [^"\\]*+ )*+ "
-      | "url" [\ \t\r\n]{0,8}+ : [\ \t\r\n]{0,8}+
+      | " (?! (?:%(url)s|%(names)s)" ) [^"\\]*+ (?: \\. [^"\\]*+ )*+ "
+      | "%(url)s" [\ \t\r\n]{0,8}+ : [\ \t\r\n]{0,8}+
         (?: (?= [^"\ \t\r\n] ) | " (?!d) [^"\\]*+ (?: \\. [^"\\]*+ )*+ " )
     )*+"""
 """What is of no interest: it is as much faster to pass over all of it at once as Python is slower than C."""
 _NEXT_IN_LIST = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 _BACKSLASH = 0x5C
 _DATA_ADDRESS = b"data:"
-_DATA = re.compile(r'"data"\s*:\s*\[')
+_BREAKS = re.compile(r"[\r\n]")
 _NEXT_ITEM = re.compile(r"[\s,]*(?=\{)")
 _REST_LIMIT = 4 * 1024 * 1024
 _OF_ONE = ("bad-base64", "unwritable")
@@ -47,12 +47,20 @@ _OF_ONE = ("bad-base64", "unwritable")
 def _patterns(keys: tuple[str, ...]) -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[bytes]]:
     """What of a document is of no interest, a key at an end, and one behind which a picture may begin (its groups: it
     is `url`, it has a list)."""
-    names = b"|".join(re.escape(key.encode()) for key in keys)
+    patterns = {b"url": _spelt("url"), b"names": b"|".join(map(_spelt, keys))}
     return (
-        re.compile(_PLAIN % names, re.DOTALL),
-        re.compile(rb'(?<!\\)"(?:url|' + names + rb')"\Z'),
-        re.compile(rb'(?<!\\)"(?:(url)|(?:' + names + rb'))"\s*:\s*(\[\s*)?\Z'),
+        re.compile(_PLAIN % patterns, re.DOTALL),
+        re.compile(rb'(?<!\\)"(?:%(url)s|%(names)s)"\Z' % patterns),
+        re.compile(rb'(?<!\\)"(?:(%(url)s)|(?:%(names)s))"\s*:\s*(\[\s*)?\Z' % patterns),
     )
+
+
+def _spelt(name: str) -> bytes:
+    """The pattern of a key, which a gateway that breaks its lines at some width may have broken too."""
+    return b"[\r\n]{0,2}".join(re.escape(char.encode()) for char in name)
+
+
+_DATA = re.compile(rf'"{_spelt("data").decode()}"\s*:\s*\[')
 
 
 class Document:
@@ -68,7 +76,7 @@ class Document:
         self._limit = limit
         self._keys = tuple(keys)
         self._plain, self._key, self._before = _patterns(self._keys)
-        self._looked_at = max(map(len, (*self._keys, "url"))) + 4 * _FEW
+        self._looked_at = 3 * max(map(len, (*self._keys, "url"))) + 4 * _FEW
         self._mark = f"image {secrets.token_hex(8)} "  # stands for a picture in the JSON; nobody outside can write it
         self._rest = bytearray()
         self._in_string = False
@@ -237,7 +245,12 @@ class Document:
         return self._rest.decode("utf-8", "replace").removeprefix("\ufeff")
 
     def _with_writers(self, found: dict[str, Any]) -> dict[str, Any]:
+        broken = {key: _BREAKS.sub("", key) for key in found if "\n" in key or "\r" in key}
+        for key, whole in broken.items():
+            found.setdefault(whole, found.pop(key))
         first, url = self._keys[0], found.get("url")
+        if isinstance(url, str) and ("\n" in url or "\r" in url):
+            url = found["url"] = _BREAKS.sub("", url)
         if isinstance(url, str) and (url.startswith(self._mark) or url[:16].lstrip()[:5].lower() == "data:"):
             del found["url"]  # the picture itself in place of its address
             found[first] = found.get(first) or url.lstrip()

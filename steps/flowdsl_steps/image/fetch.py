@@ -6,12 +6,13 @@ The address comes from outside, so it must not lead into the network behind this
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
-from flowdsl.errors import StepError
+from flowdsl.errors import RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.step.service import PORTS
@@ -25,6 +26,10 @@ from flowdsl_steps.image.unfetched import not_fetched
 FETCH_TIMEOUT_S = 60.0
 """Deadline of one attempt to fetch a picture."""
 FETCH_ATTEMPTS = 3
+FETCHED_AT_ONCE = 8
+"""So many links of a response are fetched side by side."""
+FETCH_ALL_S = 300.0
+"""Deadline for all links of a response: dead ones are not waited for one after the other."""
 
 _PAUSE_S = 0.25
 _NOT_YET = frozenset({403, 404, 408, 409, 425, 429})
@@ -74,6 +79,48 @@ async def fetch(
             problem = "it is not a web address"
             break
     raise not_fetched(link, service, problem)
+
+
+async def fetch_all(
+    found: Sequence[Image | LinkedImage],
+    fetch_one: Callable[[LinkedImage], Awaitable[Image]],
+    tell_of: Callable[[Iterable[LinkedImage]], None],
+    service: str,
+) -> tuple[list[Image], list[ServiceError]]:
+    """The pictures of a response in order, its links fetched side by side, and the failures of those that cannot be had
+    or do not come in time; none stops another. `tell_of` takes the links that something else ends."""
+    links = {at: image for at, image in enumerate(found) if isinstance(image, LinkedImage)}
+    came: dict[int, Image | ServiceError] = {at: image for at, image in enumerate(found) if isinstance(image, Image)}
+    waiting = iter(links.items())
+
+    async def fetch_next() -> None:
+        for at, link in waiting:
+            try:
+                came[at] = await fetch_one(link)
+            except ServiceError as error:
+                came[at] = error
+            except RunError as error:  # TLS that cannot be had, a full disk: the next one may come nevertheless
+                came[at] = not_fetched(link, service, error.message)
+
+    workers = [asyncio.ensure_future(fetch_next()) for _ in range(min(FETCHED_AT_ONCE, len(links)))]
+    try:
+        async with asyncio.timeout(FETCH_ALL_S) as deadline:
+            await asyncio.gather(*workers)
+    except BaseException as error:
+        if not (isinstance(error, TimeoutError) and deadline.expired()):
+            tell_of(link for at, link in links.items() if not isinstance(came.get(at), Image))
+            raise
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    for at in links.keys() - came.keys():
+        came[at] = not_fetched(links[at], service, f"not complete within {FETCH_ALL_S:g} s")
+    ordered = [came[at] for at in range(len(found))]
+    return (
+        [each for each in ordered if isinstance(each, Image)],
+        [each for each in ordered if isinstance(each, ServiceError)],
+    )
 
 
 async def _followed(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
+from flowdsl_steps.http.excerpt import unbroken
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
-from flowdsl_steps.image.fetch import fetch
+from flowdsl_steps.image.fetch import fetch, fetch_all
 from flowdsl_steps.image.image_result import (
     Generated,
     Purchase,
@@ -27,7 +28,7 @@ from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.stated_prices import Prices
-from flowdsl_steps.image.unfetched import keep, not_fetched, say_where, urls_of, where
+from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
@@ -157,7 +158,11 @@ class _Generation:
         for text in incomplete(images):
             self._ctx.note("picture-incomplete", text)
         if failures:
-            raise self._failure(failures, attempts)
+            first = self._failure(failures, attempts)
+            if isinstance(first, ServiceError) and (left := first.details.get("images")):
+                origin = origin_of(self._requests[0], self._endpoint)._replace(name=self._name)
+                await self._ctx.name_images(cast("list[Image]", left), origin)  # in order, whichever came first
+            raise first
         for text in dict.fromkeys(text for each in purchases for text in each.response.received.notes):
             self._ctx.note("plugin-fault", text)
         for each in purchases:
@@ -326,21 +331,11 @@ class _Generation:
         }
 
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
-        """The pictures in order, and the failures of those links that cannot be fetched; one does not stop the next."""
-        images, lost = [], []
-        for at, image in enumerate(found):
-            if isinstance(image, Image):
-                images.append(image)
-                continue
-            try:
-                images.append(await self._fetched(image))
-            except ServiceError as error:
-                lost.append(error)
-            except RunError as error:  # TLS that cannot be had, a full disk: the next one may come nevertheless
-                lost.append(not_fetched(image.absolute(self._endpoint.url), self._endpoint.service, error.message))
-            except BaseException:
-                self._tell_of(found[at:])
-                raise
+        """The pictures in order, and the failures of those links that cannot be fetched."""
+        whole = [image if isinstance(image, Image) else image.absolute(self._endpoint.url) for image in found]
+        images, lost = await fetch_all(whole, self._fetched, self._tell_of, self._endpoint.service)
+        for image in images:
+            image.hide(lambda text: text and unbroken(text, self._endpoint.secrets))
         return images, lost
 
     def _tell_of(self, found: Iterable[Image | LinkedImage]) -> None:
@@ -350,7 +345,6 @@ class _Generation:
                 self._ctx.note("image-left", where(image.absolute(self._endpoint.url)))
 
     async def _fetched(self, link: LinkedImage) -> Image:
-        link = link.absolute(self._endpoint.url)
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where
         # its requests really went there. What its name resolves to by now may be somebody else's.
         own = is_same_host(link.url, self._endpoint.host_name)
