@@ -45,6 +45,16 @@ PUBLIC_MODULES = (
     "flowdsl.step.spec",
     "flowdsl.step.step",
     "flowdsl.syntax.fixes",
+    "flowdsl.template.chance",
+    "flowdsl.template.foreign",
+    "flowdsl.template.json_text",
+    "flowdsl.template.limits",
+    "flowdsl.template.members",
+    "flowdsl.template.nodes",
+    "flowdsl.template.problems",
+    "flowdsl.template.regex",
+    "flowdsl.template.syntax",
+    "flowdsl.template.values",
 )
 """Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
 HEAVY = ("PIL", "_hashlib", "asyncio", "h11", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
