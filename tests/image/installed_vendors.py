@@ -18,6 +18,9 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "hub": {"apiKey": "k", "endpoint": "https://hub.example", "model": "gpt-image-2"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
     "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
+    "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},
+    "localai": {"apiKey": "k", "model": "flux.1-schnell"},
+    "ollama": {"model": "x/z-image-turbo"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import gemini_fake
+import localai_fake
+import ollama_fake
+import openrouter_fake
 from fake_vendor import Fake
 
 
@@ -33,4 +36,19 @@ CASES: dict[str, Case] = {
         "PROHIBITED_CONTENT",
         ("1536x1024", "use `1264x848`"),
     ),
+    "openrouter": Case(
+        openrouter_fake.OpenRouterFake,
+        {"model": "google/gemini-nano-banana-2.1", "apiKey": openrouter_fake.KEY},
+        (openrouter_fake.KEY,),
+        "403",
+        ("1024*512", "write `1024x512`"),
+    ),
+    "localai": Case(
+        localai_fake.LocalAIFake,
+        {"model": "flux.1-schnell", "apiKey": localai_fake.KEY},
+        (localai_fake.KEY,),
+        None,
+        ("1024*512", "write `1024x512`"),
+    ),
+    "ollama": Case(ollama_fake.OllamaFake, {"model": "x/z-image-turbo"}, (), None, ("1024*512", "write `1024x512`")),
 }
