@@ -63,6 +63,10 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
                 from flowdsl.checker.no_list import instead_of_list
 
                 found = instead_of_list(found, step, key.name, document)
+            elif problem.code == "wrong-type" and key is not None and key.type == "map" and key.name in step.keys:
+                from flowdsl.checker.no_map import instead_of_map
+
+                found = instead_of_map(found, step, key.name)
             findings.diagnostics.append(found)
     if len(findings.diagnostics) == known and spec.name in findings.settings.registry.of_host:
         _check_by_class(step, given, findings)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 MISSING = frozenset({"missing-key", "missing-prompt", "missing-input", "empty-flow", "maybe-undefined"})
 """The codes of findings about what is not there."""
+_READ = 400
+"""So many characters of a line that had to be left out are looked at."""
+_UNREAD = MISSING | {"lost-images", "dropped-error", "unused-variable", "unused-block", "unused-import"}
+"""The codes of findings that a part of the file which could not be read may answer."""
 FILE_CODES = frozenset({"missing-file", "import-cycle", "outside-root", "not-a-module", "include-cycle"})
 """The codes of findings about another file."""
 
@@ -41,9 +45,8 @@ def _left_out(mistakes: Iterable[Diagnostic]) -> Iterator[str]:
     for mistake in mistakes:
         yield mistake.span.text
         for edit in (edit for fix in mistake.fixes for edit in fix.edits):
-            if mistake.code == "misnested-key":
-                key = re.match(r"[\s-]*(\w+)\s*:", edit.span.source.line(edit.span.first.line))
-                yield key[1] if key is not None else ""
+            if mistake.code in ("misnested-key", "indentation"):  # also as a value: `collectKey: all`
+                yield from re.findall(r"[A-Za-z_]\w{0,99}", edit.span.source.line(edit.span.first.line)[:_READ])
 
 
 class Findings:
@@ -78,7 +81,7 @@ class Findings:
 
         `severity` is given where it is not the usual one of the code.
         """
-        if self.misindented and code in MISSING:
+        if self.misindented and code in _UNREAD:
             return
         self.misindented |= code == "misnested-key"
         span = at if isinstance(at, Span) else at.span

@@ -61,6 +61,8 @@ def _steps_node(root: Node, builder: Builder) -> Node | None:
         findings.add("not-a-flow", message, root, hint=builder.example_step)
         return None
     flow: Node | None = root.value.get("flow")
+    if flow is None and findings.misindented and "flow" in findings.maybe_written:
+        return None  # it stands in what could not be read
     return not_a_flow(root, builder) if flow is None else flow
 
 

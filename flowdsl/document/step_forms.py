@@ -45,6 +45,38 @@ def meant_steps(node: Node, builder: Builder) -> list[Meant] | None:
     return found or None
 
 
+_NOTHING = frozenset(
+    {"ignore", "ignored", "skip", "pass", "none", "nothing", "noop", "drop", "swallow", "continue", ""}
+)
+"""Words with which other tools say that nothing is to be done."""
+
+
+def in_a_word(node: Node, path: str, registry: Registry) -> tuple[str, Fix | None] | None:
+    """What to write in place of one word where steps belong, and the fix; `path` is where they stand. None for a word
+    that says nothing here."""
+    from flowdsl.step.flow_shapes import Exit, Loop
+    from flowdsl.step.signals import Signal
+    from flowdsl.syntax.edits import replaced
+    from flowdsl.syntax.fixes import stands
+
+    word = node.value
+    if isinstance(word, bool):
+        text = "[]"
+    elif not isinstance(word, str):
+        return None
+    elif word.lower() in _NOTHING:
+        bodies = {flow.body for _, flow in registry.shapes() if isinstance(flow, Loop)}
+        in_loop = any(f".{body}[" in path for body in bodies)
+        ends = registry.with_shape(lambda flow: isinstance(flow, Exit) and flow.signal is Signal.CONTINUE)
+        text = f"[{{step: {ends}}}]" if ends is not None and in_loop and word.lower() in ("continue", "skip") else "[]"
+    elif (spec := registry.spec(word.upper().replace("-", "_"))) is not None:
+        text = f"[{{step: {spec.name}}}]"
+    else:
+        return None
+    hint = f"write `{text}`" if text != "[]" else "write `[]`, for nothing to do"
+    return hint, replaced(node.span, text, title=f"write `{text}`") if stands(node) else None
+
+
 def step_named(key: str, registry: Registry) -> str | None:
     """The step whose name, perhaps misspelt or in small letters, stands in place of a key."""
     return next((name for name in (key, key.upper()) if registry.spec(name)), None) or (

@@ -26,16 +26,16 @@ def build_steps(node: Node, path: str, builder: Builder) -> Steps:
     What is no step is left out.
     """
     steps: list[StepNode] = []
-    for index, item in enumerate(node.value if node.kind == "list" else _no_list(node, builder)):
+    for index, item in enumerate(node.value if node.kind == "list" else _no_list(node, path, builder)):
         step = _step(item, f"{path}[{index}]", builder, steps[-1] if steps else None)
         if step is not None:
             steps.append(step)
     return tuple(steps)
 
 
-def _no_list(node: Node, builder: Builder) -> list[Node]:
+def _no_list(node: Node, path: str, builder: Builder) -> list[Node]:
     """Reports what stands in place of a list of steps, and gives the steps that are meant."""
-    from flowdsl.document.step_forms import as_steps, form_fix, form_hint, meant_steps
+    from flowdsl.document.step_forms import as_steps, form_fix, form_hint, in_a_word, meant_steps
 
     meant = meant_steps(node, builder) if node.kind == "map" else None
     hint, fix = "start each step with `- step: NAME`", None
@@ -44,6 +44,8 @@ def _no_list(node: Node, builder: Builder) -> list[Node]:
     elif isinstance(node.value, str) and builder.registry.spec(node.value) is not None:
         hint = f"write `[{{step: {node.value}}}]`"
         fix = fixes.enclosed(node, "[{step: ", "}]", title=hint)
+    elif node.kind == "scalar" and (found := in_a_word(node, path, builder.registry)) is not None:
+        hint, fix = found
     message = f"a list of steps is needed here, not {show(node.plain())}"
     builder.findings.add("wrong-type", message, node, hint=hint, fixes=[fix])
     return as_steps(node, meant, builder) if meant is not None else []

@@ -54,7 +54,7 @@ def key_word(step: str, key: str, value: Any) -> Word | None:
 
 
 def word_of(table: str, word: str) -> Word | None:
-    """What a word is here, by one of the other tables: ROOT, NAMES, FUNCTIONS, FILTERS, METHODS, INPUT_TYPES."""
+    """What a word is here, by one of the other tables: ROOT, NAMES, FUNCTIONS, FILTERS, METHODS, INPUT_TYPES, SHORT."""
     return _word(table, word)
 
 
@@ -90,7 +90,7 @@ def _made(text: str) -> Word:
     return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
 
 
-_WORDS = ("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "NAMES", "ROOT", "STEPS")
+_WORDS = ("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "NAMES", "ROOT", "SHORT", "STEPS")
 """The tables that give a text for a text."""
 
 

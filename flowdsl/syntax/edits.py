@@ -56,9 +56,11 @@ def removed_lines(source: Source, start: int, end: int, *, title: str = "remove 
     return Fix(title, (Edit(lines_of(source, start, end), ""),), safe)
 
 
-def indented(source: Source, line: int, columns: int, *, title: str | None = None, dash: bool = False) -> Fix:
+def indented(
+    source: Source, line: int, columns: int, *, title: str | None = None, dash: bool = False, beside: bool = False
+) -> Fix:
     """A line moved to another column, with the lines below that stand deeper; `dash` makes it the start of an item,
-    and moves with it the lines that stand as deep."""
+    and moves with it the lines that stand as deep; so does `beside` as far as they are no items."""
     first = source.line(line)
     now = len(first) - len(first.lstrip())
     edits = [Edit(_indentation(source, line), " " * columns + ("- " if dash else ""))]
@@ -67,7 +69,8 @@ def indented(source: Source, line: int, columns: int, *, title: str | None = Non
             break
         text = source.line(number)
         deep = len(text) - len(text.lstrip())
-        if text.strip() and (deep < now + (not dash) or (dash and deep == now and text.lstrip().startswith("- "))):
+        with_it = deep == now and (dash or beside) and not text.lstrip().startswith("- ")
+        if text.strip() and deep <= now and not with_it:
             break
         if text.strip():
             edits.append(Edit(_indentation(source, number), " " * (deep - now + columns + 2 * dash)))

@@ -36,12 +36,7 @@ def indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         fix = indented(source, line, columns, title="write `- step:`", dash=True)
         return Diagnostic("misnested-key", "a step starts with a dash", span, hint="write `- step:`", fixes=(fix,))
     if above is None or text.lstrip().startswith("-"):
-        return Diagnostic(
-            "indentation",
-            "the indentation of this line fits nothing above it",
-            span,
-            hint="line it up with the lines it belongs to",
-        )
+        return _unaligned(source, line, span)
     column, related = above
     return Diagnostic(
         "misnested-key",
@@ -49,8 +44,32 @@ def indentation(source: Source, error: Any, at: int) -> Diagnostic | None:
         span,
         hint=f"indent it to {column} spaces",
         related=(related,),
-        fixes=(indented(source, line, column),),
+        fixes=(indented(source, line, column, beside=True),),
     )
+
+
+def _unaligned(source: Source, line: int, span: Span) -> Diagnostic:
+    """A line between the columns of the lines above it: it is lined up with the nearest of those that still go on."""
+    text = source.line(line)
+    now, is_item = len(text) - len(text.lstrip()), text.lstrip().startswith("-")
+    columns, innermost = list[int](), len(source.text)
+    for number in range(line - 1, max(0, line - _NEAR), -1):
+        above = source.line(number)
+        column = len(above) - len(above.lstrip())
+        if not above.strip() or above.lstrip().startswith("#") or column >= innermost:
+            continue
+        dashed = above.lstrip().startswith("- ")
+        if dashed is is_item:
+            columns.append(column)
+        elif dashed and column + 2 < innermost:  # the keys of an item stand behind its dash
+            columns.append(column + 2)
+        innermost = column
+    message = "the indentation of this line fits nothing above it"
+    if not columns:
+        return Diagnostic("indentation", message, span, hint="line it up with the lines it belongs to")
+    column = min(columns, key=lambda each: abs(each - now))  # of two as near the inner one
+    fix = indented(source, line, column, beside=not is_item)
+    return Diagnostic("indentation", message, span, hint=f"indent it to {column} spaces", fixes=(fix,))
 
 
 def _nested_value(source: Source, at: int) -> Diagnostic:

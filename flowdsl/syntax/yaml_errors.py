@@ -66,7 +66,7 @@ def recover(text: str, mistake: Diagnostic, restored: dict[int, tuple[int, int]]
         first = text.rfind("\n", 0, start) + 1
         last = text.find("\n", end)
         last = len(text) if last < 0 else last
-        if mistake.code == "misnested-key" and mistake.fixes:  # the lines that move with it cannot stand alone
+        if mistake.fixes:  # the lines that move with it cannot stand alone
             last = text.find("\n", max(last - 1, *(edit.span.end for edit in mistake.fixes[0].edits)))
             last = len(text) if last < 0 else last
         return text[:first] + re.sub(r"[^\n]", " ", text[first:last]) + text[last:]

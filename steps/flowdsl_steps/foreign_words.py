@@ -119,6 +119,12 @@ STEP_PARTS: tuple[tuple[str, str], ...] = (
 )
 """Parts of the names of steps that the platforms these flows come from have, and what would be the step here."""
 
+SHORT = {
+    "TRY.retry": "=max + number",
+    "END.notification": "=message",
+    "END_IF.notification": "=message",
+}
+"""Keys of steps that hold a map, with the one key of it that a value alone is meant for."""
 KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("FOR",), {"in": "=items", "list": "=items", "item": "=var", "as": "=var", "each": "=var"}),
     (("FOR",), {"values": "=items", "foreach": "=items", "of": "=items", "parallel": "=concurrency"}),
