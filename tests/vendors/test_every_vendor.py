@@ -29,7 +29,8 @@ class Running(NamedTuple):
 
     def entry(self, **settings: Any) -> dict[str, Any]:
         """A service entry that reaches the fake."""
-        return {"provider": self.name, "endpoint": self.case.endpoint(self.fake), **self.case.entry, **settings}
+        case = self.case
+        return {"provider": self.name, "endpoint": self.fake.url, **case.entry, **case.more(self.fake), **settings}
 
 
 @pytest.fixture(params=sorted(CASES))
