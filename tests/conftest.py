@@ -27,7 +27,9 @@ sys.dont_write_bytecode = False  # else each session rewrites all tests, and eac
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 for _name in list(os.environ):  # no test sees a key or an endpoint of the machine
-    if _name.startswith(("OPENAI_", "AZURE_OPENAI_", "HUB_")):
+    if _name.startswith(
+        ("OPENAI_", "AZURE_OPENAI_", "HUB_", "GOOGLE_", "GEMINI_", "AWS_", "OPENROUTER_", "LOCALAI_", "OLLAMA_")
+    ):
         del os.environ[_name]
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and help is as wide as it says

@@ -17,6 +17,10 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "azure": {"apiKey": "k", "endpoint": "https://pics.openai.azure.com", "deploymentId": "gpt-image-2"},
     "hub": {"apiKey": "k", "endpoint": "https://hub.example", "model": "gpt-image-2"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
+    "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
+    "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},
+    "localai": {"apiKey": "k", "model": "flux.1-schnell"},
+    "ollama": {"model": "x/z-image-turbo"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 

@@ -124,6 +124,7 @@ _FAILURE: Mapping[str, Fits] = {
     "details": _map,
     "retry_class": lambda value: value is None or value in get_args(RetryClass),
     "request_id": _text_or_none,
+    "retry_after_s": _amount_or_none,
 }
 _FACTS: Mapping[str, Fits] = {
     "payload": _map,
