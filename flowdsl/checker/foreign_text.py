@@ -23,6 +23,22 @@ _DOLLAR: Final = re.compile(r"\$\{\{-?\s{0,9}([\w.$]{1,99})")
 _SUM: Final = re.compile(r"price|cost|amount|total|sum|usd|fee", re.I)
 _BRACES: Final = re.compile(r"(?<![{$])\{\s{0,9}([A-Za-z_]\w{0,60})\s{0,9}\}(?!\})")
 _PERCENT: Final = re.compile(r"%0?(\d{0,2})[dis]")
+_NAME: Final = r"((?:(?:flowContext|inputs)\.)?[A-Za-z_]\w{0,60})"
+_PLACEHOLDERS: Final = tuple(
+    re.compile(pattern.replace("NAME", _NAME))
+    for pattern in (
+        r"%\(NAME\)[sdif]",
+        r"[$#]\{NAME\}",
+        r"\$\(NAME\)",
+        r"(?<![\w$\\])\$NAME\b(?!\()",
+        r"\[\[\s{0,9}NAME\s{0,9}\]\]",
+        r"<%=?\s{0,9}NAME\s{0,9}%>",
+        r"<NAME>",
+        r"%NAME%",
+        r"(?<!\w)__((?!_)\w{1,60}?)__(?!\w)",
+    )
+)
+"""How other languages write that a value is put in."""
 _QUOTES: Final = {"“": "”", "„": "“", "‘": "’", "«": "»"}
 _TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"""f(["'])(.*)\1""", re.S)
@@ -56,6 +72,7 @@ def _inside(node: Node, text: str, key: Key | None, written: Container[str], fin
             message = "this `$` stays in the text: a template begins with its braces"
             cut = replaced(span, "", title="remove the `$`") if span.text == "$" else None
             findings.add("foreign-syntax", message, span, hint="remove the `$`", fixes=[cut])
+    check_placeholders(node, text, key, written, findings)
     names = key.names if key is not None else ()
     for found in _BRACES.finditer(text):
         name = found[1]
@@ -75,6 +92,49 @@ def _inside(node: Node, text: str, key: Key | None, written: Container[str], fin
         message = f"`{number[0]}` stays as it is: a number is put in by a template"
         fix = instead(span, number[0], new, style=node.style)
         findings.add("foreign-syntax", message, span, hint=f"write `{new}`", fixes=[fix])
+
+
+def check_placeholders(node: Node, text: str, key: Key | None, written: Container[str], findings: Findings) -> None:
+    """Adds to `findings` each name that is put in as other languages do it, where something here has that name: any
+    other text of that form may be meant as it is, such as a tag of HTML."""
+    bare = _TAG.sub(lambda tag: " " * len(tag[0]), text)
+    for pattern in _PLACEHOLDERS:
+        for found in pattern.finditer(bare):
+            known = _known(found[1], key, written, findings, braced=found[0].startswith("${"))
+            if known is None or _is_meant(found, bare):
+                continue
+            span, new = span_in(node, *found.span()), f"{{{{ {known} }}}}"
+            starts = found.start() == 0 and node.style is None  # there two braces would be a map
+            whole = in_quotes(f"{new}{text[found.end() :]}")
+            fix = replaced(node.span, whole) if starts else instead(span, found[0], new, style=node.style)
+            message = f"`{found[0]}` stays as it is: a value is put in by a template"
+            if found[0][1:] in {f"{{{name}}}" for name in findings.placeholders}:
+                message = f"the `{found[0][0]}` stays in the text: a value is put in by a template"
+            hint = f"write `{whole if starts else new}`"
+            findings.add("foreign-syntax", message, span, hint=hint, fixes=[fix])
+
+
+def _known(name: str, key: Key | None, written: Container[str], findings: Findings, *, braced: bool) -> str | None:
+    """How a template reads a name; None for one that nothing has."""
+    root, dot, rest = name.partition(".")
+    if dot:
+        inputs = findings.placeholders - findings.settings.variables
+        if braced:
+            return None  # which `templates` reports
+        return name if (rest in written if root == "flowContext" else rest in inputs) else None
+    if key is not None and name in key.names:
+        return name
+    if name in written:
+        return f"flowContext.{name}"
+    return f"inputs.{name}" if name in findings.placeholders and name not in findings.settings.variables else None
+
+
+def _is_meant(found: re.Match[str], text: str) -> bool:
+    """Whether a text is of a language that has such signs itself: HTML and XML close their tags, GraphQL says of what
+    type a variable is."""
+    if found[0].startswith("<") and not found[0].startswith("<%"):
+        return "</" in text or "/>" in text
+    return found[0].startswith("$") and found[0][1] not in "{(" and re.search(r"\$\w+\s{0,9}:", text) is not None
 
 
 def _formatted(node: Node, inside: str, written: Container[str], findings: Findings) -> None:

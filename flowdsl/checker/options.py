@@ -170,25 +170,41 @@ def _given(step: StepNode, name: str, node: Node, document: Document, findings: 
             _check_text(step, name, node, document, findings)
         if "{" not in value:
             return value
+    elif node.kind != "scalar" and node.source is not findings.plain:
+        _check_inside(step, name, node, document, findings)
     return resolved_value(node, findings)
+
+
+def _check_inside(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> None:
+    """Looks for placeholders of other languages in the texts of a list or map."""
+    for child in node.value if node.kind == "list" else node.value.values():
+        if child.kind != "scalar":
+            _check_inside(step, name, child, document, findings)
+        elif child.value.__class__ is str and any(sign in child.value for sign in _PUT_IN):
+            from flowdsl.checker.foreign_text import check_placeholders
+
+            key = step.spec.keys.get(name)
+            check_placeholders(child, child.value, key, _written(document, findings), findings)
 
 
 def looks_foreign(text: str) -> bool:
     """Whether a text may be written as another language writes it: a quick look before `foreign_text` is asked."""
     if "{" in text and ("${{" in text or "{" in text.replace("{{", "")):  # a brace that opens no output
         return True
-    return "%" in text or text[:1] in _QUOTES or text[:2] in ('f"', "f'") or text == "None"
+    return any(sign in text for sign in _PUT_IN) or text[:1] in _QUOTES or text[:2] in ('f"', "f'") or text == "None"
 
 
 _QUOTES = ("“", "„", "‘", "«")
+_PUT_IN = ("%", "$", "<", "[[", "__")
+"""Signs with which other languages put a value into a text."""
 
 
 def without_signs(source: Source) -> Source | None:
     """The source when none of the texts in it looks foreign, which most files need to be asked only once."""
     text = source.text
-    if "%" in text or "\\" in text or "None" in text or text.count("{") != 2 * text.count("{{"):
+    if any(sign in text for sign in _PUT_IN) or text.count("{") != 2 * text.count("{{"):
         return None
-    if ("$" in text and "${{" in text) or ("'" in text and "f'" in text) or ('"' in text and 'f"' in text):
+    if "\\" in text or "None" in text or ("'" in text and "f'" in text) or ('"' in text and 'f"' in text):
         return None
     return None if not text.isascii() and any(quote in text for quote in _QUOTES) else source
 
@@ -196,12 +212,17 @@ def without_signs(source: Source) -> Source | None:
 def _check_text(step: StepNode, name: str, node: Node, document: Document, findings: Findings) -> None:
     from flowdsl.checker.foreign_text import check_text
 
+    check_text(node, step.spec.keys.get(name), _written(document, findings), findings)
+
+
+def _written(document: Document, findings: Findings) -> frozenset[str]:
+    """The FlowContext keys that steps of the document set."""
     written = findings.written
     if written is None:
         from flowdsl.checker.flow.assigned_keys import first_writes
 
         written = findings.written = frozenset(first_writes(document.steps))
-    check_text(node, step.spec.keys.get(name), written, findings)
+    return written
 
 
 def _service_name(step: StepNode) -> str:

@@ -86,6 +86,9 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         hint = problem.hint
         if problem.code == "template-syntax":
             fix = fix or _repaired(problem, node)
+            for triple in _TRIPLE.finditer(node.value) if fix is None and hint is None else ():
+                if triple.start() <= problem.start < triple.end():
+                    hint, span, fix = _doubled(triple, node, findings)
         word = _foreign_filter(old) if problem.code == "unknown-filter" else None
         if word is not None:
             hint = word.hint or f"write `| {word.name}`"
@@ -122,12 +125,22 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
     return None
 
 
+def _doubled(found: re.Match[str], node: Node, findings: Findings) -> tuple[str, Span, Fix | None]:
+    """What to write for a name in three braces, as Mustache has it, its place and the fix."""
+    name, span = found[1], span_in(node, *found.span())
+    known = name in findings.placeholders and name not in findings.settings.variables
+    new = f"{{{{ {f'inputs.{name}' if known else name if '.' in name else f'flowContext.{name}'} }}}}"
+    starts = found.start() == 0 and node.style is None
+    return f"write `{new}`", span, instead(span, found[0], new, style=node.style) if not starts else None
+
+
 def _tag_around(text: str, at: int) -> tuple[int, int] | None:
     """Where the inside of the `{{ }}` around a place begins and ends."""
     start, end = text.rfind("{{", 0, at), text.find("}}", at)
     return (start + 2, end) if start >= 0 and end >= 0 else None
 
 
+_TRIPLE = re.compile(r"\{\{\{\s{0,9}([A-Za-z_][\w.]{0,99})\s{0,9}\}\}\}")
 _ENDED = re.compile(r"(?:end it with `\{% |ends with `)(end\w+)")
 _COLON = re.compile(r":\s*([^|}]*[^|}\s])")
 _HALF_CLOSED = re.compile(r"\{\{[^{}]*\}(?!\})")

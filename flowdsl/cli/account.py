@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.lost import Lost
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
 from flowdsl.display.visible import visible
@@ -29,6 +30,7 @@ class Account:
         self.source = source
         self.simulated = simulated
         self.finished: FlowFinished | None = None
+        self.lost = Lost()
         self._unfinished: dict[tuple[int, int], Mapping[str, Any]] = {}
         self._unnamed: list[str] = []
         self._unwritten: OSError | None = None
@@ -37,6 +39,7 @@ class Account:
         """A listener that shows events until stdout takes no more. The run goes on then: it may have paid."""
 
         def listen(event: Event) -> None:
+            self.lost.take(event)
             if isinstance(event, FlowFinished):
                 self.finished = event
             elif isinstance(event, PartialImage):
@@ -77,7 +80,7 @@ class Account:
             number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
         lines += [f"{picture(image)}, unfinished" for image in self._unfinished.values()]
-        lines += [f"warning: {text}" for text in self._unnamed]
+        lines += [f"warning: {text}" for text in (*self._unnamed, *self.lost.lines(error))]
         lines += reused(end.reused)
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
@@ -103,6 +106,14 @@ class Account:
             **({"unfinished": to_json([*self._unfinished.values()])} if self._unfinished else {}),
             **facts,
         }
+
+
+def alone(text: str) -> str:
+    """An account that no error stands before: where the run was begins a line of its own."""
+    return "".join(
+        line.replace("  in iteration ", "broken off in iteration ", 1) if line.startswith("  in iteration ") else line
+        for line in text.splitlines(keepends=True)
+    )
 
 
 def in_its_form(source: Source, failed: Mapping[str, Any]) -> Any:

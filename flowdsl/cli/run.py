@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account, in_its_form
+from flowdsl.cli.account import Account, alone, in_its_form
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import (
     Parser,
@@ -125,23 +125,27 @@ def perform(options: Namespace, source: Source) -> int:
             error.hint = _hint_of_inputs(error, flow, inputs) or error.hint
             return _failed(error, account, options, _missing(flow, error) if not options.simulate else "")
         except Terminated as stop:
-            _tell(f"{_alone(account.text())}terminated\n", account, options)
+            _tell(f"{alone(account.text())}terminated\n", account, options)
             return 128 + stop.signal
         except SystemExit as exit:  # of a step; its own code could be 0
-            _tell(f"{_alone(account.text())}a step has ended the program: {in_words(exit)}\n", account, options)
+            _tell(f"{alone(account.text())}a step has ended the program: {in_words(exit)}\n", account, options)
             return 1
         except (KeyboardInterrupt, Exception) as error:  # a bug of ours too ends a run that may have paid
             if isinstance(error, KeyboardInterrupt):
                 ignore_interrupts()
-            _tell(_alone(account.text()), account, options)
+            _tell(alone(account.text()), account, options)
             raise
+    nothing = account.lost.fruitless(result, flow)
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options, inner_names(flow.document, names))
+            _print_result(result, options, inner_names(flow.document, names), None if nothing else account.lost.lines())
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise
+    if nothing is not None:
+        tell(nothing)
+        return 1
     if options.open:
         _open(options)
     return 0
@@ -180,14 +184,6 @@ def _open(options: Namespace) -> None:
     said = open_folder(abspath(options.out or IMAGES))  # noqa: PTH100  pathlib is slow to import
     if said is not None:
         sys.stderr.write(f"{said}\n")
-
-
-def _alone(text: str) -> str:
-    """An account that no error stands before: where the run was begins a line of its own."""
-    return "".join(
-        line.replace("  in iteration ", "broken off in iteration ", 1) if line.startswith("  in iteration ") else line
-        for line in text.splitlines(keepends=True)
-    )
 
 
 def _missing(flow: Flow, error: RunError) -> str:
@@ -238,7 +234,7 @@ def _tell(text: str, account: Account, options: Namespace, error: RunError | Non
             sys.stdout.write(text)
 
 
-def _print_result(result: Result, options: Namespace, inner: set[str]) -> None:
+def _print_result(result: Result, options: Namespace, inner: set[str], lost: list[str] | None) -> None:
     if options.json:
         import json
 
@@ -248,7 +244,7 @@ def _print_result(result: Result, options: Namespace, inner: set[str]) -> None:
 
         print_result(result, simulated=options.simulate)
     else:
-        print(summary(result, simulated=options.simulate, inner=inner))
+        print(summary(result, simulated=options.simulate, inner=inner, lost=lost))
 
 
 def parser() -> Parser:

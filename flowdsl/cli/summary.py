@@ -22,8 +22,9 @@ _WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete"
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 
-def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> str:
-    """The outcome as text for people; the outputs whose names are `inner` are left out."""
+def summary(result: Result, *, simulated: bool, inner: Collection[str] = (), lost: Iterable[str] | None = ()) -> str:
+    """The outcome as text for people; the outputs whose names are `inner` are left out, warnings of what was `lost` are
+    told, None where that is everything."""
     lines = pictures(result.made)
     number = len(lines)
     files: dict[str, None] = {}
@@ -44,7 +45,10 @@ def summary(result: Result, *, simulated: bool, inner: Collection[str] = ()) -> 
     more = len(others) - _MOST_FILES
     lines += [f"… and {more} more file{'' if more == 1 else 's'}"] if more > 0 else []
     lines += [f"warning: {text}" for code, text in dict.fromkeys(result.notes) if code in _WARNED]
-    made = f"{number} image{'' if number == 1 else 's'}" if number else "done"
+    lines += [f"warning: {text}" for text in lost or ()]
+    made = (
+        f"{number} image{'' if number == 1 else 's'}" if number else "done" if lost is not None else "nothing was made"
+    )
     lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
     return "\n".join([*lines, *reused(result.reused)])
 

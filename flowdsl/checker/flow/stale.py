@@ -15,7 +15,7 @@ from flowdsl.diagnostics import Related
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.flow.state import Entry, State, Unset
-    from flowdsl.checker.names.name_resolution import Names
+    from flowdsl.checker.names.template_use import NameTable
     from flowdsl.document.document import StepNode
     from flowdsl.source import Span
 
@@ -66,7 +66,7 @@ def _is_of_this_iteration(key: str, state: State, iteration: tuple[StepNode, Sta
     return at is None
 
 
-def report(names: Names, key: str, shown: str, entry: Entry, span: Span) -> None:
+def report(names: NameTable, key: str, shown: str, entry: Entry, span: Span) -> None:
     """Reports that a key is read where it may be stale, the first time in its loop that it is."""
     stale = entry.stale
     assert stale is not None  # noqa: S101  who asks has looked

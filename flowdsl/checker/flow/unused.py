@@ -12,6 +12,8 @@ from flowdsl.step.flow_shapes import Assign, Call
 from flowdsl.syntax.node import Node
 from flowdsl.template import parse
 
+_FOREIGN = ("foreign-syntax", "single-braces")
+
 
 def check_unused(document: Document, findings: Findings) -> None:
     """Reports imports, blocks and variables that nothing reads; not where misspelt names may mean them."""
@@ -39,7 +41,10 @@ def check_unused(document: Document, findings: Findings) -> None:
         read = variables | _read_by_modules(document.imports.values())
         unread = {key: node for key, node in _variables(document, {}).items() if key not in read}
         if unread and not _calls_out(document):
+            foreign = [found.hint or "" for found in findings.diagnostics if found.code in _FOREIGN]
             for key, node in unread.items():
+                if any(f"flowContext.{key} " in hint for hint in foreign):
+                    continue  # it is read as in another language, which was reported
                 hint = "remove it, or add it to `outputs`"
                 message = f"`{key}` is set, and nothing reads it"
                 findings.add("unused-variable", message, node, hint=hint)
