@@ -214,10 +214,12 @@ class ServiceLayers:
         spec: StepSpec,
         document: Mapping[str, Node],
         resolve: Callable[[Any], Any] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> Service:
-        """The merged entry for a step. Without `resolve`, values with templates are UNKNOWN."""
-        settings: dict[str, Any] = {}
-        origins: dict[str, str] = {}
+        """The merged entry for a step. Without `resolve`, values with templates are UNKNOWN. `given` are the options of
+        a step that holds settings itself, resolved as far as they are known: its own settings come before all."""
+        settings = {key: value for key, value in spec.own_settings(given or {}).items() if value is not None}
+        origins = dict.fromkeys(settings, FLOW)
         entry = document.get(name)
         own = [(FLOW, {key: node.plain() for key, node in entry.value.items()})] if entry is not None else []
         behind = ((origin, entries.get(name, {})) for origin, entries in self.layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import Findings
@@ -145,7 +145,7 @@ def without_text(step: StepNode, document: Document, findings: Findings) -> None
         step.spec.name,
         given,
         step.spec.defaults,
-        _service(step, document, findings),
+        _service(step, document, findings, given),
         findings.settings.as_of,
         reads_text=False,
     )
@@ -172,6 +172,8 @@ def _given(step: StepNode, name: str, node: Node, document: Document, findings: 
             return value
     elif node.kind != "scalar" and node.source is not findings.plain:
         _check_inside(step, name, node, document, findings)
+    if step.spec.holds_settings and node.kind == "map":  # what of a service is known is judged, whatever else is not
+        return {key: resolved_value(item, findings) for key, item in value.items()}
     return resolved_value(node, findings)
 
 
@@ -230,9 +232,11 @@ def _service_name(step: StepNode) -> str:
     return str(name or step.spec.service)
 
 
-def _service(step: StepNode, document: Document, findings: Findings) -> Service:
+def _service(step: StepNode, document: Document, findings: Findings, given: Mapping[str, Any]) -> Service:
     """The service entry of a step as far as it is known before the run, merged once for a file."""
     name, spec = _service_name(step), step.spec
+    if spec.holds_settings:
+        return findings.settings.services.service(name, spec, document.services, given=given)
     service = findings.services.get((name, spec.name))
     if service is None:
         service = findings.settings.services.service(name, spec, document.services)
@@ -243,7 +247,7 @@ def _service(step: StepNode, document: Document, findings: Findings) -> Service:
 def _with_service(given: dict[str, Any], step: StepNode, document: Document, findings: Findings) -> Options:
     """The options of a step with their service entry, as far as it is known before the run, and the day."""
     settings = findings.settings
-    name, service = _service_name(step), _service(step, document, findings)
+    name, service = _service_name(step), _service(step, document, findings, given)
     if _is_unknown(step, document, findings) and step.service is not None:
         near, hint = settings.services.nearest(name, document.services)
         fix = _near(step.service, near) if near else None

@@ -124,7 +124,8 @@ def _services(flow: Flow) -> Iterator[tuple[Any, Service]]:
         if step.spec.service is None:
             continue
         name = step.service.value if step.service is not None else step.spec.service
-        service = flow._settings.services.service(name, step.spec, document.services)
+        given = {key: node.plain() for key, node in step.keys.items()} if step.spec.holds_settings else None
+        service = flow._settings.services.service(name, step.spec, document.services, given=given)
         if service.provider not in known:
             named = isinstance(service.provider, str)
             provider = f"the provider `{service.provider}`" if named else "a provider that only the run decides"

@@ -105,6 +105,7 @@ class BoundStep:
                 if check_time is not None:
                     check_time()
             running.hear(values)
+            running.options = values
             config = self.config(values, running.service if self.spec.service is not None else None, frame)
         if self.blocking:
             return self.finish(frame, running, in_thread(config, running))

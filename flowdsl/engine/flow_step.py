@@ -48,12 +48,14 @@ class Bound(Protocol):
 class FlowStep(RunningStep):
     """What a step sees of its run in a flow: also its options, its service, and the blocks in it."""
 
-    __slots__ = ("_bound", "_maker", "_service")
+    __slots__ = ("_bound", "_maker", "_service", "options")
 
     def __init__(self, bound: Bound, frame: Frame) -> None:
         super().__init__(frame)
         self._bound = bound
         self._service: Service | None = None
+        self.options: Mapping[str, Any] = {}
+        """The options that were resolved before the step runs."""
         self._maker: Maker | None = None
         self.step = bound.spec.name
         self.path = bound.step.path
@@ -73,7 +75,7 @@ class FlowStep(RunningStep):
 
                 look_ahead(run, self._frame, self._bound.step)
                 run.looked_ahead = True  # and not before: a TRY may catch what it found, and pay for something else
-            self._service = run.service(self._bound.step)
+            self._service = run.service(self._bound.step, self.options)
         return self._service
 
     @property

@@ -145,9 +145,9 @@ class ForeseenOptions:
     def _judge(self, step: StepNode, given: Mapping[str, Any]) -> None:
         service = None
         if step.spec.service is not None:
-            service = self._services.get(id(step))
+            service = None if step.spec.holds_settings else self._services.get(id(step))
             if service is None:
-                service = self._services[id(step)] = self.run.service(step)
+                service = self._services[id(step)] = self.run.service(step, given)
         options = Options(step.spec.name, given, step.spec.defaults, service, self.run.as_of)
         for problem in step.spec.problems(options):
             if problem.severity == "error":

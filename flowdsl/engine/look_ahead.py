@@ -4,9 +4,9 @@ the secrets that they read. What only some runs come to (a branch, a `catch`, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.engine.foreseen import Foreseen
 from flowdsl.engine.iterations import around
@@ -15,6 +15,8 @@ from flowdsl.engine.trail import GOES_ON, possible
 from flowdsl.errors import RunError
 from flowdsl.step import flow_shapes
 from flowdsl.step.flow_shapes import Call, Exit, Leaf, Parallel
+from flowdsl.step.rules import UNKNOWN
+from flowdsl.template.foreign import ForeignText
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document, Module, StepNode
@@ -78,14 +80,27 @@ def _misspelt_services(run: Run) -> Iterator[StepNode]:
 
 def _require(run: Run, step: StepNode) -> None:
     if step.spec.service is not None:
-        service = run.service(step)
         given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}
+        service = run.service(step, _unknown_else(given, step))
         run.program.step_class(step.spec.name).require(service, given)
     for name, node in step.keys.items():
         key = step.spec.keys.get(name)
         for text in () if key is not None and key.verbatim else _texts(node):
             for found in _ALONE.finditer(text):
                 run.secrets.secret(found[1] or found[2])
+
+
+def _unknown_else(given: Mapping[str, Any], step: StepNode) -> Mapping[str, Any]:
+    """The options of a step that holds settings itself, those that a template decides being UNKNOWN."""
+    if not step.spec.holds_settings:
+        return given
+    return {name: given.get(name, _known(node)) for name, node in step.keys.items()}
+
+
+def _known(node: Node) -> Any:
+    if node.kind != "map":
+        return UNKNOWN
+    return {key: item.plain() if is_constant(item) else UNKNOWN for key, item in node.value.items()}
 
 
 def _surely(
@@ -111,5 +126,7 @@ def _texts(node: Node) -> Iterator[str]:
     if node.kind != "scalar":
         for child in node.value if node.kind == "list" else node.value.values():
             yield from _texts(child)
+    elif isinstance(node.value, ForeignText):
+        return  # what its language calls a secret may be another one
     elif isinstance(node.value, str) and "secret" in node.value and "{%" not in node.value and "{#" not in node.value:
         yield node.value

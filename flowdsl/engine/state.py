@@ -224,8 +224,9 @@ class Run:
 
             sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")
 
-    def service(self, step: StepNode) -> Service:
-        """The service entry of a step, with its templates resolved and its secrets marked.
+    def service(self, step: StepNode, given: Mapping[str, Any] | None = None) -> Service:
+        """The service entry of a step, with its templates resolved and its secrets marked; `given` are the step's
+        options, as far as they are known, where it holds settings itself.
 
         Raises:
             ConfigError: the service is not configured.
@@ -233,7 +234,7 @@ class Run:
         spec = step.spec
         name = str(step.service.value if step.service is not None else spec.service)
         services = self.program.document.services
-        service = self.layers.service(name, spec, services, self._resolve_setting)
+        service = self.layers.service(name, spec, services, self._resolve_setting, given)
         try:
             self.layers.require(service, spec, services)
         except ConfigError as error:

@@ -57,7 +57,8 @@ def service_of(step: StepNode, document: Document, layers: ServiceLayers) -> Ser
     name = step.service.value if step.service is not None else step.spec.service
     if not isinstance(name, str):
         return None
-    return layers.service(name, step.spec, document.services, lambda value: value)
+    given = {key: node.plain() for key, node in step.keys.items()} if step.spec.holds_settings else None
+    return layers.service(name, step.spec, document.services, lambda value: value, given)
 
 
 def services_of(document: Document, layers: ServiceLayers) -> list[dict[str, Any]]:

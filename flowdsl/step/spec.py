@@ -6,8 +6,8 @@ that checking a flow needs neither pydantic nor the code of a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 from flowdsl.errors import FlowError, PluginError, in_words
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
@@ -148,13 +148,16 @@ class Port(NamedTuple):
 
 
 LEAF = Leaf()
+Entry = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Gives the settings of a service that a step's options hold; what only the run knows of them is UNKNOWN."""
 
 
 class StepSpec:
     """One step: its keys, the rules between them, what it reads and writes.
 
     `flow` is what the step means for the flow around it, see `flowdsl.step.flow_shapes`.
-    `check` is the capability check, or its address `module:function` that is imported when it is first needed.
+    `check` is the capability check, or its address `module:function` that is imported when it is first needed, as is
+    `entry`, which gives the settings of a service that stand in the step's own options.
     `service` names the default service entry, `provider` the protocol it speaks, `environment` the environment
     variables that fill settings of the entry (setting → names, the first that is set wins).
     `writes_to` names the key whose value is the FlowContext key of the first output (`outputKey`).
@@ -163,6 +166,7 @@ class StepSpec:
     __slots__ = (
         "_between",
         "_check",
+        "_entry",
         "_limits",
         "_required",
         "aliases",
@@ -206,6 +210,7 @@ class StepSpec:
         provider: str | None = None,
         environment: Mapping[str, tuple[str, ...]] | None = None,
         check: Check | str | None = None,
+        entry: Entry | str | None = None,
         category: str = "Other",
         deprecated_keys: Mapping[str, str] | None = None,
         writes_to: str | None = None,
@@ -224,6 +229,7 @@ class StepSpec:
         self.provider = provider
         self.environment = {setting: tuple(names) for setting, names in (environment or {}).items()}
         self._check = check
+        self._entry = entry
         self.category = category
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
@@ -257,11 +263,19 @@ class StepSpec:
     def capability_check(self) -> Check | None:
         """The capability check, imported on first use."""
         if isinstance(self._check, str):
-            from importlib import import_module
+            self._check = cast("Check", _named(self._check))
+        return self._check
 
-            module, _, function = self._check.partition(":")
-            self._check = getattr(import_module(module), function)
-        return self._check  # type: ignore[return-value]  # the text form was replaced above
+    @property
+    def holds_settings(self) -> bool:
+        """Whether settings of the service stand in the step's options."""
+        return self._entry is not None
+
+    def own_settings(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings of the service that stand in the step's options, as far as they are known."""
+        if isinstance(self._entry, str):
+            self._entry = cast("Entry", _named(self._entry))
+        return {} if self._entry is None else self._entry(given)
 
     def problems(self, options: Options) -> Iterator[Problem]:
         """Every problem of the options, keys first, then rules, then capabilities; at most one error for each key,
@@ -269,10 +283,13 @@ class StepSpec:
         reported: dict[str, bool] = {}
         for problem in self._all_problems(options):
             is_error = problem.severity == "error"
-            before = reported.get(problem.key) if problem.key is not None else None
+            place = problem.key
+            if problem.inside and self._entry is not None:  # the settings of a service are keys of their own
+                place = f"{place} {problem.inside}"
+            before = reported.get(place) if place is not None else None
             if before or (before is not None and not is_error):
                 continue
-            for key in (problem.key, *problem.covers):
+            for key in (place, *problem.covers):
                 if key is not None:
                     reported[key] = reported.get(key, False) or is_error
             yield problem
@@ -320,9 +337,11 @@ class StepSpec:
 
     def to_index(self) -> dict[str, Any]:
         """The spec as plain values, for an index that a steps package ships."""
-        check = self._check
+        check, entry = self._check, self._entry
         if callable(check):
             check = f"{check.__module__}:{check.__qualname__}"
+        if callable(entry):
+            entry = f"{entry.__module__}:{entry.__qualname__}"
         return {
             "name": self.name,
             "qualname": self.qualname,
@@ -339,6 +358,7 @@ class StepSpec:
             "provider": self.provider,
             "environment": self.environment,
             "check": check,
+            **({} if entry is None else {"entry": entry}),
             "category": self.category,
             "deprecated_keys": self.deprecated_keys,
             "writes_to": self.writes_to,
@@ -356,6 +376,14 @@ class StepSpec:
         fields["outputs"] = tuple(Port(*port) for port in fields["outputs"])
         fields["flow"] = from_plain(fields["flow"])
         return cls(fields.pop("name"), **fields)
+
+
+def _named(address: str) -> object:
+    """What an address `module:name` names."""
+    from importlib import import_module
+
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _resolved_late(keys: Mapping[str, Key], flow: FlowShape) -> tuple[str, ...]:

@@ -256,7 +256,8 @@ class Step(BaseModel):
     Subclass with `name="NAME"` and, where they apply, `flow` (what it means for the flow around it, for example
     `Loop(body="do", items="items")`), `aliases`, `rules`, `inputs`, `outputs`, `service` (the name of its default
     service entry) with `provider` and `environment` (setting → names of environment variables), `check` (a
-    capability check), `writes_to` (the field that names the output key), `category`, `deprecated_keys` (old key → key)
+    capability check), `entry` (gives the settings of the service that the options themselves hold), `writes_to` (the
+    field that names the output key), `category`, `deprecated_keys` (old key → key)
     and `examples` (YAML). A class without a name is abstract.
 
     Raises:
@@ -322,6 +323,7 @@ _SHAPES: dict[str, Shape] = {
     "provider": a_text,
     "environment": lists_by_name,
     "check": a_check,
+    "entry": a_check,
     "writes_to": a_text,
     "category": a_text,
     "deprecated_keys": texts_by_name,
@@ -376,6 +378,7 @@ def spec_of(cls: type[Step]) -> StepSpec:
         provider=declared.get("provider"),
         environment=declared.get("environment"),
         check=check,
+        entry=declared.get("entry"),
         category=declared.get("category") or "Other",
         deprecated_keys=declared.get("deprecated_keys"),
         writes_to=writes_to,
