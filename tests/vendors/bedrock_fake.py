@@ -57,8 +57,8 @@ class BedrockFake(Fake):
             return error(403, "InvalidSignatureException", f"Credential should be scoped to {REGION}/bedrock")
         if key_id != KEY_ID or (asked.headers.get("x-amz-security-token") or None) != (TOKEN if self.token else None):
             return error(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
-        wanted = ["accept", "content-type", "host", "x-amz-date", *(["x-amz-security-token"] if self.token else [])]
-        if names.split(";") != wanted:
+        wanted = {"content-type", "host", "x-amz-date", *(["x-amz-security-token"] if self.token else [])}
+        if not wanted <= set(names.split(";")) or names.split(";") != sorted(names.split(";")):
             raise Fault(f"signed are {names}")
         at = datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         if abs(datetime.now(UTC) - at) > timedelta(minutes=5) or at.strftime("%Y%m%d") != day:

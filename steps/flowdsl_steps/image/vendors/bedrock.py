@@ -6,7 +6,6 @@ Diffusion 3.5, Nova Canvas errors.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -200,6 +199,8 @@ def _signer(service: Service, static: tuple[str, str, str | None] | None, region
         return {name: request.headers[name] for name in names if name in request.headers}
 
     async def sign(http: HttpRequest) -> Mapping[str, str]:
+        import asyncio
+
         return await asyncio.to_thread(signed, http)  # it may ask the network for a key
 
     return sign

@@ -5,10 +5,8 @@ Source: google-genai 3.6, _api_client.py, _base_url.py, models.py; google-auth 2
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,8 @@ from flowdsl_steps.image.vendor import Endpoint
 from flowdsl_steps.image.vendors.gemini import Gemini
 
 if TYPE_CHECKING:
+    import threading
+
     from flowdsl_steps.http.request import HttpRequest
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -36,7 +36,6 @@ _OF_A_PERSON = "authorized_user"
 _KEYS = frozenset({"service_account", _OF_A_PERSON})
 """Types of credentials that hold all they need; others name files, addresses or programs of the machine."""
 _LOGIN = "the Google login of this machine"
-_REFRESHING = threading.Lock()
 
 Sign = Callable[["HttpRequest"], Awaitable[Mapping[str, str]]]
 
@@ -182,7 +181,7 @@ def _signer(service: Service, given: str | None) -> Sign:
 
         name, transport = service.name, _transport(service)
         try:
-            with _REFRESHING:
+            with _turn():
                 document = {} if given is None else _document(service, given)
                 is_key = document.get("type") in _KEYS
                 found = _credentials(json.dumps(document, sort_keys=True)) if is_key else _login(transport)
@@ -206,9 +205,19 @@ def _signer(service: Service, given: str | None) -> Sign:
         return {**headers, "x-goog-user-project": str(pays)} if pays else headers
 
     async def sign(http: HttpRequest) -> Mapping[str, str]:
+        import asyncio
+
         return await asyncio.to_thread(token)
 
     return sign
+
+
+@lru_cache(maxsize=1)
+def _turn() -> threading.Lock:
+    """One at a time gets a token, which the next finds."""
+    from threading import Lock
+
+    return Lock()
 
 
 @lru_cache(maxsize=16)
