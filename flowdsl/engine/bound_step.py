@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -15,10 +16,11 @@ from flowdsl.engine.flow_step import FlowStep
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.in_thread import in_thread
 from flowdsl.engine.resolvers import config_error, is_constant, plain_option
+from flowdsl.engine.unfinished import misused, settle
 from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Note
 from flowdsl.step.compiling import Resolver
-from flowdsl.step.flow_shapes import Parallel
+from flowdsl.step.flow_shapes import Loop, Parallel
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal
@@ -78,6 +80,7 @@ class BoundStep:
             else:
                 self.resolvers[name] = placed.resolver(name)
         item, index = self.step.item(), self.step.index()
+        self.is_loop = isinstance(self.spec.flow, Loop)
         self.is_parallel = isinstance(self.spec.flow, Parallel)
         self.loop = None if item is None else (item[0], index[0] if index is not None else "")
         dynamic = any(not self._is_fixed(name, node) for name, node in self.step.keys.items())
@@ -109,28 +112,42 @@ class BoundStep:
             config = self.config(values, running.service if self.spec.service is not None else None, frame)
         if self.blocking:
             return self.finish(frame, running, in_thread(config, running))
-        if frame.run.emit is None:
+        began = perf_counter() if self.is_watched else 0.0
+        try:
             result = config.run(running)
-        else:
-            began = perf_counter()
-            result = config.run(running)
-            held_s = perf_counter() - began
-            if held_s > HELD_S and self.is_watched:
-                _note_held(self.spec.name, held_s, frame)
+        except BaseException as error:
+            if running.is_idle:
+                running.is_ended = True
+                raise
+            result = _failing(error)
+        if self.is_watched and frame.run.emit is not None and (held_s := perf_counter() - began) > HELD_S:
+            _note_held(self.spec.name, held_s, frame)
         if inspect.isawaitable(result):
             return self.finish(frame, running, result)
+        if running.block is not None and not running.is_idle:
+            return self.finish(frame, running, _given(result))
+        running.is_ended = True
         return self.write(frame, running.marked(result))
 
     async def finish(self, frame: Frame, running: FlowStep, result: Awaitable[Written]) -> Signal | None:
-        """Waits for an async `run` and writes what it returns."""
-        if self.loop is None:
-            return await _ended(self.write(frame, running.marked(await result)))
+        """Waits for an async `run`, and for what it has left running, and writes what it returns."""
         outer = frame.around
-        frame.around = (*outer, self.loop)
+        if self.loop is not None:
+            frame.around = (*outer, self.loop)
         try:
             written = await result
+            if (running.block is not None or running.in_branches or running.acting) and not running.is_idle:
+                await settle(running, stop=False)
+        except GeneratorExit:  # nobody runs this any more
+            raise
+        except BaseException as error:
+            if not running.is_idle:
+                with suppress(StepError):
+                    await settle(running, stop=not isinstance(error, Exception))
+            raise
         finally:
             frame.around = outer
+            running.is_ended = True
         return await _ended(self.write(frame, running.marked(written)))
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
@@ -217,6 +234,10 @@ class BoundStep:
 
     def _written(self, frame: Frame, result: Written) -> Signal | None:
         if isinstance(result, Signal):
+            if self.is_loop and result.beyond_loop is None:
+                raise misused(
+                    self.spec.name, f"gave {result.name}, which ends at the loop itself", "return `signal.beyond_loop`"
+                )
             return result
         if result is None:
             return None
@@ -281,6 +302,14 @@ def _no_map(spec: StepSpec, result: object) -> StepError:
     return StepError(
         f"{spec.name} returned {found}; return a map from output type to value", hint=f"for example {{{example!r}: …}}"
     )
+
+
+async def _failing(error: BaseException) -> Written:
+    raise error
+
+
+async def _given(result: Written) -> Written:
+    return result
 
 
 async def _ended(written: Awaitable[Signal | None] | Signal | None) -> Signal | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flowdsl.engine.context_size import SIZED, UNCOUNTED
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
@@ -12,7 +13,8 @@ from flowdsl.engine.failures import EXITS, Ending
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
-from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.engine.unfinished import misused
+from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.events import (
     Emitted,
     Event,
@@ -52,9 +54,11 @@ class RunningStep:
         "_frame",
         "_invocation",
         "_read_secret",
+        "acting",
         "given",
         "id",
         "inputs",
+        "is_ended",
         "outputs",
         "path",
         "step",
@@ -72,7 +76,26 @@ class RunningStep:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._invocation = frame.invocation
-        self._acted = self._read_secret = False
+        self._acted = self._read_secret = self.is_ended = False
+        self.acting: Sequence[asyncio.Task[Any]] = ()  # the tasks in which an effect is performed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the step has ended, with all that it began."""
+        return self.is_ended
+
+    def check_not_over(self, does: str) -> None:
+        """Looks whether the step may do that.
+
+        Raises:
+            StepError: it has ended: what it would do stands in no account.
+        """
+        if self.is_over:
+            raise self.over(does)
+
+    def over(self, does: str) -> StepError:
+        """The error of a step that has ended and does something."""
+        return misused(self.step, f"{does}, but has ended", "await all that uses `ctx` before `run` returns")
 
     @property
     def flow_context(self) -> Mapping[str, Any]:
@@ -139,11 +162,15 @@ class RunningStep:
 
     def spend(self, usd: float | None) -> None:
         """Adds to the cost of the run."""
+        self.check_not_over("spends")
+        if usd is not None and not (isinstance(usd, (int, float)) and 0 <= usd < float("inf")):
+            raise misused(self.step, f"spends {usd!r}", "give USD from 0, or None when it is not known")
         self._keep("spend", usd)
         self._frame.run.spend(usd)
 
     def reserve(self, most_usd: float | None) -> Reservation:
         """Sets a paid request aside from what the run may spend."""
+        self.check_not_over("reserves")
         return self._frame.run.budget.reserve(most_usd)
 
     def partial_image(self, request: int, index: int, image: Image) -> None:
@@ -203,6 +230,8 @@ class RunningStep:
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
         frame = self._frame
+        if self.is_ended:
+            raise self.over("writes")
         frame.context[key] = value
         if value.__class__ in SIZED and len(value) > UNCOUNTED:  # as `Frame.put`: loops write twice an iteration
             frame.run.size.grow(value)
@@ -214,6 +243,7 @@ class RunningStep:
     def emit(self, name: str, payload: Any) -> None:
         """Emits something to the host's sink."""
         run = self._frame.run
+        self.check_not_over("emits")
         name, payload = run.secrets.hide_in(name), run.secrets.hide_in(payload)
         if run.effects is None:
             run.emit_to_host(name, payload)
@@ -237,8 +267,13 @@ class RunningStep:
         What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it;
         so does whatever else a service may have done, and billed, as its error or `may_be_done` says.
         """
+        self.check_not_over("performs an effect")
         effects = self._frame.run.effects
         self._acted = True
+        if not isinstance(self.acting, list):
+            self.acting = []
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self.acting.append(task)
         try:
             if effects is None:
                 result = await perform()
@@ -256,6 +291,8 @@ class RunningStep:
             if isinstance(error, EXITS):  # a step may do this in a task of its own
                 raise Ending(error) from error
             raise
+        finally:
+            self.acting.remove(task)
         if key == PAID and self._frame.paid is not None:
             self._frame.paid.add(request if purchase is None else purchase, result)
         if key == WRITTEN:
@@ -279,6 +316,7 @@ class RunningStep:
 
     def _tell(self, event: Event) -> None:
         """Emits an event."""
+        self.check_not_over("emits")
         emit = self._frame.run.emit
         if emit is not None:
             emit(event)

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
+from flowdsl.engine.deadline import PastDeadline, within
 from flowdsl.engine.effects import Effect, Effects
 from flowdsl.engine.failures import (
     EXITS,
@@ -205,21 +206,17 @@ async def _executed(frame: Frame) -> dict[str, Any]:
     failure: RunError | None = None
     failed: dict[str, Any] | None = None
     is_closed = False
-    deadline: asyncio.Timeout | None = None
     try:
         if run.program.writes_files:
             check_output_folder(run.output)
         if run.limits.timeout_s is None:
             await _main(frame)
         else:
-            async with asyncio.timeout(run.limits.timeout_s) as deadline:
-                await _main(frame)
+            await within(run.limits.timeout_s, _main(frame))
         outputs = _outputs(frame)
         status = "done"
         return outputs
-    except TimeoutError as error:
-        if deadline is None or not deadline.expired():  # a listener's own
-            raise
+    except PastDeadline as error:
         step, where = run.interrupted or (None, Around())
         failure = too_late(run.limits.timeout_s, step)
         failed = around(failure, where).failed(failure.step, failure.path)
@@ -243,6 +240,7 @@ async def _executed(frame: Frame) -> dict[str, Any]:
             status = "cancelled" if status == "done" else status
             raise
         finally:
+            run.thread = 0  # what a step has left behind runs no further block
             _finished(run, status, failure, failed)
 
 
@@ -317,7 +315,7 @@ async def _main(frame: Frame) -> None:
         try:
             if run.program.on_error is not None:
                 frame.paid = Paid(frame)
-            await run_steps(run.program.steps, frame, run.root)
+            frame.check_taken(await run_steps(run.program.steps, frame, run.root))
         except LimitExceeded:
             raise
         except RunError as error:

@@ -57,6 +57,25 @@ def is_closed() -> bool:
     return loop is None or asyncio.current_task(loop) is None
 
 
+def is_cancelled() -> bool:
+    """Whether somebody cancels the task that runs."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def first_of(error: BaseException) -> BaseException:
+    """What a group of errors is about, such as that of a TaskGroup in a step: what ends the run, or else the first
+    failure."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    errors = [first_of(each) for each in error.exceptions]
+    for kind in ((*EXITS, Ending), LimitExceeded, RunError, Exception):
+        for each in errors:
+            if isinstance(each, kind):
+                return each
+    return errors[0]
+
+
 def with_result(error: BaseException, result: Any) -> None:
     """Gives what ends a run the result as far as it came, unless it is of a kind that takes nothing."""
     with suppress(Exception):

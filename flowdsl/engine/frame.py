@@ -12,15 +12,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from copy import copy
 from dataclasses import replace
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
-from flowdsl.engine.failures import EXITS, ODD, Ending, completed, crashed, is_closed, limit_exceeded, too_late
+from flowdsl.engine.failures import (
+    EXITS,
+    ODD,
+    Ending,
+    completed,
+    crashed,
+    first_of,
+    is_cancelled,
+    is_closed,
+    limit_exceeded,
+    too_late,
+)
 from flowdsl.engine.iterations import around
+from flowdsl.engine.kept_back import Met, kept_back, no_signal, pass_on
 from flowdsl.engine.namespaces import Evaluation
 from flowdsl.engine.program import CompiledStep
-from flowdsl.errors import LimitExceeded, RunError, in_words
+from flowdsl.engine.unfinished import out_of_place, refused
+from flowdsl.errors import LimitExceeded, RunError, StepError, in_words
 from flowdsl.events import Invocation, Note, StepFailed, StepStarted, step_finished, step_started
 from flowdsl.step.signals import Signal
 
@@ -45,20 +59,24 @@ class Frame:
     `invocation` is the step that runs in it now, `depth` counts calls inside calls, `module` is where called flows are
     looked up, `evaluating` holds the vars that are being resolved, `paid` what earlier attempts of the block around it
     bought, `around` the FlowContext keys of item and index of each loop around, and the number of each branch, from the
-    outermost.
+    outermost. `ending` is what ends the run, as far as it was met in this branch or in one of it: a step that catches
+    it does not stop it. `signalled` is the last step that ended its list with a signal.
     """
 
     __slots__ = (
         "__weakref__",
+        "_above",
         "around",
         "context",
         "depth",
+        "ending",
         "evaluating",
         "invocation",
         "module",
         "names",
         "paid",
         "run",
+        "signalled",
     )
 
     def __init__(self, run: Run, context: dict[str, Any]) -> None:
@@ -70,6 +88,9 @@ class Frame:
         self.evaluating = Evaluation()
         self.module: Module | None = None
         self.paid: Paid | None = None
+        self.ending: Met | None = None
+        self.signalled: CompiledStep | None = None
+        self._above: Frame | None = None
         self.names = run.names
         self.names = run.program.names_for(self)
         run.size.context(context)
@@ -92,15 +113,43 @@ class Frame:
     def branched(self) -> Frame:
         """A frame that shares everything but the FlowContext, of which it has a shallow copy."""
         branch = copy(self)
+        branch._above = self
         branch.context = dict(self.context)
         branch.evaluating = Evaluation()
         branch.names = self.run.program.names_for(branch, self.module)
         self.run.size.branch(branch)
         return branch
 
+    def ends_with(self, error: BaseException) -> None:
+        """Takes note of what leaves a step here, and ends the run with it: no step can keep it back."""
+        met = Met(error, asyncio.current_task())
+        frame: Frame | None = self
+        while frame is not None:
+            frame.ending = met
+            frame = frame._above
+
+    def is_within(self, other: Frame) -> bool:
+        """Whether it is the other one, or a branch of it."""
+        frame: Frame | None = self
+        while frame is not None and frame is not other:
+            frame = frame._above
+        return frame is other
+
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Coroutine[Any, Any, Signal | None]:
         """Runs the steps of a block; gives the signal that ended it early."""
         return run_steps(block.steps if block is not None else (), self, self.invocation, iteration)
+
+    def check_taken(self, signal: Signal | None) -> None:
+        """Looks at the signal that ended a flow: BREAK and CONTINUE are for a loop.
+
+        Raises:
+            StepError: no loop took it. The check finds that, unless the step gives what its class does not say.
+        """
+        step = self.signalled
+        if signal is not None and signal.beyond_loop is None and step is not None:
+            error = StepError(f"{step.name} gave {signal.name}, and no loop is around it", code="step-crashed")
+            error.step, error.path, error.span = step.name, step.path, step.span
+            raise error
 
     async def call(self, steps: Sequence[StepNode], module: Module | None, caller: Invocation) -> Signal | None:
         """Runs a reusable flow on the same FlowContext; only END leaves it.
@@ -111,12 +160,14 @@ class Frame:
         if self.depth >= MAX_CALL_DEPTH:
             raise LimitExceeded(f"flows call each other more than {MAX_CALL_DEPTH} deep", code="call-depth")
         called = copy(self)
+        called._above = self
         called.depth += 1
         called.module = module
         called.names = self.run.program.names_for(called, module)
         running = run_steps(self.run.program.flow(steps), called, caller)
         # A task begins a new stack of Python's: calls inside calls would outgrow one.
         signal = await (asyncio.create_task(running) if called.depth % FRESH_STACK == 0 else running)
+        called.check_taken(signal)
         return Signal.END if signal is Signal.END else None
 
 
@@ -133,79 +184,118 @@ async def run_steps(
     invocation: Invocation = parent
     began = 0.0
     between = BREATHER - 1
+    ending = frame.ending
+    if get_ident() != run.thread:
+        await refused(out_of_place(parent.step))
     rested = True  # between the end of a step and the next one no time passes
     if not steps and iteration is not None:  # a loop over nothing goes on for as long as one over something
         totals.empty_iterations += 1
         if totals.empty_iterations > max_steps:
-            raise LimitExceeded(f"loops without steps repeat more than {max_steps:,} times", code="too-many-steps")
+            text = f"loops without steps repeat more than {max_steps:,} times"
+            raise await _limited(LimitExceeded(text, code="too-many-steps"), frame)
         if timeout_s is not None and perf_counter() - started > timeout_s:
-            raise too_late(timeout_s, None)
-    for step in steps:
-        if totals.steps >= max_steps:
-            limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
-            around(limit).leave(None, iteration, frame.context, run.secrets)
-            raise limit
-        if rested and timeout_s is not None and perf_counter() - started > timeout_s:
-            raise _late(step, frame, iteration)  # not even a `finally` runs after the deadline
-        if observed:
-            began = perf_counter() - started
-            totals.invocations = id = totals.invocations + 1
-            invocation = step_started(run.id, id, parent, step.name, step.path, iteration, began)
-            frame.invocation = invocation
+            raise await _limited(too_late(timeout_s, None), frame)
+    try:
+        for step in steps:
+            if totals.steps >= max_steps:
+                limit = limit_exceeded(f"the run has more than {max_steps:,} steps", step, code="too-many-steps")
+                around(limit).leave(None, iteration, frame.context, run.secrets)
+                raise await _limited(limit, frame)
+            if rested and timeout_s is not None and perf_counter() - started > timeout_s:
+                raise await _limited(
+                    _late(step, frame, iteration), frame
+                )  # not even a `finally` runs after the deadline
+            if observed:
+                began = perf_counter() - started
+                totals.invocations = id = totals.invocations + 1
+                invocation = step_started(run.id, id, parent, step.name, step.path, iteration, began)
+                frame.invocation = invocation
+                if emit is not None:
+                    if step.label is not None:
+                        frame.invocation = invocation = _labelled(invocation, step.label, frame)
+                    emit(invocation)
+            try:
+                signal = step.execute(frame)
+                if signal is not None and signal.__class__ is not Signal:
+                    signal = await cast("Awaitable[Signal | None]", signal)
+                    if frame.ending is not ending:
+                        await pass_on(frame, ending)
+                    if signal is not None and signal.__class__ is not Signal:
+                        raise no_signal(step.name, signal)
+            except BaseException as error:
+                told = error
+                if frame.ending is not ending:
+                    told = await kept_back(error, frame, ending)
+                told = _ended(told, step, frame, invocation, began, iteration)
+                if told is error:
+                    raise
+                raise told from told.__cause__  # which is gone when it would show a secret
+            finally:
+                frame.invocation = parent
+            totals.steps = count = totals.steps + 1
             if emit is not None:
-                if step.label is not None:
-                    frame.invocation = invocation = _labelled(invocation, step.label, frame)
-                emit(invocation)
-        try:
-            signal = step.execute(frame)
-            if signal is not None and signal.__class__ is not Signal:
-                signal = await cast("Awaitable[Signal | None]", signal)
-        except RunError as error:
-            _failed(error, step, frame, invocation, began)
-            around(error).leave(step, iteration, frame.context, run.secrets)
-            raise
-        except asyncio.CancelledError as cancelled:
-            if not _is_cancelled():  # nobody cancels the run: something that the step waited for was
-                crash = _crash(cancelled, step, frame, invocation, began, iteration)
-                raise crash from crash.__cause__
-            _interrupted(cancelled, step, frame, iteration)
-            raise
-        except (*EXITS, Ending) as error:
-            ending = error if isinstance(error, Ending) else Ending(error)
-            _interrupted(ending, step, frame, iteration)
-            raise ending from ending.error
-        except GeneratorExit as error:
-            if is_closed():
-                raise
-            crash = _crash(error, step, frame, invocation, began, iteration)
-            raise crash from crash.__cause__
-        except Exception as error:  # noqa: BLE001  the edge where a step's own exceptions are wrapped
-            crash = _crash(error, step, frame, invocation, began, iteration)
-            raise crash from crash.__cause__  # which is gone when it would show a secret
-        finally:
-            frame.invocation = parent
-        totals.steps = count = totals.steps + 1
-        if emit is not None:
-            ended = perf_counter() - started
-            emit(step_finished(run.id, invocation, ended, ended - began, step.wrote))
-        if signal is not None:
-            return signal
-        if timeout_s is not None and perf_counter() - started > timeout_s:
-            raise _late(step, frame, iteration)
-        if count & between:
-            rested = False
-        else:
-            rested = True
-            await asyncio.sleep(0)
+                ended = perf_counter() - started
+                emit(step_finished(run.id, invocation, ended, ended - began, step.wrote))
+            if signal is not None:
+                frame.signalled = step
+                return signal
+            if timeout_s is not None and perf_counter() - started > timeout_s:
+                raise await _limited(_late(step, frame, iteration), frame)
+            if count & between:
+                rested = False
+            else:
+                rested = True
+                await asyncio.sleep(0)
+    except Ending as ending_here:  # also of a listener, between two steps
+        frame.ends_with(ending_here)
+        raise
     return None
 
 
-def _interrupted(error: BaseException, step: CompiledStep, frame: Frame, iteration: int | None) -> None:
+def _ended(
+    error: BaseException,
+    step: CompiledStep,
+    frame: Frame,
+    invocation: Invocation,
+    began: float,
+    iteration: int | None,
+) -> BaseException:
+    """What a step ends with, for what it raised: told, with its place, and secrets hidden in it."""
+    error = first_of(error)
+    if isinstance(error, GeneratorExit) and is_closed():
+        return error
+    if isinstance(error, EXITS):
+        ending = Ending(error)
+        ending.__cause__ = error
+        error = ending
+    if isinstance(error, Ending) or (isinstance(error, asyncio.CancelledError) and is_cancelled()):
+        _interrupted(error, step, frame, invocation, began, iteration)
+        return error
+    if not isinstance(error, RunError):
+        error = crashed(step.name, error)
+    _failed(error, step, frame, invocation, began)
+    around(error).leave(step, iteration, frame.context, frame.run.secrets)
+    if isinstance(error, LimitExceeded):
+        frame.ends_with(error)
+    return error
+
+
+def _interrupted(
+    error: BaseException,
+    step: CompiledStep,
+    frame: Frame,
+    invocation: Invocation,
+    began: float,
+    iteration: int | None,
+) -> None:
     """Takes note of where the run was when it was cancelled, or what ends it was raised."""
     run = frame.run
     left = around(error, None if step.items is None or run.interrupted is None else run.interrupted[1])
     left.leave(step, iteration, frame.context, run.secrets)
     run.interrupted = run.interrupted or (step, left)
+    if run.emit is not None:
+        run.left_open.append((frame, invocation, began))
+    frame.ends_with(error)
 
 
 def _late(step: CompiledStep, frame: Frame, iteration: int | None) -> LimitExceeded:
@@ -213,6 +303,14 @@ def _late(step: CompiledStep, frame: Frame, iteration: int | None) -> LimitExcee
     late = too_late(frame.run.limits.timeout_s, step)
     around(late).leave(None, iteration, frame.context, frame.run.secrets)
     return late
+
+
+async def _limited(limit: LimitExceeded, frame: Frame) -> LimitExceeded:
+    """The error of a limit that was met between two steps. The event loop gets a turn: a step that catches it, and
+    begins the block again and again, can be cancelled."""
+    frame.ends_with(limit)
+    await asyncio.sleep(0)
+    return limit
 
 
 def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarted:
@@ -234,22 +332,6 @@ def _labelled(event: StepStarted, resolve: Resolver, frame: Frame) -> StepStarte
         if run.emit is not None:
             run.emit(Note(run=run.id, invocation=event, at_s=run.now(), code="label-failed", text=text))
         return event
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancels the task that runs."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _crash(
-    error: BaseException, step: CompiledStep, frame: Frame, invocation: Invocation, began: float, iteration: int | None
-) -> RunError:
-    """The error of a step for an exception of its code, with its place, emitted."""
-    crash = crashed(step.name, error)
-    _failed(crash, step, frame, invocation, began)
-    around(crash).leave(step, iteration, frame.context, frame.run.secrets)
-    return crash
 
 
 def _failed(error: RunError, step: CompiledStep, frame: Frame, invocation: Invocation, began: float) -> None:

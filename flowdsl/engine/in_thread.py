@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from contextvars import copy_context
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
 
 from flowdsl.errors import StepError, UsageError
 
@@ -33,24 +37,44 @@ _ON_THE_LOOP = frozenset(
 
 async def in_thread(step: Step, context: StepContext) -> Written:
     """What the plain `run` of a step returns, run in a thread of its own turn; a cancelled run does not wait for it."""
-    seen: Any = _OverLoop(context, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    seen: Any = _OverLoop(context, loop)
+    done: asyncio.Future[Any] = loop.create_future()
 
-    def call() -> Any:
+    def tell(error: BaseException | None, written: Any) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(written)
+        else:
+            done.set_exception(error)
+
+    def call() -> None:
+        error: BaseException | None = None
+        written = None
         try:
-            return step.run(seen)
-        except (StopIteration, GeneratorExit) as error:  # nothing that is awaited can raise them
-            raise RuntimeError(f"run raised {type(error).__name__}") from error
+            written = step.run(seen)
+        except (StopIteration, GeneratorExit) as odd:  # nothing that is awaited can raise them
+            error = RuntimeError(f"run raised {type(odd).__name__}")
+            error.__cause__ = odd
+        except BaseException as raised:  # noqa: BLE001  it is raised where the step is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, error, written)
 
+    # Not a thread of asyncio's own: closing the loop, and Python, would wait for one that cannot be stopped.
+    threading.Thread(target=copy_context().run, args=(call,), name=f"flowdsl {context.step}", daemon=True).start()
     try:
-        written: Any = await asyncio.to_thread(call)
+        written = await done
     finally:
         seen._is_over = True
     if hasattr(written, "__await__"):
-        written.close()
+        if isinstance(written, CoroutineType):
+            written.close()
         raise UsageError(
             f"{context.step}: `run` is an async function and the class says blocking=True; drop one of them"
         )
-    return written  # type: ignore[no-any-return]
+    return cast("Written", written)
 
 
 class _OverLoop:

@@ -14,8 +14,10 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
+from flowdsl.engine import deadline
 from flowdsl.engine.failures import EXITS, ODD, with_result
 from flowdsl.engine.resources import Resources
+from flowdsl.step.gather import is_held
 
 T = TypeVar("T")
 
@@ -156,6 +158,8 @@ def _let_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], error: Ba
     """Cancels a task that an exit has left in the middle, by a second Ctrl-C or from another task, waits for it, and
     gives the exit the result as far as it came."""
     if task.done():
+        if not task.cancelled():
+            task.exception()  # is read, as nobody else will
         return
     task.cancel()
     try:
@@ -181,10 +185,19 @@ async def _sweep(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _cancel_left(loop: asyncio.AbstractEventLoop) -> None:
-    left = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-    if left:
+    """Cancels what still runs, and waits for it; but not for what goes on all the same."""
+    left = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    ended: set[asyncio.Task[Any]] = set()
+    cancelled = 0
+    while left and (cancelled < 2 or is_held(loop)):
         for task in left:
             task.cancel()
-        for error in await asyncio.gather(*left, return_exceptions=True):
-            if isinstance(error, Exception):
-                loop.call_exception_handler({"message": "unhandled exception at the end of a run", "exception": error})
+        cancelled += 1
+        done, left = await asyncio.wait(left, timeout=deadline.AGAIN_S)
+        ended |= done
+    for task in left:
+        deadline.leave(task)
+    for task in ended:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            loop.call_exception_handler({"message": "unhandled exception at the end of a run", "exception": error})

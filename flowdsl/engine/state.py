@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ class Run:
     `names` is what templates read beside the FlowContext, without the namespaces of blocks. `root` is the invocation of
     the flow itself; only a run that is `observed`, by a listener or by a door for effects, makes further ones.
     `heard` is whether the host hears events; a log is not the host. `foreseen` is what is wrong with a step still to
-    come, when that was found before the first that is paid.
+    come, when that was found before the first that is paid. `thread` is where it runs, 0 when it has ended;
+    `left_open` are the steps that were interrupted, each with its frame, whose end no event tells.
     """
 
     __slots__ = (
@@ -85,6 +87,7 @@ class Run:
         "interrupted",
         "is_ended_by_listener",
         "layers",
+        "left_open",
         "limits",
         "looked_ahead",
         "names",
@@ -100,6 +103,7 @@ class Run:
         "started",
         "store",
         "tags",
+        "thread",
         "totals",
         "transport",
     )
@@ -149,6 +153,8 @@ class Run:
         self.root = _ROOT
         self.started = perf_counter()
         self.totals = Totals()
+        self.thread = get_ident()
+        self.left_open: list[tuple[Any, Invocation, float]] = []
         self.interrupted: tuple[CompiledStep, Around] | None = None
         self.is_ended_by_listener = False
         self.in_doubt: list[Invocation] = []

@@ -1,14 +1,14 @@
-"""What a class says of itself in its arguments and attributes, which nobody but Python has looked at: of the right
-shape, or refused where it is said, and not where it is read."""
+"""What a class, or the object of a vendor, says of itself in arguments and attributes, which nobody but Python has
+looked at: of the right shape, or refused where it is said, and not where it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from flowdsl.errors import PluginError
 from flowdsl.step.rules import Rule
-from flowdsl.step.spec import Port
+from flowdsl.step.spec import Key, Port
 
 Shape = Callable[[Any], Any]
 """Gives the value, a list as a tuple; raises TypeError for one of another shape, with the words for what is right."""
@@ -32,6 +32,14 @@ def with_shapes(owner: str, declared: Mapping[str, Any], shapes: Mapping[str, Sh
     return found
 
 
+def lasting(shape: Shape) -> Shape:
+    """A shape of what stands there for good: a value that is missing, or that can be read only once, does not fit."""
+    return lambda value: shape(_ODD if value is None or isinstance(value, Iterator) else value)
+
+
+_ODD = object()
+
+
 def a_text(value: Any) -> Any:
     """A text, or nothing."""
     return _fitting(value, value is None or isinstance(value, str), "a text")
@@ -43,8 +51,15 @@ def a_flag(value: Any) -> Any:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """A list of texts."""
-    return _list(value, str, 'a tuple of texts, for example ("a", "b")')
+    """A list of texts that say something."""
+    words = 'a tuple of texts, for example ("a", "b")'
+    found = _list(value, str, words)
+    return found if all(found) else _fitting(found, fits=False, words=words)  # type: ignore[no-any-return]
+
+
+def settings(value: Any) -> tuple[Key, ...]:
+    """A list of keys."""
+    return _list(value, Key, 'a tuple of Keys, for example (Key("region", "text"),)')
 
 
 def rules(value: Any) -> tuple[Rule, ...]:

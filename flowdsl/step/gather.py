@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowdsl.errors import RunError
+from flowdsl.errors import UsageError
 from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
@@ -22,21 +22,35 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+_HELD: dict[asyncio.AbstractEventLoop, int] = {}
+"""How much work is waited for in a loop that no cancellation stops."""
 
 
 async def to_its_end(work: asyncio.Future[T]) -> T:
     """What some work gives that a cancellation does not stop, such as a thread: it is waited for, and the cancellation
     goes on then."""
     cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as error:
-            cancelled = error
+    loop = work.get_loop()
+    _HELD[loop] = _HELD.get(loop, 0) + 1
+    try:
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    finally:
+        _HELD[loop] -= 1
+        if not _HELD[loop]:
+            del _HELD[loop]
     if cancelled is not None:
         work.exception()  # is read, as nobody else will
         raise cancelled
     return work.result()
+
+
+def is_held(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether work is waited for in a loop that no cancellation stops: what is paid for is being stored."""
+    return loop in _HELD
 
 
 class Gathered:
@@ -45,20 +59,20 @@ class Gathered:
 
     def __init__(self) -> None:
         self.changes: dict[int, dict[str, Any]] = {}
-        self.outcomes: dict[int, RunError | Signal] = {}
+        self.outcomes: dict[int, BaseException | Signal] = {}
 
     def merge(self, ctx: StepContext) -> Signal | None:
         """Writes what was changed without failing, in order; gives the signal that wins: END before RETURN.
 
         Raises:
-            RunError: the first error, in order, after the merge.
+            BaseException: the first error, in order, after the merge.
         """
         for index in sorted(self.changes):
             for key, value in self.changes[index].items():
                 ctx.write(key, value)
         for index in sorted(self.outcomes):
             outcome = self.outcomes[index]
-            if isinstance(outcome, RunError):
+            if isinstance(outcome, BaseException):
                 raise outcome
         signals = set(self.outcomes.values())
         return next((signal for signal in (Signal.END, Signal.RETURN) if signal in signals), None)
@@ -75,9 +89,14 @@ async def gather(
     """Runs `work(context, index)` for each index below `size`, at most `concurrency` side by side, each on its own
     copy of the FlowContext as it is now; `merge` of the result brings the copies together.
 
-    With `stop`, none is started after one that failed or gave a signal. Cancelling it cancels all that runs, and waits
-    for it.
+    With `stop`, none is started after one that failed or gave a signal, but CONTINUE. Cancelling it cancels all that
+    runs, and waits for it.
+
+    Raises:
+        UsageError: `concurrency` is no number from 1.
     """
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise UsageError(f"gather: concurrency is {concurrency!r}, and must be a whole number from 1")
     gathered, indexes = Gathered(), iter(range(size))
 
     async def worker() -> None:
@@ -85,12 +104,20 @@ async def gather(
             if stop and gathered.outcomes:
                 return
             branch = ctx.branch()
+            outcome: BaseException | Signal | None
             try:
-                outcome: RunError | Signal | None = await work(branch.context, index)
-            except RunError as error:
-                outcome = error
+                outcome = await work(branch.context, index)
+                if outcome is not None and not isinstance(outcome, Signal):
+                    kind = type(outcome).__name__
+                    raise UsageError(f"gather: `work` gave a value of type {kind}; give a flowdsl.Signal, or None")
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                    raise
+                outcome = error  # a mistake in `work` too: what the others pay for comes to its end
             else:
                 gathered.changes[index] = branch.changes()
+                outcome = None if outcome is Signal.CONTINUE else outcome
             if outcome is not None:
                 gathered.outcomes[index] = outcome
 

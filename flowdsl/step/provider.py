@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.errors import PluginError, in_words
-from flowdsl.step.spec import Key
+from flowdsl.step.declared import Shape, a_text, lasting, lists_by_name, settings, texts, texts_by_name, with_shapes
 
 if TYPE_CHECKING:
     from datetime import date
 
     from flowdsl.image.known_model import KnownModel
+    from flowdsl.step.key import Key
 
 
 class Provider(Protocol):
@@ -49,37 +50,18 @@ def fitting(name: str, vendor: Any) -> Any:
     named = getattr(vendor, "name", None)
     if named != name:
         raise PluginError(f"its `name` is {named!r}, and not that of its entry point")
-    for attribute, (fits, wanted) in _SHAPES.items():
-        value = getattr(vendor, attribute, None)
-        if not fits(value):
-            raise PluginError(f"its `{attribute}` is a {type(value).__name__} that is not {wanted}")
+    with_shapes(type(vendor).__name__, {each: getattr(vendor, each, None) for each in _SHAPES}, _SHAPES)
     return vendor
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(isinstance(each, str) and each for each in value)
-
-
-_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "title": (lambda value: isinstance(value, str), "a text"),
-    "hosts": (_is_texts, "a tuple of host names"),
-    "settings": (
-        lambda value: isinstance(value, (tuple, list)) and all(isinstance(each, Key) for each in value),
-        "a tuple of Keys",
-    ),
-    "other_names": (
-        lambda value: isinstance(value, Mapping) and _is_texts((*value.keys(), *value.values())),
-        "a map of names",
-    ),
-    "environment": (
-        lambda value: (
-            isinstance(value, Mapping)
-            and all(isinstance(key, str) and _is_texts(names) for key, names in value.items())
-        ),
-        "a map of settings and tuples of variables",
-    ),
-    "deployment_setting": (lambda value: value is None or isinstance(value, str), "a text or None"),
-    "family": (lambda value: value is None or isinstance(value, str), "a text or None"),
+_SHAPES: dict[str, Shape] = {
+    "title": lasting(a_text),
+    "hosts": lasting(texts),
+    "settings": lasting(settings),
+    "other_names": lasting(texts_by_name),
+    "environment": lasting(lists_by_name),
+    "deployment_setting": a_text,
+    "family": a_text,
 }
 
 

@@ -116,18 +116,28 @@ class Odd(Dialect):
 @pytest.mark.parametrize(
     ("group", "module", "said"),
     [
-        ("image_vendors", VENDOR.replace("settings = ()", "settings = None"), "not a tuple of Keys"),
-        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('region',)"), "not a tuple of Keys"),
+        (
+            "image_vendors",
+            VENDOR.replace("settings = ()", "settings = None"),
+            "Vendor: settings takes a tuple of Keys, for example ",
+        ),
+        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('region',)"), "a tuple of Keys, for example "),
         (
             "image_vendors",
             VENDOR.replace("environment = {}", "environment = {'apiKey': 'KEY'}"),
-            "not a map of settings",
+            "Vendor: environment takes a dict from a name to a tuple of texts, for example ",
         ),
         (
             "image_vendors",
             VENDOR.replace("other_names = {}", "other_names = ['a']"),
-            "its `other_names` is a list that is not a map of names",
+            "Vendor: other_names takes a dict of texts, not list",
         ),
+        (
+            "image_vendors",
+            VENDOR.replace("hosts = ()", "hosts = iter(['a'])"),
+            "hosts takes a tuple of texts, for example",
+        ),
+        ("image_vendors", VENDOR.replace("hosts = ()", "hosts = ('',)"), "hosts takes a tuple of texts, for example"),
         ("image_vendors", "VENDOR = 5\n", "its `name` is None, and not that of its entry point"),
         ("dialects", DIALECT, "fails in `read`: TypeError: it gave an int, and not a node"),
         ("dialects", DIALECT.replace("reads_text = True", "form = 'poem'"), "form is flow or kit"),
@@ -139,7 +149,8 @@ class Odd(Dialect):
         ("dialects", DIALECT.replace("reads_text = True", "__init__ = lambda self, a: None"), "cannot be loaded"),
     ],
     ids=[
-        *("no settings", "names for settings", "a text for variables", "a list for a dict", "no vendor"),
+        *("no settings", "names for settings", "a text for variables", "a list for a dict"),
+        *("a list that is read once", "an empty name", "no vendor"),
         *("no nodes", "no form", "a number for a node", "no argument"),
     ],
 )
