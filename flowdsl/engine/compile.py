@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.document import Document, Module, StepNode, inside
@@ -56,9 +56,9 @@ class PlacedCompiler:
             return self.resolver(name)
         return self.compiler.template(node)
 
-    def locate(self, key: str, error: TemplateError, names: Names) -> None:
+    def locate(self, key: str, error: TemplateError, names: Names, context: Mapping[str, Any] | None = None) -> None:
         """Completes an error of an option's template with its place in the file."""
-        locate(error, self.step.keys[key], names)
+        locate(error, self.step.keys[key], names, context)
 
     @property
     def of_host(self) -> bool:

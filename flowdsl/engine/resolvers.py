@@ -10,6 +10,8 @@ from flowdsl.syntax.node import Node
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowdsl.document.document import StepNode
     from flowdsl.step.key import Key
     from flowdsl.step.problem import Problem
@@ -27,7 +29,7 @@ def located(compiled: Resolver, node: Node) -> Resolver:
         try:
             return compiled(context, names)
         except TemplateError as error:
-            locate(error, node, names)
+            locate(error, node, names, context)
             raise
         except FlowError:
             raise
@@ -56,11 +58,11 @@ def of_host(error: BaseException) -> TemplateError | None:
     return failure
 
 
-def locate(error: TemplateError, node: Node, names: Names) -> None:
-    """Completes an error of a template with its place in the file."""
+def locate(error: TemplateError, node: Node, names: Names, context: Mapping[str, Any] | None = None) -> None:
+    """Completes an error of a template with its place in the file, and with what there is in place of what is not."""
     if error.span is None:
         error.span = node.span if error.start is None else span_in(node, error.start, error.end or error.start + 1)
-        error.hint = _hidden(error, node, names) or error.hint
+        error.hint = _hidden(error, node, names) or _meant(error, node, names, context or {}) or error.hint
 
 
 def _hidden(error: TemplateError, node: Node, names: Names) -> str | None:
@@ -74,6 +76,33 @@ def _hidden(error: TemplateError, node: Node, names: Names) -> str | None:
         return None
     target, _, name = path.rpartition(".")
     return f"templates see only what the host exposes: flowdsl.template.exposed({target}, {name!r})"
+
+
+def _meant(error: TemplateError, node: Node, names: Names, context: Mapping[str, Any]) -> str | None:
+    """The hint when a template reads a member that its value lacks: the nearest one, and those that there are."""
+    if error.start is None or error.code != "undefined-variable":
+        return None
+    from flowdsl.nearest import nearest
+    from flowdsl.template.members import lacking
+
+    read = node.value[error.start : error.end].strip()
+    found = lacking(read, context, names)
+    if found is None:
+        return None
+    shown, name, keys = found
+    near = nearest(name, keys)
+    member = f"{shown}.{near}" if near is not None and near.isidentifier() else f"{shown}['{near}']"
+    meant = f"did you mean `{member}`?" if near is not None else None
+    if shown == "flowContext":
+        return meant
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    has = f"`{shown}` has {', '.join(key[:_LONG] for key in keys[:_SHOWN])}{more}" if keys else f"`{shown}` is empty"
+    return f"{meant} {has}" if meant is not None else f"{has}; where it may lack it, write `{read} | default('')`"
+
+
+_SHOWN = 8
+_LONG = 40
+"""So many keys are shown, and so many characters of each."""
 
 
 def is_constant(node: Node) -> bool:

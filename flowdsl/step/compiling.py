@@ -66,8 +66,9 @@ class StepCompiler(Protocol):
         """The resolver of an option whose TemplateErrors the caller hands to `locate`: one call less for each value."""
         ...
 
-    def locate(self, key: str, error: TemplateError, names: Names) -> None:
-        """Completes an error of an option's template with its place in the file."""
+    def locate(self, key: str, error: TemplateError, names: Names, context: Mapping[str, Any] | None = None) -> None:
+        """Completes an error of an option's template with its place in the file, and with what `context`, the
+        FlowContext, has in place of what the template reads."""
         ...
 
     def blocks(self, name: str) -> Any:

@@ -6,6 +6,7 @@ exposed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -94,6 +95,31 @@ def _exposed_member(target: Any, key: Any) -> Any:
     if names is None or name not in names:
         return UNDEFINED
     return getattr(target, name, UNDEFINED)
+
+
+def lacking(read: str, context: Mapping[str, Any], names: Mapping[str, Any]) -> tuple[str, str, list[str]] | None:
+    """Of what a template reads, `root.name.name`, the map that lacks the name behind it: how it is read, that name, and
+    the names that it has. None where it is no such map."""
+    path = _PATH.fullmatch(read)
+    if path is None:
+        return None
+    root = path[1]
+    target: Any = context if root == "flowContext" else context.get(root, names.get(root, UNDEFINED))
+    shown = root
+    for part in _PARTS.finditer(path[2]):
+        key = next(text for text in part.groups() if text is not None)
+        found = member(target, key)
+        if found is UNDEFINED:
+            has = list(map(str, target)) if type(target) is dict else None
+            return (shown, key, has) if has is not None else None
+        target, shown = found, f"{shown}{part[0]}"
+    return None
+
+
+_PATH: Final = re.compile(
+    r"([A-Za-z_]\w{0,99})((?:\.\w{1,99}|\[\d{1,9}\]|\['[^'\\]{0,99}'\]|\[\"[^\"\\]{0,99}\"\]){1,20})"
+)
+_PARTS: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
 
 def hidden_attribute(path: str, names: Mapping[str, Any]) -> str | None:

@@ -108,7 +108,7 @@ def _assignment(compiler: StepCompiler, key: str, variable: str, resolve: Any) -
         try:
             value = resolve(context, frame.names)
         except TemplateError as error:
-            compiler.locate(key, error, frame.names)
+            compiler.locate(key, error, frame.names, context)
             raise
         if value is UNDEFINED:
             context.pop(variable, None)
