@@ -88,7 +88,7 @@ FINDINGS = (
     Code("not-a-choice", "error", "A value is not one of those that its key allows.", also=("warning",)),
     Code("conflicting-keys", "error", "Keys stand together that exclude each other."),
     Code("conflicting-values", "error", "The values of two keys exclude each other."),
-    Code("duplicate-id", "error", "Two steps, or two kits, have the same id."),
+    Code("duplicate-id", "error", "Two steps of a flow, or two actions of a kit, have the same id."),
     Code("no-effect", "warning", "A key does nothing without another one."),
     Code("template-syntax", "error", "A template cannot be read."),
     Code("unknown-filter", "error", "A template uses a filter that does not exist."),

@@ -50,6 +50,8 @@ def running_web(responses: Mapping[str, Any] | None = None) -> Iterator[Web]:
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_GET
+
         def log_message(self, format: str, *args: Any) -> None:
             """Tests print nothing."""
 

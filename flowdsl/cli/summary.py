@@ -39,17 +39,19 @@ def summary(result: Result, *, simulated: bool, inner: Collection[str] = (), los
         if paths is None:
             lines.append(f"{visible_line(name)}: {_short(shown)}")
         files |= dict.fromkeys(map(_near, paths or ()))
-    lines += files
-    others = [path for path in map(_near, dict.fromkeys(result.files)) if path not in files and os.path.isfile(path)]  # noqa: PTH113
+    made = {_near(image.path) for image in result.made}
+    lines += [path for path in files if path not in made]
+    named = made.union(files)
+    others = [path for path in map(_near, dict.fromkeys(result.files)) if path not in named and os.path.isfile(path)]  # noqa: PTH113
     lines += map(visible_line, others[:_MOST_FILES])
     more = len(others) - _MOST_FILES
     lines += [f"… and {more} more file{'' if more == 1 else 's'}"] if more > 0 else []
     lines += [f"warning: {text}" for code, text in dict.fromkeys(result.notes) if code in _WARNED]
     lines += [f"warning: {text}" for text in lost or ()]
-    made = (
+    came = (
         f"{number} image{'' if number == 1 else 's'}" if number else "done" if lost is not None else "nothing was made"
     )
-    lines.append(f"{made} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
+    lines.append(f"{came} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
     return "\n".join([*lines, *reused(result.reused)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 COMMON_KEYS = {
     "step": "The step's name, in capitals. Required.",
-    "id": "A name for the step in journals, tests and reports.",
+    "id": "A name for the step: in events and errors, and for the files of its pictures. Each is used once in a flow.",
     "monitorLabel": "A text, which may be a template, that is shown while the step runs.",
     "inputs": "A list of `{type, name}`: reads the input `type` from the FlowContext path `name`.",
     "outputs": "A list of `{type, name}`: stores the output `type` under `name`, and no output under its usual key.",

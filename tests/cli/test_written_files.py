@@ -33,3 +33,12 @@ def test_each_file_that_an_iteration_wrote_is_listed_once(
     assert sorted(named) == ["out/shop/a.png", "out/shop/b.png", "out/shop/c.png"]
     monkeypatch.setattr(summary, "_MOST_FILES", 1)
     assert "… and 1 more file" in lines_of(capsys)  # one of three is an output, and one is named besides
+
+
+def test_a_picture_that_a_step_leaves_where_it_lies_is_listed_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f"{__name__}.FLOW", FLOW.replace(', directory: shop, filename: "{{ flowContext.n }}"', ""))
+    named = [line.partition("  ")[0] for line in lines_of(capsys) if line.startswith("out/")]
+    assert named == ["out/a-a-1.png", "out/a-b-1.png", "out/a-c-1.png"]

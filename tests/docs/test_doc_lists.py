@@ -13,6 +13,7 @@ from flowdsl.services import all_settings
 from flowdsl.template.filters import FILTERS
 from flowdsl.template.limits import DEFAULT_LIMITS
 from flowdsl.template.methods import METHODS
+from flowdsl.template.tags import MAX_LOOPS, MAX_TAGS
 from flowdsl.template.tests import TESTS
 from flowdsl_steps.image.simulator import FAULTS
 
@@ -52,7 +53,9 @@ def limits_text() -> list[str]:
     limits = DEFAULT_LIMITS
     return [
         f"One rendering makes at most {limits.max_output:,} characters, goes through loops at most",
-        f"{limits.max_loops:,} times, nests {limits.max_depth} deep and takes {limits.max_seconds:g} second.",
+        f"{limits.max_loops:,} times and takes {limits.max_seconds:g} second. Expressions nest at most",
+        f"{limits.max_depth} deep, tags {MAX_TAGS} and loops among them {MAX_LOOPS}; what nests deeper is an error of",
+        "the document.",
     ]
 
 

@@ -43,7 +43,7 @@ def path_of(value: Any, path: Any) -> Any:
 
 @filter_named("batch", gives="rows")
 def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
-    """The items in rows of `size`; the last row is filled up with `fill`."""
+    """The items in rows of `size`; the last row is filled up with a `fill` that is true."""
     width = to_number(size)
     rows: list[list[Any]] = []
     for index, item in enumerate(items_of(value)):
@@ -59,7 +59,7 @@ def batch(value: Any, size: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]
 
 @filter_named("slice", gives="rows")
 def columns(value: Any, count: Any = UNDEFINED, fill: Any = UNDEFINED) -> list[Any]:
-    """The items in so many columns; short ones are filled with `fill`."""
+    """The items in so many columns; short ones are filled with a `fill` that is true."""
     items: Any = value if isinstance(value, str) else items_of(value)
     total = to_integer(to_number(count))
     check_items(total)

@@ -16,6 +16,23 @@ class EndIf(
     category="Control",
     examples=(
         """\
+inputs:
+  prompt: {type: string, default: ""}
+blocks:
+  flows:
+    paint:
+      - step: END_IF
+        condition: "{{ not inputs.prompt }}"
+      - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: "{{ inputs.prompt }}, oil on canvas"
+flow:
+  - step: CALL_FLOW
+    ref: local.flows.paint
+  - step: SET
+    text: "painted: {{ flowContext.imageList is defined }}"
+""",
+        """\
 - step: SET
   picture: null
 - step: END_IF

@@ -35,6 +35,24 @@ class For(
     category="Control",
     examples=(
         """\
+inputs:
+  dishes:
+    type: array
+    items: {type: object, required: [name, plate]}
+    default: [{name: almond cake, plate: a blue plate}]
+flow:
+  - step: FOR
+    var: dish
+    items: "{{ inputs.dishes }}"
+    concurrency: 2
+    do:
+      - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: "{{ flowContext.dish.name }} on {{ flowContext.dish.plate }}, food photograph"
+    collect: "{{ flowContext.imageList[0] }}"
+    collectKey: pictures
+""",
+        """\
 - step: FOR
   var: city
   items: [Lisbon, Porto]

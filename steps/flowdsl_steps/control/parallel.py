@@ -19,10 +19,18 @@ class Parallel(
         """\
 - step: PARALLEL
   steps:
-    - - step: SET
-        wide: A harbour at dawn, panorama
-    - - step: SET
-        tall: A harbour at dawn, seen from the top of a mast
+    - - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: A harbour at dawn, panorama
+        size: 1536x1024
+        outputKey: wide
+    - - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: A harbour at dawn, seen from the top of a mast
+        size: 1024x1536
+        outputKey: tall
+- step: SET
+  pictures: ["{{ flowContext.wide[0] }}", "{{ flowContext.tall[0] }}"]
 """,
     ),
 ):

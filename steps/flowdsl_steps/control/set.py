@@ -42,6 +42,13 @@ class Set(
   city: Lisbon
   text: "The old town of {{ flowContext.city }} at dawn, watercolour"
 """,
+        """\
+- step: SET
+  sizes: [1024x1024, 1536x1024]
+  style: {light: morning, paper: rough}
+  wide: "{{ flowContext.sizes[1] }}"
+  text: "A harbour in {{ flowContext.style.light }} light, {{ flowContext.wide }}"
+""",
     ),
 ):
     """Sets variables of the FlowContext: every key is one, in document order, and later ones see earlier ones.

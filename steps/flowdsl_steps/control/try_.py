@@ -26,6 +26,25 @@ class Try(
         """\
 - step: TRY
   try:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: A harbour at dawn
+      outputKey: pictures
+  retry: {max: 1}
+  catch:
+    - step: SHOW_NOTIFICATION
+      notificationType: warning
+      message: "{{ flowContext.error.code }}: {{ flowContext.error }}"
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2.5-flare
+      instruction: A harbour at dawn, without people
+      outputKey: pictures
+- step: SAVE_IMAGES
+  in: pictures
+""",
+        """\
+- step: TRY
+  try:
     - step: RAISE
       message: The prompt was refused
       code: content-refused

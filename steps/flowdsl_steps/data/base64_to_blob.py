@@ -27,6 +27,13 @@ class Base64ToBlob(
 - step: BASE64_TO_BLOB
   contentType: text/plain
 """,
+        """\
+- step: BASE64_TO_BLOB
+  in: data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=
+- step: SAVE_IMAGES
+  in: blob
+  filename: dot
+""",
     ),
 ):
     """Decodes base64, with or without a `data:` prefix. Bytes that are an image are stored and become an image."""

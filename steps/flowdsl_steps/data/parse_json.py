@@ -29,6 +29,17 @@ class ParseJson(
 - step: SET
   text: "{{ flowContext.object.title }}: {{ flowContext.object.tags | join(', ') }}"
 """,
+        """\
+- step: SET
+  reply: '[{"city": "Lisbon"}, {"city": "Porto"}]'
+- step: PARSE_JSON
+  in: reply
+  schema: {type: array, items: {type: object, required: [city]}}
+  outputs:
+    - {type: object, name: places}
+- step: SET
+  text: "{{ flowContext.places | pluck('city') | join(' and ') }}"
+""",
     ),
 ):
     """Reads a JSON text, which may stand in a Markdown fence, and checks it against a JSON Schema if there is one."""

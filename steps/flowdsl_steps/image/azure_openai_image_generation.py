@@ -7,10 +7,16 @@ from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions
 from flowdsl_steps.image.vendors.azure import VENDOR
 
 EXAMPLE = """\
-- step: AZURE_OPENAI_IMAGE_GENERATION
-  model: gpt-image-2
-  instruction: "A lighthouse in a storm, oil on canvas"
-  quality: medium
+services:
+  AZURE_OPENAI_IMAGE_GENERATION:
+    endpoint: https://my-resource.openai.azure.com
+    deploymentId: images
+    apiKey: "{{ secret('AZURE_OPENAI_API_KEY') }}"
+flow:
+  - step: AZURE_OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: "A lighthouse in a storm, oil on canvas"
+    quality: medium
 """
 
 

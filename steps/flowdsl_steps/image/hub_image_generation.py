@@ -8,10 +8,15 @@ from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.options import INPUTS, OUTPUTS, RULES, ImageOptions, Sent
 
 EXAMPLE = """\
-- step: HUB_IMAGE_GENERATION
-  model: gpt-image-2
-  target: openai
-  instruction: "A paper boat on a puddle, macro photograph"
+services:
+  HUB:
+    endpoint: https://hub.example.com/v1
+    apiKey: "{{ secret('HUB_KEY') }}"
+flow:
+  - step: HUB_IMAGE_GENERATION
+    model: gpt-image-2
+    target: openai
+    instruction: "A paper boat on a puddle, macro photograph"
 """
 
 

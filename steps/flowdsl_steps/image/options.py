@@ -92,7 +92,7 @@ class ImageOptions(Step):
     svg: Annotated[dict[str, Any] | None, Sent()] = None
     """Who writes an SVG: its `model`, and how much that one thinks, `reasoning`."""
     timeout_ms: int = Field(default=60_000, alias="timeoutMs", ge=1000, le=900_000)
-    """Deadline of one attempt in milliseconds, from the first byte sent to the last one received."""
+    """Deadline of one attempt in milliseconds, from its start to the last byte of the response."""
     max_retries: int = Field(default=2, alias="maxRetries", le=20)
     """How often a request is sent again that was refused before work began; below 0 acts as 0."""
     output_key: Annotated[str, Verbatim()] = Field(

@@ -37,6 +37,14 @@ class Download(
   outputs:
     - {type: path, name: file}
 """,
+        """\
+- step: SET
+  captions: [A quiet harbour, A busy market]
+- step: DOWNLOAD
+  in: captions
+  directory: texts
+  filename: captions.json
+""",
     ),
 ):
     """Writes a value as a file into the output folder of the run: a text as UTF-8, an image or a blob as its bytes, a

@@ -45,6 +45,17 @@ class Rest(
   outputs:
     - {type: json, name: articles}
 """,
+        """\
+- step: REST
+  url: https://api.example.com/articles
+  method: POST
+  headers: {Authorization: "Bearer {{ secret('ARTICLES_KEY') }}"}
+  body: {title: Dawn, tags: [sea, light]}
+  outputs:
+    - {type: object, name: sent}
+- step: SET
+  text: "status {{ flowContext.sent.status }}"
+""",
     ),
 ):
     """Sends a request to a web service and reads its response; a status that is no success is an error.

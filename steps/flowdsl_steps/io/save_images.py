@@ -35,6 +35,21 @@ class SaveImages(
   directory: harbour
   filename: "dawn-{{ index }}"
 """,
+        """\
+inputs:
+  towns: {type: array, items: {type: string}, default: [Lisbon]}
+flow:
+  - step: FOR
+    var: town
+    items: "{{ inputs.towns }}"
+    do:
+      - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: "The old town of {{ flowContext.town }}, watercolour"
+      - step: SAVE_IMAGES
+        directory: towns
+        filename: "{{ flowContext.town }}-{{ index }}"
+""",
     ),
 ):
     """Writes pictures as files into the output folder of the run: all of them, or none.
