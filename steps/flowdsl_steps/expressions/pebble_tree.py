@@ -176,12 +176,28 @@ class Builder:
             return node
         return self._call("name", values.required, [node, self._shown(tree), *self._place(tree)], tree)
 
-    def _root(self, base: Any, steps: Sequence[Any]) -> tuple[Node, list[str] | None]:
+    def _root(self, base: Any, steps: list[Any]) -> tuple[Node, list[str] | None]:
         name, place = str(base.children[0]), self._place(base)
         if name in self._bound:
             return Name(name, *place), None
+        if name == "outputs":
+            return self._task_output(base, steps)
         if name == "inputs":
             return Name(name, *place), [name]
+        return Member(Name("flowContext", *place), Literal(name, *place), place[1]), [name]
+
+    def _task_output(self, base: Any, steps: list[Any]) -> tuple[Node, list[str] | None]:
+        """The outputs of a task, which are a key of the FlowContext; takes the step that names the task."""
+        first = steps[-1] if steps else None
+        key: Any = None if first is None else first.children[1]
+        if first is not None and first.data == "subscript":
+            literal = self._node(key) if key.data == "text" else None
+            key = literal.value if isinstance(literal, Literal) else None
+        if first is None or key is None:
+            raise Mistake("a task is named by its id here", *self._place(first or base), "write `outputs.ID`")
+        steps.pop()
+        place = self._place(first)
+        name = output_key(str(key))
         return Member(Name("flowContext", *place), Literal(name, *place), place[1]), [name]
 
     def _reads(self, path: Sequence[str], tree: Any, lax: bool) -> None:
@@ -373,6 +389,20 @@ class Builder:
     def is_no_test(self, tree: Any, lax: bool) -> Node:
         """`a is not empty`."""
         return Sign("not", self.is_test(tree, lax), self._place(tree)[0])
+
+
+ROOTS = frozenset(
+    ("inputs", "vars", "outputs", "taskrun", "task", "flow", "execution", "labels", "parent", "parents", "item", "envs")
+)
+"""The names that expressions can read."""
+_TAKEN = ROOTS | {"globals", "trigger", "tasks", "kestra", "error", "text", "imageList"}
+
+
+def output_key(id: str) -> str:
+    """The FlowContext key of what a task gives."""
+    name = re.sub(r"\W", "_", id, flags=re.ASCII)
+    name = f"_{name}" if name[:1].isdigit() else name
+    return f"{name}_output" if name in _TAKEN else name
 
 
 def _there(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from flowdsl import Port, Problem, Prompt, Step, StepContext
+from flowdsl import Port, Problem, Prompt, Secrets, Step, StepContext
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.generate_image import address_of
@@ -119,7 +119,7 @@ class ImageGeneration(
 
     prompt: Annotated[str, Prompt()] = Field(min_length=1)
     """The input prompt for the image generation model."""
-    provider: dict[str, Any] = Field(min_length=1)
+    provider: Annotated[dict[str, Any], Secrets()] = Field(min_length=1)
     """The provider: its `type`, by the full name of its class or its short one, `modelName`, and what else it needs,
     such as `apiKey`."""
     timeout_ms: int = Field(default=TIMEOUT_MS, alias="timeoutMs", ge=1000, le=900_000)

@@ -1,0 +1,201 @@
+"""The dialect of Kestra: a flow file whose tasks make pictures runs as it is.
+
+Inputs become inputs, variables a map of the FlowContext, each task the step that does its work, and its outputs the
+FlowContext key of its id. Expressions stay Pebble's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl import Dialect, Source
+from flowdsl.document.dialects import Findings, Node, made
+from flowdsl.step.problem import show
+from flowdsl_steps.dialects.kestra_defaults import with_defaults
+from flowdsl_steps.dialects.kestra_inputs import declared
+from flowdsl_steps.dialects.kestra_tasks import Tasks
+from flowdsl_steps.dialects.kestra_texts import Scope
+
+KEYS = (
+    "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
+    "outputs", "disabled", "triggers", "concurrency", "retry", "pluginDefaults", "taskDefaults", "checks", "revision",
+    "sla", "workerGroup", "workerSelector", "listeners", "quotas", "tutorial", "editable",
+)  # fmt: skip
+_UNHEARD = {
+    "triggers": "a run here is started by hand",
+    "concurrency": "it limits executions of the flow, and a run here is one",
+    "afterExecution": "nothing runs here after a run has ended",
+    "checks": "a run here asks nobody before it begins",
+    "retry": "it repeats the whole flow: write `retry` at the task",
+    "listeners": "nobody listens to a run here",
+    "sla": "write `--timeout`",
+}
+"""What has no meaning here, and why."""
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,149}")
+_RESERVED = frozenset(
+    ("pause", "resume", "force-run", "change-status", "kill", "executions", "search", "source", "disable", "enable")
+)
+
+
+class KestraFlow(Dialect):
+    """A flow of Kestra."""
+
+    def recognises(self, source: Source, root: Node | None) -> bool:
+        """A map with `id` and `namespace`, or tasks of Kestra's types; of a file that cannot be read, one that names
+        such a type."""
+        if root is None:
+            return "io.kestra." in source.text
+        if root.kind != "map" or "flow" in root.value:
+            return False
+        return {"id", "namespace"} <= root.value.keys() or ("tasks" in root.value and "io.kestra." in source.text)
+
+    def lower(self, root: Node, findings: Findings) -> Node | None:
+        """A flow of this language."""
+        self._root(root, findings)
+        tasks = root.value.get("tasks")
+        if tasks is None or tasks.kind != "list" or not tasks.value:
+            message = "a flow needs `tasks`" if tasks is None else f"`tasks` is {show(tasks.plain())}"
+            at = tasks or root.keys.get("id") or next(iter(root.keys.values()))
+            findings.add("missing-key", message, at, hint="write `tasks:`, and a list of tasks below it")
+            return None
+        defaults = root.value.get("pluginDefaults", root.value.get("taskDefaults"))
+        inputs = declared(root.value.get("inputs"), findings)
+        variables = root.value.get("variables")
+        vars = variables.value if variables is not None and variables.kind == "map" else {}
+        scope = Scope(findings, inputs, vars)
+        lowering = Tasks(scope, findings)
+        parts = {name: root.value.get(name) for name in ("tasks", "errors", "finally")}
+        merged = {name: with_defaults(node, defaults, findings) for name, node in parts.items() if node is not None}
+        for node in merged.values():
+            _name_tasks(node, scope, findings)
+        steps = lowering.steps(merged["tasks"])
+        final, errors = lowering.steps(merged.get("finally"), "finally"), lowering.steps(merged.get("errors"), "errors")
+        if final:
+            at = root.keys["finally"].span
+            steps = [made({"step": "TRY", "try": steps, "finally": final, "when": False}, at)]
+        outputs = self._outputs(root, scope, lowering, findings)
+        begin = self._begin(root, scope, variables)
+        if begin is not None:
+            steps = [begin, *steps]
+        if not steps:
+            findings.add("empty-flow", "no task of this flow runs", root.keys["tasks"], hint="enable one of them")
+            return None
+        flow: dict[str, Any] = {"flow": steps, "outputs": outputs}
+        if inputs:
+            flow = {"inputs": made(inputs, root.value["inputs"].span), **flow}
+            flow["inputs"].keys = {name: made(name, node.span) for name, node in inputs.items()}
+        if errors:
+            flow["onError"] = errors
+        return made(flow, root.span)
+
+    def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
+        """The state, and what is printed of any run that failed."""
+        return {"state": "FAILED", **account}
+
+    def _root(self, root: Node, findings: Findings) -> None:
+        """What is wrong with the keys of the flow itself."""
+        for name, key in root.keys.items():
+            if name in _UNHEARD:
+                findings.add("no-effect", f"`{name}` has no effect here: {_UNHEARD[name]}", key, severity="note")
+            elif name not in KEYS:
+                findings.unknown_key(key, KEYS, "a flow", beside=root.value)
+        for name, pattern, example in (("id", _ID, "comic_page"), ("namespace", _NAMESPACE, "company.ai")):
+            node = root.value.get(name)
+            if node is None:
+                findings.add("missing-key", f"a flow needs `{name}`", next(iter(root.keys.values())),
+                             hint=f"add `{name}: {example}`")  # fmt: skip
+            elif not isinstance(node.value, str) or pattern.fullmatch(node.value) is None:
+                findings.add("wrong-pattern", f"`{name}` is {show(node.plain())}, which is none", node,
+                             hint=f"letters, digits, `.`, `_` and `-`, such as `{name}: {example}`")  # fmt: skip
+            elif name == "id" and node.value in _RESERVED:
+                findings.add("wrong-pattern", f"the id `{node.value}` is one of Kestra's own words", node,
+                             hint="write another one")  # fmt: skip
+        disabled = root.value.get("disabled")
+        if disabled is not None and disabled.value is True:
+            findings.add("no-effect", "the flow is disabled: Kestra would not run it", root.keys["disabled"],
+                         severity="warning")  # fmt: skip
+
+    def _begin(self, root: Node, scope: Scope, variables: Node | None) -> Node | None:
+        """The step that sets what expressions read of the flow itself."""
+        values: dict[str, Any] = {}
+        if variables is not None and variables.kind == "map" and "vars" in scope.used:
+            values["vars"] = _literal(variables)
+        if "flow" in scope.used:
+            names = ("id", "namespace")
+            values["flow"] = {name: _literal(root.value[name]) for name in names if name in root.value}
+            values["flow"]["revision"] = 1
+        if "execution" in scope.used:
+            values["execution"] = {"state": "RUNNING"} | {
+                name: scope.text(made(text, root.span))
+                for name, text in (("id", "{{ uuid() }}"), ("startDate", "{{ now() }}"))
+            }
+        labels = root.value.get("labels")
+        if "labels" in scope.used and labels is not None:
+            values["labels"] = _literal(labels)
+        if not values:
+            return None
+        at = root.keys.get("variables", root.keys.get("id", root)).span
+        return made({"step": "SET", **values}, at)
+
+    def _outputs(self, root: Node, scope: Scope, lowering: Tasks, findings: Findings) -> Node:
+        """What `--json` prints: the outputs of the tasks, those of the flow, and the metrics."""
+        given = lowering.given
+        whole: Any = {id: f"{{{{ flowContext.{key} }}}}" for id, key in given.items()}
+        if lowering.uncertain & given.keys():
+            pairs = ", ".join(f"'{id}': flowContext.{key}" for id, key in given.items())
+            whole = f"{{{{ {{{pairs}}} }}}}"
+        found: dict[str, Any] = {"outputs": whole}
+        outputs = root.value.get("outputs")
+        if outputs is not None and outputs.kind == "list":
+            own: dict[str, Any] = {}
+            for each in outputs.value:
+                id = each.value.get("id") if each.kind == "map" else None
+                value = each.value.get("value") if each.kind == "map" else None
+                if id is None or value is None or not isinstance(id.value, str):
+                    message = "an output needs `id`, `type` and `value`"
+                    findings.add("missing-key", message, each, hint="write `- id: image`, `type: STRING`, `value: …`")
+                else:
+                    own[id.value] = scope.text(value)
+            found["flowOutputs"] = own
+        elif outputs is not None:
+            findings.add("wrong-type", f"`outputs` takes a list, not {show(outputs.plain())}", outputs)
+        measured = [id for id in lowering.measured if id in given]
+        metrics: Any = {id: f"{{{{ flowContext.{given[id]}_metrics }}}}" for id in measured}
+        if lowering.uncertain & set(measured):
+            pairs = ", ".join(f"'{id}': flowContext.{given[id]}_metrics" for id in measured)
+            metrics = f"{{{{ {{{pairs}}} }}}}"
+        found["metrics"] = metrics
+        return made(found, root.keys["tasks"].span)
+
+
+def _literal(node: Node) -> Node:
+    """A value as it stands: a text in it is no template, and is rendered by `render` alone."""
+    if node.kind == "list":
+        return made([_literal(item) for item in node.value], node.span)
+    if node.kind == "map":
+        return made({key: _literal(item) for key, item in node.value.items()}, node.span)
+    if isinstance(node.value, str) and "{" in node.value:
+        return made(node.value.replace("{", "{{ '{' }}"), node.span)
+    return node
+
+
+def _name_tasks(tasks: Node, scope: Scope, findings: Findings) -> None:
+    """Takes note of the ids of all tasks, of which no two are the same."""
+    for task in tasks.value if tasks.kind == "list" else ():
+        if task.kind != "map":
+            continue
+        id = task.value.get("id")
+        if id is not None and isinstance(id.value, str) and "type" in task.value:
+            if id.value in scope.ids:
+                findings.add("duplicate-key", f"there are two tasks with the id `{id.value}`", id,
+                             hint="every task of a flow has an id of its own")  # fmt: skip
+            scope.ids.setdefault(id.value, id)
+        for name in ("tasks", "then", "else", "defaults", "errors", "finally"):
+            if name in task.value:
+                _name_tasks(task.value[name], scope, findings)
+        cases = task.value.get("cases")
+        for each in cases.value.values() if cases is not None and cases.kind == "map" else ():
+            _name_tasks(each, scope, findings)

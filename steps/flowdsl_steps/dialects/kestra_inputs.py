@@ -1,0 +1,144 @@
+"""The inputs of a Kestra flow as those of this language, each with the JSON Schema that its type stands for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flowdsl.document.dialects import Findings, Node, made
+from flowdsl.nearest import nearest
+from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import renamed
+
+KEYS = (
+    "id", "name", "type", "required", "defaults", "prefill", "dependsOn", "displayName", "description", "validator",
+    "min", "max", "values", "options", "expression", "itemType", "allowCustomValue", "autoSelectFirst", "isRadio",
+    "after", "before", "allowedFileExtensions", "accept",
+)  # fmt: skip
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
+_DATES = {"DATE": r"^\d{4}-\d\d-\d\d$", "TIME": r"^\d\d:\d\d", "DATETIME": r"^\d{4}-\d\d-\d\dT\d\d:\d\d"}
+TYPES: dict[str, dict[str, Any]] = {
+    "STRING": {"type": "string"},
+    "INT": {"type": "integer"},
+    "FLOAT": {"type": "number"},
+    "BOOLEAN": {"type": "boolean"},
+    "BOOL": {"type": "boolean"},
+    "SELECT": {"type": "string"},
+    "ENUM": {"type": "string"},
+    "MULTISELECT": {"type": "array", "items": {"type": "string"}},
+    "ARRAY": {"type": "array"},
+    **{name: {"type": "string", "pattern": pattern} for name, pattern in _DATES.items()},
+    "DURATION": {"type": "string", "pattern": "^P"},
+    "JSON": {},
+    "YAML": {},
+    "URI": {"type": "string", "pattern": r"^\w+:"},
+    "EMAIL": {"type": "string", "pattern": r"^\S+@\S+$"},
+    "FILE": {"type": "string"},
+    "SECRET": {"type": "string"},
+}
+"""Type of an input → its schema."""
+_ITEMS = {"STRING": "string", "INT": "integer", "FLOAT": "number", "BOOLEAN": "boolean"}
+
+
+def declared(node: Node | None, findings: Findings) -> dict[str, Node]:
+    """The declarations of a list of inputs, by their ids."""
+    if node is None or node.value is None:
+        return {}
+    if node.kind != "list":
+        message = f"`inputs` takes a list, not {show(node.plain())}"
+        findings.add("wrong-type", message, node, hint="write `- id: topic`, and `type: STRING` below it")
+        return {}
+    found: dict[str, Node] = {}
+    for each in node.value:
+        if each.kind != "map":
+            message = f"an input is a map with `id` and `type`, not {show(each.plain())}"
+            findings.add("wrong-type", message, each)
+            continue
+        id = each.value.get("id", each.value.get("name"))
+        if id is None or not isinstance(id.value, str) or _ID.fullmatch(id.value) is None:
+            at = id or next(iter(each.keys.values()), each)
+            findings.add("missing-key", "an input needs `id`", at, hint="letters, digits, `.`, `_` and `-`")
+        elif id.value in found:
+            findings.add("duplicate-key", f"there are two inputs `{id.value}`", id)
+        else:
+            found[id.value] = _declaration(each, str(id.value), findings)
+    return found
+
+
+def _declaration(node: Node, id: str, findings: Findings) -> Node:
+    for name, key in node.keys.items():
+        if name not in KEYS:
+            findings.unknown_key(key, KEYS, f"the input `{id}`", beside=node.value)
+    type = node.value.get("type")
+    schema: dict[str, Any] = {}
+    if type is None or not isinstance(type.value, str):
+        at = type or node.keys.get("id") or next(iter(node.keys.values()))
+        findings.add("missing-key", f"the input `{id}` needs `type`", at, hint="add `type: STRING`")
+    elif type.value not in TYPES:
+        near = nearest(type.value.upper(), TYPES)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TYPES)}"
+        fix = renamed(type, near) if near else None
+        findings.add("not-a-choice", f"there is no type {show(type.value)} of inputs", type, hint=hint, fixes=[fix])
+    else:
+        schema = dict(TYPES[type.value])
+    kind = type.value if type is not None else None
+    values = node.value.get("values", node.value.get("options"))
+    if kind in ("SELECT", "ENUM") and values is not None and values.kind == "list":
+        plain = values.plain()
+        if not (node.value.get("allowCustomValue") is not None and node.value["allowCustomValue"].value is True):
+            schema["enum"] = plain
+    elif kind == "MULTISELECT" and values is not None and values.kind == "list":
+        schema["items"] = {"enum": values.plain()}
+    elif kind == "ARRAY":
+        item = node.value.get("itemType")
+        if item is None:
+            findings.add(
+                "missing-key", f"the input `{id}` needs `itemType`", type or node, hint="add `itemType: STRING`"
+            )
+        elif item.value in _ITEMS:
+            schema["items"] = {"type": _ITEMS[item.value]}
+    for name, word in (("min", "minimum"), ("max", "maximum")):
+        if name in node.value and kind in ("INT", "FLOAT"):
+            schema[word] = node.value[name].plain()
+    pattern = node.value.get("validator")
+    if pattern is not None and isinstance(pattern.value, str):
+        schema["pattern"] = f"^(?:{pattern.value})$"
+    if "description" in node.value and isinstance(node.value["description"].value, str):
+        schema["description"] = node.value["description"]
+    default = node.value.get("defaults")
+    optional = node.value.get("required")
+    if default is not None and default.value is not None:
+        _default(schema, default, id, kind, findings)
+    elif kind in ("SELECT", "ENUM") and "enum" in schema and _is_true(node, "autoSelectFirst"):
+        schema["default"] = schema["enum"][0]
+    elif (optional is not None and optional.value is False) or "prefill" in node.value:
+        schema = {"anyOf": [schema, {"type": "null"}], "default": None} if schema else {"default": None}
+    return made(schema, node.span)
+
+
+def _is_true(node: Node, name: str) -> bool:
+    return name in node.value and node.value[name].value is True
+
+
+def _default(schema: dict[str, Any], default: Node, id: str, kind: Any, findings: Findings) -> None:
+    value = default.plain()
+    if isinstance(value, str) and "{{" in value:
+        message = f"the default of `{id}` is an expression, which is not read here"
+        findings.add("wrong-type", message, default, hint="give a plain value, and use the expression in the task")
+        return
+    if isinstance(value, str) and kind in ("INT", "FLOAT", "BOOLEAN", "BOOL", "JSON", "YAML", "ARRAY", "MULTISELECT"):
+        import json
+
+        try:
+            value = json.loads(value)
+        except ValueError:
+            pass
+        else:
+            default = made(value, default.span)
+    wanted = {"integer": int, "number": (int, float), "boolean": bool, "array": list, "string": str}
+    expected: Any = wanted.get(schema.get("type", ""), object)
+    if not isinstance(value, expected) or (isinstance(value, bool) and schema.get("type") in ("integer", "number")):
+        message = f"invalid default for input `{id}`: {show(value)} is not a valid {kind} value"
+        findings.add("wrong-type", message, default)
+        return
+    schema["default"] = default

@@ -1,0 +1,65 @@
+"""What the tasks in a ForEach give: outside of it by the value of each iteration, `outputs.task[value]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowdsl.template import Reference, Template
+from flowdsl.template.foreign import ForeignText, called, parsed
+from flowdsl.template.nodes import DictOf, Keyword, Literal, Member, Name, Node, Output
+
+
+def _key(name: str) -> Node:
+    return Member(Name("flowContext", 0, 0), Literal(name, 0, 0), 0)
+
+
+class OfIteration:
+    """Puts what a task gave under the value of the iteration: the text is the key of the task's output."""
+
+    name = "kestra iteration"
+
+    def parse(self, text: ForeignText) -> Template:
+        """The template of such a text."""
+        value = Member(_key("taskrun"), Literal("value", 0, 0), 0)
+        call = called("outputs", lambda value, found: {value: found}, [value, _key(str(text))], 0, len(text))
+        read = [Reference("flowContext", (name,), 0, len(text), True, False) for name in ("taskrun", str(text))]
+        return parsed(text, [Output(call)], read)
+
+
+class OfLoop:
+    """Puts what a task gave in all iterations into one map: the text is the key of the list that holds them, a blank,
+    and the key of the task's output."""
+
+    name = "kestra loop"
+
+    def parse(self, text: ForeignText) -> Template:
+        """The template of such a text."""
+        of, _, key = str(text).partition(" ")
+        call = called("outputs", lambda found: _together(found, key), [_key(of)], 0, len(text))
+        return parsed(text, [Output(call)], [Reference("flowContext", (of,), 0, len(text), True, False)])
+
+
+class Kept:
+    """What an iteration keeps of its tasks: the text names the keys of their outputs."""
+
+    name = "kestra iteration's outputs"
+
+    def parse(self, text: ForeignText) -> Template:
+        """The template of such a text."""
+        keys = str(text).split()
+        kept = DictOf([Keyword(key, _key(key), 0) for key in keys], 0, len(text))
+        read = [Reference("flowContext", (key,), 0, len(text), True, False) for key in keys]
+        return parsed(text, [Output(kept)], read)
+
+
+def _together(found: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """The maps of all iterations as one; those that an iteration left out are not in it."""
+    whole: dict[str, Any] = {}
+    for each in found:
+        value = each.get(key) if isinstance(each, Mapping) else None
+        whole.update(value if isinstance(value, Mapping) else {})
+    return whole
+
+
+OF_ITERATION, OF_LOOP, KEPT = OfIteration(), OfLoop(), Kept()

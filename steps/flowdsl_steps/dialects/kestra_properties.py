@@ -1,0 +1,187 @@
+"""What every task of a Kestra flow has: its properties, its condition, and what becomes of its failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.document.dialects import Findings, Node, made
+from flowdsl.nearest import nearest
+from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import renamed
+from flowdsl_steps.dialects.kestra_texts import Scope
+from flowdsl_steps.dialects.kestra_values import meant_duration, seconds_of, truth
+from flowdsl_steps.expressions.pebble_tree import output_key
+
+COMMON = (
+    "id", "type", "description", "disabled", "runIf", "when", "allowFailure", "allowWarning", "retry", "timeout",
+    "logLevel", "logToFile", "workerGroup", "version", "pluginDefaultsRef", "taskCache", "errors", "finally",
+)  # fmt: skip
+_RETRY = ("type", "interval", "maxInterval", "minInterval", "delayFactor", "maxAttempts", "maxAttempt", "maxDuration",
+          "warningOnRetry", "behavior")  # fmt: skip
+MOST_SIDE_BY_SIDE = 256
+Steps = list[Node]
+
+
+class CommonProperties:
+    """Reads the properties that tasks share, and makes steps."""
+
+    def __init__(self, scope: Scope, findings: Findings) -> None:
+        self.scope = scope
+        self.findings = findings
+        self.given: dict[str, str] = {}
+        """The tasks that give outputs, each with the FlowContext key."""
+        self.measured: list[str] = []
+        """Those whose metrics are printed."""
+        self.uncertain: set[str] = set()
+        """Those that some runs do not come to."""
+        self._loops: list[tuple[str, str]] = []
+        self._depth = 0
+        self._written: list[str] = []
+        """The keys that the tasks around write."""
+
+    def steps(self, tasks: Node | None, where: str = "tasks") -> Steps:
+        """The steps of a list of tasks."""
+        raise NotImplementedError
+
+    def task(self, task: Node) -> Steps:
+        """The steps of one task."""
+        raise NotImplementedError
+
+    def _keys(self, task: Node, *own: str) -> None:
+        """Reports the properties that a task does not have."""
+        for name, key in task.keys.items():
+            if name not in COMMON and name not in own:
+                near = nearest(name, [*own, *COMMON])
+                hint = f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{each}`' for each in own)}"
+                short = str(task.value["type"].value).rpartition(".")[2]
+                fix = renamed(key, near) if near and near not in task.value else None
+                self.findings.add("unknown-key", f"{short} has no property `{name}`", key, hint=hint, fixes=[fix])
+
+    def _needed(self, task: Node, name: str) -> Node | None:
+        found: Node | None = task.value.get(name)
+        if found is None or found.value is None:
+            short = str(task.value["type"].value).rpartition(".")[2]
+            at = task.keys.get(name, task.value["type"])
+            self.findings.add("missing-key", f"{short} needs `{name}`", at, hint=f"add `{name}:`")
+            return None
+        return found
+
+    def _step(self, name: str, task: Node, options: Mapping[str, Any]) -> Node:
+        """A step made of a task, at the place of its type."""
+        at: Node = task.value["type"]
+        step = made({"step": made(name, at.span), **options}, task.span)
+        step.keys.update({key: node for key, node in task.keys.items() if key in options})
+        return step
+
+    def _gives(self, id: str, attributes: tuple[str, ...] | None) -> str:
+        """Takes note that a task has outputs from now on; gives the key that holds them."""
+        key = output_key(id)
+        self.scope.outputs[id] = attributes
+        self.given[id] = key
+        self._written.append(id)
+        return key
+
+    def _set(self, task: Node, values: Mapping[str, Any]) -> Node:
+        return self._step("SET", task, values)
+
+    def _limit(self, task: Node, name: str) -> int | None:
+        """How many may run side by side; 0 says that there is no limit."""
+        node = task.value.get(name)
+        if node is None:
+            return None
+        if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < 0:
+            self.findings.add("wrong-type", f"`{name}` takes a whole number from 0 on", node)
+            return None
+        return min(node.value, MOST_SIDE_BY_SIDE)
+
+    def _when(self, condition: Node, then: Steps, task: Node, other: Steps | None = None) -> Node:
+        options: dict[str, Any] = {"condition": self.scope.text(condition, truth), "then": then}
+        if other:
+            options["else"] = other
+        return self._step("IF", task, options)
+
+    def _guarded(self, task: Node, id: str, steps: Steps) -> Steps:
+        """The steps with what the task says of their failure, and of whether they run at all."""
+        errors, final = task.value.get("errors"), task.value.get("finally")
+        if errors is not None or final is not None:
+            caught = self.steps(errors, "errors")
+            options: dict[str, Any] = {"try": steps}
+            if caught:
+                again = {"step": "RAISE", "message": "{{ flowContext.error.message }}"}
+                options["catch"] = [*caught, made(again, task.value["errors"].span)]
+            else:
+                options["when"] = made(False, task.span)
+            if after := self.steps(final, "finally"):
+                options["finally"] = after
+            steps = [self._step("TRY", task, options)] if steps else []
+        if (retry := self._retry(task)) is not None and steps:
+            options = {"try": steps, "retry": retry}
+            if not self._is(task, "allowFailure"):
+                options["when"] = made(False, task.value["retry"].span)
+            steps = [self._step("TRY", task, options)]
+        elif self._is(task, "allowFailure") and steps:
+            steps = [self._step("TRY", task, {"try": steps})]
+        condition = task.value.get("when", task.value.get("runIf"))
+        if condition is not None and steps:
+            steps = [self._when(condition, steps, task)]
+        return steps
+
+    def _is(self, task: Node, name: str) -> bool:
+        node = task.value.get(name)
+        if node is not None and node.value not in (True, False, None):
+            self.findings.add("wrong-type", f"`{name}` takes true or false, not {show(node.plain())}", node)
+        return node is not None and node.value is True
+
+    def _duration(self, task: Node, name: str) -> float | None:
+        """A duration in seconds."""
+        node = task.value.get(name)
+        if node is None or node.value is None:
+            return None
+        seconds = seconds_of(node.value) if isinstance(node.value, str) else None
+        if seconds is None:
+            meant = meant_duration(str(node.value))
+            hint = f"write `{meant}`" if meant else "write it like `PT2M30S`, for two and a half minutes"
+            fix = renamed(node, meant) if meant else None
+            self.findings.add("wrong-pattern", f"`{name}` is {show(node.plain())}, which is no duration", node,
+                              hint=hint, fixes=[fix])  # fmt: skip
+        return seconds
+
+    def _retry(self, task: Node) -> dict[str, Any] | None:
+        """The `retry` of a task as that of TRY."""
+        node = task.value.get("retry")
+        if node is None:
+            return None
+        if node.kind != "map":
+            self.findings.add("wrong-type", f"`retry` takes a map, not {show(node.plain())}", node,
+                              hint="write `retry: {type: constant, interval: PT10S, maxAttempts: 3}`")  # fmt: skip
+            return None
+        for name, key in node.keys.items():
+            if name not in _RETRY:
+                self.findings.unknown_key(key, _RETRY, "`retry`", beside=node.value)
+        kind = node.value.get("type")
+        if kind is None or kind.value not in ("constant", "exponential", "random"):
+            message = "`retry` needs `type`" if kind is None else f"`type` of `retry` is {show(kind.plain())}"
+            self.findings.add("missing-key" if kind is None else "not-a-choice", message, kind or task.keys["retry"],
+                              hint="it is constant, exponential or random")  # fmt: skip
+            return None
+        wanted: tuple[str, ...] = ("minInterval", "maxInterval") if kind.value == "random" else ("interval",)
+        wanted += ("maxInterval",) if kind.value == "exponential" else ()
+        for name in wanted:
+            if name not in node.value:
+                self.findings.add("missing-key", f"a {kind.value} `retry` needs `{name}`", task.keys["retry"],
+                                  hint=f"add `{name}: PT10S`")  # fmt: skip
+        first = self._duration(node, wanted[0]) or 0.0
+        most = self._duration(node, "maxInterval")
+        attempts = node.value.get("maxAttempts", node.value.get("maxAttempt"))
+        count = attempts.value if attempts is not None else 3
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            self.findings.add("wrong-type", f"`maxAttempts` is {show(count)}: it counts all attempts, from 1 on",
+                              attempts or node)  # fmt: skip
+            return None
+        factor = node.value.get("delayFactor")
+        backoff = factor.value if factor is not None and isinstance(factor.value, (int, float)) else 2
+        found: dict[str, Any] = {"max": min(20, count - 1), "delayMs": int(first * 1000)}
+        found["backoff"] = max(1, backoff) if kind.value == "exponential" else 1
+        found |= {"maxDelayMs": int(max(most or first, first) * 1000), "jitter": kind.value == "random"}
+        return {name: made(value, node.span) for name, value in found.items()}

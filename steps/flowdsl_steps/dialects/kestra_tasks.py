@@ -1,0 +1,159 @@
+"""The tasks of a Kestra flow as steps of this language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flowdsl.document.dialects import Node, made
+from flowdsl.nearest import nearest
+from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import renamed
+from flowdsl_steps.dialects.kestra_flowables import FlowableTasks, type_of
+from flowdsl_steps.dialects.kestra_properties import Steps
+from flowdsl_steps.dialects.kestra_texts import NEUTRAL
+
+AI = "io.kestra.plugin.ai.completion."
+FLOW = "io.kestra.plugin.core.flow."
+IMAGE_OUTPUTS = ("imageUrl", "finishReason", "tokenUsage")
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,255}")
+_FLOWABLE = ("Sequential", "Parallel", "If", "Switch", "ForEach", "Loop", "AllowFailure")
+
+
+class Tasks(FlowableTasks):
+    """Lowers tasks in their order."""
+
+    def steps(self, tasks: Node | None, where: str = "tasks") -> Steps:
+        """The steps of a list of tasks."""
+        if tasks is None:
+            return []
+        if tasks.kind != "list":
+            self.findings.add("wrong-type", f"`{where}` takes a list of tasks, not {show(tasks.plain())}", tasks)
+            return []
+        return [step for task in tasks.value for step in self.task(task)]
+
+    def task(self, task: Node) -> Steps:
+        """The steps of one task."""
+        if task.kind != "map":
+            self.findings.add("wrong-type", f"a task is a map with `id` and `type`, not {show(task.plain())}", task)
+            return []
+        type, id = task.value.get("type"), task.value.get("id")
+        if type is None or not isinstance(type.value, str):
+            at = type or next(iter(task.keys.values()), task)
+            hint = f"write `type: {AI}ImageGeneration`"
+            self.findings.add("missing-key", "a task needs `type`", at, hint=hint)
+            return []
+        if id is None or not isinstance(id.value, str) or _ID.fullmatch(id.value) is None:
+            said = "a task needs `id`" if id is None else f"{show(id.plain())} is no id of a task"
+            hint = "letters, digits, `_` and `-`, such as `id: poster`"
+            self.findings.add("missing-key" if id is None else "wrong-pattern", said, id or type, hint=hint)
+            return []
+        if task.value.get("disabled") is not None and task.value["disabled"].value in (True, "true"):
+            return []
+        name = type_of(type.value)
+        lower = self._lowering(name)
+        if lower is None:
+            self._unknown_type(type, name)
+            return []
+        uncertain = any(key in task.value for key in ("runIf", "when", "allowFailure"))
+        known = set(self.given)
+        self._depth += 1
+        found = lower(task, str(id.value))
+        self._depth -= 1
+        if uncertain:
+            self.uncertain |= set(self.given) - known
+        return self._guarded(task, str(id.value), found)
+
+    def _lowering(self, name: str) -> Callable[[Node, str], Steps] | None:
+        return {
+            f"{AI}ImageGeneration": self._image,
+            f"{FLOW}Sequential": self._sequential,
+            f"{FLOW}AllowFailure": self._allow_failure,
+            f"{FLOW}Parallel": self._parallel,
+            f"{FLOW}If": self._if,
+            f"{FLOW}Switch": self._switch,
+            f"{FLOW}ForEach": self._for_each,
+            f"{FLOW}EachSequential": self._for_each,
+            f"{FLOW}EachParallel": self._for_each,
+            f"{FLOW}Loop": self._loop,
+            f"{FLOW}Sleep": self._sleep,
+            "io.kestra.plugin.core.log.Log": self._log,
+            "io.kestra.plugin.core.debug.Return": self._return,
+            "io.kestra.plugin.core.output.OutputValues": self._output_values,
+            "io.kestra.plugin.core.execution.Fail": self._fail,
+        }.get(name)
+
+    def _unknown_type(self, type: Node, name: str) -> None:
+        known = [f"{AI}ImageGeneration", *(f"{FLOW}{each}" for each in _FLOWABLE)]
+        near = nearest(name, known)
+        hint = (
+            f"did you mean `{near}`?"
+            if near
+            else (
+                "there are ImageGeneration, the flowable tasks Sequential, Parallel, If, Switch, ForEach, Loop and "
+                "AllowFailure, and Log, Return, OutputValues, Fail and Sleep"
+            )
+        )
+        message = f"there is no task {show(type.value, 80)} here"
+        self.findings.add("unknown-step", message, type, hint=hint, fixes=[renamed(type, near) if near else None])
+
+    # tasks
+
+    def _image(self, task: Node, id: str) -> Steps:
+        self._keys(task, "prompt", "provider")
+        options: dict[str, Any] = {"id": made(id, task.value["id"].span)}
+        prompt = self._needed(task, "prompt")
+        options["prompt"] = made(NEUTRAL, task.span) if prompt is None else self.scope.text(prompt)
+        provider = self._needed(task, "provider")
+        if provider is None:
+            return []
+        if provider.kind != "map":
+            message = f"`provider` takes a map with `type`, not {show(provider.plain())}"
+            self.findings.add("wrong-type", message, provider, hint="write `provider: {type: …, modelName: …}`")
+            return []
+        options["provider"] = self.scope.inside(provider)
+        if (timeout := self._duration(task, "timeout")) is not None:
+            options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
+        key = self._gives(id, IMAGE_OUTPUTS)
+        outputs = [{"type": "object", "name": key}]
+        if not self._loops:
+            outputs.append({"type": "metrics", "name": f"{key}_metrics"})
+            self.measured.append(id)
+        return [self._step("IMAGE_GENERATION", task, {**options, "outputs": outputs})]
+
+    def _log(self, task: Node, id: str) -> Steps:
+        self._keys(task, "message", "level")
+        message = self._needed(task, "message")
+        if message is None:
+            return []
+        texts = message.value if message.kind == "list" else [message]
+        return [self._step("SHOW_NOTIFICATION", task, {"message": self.scope.text(each)}) for each in texts]
+
+    def _return(self, task: Node, id: str) -> Steps:
+        self._keys(task, "format")
+        text = task.value.get("format")
+        value = made(None, task.span) if text is None else self.scope.text(text)
+        return [self._set(task, {self._gives(id, ("value",)): {"value": value}})]
+
+    def _output_values(self, task: Node, id: str) -> Steps:
+        self._keys(task, "values")
+        values = self._needed(task, "values")
+        if values is None:
+            return []
+        return [self._set(task, {self._gives(id, ("values",)): {"values": self.scope.inside(values)}})]
+
+    def _fail(self, task: Node, id: str) -> Steps:
+        self._keys(task, "condition", "errorMessage")
+        message = task.value.get("errorMessage")
+        text = made("Task failure", task.span) if message is None else self.scope.text(message)
+        step = self._step("RAISE", task, {"message": text, "code": made("failed", task.span)})
+        condition = task.value.get("condition")
+        return [step] if condition is None else [self._when(condition, [step], task)]
+
+    def _sleep(self, task: Node, id: str) -> Steps:
+        self._keys(task, "duration")
+        if self._needed(task, "duration") is None:
+            return []
+        seconds = self._duration(task, "duration")
+        return [] if seconds is None else [self._step("SLEEP", task, {"ms": made(int(seconds * 1000), task.span)})]
