@@ -17,6 +17,7 @@ import huggingface_fake
 import localai_fake
 import mistral_fake
 import ollama_fake
+import openai_fake
 import openrouter_fake
 import vertex_fake
 import workersai_fake
@@ -36,15 +37,42 @@ class Case(NamedTuple):
     wrong_size: tuple[str, str] | None
     more: Callable[[Any], Mapping[str, Any]] = lambda fake: {}
     """What of the entry depends on the fake."""
+    refused: tuple[str, ...] = ("something forbidden",)
+    """Prompts that the fake draws nothing for, each in a way of its own; the first is the one of moderation."""
 
 
+_AZURE = {"deploymentId": "images", "apiVersion": "2025-04-01-preview"}
+_GOOGLE = ("something forbidden", "an unsafe picture", "only words", "used up")
+_GPT_IMAGE_2 = ("1024*1024", "use `1024x1024`")
 CASES: dict[str, Case] = {
+    "openai": Case(
+        openai_fake.OpenAIFake,
+        {"model": "gpt-image-2", "apiKey": openai_fake.KEY},
+        (openai_fake.KEY,),
+        "moderation_blocked",
+        _GPT_IMAGE_2,
+    ),
+    "azure": Case(
+        openai_fake.AzureFake,
+        {"model": "gpt-image-2", "apiKey": openai_fake.KEY, **_AZURE},
+        (openai_fake.KEY,),
+        "moderation_blocked",
+        _GPT_IMAGE_2,
+    ),
+    "hub": Case(
+        openai_fake.HubFake,
+        {"model": "gpt-image-2", "apiKey": openai_fake.KEY, "target": "pictures"},
+        (openai_fake.KEY,),
+        "moderation_blocked",
+        _GPT_IMAGE_2,
+    ),
     "gemini": Case(
         gemini_fake.GeminiFake,
         {"model": "gemini-3.1-flash-image", "apiKey": gemini_fake.KEY},
         (gemini_fake.KEY,),
         "PROHIBITED_CONTENT",
         ("1536x1024", "use `1264x848`"),
+        refused=_GOOGLE,
     ),
     "openrouter": Case(
         openrouter_fake.OpenRouterFake,
@@ -52,6 +80,7 @@ CASES: dict[str, Case] = {
         (openrouter_fake.KEY,),
         "403",
         ("1024*512", "write `1024x512`"),
+        refused=("something forbidden", "upstream refuses", "no credit"),
     ),
     "localai": Case(
         localai_fake.LocalAIFake,
@@ -72,6 +101,7 @@ CASES: dict[str, Case] = {
         (bedrock_fake.KEY_ID, bedrock_fake.SECRET),
         "Filter reason",
         ("1536x1024", "use `1216x832`; supported: 1024x1024, 1344x768"),
+        refused=("something forbidden", "an unsafe picture", "all blocked", "breaks inside", "too much"),
     ),
     "vertex": Case(
         vertex_fake.VertexFake,
@@ -80,6 +110,7 @@ CASES: dict[str, Case] = {
         "PROHIBITED_CONTENT",
         ("1536x1024", "use `1264x848`"),
         lambda fake: {"credentials": json.dumps(fake.credentials)},
+        _GOOGLE,
     ),
     "zhipu": Case(
         zhipu_fake.ZhipuFake,
