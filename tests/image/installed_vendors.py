@@ -21,6 +21,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "dashscope": {"apiKey": "k", "model": "wan2.6-t2i"},
     "mistral": {"apiKey": "k", "model": "mistral-medium-latest"},
     "huggingface": {"apiKey": "k", "model": "black-forest-labs/FLUX.1-schnell"},
+    "bfl": {"apiKey": "k", "model": "flux-2-pro"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
     "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
     "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},

@@ -37,8 +37,9 @@ class Running(NamedTuple):
 
 
 @pytest.fixture(params=sorted(CASES))
-def vendor(request: pytest.FixtureRequest) -> Iterator[Running]:
+def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     case = CASES[request.param]
+    monkeypatch.setattr(f"flowdsl_steps.image.vendors.{request.param}._PAUSE_S", 0.0, raising=False)  # between polls
     with running(case.fake()) as fake:
         yield Running(request.param, case, fake)
 

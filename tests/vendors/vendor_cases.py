@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import bedrock_fake
+import bfl_fake
 import dashscope_fake
 import gemini_fake
 import huggingface_fake
@@ -146,5 +147,12 @@ CASES: dict[str, Case] = {
         (huggingface_fake.KEY,),
         None,
         ("1024*768", "write `1024x768`"),
+    ),
+    "bfl": Case(
+        bfl_fake.BlackForestLabsFake,
+        {"model": "flux-pro-1.1", "apiKey": bfl_fake.KEY},
+        (bfl_fake.KEY,),
+        "Request Moderated",
+        ("1000x1000", "use `992x992`"),
     ),
 }
