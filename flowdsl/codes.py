@@ -63,8 +63,10 @@ FINDINGS = (
     Code("unknown-flow", "error", "No flow that can be called has this name."),
     Code("undefined-block", "error", "Nothing in blocks and imports has this name.", also=("warning",)),
     Code("unknown-member", "error", "A value of a known type has no such member.", also=("warning",)),
-    Code("missing-file", "error", "A file that is included or imported is not there."),
-    Code("outside-root", "error", "A file that is included or imported lies outside the project."),
+    Code("missing-file", "error", "A file that is included or imported, or that a step reads, is not there."),
+    Code(
+        "outside-root", "error", "A file that is included or imported, or that a step reads, lies outside the project."
+    ),
     Code("include-cycle", "error", "A file includes itself, directly or through others."),
     Code("import-cycle", "error", "A module imports itself, directly or through others."),
     Code("import-collision", "error", "Two imports have the same alias."),

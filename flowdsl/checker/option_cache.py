@@ -15,9 +15,10 @@ _known: dict[tuple[object, ...], tuple[Problem, ...]] = {}
 
 
 def problems_of(spec: StepSpec, options: Options) -> Iterable[Problem]:
-    """The problems of a step's options. Only steps with a service are remembered: to check others takes no longer."""
+    """The problems of a step's options. Only steps with a service are remembered: to check others takes no longer;
+    and none that reads files, which may be others by now."""
     service, given = options.service, options.given
-    if service is None:
+    if service is None or spec.reads_files:
         return spec.problems(options)
     name = spec.writes_to
     if name is not None and isinstance(given.get(name), str) and spec.keys[name].problem(given[name]) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.checker.findings import Findings
@@ -10,6 +11,7 @@ from flowdsl.checker.option_cache import problems_of
 from flowdsl.checker.templates import check_expression, resolved_value
 from flowdsl.diagnostics import Diagnostic, Fix, Related
 from flowdsl.document.document import Document, StepNode
+from flowdsl.document.files import project_file
 from flowdsl.document.findings import MISSING
 from flowdsl.source import Source, Span
 from flowdsl.step.flow_shapes import Loop
@@ -51,6 +53,8 @@ def _check_options(step: StepNode, document: Document, findings: Findings) -> No
         options = Options(spec.name, given, spec.defaults)
     else:
         options = _with_service(given, step, document, findings)
+    if spec.reads_files:
+        options.project_file = partial(project_file, at=step.node.span)
     known = len(findings.diagnostics)
     if step.misspelt or findings.misindented or _is_unknown(step, document, findings):
         # an option that is not given may stand in what could not be read, or in the entry that is meant

@@ -127,7 +127,9 @@ def _step(registry: Registry, layers: ServiceLayers, service: str | None) -> Ste
 
 
 def _makes_pictures(spec: StepSpec) -> bool:
-    """Whether a step makes pictures, of a prompt that it takes as the flow of this command gives it."""
+    """Whether a step makes pictures, of a prompt alone that it takes as the flow of this command gives it."""
+    if any(port.type == _PICTURES for port in spec.inputs):
+        return False
     return spec.service is not None and _PROMPT in spec.keys and any(port.type == _PICTURES for port in spec.outputs)
 
 

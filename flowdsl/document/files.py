@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 
 from flowdsl.diagnostics import Diagnostic
+from flowdsl.errors import ConfigError
 from flowdsl.source import Source, Span
 from flowdsl.syntax.composer import MAX_DEPTH
 from flowdsl.syntax.node import Node
@@ -26,6 +27,28 @@ def project_root(folder: str) -> str:
         if parent == folder:
             return start
         folder = parent
+
+
+def project_file(name: str, at: Span) -> str:
+    """The path of a file that a step names, which stands at a place: found as the files are that a document names. One
+    in full is taken where it lies in the project.
+
+    Raises:
+        ConfigError: there is no such file in the project.
+    """
+    files = Files(at.source)
+    if os.path.isabs(name) and is_within(name, files.root):  # noqa: PTH117
+        name = os.path.relpath(os.path.realpath(name), files.root)
+    real, problem = files.resolve(name, at)
+    if real is None:
+        message, hint = (problem.message, problem.hint) if problem is not None else (f"there is no file `{name}`", None)
+        raise ConfigError(message, code=problem.code if problem is not None else "missing-file", hint=hint)
+    return real
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path, with its links followed, leads into a folder."""
+    return os.path.realpath(path).startswith(os.path.realpath(folder).rstrip(os.sep) + os.sep)
 
 
 class Files:

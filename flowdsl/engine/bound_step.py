@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -185,6 +186,8 @@ class BoundStep:
         if frame is not None:
             options.as_of = frame.run.as_of
             options.reads_text = self.input(frame, "text") is not None
+            if self.spec.reads_files:
+                options.project_file = partial(frame.run.project_file, at=self.step.node.span)
         for problem in self.spec.problems(options):
             if problem.severity == "error":
                 raise self.config_error(problem, holds_secret(values.get(problem.key or "")))

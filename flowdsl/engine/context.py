@@ -26,6 +26,7 @@ from flowdsl.events import (
     RequestStarted,
     iteration_begun,
 )
+from flowdsl.source import Source, Span
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +127,10 @@ class RunningStep:
     def transport(self) -> OpenTransport | None:
         """What opens a transport of the host."""
         return self._frame.run.transport
+
+    def project_file(self, name: str) -> str:
+        """The path of a file of the project; a step alone, without a flow, is in the working folder's."""
+        return self._frame.run.project_file(name, Span(Source(""), 0, 0))
 
     def hide(self, text: str) -> str:
         """The text with `***` in place of every secret of the run."""

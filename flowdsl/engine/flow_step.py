@@ -92,6 +92,10 @@ class FlowStep(RunningStep):
         maker = self._as_maker()
         return self._frame.run.store if maker is None else maker.store
 
+    def project_file(self, name: str) -> str:
+        """The path of a file of the project that the step names."""
+        return self._frame.run.project_file(name, self._bound.step.node.span)
+
     async def name_images(self, images: Sequence[Image], origin: Origin) -> None:
         """Gives images their files with names for people, and says how they were made."""
         maker = self._as_maker()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flowdsl.engine.failures import check_output_folder
@@ -149,6 +150,8 @@ class ForeseenOptions:
             if service is None:
                 service = self._services[id(step)] = self.run.service(step, given)
         options = Options(step.spec.name, given, step.spec.defaults, service, self.run.as_of)
+        if step.spec.reads_files:
+            options.project_file = partial(self.run.project_file, at=step.node.span)
         for problem in step.spec.problems(options):
             if problem.severity == "error":
                 raise self._error(step, problem, given.get(problem.key or ""))

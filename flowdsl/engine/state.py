@@ -10,6 +10,7 @@ from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.document.files import is_within, project_file
 from flowdsl.engine.budget import RunBudget
 from flowdsl.engine.context_size import ContextSize
 from flowdsl.errors import ConfigError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
+    from flowdsl.source import Span
 
 Emit = Callable[[Event], None]
 MOST_NOTES = 1000
@@ -229,6 +231,21 @@ class Run:
             from flowdsl.display.visible import visible, visible_line
 
             sys.stderr.write(f"{visible_line(name)}: {visible(self.secrets.hide(_printed(payload)))}\n")
+
+    def project_file(self, name: str, at: Span) -> str:
+        """The path of a file of the project that a step names, which stands at a place; what the run made is found
+        where it lies.
+
+        Raises:
+            ConfigError: there is no such file in the project.
+        """
+        if os.path.isabs(name) and os.path.isfile(name):  # noqa: PTH113, PTH117  pathlib is slow to import
+            from flowdsl.image.shelf import ORIGINALS
+
+            pictures = str(self.store.folder).removesuffix(f"{os.sep}{ORIGINALS}")
+            if any(is_within(name, folder) for folder in (pictures, self.output)):
+                return os.path.realpath(name)
+        return project_file(name, at)
 
     def service(self, step: StepNode, given: Mapping[str, Any] | None = None) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked; `given` are the step's

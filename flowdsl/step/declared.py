@@ -54,7 +54,7 @@ def texts(value: Any) -> tuple[str, ...]:
     """A list of texts that say something."""
     words = 'a tuple of texts, for example ("a", "b")'
     found = _list(value, str, words)
-    return found if all(found) else _fitting(found, fits=False, words=words)  # type: ignore[no-any-return]
+    return found if all(found) else _fitting(found, fits=False, words=words)
 
 
 def settings(value: Any) -> tuple[Key, ...]:

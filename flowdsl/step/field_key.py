@@ -13,7 +13,18 @@ from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.step.block import Block
-from flowdsl.step.spec import Condition, Deferred, Expression, InFile, Key, Prompt, Reads, Secrets, Verbatim
+from flowdsl.step.spec import (
+    Condition,
+    Deferred,
+    Expression,
+    InFile,
+    Key,
+    ProjectFile,
+    Prompt,
+    Reads,
+    Secrets,
+    Verbatim,
+)
 
 _BOUNDS = (
     ("minimum", "ge"),
@@ -64,6 +75,7 @@ def key_of(field: str, info: FieldInfo) -> Key:
         file=next((mark.part for mark in marks if isinstance(mark, InFile)), ""),
         differs=next((mark.differs for mark in marks if isinstance(mark, InFile)), ()),
         numbers=next((mark.numbers for mark in marks if isinstance(mark, InFile)), ()),
+        project_file=any(isinstance(mark, ProjectFile) for mark in marks),
         secret=any(isinstance(mark, Secrets) for mark in marks),
         deprecated=info.deprecated if isinstance(info.deprecated, str) else None,
         **bounds,

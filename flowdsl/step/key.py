@@ -22,7 +22,7 @@ class Key(NamedTuple):
     step can work on, when a text of this key can be the FlowContext path that holds it. `secret` marks a setting of a
     service entry whose value is never shown; in a step, a map that may hold keys of a service. `file` says what of a
     file the value becomes, `differs` which of `names` differ from file to file, and `numbers` which two of them count
-    the files, see `InFile`.
+    the files, see `InFile`. `project_file`: its texts name files of the project that the step reads.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Key(NamedTuple):
     file: str = ""
     differs: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    project_file: bool = False
 
     def problem(self, value: Any) -> Problem | None:
         """What is wrong with a value (never None or UNKNOWN), or None. Constraint faces of this key live here only."""

@@ -27,6 +27,8 @@ class _Unknown:
 
 
 UNKNOWN: Any = _Unknown()
+FindFile = Callable[[str], str]
+"""Finds the path of a file by the name that a step gives it; raises ConfigError where there is none."""
 
 
 class Options:
@@ -35,10 +37,11 @@ class Options:
     `given` maps each present key, in document order, to its value, or to `UNKNOWN` when a template decides it.
     `defaults` holds the defaults of the step's keys. `service` is the service entry the step would use.
     `reads_text` says whether the FlowContext can hold a `text` here (None: cannot be known). `as_of` is the day that
-    life dates are checked against.
+    life dates are checked against. `project_file` finds a file of the project by the name that the step gives it, and
+    raises ConfigError where there is none; it is None where no option names files.
     """
 
-    __slots__ = ("_in_force", "as_of", "defaults", "given", "reads_text", "service", "step")
+    __slots__ = ("_in_force", "as_of", "defaults", "given", "project_file", "reads_text", "service", "step")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Options:
         service: Service | None = None,
         as_of: date | None = None,
         reads_text: bool | None = None,
+        project_file: FindFile | None = None,
     ) -> None:
         self.step = step
         self.given = given
@@ -55,11 +59,12 @@ class Options:
         self.service = service
         self.as_of = as_of
         self.reads_text = reads_text
+        self.project_file = project_file
         self._in_force = defaults if service is None else None
 
     def replaced(self, given: Mapping[str, Any]) -> Options:
         """The same options with other given values."""
-        return Options(self.step, given, self.defaults, self.service, self.as_of, self.reads_text)
+        return Options(self.step, given, self.defaults, self.service, self.as_of, self.reads_text, self.project_file)
 
     def has(self, key: str) -> bool:
         """Whether the key is present and not null."""

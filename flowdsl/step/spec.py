@@ -25,6 +25,7 @@ __all__ = [
     "InFile",
     "Key",
     "Port",
+    "ProjectFile",
     "Prompt",
     "Reads",
     "Secrets",
@@ -125,6 +126,16 @@ class InFile:
         return f"InFile({self.part!r})"
 
 
+class ProjectFile:
+    """Marks a field whose texts name files of the project that the step reads: `./` and `../` from the file that names
+    them, others from the project's root. What such a step was told is asked anew each time, as files change."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ProjectFile()"
+
+
 class Secrets:
     """Marks a map such as headers, in which keys of a service are often written: one in plain text is a finding."""
 
@@ -186,6 +197,7 @@ class StepSpec:
         "provider",
         "qualname",
         "read_plain",
+        "reads_files",
         "resolved_late",
         "rules",
         "secrets",
@@ -248,6 +260,8 @@ class StepSpec:
         """The options whose texts are no templates: steps, bare expressions, texts that stay as they are."""
         self.names_files = tuple((key.name, key) for key in self.keys.values() if key.names_file)
         """The options that name files, with their keys."""
+        self.reads_files = any(key.project_file for key in self.keys.values())
+        """Whether an option names files of the project that the step reads."""
         self.read_plain = frozenset(
             key.name for key in self.keys.values() if (key.expression or key.reads) and key.type not in BLOCK_TYPES
         )

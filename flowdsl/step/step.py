@@ -96,6 +96,15 @@ class StepContext(Protocol):
         """What opens the transport of httpx that the host gives for requests; None where the step sends by its own."""
         ...
 
+    def project_file(self, name: str) -> str:
+        """The path of a file of the project, by the name that the step gives it: `./` and `../` from the file of the
+        flow, others from the project's root. A file that the run made is found by its path.
+
+        Raises:
+            ConfigError: there is no such file in the project.
+        """
+        ...
+
     def input(self, type: str) -> Any:
         """The value of an input: of the FlowContext path the author gave for its type, else of the key of that name.
 

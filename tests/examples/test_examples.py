@@ -96,6 +96,15 @@ def test_product_shots_come_in_four_sizes(studio: Studio) -> None:
     assert studio.azure.requests == ()
 
 
+def test_a_picture_is_made_edited_and_edited_into_four_sizes(studio: Studio) -> None:
+    result = studio.run("four-sizes.flow.yaml")
+    assert sizes(result.context["sizes"]) == ["1024x1024", "1536x1024", "1024x1536", "1792x1024"]
+    edits = [body["files"] for body in bodies(studio.openai) if "files" in body]
+    (season,), *others = edits
+    assert season["sha256"] == result.context["original"][0].sha256
+    assert {file["sha256"] for (file,) in others} == {result.context["edited"][0].sha256}
+
+
 def test_product_shots_that_openai_has_no_quota_for_come_from_azure(studio: Studio) -> None:
     studio.openai.faults.add(Fault("quota", times=4))
     result = studio.run("product-shots.flow.yaml")

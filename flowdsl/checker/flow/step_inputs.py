@@ -4,6 +4,7 @@ worked on, is found here, before any step was paid for."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from flowdsl.checker.flow.state import State
@@ -73,8 +74,10 @@ def check_inputs(names: Names, step: StepNode, state: State) -> None:
             _stale(names, _first(port.name), port.name, entry, port.node.span)
     if step.spec.service is not None:
         _prompt(names, step, state)
+        prompt = next((port for port in step.spec.inputs if port.instead), None)
+        _ports(names, step, state, [port for port in step.spec.inputs if port is not prompt])
     else:
-        _ports(names, step, state)
+        _ports(names, step, state, step.spec.inputs)
 
 
 def source_type(names: Names, step: StepNode, key: Key, node: Node, state: State) -> Type:
@@ -253,9 +256,9 @@ def _no_input(names: Names, name: str, node: Node, state: State) -> None:
     names.findings.add("undefined-variable", message, node, hint=hint, fixes=[fix])
 
 
-def _ports(names: Names, step: StepNode, state: State) -> None:
+def _ports(names: Names, step: StepNode, state: State, inputs: Iterable[Port]) -> None:
     """Looks at the inputs that a step reads because no key says what it works on."""
-    ports = [port for port in step.spec.inputs if port.instead or port.needed]
+    ports = [port for port in inputs if port.instead or port.needed]
     named = {port.type for port in step.inputs}
     if not ports or any(port.type in named for port in ports) or step.misspelt or names.findings.misindented:
         return
@@ -273,7 +276,7 @@ def _ports(names: Names, step: StepNode, state: State) -> None:
     key = next((step.spec.keys[name] for port in ports for name in port.instead if name in step.spec.keys), None)
     if key is not None and key.file and any(entry.type.kinds & SECRET for _, entry in entries):
         leaks(names.findings, step.name_node, FILE_PARTS[key.file])
-    if key is not None and len(entries) == len(ports) == 1:
+    if key is not None and key.reads and len(entries) == len(ports) == 1:
         _fits(names, step, key, entries[0][1].type, step.name_node, f"`{entries[0][0].type}`", state)
 
 

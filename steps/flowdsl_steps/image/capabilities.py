@@ -41,9 +41,14 @@ _NOT_ASKED = frozenset((*COMMON_KEYS, *_PROMPT_KEYS, "model", "timeoutMs", "maxR
 def check_image(options: Options) -> Iterator[Problem]:
     """Every way in which the step's options do not fit its vendor and model; for each key only the gravest, or first.
 
-    Options that a template decides are skipped. Source: openai-python 3.52, the OpenAI image generation guide and the
+    Options that a template decides are skipped. Source: openai-python 3.57, the OpenAI image generation guide and the
     Azure how-to, as the catalogue quotes them.
     """
+    return check_request(request_in(options), options)
+
+
+def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
+    """The same for the request that the options ask for."""
     unknown: list[Problem] = []
     try:
         vendor = _vendor(options)
@@ -57,19 +62,19 @@ def check_image(options: Options) -> Iterator[Problem]:
     found = [
         *unknown,
         *_prompt(options),
-        *(_placed(problem, options) for problem in rules.supports(request_in(options), resolved)),
+        *(_placed(problem, options) for problem in rules.supports(request, resolved)),
         *_habits(options),
         *_time(options, resolved),
         *key_problems(options, vendor),
     ]
     if is_refused(resolved):
         found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
-        found = list(_of_replacement(found, options, vendor, resolved))
+        found = list(_of_replacement(found, request, options, vendor, resolved))
     yield from _one_per_key(found)
 
 
 def _of_replacement(
-    found: Iterable[Problem], options: Options, vendor: Vendor, resolved: ResolvedModel
+    found: Iterable[Problem], request: ImageRequest, options: Options, vendor: Vendor, resolved: ResolvedModel
 ) -> Iterator[Problem]:
     """Problems of a model that is gone, where those of its values are judged by the model that takes its place: what
     that one accepts is no second mistake, and what it does not is told with what it accepts."""
@@ -79,7 +84,7 @@ def _of_replacement(
         return
     instead = resolve_model(vendor, options.service, name, None, options.as_of)
     rules = known_vendor(instead.provider) or vendor
-    others = [_placed(problem, options) for problem in rules.supports(request_in(options), instead)]
+    others = [_placed(problem, options) for problem in rules.supports(request, instead)]
     values = {problem.key: problem for problem in others if problem.code == "unsupported-value"}
     for problem in found:
         if problem.code != "unsupported-value":

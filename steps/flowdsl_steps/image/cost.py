@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl_steps.image.catalogue import Model, parse_size
+
+if TYPE_CHECKING:
+    from flowdsl.image.image import Image
+    from flowdsl_steps.image.request import ImageRequest
 
 PARTIAL_IMAGE_TOKENS = 100
 """Output tokens of one partial image. Source: OpenAI image generation guide."""
@@ -68,6 +72,39 @@ def most(
     if found is None:
         return None
     return found[1] + len(prompt.encode("utf-8", "surrogatepass")) * (_rate(model, "text_in") or 0) / MILLION
+
+
+def of_inputs(model: Model, images: Sequence[Image], request: ImageRequest) -> float | None:
+    """The most that pictures to edit cost in USD, for all `n` pictures that are made of them; None where it is unknown.
+
+    No source says which of the pictures a request counts how often: each is counted for each picture that is made.
+    Source: measurements of third parties, see `inputs` in `models.json`.
+    """
+    if not images:
+        return 0.0
+    rate = _rate(model, "image_in")
+    if rate is None or not model.inputs:
+        return None
+    tokens = sum(input_tokens(model, image.width, image.height) for image in images)
+    if request.input_fidelity == "high":
+        tokens += len(images) * model.inputs.get("high_fidelity", 0)
+    return tokens * max(1, request.n) * rate / MILLION
+
+
+def input_tokens(model: Model, width: int | None, height: int | None) -> int:
+    """The tokens that a picture to edit counts as; of one whose size is not known, the most."""
+    facts = model.inputs
+    if "patch" in facts:
+        if width is None or height is None:
+            return int(facts["most"])
+        larger = min(facts["enlarged_by"], max(1.0, facts["enlarged_to"] / max(width, height)))
+        across, down = (math.ceil(edge * larger / facts["patch"]) for edge in (width, height))
+        return min(int(facts["most"]), int(across * down))
+    tiles = _MOST_TILES if width is None or height is None else math.ceil(max(width, height) / min(width, height))
+    return int(facts["base"] + facts["tile"] * min(tiles, _MOST_TILES))
+
+
+_MOST_TILES = 10
 
 
 def actual(

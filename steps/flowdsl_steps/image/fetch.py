@@ -41,6 +41,10 @@ class Refused(Exception):
     """An address that is not fetched from, or content that is not taken; the text says why."""
 
 
+class Unfetched(Exception):
+    """A picture that could not be had; the text says why."""
+
+
 async def fetch(
     client: httpx.AsyncClient,
     link: LinkedImage,
@@ -51,10 +55,31 @@ async def fetch(
     allow_private: bool,
     timeout_s: float = FETCH_TIMEOUT_S,
 ) -> Image:
-    """The picture behind a link, stored. `limit` is the most bytes it may have.
+    """The picture behind a link of a response, stored. `limit` is the most bytes it may have.
 
     Raises:
         ServiceUnavailable: it could not be had; the picture is paid for, so `details` holds its address.
+    """
+    try:
+        return await fetched(client, link, store, limit=limit, allow_private=allow_private, timeout_s=timeout_s)
+    except Unfetched as error:
+        raise not_fetched(link, service, str(error)) from error.__cause__
+
+
+async def fetched(
+    client: httpx.AsyncClient,
+    link: LinkedImage,
+    store: ImageStore,
+    *,
+    limit: int,
+    allow_private: bool,
+    timeout_s: float = FETCH_TIMEOUT_S,
+    partial: bool = False,
+) -> Image:
+    """The picture behind any link, stored; one that is `partial` does not count among what was made.
+
+    Raises:
+        Unfetched: it could not be had.
     """
     problem = ""
     for attempt in range(FETCH_ATTEMPTS):
@@ -62,7 +87,7 @@ async def fetch(
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         try:
             async with asyncio.timeout(timeout_s):
-                return await _followed(client, link, store, limit, allow_private)
+                return await _followed(client, link, store, limit, allow_private, partial)
         except Refused as error:
             problem = str(error)
             break
@@ -78,7 +103,7 @@ async def fetch(
         except ValueError:  # what clients raise for addresses that each of them reads in its own way
             problem = "it is not a web address"
             break
-    raise not_fetched(link, service, problem)
+    raise Unfetched(problem)
 
 
 async def fetch_all(
@@ -124,7 +149,7 @@ async def fetch_all(
 
 
 async def _followed(
-    client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int, allow_private: bool
+    client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int, allow_private: bool, partial: bool
 ) -> Image:
     """The picture at the end of the redirects. Each address on the way is judged as the first one was."""
     url = link.url
@@ -134,7 +159,7 @@ async def _followed(
             reason = "it holds a login, and pictures are fetched without credentials"
         if reason is not None:
             raise Refused(reason)
-        found = await _fetch_once(client, url, link, store, limit)
+        found = await _fetch_once(client, url, link, store, limit, partial)
         if isinstance(found, Image):
             return found
         url = _next(url, found, allow_private)
@@ -169,7 +194,7 @@ def _origin(url: str) -> tuple[str | None, int | None]:
 
 
 async def _fetch_once(
-    client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int
+    client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int, partial: bool
 ) -> Image | _Redirect:
     async with client.stream("GET", url, headers={"Accept": "image/*", "Accept-Encoding": "identity"}) as response:
         if response.is_redirect and "location" in response.headers:
@@ -186,7 +211,10 @@ async def _fetch_once(
                         writer.write(piece)
                 unpacker.finish()
                 return writer.commit(
-                    url=link.url, revised_prompt=link.revised_prompt, url_expires_at=link.url_expires_at
+                    url=link.url,
+                    revised_prompt=link.revised_prompt,
+                    url_expires_at=link.url_expires_at,
+                    partial=partial,
                 )
             except StepError as error:
                 if error.code == "image-unwritable":

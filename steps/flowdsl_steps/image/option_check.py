@@ -12,11 +12,13 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import Change, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Catalogue, Model, Parameter, catalogue, parse_size, tidy_size
 from flowdsl_steps.image.model_check import translate_quality
-from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.request import ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
 
 SVG_KEYS = ("model", "reasoning")
 """What a map of `svg` may hold."""
+INPUT_OPTIONS = ("input_fidelity",)
+"""Options that speak of pictures to edit."""
 IN_WORDS = {
     "style": "describe the style in the prompt",
     "response_format": "remove it: the image is stored, its `path` and `b64_json` are always there",
@@ -32,14 +34,17 @@ def option_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[
     else:
         yield from _size(request, model)
         for name in model.parameters:
-            yield from _parameter(request, resolved, model, name)
+            if name not in INPUT_OPTIONS or is_edit(request):
+                yield from _parameter(request, resolved, model, name)
         yield from _prompt_length(request, model)
         yield from _count(request, model)
     yield from _across(request, resolved)
 
 
-def unsent_problems(request: ImageRequest, title: str, own_options: Container[str]) -> Iterator[Problem]:
-    """What the images API has no parameter for, whatever the model."""
+def unsent_problems(
+    request: ImageRequest, title: str, own_options: Container[str], *, edits: bool = False
+) -> Iterator[Problem]:
+    """What the images API has no parameter for, whatever the model; `edits` says that the vendor edits pictures."""
     if request.seed is not None:
         yield Problem(
             "seed-not-sent",
@@ -47,9 +52,13 @@ def unsent_problems(request: ImageRequest, title: str, own_options: Container[st
             "seed",
             "it still tells cached and simulated images apart",
         )
-    for name in ("images", "mask", "input_fidelity"):
-        if getattr(request, name):
-            message = f"`{name}` is not a parameter of image generation"
+    for name in ("images", "mask", *INPUT_OPTIONS):
+        asked = getattr(request, name) or (name == "images" and is_edit(request))
+        if asked and not edits:
+            message = f"{title} edits no pictures here: `{name}` cannot be sent"
+            yield Problem("unsupported-parameter", message, name, "use a service that edits: openai or azure")
+        elif asked and not is_edit(request):
+            message = f"`{name}` is not a parameter of image generation: it goes with pictures to edit"
             yield Problem("unsupported-parameter", message, name, "remove it", fixes=drop(name))
     for name in request.extra:
         if name not in own_options and request.extra[name] is not None:

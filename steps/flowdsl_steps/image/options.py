@@ -46,7 +46,7 @@ OUTPUTS = (
 class ImageOptions(Step):
     """What the image steps take.
 
-    Source: OpenAI API reference, Create image; openai-python 3.52 `ImageGenerateParams`.
+    Source: OpenAI API reference, Create image; openai-python 3.57 `ImageGenerateParams`.
     """
 
     model_config = ConfigDict(defer_build=True)  # each of the steps below makes a validator of its own, this one none
@@ -109,10 +109,14 @@ class ImageOptions(Step):
 
     async def run(self, ctx: StepContext) -> Written:
         """Generates the images and returns `imageList` and `object`."""
+        return await self.made(request_of(self, ctx), ctx)
+
+    async def made(self, request: ImageRequest, ctx: StepContext) -> Written:
+        """Makes the pictures of a request, with the deadline and the resends of the step."""
         from flowdsl_steps.image.generate import generate
 
         timeout_s = option(self, ctx, "timeout_ms") / 1000
-        found = await generate(request_of(self, ctx), ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
+        found = await generate(request, ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
         return {"imageList": found.images, "object": found.facts}
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "dall-e-3"
 """The model when nobody names one, at the vendors that have it."""
+EDIT_MODEL = "gpt-image-2"
+"""The model that edits when nobody names one: both OpenAI and Azure have it."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -75,6 +77,11 @@ class ImageRequest(Record):
         if self.mask is not None:
             found["mask"] = self.mask.sha256
         return {name: value for name, value in found.items() if value is not None}
+
+
+def is_edit(request: ImageRequest) -> bool:
+    """Whether pictures are to be edited; while a flow is checked they may not be known yet."""
+    return bool(request.images) or "images" in request.unknown
 
 
 _BESIDE = ("prompt", "model", "images", "mask", "extra", "unknown")

@@ -21,6 +21,7 @@ __all__ = [
     "DYING_DAYS",
     "SHIPPED",
     "Catalogue",
+    "EditLimits",
     "Life",
     "Model",
     "Parameter",
@@ -72,6 +73,15 @@ class Parameter(NamedTuple):
     remarks: Mapping[str, str] = {}
 
 
+class EditLimits(NamedTuple):
+    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that; and of a mask."""
+
+    images: int
+    formats: tuple[str, ...]
+    below_bytes: int
+    mask_below_bytes: int
+
+
 class Model:
     """One image model: its limits, parameters, life and prices."""
 
@@ -81,7 +91,9 @@ class Model:
         "_life",
         "_n",
         "assumed",
+        "edits",
         "family",
+        "inputs",
         "name",
         "parameters",
         "prices",
@@ -102,6 +114,10 @@ class Model:
             key: parameter_of(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
         self.prices: Mapping[str, Any] = data["prices"]
+        self.edits: EditLimits | None = _limits(data.get("edits", family.get("edits")))
+        """What it takes to edit; None for a model that edits nothing."""
+        self.inputs: Mapping[str, Any] = home.facts["inputs"].get(data.get("inputs"), {})
+        """What a picture to edit counts as, in tokens."""
         self.sources: tuple[str, ...] = tuple(data["sources"])
         self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
@@ -234,6 +250,10 @@ def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
     left = _days_between(day, shutdown)
     state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
     return Life(state, shutdown, None, left)
+
+
+def _limits(value: Any) -> EditLimits | None:
+    return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
 def parameter_of(value: Any) -> Parameter:

@@ -9,11 +9,13 @@ from flowdsl_steps.image.simulator.access import stranger
 from flowdsl_steps.image.simulator.asgi import Asgi, Receive, Scope, Send
 from flowdsl_steps.image.simulator.auth import check_key, secrets_of
 from flowdsl_steps.image.simulator.control import control
+from flowdsl_steps.image.simulator.edits import accepted_edit, body_of, validated_edit
 from flowdsl_steps.image.simulator.faults import STEP_HEADER
+from flowdsl_steps.image.simulator.form import File, parsed_form
 from flowdsl_steps.image.simulator.generation import Call, generate, spoil_early
 from flowdsl_steps.image.simulator.json_body import parsed_json
 from flowdsl_steps.image.simulator.models import ModelRules, Vendor, find_model, model_names
-from flowdsl_steps.image.simulator.record import RecordedRequest, body_as_json
+from flowdsl_steps.image.simulator.record import RecordedRequest, body_as_json, form_as_json
 from flowdsl_steps.image.simulator.refusal import (
     Refusal,
     deployment_not_found,
@@ -24,11 +26,13 @@ from flowdsl_steps.image.simulator.refusal import (
 from flowdsl_steps.image.simulator.state import State
 from flowdsl_steps.image.simulator.validation import accepted, validated
 
-_GENERATIONS = re.compile(r"(?:/any)?/v1/images/generations|/openai/(?:v1|deployments/([^/]+))/images/generations")
+_IMAGES = re.compile(r"(?:(?:/any)?/v1|/openai/(?:v1|deployments/([^/]+)))/images/(?:generations|edits)")
 _ANY = "/any/"
 """Behind this path every model is drawn, by whatever rules: for vendors that the simulator does not speak."""
 _FILE = re.compile(r"/v1/images/(files|moved)/([^/]+)\.png")
 _LONGEST_BODY = 16 * 1024 * 1024
+_LONGEST_FORM = 256 * 1024 * 1024
+"""The vendor takes 16 pictures of 50 MB; this is held in memory."""
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 # Source: Azure OpenAI API lifecycle: 2025-04-01-preview is the first version with GPT image models.
 _FIRST_GPT_VERSION = "2025-04-01"
@@ -61,10 +65,11 @@ class ImagesApi:
             self.state.ledger.leave(record)
 
     async def _route(self, asgi: Asgi, record: RecordedRequest) -> None:
-        generations, file = _GENERATIONS.fullmatch(asgi.path), _FILE.fullmatch(asgi.path)
-        if generations:
+        images, file = _IMAGES.fullmatch(asgi.path), _FILE.fullmatch(asgi.path)
+        if images:
             vendor: Vendor = "azure" if asgi.path.startswith("/openai/") else "openai"
-            await self._generation(asgi, record, vendor, generations[1])
+            is_edit = asgi.path.endswith("/edits")
+            await self._generation(asgi, record, vendor, images[1], is_edit=is_edit)
         elif file and asgi.method == "GET":
             serve = self.state.files.serve if file[1] == "files" else self.state.files.serve_redirect
             await serve(asgi, file[2])
@@ -85,20 +90,31 @@ class ImagesApi:
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulator"} for name in names]
         await asgi.respond_json(200, {"object": "list", "data": models})
 
-    async def _generation(self, asgi: Asgi, record: RecordedRequest, vendor: Vendor, deployment: str | None) -> None:
+    async def _generation(
+        self, asgi: Asgi, record: RecordedRequest, vendor: Vendor, deployment: str | None, *, is_edit: bool
+    ) -> None:
         number, began = len(self.state.ledger.requests), record.time
-        raw = await asgi.body(_LONGEST_BODY)
+        longest = _LONGEST_FORM if is_edit else _LONGEST_BODY
+        raw = await asgi.body(longest)
         if raw is None:
-            message = f"The body is larger than {_LONGEST_BODY} bytes."
+            message = f"The body is larger than {longest} bytes."
             await _send_refusal(asgi, refused(message, code="request_too_large", status=413), {"connection": "close"})
             return
-        record.json = body_as_json(raw, secrets_of(asgi.headers, self.state.key))
+        secrets = secrets_of(asgi.headers, self.state.key)
+        files: list[File] = []
+        if not is_edit:
+            record.json = body_as_json(raw, secrets)
         call = Call(self.state, asgi, vendor, number, began, None)
         try:
             if asgi.method != "POST":
                 raise refused(f"Not allowed to {asgi.method} on {record.path}.", code=None, status=405)
             check_key(asgi.headers, vendor, self.state.key)
-            body = _parse(asgi, raw)
+            if is_edit:
+                fields, files = parsed_form(asgi.headers.get("content-type", ""), raw)
+                record.json = form_as_json(fields, files, secrets)
+                body = body_of(fields)
+            else:
+                body = _parse(asgi, raw)
             prompt = body.get("prompt")
             step = asgi.headers.get(STEP_HEADER, "")
             fault = self.state.faults.take(prompt if isinstance(prompt, str) else "", step)
@@ -108,10 +124,13 @@ class ImagesApi:
                 if await spoil_early(call):
                     return
             if asgi.path.startswith(_ANY):
-                request = accepted(body)
+                request = accepted_edit(body, files) if is_edit else accepted(body)
             else:
                 rules, asked = self._model(asgi, vendor, deployment, body)
-                request = validated(body, rules, vendor=vendor, asked_model=asked)
+                if is_edit:
+                    request = validated_edit(body, files, rules, vendor=vendor, asked_model=asked)
+                else:
+                    request = validated(body, rules, vendor=vendor, asked_model=asked)
         except Refusal as refusal:
             await _send_refusal(asgi, refusal, call.headers())
             return
@@ -126,7 +145,8 @@ class ImagesApi:
             raise refused(message, param="model", code="missing_required_parameter")
         if not isinstance(asked, str):
             raise refused("Invalid type for 'model': expected a string.", param="model", code="invalid_type")
-        rules = find_model(self.state.deployments.get(asked, "") if vendor == "azure" else asked)
+        name = self.state.deployments.get(asked, "") if vendor == "azure" else asked
+        rules = find_model(name) or find_model(name.rpartition("/")[2])  # gateways call a model ACCOUNT/MODEL
         if rules is None or not rules.served(vendor, self.state.as_of):
             raise deployment_not_found() if vendor == "azure" else model_not_found(asked)
         if deployment is not None:

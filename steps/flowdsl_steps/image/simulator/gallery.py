@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flowdsl_steps.image.simulator.caption import caption_of
 from flowdsl_steps.image.simulator.scene import digest_of
 from flowdsl_steps.image.simulator.validation import AcceptedRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # A multiple of three, so that the base64 of the pieces is the base64 of the whole: 256 KiB of text each.
 _PIECE = 196_608
@@ -74,21 +79,23 @@ class Gallery:
 
 def request_digest(request: AcceptedRequest) -> str:
     """The digest of what a picture shows, whatever its number."""
-    return digest_of(request.prompt, request.rules.name, request.size, request.quality)
+    return digest_of(request.prompt, request.rules.name, request.size, request.quality, *request.given)
 
 
 def picture_digest(request: AcceptedRequest, index: int) -> str:
     """The digest that decides a picture: the same request gives the same series of pictures on every machine."""
-    place = (index, request.take) if request.take else (index,)
+    place = (*request.given, index, request.take) if request.take else (*request.given, index)
     return digest_of(request.prompt, request.rules.name, request.size, request.quality, *place)
 
 
 def draw_file(request: AcceptedRequest, prompt: str, digest: str, sharpness: float) -> bytes:
     """The bytes of a picture in the requested format."""
-    from flowdsl_steps.image.simulator import encode, raster, vector
+    from flowdsl_steps.image.simulator import raster, vector
     from flowdsl_steps.image.simulator.view import view_of
 
     clear = request.background == "transparent"
+    if request.inputs:
+        return _draw_edit(request, prompt, digest, sharpness)
     caption = caption_of(prompt, request.rules.name, request.size, request.quality, digest)
     views = [
         view_of(prompt, digest, request.width, request.height, frame / request.frame_count)
@@ -97,6 +104,28 @@ def draw_file(request: AcceptedRequest, prompt: str, digest: str, sharpness: flo
     if request.output_format == "svg":
         return vector.write_svg(views[0], caption)
     frames = [raster.paint(view, caption, transparent=clear) for view in views]
+    return _encoded(frames, request, sharpness)
+
+
+def _draw_edit(request: AcceptedRequest, prompt: str, digest: str, sharpness: float) -> bytes:
+    from flowdsl_steps.image.simulator import raster, vector
+    from flowdsl_steps.image.simulator.editing import paint_edit
+
+    model = f"{request.rules.name} · edit of {len(request.inputs)}"
+    caption = caption_of(prompt, model, request.size, request.quality, digest)
+    count = request.frame_count
+    frames = [paint_edit(request, prompt, digest, caption, frame / count) for frame in range(count)]
+    if request.output_format == "svg":
+        return vector.around(frames[0], caption)
+    if request.background == "transparent":
+        for frame in frames:
+            frame.putalpha(raster.rounded(frame.width, frame.height))
+    return _encoded(frames, request, sharpness)
+
+
+def _encoded(frames: Sequence[Image], request: AcceptedRequest, sharpness: float) -> bytes:
+    from flowdsl_steps.image.simulator import encode, raster
+
     if request.output_format == "gif":
         return encode.encode_gif(frames, request.frame_duration_ms)
     picture = raster.blurred(frames[0], sharpness) if sharpness < 1 else frames[0]

@@ -54,6 +54,10 @@ class ModelRules:
     released: date | None = None
     shutdown: Mapping[Vendor, date] = field(default_factory=dict)
     snapshots: tuple[str, ...] = ()
+    edits: bool = True
+    fidelities: tuple[str, ...] = ()
+    input_patches: bool = False
+    """Whether a picture to edit is counted in patches of 32 pixels, and not in tiles of 512."""
 
     @property
     def is_dall_e(self) -> bool:
@@ -91,6 +95,7 @@ _DALL_E_3 = ModelRules(
     "standard",
     formats=("png",),
     n_max=1,
+    edits=False,
     prompt_max=4000,
     shutdown={"openai": _DALL_E_END, "azure": date(2026, 3, 4)},
 )
@@ -100,11 +105,14 @@ _GPT_1 = ModelRules(
     TABLE_SIZES,
     ("low", "medium", "high"),
     "medium",
+    fidelities=("low", "high"),
     shutdown={"openai": date(2026, 10, 23), "azure": date(2026, 10, 23)},
 )
 _GPT_2 = replace(
     _GPT_1,
     name="gpt-image-2",
+    fidelities=(),
+    input_patches=True,
     sizes=None,
     factors={"low": 16, "medium": 48, "high": 96},
     shutdown={"azure": date(2027, 4, 21)},
@@ -135,7 +143,12 @@ MODELS: Mapping[str, ModelRules] = {
         _DALL_E_2,
         _DALL_E_3,
         _GPT_1,
-        replace(_GPT_1, name="gpt-image-1-mini", shutdown={"openai": _DECEMBER, "azure": date(2027, 4, 7)}),
+        replace(
+            _GPT_1,
+            name="gpt-image-1-mini",
+            fidelities=("low",),
+            shutdown={"openai": _DECEMBER, "azure": date(2027, 4, 7)},
+        ),
         replace(_GPT_1, name="gpt-image-1.5", shutdown={"openai": _DECEMBER, "azure": date(2026, 12, 16)}),
         replace(_GPT_1, name="chatgpt-image-latest", shutdown={"openai": _DECEMBER}),
         _GPT_2,

@@ -17,12 +17,13 @@ _FINE = 2
 """Outlines are filled this much larger, and the picture is made smaller again: their edges are smooth then."""
 
 
-def paint(view: View, caption: Caption, *, transparent: bool = False) -> Image.Image:
+def paint(view: View, caption: Caption | None = None, *, transparent: bool = False) -> Image.Image:
     """The picture as RGB, or as RGBA with rounded corners on nothing when `transparent`."""
     picture = _paint_shapes(view) if view.landscape is None else _paint_landscape(view.landscape)
-    _paint_caption(picture, view, caption, 0.11 if transparent else 0.055)
+    if caption is not None:
+        write_caption(picture, view, caption, 0.11 if transparent else 0.055)
     if transparent:
-        picture.putalpha(_rounded(view.width, view.height))
+        picture.putalpha(rounded(view.width, view.height))
     return picture
 
 
@@ -125,7 +126,10 @@ def _paint_water(picture: Image.Image, scene: Scene) -> None:
         picture.paste(mirror.crop((max(0, -shift), y, width - max(0, shift), y + 1)), (max(0, shift), horizon + y))
 
 
-def _paint_caption(picture: Image.Image, view: View, caption: Caption, inset: float) -> None:
+def write_caption(
+    picture: Image.Image, view: View, caption: Caption, inset: float = 0.055, *, solid: bool = False
+) -> None:
+    """Writes the caption at the foot of the picture, in the colours of a view; `solid` hides what is behind it."""
     short = min(view.width, view.height)
     large, small = Lettering(max(10, round(short * 0.034))), Lettering(max(8, round(short * 0.021)))
     margin = round(short * inset)
@@ -138,6 +142,8 @@ def _paint_caption(picture: Image.Image, view: View, caption: Caption, inset: fl
     strength = 0.85 if view.landscape is None else 0.62
     shade = Image.linear_gradient("L").resize((view.width, view.height - top + leading)).point(lambda v: v * strength)
     picture.paste(view.ink, (0, top - leading), shade)
+    if solid:
+        ImageDraw.Draw(picture).rectangle((0, top - leading // 2, view.width, view.height), fill=view.ink)
     bar = max(2, short // 220)
     ImageDraw.Draw(picture).rectangle((margin, top, margin + bar - 1, foot), fill=view.accent)
     left = margin + bar + round(short * 0.016)
@@ -150,7 +156,8 @@ def _paint_caption(picture: Image.Image, view: View, caption: Caption, inset: fl
 
 
 @lru_cache(maxsize=4)
-def _rounded(width: int, height: int) -> Image.Image:
+def rounded(width: int, height: int) -> Image.Image:
+    """The alpha channel of a picture with rounded corners on nothing."""
     inset, radius = min(width, height) * 0.045, min(width, height) * 0.13
     mask = Image.new("L", (width * 2, height * 2))
     box = (inset * 2, inset * 2, (width - inset) * 2 - 1, (height - inset) * 2 - 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qsl
 
+from flowdsl_steps.image.simulator.form import File
 from flowdsl_steps.image.simulator.json_body import parsed_json
 
 HIDDEN = "***"
@@ -34,7 +36,7 @@ class RecordedRequest:
     @property
     def is_generation(self) -> bool:
         """Whether the request asks for images, which a vendor would bill."""
-        return self.method == "POST" and self.path.endswith("/images/generations")
+        return self.method == "POST" and self.path.endswith(("/images/generations", "/images/edits"))
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
@@ -110,6 +112,21 @@ class Ledger:
             "peak_concurrency": self.peak_concurrency,
             "requests": [asdict(request) for request in requests],
         }
+
+
+def form_as_json(fields: Mapping[str, str], files: Iterable[File], secrets: Collection[str]) -> object:
+    """A form for the record: its fields, and of its files what can be told of them."""
+    told = [
+        {
+            "field": file.field,
+            "filename": file.name,
+            "contentType": file.media_type,
+            "bytes": len(file.content),
+            "sha256": hashlib.sha256(file.content).hexdigest(),
+        }
+        for file in files
+    ]
+    return {**{name: hide(value, secrets) for name, value in fields.items()}, "files": told}
 
 
 def body_as_json(body: bytes, secrets: Collection[str]) -> object:

@@ -9,7 +9,7 @@ from uuid import UUID
 from flowdsl_steps.image.simulator.gallery import Picture
 from flowdsl_steps.image.simulator.models import Vendor, frame_sheet
 from flowdsl_steps.image.simulator.scene import digest_of
-from flowdsl_steps.image.simulator.usage import image_tokens, svg_usage_body, usage_body
+from flowdsl_steps.image.simulator.usage import image_tokens, input_image_tokens, svg_usage_body, usage_body
 from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 _SAFE = {"filtered": False, "severity": "safe"}
@@ -46,6 +46,11 @@ def output_tokens(request: AcceptedRequest) -> int:
     return image_tokens(request.rules, width, height, request.quality)
 
 
+def input_tokens(request: AcceptedRequest) -> int:
+    """The input tokens of the pictures to edit, counted for each picture that is made."""
+    return input_image_tokens(request.rules, (each.size for each in request.inputs)) * request.n
+
+
 def generation_body(
     request: AcceptedRequest,
     pictures: Sequence[Picture],
@@ -61,7 +66,7 @@ def generation_body(
             "output_format": request.output_format,
             "quality": request.quality,
             "size": request.size,
-            "usage": usage_body(request.prompt, output_tokens(request) * request.n),
+            "usage": usage_body(request.prompt, output_tokens(request) * request.n, image_tokens=input_tokens(request)),
         }
         if request.safety_identifier:
             fields["safety_identifier"] = request.safety_identifier

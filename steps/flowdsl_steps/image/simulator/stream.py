@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from flowdsl_steps.image.simulator.gallery import Picture
 from flowdsl_steps.image.simulator.refusal import vendor_error
-from flowdsl_steps.image.simulator.responses import output_tokens
+from flowdsl_steps.image.simulator.responses import input_tokens, output_tokens
 from flowdsl_steps.image.simulator.usage import PARTIAL_IMAGE_TOKENS, usage_body
 from flowdsl_steps.image.simulator.validation import AcceptedRequest
 
 Draw = Callable[[int, float], Awaitable[Picture]]
-PARTIAL, COMPLETED = "image_generation.partial_image", "image_generation.completed"
+PARTIAL, COMPLETED = ".partial_image", ".completed"
+"""How the names of the events end; what is before it is the operation."""
 
 
 async def events(
@@ -23,11 +24,14 @@ async def events(
     `draw` gives picture number i at a sharpness. Every image of the request has its own partial images and its own
     completed event. With a `fault` the stream goes wrong in place of the first completed event, and ends there.
     """
+    operation = "image_edit" if request.inputs else "image_generation"
     for index in range(request.n):
         for partial in range(request.partial_images):
             sharpness = (partial + 1) / (request.partial_images + 1)
             picture = await draw(index, sharpness)
-            yield _event(PARTIAL, {**_facts(request, created), "partial_image_index": partial}, picture.base64)
+            yield _event(
+                operation + PARTIAL, {**_facts(request, created), "partial_image_index": partial}, picture.base64
+            )
         if fault == "empty_data":
             return
         if fault == "stream_error":
@@ -35,13 +39,17 @@ async def events(
             return
         picture = await draw(index, 1.0)
         usage = usage_body(
-            request.prompt, output_tokens(request) + PARTIAL_IMAGE_TOKENS * request.partial_images, details=False
+            request.prompt,
+            output_tokens(request) + PARTIAL_IMAGE_TOKENS * request.partial_images,
+            details=False,
+            image_tokens=input_tokens(request) // request.n,
         )
         fields = {**_facts(request, created), "usage": usage}
         if fault == "truncated_json":
-            yield (b"event: " + COMPLETED.encode() + b'\ndata: {"type": "' + COMPLETED.encode() + b'", "b64_\n\n',)
+            kind = (operation + COMPLETED).encode()
+            yield (b"event: " + kind + b'\ndata: {"type": "' + kind + b'", "b64_\n\n',)
             return
-        yield _event(COMPLETED, fields, (b"*not base64*",) if fault == "bad_base64" else picture.base64)
+        yield _event(operation + COMPLETED, fields, (b"*not base64*",) if fault == "bad_base64" else picture.base64)
 
 
 def _facts(request: AcceptedRequest, created: int) -> dict[str, object]:

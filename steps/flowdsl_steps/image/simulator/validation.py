@@ -19,8 +19,8 @@ from flowdsl_steps.image.simulator.refusal import Refusal, refused
 
 Body = Mapping[str, object]
 
-_INTEGERS = frozenset({"n", "output_compression", "partial_images", "frame_count", "frame_duration_ms"})
-_STRINGS = EVERY_PARAMETER - _INTEGERS - {"stream", "svg"}
+INTEGERS = frozenset({"n", "output_compression", "partial_images", "frame_count", "frame_duration_ms"})
+_STRINGS = EVERY_PARAMETER - INTEGERS - {"stream", "svg"}
 _NEVER_NULL = ("prompt", "user")
 _ENUMS: Mapping[str, tuple[str, ...]] = {
     "response_format": ("url", "b64_json"),
@@ -39,6 +39,16 @@ _LONGEST_EDGE = 4096
 _ANY_RULES = MODELS["gpt-image-2"]
 """The rules that a picture of any model is drawn by: qualities, formats and what a token is."""
 _DEFAULT_GIF_SIZE = "512x512"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A picture to edit, or a mask: its bytes, their SHA-256, its size, and whether it has an alpha channel."""
+
+    content: bytes
+    digest: str
+    size: tuple[int, int]
+    has_alpha: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,14 @@ class AcceptedRequest:
     safety_identifier: str | None
     take: int = 0
     """How often the same request was sent before: a model never draws the same picture twice."""
+    inputs: tuple[Input, ...] = ()
+    mask: Input | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The digests of the pictures to edit and of the mask."""
+        masks = () if self.mask is None else ("mask", self.mask.digest)
+        return (*(each.digest for each in self.inputs), *masks)
 
     @property
     def size(self) -> str:
@@ -159,7 +177,7 @@ def _check_types(body: Body) -> None:
             continue
         if name in _STRINGS and not isinstance(value, str):
             raise _wrong_type(name, "a string", value)
-        if name in _INTEGERS and (not isinstance(value, int) or isinstance(value, bool)):
+        if name in INTEGERS and (not isinstance(value, int) or isinstance(value, bool)):
             raise _wrong_type(name, "an integer", value)
         if name == "stream" and not isinstance(value, bool):
             raise _wrong_type(name, "a boolean", value)

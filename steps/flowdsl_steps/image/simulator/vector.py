@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from flowdsl_steps.image.simulator.caption import Caption, wrap
@@ -9,6 +10,9 @@ from flowdsl_steps.image.simulator.palettes import Colour, mix
 from flowdsl_steps.image.simulator.pen import Point
 from flowdsl_steps.image.simulator.scene import Layer, Scene
 from flowdsl_steps.image.simulator.view import View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def write_svg(view: View, caption: Caption) -> bytes:
@@ -23,6 +27,21 @@ def write_svg(view: View, caption: Caption) -> bytes:
             *_caption(view, caption),
             "</svg>\n",
         ]
+    ).encode("utf-8", "replace")
+
+
+def around(picture: Image, caption: Caption) -> bytes:
+    """An SVG document that holds a painted picture."""
+    from base64 import b64encode
+
+    from flowdsl_steps.image.simulator.encode import encode
+
+    width, height = picture.size
+    content = b64encode(encode(picture, "jpeg", 90)).decode("ascii")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">\n'
+        f"<title>{escape(caption.title)}</title>\n"
+        f'<image width="{width}" height="{height}" href="data:image/jpeg;base64,{content}"/>\n</svg>\n'
     ).encode("utf-8", "replace")
 
 

@@ -19,7 +19,7 @@ from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, nam
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint
-from flowdsl_steps.image.vendors.openai import AZURE_HOSTS, OPERATION, OpenAI
+from flowdsl_steps.image.vendors.openai import AZURE_HOSTS, OpenAI, operation_of
 
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
 _OPENAI = re.compile(r"/openai(/|$).*")
@@ -79,7 +79,9 @@ class Azure(OpenAI):
                 hint="write a date such as `2025-04-01-preview`, or `v1`",
             )
         dated = version not in _DATELESS and not is_v1
-        path, query = _form(_OPENAI.sub("", parts.path).rstrip("/"), str(deployment), version, dated)
+        path, query = _form(
+            _OPENAI.sub("", parts.path).rstrip("/"), str(deployment), version, dated, operation_of(request)
+        )
         setting = "authKey" if service.get("authKey") else "apiKey"
         secret = service.get(setting)
         if not secret:
@@ -104,11 +106,11 @@ class Azure(OpenAI):
         return {"endpoint": url, "apiKey": key}
 
 
-def _form(root: str, deployment: str, version: str | None, dated: bool) -> tuple[str, str]:
+def _form(root: str, deployment: str, version: str | None, dated: bool, operation: str) -> tuple[str, str]:
     """Path and query of the address."""
     if dated:
-        return f"{root}/openai/deployments/{quote(deployment, safe='')}{OPERATION}", f"api-version={version}"
-    return f"{root}/openai/v1{OPERATION}", "api-version=preview" if version == "preview" else ""
+        return f"{root}/openai/deployments/{quote(deployment, safe='')}{operation}", f"api-version={version}"
+    return f"{root}/openai/v1{operation}", "api-version=preview" if version == "preview" else ""
 
 
 def _old_api_version(model: ResolvedModel) -> Iterator[Problem]:

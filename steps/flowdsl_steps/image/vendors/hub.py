@@ -14,9 +14,17 @@ from flowdsl.step.sendable import header_problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
-from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
+from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendor import Endpoint
-from flowdsl_steps.image.vendors.openai import OPERATION, OpenAI, bearer_endpoint, operation_url
+from flowdsl_steps.image.vendors.openai import (
+    EDITS,
+    OPERATION,
+    OpenAI,
+    bearer_endpoint,
+    default_model,
+    operation_of,
+    operation_url,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -47,10 +55,10 @@ class Hub(OpenAI):
             raise missing(service, "endpoint", None)
         parts = split_endpoint(service, service.endpoint)
         path = parts.path.rstrip("/")
-        if not _HAS_VERSION.search(path) and not path.endswith(OPERATION):
+        if not _HAS_VERSION.search(path) and not path.endswith((OPERATION, EDITS)):
             parts = parts._replace(path=f"{path}/v1")
-        url, notes = operation_url(parts, bare="/v1")
-        endpoint = bearer_endpoint(service, url, named_model(request, service) or DEFAULT_MODEL, None, notes)
+        url, notes = operation_url(parts, bare="/v1", operation=operation_of(request))
+        endpoint = bearer_endpoint(service, url, named_model(request, service) or default_model(request), None, notes)
         target = request.extra.get("target") or service.get("target")
         if (problem := header_problem("x-target", target or None, "flowdsl")) is not None:
             raise ConfigError(

@@ -18,9 +18,10 @@ from flowdsl.step.spec import Key
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Model, catalogue
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
+from flowdsl_steps.image.input_check import NOT_IN_EDITS, edit_problems
 from flowdsl_steps.image.model_check import model_problems
-from flowdsl_steps.image.option_check import option_problems, unsent_problems
-from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
+from flowdsl_steps.image.option_check import INPUT_OPTIONS, option_problems, unsent_problems
+from flowdsl_steps.image.request import DEFAULT_MODEL, EDIT_MODEL, ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 API_HOST = "api.openai.com"
 DEFAULT_ENDPOINT = f"https://{API_HOST}/v1"
 OPERATION = "/images/generations"
+EDITS = "/images/edits"
 AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 """Azure's hosts speak this API too, at another path and with another key header."""
 
@@ -66,8 +68,9 @@ class OpenAI(Vendor):
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
         """What the model does not accept, by the catalogue; what is unknown is sent."""
         yield from model_problems(request, model)
+        yield from edit_problems(request, model)
         yield from option_problems(request, model)
-        yield from unsent_problems(request, self.title, self.own_options)
+        yield from unsent_problems(request, self.title, self.own_options, edits=True)
 
     def images_per_request(self, request: ImageRequest, endpoint: Endpoint) -> int:
         """As many as the model accepts; of a model that is not known, all of them."""
@@ -89,30 +92,40 @@ class OpenAI(Vendor):
             )
         if not (service.get("apiKey") or service.get("authKey")) and parts.hostname == API_HOST:
             raise missing(service, "apiKey", self.environment["apiKey"][0])
-        url, notes = operation_url(parts, bare="/v1")
+        url, notes = operation_url(parts, bare="/v1", operation=operation_of(request))
         endpoint = bearer_endpoint(
-            service, url, named_model(request, service) or DEFAULT_MODEL, self.environment.get("apiKey"), notes
+            service, url, named_model(request, service) or default_model(request), self.environment.get("apiKey"), notes
         )
         return endpoint._replace(headers={**_account(service, parts.hostname), **endpoint.headers})
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
-        """A JSON body of the options, without those that the model is known not to have."""
+        """A JSON body of the options, without those that the model is known not to have; of an edit the same fields as
+        parts of a form, with its pictures."""
         from flowdsl_steps.http.request import HttpRequest
 
-        model = catalogue().find(endpoint.label)
+        if is_edit(request):
+            from flowdsl_steps.image.edit_form import edit_form
+
+            return HttpRequest("POST", endpoint.url, {}, edit_form(self.fields(request, endpoint), request))
+        content = json.dumps(self.fields(request, endpoint), ensure_ascii=False).encode()
+        return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
+
+    def fields(self, request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
+        """What the body says, in its order."""
+        model, unasked = catalogue().find(endpoint.label), NOT_IN_EDITS if is_edit(request) else INPUT_OPTIONS
         body: dict[str, Any] = {"prompt": request.prompt}
         if endpoint.model is not None:
             body["model"] = endpoint.model
         for name, value in request.options():
-            if name != "n" and name not in request.extra and value is not False and self._accepts(model, name):
+            is_asked = name != "n" and name not in (*request.extra, *unasked) and value is not False
+            if is_asked and self._accepts(model, name):
                 body[name] = value
         if not body.get("stream"):
             for name in _ONLY_STREAMED:
                 body.pop(name, None)
         if request.n > 1:
             body["n"] = request.n
-        content = json.dumps(body, ensure_ascii=False).encode()
-        return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
+        return body
 
     def decode(self, head: Head, store: ImageStore, limit: int) -> ResponseReader:
         """JSON, or a stream of events, or what begins as one although no header says so."""
@@ -131,9 +144,11 @@ class OpenAI(Vendor):
         model = catalogue().find(endpoint.label)
         if model is None:
             return None
-        return cost.most(
+        found = cost.most(
             model, self.name, request.prompt, request.size, request.quality, request.n, request.partial_images or 0
         )
+        inputs = cost.of_inputs(model, [*request.images, *([request.mask] if request.mask else [])], request)
+        return None if found is None or inputs is None else found + inputs
 
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """By the catalogue's prices, from the usage that the response reports."""
@@ -189,22 +204,33 @@ def bearer_endpoint(
     )
 
 
-def operation_url(parts: SplitResult, bare: str) -> tuple[str, tuple[str, ...]]:
+def operation_of(request: ImageRequest) -> str:
+    """The operation of the images API that a request asks for."""
+    return EDITS if is_edit(request) else OPERATION
+
+
+def default_model(request: ImageRequest) -> str:
+    """The model when nobody names one."""
+    return EDIT_MODEL if is_edit(request) else DEFAULT_MODEL
+
+
+def operation_url(parts: SplitResult, bare: str, operation: str = OPERATION) -> tuple[str, tuple[str, ...]]:
     """The full address for an endpoint in any of the forms people paste, and a note when it had to be put right.
 
-    `bare` is the path that an endpoint without one stands for.
+    `bare` is the path that an endpoint without one stands for. That of generation is right for edits too: one entry
+    serves both.
     """
     path = parts.path.rstrip("/")
-    if path.endswith(OPERATION):
+    if path.endswith(operation):
         return urlunsplit(parts._replace(path=path, fragment="")), ()
-    wanted = path
+    wanted = path.removesuffix(OPERATION)
     notes: tuple[str, ...] = ()
     if _OTHER_OPERATION.search(path):
         wanted = _OTHER_OPERATION.sub("", path)
-        notes = (f"the endpoint names another operation, {path[len(wanted) :]}: {OPERATION} is used instead",)
+        notes = (f"the endpoint names another operation, {path[len(wanted) :]}: {operation} is used instead",)
     if not wanted:
         wanted = bare
-    url = urlunsplit(parts._replace(path=wanted + OPERATION, fragment=""))
+    url = urlunsplit(parts._replace(path=wanted + operation, fragment=""))
     return url, notes
 
 
