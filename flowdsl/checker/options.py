@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -96,8 +97,6 @@ def _named_item(problem: Problem, step: StepNode, document: Document) -> Problem
 
 def _unset(inside: Node, document: Document, otherwise: str) -> str:
     """The first FlowContext key that is read inside a part of the file, and that nothing sets."""
-    import re
-
     from flowdsl.checker.flow.assigned_keys import first_writes
 
     known = first_writes(document.steps)
@@ -186,7 +185,7 @@ def _check_inside(step: StepNode, name: str, node: Node, document: Document, fin
     for child in node.value if node.kind == "list" else node.value.values():
         if child.kind != "scalar":
             _check_inside(step, name, child, document, findings)
-        elif child.value.__class__ is str and any(sign in child.value for sign in _PUT_IN):
+        elif child.value.__class__ is str and puts_in(child.value):
             from flowdsl.checker.foreign_text import check_placeholders
 
             key = step.spec.keys.get(name)
@@ -197,18 +196,24 @@ def looks_foreign(text: str) -> bool:
     """Whether a text may be written as another language writes it: a quick look before `foreign_text` is asked."""
     if "{" in text and ("${{" in text or "{" in text.replace("{{", "")):  # a brace that opens no output
         return True
-    return any(sign in text for sign in _PUT_IN) or text[:1] in _QUOTES or text[:2] in ('f"', "f'") or text == "None"
+    return puts_in(text) or text[:1] in _QUOTES or text[:2] in ('f"', "f'") or text == "None"
+
+
+def puts_in(text: str) -> bool:
+    """Whether signs stand in a text with which other languages put a value into it."""
+    if "%" in text or "$" in text or "[[" in text or "__" in text:
+        return True
+    return "<" in text and _ANGLED.search(text) is not None  # most are comparisons
 
 
 _QUOTES = ("“", "„", "‘", "«")
-_PUT_IN = ("%", "$", "<", "[[", "__")
-"""Signs with which other languages put a value into a text."""
+_ANGLED = re.compile(r"<[A-Za-z_]")
 
 
 def without_signs(source: Source) -> Source | None:
     """The source when none of the texts in it looks foreign, which most files need to be asked only once."""
     text = source.text
-    if any(sign in text for sign in _PUT_IN) or text.count("{") != 2 * text.count("{{"):
+    if puts_in(text) or text.count("{") != 2 * text.count("{{"):
         return None
     if "\\" in text or "None" in text or ("'" in text and "f'" in text) or ('"' in text and 'f"' in text):
         return None

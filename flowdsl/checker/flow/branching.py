@@ -66,12 +66,16 @@ def _meet(run: AbstractRun, step: StepNode, state: State, ways: list[tuple[State
     if iteration is None:
         merge(state, ways)
         return
-    from flowdsl.checker.flow.stale import mark_left_out
+    from flowdsl.checker.flow.stale import mark_left_out, pictures_of
 
+    pictures = pictures_of(ways)
+    if not pictures:
+        merge(state, ways)
+        return
     before = State(state)
     before.base, before.changes = state.base, dict(state.changes)
     merge(state, ways)
-    mark_left_out(iteration, before, state, ways, step)
+    mark_left_out(iteration, before, state, pictures, ways, step)
 
 
 _DEFAULTS = frozenset({"else", "otherwise", "default", "_", "*"})

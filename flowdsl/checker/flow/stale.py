@@ -31,17 +31,23 @@ def mark_failing(
             entry.stale = iteration[0], step, why
 
 
+def pictures_of(ways: Iterable[tuple[State, Unset]]) -> set[str]:
+    """The keys that some of several ways write pictures to."""
+    return {key for way, _ in ways if way.dead is None for key, entry in way.changes.items() if _is_of_pictures(entry)}
+
+
 def mark_left_out(
     iteration: tuple[StepNode, State],
     before: State,
     state: State,
+    pictures: Iterable[str],
     ways: Iterable[tuple[State, Unset]],
     step: StepNode,
 ) -> None:
-    """Marks in `state` each key that holds pictures and that some of several ways write: on the others it is as it was
-    `before`. Other values are carried from iteration to iteration on purpose more often than not."""
+    """Marks in `state` each key that some of several ways write `pictures` to: on the others it is as it was `before`.
+    Other values are carried from iteration to iteration on purpose more often than not."""
     live = [way for way in ways if way[0].dead is None]
-    for key in {key for way, _ in live for key, entry in way.changes.items() if _is_of_pictures(entry)}:
+    for key in pictures:
         lacking = next((why for way, why in live if key not in way.changes or way.changes[key].narrowed), None)
         entry = state.changes.get(key)
         if lacking is not None and entry is not None and not _is_of_this_iteration(key, before, iteration):
