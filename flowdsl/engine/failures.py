@@ -41,7 +41,7 @@ def ending_the_run(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     def tell(event: Event) -> None:
         try:
             emit(event)
-        except (asyncio.CancelledError, GeneratorExit) as error:  # else the run would count as cancelled
+        except (asyncio.CancelledError, GeneratorExit, StopIteration) as error:  # else asyncio takes it for its own
             odd = RunError(f"the listener failed: {in_words(error)}", code="listener-failed")
             odd.__cause__ = error
             raise Ending(odd) from error

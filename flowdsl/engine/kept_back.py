@@ -73,7 +73,7 @@ def _close_steps(frame: Branch) -> None:
     closed = [left for left in run.left_open if left[0].is_within(frame)]
     run.left_open = [left for left in run.left_open if left not in closed]
     for _, invocation, began in closed:
-        error = StepError(f"{invocation.step} was interrupted by the step around it", code="interrupted")
+        error = StepError(f"{invocation.step} was interrupted by the step around it")
         error.step, error.path = invocation.step, invocation.path
         if run.emit is not None:
             now = run.now()

@@ -14,8 +14,8 @@ Shape = Callable[[Any], Any]
 """Gives the value, a list as a tuple; raises TypeError for one of another shape, with the words for what is right."""
 
 
-def with_shapes(owner: str, declared: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    """What is declared, lists of any kind as tuples.
+def with_shapes(called: str, declared: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """What is declared, lists of any kind as tuples; `called` has `{}` in the place of a name.
 
     Raises:
         PluginError: something has another shape.
@@ -28,7 +28,7 @@ def with_shapes(owner: str, declared: Mapping[str, Any], shapes: Mapping[str, Sh
             except TypeError as error:
                 value = declared[name]
                 shown = f"{value!r:.60}" if isinstance(value, (str, int, float, type(None))) else type(value).__name__
-                raise PluginError(f"{owner}: {name} takes {error}, not {shown}") from None
+                raise PluginError(f"{called.format(name)} takes {error}, not {shown}") from None
     return found
 
 

@@ -50,7 +50,7 @@ def fitting(name: str, vendor: Any) -> Any:
     named = getattr(vendor, "name", None)
     if named != name:
         raise PluginError(f"its `name` is {named!r}, and not that of its entry point")
-    with_shapes(type(vendor).__name__, {each: getattr(vendor, each, None) for each in _SHAPES}, _SHAPES)
+    with_shapes("its `{}`", {each: getattr(vendor, each, None) for each in _SHAPES}, _SHAPES)
     return vendor
 
 

@@ -293,7 +293,7 @@ class Step(BaseModel):
             if isinstance(declared.get(argument), str):
                 value = declared[argument]
                 raise PluginError(f"{cls.__name__}: {argument} takes a tuple: {argument}=({value!r},)")
-        declared = with_shapes(cls.__name__, declared, _SHAPES)
+        declared = with_shapes(f"{cls.__name__}: {{}}", declared, _SHAPES)
         inherited = {k: v for k, v in cls.declared.items() if k not in ("name", "aliases")}
         cls.declared = {**inherited, **declared, "name": name}
         if name is not None:

@@ -141,7 +141,9 @@ def test_a_picture_outside_the_manifest_is_noted_in_the_result_without_a_listene
     assert "picture-unnamed" in [code for code, _ in result.notes]
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit], ids=["cancellation", "closing"])
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError, GeneratorExit, StopIteration], ids=["cancellation", "closing", "stop"]
+)
 def test_a_cancellation_that_a_listener_raises_is_a_failure_and_no_cancelled_run(error: type[BaseException]) -> None:
     ended: list[str] = []
 
