@@ -10,8 +10,10 @@ from flowdsl.document.findings import Findings as FormFindings
 if TYPE_CHECKING:
     from datetime import date
 
+    from flowdsl.document.document import StepNode
     from flowdsl.services import ServiceLayers
     from flowdsl.source import Source
+    from flowdsl.step.key import Key
     from flowdsl.step.registry import Registry
     from flowdsl.step.service import Service
     from flowdsl.template.filters import Filters
@@ -51,7 +53,7 @@ class CheckSettings:
 class Findings(FormFindings):
     """The diagnostics of one file: those of its form, and those of the checker."""
 
-    __slots__ = ("placeholders", "plain", "services", "settings", "written")
+    __slots__ = ("options", "placeholders", "plain", "services", "settings", "written")
 
     def __init__(self, settings: CheckSettings, form: FormFindings | None = None) -> None:
         super().__init__(form.diagnostics if form is not None else ())
@@ -62,6 +64,8 @@ class Findings(FormFindings):
         """The merged service entries, by entry and step."""
         self.written: frozenset[str] | None = None
         """The FlowContext keys that steps of the document set, once somebody has asked."""
+        self.options: dict[int, tuple[StepNode, Key]] | None = None
+        """The options of every step by the `id` of their nodes, once somebody has asked."""
         self.plain: Source | None = None
         """A file in which no text looks like one of another language."""
         self.placeholders = set(settings.variables)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic, Edit, Fix
@@ -36,8 +35,7 @@ def instead_of_list(found: Diagnostic, step: StepNode, key: str, document: Docum
         declare = ""
     else:
         parts.append(_declared(document, f"{name}: {{type: array}}"))
-    shell = quote(f"{name}=@{match[1]}")
-    hint = f'a file is given as an input: write `{key}: "{template}"`, {declare}and run with `-i {shell}`'
+    hint = f'a file is given as an input: write `{key}: "{template}"`, {declare}and give {match[1]} as that input'
     fix = fixes.together(parts, title=f'write `{key}: "{template}"`, and declare it')
     return found._replace(hint=hint, fixes=(fix,) if fix is not None else ())
 

@@ -76,6 +76,12 @@ def quote_in_quotes(source: Source, error: Any, at: int) -> Diagnostic | None:
     return Diagnostic("quote-in-quotes", message, span, hint=entry(whole, shown), fixes=(fix,))
 
 
+def _in_a_tag(text: str, at: int) -> bool:
+    """Whether the quote at a place stands in `{{ }}`, whose end follows: `"{{ "{{" }}"`."""
+    opened = text.rfind("{{", 0, at) > text.rfind("}}", 0, at)
+    return opened and text[at + 1 :].lstrip().startswith("}}")
+
+
 def whole_text(end: Span) -> tuple[Span | None, bool]:
     """The text that the quote at `end` was not meant to end, with its quotes; None where its last one is not seen.
 
@@ -89,7 +95,10 @@ def whole_text(end: Span) -> tuple[Span | None, bool]:
     start, behind = first + opened.start(1), source.text[end.end : line_end(source.text, end.end)]
     bracketed = in_brackets(source.text[line:start])
     stop = r"\s*[,\]}]" if bracketed else r"\s*(?:\s#.*)?$"
-    close = re.search(f"{quote}(?={stop})", behind)
+    closing = islice(re.finditer(f"{quote}(?={stop})", behind), _NEAR)
+    inside = source.text[start : end.end] + behind
+    at = end.end - start
+    close = next((found for found in closing if not _in_a_tag(inside, at + found.start())), None)
     whole = value_at(source, start) if close is None else Span(source, start, end.end + close.end())
     around = source.text[end.start - 1], source.text[end.end : end.end + 1]
     closes = not around[0].isspace() and around[0] != quote and not around[1].isalnum()

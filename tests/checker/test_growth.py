@@ -89,3 +89,20 @@ def test_a_name_of_very_many_is_found_as_one_of_few_is(many: int) -> None:
     assert nearest("harbourview", given) == "Harbour-view"
     assert nearest("sunrise", given) == "sunrise_over_lisbon"
     assert nearest("xyzzy", given) is None
+
+
+def test_steps_are_looked_through_once_for_all_undeclared_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flowdsl.document.document import Document
+
+    walked = 0
+    every_step = Document.every_step
+
+    def counting(document: Document) -> Any:
+        nonlocal walked
+        walked += 1
+        return every_step(document)
+
+    monkeypatch.setattr(Document, "every_step", counting)
+    flow = "flow:\n" + lines('  - {step: SAVE_IMAGES, in: "{{ inputs.i# }}"}\n', 20)
+    flowdsl.check(flow)
+    assert walked < 5

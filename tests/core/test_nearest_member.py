@@ -57,10 +57,8 @@ def test_a_member_that_is_misspelt_is_named_with_the_nearest(read: str, expected
 
 
 def test_an_option_of_any_step_says_the_same() -> None:
-    assert (
-        hint("", ITEM, "deep: [{x: '{{ flowContext.item.color }}'}]")
-        == f"did you mean `flowContext.item.colour`? {HAS}"
-    )
+    found = hint("", ITEM, "deep: [{x: '{{ flowContext.item.color }}'}]")
+    assert found == f"did you mean `flowContext.item.colour`? {HAS}"
 
 
 def test_many_names_are_cut() -> None:

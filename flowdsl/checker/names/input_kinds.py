@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from flowdsl.step.flow_shapes import Switch
 
 if TYPE_CHECKING:
-    from flowdsl.checker.names.template_use import Use
-    from flowdsl.document.document import Document, StepNode
+    from flowdsl.checker.names.template_use import NameTable, Use
+    from flowdsl.document.document import StepNode
     from flowdsl.step.spec import Key
     from flowdsl.syntax.node import Node
 
@@ -53,7 +53,7 @@ _BESIDE = 200
 """So many characters on each side are looked at: a long text may read many inputs."""
 
 
-def type_of_use(document: Document, use: Use, start: int, end: int) -> str:
+def type_of_use(names: NameTable, use: Use, start: int, end: int) -> str:
     """The type of JSON Schema for an input that a template reads from `start` to `end` in its text."""
     before, after = use.text[max(0, start - _BESIDE) : start].rstrip(), use.text[end : end + _BESIDE]
     for pattern, kind in _AFTER[:2]:
@@ -61,7 +61,7 @@ def type_of_use(document: Document, use: Use, start: int, end: int) -> str:
             return kind
     text, after = use.text.strip(), after.lstrip()
     if use.shift == 0 and (text == use.text[start:end] or re.fullmatch(r"\{\{-?\s*[\w.]+\s*-?\}\}", text)):
-        return _of_option(document, use.node)
+        return _of_option(names, use.node)
     compared = re.match(r"[!=]==?\s*['\"]", after) or re.search(r"['\"]\s*[!=]==?$", before)
     if compared is not None:
         return "string"
@@ -75,13 +75,18 @@ def _compares(after: str) -> bool:
     return re.match(r"[<>=!+*/%-]|in\b|is\b|\|(?!\|)", after) is not None and not re.match(r"-?%\}", after)
 
 
-def _of_option(document: Document, node: Node) -> str:
+def _of_option(names: NameTable, node: Node) -> str:
     """The type for an input that is all of an option."""
-    for step in document.every_step():
-        key = next((step.spec.keys.get(name) for name, each in step.keys.items() if each is node), None)
-        if key is not None:
-            return _of_key(step, key)
-    return "string"
+    options = names.findings.options
+    if options is None:
+        options = names.findings.options = {
+            id(value): (step, step.spec.keys[name])
+            for step in names.document.every_step()
+            for name, value in step.keys.items()
+            if name in step.spec.keys
+        }
+    found = options.get(id(node))
+    return _of_key(*found) if found is not None else "string"
 
 
 def _of_key(step: StepNode, key: Key) -> str:

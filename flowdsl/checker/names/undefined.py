@@ -117,7 +117,7 @@ def undefined_input(names: NameTable, name: str, use: Use, start: int, end: int,
     else:
         from flowdsl.checker.names.input_kinds import type_of_use
 
-        kind = type_of_use(names.document, use, start, end)
+        kind = type_of_use(names, use, start, end)
         hint = f"declare it: `inputs:` with `{name}: {{type: {kind}}}`, next to `flow:`"
         fix = _declared(names.document.root, name, kind)
     message = f"the flow declares no input `{name}`"
