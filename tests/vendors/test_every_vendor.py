@@ -125,6 +125,17 @@ print([name for name in {heavy} if name in sys.modules])
     assert done.stdout == "[]\n"
 
 
+def test_a_setting_of_another_vendor_is_told_to_do_nothing() -> None:
+    home = {"provider": "gemini", "apiKey": "k", "model": "gemini-3-pro-image", "region": "us-west-2"}
+    assert told(home) == [
+        ("no-effect", "warning", "`region` is a setting of bedrock, and does nothing for gemini", "remove it")
+    ]
+    azure = {"endpoint": "https://a.example", "apiKey": "k", "apiVersion": "v1", "model": "gpt-image-2"}
+    assert told({"provider": "openai", "protocol": "azure", **azure, "deploymentId": "d"}) == []
+    assert "no-effect" in [code for code, *_ in told({"provider": "openai", **azure})]
+    assert "no-effect" not in [code for code, *_ in told(azure)]  # the step says whose entry it is
+
+
 OFFERS = {name: offer_of(name) for name in CASES if isinstance(vendor_named(name), Offering)}
 
 
