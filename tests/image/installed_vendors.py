@@ -27,6 +27,8 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},
     "localai": {"apiKey": "k", "model": "flux.1-schnell"},
     "ollama": {"model": "x/z-image-turbo"},
+    "vertex": {"authKey": "k", "project": "pictures-123", "model": "gemini-3.1-flash-image"},
+    "bedrock": {"apiKey": "k", "region": "us-west-2", "model": "stability.stable-image-core-v1:1"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from image_pictures import drawn
 
+SOON = {"Retry-After": "0.05"}
+"""So that no test waits for what it asks again."""
 PICTURE = drawn("PNG")
 PICTURE_B64 = base64.b64encode(PICTURE).decode()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -29,7 +31,8 @@ class Running(NamedTuple):
 
     def entry(self, **settings: Any) -> dict[str, Any]:
         """A service entry that reaches the fake."""
-        return {"provider": self.name, "endpoint": self.case.endpoint(self.fake), **self.case.entry, **settings}
+        case = self.case
+        return {"provider": self.name, "endpoint": self.fake.url, **case.entry, **case.more(self.fake), **settings}
 
 
 @pytest.fixture(params=sorted(CASES))
@@ -104,6 +107,18 @@ def test_a_size_it_does_not_take_is_an_error_with_one_that_it_takes(vendor: Runn
 def test_no_variable_of_another_vendor_gives_it_a_key(vendor: Running) -> None:
     variables = {name for names in vendor_named(vendor.name).environment.values() for name in names}
     assert not [name for name in variables if name.startswith(("OPENAI_", "AZURE_"))]
+
+
+def test_the_vendors_settings_are_known_without_what_sends(tmp_path: Path) -> None:
+    heavy = ("asyncio", "botocore", "google.auth", "httpx", "pydantic", "ssl")
+    code = f"""
+import sys
+import flowdsl.services
+assert "credentials" in flowdsl.services.all_settings()
+print([name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
 
 
 OFFERS = {name: offer_of(name) for name in CASES}

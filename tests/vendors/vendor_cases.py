@@ -6,9 +6,11 @@ the vendor has one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import bedrock_fake
 import bfl_fake
 import dashscope_fake
 import gemini_fake
@@ -17,6 +19,7 @@ import localai_fake
 import mistral_fake
 import ollama_fake
 import openrouter_fake
+import vertex_fake
 import workersai_fake
 import zhipu_fake
 from fake_vendor import Fake
@@ -32,7 +35,8 @@ class Case(NamedTuple):
     secrets: tuple[str, ...]
     moderation: str | None
     wrong_size: tuple[str, str] | None
-    endpoint: Callable[[Fake], str] = lambda fake: fake.url
+    more: Callable[[Any], Mapping[str, Any]] = lambda fake: {}
+    """What of the entry depends on the fake."""
 
 
 CASES: dict[str, Case] = {
@@ -58,6 +62,26 @@ CASES: dict[str, Case] = {
         ("1024*512", "write `1024x512`"),
     ),
     "ollama": Case(ollama_fake.OllamaFake, {"model": "x/z-image-turbo"}, (), None, ("1024*512", "write `1024x512`")),
+    "bedrock": Case(
+        bedrock_fake.BedrockFake,
+        {
+            "model": "stability.stable-image-core-v1:1",
+            "region": bedrock_fake.REGION,
+            "accessKeyId": bedrock_fake.KEY_ID,
+            "secretAccessKey": bedrock_fake.SECRET,
+        },
+        (bedrock_fake.KEY_ID, bedrock_fake.SECRET),
+        "Filter reason",
+        ("1536x1024", "use `1216x832`; supported: 1024x1024, 1344x768"),
+    ),
+    "vertex": Case(
+        vertex_fake.VertexFake,
+        {"model": "gemini-3.1-flash-image"},
+        (vertex_fake.TOKEN, "PRIVATE KEY", vertex_fake.WHO),
+        "PROHIBITED_CONTENT",
+        ("1536x1024", "use `1264x848`"),
+        lambda fake: {"credentials": json.dumps(fake.credentials)},
+    ),
     "zhipu": Case(
         zhipu_fake.ZhipuFake,
         {"model": "cogview-4-250304", "apiKey": zhipu_fake.KEY},
