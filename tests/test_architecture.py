@@ -45,6 +45,10 @@ PUBLIC_MODULES = (
     "flowdsl.step.spec",
     "flowdsl.step.step",
     "flowdsl.syntax.fixes",
+    "flowdsl.syntax.edits",
+    "flowdsl.syntax.opened",
+    "flowdsl.syntax.quoting",
+    "flowdsl.syntax.scalars",
 )
 """Modules whose public names plugins may import; all but `step` are light, so that capability checks stay light."""
 HEAVY = ("PIL", "_hashlib", "asyncio", "h11", "httpx", "jsonschema", "lark", "pydantic", "regex", "uvicorn")
