@@ -14,7 +14,7 @@ from typing import Any
 from flowdsl.errors import StepError
 from flowdsl.template import SecretText, holds_secret, mark
 from flowdsl_steps.expressions.bloblang_grammar import is_prose, parsed
-from flowdsl_steps.expressions.bloblang_query import Assignment, Mistake, Query
+from flowdsl_steps.expressions.bloblang_nodes import Assignment, Mistake, Query
 from flowdsl_steps.expressions.bloblang_scope import Message, Scope
 from flowdsl_steps.expressions.bloblang_values import (
     DELETED,

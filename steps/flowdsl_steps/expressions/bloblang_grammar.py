@@ -13,7 +13,8 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 from lark.lark import PostLex
 
 from flowdsl_steps.expressions.bloblang_calls import SUBSET
-from flowdsl_steps.expressions.bloblang_query import Build, Mistake
+from flowdsl_steps.expressions.bloblang_nodes import Mistake
+from flowdsl_steps.expressions.bloblang_query import Build
 
 MAX_TOKENS = 20_000
 """So many parts a mapping may have."""

@@ -19,7 +19,7 @@ from flowdsl_steps.expressions.bloblang_values import (
 )
 
 if TYPE_CHECKING:
-    from flowdsl_steps.expressions.bloblang_query import Query
+    from flowdsl_steps.expressions.bloblang_nodes import Query
     from flowdsl_steps.expressions.bloblang_scope import Scope
 
 Run = Callable[["Scope"], Any]
