@@ -158,6 +158,10 @@ FINDINGS = (
     Code("acts-as-zero", "warning", "A negative number of retries is the same as none."),
     Code("short-timeout", "note", "The timeout is shorter than the model may need."),
     Code("personal-identifier", "note", "`user` or `safety_identifier` looks like an e-mail address."),
+    Code("bloblang-syntax", "error", "A mapping or query of Bloblang is wrong, or not of the part that is supported."),
+    Code("interpolated-mapping", "warning", "A text with `${! }` stands where the engine wants a mapping of Bloblang."),
+    Code("bare-field", "note", "A bare word of Bloblang is a field of each message."),
+    Code("not-supported", "error", "A part of a document of another system is not supported here.", also=("note",)),
 )
 """What a check can find."""
 
@@ -226,6 +230,12 @@ FAILURES = (
     Code("too-many-iterations", "error", "A loop has more iterations than its limit."),
     Code("call-depth", "error", "Flows call each other too deep."),
     Code("limit-exceeded", "error", "Another limit of the run was reached."),
+    Code("record-failed", "note", "A message is marked as failed, and goes on."),
+    Code("records-failed", "error", "Messages were marked as failed when they came to their end."),
+    Code("query-failed", "error", "A query of Bloblang failed for a message."),
+    Code("no-record", "error", "A step that works on a message stands where there is none."),
+    Code("no-records", "note", "The input held no message."),
+    Code("input-unreadable", "error", "The input of messages cannot be read."),
     Code("step-failed", "error", "A step could not do its work."),
     Code("step-crashed", "error", "A step failed in a way it did not foresee, which is a bug in that step."),
     Code("listener-failed", "error", "The host's listener raised what asyncio would take for a cancelled run."),

@@ -100,6 +100,9 @@ EXPLAINED = {
     ("document", "name"): "a key of an entry of `inputs` and `outputs`",
     ("engine", "message"): "a member of what EMIT_EVENT is given, not a key",
     ("engine", "code"): "a member of an error",
+    ("checker", "mapping"): "a test of templates",
+    ("engine", "input"): "a method of the context of a step",
+    ("document", "input"): "a kind of name",
 }
 """What these texts are where they are compared: none of them is the key of a step."""
 TYPES = {"text", "list", "map", "steps", "cases", "branches"}

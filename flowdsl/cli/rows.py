@@ -79,7 +79,7 @@ class Rows:
 
     def _line(self, row: Row, now: float) -> str:
         loop = self._loops.get(row.invocation.id)
-        done = f" {loop[0]}/{loop[1]} done" if loop is not None else ""
+        done = "" if loop is None else f" {loop[0]}/{loop[1]} done" if loop[1] else f" {loop[0]} done"
         said = " · ".join(filter(None, (row.label, row.progress)))
         return f"{self.name(row.invocation)}{done} {now - row.began:.1f} s {said}".rstrip()
 

@@ -45,6 +45,8 @@ _LOOKS_LIKE_A_KEY = re.compile(
     re.DOTALL,
 )
 _KEY_LINE = re.compile(r"\s*(?:-\s|[\w-]+[\"']?\s*:(?:\s|$))")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w{0,80}\}")
+"""The name of an environment variable, as many systems write it, is no secret."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\']|\'\')*\'?', re.DOTALL)
 
 
@@ -155,7 +157,7 @@ def _values(text: str, match: re.Match[str], sure: bool, braces: _Braces) -> Ite
         if not inline:
             spans += _below(text, line, ends, block and bool(rest))
     whole = "".join(text[start:end] for start, end in spans)
-    if "{{" in whole or "{%" in whole or whole.strip().lower() in _OPEN:
+    if "{{" in whole or "{%" in whole or whole.strip().lower() in _OPEN or _VARIABLE.fullmatch(whole):
         return
     if sure or _MAYBE_A_KEY.fullmatch(whole):
         yield from spans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -75,7 +76,11 @@ def test_an_example_checks_without_errors(name: str, example: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
-def test_an_example_runs_on_the_simulator(name: str, example: str, tmp_path: Path) -> None:
+def test_an_example_runs_on_the_simulator(
+    name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = b'{"title": "Dawn", "animal": "cat", "prompt": "a harbour"}'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(message)))
     events: list[flowdsl.Event] = []
     with Simulator() as simulator, running_web({"/articles": [{"title": "Dawn"}]}) as web:
         environment = flowdsl.Environment(

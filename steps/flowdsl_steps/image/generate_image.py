@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,12 +52,7 @@ def check_generate_image(options: Options) -> Iterator[Problem]:
     task's default is one, and most files name none.
     """
     asked = options.replaced({key: value for key, value in options.given.items() if key not in _OWN})
-    for problem in check_image(asked):
-        if problem.code == "retired-model" and problem.severity == "warning":
-            key, hint, fixes = problem.key, problem.hint, problem.fixes
-            yield Problem("retired-model", problem.message, key, hint, severity="note", fixes=fixes)
-        else:
-            yield problem
+    yield from of_endpoint(check_image(asked))
     name = options.given.get("filename")
     if isinstance(name, str) and not _stem(name):
         yield Problem("not-a-file-name", f"`filename` is {name!r}, which names no file", key="filename")
@@ -65,6 +60,16 @@ def check_generate_image(options: Options) -> Iterator[Problem]:
         message = "`filename` is the name of a file: the separator of folders in it becomes `_`"
         hint = "pictures are put into the folder of the run, `--out`"
         yield Problem("not-a-file-name", message, key="filename", hint=hint, severity="warning")
+
+
+def of_endpoint(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems; a model that the vendor has shut down is only noted at an endpoint that is not the vendor's."""
+    for problem in problems:
+        if problem.code == "retired-model" and problem.severity == "warning":
+            key, hint, fixes = problem.key, problem.hint, problem.fixes
+            yield Problem("retired-model", problem.message, key, hint, severity="note", fixes=fixes)
+        else:
+            yield problem
 
 
 class GenerateImage(

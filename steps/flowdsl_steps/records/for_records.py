@@ -1,0 +1,142 @@
+"""FOR_RECORDS: a block of steps for each message of an input, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from flowdsl import Block, Loop, Port, Problem, Signal, Step, StepContext, StepError
+from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl_steps.records.record import Record, at_hand
+from flowdsl_steps.records.run_records import Tally, run_records
+from flowdsl_steps.records.settings import Wrong, input_faults, output_faults
+
+_SHOWN = 5
+"""So many failures stand in the message of the run; all that are named are in its details."""
+
+EXAMPLE = """\
+- step: FOR_RECORDS
+  input:
+    stdin: {}
+  do:
+    - step: RECORD_MAPPING
+      mapping: 'root = "A postcard of " + content()'
+    - step: RECORD_IMAGE
+      model: gpt-image-2
+  output:
+    file:
+      path: 'postcard-${! count("postcards") }.png'
+      codec: all-bytes
+"""
+
+
+def check_records(options: Options) -> Iterator[Problem]:
+    """Inputs and outputs that there are not, and what is wrong with theirs."""
+    for key, faults in (("input", input_faults), ("output", output_faults)):
+        value = options.given.get(key)
+        if value is not None and value is not UNKNOWN:
+            yield from (_problem(key, wrong) for wrong in faults(value))
+    yield from _path(options.given.get("output"))
+
+
+def _problem(key: str, wrong: Wrong) -> Problem:
+    return Problem(wrong.code, wrong.message, key, wrong.hint, inside=wrong.inside, severity="error")
+
+
+def _path(output: Any) -> Iterator[Problem]:
+    path = output["file"].get("path") if isinstance(output, dict) and isinstance(output.get("file"), dict) else None
+    if isinstance(path, str) and "${!" in path:
+        from flowdsl_steps.expressions.bloblang import Interpolation, Mistake
+
+        try:
+            Interpolation(path)
+        except Mistake as mistake:
+            yield Problem("bloblang-syntax", mistake.message, "output", mistake.hint, inside=("file", "path"))
+
+
+class ForRecords(
+    Step,
+    name="FOR_RECORDS",
+    category="Records",
+    check=check_records,
+    flow=Loop(body="do", concurrent="threads"),
+    outputs=(Port("object", "`read`, `written`, `dropped` and `failed`: how many records there were of each."),),
+    examples=(EXAMPLE,),
+):
+    """Runs `do` for each message of an input, one after another, and hands what becomes of it to an output.
+
+    Messages are read when it is their turn, so that their number has no limit. One that fails is marked and goes on;
+    when all are through, messages that are still marked make the step fail, and are named.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    input: dict[str, Any] = Field(default_factory=lambda: {"stdin": {}})
+    """Where messages come from: `stdin`, `file` or `csv`, with the keys that Redpanda Connect has for it. Standard
+    input gives a message a line. Files lie in the folder that the flow is run in."""
+    output: dict[str, Any] = Field(default_factory=lambda: {"stdout": {}})
+    """Where they go: `stdout`, `file` or `drop`. Standard output shows texts; pictures have files of their own, which
+    the run names. `path` of a file may have `${! … }` in it, and is a path in the output folder."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """How many messages are worked on side by side. They reach the output in the order of the input."""
+    do: Block
+    """The steps for one message."""
+
+    async def run(self, ctx: StepContext) -> dict[str, Any] | Signal:
+        """Runs the steps for each message.
+
+        Raises:
+            StepError: messages ended marked, or an end cannot be read or written.
+        """
+        from flowdsl_steps.records.inputs import records_of
+        from flowdsl_steps.records.outputs import Output
+
+        output = Output(self.output, ctx)
+        ended = 0
+
+        async def work(record: Record) -> Signal | None:
+            nonlocal ended
+            own = ctx if self.threads == 1 else ctx.branch().context
+            own.begin(record.number, record.text, ended, 0)
+            with at_hand(record):
+                signal = await own.run_block(self.do, iteration=record.number)
+            ended += 1
+            return signal
+
+        async with aclosing(records_of(self.input, {})) as records:
+            tally = await run_records(records, work, output.write, side_by_side=self.threads)
+        if not tally.read:
+            ctx.note("no-records", "the input holds no message")
+        if tally.failed:
+            raise failed(tally)
+        if tally.signal is not None and tally.signal.beyond_loop is not None:
+            return tally.signal.beyond_loop
+        return {"object": tally.to_json()}
+
+
+class RecordsFailed(StepError):
+    """Messages that ended marked. As JSON it names them, up to a number."""
+
+    code = "records-failed"
+
+    def __init__(self, message: str, tally: Tally) -> None:
+        super().__init__(message, hint="`catch` behind what may fail clears the mark")
+        self.tally = tally
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values, with what became of the messages under `records`."""
+        return super().to_dict() | {"records": self.tally.to_json()}
+
+
+def failed(tally: Tally) -> RecordsFailed:
+    """The error of a run in which messages ended marked: its message names the first of them."""
+    named = [f"{each.name}: {each.error}" for each in tally.failures[:_SHOWN]]
+    more = tally.failed - len(named)
+    if more:
+        named.append(f"and {more} more")
+    messages = "1 message" if tally.read == 1 else f"{tally.read:,} messages"
+    text = f"{tally.failed:,} of {messages} failed: {'; '.join(named)}"
+    return RecordsFailed(text, tally)

@@ -1,0 +1,195 @@
+"""RECORD_IMAGE: a picture of each message, as the processor `openai_image_generation` of Redpanda Connect makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from flowdsl import LimitExceeded, Problem, Prompt, ServiceError, Step, StepContext, StepError, Verbatim
+from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl_steps.image.capabilities import check_image
+from flowdsl_steps.image.generate_image import MAX_RETRIES, TIMEOUT_S, of_endpoint
+from flowdsl_steps.image.options import ImageOptions
+from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.vendors.openai import VENDOR
+from flowdsl_steps.records.record import Record, current
+
+if TYPE_CHECKING:
+    from flowdsl.step.service import Service
+    from flowdsl_steps.expressions.bloblang import Interpolation
+    from flowdsl_steps.expressions.bloblang import Mapping as Bloblang
+
+INTERPOLATED = ("quality", "size", "style")
+CHARGE_WARNING = "the service may have done, and billed, the work"
+_BEGIN = "${!"
+_LIFE = ("retired-model", "retiring-model", "unknown-model", "missing-prompt")
+"""What is said of the model before the run, and not again for each message. Without a prompt the message is it."""
+
+EXAMPLE = """\
+- step: FOR_RECORDS
+  do:
+    - step: RECORD_IMAGE
+      model: gpt-image-2
+      prompt: '"A watercolour of " + json("animal")'
+      size: '${! json("size").or("1024x1024") }'
+"""
+
+
+def check_record_image(options: Options) -> Iterator[Problem]:
+    """What `check_image` finds as far as no message decides it, and mistakes in Bloblang."""
+    given = dict(options.given)
+    for name in ("prompt", *INTERPOLATED):
+        text = given.get(name)
+        if not isinstance(text, str) or (name != "prompt" and _BEGIN not in text):
+            continue
+        from flowdsl_steps.expressions.bloblang import Mistake
+
+        try:
+            known = query_of(text).value if name == "prompt" else interpolation_of(text).value
+        except Mistake as mistake:
+            known = None
+            yield Problem("bloblang-syntax", mistake.message, name, mistake.hint)
+        given[name] = UNKNOWN if known is None else known
+    asked = options.replaced(given)
+    yield from (problem for problem in of_endpoint(check_image(asked)) if problem.code != "missing-prompt")
+
+
+@lru_cache(maxsize=256)
+def query_of(text: str) -> Bloblang | Interpolation:
+    """A `prompt`: a mapping of Bloblang, or a text with `${! … }` in it.
+
+    Raises:
+        Mistake: it is neither.
+    """
+    if _BEGIN in text:
+        return interpolation_of(text)
+    from flowdsl_steps.expressions.bloblang import Mapping
+
+    return Mapping(text)
+
+
+@lru_cache(maxsize=256)
+def interpolation_of(text: str) -> Interpolation:
+    """A text with `${! … }` in it.
+
+    Raises:
+        Mistake: a query in it is none.
+    """
+    from flowdsl_steps.expressions.bloblang import Interpolation
+
+    return Interpolation(text)
+
+
+class RecordImage(
+    Step,
+    name="RECORD_IMAGE",
+    category="Records",
+    service="OPENAI_IMAGE_GENERATION",
+    provider="openai",
+    environment=VENDOR.environment,
+    check=check_record_image,
+    examples=(EXAMPLE,),
+):
+    """Makes a picture of each message of FOR_RECORDS: the message becomes its bytes, and keeps its metadata.
+
+    What it is asked for and what comes back is that of the processor `openai_image_generation` of Redpanda Connect. A
+    message for which that fails stays as it is, and is marked.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    model: str
+    """The model."""
+    prompt: Annotated[str | None, Verbatim(), Prompt()] = Field(default=None, min_length=1)
+    """The prompt, as a mapping of Bloblang: `'"A " + this.animal'`. Without it the message itself is."""
+    size: str | None = None
+    """`WIDTHxHEIGHT`, as far as the model has it; it may have `${! … }` in it."""
+    quality: str | None = None
+    """In the words of the model; it may have `${! … }` in it."""
+    style: str | None = None
+    """`natural` or `vivid`, of dall-e-3 alone; it may have `${! … }` in it."""
+
+    @classmethod
+    def require(cls, service: Service, given: Mapping[str, Any]) -> None:
+        """Looks whether a request could be addressed: the endpoint and the key."""
+        ImageOptions.require(service, given)
+
+    async def run(self, ctx: StepContext) -> None:
+        """Makes the picture, or marks the message."""
+        record = current(ctx)
+        if record.is_skipped:
+            return
+        try:
+            await self._paint(ctx, record)
+        except LimitExceeded:
+            raise
+        except (ServiceError, StepError) as error:
+            billed = f" ({CHARGE_WARNING})" if error.charge_possible else ""
+            record.fail(f"{error.message}{billed}", ctx)
+
+    async def _paint(self, ctx: StepContext, record: Record) -> None:
+        from flowdsl_steps.image.generate import generate
+
+        values: dict[str, str | None] = {}
+        for name in INTERPOLATED:
+            text = getattr(self, name)
+            values[name] = None if text is None else _interpolated(name, text, record) or None
+        prompt = self._prompt(record)
+        if not prompt.strip():
+            what = "the prompt" if self.prompt is not None else "the message"
+            raise StepError(f"{what} is empty, so there is nothing to draw", code="missing-prompt")
+        self._judge({"prompt": prompt, "model": self.model, **values}, ctx)
+        request = ImageRequest(prompt=prompt, model=self.model)._replace(**values)
+        timeout_ms, retries = ctx.service.option("timeoutMs"), ctx.service.option("maxRetries")
+        found = await generate(
+            request,
+            ctx,
+            TIMEOUT_S if timeout_ms is None else timeout_ms / 1000,
+            MAX_RETRIES if retries is None else max(0, retries),
+        )
+        if len(found.images) != 1:
+            raise StepError(f"expected single generated image in response, got: {len(found.images)}")
+        record.become_image(found.images[0])
+
+    def _prompt(self, record: Record) -> str:
+        from flowdsl_steps.expressions.bloblang import Interpolation, QueryFailed
+
+        if self.prompt is None:
+            return record.content.decode("utf-8", "replace")
+        query = query_of(self.prompt)
+        try:
+            if isinstance(query, Interpolation):
+                return query.text_for(record)
+            mapped = query.apply(record)
+        except QueryFailed as error:
+            raise StepError(f"prompt execution error: {error.message}", code="query-failed") from None
+        content = record.content if mapped.content is None else mapped.content
+        text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+        return "" if mapped.is_dropped or mapped.is_null else text
+
+    def _judge(self, given: dict[str, Any], ctx: StepContext) -> None:
+        """Refuses what the model does not accept before it is sent: a prompt that is too long, a size it has not.
+
+        Raises:
+            StepError: the first of it.
+        """
+        known = {name: value for name, value in given.items() if value is not None}
+        options = Options(ctx.step, known, {}, ctx.service)
+        for problem in check_image(options):
+            if problem.severity == "error" and problem.code not in _LIFE:
+                hint = f": {problem.hint}" if problem.hint else ""
+                raise StepError(f"{problem.message}{hint}", code=problem.code)
+
+
+def _interpolated(name: str, text: str, record: Record) -> str:
+    if _BEGIN not in text:
+        return text
+    from flowdsl_steps.expressions.bloblang import QueryFailed
+
+    try:
+        return interpolation_of(text).text_for(record)
+    except QueryFailed as error:
+        raise StepError(f"{name} interpolation error: {error.message}", code="query-failed") from None

@@ -1,0 +1,163 @@
+"""How the bytes of an input become records: by lines, as a whole, or as rows of CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowdsl import StepError
+
+LONGEST_LINE = 65_536
+"""The most bytes of a line, unless `max_buffer_size` says otherwise. Source: the engine's scanner `lines`."""
+LARGEST = 64 * 1024 * 1024
+"""The most bytes of a record that is a whole file."""
+Found = tuple[str, bytes, dict[str, Any]]
+"""Where a record stands, its content, and what is added to its metadata."""
+
+
+class Scanner:
+    """Takes bytes as they come, and gives the records that are complete."""
+
+    def feed(self, chunk: bytes) -> Iterator[Found]:
+        """The records that end in these bytes."""
+        raise NotImplementedError
+
+    def finish(self) -> Iterator[Found]:
+        """What is left at the end."""
+        raise NotImplementedError
+
+
+def scanner_of(settings: Mapping[str, Any] | None) -> Scanner:
+    """The scanner of a setting `{lines: {}}`, `{to_the_end: {}}` or `{csv: {}}`: by default `lines`."""
+    kind, own = next(iter((settings or {"lines": {}}).items()))
+    own = own or {}
+    if kind == "to_the_end":
+        return Whole()
+    if kind == "csv":
+        delimiter = own.get("custom_delimiter") or own.get("delimiter") or ","
+        has_header = own.get("parse_header_row")
+        return Rows(str(delimiter), has_header=has_header is not False, is_lazy=own.get("lazy_quotes") is True)
+    delimiter, longest = own.get("custom_delimiter") or "\n", own.get("max_buffer_size") or LONGEST_LINE
+    return Lines(str(delimiter).encode(), int(longest), omits_empty=own.get("omit_empty") is True)
+
+
+class Lines(Scanner):
+    """A record a line, without its end; empty lines are records too."""
+
+    def __init__(self, delimiter: bytes = b"\n", longest: int = LONGEST_LINE, *, omits_empty: bool = False) -> None:
+        self._delimiter = delimiter
+        self._longest = longest
+        self._omits_empty = omits_empty
+        self._left = bytearray()
+        self._searched = 0
+        self._line = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Found]:
+        """The lines that end in these bytes."""
+        self._left += chunk
+        begin = 0
+        while (end := self._left.find(self._delimiter, max(begin, self._searched))) >= 0:
+            yield from self._found(bytes(self._left[begin:end]))
+            begin = end + len(self._delimiter)
+            self._searched = begin
+        del self._left[:begin]
+        self._searched = max(0, len(self._left) - len(self._delimiter) + 1)
+        if len(self._left) > self._longest:
+            self._refuse()
+
+    def finish(self) -> Iterator[Found]:
+        """The last line, where nothing ends it."""
+        if self._left:
+            yield from self._found(bytes(self._left))
+            self._left.clear()
+
+    def _found(self, line: bytes) -> Iterator[Found]:
+        self._line += 1
+        if len(line) > self._longest:
+            self._line -= 1
+            self._refuse()
+        if self._delimiter == b"\n":
+            line = line.removesuffix(b"\r")
+        if line or not self._omits_empty:
+            yield f"line {self._line}", line, {}
+
+    def _refuse(self) -> None:
+        raise StepError(
+            f"line {self._line + 1} has more than {self._longest:,} bytes",
+            code="input-unreadable",
+            hint="`scanner: {lines: {max_buffer_size: …}}` allows more",
+        )
+
+
+class Whole(Scanner):
+    """One record that holds everything."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[Found]:
+        """Nothing yet."""
+        self._content += chunk
+        if len(self._content) > LARGEST:
+            raise StepError(f"the input has more than {LARGEST // 1024**2} MiB", code="input-unreadable")
+        yield from ()
+
+    def finish(self) -> Iterator[Found]:
+        """All of it."""
+        yield "", bytes(self._content), {}
+
+
+class Rows(Scanner):
+    """A record a row of CSV: the JSON of a map from the names of the columns to texts, or of a list without names."""
+
+    def __init__(self, delimiter: str = ",", *, has_header: bool = True, is_lazy: bool = False) -> None:
+        self._lines = Lines(longest=LARGEST)
+        self._delimiter = delimiter
+        self._has_header = has_header
+        self._is_lazy = is_lazy
+        self._names: list[str] | None = None
+        self._begun = ""
+        self._row = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Found]:
+        """The rows that end in these bytes."""
+        for _, line, _ in self._lines.feed(chunk):
+            yield from self._take(line)
+
+    def finish(self) -> Iterator[Found]:
+        """The last row."""
+        for _, line, _ in self._lines.finish():
+            yield from self._take(line)
+        if self._begun:
+            raise StepError(f"row {self._row + 1}: a quote is not closed", code="input-unreadable")
+
+    def _take(self, line: bytes) -> Iterator[Found]:
+        try:
+            text = self._begun + line.decode("utf-8-sig" if self._row == 0 and self._names is None else "utf-8")
+        except UnicodeDecodeError:
+            raise StepError(f"row {self._row + 1} is no UTF-8 text", code="input-unreadable") from None
+        if text.count('"') % 2 and not self._is_lazy:
+            self._begun = f"{text}\n"  # a line end inside of quotes
+            if len(text) > LARGEST:
+                raise StepError(f"row {self._row + 1} has more than {LARGEST:,} characters", code="input-unreadable")
+            return
+        self._begun = ""
+        if not text:
+            return
+        try:
+            reads = csv.reader([text], delimiter=self._delimiter, strict=not self._is_lazy)
+            (row,) = reads
+        except (csv.Error, ValueError) as error:
+            raise StepError(f"row {self._row + 1}: {error}", code="input-unreadable") from None
+        if self._has_header and self._names is None:
+            self._names = row
+            return
+        self._row += 1
+        if self._names is not None and len(row) != len(self._names):
+            message = f"row {self._row} has {len(row)} fields, and the header names {len(self._names)}"
+            raise StepError(message, code="input-unreadable")
+        value: Any = row if self._names is None else dict(zip(self._names, row, strict=True))
+        content = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        yield f"row {self._row}", content.encode(), {"csv_row": self._row}
