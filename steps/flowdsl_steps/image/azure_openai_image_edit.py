@@ -8,13 +8,19 @@ from flowdsl_steps.image.options import OUTPUTS, RULES
 from flowdsl_steps.image.vendors.azure import VENDOR
 
 EXAMPLE = """\
-- step: AZURE_OPENAI_IMAGE_GENERATION
-  model: gpt-image-2
-  instruction: A lighthouse at dusk, oil on canvas
-- step: AZURE_OPENAI_IMAGE_EDIT
-  instruction: The same lighthouse in a snowstorm
-  quality: low
-  outputKey: winter
+services:
+  AZURE_OPENAI_IMAGE_GENERATION:
+    endpoint: https://my-resource.openai.azure.com
+    deploymentId: images
+    apiKey: "{{ secret('AZURE_OPENAI_API_KEY') }}"
+flow:
+  - step: AZURE_OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: A lighthouse at dusk, oil on canvas
+  - step: AZURE_OPENAI_IMAGE_EDIT
+    instruction: The same lighthouse in a snowstorm
+    quality: low
+    outputKey: winter
 """
 
 
