@@ -84,6 +84,18 @@ class Fake:
         """
         raise NotImplementedError
 
+    def picture(self, asked: Asked) -> Reply | None:
+        """The picture behind an address that the fake gave, to which nobody sends a key; None for other requests.
+
+        Raises:
+            Fault: it came with one.
+        """
+        if not asked.path.startswith("/pictures/"):
+            return None
+        if asked.method != "GET" or "authorization" in asked.headers:
+            raise Fault(f"{asked.method} {asked.path} came with a key, or is no GET")
+        return Reply(PICTURE, headers={"Content-Type": "image/png"})
+
     @property
     def bodies(self) -> list[Any]:
         """The JSON bodies that came, in order."""

@@ -11,24 +11,31 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import bedrock_fake
+import bfl_fake
+import dashscope_fake
 import gemini_fake
+import huggingface_fake
 import localai_fake
+import mistral_fake
 import ollama_fake
 import openai_fake
 import openrouter_fake
 import vertex_fake
+import workersai_fake
+import zhipu_fake
 from fake_vendor import Fake
 
 
 class Case(NamedTuple):
     """One vendor: its fake, a service entry for it without its `endpoint`, the secrets in the entry, the code that
-    moderation refuses with (None: it has none), and a size that it does not take with what its check proposes."""
+    moderation refuses with (None: it has none), and a size that it does not take with what its check proposes (None:
+    it has no `size`)."""
 
     fake: Callable[[], Fake]
     entry: Mapping[str, Any]
     secrets: tuple[str, ...]
     moderation: str | None
-    wrong_size: tuple[str, str]
+    wrong_size: tuple[str, str] | None
     more: Callable[[Any], Mapping[str, Any]] = lambda fake: {}
     """What of the entry depends on the fake."""
     refused: tuple[str, ...] = ("something forbidden",)
@@ -105,5 +112,47 @@ CASES: dict[str, Case] = {
         ("1536x1024", "use `1264x848`"),
         lambda fake: {"credentials": json.dumps(fake.credentials)},
         _GOOGLE,
+    ),
+    "zhipu": Case(
+        zhipu_fake.ZhipuFake,
+        {"model": "cogview-4-250304", "apiKey": zhipu_fake.KEY},
+        (zhipu_fake.KEY,),
+        "1301",
+        ("1000x1000", "use `992x992`"),
+    ),
+    "workersai": Case(
+        workersai_fake.WorkersAIFake,
+        {"model": workersai_fake.FORMS[1], "apiKey": workersai_fake.KEY, "accountId": workersai_fake.ACCOUNT},
+        (workersai_fake.KEY,),
+        "3030",
+        ("2048x2048", "use `1920x1920`"),
+    ),
+    "dashscope": Case(
+        dashscope_fake.DashScopeFake,
+        {"model": "qwen-image-2.0", "apiKey": dashscope_fake.KEY},
+        (dashscope_fake.KEY,),
+        "DataInspectionFailed",
+        ("4096x4096", "use `2048x2048`"),
+    ),
+    "mistral": Case(
+        mistral_fake.MistralFake,
+        {"model": "mistral-medium-latest", "apiKey": mistral_fake.KEY},
+        (mistral_fake.KEY,),
+        None,
+        None,
+    ),
+    "huggingface": Case(
+        huggingface_fake.HuggingFaceFake,
+        {"model": huggingface_fake.MODEL, "apiKey": huggingface_fake.KEY},
+        (huggingface_fake.KEY,),
+        None,
+        ("1024*768", "write `1024x768`"),
+    ),
+    "bfl": Case(
+        bfl_fake.BlackForestLabsFake,
+        {"model": "flux-pro-1.1", "apiKey": bfl_fake.KEY},
+        (bfl_fake.KEY,),
+        "Request Moderated",
+        ("1000x1000", "use `992x992`"),
     ),
 }

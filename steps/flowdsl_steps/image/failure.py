@@ -54,6 +54,17 @@ class Failure(NamedTuple):
     retry_after_s: float | None = None
 
 
+def json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The JSON object in a body, or None when it is none."""
+    if not isinstance(body, bytes):
+        return body
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
 def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure | None:
     """The error in a body, or None when it holds none (HTML from a proxy, an empty body). `plain` takes a body that is
     no JSON as the reason itself."""

@@ -93,10 +93,10 @@ def _life(resolved: ResolvedModel, model: OfferedModel, title: str) -> Iterator[
 
 
 def _option(model: OfferedModel, who: str, name: str, value: object) -> Iterator[Problem]:
-    if name == "size":
+    parameter = model.options.get(name)
+    if name == "size" and parameter is None:
         yield from _size(model, who, value)
         return
-    parameter = model.options.get(name)
     if parameter is None or parameter.known is False:
         yield _absent(who, name, value)
     elif parameter.known is None:
@@ -166,4 +166,8 @@ def _count(request: ImageRequest, model: OfferedModel, who: str) -> Iterator[Pro
     if isinstance(n, int) and not isinstance(n, bool) and n > most:
         each = "one image" if most == 1 else f"at most {most} images"
         message = f"`n: {n}` is sent as {-(-n // most)} requests of {each}: {who} accepts no more in one"
-        yield Problem("fan-out", message, "n")
+        if request.seed is None or not model.takes("seed"):
+            yield Problem("fan-out", message, "n")
+            return
+        message = f"{message}, and the same `seed` draws the same in each"
+        yield Problem("conflicting-values", message, "seed", "remove `seed` or `n`", covers=("n",), fixes=drop("seed"))

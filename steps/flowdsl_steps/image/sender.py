@@ -192,7 +192,12 @@ class Sender:
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 self.order = Order(poll.request.url, received.request_id or (self.order and self.order.id))
-                received = await self._asked(poll, self.order, came)
+                kept = poll.kept or Received()
+                try:
+                    received = kept.followed_by(await self._asked(poll, self.order, came))
+                except BaseException:
+                    came += kept.images
+                    raise
         except ConfigError as error:
             error.charge_possible = True  # the order was taken
             raise

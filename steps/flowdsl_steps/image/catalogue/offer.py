@@ -8,13 +8,15 @@ smaller than `models.json`. A file has
 - `sizes`: name → `values`, `default`, `auto`, and limits where any size within them is taken. `values` is a list, or a
   map of a size to what the vendor's requests say instead of it. In place of all that, the name of the file that has it;
 - `models`, newest first: `sizes` (a name; absent: any), `options` (absent: the model has none of that name; true: any
-  value; null: not known; `{"values": …, "default": …}`), `n` (pictures a request), `prompt_max_chars`, `life`
-  (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `assumed`, `sources`;
+  value; null: not known; `{"values": …, "default": …}`; `size` is there unless it is false), `n` (pictures a request),
+  `prompt_max_chars`, `life` (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `assumed`,
+  `sources`;
 - `other`: the same for a model that is not known.
 
 `prices` are in USD: `image`, what one picture costs (a number, or that by size, and further by quality), under another
-name of the size where `by` says which word of the vendor's it is; `rates` for a million tokens of `text_in`, `text_out`
-and `image_out`; `beside`, the most that a request costs beside its pictures and its prompt.
+name of the size where `by` says which word of the vendor's it is; or `area`, what it costs by its pixels: `each`, with
+`first` for the first `unit` of them and `more` for every further one that is begun; `rates` for a million tokens of
+`text_in`, `text_out` and `image_out`; `beside`, the most that a request costs beside its pictures and its prompt.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flowdsl_steps.image.catalogue import Life, Parameter, life_of, parameter_of
-from flowdsl_steps.image.catalogue.sizes import Sizes
+from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size
 
 if TYPE_CHECKING:
     from datetime import date
@@ -76,6 +78,11 @@ class OfferedModel:
     def __repr__(self) -> str:
         return f"OfferedModel({self.name!r})"
 
+    def takes(self, option: str) -> bool:
+        """Whether the model has an option, or may have it."""
+        known = self.options.get(option)
+        return option == "size" if known is None else known.known is not False
+
     @property
     def released(self) -> str | None:
         """The first day with it, where that is known."""
@@ -98,7 +105,10 @@ class OfferedModel:
         by = self._prices.get("by")
         if by is not None and size is not None:
             size = self.words.get(size, _NOTHING).get(by)
-        found = [*_prices_in(self._prices.get("image"), size, quality)]
+        if (area := self._prices.get("area")) is not None:
+            found = [*_price_of_area(area, parse_size(size or ""))]
+        else:
+            found = [*_prices_in(self._prices.get("image"), size, quality)]
         return (min(found), max(found)) if found else None
 
     def most(self, prompt: str, size: str | None, quality: str | None, n: int) -> float | None:
@@ -176,6 +186,13 @@ def _read(name: str) -> dict[str, Any]:
     with open(f"{_FOLDER}/{name}.json", "rb") as opened:  # noqa: PTH123
         found: dict[str, Any] = json.load(opened)
         return found
+
+
+def _price_of_area(area: Mapping[str, float], pair: tuple[int, int] | None) -> Iterator[float]:
+    """The price by the area of a picture, where its size is known."""
+    if pair is not None:
+        units = -(-pair[0] * pair[1] // int(area["unit"]))
+        yield area.get("each", 0.0) + area["first"] + area["more"] * (units - 1)
 
 
 def _prices_in(table: Any, *words: str | None) -> Iterator[float]:
