@@ -31,6 +31,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.known_model",
     "flowdsl.image.named_file",
     "flowdsl.image.origin",
+    "flowdsl.image.own_models",
     "flowdsl.nearest",
     "flowdsl.record",
     "flowdsl.secrets.plain",
