@@ -26,8 +26,12 @@ use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests n
 sys.dont_write_bytecode = False  # else each session rewrites all tests, and each of hundreds of processes compiles us
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+VENDORS_VARIABLES = (
+    *("OPENAI_", "AZURE_OPENAI_", "HUB_", "GOOGLE_", "GEMINI_", "AWS_", "OPENROUTER_", "LOCALAI_", "OLLAMA_"),
+    *("ZHIPUAI_", "ZAI_", "CLOUDFLARE_", "DASHSCOPE_", "MISTRAL_", "HF_", "HUGGING_FACE_"),
+)
 for _name in list(os.environ):  # no test sees a key or an endpoint of the machine
-    if _name.startswith(("OPENAI_", "AZURE_OPENAI_", "HUB_")):
+    if _name.startswith(VENDORS_VARIABLES):
         del os.environ[_name]
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and help is as wide as it says

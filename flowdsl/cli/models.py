@@ -163,14 +163,17 @@ def _facts(model: KnownModel) -> Iterator[str]:
         yield _row("snapshots", ", ".join(model.snapshots))
     yield _row("sizes", model.sizes)
     for quality, (least, most) in model.prices.items():
-        yield _row("price", f"{_usd(least, most)} for a {model.size} picture of quality {quality}")
+        of_quality = "" if quality == "any" else f" of quality {quality}"
+        yield _row("price", f"{_usd(least, most)} for a {model.size} picture{of_quality}")
     if not model.prices:
         yield _row("price", "unknown")
     for name, option in model.options.items():
         yield _row("option", f"{name}: {_option(option)}")
     if model.uncertain:
         yield _row("uncertain", f"no source says whether it has {', '.join(model.uncertain)}")
-    yield _row("limits", f"{model.images_per_request} images a request, {model.prompt_max_chars:,} characters a prompt")
+    each = "one image" if model.images_per_request == 1 else f"{model.images_per_request} images"
+    prompt = f", {model.prompt_max_chars:,} characters a prompt" if model.prompt_max_chars is not None else ""
+    yield _row("limits", f"{each} a request{prompt}")
     for fact in model.assumed:
         yield _row("assumed", fact)
     for source in model.sources:

@@ -53,7 +53,7 @@ class _Frozen:
         raise AttributeError(f"a {type(self).__name__} is frozen: `{name}` cannot be set")
 
 
-class StepNode(_Frozen):
+class StepNode:
     """One step of a document.
 
     `keys` maps the step's own keys to their value nodes, in document order and under their present names; `key_nodes`
@@ -77,19 +77,6 @@ class StepNode(_Frozen):
         "service",
         "spec",
     )
-    spec: StepSpec
-    node: Node
-    path: str
-    keys: Mapping[str, Node]
-    key_nodes: Mapping[str, Node]
-    blocks: tuple[BlockNode, ...]
-    id: str | None
-    label: Node | None
-    inputs: tuple[PortName, ...]
-    outputs: tuple[PortName, ...]
-    service: Node | None
-    misspelt: bool
-    _writes: list[tuple[str, Node]] | None
 
     def __init__(
         self,
@@ -107,20 +94,20 @@ class StepNode(_Frozen):
         service: Node | None,
         misspelt: bool,
     ) -> None:
-        put = object.__setattr__  # a flow has thousands of steps: one after the other is half the price of a loop
-        put(self, "spec", spec)
-        put(self, "node", node)
-        put(self, "path", path)
-        put(self, "keys", keys)
-        put(self, "key_nodes", key_nodes)
-        put(self, "blocks", blocks)
-        put(self, "id", id)
-        put(self, "label", label)
-        put(self, "inputs", inputs)
-        put(self, "outputs", outputs)
-        put(self, "service", service)
-        put(self, "misspelt", misspelt)
-        put(self, "_writes", None)
+        self.spec = spec
+        self.node = node
+        self.path = path
+        self.keys = keys
+        self.key_nodes = key_nodes
+        self.blocks = blocks
+        self.id = id
+        self.label = label
+        self.inputs = inputs
+        self.outputs = outputs
+        self.service = service
+        self.misspelt = misspelt
+        self._writes: list[tuple[str, Node]] | None = None
+        self.__class__ = _FrozenStep
 
     @property
     def name_node(self) -> Node:
@@ -226,6 +213,12 @@ class StepNode(_Frozen):
 
 
 KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
+
+
+class _FrozenStep(StepNode, _Frozen):
+    """What a step becomes once it is made: to set each of its fields past `__setattr__` would cost 2 % of a check."""
+
+    __slots__ = ()
 
 
 class BlockSet(_Frozen):

@@ -22,12 +22,18 @@ from flowdsl.syntax.node import Node
 if TYPE_CHECKING:
     from flowdsl.step.foreign import Word
 
-_IDENTIFIER = re.compile(IDENTIFIER)
 _LETTERS = "use letters, digits and _, and start with a letter or _"
 
 
 class StepKeys:
     """Sorts the keys of a step into common and own ones, and reports those it does not have."""
+
+    id: str | None = None
+    label: Node | None = None
+    inputs: tuple[PortName, ...] = ()
+    outputs: tuple[PortName, ...] = ()
+    service: Node | None = None
+    misspelt = False
 
     def __init__(self, spec: StepSpec, node: Node, builder: Builder) -> None:
         self.spec = spec
@@ -36,15 +42,10 @@ class StepKeys:
         self.findings = builder.findings
         self.keys: dict[str, Node] = {}
         self.key_nodes = node.keys
-        self.id: str | None = None
-        self.label: Node | None = None
-        self.inputs: tuple[PortName, ...] = ()
-        self.outputs: tuple[PortName, ...] = ()
-        self.service: Node | None = None
-        self.misspelt = False
+        own, keys = spec.keys, self.keys
         for name, value in node.value.items():
-            if name in spec.keys and name != "step":
-                self.keys[name] = value
+            if name in own and name != "step":
+                keys[name] = value
             elif name != "step" and not self._common(name, value):
                 self._other(name, value)
         if spec.service is not None and (options := node.value.get("options")) is not None:
@@ -76,7 +77,7 @@ class StepKeys:
             self._deprecated(name, value)
         elif spec.sets_other_keys:
             self.keys[name] = value
-            if not _IDENTIFIER.match(name):
+            if not (name.isascii() and name.isidentifier()):
                 self.findings.add("wrong-pattern", f"`{name}` cannot be the name of a variable", key, hint=_LETTERS)
         else:
             self._no_key(name, value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from flowdsl.document.document import BlockSet, Document, Module, StepNode
@@ -51,9 +52,19 @@ class SymbolTable:
     of their own. A declared input defines the variable of its name too, which it sets.
     """
 
-    def __init__(self, definitions: Iterable[Occurrence], uses: Iterable[Occurrence]) -> None:
-        self.definitions = tuple(definitions)
-        self.uses = tuple(uses)
+    def __init__(self, document: Document, flows: Sequence[Sequence[StepNode]]) -> None:
+        self._document = document
+        self._flows = flows
+
+    @cached_property
+    def definitions(self) -> tuple[Occurrence, ...]:
+        """Every place that defines a name."""
+        return tuple(_definitions(self._document, self._flows))
+
+    @cached_property
+    def uses(self) -> tuple[Occurrence, ...]:
+        """Every place that uses a name, perhaps or for sure."""
+        return tuple(_uses(self._document, self._flows))
 
     def defined(self, kind: Kind) -> dict[str, Occurrence]:
         """The names of a kind, each with its first definition."""
@@ -87,7 +98,7 @@ def symbols(part: Document | OpenFlows) -> SymbolTable:
     """The table of a flow, or of flows that others call with the names that they see. Nothing is raised or reported."""
     document = part.document if isinstance(part, OpenFlows) else part
     own = part.flows if isinstance(part, OpenFlows) else (document.steps, document.on_error or ())
-    return SymbolTable(_definitions(document, own), _uses(document, own))
+    return SymbolTable(document, own)
 
 
 def _definitions(document: Document, flows: Iterable[Sequence[StepNode]]) -> Iterator[Occurrence]:

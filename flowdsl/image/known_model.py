@@ -7,6 +7,9 @@ from typing import Any
 
 from flowdsl.record import Record
 
+ANY_QUALITY = "any"
+"""Stands for the quality in the prices of a model that has none."""
+
 
 class KnownOption(Record):
     """One option of a model: its values (empty: any), those that may work, and what an absent one stands for."""
@@ -30,8 +33,9 @@ class KnownModel(Record):
     `state` is `alive`, `dying` (its end is within 90 days), `dead` or `unknown`; `released` and `shutdown` are the
     first day with it and the announced first day without it (ISO), `replacement` a model to write for one that ends.
     `sizes` says in words what it accepts, `size` is one of them, `prices` what a picture of that size costs in USD,
-    without its prompt: quality → the least and the most. `uncertain` are options of which no source says whether the
-    model has them, `assumed` names what no authority says, `as_of` is the day of the facts.
+    without its prompt: quality → the least and the most (`any` at a model without qualities). `uncertain` are options
+    of which no source says whether the model has them, `assumed` names what no authority says, `as_of` is the day of
+    the facts. `prompt_max_chars` is None where no source says it.
     """
 
     name: str
@@ -40,7 +44,7 @@ class KnownModel(Record):
     size: str
     options: Mapping[str, KnownOption]
     images_per_request: int
-    prompt_max_chars: int
+    prompt_max_chars: int | None
     prices: Mapping[str, tuple[float, float]]
     as_of: str
     released: str | None = None

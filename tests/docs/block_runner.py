@@ -21,7 +21,7 @@ import yaml
 from doc_blocks import ROOT, Block
 
 import flowdsl
-from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.simulator import Simulator, stand_in
 
 NOT_RUN = ("make ", "pip install ", "python3 -m venv ", ". .venv/")
 """Commands that build an environment; the environment of the tests is one."""
@@ -106,12 +106,7 @@ class PageRunner:
         return self._environment(simulated=False).check(flowdsl.Source(block.text, str(self.folder / "page.flow.yaml")))
 
     def _environment(self, *, simulated: bool = True) -> flowdsl.Environment:
-        shared: dict[str, Any] = {"apiKey": self.simulator.key, "authKey": None}
-        overrides = {
-            "openai": {"endpoint": self.simulator.openai_base_url, **shared},
-            "azure": {"endpoint": self.simulator.azure_endpoint, **shared},
-            "hub": {"endpoint": self.simulator.url, **shared},
-        }
+        overrides = stand_in.overrides(self.simulator.url, self.simulator.key)
         return flowdsl.Environment(
             overrides=overrides if simulated else None,
             as_of=DAY,

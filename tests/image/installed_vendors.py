@@ -16,7 +16,16 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "openai": {"apiKey": "k", "model": "gpt-image-2"},
     "azure": {"apiKey": "k", "endpoint": "https://pics.openai.azure.com", "deploymentId": "gpt-image-2"},
     "hub": {"apiKey": "k", "endpoint": "https://hub.example", "model": "gpt-image-2"},
+    "zhipu": {"apiKey": "k", "model": "glm-image"},
+    "workersai": {"apiKey": "k", "accountId": "a1", "model": "@cf/black-forest-labs/flux-2-klein-4b"},
+    "dashscope": {"apiKey": "k", "model": "wan2.6-t2i"},
+    "mistral": {"apiKey": "k", "model": "mistral-medium-latest"},
+    "huggingface": {"apiKey": "k", "model": "black-forest-labs/FLUX.1-schnell"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
+    "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
+    "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},
+    "localai": {"apiKey": "k", "model": "flux.1-schnell"},
+    "ollama": {"model": "x/z-image-turbo"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 

@@ -190,8 +190,8 @@ def test_azure_needs_a_deployment() -> None:
 
 def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
-        vendor_named("gemini")
-    assert str(caught.value) == "unknown provider `gemini`"
+        vendor_named("nobody")
+    assert str(caught.value) == "unknown provider `nobody`"
 
 
 def test_a_local_server_needs_no_key() -> None:

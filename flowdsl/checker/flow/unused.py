@@ -17,10 +17,12 @@ def check_unused(document: Document, findings: Findings) -> None:
     """Reports imports, blocks and variables that nothing reads; not where misspelt names may mean them."""
     if any(found.code in ("undefined-variable", "undefined-block", "unknown-flow") for found in findings.diagnostics):
         return
-    table = symbols(document)
-    variables, paths = set(table.used("variable")), _Paths(table.used("block"))
-    blocks = document.scopes.get("local")
     own = document.root.value.get("imports")
+    if own is None and document.outputs is None and "blocks" not in document.root.value:
+        return
+    table = symbols(document)
+    variables, paths = table.used("variable"), _Paths(table.used("block"))
+    blocks = document.scopes.get("local")
     own_aliases = _aliases(own) if own is not None else {}
     for alias, node in own_aliases.items():
         if alias in document.imports and not paths.read("imports", alias):

@@ -38,7 +38,8 @@ class Failure(NamedTuple):
     `kind` says what the vendor means where a status does not: the prompt or the picture was refused for what it shows
     (`moderation`, with `stage`, `categories` … in `details`), a quota is used up, the request is invalid. `retry_class`
     decides over the status where a vendor knows better. `billed`: the vendor counted work, though it refused.
-    `is_own`: only the vendor speaks so, and no gateway on the way to it.
+    `is_own`: only the vendor speaks so, and no gateway on the way to it. `retry_after_s` is the pause that a body asks
+    for, where no header does.
     """
 
     message: str = ""
@@ -50,6 +51,18 @@ class Failure(NamedTuple):
     request_id: str | None = None
     billed: bool = False
     is_own: bool = True
+    retry_after_s: float | None = None
+
+
+def json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The JSON object in a body, or None when it is none."""
+    if not isinstance(body, bytes):
+        return body
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure | None:

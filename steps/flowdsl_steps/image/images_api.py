@@ -16,8 +16,9 @@ URL_LIFETIME_S = 60 * 60
 """How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""
 
 
-def received_of(payload: dict[str, Any]) -> Received:
-    """What a parsed document holds whose pictures are still open writers.
+def received_of(payload: dict[str, Any], url_lifetime_s: int | None = URL_LIFETIME_S) -> Received:
+    """What a parsed document holds whose pictures are still open writers, and whose addresses live so long, if that is
+    known.
 
     Raises:
         BrokenResponse: an error object in it, no picture, or a wrong type.
@@ -30,7 +31,7 @@ def received_of(payload: dict[str, Any]) -> Received:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise BrokenResponse("malformed", "`data` in the response is not a list of pictures")
     created = payload.get("created")
-    expires = created + URL_LIFETIME_S if isinstance(created, int) else None
+    expires = created + url_lifetime_s if isinstance(created, int) and url_lifetime_s is not None else None
     images: list[Image | LinkedImage] = []
     problems: list[BrokenResponse] = []
     if len(items) > MOST_PICTURES:

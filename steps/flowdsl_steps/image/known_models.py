@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from flowdsl.image.known_model import KnownModel, KnownOption, Source
+from flowdsl.image.known_model import ANY_QUALITY, KnownModel, KnownOption, Source
 from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Catalogue, Model, catalogue
+from flowdsl_steps.image.catalogue.offer import Offer, OfferedModel
 
 _PRICED_SIZE = "1024x1024"
 """The size that every model has so far, so that prices can be compared."""
@@ -50,3 +51,38 @@ def _option(model: Model, name: str, provider: str, there: dict[str, dict[str, l
     values = tuple(value for value in parameter.values if value not in missing)
     maybe = tuple(value for value in parameter.maybe if value not in missing)
     return KnownOption(values, maybe, model.default(name, provider))
+
+
+def offered_models(offer: Offer, as_of: date | None = None) -> tuple[KnownModel, ...]:
+    """The models of a vendor with a file of its own, newest first."""
+    return tuple(_offered(model, offer, as_of) for model in offer.models)
+
+
+def _offered(model: OfferedModel, offer: Offer, as_of: date | None) -> KnownModel:
+    life, sizes = model.life(as_of), model.sizes
+    size = _PRICED_SIZE if sizes is None or sizes.fault(_PRICED_SIZE) is None else sizes.default
+    quality = model.options.get("quality")
+    words = quality.values if quality is not None and quality.values else (ANY_QUALITY,)
+    prices = {word: model.price(size, None if word == ANY_QUALITY else word) for word in words if word != "auto"}
+    return KnownModel(
+        name=str(model.name),
+        state=life.state,
+        sizes="WIDTHxHEIGHT" if sizes is None else sizes.describe(),
+        size=size,
+        options={
+            name: KnownOption(option.values, option.maybe, option.default)
+            for name, option in sorted(model.options.items())
+            if option.known
+        },
+        images_per_request=model.images_per_request,
+        prompt_max_chars=model.prompt_max_chars,
+        prices={word: price for word, price in prices.items() if price is not None},
+        as_of=offer.as_of,
+        released=model.released,
+        shutdown=life.shutdown,
+        replacement=life.replacement,
+        snapshots=model.names,
+        uncertain=tuple(name for name, option in sorted(model.options.items()) if option.known is None),
+        assumed=model.assumed,
+        sources=tuple(Source(**offer.sources[tag]) for tag in model.sources),
+    )

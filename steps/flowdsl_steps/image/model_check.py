@@ -45,11 +45,13 @@ def translate_quality(quality: str, model: Model) -> str | None:
     return None
 
 
-def _key(resolved: ResolvedModel) -> str | None:
+def key_of(resolved: ResolvedModel) -> str | None:
+    """The key of the step that names the model, if it is the step that does."""
     return "model" if resolved.origin == "step" else None
 
 
-def _named(resolved: ResolvedModel) -> str:
+def in_words(resolved: ResolvedModel) -> str:
+    """The model, and who names it where that is not the step."""
     name = show(resolved.label)
     if resolved.origin == "default":
         return f"the step's default model {name}"
@@ -60,15 +62,15 @@ def _named(resolved: ResolvedModel) -> str:
 
 
 def _retired(request: ImageRequest, resolved: ResolvedModel, model: Model, life: Life) -> Problem:
-    message = f"{_named(resolved)} was shut down by {resolved.title} on {life.shutdown}"
+    message = f"{in_words(resolved)} was shut down by {resolved.title} on {life.shutdown}"
     advice = _advice(request, resolved, life.replacement)
     if resolved.own:
         fixes = _replacement(request, resolved, life.replacement)
-        return Problem("retired-model", message, key=_key(resolved), hint=advice, fixes=fixes)
+        return Problem("retired-model", message, key=key_of(resolved), hint=advice, fixes=fixes)
     return Problem(
         "retired-model",
         f"{message}; this endpoint may still serve it",
-        key=_key(resolved),
+        key=key_of(resolved),
         hint=f"if it does not, {advice}" if advice else None,
         severity="warning",
         fixes=_replacement(request, resolved, life.replacement),
@@ -92,8 +94,8 @@ def _retiring(request: ImageRequest, resolved: ResolvedModel, life: Life) -> Pro
     advice = _advice(request, resolved, life.replacement)
     return Problem(
         "retiring-model",
-        f"{_named(resolved)} will be shut down by {resolved.title} on {life.shutdown}, in {days}",
-        key=_key(resolved),
+        f"{in_words(resolved)} will be shut down by {resolved.title} on {life.shutdown}, in {days}",
+        key=key_of(resolved),
         hint=f"before that day, {advice}" if advice else None,
         severity=None if resolved.own else "note",
         fixes=_replacement(request, resolved, life.replacement),
@@ -152,11 +154,11 @@ def _unknown(resolved: ResolvedModel, label: str) -> Problem:
         message = f"the deployment {show(label)} does not say which model is behind it: only general rules are checked"
         hint = f"add `model:` with the model's name to the step or to service {show(name)}"
     else:
-        message = f"{_named(resolved)} is not a known image model: only general rules are checked"
+        message = f"{in_words(resolved)} is not a known image model: only general rules are checked"
         alive = [show(model.name) for model in catalogue().alive(resolved.provider, resolved.as_of)[:3]]
         hint = f"known and alive: {', '.join(alive)}" if resolved.own else None
         hint = f"did you mean {show(meant)}?" if meant else hint
     fixes = use("model", meant) if meant and resolved.origin == "step" else ()
     if resolved.own and resolved.origin != "deployment":  # nobody else can serve it under that name
-        return Problem("unknown-model", message, key=_key(resolved), hint=hint, severity="warning", fixes=fixes)
-    return Problem("unknown-model", message, key=_key(resolved), hint=hint, fixes=fixes)
+        return Problem("unknown-model", message, key=key_of(resolved), hint=hint, severity="warning", fixes=fixes)
+    return Problem("unknown-model", message, key=key_of(resolved), hint=hint, fixes=fixes)

@@ -79,3 +79,10 @@ class Received(NamedTuple):
     request_id: str | None = None
     headers: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+
+    def followed_by(self, later: Received) -> Received:
+        """This with the pictures and facts of a later response to the same order; of facts that both have, this one's
+        count."""
+        known = {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+        both = {"images": (*self.images, *later.images), "notes": (*self.notes, *later.notes)}
+        return later._replace(**{**known, **both, "headers": later.headers})

@@ -92,7 +92,7 @@ def classify(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     """The class of a failure and its error, which carries no secret and no encoded bytes."""
     verdict = _CLASSIFIERS[failure.kind](failure, endpoint)
     if failure.vendor is not None and failure.vendor.retry_class is not None:
-        verdict = _decided(verdict.error, failure.vendor.retry_class)
+        verdict = _decided(verdict.error, failure.vendor.retry_class, failure.vendor.billed)
     elif failure.order is not None and (failure.vendor is None or failure.vendor.kind is None):
         verdict = _decided(verdict.error, "unknown")
     if failure.order is not None:
@@ -111,9 +111,9 @@ def _name_order(error: ServiceError, order: Order, endpoint: Endpoint) -> None:
         error.hint = f"{error.hint}; {said}" if error.hint else said
 
 
-def _decided(error: ServiceError, retry_class: RetryClass) -> Verdict:
+def _decided(error: ServiceError, retry_class: RetryClass, billed: bool = False) -> Verdict:
     error.retryable = retry_class == "retry"
-    error.charge_possible = retry_class == "unknown"
+    error.charge_possible = retry_class == "unknown" or billed
     return Verdict(retry_class, error)
 
 

@@ -154,7 +154,7 @@ class Sender:
                     verdict.error.charge_possible = True
                 charged = charged or verdict.error.charge_possible
                 if self._may_be_resent(verdict):
-                    raise Again(verdict.error, failed.failure.headers) from failed
+                    raise Again(verdict.error, _pause(failed.failure)) from failed
                 raise verdict.error from failed
 
         try:
@@ -191,7 +191,12 @@ class Sender:
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 self.order = Order(poll.request.url, received.request_id or (self.order and self.order.id))
-                received = await self._asked(poll, self.order, came)
+                kept = poll.kept or Received()
+                try:
+                    received = kept.followed_by(await self._asked(poll, self.order, came))
+                except BaseException:
+                    came += kept.images
+                    raise
         except ConfigError as error:
             error.charge_possible = True  # the order was taken
             raise
@@ -321,3 +326,9 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
+
+
+def _pause(failure: FailedAttempt) -> Mapping[str, str]:
+    """The headers that say how long to wait; a body may say it in their place."""
+    asked = failure.vendor.retry_after_s if failure.vendor is not None else None
+    return failure.headers if asked is None else {"retry-after": str(asked), **failure.headers}

@@ -42,7 +42,8 @@ class Endpoint(Record):
 
     `label` is the model or the deployment that is asked for, `model` what the body names (None: the address already
     does). `sign`, where a vendor wants its requests signed or a token that expires, makes further headers for each
-    attempt. `secrets` are texts that no message may hold.
+    attempt. `secrets` are texts that no message may hold. `body` is what settings of the service entry add to the body
+    of each request, in the words of the vendor.
     """
 
     service: str
@@ -55,6 +56,7 @@ class Endpoint(Record):
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sign: Callable[[HttpRequest], Awaitable[Mapping[str, str]]] | None = None
+    body: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.service} {self.shown_url}>"
@@ -83,10 +85,15 @@ class Head(Record):
 
 
 class Poll(Record):
-    """What to ask next, and after how many seconds, until a picture that was ordered is there."""
+    """What to ask next, and after how many seconds, until a picture that was ordered is there.
+
+    `kept` is what the response before holds of the result already, such as its usage, or some of the pictures: what
+    comes is added to it.
+    """
 
     request: HttpRequest
     after_s: float = 1.0
+    kept: Received | None = None
 
 
 class Comparison(Record):

@@ -100,6 +100,7 @@ _ENDPOINT: Mapping[str, Fits] = {
     "secrets": _texts,
     "notes": _texts,
     "sign": lambda value: value is None or callable(value),
+    "body": _map,
 }
 _REQUEST: Mapping[str, Fits] = {
     "method": lambda value: _text(value) and value.isalpha(),
@@ -124,6 +125,7 @@ _FAILURE: Mapping[str, Fits] = {
     "details": _map,
     "retry_class": lambda value: value is None or value in get_args(RetryClass),
     "request_id": _text_or_none,
+    "retry_after_s": _amount_or_none,
 }
 _FACTS: Mapping[str, Fits] = {
     "payload": _map,
@@ -204,7 +206,7 @@ class VendorEdge(Vendor):
         self._fields("next", found.request, HttpRequest, _REQUEST)
         after = found.after_s
         self._expect("next", after, _amount(after) and after <= _LONGEST_POLL_S, "seconds for `after_s`")
-        return found
+        return found if found.kept is None else found._replace(kept=self.received(found.kept, ()))
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
         """Its words; where it fails, that it did: the status says what became of the request."""

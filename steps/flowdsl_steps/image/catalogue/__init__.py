@@ -31,6 +31,8 @@ __all__ = [
     "Sizes",
     "catalogue",
     "catalogue_in",
+    "life_of",
+    "parameter_of",
     "parse_size",
     "tidy_size",
     "use_catalogue",
@@ -112,7 +114,7 @@ class Model:
         self.prompt_max_chars: int = data.get("prompt_max_chars") or family["prompt_max_chars"]
         self.sizes = Sizes(home.facts["sizes"][data["sizes"]])
         self.parameters = {
-            key: _parameter(value) for key, value in {**family["params"], **data.get("params", {})}.items()
+            key: parameter_of(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
         self.prices: Mapping[str, Any] = data["prices"]
         self.edits: EditLimits | None = _limits(data.get("edits", family.get("edits")))
@@ -177,16 +179,8 @@ class Model:
 
     def standing(self, provider: str, as_of: date | None = None) -> Life:
         """The life without a replacement: what `life` says, without a look at other models."""
-        day = _day(as_of)
         dates = self.dates(provider)
-        if dates is None or day < dates.get("released", ""):
-            return Life("unknown")
-        shutdown = dates.get("shutdown")
-        if shutdown is None:
-            return Life("alive")
-        left = _days_between(day, shutdown)
-        state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
-        return Life(state, shutdown, None, left)
+        return Life("unknown") if dates is None else life_of(dates, as_of)
 
 
 class Catalogue:
@@ -275,7 +269,21 @@ def _limits(value: Any) -> EditLimits | None:
     return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
-def _parameter(value: Any) -> Parameter:
+def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
+    """The life that days of an entry mean on a day (today when absent), without a replacement."""
+    day = _day(as_of)
+    if day < dates.get("released", ""):
+        return Life("unknown")
+    shutdown = dates.get("shutdown")
+    if shutdown is None:
+        return Life("alive")
+    left = _days_between(day, shutdown)
+    state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
+    return Life(state, shutdown, None, left)
+
+
+def parameter_of(value: Any) -> Parameter:
+    """What an entry says of a parameter."""
     if not isinstance(value, dict):
         return Parameter(value)
     return Parameter(

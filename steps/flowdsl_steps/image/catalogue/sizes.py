@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -50,6 +51,7 @@ _WRITTEN = re.compile(r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][
 class Sizes:
     """The sizes of one model: a list, or any size within limits.
 
+    Limits are `multiple_of`, and any of `min_edge`, `max_edge`, `max_ratio`, `min_pixels` and `max_pixels`.
     `values` are the listed (or recommended) sizes, `default` is what an absent size means, `auto` says whether the
     model may choose.
     """
@@ -74,7 +76,8 @@ class Sizes:
     def is_experimental(self, size: str) -> bool:
         """Whether the vendor calls a size of this many pixels experimental."""
         pair = parse_size(size)
-        return bool(self._limits and pair and pair[0] * pair[1] > self._limits["experimental_above"])
+        most = (self._limits or {}).get("experimental_above")
+        return bool(most and pair and pair[0] * pair[1] > most)
 
     def describe(self) -> str:
         """What is taken, in words: the list, or the limits."""
@@ -82,10 +85,20 @@ class Sizes:
         limits = self._limits
         if limits is None:
             return ", ".join(self.values) + auto
-        return (
-            f"WIDTHxHEIGHT with both a multiple of {limits['multiple_of']}, no edge above {limits['max_edge']}, "
-            f"at most {limits['max_ratio']}:1, and {limits['min_pixels']:,} to {limits['max_pixels']:,} pixels{auto}"
-        )
+        said = []
+        if limits["multiple_of"] > 1:
+            said.append(f"both a multiple of {limits['multiple_of']}")
+        if "min_edge" in limits:
+            said.append(f"edges of {limits['min_edge']} to {limits['max_edge']}")
+        elif "max_edge" in limits:
+            said.append(f"no edge above {limits['max_edge']}")
+        if "max_ratio" in limits:
+            said.append(f"at most {limits['max_ratio']}:1")
+        if "max_pixels" in limits:
+            least = f"{limits['min_pixels']:,} to" if "min_pixels" in limits else "at most"
+            said.append(f"{least} {limits['max_pixels']:,} pixels")
+        rest = f"{', '.join(said[:-1])}, and {said[-1]}" if len(said) > 2 else " and ".join(said)
+        return f"WIDTHxHEIGHT with {rest}{auto}"
 
     def nearest(self, size: str) -> tuple[str, ...]:
         """The one or two closest sizes the model accepts, best first; empty when the text is no size at all."""
@@ -97,7 +110,7 @@ class Sizes:
             return ()
         listed = self._nearest_listed(*pair)
         if self._limits is None or (
-            pair[0] * pair[1] < self._limits["min_pixels"] and _ratio(listed) == pair[0] / pair[1]
+            pair[0] * pair[1] < self._limits.get("min_pixels", 0) and _ratio(listed) == pair[0] / pair[1]
         ):
             return (listed,)
         return self._nearest_within(*pair)
@@ -108,13 +121,16 @@ class Sizes:
         if width % step or height % step:
             wrong = " and ".join(str(edge) for edge in dict.fromkeys((width, height)) if edge % step)
             return f"{wrong} {'are' if ' and ' in wrong else 'is'} no multiple of {step}"
-        if max(width, height) > limits["max_edge"]:
-            return f"its longer edge is above {limits['max_edge']}"
-        if max(width, height) > limits["max_ratio"] * min(width, height):
+        most, least = limits.get("max_edge", math.inf), limits.get("min_edge", 0)
+        if max(width, height) > most:
+            return f"its longer edge is above {most}"
+        if min(width, height) < least:
+            return f"its shorter edge is below {least}"
+        if max(width, height) > limits.get("max_ratio", math.inf) * min(width, height):
             return f"it is longer than {limits['max_ratio']}:1"
-        if pixels < limits["min_pixels"]:
+        if pixels < limits.get("min_pixels", 0):
             return f"it has {pixels:,} pixels, fewer than {limits['min_pixels']:,}"
-        if pixels > limits["max_pixels"]:
+        if pixels > limits.get("max_pixels", math.inf):
             return f"it has {pixels:,} pixels, more than {limits['max_pixels']:,}"
         return None
 
@@ -138,6 +154,8 @@ class Sizes:
             if x > 0 and y > 0 and self._beyond(x, y) is None
         ]
         ranked = sorted((round(abs(x - w) + abs(y - h), 6), abs(x / y - w / h), x * y, x, y) for x, y in around)
+        if not ranked:  # limits that leave nothing of this shape
+            return (self._nearest_listed(width, height),)
         best = [entry for entry in ranked[:2] if entry[0] == ranked[0][0]]
         return tuple(f"{x}x{y}" for *_, x, y in best)
 
@@ -148,8 +166,10 @@ def _ratio(size: str) -> float:
 
 
 def _scaled(width: float, height: float, limits: Mapping[str, Any]) -> tuple[float, float]:
-    ratio: float = limits["max_ratio"]
+    ratio: float = limits.get("max_ratio", math.inf)
     width, height = min(width, height * ratio), min(height, width * ratio)
-    shrink = min(1.0, limits["max_edge"] / max(width, height), (limits["max_pixels"] / (width * height)) ** 0.5)
-    grow = max(1.0, (limits["min_pixels"] / (width * height)) ** 0.5)
+    most, pixels = limits.get("max_edge", math.inf), limits.get("max_pixels", math.inf)
+    shrink = min(1.0, most / max(width, height), (pixels / (width * height)) ** 0.5)
+    least = limits.get("min_edge", 0) / min(width, height)
+    grow = max(1.0, least, (limits.get("min_pixels", 0) / (width * height)) ** 0.5)
     return width * shrink * grow, height * shrink * grow
