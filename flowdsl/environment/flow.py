@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
 from flowdsl.host import Host, OpenTransport, Storage, expect, refuse_async
+from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.values import copied
 
@@ -252,22 +253,23 @@ class Flow:
         expect("on_event", on_event, Callable, "a function")
         if on_event is not None:
             refuse_async("on_event", on_event)
-        return await run_program(
-            self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
-            input_values(self.document.inputs, inputs or {}),
-            host=environment.host,
-            storage=environment.storage,
-            layers=self._settings.services,
-            limits=given.limits,
-            id=given.run_id,
-            tags=given.tags,
-            as_of=environment.as_of,
-            resources=resources,
-            transport=environment.transport,
-            metadata=self._settings.metadata,
-            emit=on_event,
-            effects=effects,
-        )
+        with counting(self._settings.models):
+            return await run_program(
+                self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
+                input_values(self.document.inputs, inputs or {}),
+                host=environment.host,
+                storage=environment.storage,
+                layers=self._settings.services,
+                limits=given.limits,
+                id=given.run_id,
+                tags=given.tags,
+                as_of=environment.as_of,
+                resources=resources,
+                transport=environment.transport,
+                metadata=self._settings.metadata,
+                emit=on_event,
+                effects=effects,
+            )
 
     def _given(self, limits: Limits | None, run_id: str | None, tags: Mapping[str, str] | None) -> _Given:
         """What one run is given beside its inputs.

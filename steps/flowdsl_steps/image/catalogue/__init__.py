@@ -11,11 +11,14 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from flowdsl.image.own_models import OWN_MODELS
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size, tidy_size
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
+
+    from flowdsl.image.own_models import OwnModels
 
 __all__ = [
     "DYING_DAYS",
@@ -131,7 +134,7 @@ class Model:
     def accepts(self, parameter: str, provider: str) -> bool | None:
         """Whether a request body may carry the parameter: True, False, or None when that is not known.
 
-        Source: openai-python 3.52 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
+        Source: openai-python 3.57 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
         """
         if parameter in self._home.never_sent:
             return False
@@ -158,7 +161,7 @@ class Model:
         return found.default if found else None
 
     def images_per_request(self, output_format: str | None = None) -> int:
-        """The most images one request may ask for. Each SVG is drawn alone. Source: openai-python 3.52, `Svg`."""
+        """The most images one request may ask for. Each SVG is drawn alone. Source: openai-python 3.57, `Svg`."""
         return 1 if output_format == "svg" else self._n[1]
 
     def life(self, provider: str, as_of: date | None = None) -> Life:
@@ -229,8 +232,31 @@ def catalogue_in(file: str | Path) -> Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """The catalogue in force: the one that comes along, or what `use_catalogue` put in its place."""
-    return catalogue_in(_in_force)
+    """The catalogue in force: the one that comes along, or what `use_catalogue` put in its place; with what the project
+    of a flow says beside it, while the flow is checked and run.
+
+    Raises:
+        UsageError: the project says what cannot be.
+    """
+    own = OWN_MODELS.get()
+    return catalogue_in(_in_force) if own is None else _with_own(_in_force, own.key, own)
+
+
+_extended: dict[tuple[str | Path, str], Catalogue] = {}
+
+
+def _with_own(file: str | Path, key: str, own: OwnModels) -> Catalogue:
+    found = _extended.get((file, key))
+    if found is None:
+        from flowdsl_steps.image.catalogue.own import own_facts
+
+        if len(_extended) >= _MOST_PROJECTS:
+            _extended.clear()
+        found = _extended[file, key] = Catalogue(own_facts(catalogue_in(file), own))
+    return found
+
+
+_MOST_PROJECTS = 64
 
 
 def use_catalogue(file: str | Path) -> None:

@@ -19,7 +19,7 @@ from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
-from flowdsl_steps.image.vendor import Endpoint
+from flowdsl_steps.image.vendor import Comparison, Endpoint
 from flowdsl_steps.image.vendors.openai import AZURE_HOSTS, OpenAI, operation_of
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ class Azure(OpenAI):
             key_source=key_source(service, setting, self.environment[setting][0]),
             secrets=secrets_in(secret, extra),
         )
+
+    def compared(self) -> Comparison | None:
+        """Not with a client: what it has is OpenAI's."""
+        return None
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks both forms."""
