@@ -95,8 +95,9 @@ class Tasks(FlowableTasks):
     def _image(self, task: Node, id: str) -> Steps:
         self._keys(task, "prompt", "provider")
         options: dict[str, Any] = {}
-        if self.scope.ids.get(id) is task.value["id"]:  # of two with one id, which is told, the second has none
-            options["id"] = made(id, task.value["id"].span)
+        named: Node = task.value["id"]
+        if named is self.scope.ids.get(id):  # of two with one id, which is told, the second has none
+            options["id"] = made(id, named.span)
         prompt = self._needed(task, "prompt")
         options["prompt"] = made(NEUTRAL, task.span) if prompt is None else self.scope.text(prompt)
         provider = self._needed(task, "provider")
