@@ -238,7 +238,7 @@ class ServiceLayers:
         for origin, values in (("host", self.host.get(name, {})), *own, *behind):
             for key, value in values.items():
                 if value is not None and key not in settings:
-                    settings[key] = _known(value) if resolve is None else resolve(value)
+                    settings[key] = _known(key, value) if resolve is None else resolve(value)
                     origins[key] = origin
         environment = _environment(spec, settings.get("provider"))
         self._from_environment(environment, settings, origins)
@@ -302,7 +302,9 @@ def _environment(spec: StepSpec, provider_name: object) -> Mapping[str, tuple[st
     return {} if vendor is None else vendor.environment
 
 
-def _known(value: Any) -> Any:
+def _known(key: str, value: Any) -> Any:
+    if key == "options" and isinstance(value, Mapping):
+        return {name: _known(name, default) for name, default in value.items()}
     return UNKNOWN if isinstance(value, str) and is_templated(value) else value
 
 

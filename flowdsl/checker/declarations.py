@@ -202,6 +202,22 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             findings.add(problem.code, problem.message, _at(value, problem.inside), hint=problem.hint, fixes=[fix])
         if value.kind == "map":
             check_plain_secrets(value, findings)
+            if key == "options":
+                _check_entry_options(value, findings)
+
+
+def _check_entry_options(options: Node, findings: Findings) -> None:
+    """Reports each default of an option that no step has, and each with a value that none takes."""
+    from flowdsl.step.entry_options import entry_options, option_problem
+
+    known = entry_options(findings.settings.registry)
+    for name, value in options.value.items():
+        if name not in known:
+            where = "the options of a service entry"
+            findings.unknown_key(options.keys[name], known, where, beside=options.value)
+        elif (problem := option_problem(name, value.plain(), known)) is not None:
+            at, fix = _at(value, problem.inside), _setting_fix(problem, value)
+            findings.add(problem.code, problem.message, at, hint=problem.hint, fixes=[fix])
 
 
 def check_plain_secrets(headers: Node, findings: Findings) -> None:

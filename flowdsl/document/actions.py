@@ -19,6 +19,16 @@ class ActionNeeded(UsageError):
         self.actions = actions
 
 
+def _names(documents: tuple[Document, ...]) -> list[str]:
+    """What each action is chosen by: its title, or its id where it has no title or one before it has the same."""
+    names: dict[str, None] = {}
+    for document in documents:
+        title = document.title
+        name = title if title and title not in names else document.id or title or "(no title)"
+        names[name] = None
+    return list(names)
+
+
 def chosen(file: FlowFile, action: str | None) -> Document:
     """The flow of a checked file: its only one, or the action of a kit with that id or title.
 
@@ -34,7 +44,7 @@ def chosen(file: FlowFile, action: str | None) -> Document:
         raise UsageError("this file is one flow: it has no actions to choose from")
     if not documents:
         raise UsageError("this kit has no actions")
-    names = [document.title or document.id or "(no title)" for document in documents]
+    names = _names(documents)
     if action is None:
         raise ActionNeeded(
             f"this kit has {len(documents)} actions; name one: {', '.join(names)}",

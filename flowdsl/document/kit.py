@@ -13,7 +13,9 @@ from flowdsl.document.flow_file import OpenFlows
 from flowdsl.document.imports import build_imports
 from flowdsl.document.steps import build_steps
 from flowdsl.source import Source
+from flowdsl.step.key import plain_name
 from flowdsl.step.problem import show
+from flowdsl.syntax import fixes
 from flowdsl.syntax.node import Node
 
 
@@ -101,3 +103,38 @@ def _unique_actions(documents: list[Document], findings: Findings) -> None:
             message = f"two actions have the id `{document.id}`"
             findings.add("duplicate-id", message, document.root.value["id"], hint="give each its own", related=related)
         seen.setdefault(document.id, document)
+    _chosen_by_title(documents, findings)
+
+
+def _chosen_by_title(documents: list[Document], findings: Findings) -> None:
+    """Reports actions that cannot be chosen: they have no id, and no title or that of one before them."""
+    first: dict[str, Document] = {}
+    taken = {name for document in documents for name in (document.id, document.title)}
+    numbers: dict[str, int] = {}
+    for document in documents:
+        title = document.title
+        if not title and not document.id and len(documents) > 1 and "title" not in document.root.value:
+            message, key = (
+                "this action cannot be chosen, as it has no title and no id",
+                next(iter(document.root.keys.values())),
+            )
+            findings.add("missing-key", message, key, hint="add `title:`", severity="warning")
+        if title and document.id is None and title in first:
+            before = first[title].root
+            node = before.value["title" if first[title].title == title else "id"]
+            stem = plain_name(title) or "action"
+            number = numbers.get(stem, 2)
+            while f"{stem}-{number}" in taken:
+                number += 1
+            numbers[stem], entry = number + 1, f"id: {stem}-{number}"
+            findings.add(
+                "duplicate-id",
+                f"two actions are called `{title}`, and only the first one can be chosen",
+                document.root.value["title"],
+                hint=f"give it another title, or an id by which it is chosen: `{entry}`",
+                severity="warning",
+                related=(Related(node.span, "this one is chosen"),),
+                fixes=[fixes.added(document.root, entry)],
+            )
+        for name in filter(None, (document.id, title)):
+            first.setdefault(name, document)

@@ -12,11 +12,11 @@ from flowdsl.document.document import PortName
 from flowdsl.nearest import nearest
 from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Choice, FlowShape, Loop, Try
-from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME, Key, is_templated
+from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME, Key, is_templated, plain_name
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
-from flowdsl.syntax.node import Node
+from flowdsl.syntax.node import Node, content_start
 
 if TYPE_CHECKING:
     from flowdsl.step.foreign import Word
@@ -49,6 +49,8 @@ class StepKeys:
                 self._other(name, value)
         if spec.service is not None and (options := node.value.get("options")) is not None:
             self._options(options)
+        if self.outputs and spec.writes_to in keys:
+            self._written_under(keys[spec.writes_to])
 
     def _common(self, name: str, value: Node) -> bool:
         """Takes a key that every step has; whether it is one."""
@@ -166,6 +168,27 @@ class StepKeys:
                 self.keys[name] = value
                 self.key_nodes = {**self.key_nodes, name: node.keys[name]}
 
+    def _written_under(self, named: Node) -> None:
+        """Reports the key that names the first output where `outputs`, which comes before it, leaves that output out or
+        gives it another name."""
+        first, listed, key = self.spec.outputs[0].type, self.node.value["outputs"], str(self.spec.writes_to)
+        types = {port.type for port in self.outputs}
+        if len(self.outputs) < len(listed.value) or not types <= {port.type for port in self.spec.outputs}:
+            return  # which is reported: what is wrong there may be meant as this output
+        if not (isinstance(named.value, str) and named.value.isidentifier()):
+            return  # as is this
+        if first not in types:
+            entry = f"{{type: {first}, name: {named.value}}}"
+            message = f"`{key}` does nothing: `outputs` lists what is stored, and has no `{first}`"
+            hint, fix = f"add `{entry}` to `outputs`", fixes.added_item(listed, entry)
+            self.findings.add("no-effect", message, named, hint=hint, severity="error", fixes=[fix])
+            self.findings.maybe_written.add(named.value)
+        elif all(port.name != named.value for port in self.outputs if port.type == first):
+            name = next(port.name for port in self.outputs if port.type == first)
+            message = f"`{key}` does nothing: `outputs` names the `{first}` `{name}`"
+            parent = self.node if key in self.node.value else self.node.value["options"]
+            self.findings.add("no-effect", message, named, hint=f"remove `{key}`", fixes=[fixes.removed(parent, key)])
+
     def _deprecated(self, old: str, value: Node) -> None:
         present, key = self.spec.deprecated_keys[old], self.node.keys[old]
         if present in self.node.value:
@@ -185,7 +208,10 @@ class StepKeys:
         if isinstance(node.value, str) and re.fullmatch(PLAIN_NAME, node.value):
             return node.value
         message = f"`id` is {show(node.plain())}, and must be a plain name"
-        self.findings.add("wrong-pattern", message, node, hint="use letters, digits, _, . and -")
+        hint, fix = "use letters, digits, _, . and -, and begin with a letter or _", None
+        if node.kind == "scalar" and (name := plain_name(node.source.text[content_start(node) : node.end])):
+            hint, fix = f"{hint}, for example `{name}`", fixes.renamed(node, name)
+        self.findings.add("wrong-pattern", message, node, hint=hint, fixes=[fix])
         return None
 
     def _ports(self, node: Node, key: str) -> tuple[PortName, ...]:

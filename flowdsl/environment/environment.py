@@ -358,6 +358,7 @@ class Environment(Unchanging):
             endpoints=self.allow_endpoints,
             limits=self.limits,
             given_severities=self.severities,
+            registry=lambda: self.registry,
         )
 
     def __reduce__(self) -> NoReturn:

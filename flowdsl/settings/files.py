@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
@@ -14,6 +14,8 @@ from flowdsl.syntax.opened import read_file
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
+    from flowdsl.source import Source
+    from flowdsl.step.registry import Registry
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
@@ -162,21 +164,13 @@ def severities(settings: Settings | None, *, of_project: bool = False) -> Mappin
 
 def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
     """A finding for each key that stands in a settings file in plain text."""
-    found = [
-        (name, value)
-        for entry in content.get("services", {}).values()
-        for name, value in (*_secret_settings(entry), *_secret_headers(entry.get("headers")))
-        if isinstance(value, str) and value and not is_templated(value)
-    ]
+    found = _secrets_in(content)
     if not found:
         return []
     from flowdsl.diagnostics import Diagnostic
-    from flowdsl.source import Source, Span
+    from flowdsl.source import Span
 
-    source = Source(read_file(path).decode("utf-8"), os.path.relpath(path))
-    for _, value in found:
-        for match in re.finditer(re.escape(value), source.text):
-            source.conceal(*match.span())
+    source = _source(path, found)
     diagnostics = []
     for name, value in found:
         place = re.search(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=\s*[\"']+{re.escape(value)})", source.text)
@@ -189,6 +183,61 @@ def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
             )
         )
     return diagnostics
+
+
+def entry_option_findings(settings: Settings | None, registry: Callable[[], Registry]) -> Iterator[Diagnostic]:
+    """A finding for each default under `options` of a service entry that no step has an option for, and for each with a
+    value that none takes."""
+    if settings is None:
+        return
+    path, content = settings
+    entries = content.get("services", {})
+    given = {name: entry["options"] for name, entry in entries.items() if isinstance(entry.get("options"), Mapping)}
+    if not given:
+        return
+    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.nearest import nearest
+    from flowdsl.source import Span
+    from flowdsl.step.entry_options import entry_options, option_problem
+
+    known = entry_options(registry())
+    source = _source(path, _secrets_in(content))
+    for entry, options in given.items():
+        for name, value in options.items():
+            if name not in known:
+                near = nearest(name, known)
+                code, message = "unknown-key", f"`{name}` is not a key of the options of the service `{entry}`"
+                hint = f"did you mean `{near}`?" if near else None
+            elif (problem := option_problem(name, value, known)) is not None:
+                code, message = problem.code, f"{problem.message} (of the service `{entry}`)"
+                hint = (problem.hint or "").replace(f"`{name}: ", f"`{name} = ") or None
+            else:
+                continue
+            start = max(0, source.text.find("options", source.text.find(entry)))
+            place = re.compile(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=)").search(source.text, start)
+            at = Span(source, *(place.span() if place else (0, 0)))
+            yield Diagnostic(code, message, at, hint=hint)
+
+
+def _secrets_in(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The settings that hold a key in plain text: name and value."""
+    return [
+        (name, value)
+        for entry in content.get("services", {}).values()
+        for name, value in (*_secret_settings(entry), *_secret_headers(entry.get("headers")))
+        if isinstance(value, str) and value and not is_templated(value)
+    ]
+
+
+def _source(path: str, secrets: Iterable[tuple[str, str]]) -> Source:
+    """The text of a settings file, for findings that show none of the values of `secrets`."""
+    from flowdsl.source import Source
+
+    source = Source(read_file(path).decode("utf-8"), os.path.relpath(path))
+    for _, value in secrets:
+        for match in re.finditer(re.escape(value), source.text):
+            source.conceal(*match.span())
+    return source
 
 
 def unheeded(path: str, name: str) -> Diagnostic:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.host import METADATA
@@ -14,6 +14,7 @@ from flowdsl.settings.files import (
     Settings,
     choice,
     count,
+    entry_option_findings,
     flag,
     named_file,
     plain_settings,
@@ -27,6 +28,7 @@ from flowdsl.settings.files import (
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.limits import Limits
+    from flowdsl.step.registry import Registry
 
 USER = "the user's settings"
 """The origin of what the user's own file says."""
@@ -62,9 +64,11 @@ def in_force(
     endpoints: Iterable[str],
     limits: Limits,
     given_severities: Mapping[str, str],
+    registry: Callable[[], Registry],
 ) -> InForce:
     """What counts for the flow of a file; `settings` is the settings file that the host names, `PROJECT_FILE` for the
-    nearest one of the project and the user's own, None for none at all.
+    nearest one of the project and the user's own, None for none at all. `registry` gives the steps, whose options
+    the files may have defaults for.
 
     Raises:
         UsageError: a settings file that cannot be read, or says what cannot be.
@@ -80,6 +84,7 @@ def in_force(
     if user is not None:
         layers.append((USER, checked_entries(*user)))
     findings = [] if project is None else plain_settings(*project)
+    findings += (found for each in (project, user) for found in entry_option_findings(each, registry))
     lowered = _lowered(_lowered(limits, project), user)
     if flag(project, "private_addresses") and project is not None and not lowered.private_addresses:
         findings.append(unheeded(project[0], "private_addresses"))

@@ -303,6 +303,15 @@ def identifier(value: str) -> str | None:
     return name if name and re.match(IDENTIFIER, name) else None
 
 
+def plain_name(value: str) -> str | None:
+    """The plain name, as of an id, that is most like a text, or None."""
+    import re
+
+    name = re.sub(r"[^\w.-]+", "_", value).strip("_")
+    name = name if re.match("[A-Za-z]", name) else f"_{name.lstrip('.-')}"
+    return name if len(name) > 1 else None
+
+
 def _unquoted(text: str, kind: str) -> Any:
     """The value of a text without its quotes, by the rules of YAML, where `60_000` is a text."""
     from flowdsl.syntax.core_schema import plain_value  # only a step with a mistake needs it

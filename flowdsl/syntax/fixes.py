@@ -97,6 +97,20 @@ def added(parent: Node, entry: str, *, title: str | None = None, safe: bool = Fa
     return Fix(title, (Edit(Span(source, end, end), text),), safe)
 
 
+def added_item(parent: Node, item: str) -> Fix | None:
+    """A list with one item more, as YAML of one line, behind its last one."""
+    last = parent.value[-1]
+    if last.source is not parent.source:
+        return None
+    at = Span(parent.source, last.end, last.end)
+    if _in_brackets(parent):
+        return Fix(f"add `{item}`", (Edit(at, f", {item}"),), False)
+    text, dash = parent.source.text, parent.source.text.rfind("-", 0, last.start)
+    end = line_end(text, len(text[: last.end].rstrip()))
+    indent = " " * (parent.source.position(dash).col - 1)
+    return Fix(f"add `{item}`", (Edit(Span(parent.source, end, end), f"{line_break(parent.source)}{indent}- {item}"),))
+
+
 def _in_brackets(node: Node) -> bool:
     return node.source.text.startswith(("{", "["), content_start(node))
 

@@ -81,6 +81,33 @@ def test_flows_that_call_each_other_in_a_long_chain_are_checked() -> None:
     assert [found for found in flowdsl.check(flow) if found.severity == "error"] == []
 
 
+@pytest.mark.parametrize("step", ["{step: SET, v: 1}", "{step: SET, v#: 1}", "{step: SET, w: '{{ inputs.x }}'}"])
+def test_each_flow_of_a_long_chain_is_looked_through_once(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flowdsl.checker.flow import mentions
+
+    looked = 0
+    names_in = mentions._names_in
+
+    def counting(*given: Any) -> bool:
+        nonlocal looked
+        looked += 1
+        return names_in(*given)
+
+    def chain(count: int) -> str:
+        own = [step.replace("#", str(at)) for at in range(count)]
+        calls = [f"{{step: CALL_FLOW, ref: local.flows.f{at + 1}}}" for at in range(count)]
+        flows = "".join(f"    f{at}: [{own[at]}, {calls[at]}]\n" for at in range(count))
+        end = f"    f{count}: [{{step: SET, a: 1}}]\nflow:\n- {{step: CALL_FLOW, ref: local.flows.f0}}\n"
+        return f"blocks:\n  flows:\n{flows}{end}"
+
+    monkeypatch.setattr(mentions, "_names_in", counting)
+    flowdsl.check(chain(100))
+    once, looked = looked, 0
+    flowdsl.check(chain(200))
+    assert once <= 3 * 101
+    assert looked <= 2.1 * once
+
+
 @pytest.mark.parametrize("many", [200, 5000])
 def test_a_name_of_very_many_is_found_as_one_of_few_is(many: int) -> None:
     given = [f"picture_{number:05}" for number in range(many)] + ["sunrise_over_lisbon", "kitchen", "Harbour-view"]

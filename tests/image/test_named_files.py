@@ -100,6 +100,13 @@ def test_pictures_are_called_after_the_step_or_the_flow_and_a_number(tmp_path: P
     assert [Path(image.path).name for image in result.made] == ["coast-1.png", "coast-2.png", "hero-1.png"]
 
 
+def test_pictures_that_no_key_of_the_flow_holds_are_named_all_the_same(tmp_path: Path) -> None:
+    result = run(f"{IMAGE}\n  id: hero\n  outputs: [{{type: object, name: report}}]\n", tmp_path)
+    assert result.outputs.keys() == {"report"}
+    assert [Path(image.path).name for image in result.made] == ["hero-1.png"] == names(tmp_path)
+    assert [line["file"] for line in manifest(tmp_path)] == ["hero-1.png"]
+
+
 def test_a_second_run_takes_the_next_numbers_and_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / f"{'ab' * 32}.png").write_bytes(b"of an older version")
     before = Path(run(IMAGE + "\n", tmp_path).made[0].path).read_bytes()

@@ -42,6 +42,7 @@ from flowdsl.template import parse, parse_expression
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
+    from flowdsl.checker.flow.mentions import Mentions
     from flowdsl.syntax.node import Node
 
 FITTING: Final = {
@@ -90,6 +91,8 @@ class AbstractRun:
         self.active: list[int] = []
         self.memo: dict[tuple[int, int], tuple[frozenset[str] | None, list[Any]]] = {}
         """For each called flow the keys it looks at, and what it came to from which state."""
+        self.mentions: Mentions | None = None
+        """What called flows look at, once one is called."""
         self.followed = 0
         self.analysed: set[int] = set()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.checker.flow.abstract_run import AbstractRun, Frame, line
-from flowdsl.checker.flow.assigned_keys import first_writes, mentioned
+from flowdsl.checker.flow.assigned_keys import first_writes
 from flowdsl.checker.flow.branching import leave, way_out
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, Type, within
@@ -16,6 +16,7 @@ from flowdsl.step.flow_shapes import Call
 from flowdsl.step.spec import is_templated
 
 if TYPE_CHECKING:
+    from flowdsl.checker.flow.mentions import Mentions
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.document.document import Module, StepNode
     from flowdsl.syntax.node import Node
@@ -109,10 +110,9 @@ def _havoc(run: AbstractRun, written: dict[str, Node], state: State) -> None:
 
 
 def _follow(run: AbstractRun, step: StepNode, steps: Sequence[StepNode], inside: Module | None, state: State) -> None:
-    document = run.document
     key = (id(steps), id(inside))
     if key not in run.memo:
-        run.memo[key] = (mentioned(steps, document, inside), [])
+        run.memo[key] = (_mentions(run).of(steps, inside), [])
     keys, known = run.memo[key]
     run.followed += 1
     entry: dict[str, tuple[Type, bool] | None] | None = None
@@ -146,6 +146,14 @@ def _follow(run: AbstractRun, step: StepNode, steps: Sequence[StepNode], inside:
     if result.dead is not None:
         at = line(step)
         state.dead = Unset(f"the flow called at {at} never comes back", step.name_node, "this never comes back")
+
+
+def _mentions(run: AbstractRun) -> Mentions:
+    if run.mentions is None:
+        from flowdsl.checker.flow.mentions import Mentions  # most flows call none
+
+        run.mentions = Mentions(run.document)
+    return run.mentions
 
 
 def _same(a: dict[str, tuple[Type, bool] | None], b: dict[str, tuple[Type, bool] | None]) -> bool:
