@@ -282,7 +282,7 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
 
 
 def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in entry.items() if is_plain_secret(name, value))
+    return ((name, value) for name, value in entry.items() if is_plain_secret(name, value, entry.get("provider")))
 
 
 def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:
