@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "severity")
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity")
 _USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
