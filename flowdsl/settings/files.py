@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "severity", "models")
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models")
 _USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""

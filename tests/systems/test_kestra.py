@@ -13,7 +13,9 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, Host, Source, Storage
+from flowdsl.cli import main
 from flowdsl.diagnostics import fixed
+from flowdsl.document import dialects
 from tests.systems.tiny_pictures import TinyPictures
 
 AS_OF = date(2026, 11, 21)
@@ -111,3 +113,100 @@ def test_fix_edits_the_flow_file_and_leaves_yaml(path: Path) -> None:
 def test_there_are_forty_documents_a_third_of_them_wrong() -> None:
     assert len(RIGHT) + len(WRONG) >= 40
     assert 3 * len(WRONG) >= len(RIGHT) + len(WRONG)
+
+
+# Stored values and secrets
+
+
+def test_kv_gives_what_the_run_was_given_then_the_settings_file_then_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: \"{{ kv('A') }} {{ kv('B') }}"
+    text += " {{ kv('NONE', errorOnMissing=false) ?? 'no' }} {{ kv('PART') }}\"\n"
+    Path("f.yaml").write_text(flow(text).text, encoding="utf-8")
+    Path("flowdsl.toml").write_text('[kv]\nA = "of the file"\nB = "b"\n', encoding="utf-8")
+    monkeypatch.setenv("PART", "of-the-environment")
+    assert main(["run", "f.yaml", "--kv", "A=given", "--json", "--quiet"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["outputs"]["said"]["value"] == "***"  # a variable of the environment may be a key
+    Path("f.yaml").write_text(flow(text.replace(" {{ kv('PART') }}", "")).text, encoding="utf-8")
+    assert main(["run", "f.yaml", "--kv", "A=given", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"]["said"]["value"] == "given b no"
+
+
+def test_missing_key_and_secret_say_what_to_set(tmp_path: Path, pictures: TinyPictures) -> None:
+    surroundings = environment(pictures, tmp_path, secrets={}.get)
+    with pytest.raises(flowdsl.RunError, match=r"the key 'NONE' does not exist"):
+        surroundings.run(flow(image("\"{{ kv('NONE') }}\"")))
+    with pytest.raises(flowdsl.RunError, match=r"cannot find secret for key 'NONE'") as caught:
+        surroundings.run(flow(image("A", "\"{{ secret('NONE') }}\"")))
+    assert caught.value.hint == ("set the environment variable NONE, or SECRET_NONE to the secret in base64")
+    assert not pictures.bodies
+
+
+def test_missing_secret_of_a_later_task_is_told_before_a_picture_is_paid(
+    tmp_path: Path, pictures: TinyPictures
+) -> None:
+    second = image("B", "\"{{ secret('NONE') }}\"").replace("page", "second")
+    with pytest.raises(flowdsl.RunError, match=r"cannot find secret for key 'NONE'"):
+        environment(pictures, tmp_path, secrets={}.get).run(flow(image("A") + second))
+    assert not pictures.bodies
+
+
+def test_under_simulate_a_missing_secret_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("f.yaml").write_text(flow(image("A", "\"{{ kv('NONE') }}{{ secret('NO') }}\"")).text, encoding="utf-8")
+    assert main(["run", "f.yaml", "--simulate", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed["outputs"]["page"]) == ["imageUrl", "finishReason", "tokenUsage"]
+    assert list(printed["metrics"]["page"]) == ["input.token.count", "output.token.count", "total.token.count"]
+
+
+def test_no_key_stands_in_what_a_run_prints(tmp_path: Path, pictures: TinyPictures) -> None:
+    said = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: \"{{ secret('K') }}\"\n"
+    result = environment(pictures, tmp_path, secrets=lambda name: "sk-very-secret-key").run(
+        flow(image("A", "\"{{ kv('K') }}\"") + said)
+    )
+    assert "sk-very-secret-key" not in json.dumps(result.to_json())
+
+
+# The file as a whole
+
+
+def test_example_is_the_comic_page_of_the_vendor_and_its_model_is_told(tmp_path: Path) -> None:
+    found = Environment(as_of=AS_OF).check(EXAMPLE)
+    assert [(each.code, each.span.text) for each in found] == [("retired-model", "dall-e-3")]
+    lowered, _ = dialects.lowered(Source(EXAMPLE.read_text(encoding="utf-8"), "a.yaml"))
+    assert lowered is not None
+    (step,) = lowered.root.value["flow"].value
+    assert step.value["prompt"].value.startswith("Four-panel comic page about a data engineer")
+
+
+def test_failure_is_printed_with_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = GOLDEN / "wrong" / "undefined_output.yaml"
+    assert main(["run", str(path), "--simulate", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["state"] == "FAILED"
+
+
+def test_errors_run_when_a_task_fails_and_the_run_stays_failed(tmp_path: Path, pictures: TinyPictures) -> None:
+    said: list[str] = []
+    surroundings = environment(pictures, tmp_path, sink=lambda name, payload: said.append(payload["message"]))
+    tell = "errors:\n  - id: tell\n    type: io.kestra.plugin.core.log.Log\n    message: it failed\n"
+    with pytest.raises(flowdsl.RunError):
+        surroundings.run(flow(image("REFUSED"), tell))
+    assert said == ["it failed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("PT0.25S", 0.25), ("PT15M", 900), ("P6DT4H", 532_800), ("10m", None), ("P1W", None)]
+)
+def test_durations_are_those_of_java(text: str, seconds: float | None) -> None:
+    from flowdsl_steps.dialects.kestra_values import seconds_of
+
+    assert seconds_of(text) == seconds

@@ -95,9 +95,9 @@ class Tasks(FlowableTasks):
     def _image(self, task: Node, id: str) -> Steps:
         self._keys(task, "prompt", "provider")
         options: dict[str, Any] = {}
-        named: Node = task.value["id"]
-        if named is self.scope.ids.get(id):  # of two with one id, which is told, the second has none
-            options["id"] = made(id, named.span)
+        first = self.scope.ids.get(id)
+        if first is not None and first.start == task.value["id"].start:  # of two with one id the second has none
+            options["id"] = made(id, first.span)
         prompt = self._needed(task, "prompt")
         options["prompt"] = made(NEUTRAL, task.span) if prompt is None else self.scope.text(prompt)
         provider = self._needed(task, "provider")
@@ -108,7 +108,8 @@ class Tasks(FlowableTasks):
             self.findings.add("wrong-type", message, provider, hint="write `provider: {type: …, modelName: …}`")
             return []
         options["provider"] = self.scope.inside(provider)
-        if (timeout := self._duration(task, "timeout")) is not None:
+        timeout = self._duration(task, "timeout")
+        if timeout is not None:
             options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
         key = self._gives(id, IMAGE_OUTPUTS)
         outputs = [{"type": "object", "name": key}]
