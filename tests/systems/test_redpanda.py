@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from images_fake import PIXEL, FakeImages
+from jsonschema import Draft202012Validator
 
 import flowdsl
 from flowdsl import Diagnostic, Environment, Source, Storage
@@ -24,13 +26,15 @@ AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "redpanda"
 RIGHT = sorted((GOLDEN / "right").glob("*.yaml"))
 WRONG = sorted((GOLDEN / "wrong").glob("*.yaml"))
-EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "openai_image_generation.yaml"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "systems" / "openai_image_generation.yml"
 LINES = b"a red cat\na blue dog\n"
 FILES = {
     "products.csv": 'name,background\nRed Chair,white\n"Lamp, small","a ""dark"" wall"\n',
     "prompts/1.txt": "a lighthouse\n",
     "prompts/2.txt": "a bridge\nin fog\n",
 }
+SCHEMA = Draft202012Validator(json.loads((ROOT / "schemas" / "redpanda.schema.json").read_text(encoding="utf-8")))
 FORM = """\
 {ends}
 pipeline:
@@ -83,7 +87,8 @@ def printed(fake: FakeImages, folder: Path, found: Any, events: list[Event]) -> 
     for path in sorted((folder / "files").rglob("*")):
         if path.is_file():
             content = path.read_bytes()
-            shown = "the picture" if content == PIXEL else repr(content.decode())
+            known = {PIXEL: "the picture", PIXEL + b"\n": "the picture, and a line end"}
+            shown = known.get(content) or repr(content.decode())
             lines.append(f"file {path.relative_to(folder / 'files').as_posix()}: {shown}")
     if isinstance(found, RunError):
         lines.append(f"error: {found.message} [{found.code}]")
@@ -183,6 +188,18 @@ def test_the_document_of_the_vendors_page_as_it_stands_lacks_only_its_model() ->
 
 def errors(text: str) -> list[Diagnostic]:
     return [found for found in Environment(as_of=AS_OF).check(Source(text, "p.yaml")) if found.severity == "error"]
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_the_schema_of_editors_takes_what_runs(path: Path) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert list(SCHEMA.iter_errors(document)) == []
+
+
+@pytest.mark.parametrize("name", ["missing", "misspelt", "fields", "labels"])
+def test_the_schema_of_editors_shows_what_does_not(name: str) -> None:
+    document = yaml.safe_load((GOLDEN / "wrong" / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert list(SCHEMA.iter_errors(document)) != []
 
 
 # The command
