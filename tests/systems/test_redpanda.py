@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -18,6 +20,7 @@ import flowdsl
 from flowdsl import Diagnostic, Environment, Source, Storage
 from flowdsl.cli import main
 from flowdsl.diagnostics import fixed
+from flowdsl.document.dialects import lowered
 from flowdsl.errors import RunError
 from flowdsl.events import Emitted, Event, Note
 from flowdsl.syntax.yaml_reader import read
@@ -117,6 +120,24 @@ def test_a_pipeline_asks_for_these_pictures_and_gives_this(
     assert text == expected.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_the_flow_that_a_pipeline_becomes_asks_for_the_same_pictures(
+    path: Path, tmp_path: Path, fake: FakeImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, _ = lowered(Source(path.read_text(encoding="utf-8"), path.name))
+    assert found is not None
+    flow = yaml.safe_dump(found.root.plain(), allow_unicode=True, sort_keys=False)
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    lines = path.with_suffix(".in")
+    given(monkeypatch, lines.read_bytes() if lines.exists() else LINES)
+    ran(fake, tmp_path, Source(flow, "native.flow.yaml"))
+    sent = [line for line in path.with_suffix(".txt").read_text(encoding="utf-8").splitlines() if line[:5] == "sent:"]
+    assert sorted(f"sent: {json.dumps(body, ensure_ascii=False)}" for body in fake.api.bodies) == sorted(sent)
+
+
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_a_wrong_pipeline_has_exactly_these_findings(path: Path, update_golden: bool) -> None:
     found = flowdsl.check(path, environment=Environment(as_of=AS_OF))
@@ -200,6 +221,13 @@ def test_the_schema_of_editors_takes_what_runs(path: Path) -> None:
 def test_the_schema_of_editors_shows_what_does_not(name: str) -> None:
     document = yaml.safe_load((GOLDEN / "wrong" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert list(SCHEMA.iter_errors(document)) != []
+
+
+def test_checking_a_pipeline_imports_nothing_that_runs_it() -> None:
+    code = "import sys\nfrom flowdsl.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)"
+    arguments = [sys.executable, "-c", code, "validate", str(GOLDEN / "right" / "conditions.yaml")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "httpx", "asyncio"} & set(done.stderr.split())
 
 
 # The command
