@@ -1,1 +1,1 @@
-"""Expressions of other systems, each with a grammar as data: imported only when a document that has them is read."""
+"""Expressions of other systems, each with its grammar: read where a document of that system has one, and not before."""
