@@ -42,8 +42,8 @@ class ForRecords(
 ):
     """Runs `do` for each message of an input, one after another, and hands what becomes of it to an output.
 
-    Messages are read when it is their turn, so that their number has no limit. One that fails is marked and goes on;
-    when all are through, messages that are still marked make the step fail, and are named.
+    Messages are read when it is their turn: a million takes no more memory than ten. One that fails is marked and goes
+    on; when all are through, messages that are still marked make the step fail, and are named.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -65,9 +65,11 @@ class ForRecords(
         Raises:
             StepError: messages ended marked, or an end cannot be read or written.
         """
-        from flowdsl_steps.records.inputs import records_of
+        from flowdsl_steps.records.inputs import records_of, waits_for_a_person
         from flowdsl_steps.records.outputs import Output
 
+        if waits_for_a_person(self.input):
+            ctx.progress("reads messages from standard input, one a line, until Ctrl-D")
         output = Output(self.output, ctx)
         ended = 0
 
