@@ -77,12 +77,14 @@ class Parameter(NamedTuple):
 
 
 class EditLimits(NamedTuple):
-    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that; and of a mask."""
+    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that, and of a mask, where
+    it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known."""
 
     images: int
     formats: tuple[str, ...]
     below_bytes: int
-    mask_below_bytes: int
+    mask_below_bytes: int | None = None
+    most_usd: float | None = None
 
 
 class Model:
@@ -117,7 +119,7 @@ class Model:
             key: parameter_of(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
         self.prices: Mapping[str, Any] = data["prices"]
-        self.edits: EditLimits | None = _limits(data.get("edits", family.get("edits")))
+        self.edits: EditLimits | None = limits_of(data.get("edits", family.get("edits")))
         """What it takes to edit; None for a model that edits nothing."""
         self.inputs: Mapping[str, Any] = home.facts["inputs"].get(data.get("inputs"), {})
         """What a picture to edit counts as, in tokens."""
@@ -265,7 +267,8 @@ def use_catalogue(file: str | Path) -> None:
     _in_force = file
 
 
-def _limits(value: Any) -> EditLimits | None:
+def limits_of(value: Any) -> EditLimits | None:
+    """What an entry says of edits."""
     return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
