@@ -102,6 +102,14 @@ def test_a_run_may_spend_by_the_price_of_the_project_and_says_it(project: Projec
     assert OWN_MODELS.get() is None
 
 
+def test_the_simulator_draws_a_new_model_as_the_one_that_it_is_like(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project(NEW, size="1024x1024")
+    assert main(["run", str(path), "--simulate", "--quiet", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.count("1024x1024  PNG") == 1
+
+
 def test_two_projects_do_not_mix(project: Project, tmp_path: Path) -> None:
     """Equal steps are checked once; what their projects say of models tells them apart."""
     first = project("[models.gpt-image-2]\nshutdown = 2026-01-01\n", model="gpt-image-2")

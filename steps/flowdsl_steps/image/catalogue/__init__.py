@@ -77,12 +77,14 @@ class Parameter(NamedTuple):
 
 
 class EditLimits(NamedTuple):
-    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that; and of a mask."""
+    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that, and of a mask, where
+    it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known."""
 
     images: int
     formats: tuple[str, ...]
     below_bytes: int
-    mask_below_bytes: int
+    mask_below_bytes: int | None = None
+    most_usd: float | None = None
 
 
 class Model:
@@ -117,7 +119,7 @@ class Model:
             key: parameter_of(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
         self.prices: Mapping[str, Any] = data["prices"]
-        self.edits: EditLimits | None = _limits(data.get("edits", family.get("edits")))
+        self.edits: EditLimits | None = limits_of(data.get("edits", family.get("edits")))
         """What it takes to edit; None for a model that edits nothing."""
         self.inputs: Mapping[str, Any] = home.facts["inputs"].get(data.get("inputs"), {})
         """What a picture to edit counts as, in tokens."""
@@ -265,6 +267,11 @@ def use_catalogue(file: str | Path) -> None:
     _in_force = file
 
 
+def limits_of(value: Any) -> EditLimits | None:
+    """What an entry says of edits."""
+    return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
+
+
 def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
     """The life that days of an entry mean on a day (today when absent), without a replacement."""
     day = _day(as_of)
@@ -276,10 +283,6 @@ def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
     left = _days_between(day, shutdown)
     state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
     return Life(state, shutdown, None, left)
-
-
-def _limits(value: Any) -> EditLimits | None:
-    return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
 def parameter_of(value: Any) -> Parameter:

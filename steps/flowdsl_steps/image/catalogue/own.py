@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.image.own_models import OwnModels
-    from flowdsl_steps.image.catalogue import Catalogue
+
+
+class Named(Protocol):
+    """A model of a catalogue."""
+
+    name: str
+
+
+class Catalogue(Protocol):
+    """What is asked of a catalogue here."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Its facts, as its file has them."""
+        ...
+
+    def find(self, name: str) -> Named | None:
+        """The model of a name."""
+        ...
+
+    def nearest(self, name: str) -> str | None:
+        """The name that was likely meant."""
+        ...
 
 
 def own_facts(known: Catalogue, own: OwnModels) -> dict[str, Any]:
@@ -51,7 +73,9 @@ def _base(known: Catalogue, name: str, entry: Mapping[str, Any], where: str) -> 
         near = known.nearest(entry["like"])
         hint = f"; did you mean `{near}`?" if near else ""
         raise UsageError(f"{where}: models.{name}: nothing is known of `{entry['like']}`, which it is like{hint}")
-    raise UsageError(f'{where}: models.{name}: say which known model it is like: `like = "{known.models[0].name}"`')
+    raise UsageError(
+        f'{where}: models.{name}: say which known model it is like: `like = "{next(iter(known.facts["models"]))}"`'
+    )
 
 
 def _add(data: dict[str, Any], entry: Mapping[str, Any], name: str, sizes: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendor import Endpoint, Head
 
 if TYPE_CHECKING:
+    from flowdsl.image.image import Image
     from flowdsl.image.store import ImageStore
     from flowdsl_steps.http.request import HttpRequest
     from flowdsl_steps.image.received import Received
@@ -89,11 +90,11 @@ class Gemini(Offering):
         )
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
-        """The prompt as the one part of a message, and what the picture shall be."""
+        """The prompt and the pictures to edit as parts of a message, and what the picture shall be."""
         from flowdsl_steps.http.request import HttpRequest
 
         body = {
-            "contents": [{"role": "user", "parts": [{"text": request.prompt}]}],
+            "contents": [{"role": "user", "parts": [{"text": request.prompt}, *map(_inline, request.images)]}],
             "generationConfig": self.generation(request, endpoint),
         }
         content = json.dumps(body, ensure_ascii=False).encode()
@@ -121,6 +122,11 @@ class Gemini(Offering):
         if isinstance(body, Mapping) and not body.get("error"):
             return _refusal(body)
         return google_error(body)
+
+
+def _inline(image: Image) -> dict[str, Any]:
+    """A picture to edit as a part. Source: google-genai 3.6, types.Blob."""
+    return {"inlineData": {"mimeType": image.mime, "data": image.b64_json}}
 
 
 def received_of(payload: dict[str, Any]) -> Received:
