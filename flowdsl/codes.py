@@ -96,7 +96,7 @@ FINDINGS = (
         "Two steps of a flow, or two actions of a kit, have the same id; a warning for two of one title and no id.",
         also=("warning",),
     ),
-    Code("no-effect", "warning", "A key does nothing here, or not without another one.", also=("error",)),
+    Code("no-effect", "warning", "A key does nothing here, or not without another one.", also=("error", "note")),
     Code("template-syntax", "error", "A template cannot be read."),
     Code("unknown-filter", "error", "A template uses a filter that does not exist."),
     Code("unknown-test", "error", "A template uses a test that does not exist."),

@@ -79,9 +79,14 @@ def in_a_word(node: Node, path: str, registry: Registry) -> tuple[str, Fix | Non
 
 def step_named(key: str, registry: Registry) -> str | None:
     """The step whose name, perhaps misspelt or in small letters, stands in place of a key."""
-    return next((name for name in (key, key.upper()) if registry.spec(name)), None) or (
-        registry.nearest(key) if key.isupper() else None
-    )
+    from flowdsl.step.foreign import step_word
+
+    found = next((name for name in (key, key.upper()) if registry.spec(name)), None)
+    if found is not None or not key.isupper():
+        return found
+    word = step_word(key)
+    meant = word.name if word is not None else None
+    return meant if meant is not None and registry.spec(meant) is not None else registry.nearest(key)
 
 
 def as_steps(node: Node, meant: list[Meant], builder: Builder) -> list[Node]:
