@@ -137,6 +137,27 @@ def test_a_cancellation_waits_for_what_runs_and_delivers_nothing_more() -> None:
     assert (sorted(cleaned), belt.delivered) == ([0, 1, 2], [])
 
 
+def test_what_ends_the_program_cancels_what_runs() -> None:
+    belt, cancelled = Belt(10), list[int]()
+
+    class Leaves(Exception):
+        """What no step raises as its own failure."""
+
+    async def work(record: Record) -> None:
+        if record.number == 0:
+            await asyncio.sleep(0)
+            raise Leaves
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(record.number)
+            raise
+
+    with pytest.raises(Leaves):
+        asyncio.run(run_records(belt.records(), work, belt.deliver, side_by_side=3))
+    assert (cancelled, belt.delivered) == ([1, 2], [])
+
+
 # Scanners
 
 

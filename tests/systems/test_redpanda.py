@@ -239,13 +239,18 @@ def command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
     return code, shown.out, shown.err
 
 
+@pytest.mark.parametrize(
+    ("path", "warnings"),
+    [(EXAMPLE, 0), (GOLDEN / "right" / "common.yaml", 1), (GOLDEN / "right" / "advanced.yaml", 1)],
+    ids=["example", "common", "advanced"],
+)
 def test_five_lines_on_stdin_are_five_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, warnings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given(monkeypatch, b"a red cat\na blue dog\na green horse\na white bird\na brown fox\n")
-    code, out, err = command(["run", str(EXAMPLE), "--simulate"], capsys)
-    assert code == 0
+    code, out, err = command(["run", str(path), "--simulate"], capsys)
+    assert (code, err.count("warning:")) == (0, warnings)  # of the model of the page, which is shut down
     assert len(list(Path("flowdsl-images").glob("*.png"))) == 5
     assert '"read": 5, "written": 5, "dropped": 0, "failed": 0' in out
     assert out.splitlines()[-1].startswith("5 images in ")

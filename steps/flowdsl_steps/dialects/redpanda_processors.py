@@ -79,7 +79,7 @@ class Processors:
         if options is None:
             return None
         label = self._label(item)
-        if label is not None:
+        if label is not None and not label.value[0].isdecimal():  # no name of a step begins with a digit
             options["id"] = label
         step = made(options, item.span)
         if value.kind == "map":

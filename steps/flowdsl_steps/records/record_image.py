@@ -108,8 +108,10 @@ class RecordImage(
     def _prompt(self, record: Record) -> str:
         from flowdsl_steps.expressions.bloblang import Interpolation, QueryFailed
 
+        if self.prompt is None and record.image is not None:
+            raise StepError("the message is a picture already, and no prompt", code="missing-prompt")
         if self.prompt is None:
-            return record.content.decode("utf-8", "replace")
+            return _text(record.content)
         query = query_of(self.prompt)
         try:
             if isinstance(query, Interpolation):
@@ -118,7 +120,7 @@ class RecordImage(
         except QueryFailed as error:
             raise StepError(f"prompt execution error: {error.message}", code="query-failed") from None
         content = record.content if mapped.content is None else mapped.content
-        text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+        text = content if isinstance(content, str) else _text(content)
         return "" if mapped.is_dropped or mapped.is_null else text
 
     def _judge(self, given: dict[str, Any], ctx: StepContext) -> None:
@@ -133,6 +135,13 @@ class RecordImage(
             if problem.severity == "error" and problem.code not in _LIFE:
                 hint = f": {problem.hint}" if problem.hint else ""
                 raise StepError(f"{problem.message}{hint}", code=problem.code)
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise StepError("the prompt is no UTF-8 text", code="not-utf8") from None
 
 
 def _interpolated(name: str, text: str, record: Record) -> str:

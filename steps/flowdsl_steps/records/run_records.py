@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
-from flowdsl import Signal
+from flowdsl import RunError, Signal
 from flowdsl_steps.records.record import Record
 
 MOST_NAMED = 100
@@ -101,7 +101,9 @@ async def run_records(
                 break
         while running:
             await finish()
-    except asyncio.CancelledError:
+    except RunError:
+        raise
+    except BaseException:  # a cancellation, or what ends the program: nothing more is paid for
         for _, task in running:
             task.cancel()
         raise
