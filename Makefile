@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 -
 	--custom-compile-command 'make lock' $(UPGRADE)
 SETS = $(COMPILE) pyproject.toml --group editable
 
-.PHONY: demo test verify soak check format generate bench lock newest oldest clean
+.PHONY: demo test verify soak check format generate bench lock newest oldest facts clean
 
 demo: $(VENV)/demo
 	$(BIN)/flowdsl run examples/skyline.flow.yaml --simulate --out out
@@ -75,6 +75,12 @@ newest oldest: $(UV)
 	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution $(RESOLUTION) --editable '.[test]'
 	.venv-$@/bin/python -m pytest -n 3
+
+# The catalogue beside the newest official client: fails with the entry to write where something is new.
+facts: $(UV)
+	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-facts
+	$(UV) pip install --quiet --python .venv-facts $(INDEX) --resolution highest --upgrade --editable . openai
+	.venv-facts/bin/flowdsl models --compare openai
 
 clean:
 	rm -rf $(VENV) .venv-* out dist build

@@ -165,6 +165,7 @@ FINDINGS = (
     Code("personal-identifier", "note", "`user` or `safety_identifier` looks like an e-mail address."),
     Code("bloblang-syntax", "error", "A mapping or query of Bloblang is wrong, or not of the part that is supported."),
     Code("interpolated-mapping", "warning", "A text with `${! }` stands where the engine wants a mapping of Bloblang."),
+    Code("picture-as-lines", "warning", "Pictures go to a file with a line end behind each."),
     Code("bare-field", "note", "A bare word of Bloblang is a field of each message."),
     Code("not-supported", "error", "A part of a document of another system is not supported here.", also=("note",)),
 )

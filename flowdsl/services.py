@@ -113,15 +113,27 @@ def providers() -> dict[str, Provider]:
 def all_settings(first: object = None) -> dict[str, Key]:
     """Every setting that an entry may hold: the common ones and those of all vendors; where two vendors have one of
     the same name, the vendor called `first` decides."""
-    own = [key for vendor in providers().values() for key in vendor.settings]
-    if isinstance(first, str) and (vendor := provider(first)) is not None:
-        own += vendor.settings
-    return {**SETTINGS, **{key.name: key for key in own}, **SETTINGS}
+    found = dict(SETTINGS)
+    for vendor in _asked(first):
+        for key in vendor.settings:
+            found.setdefault(key.name, key)
+    return found
 
 
 def setting(name: str, provider_name: object = None) -> Key | None:
-    """The setting of a name, or None. Vendors are only imported for a name that is none of the common ones."""
-    return SETTINGS.get(name) or all_settings(provider_name).get(name)
+    """The setting of a name, or None. Vendors are only imported for a name that is none of the common ones, and then
+    no more of them than it takes: the one called `provider_name` first."""
+    if name in SETTINGS:
+        return SETTINGS[name]
+    return next((key for vendor in _asked(provider_name) for key in vendor.settings if key.name == name), None)
+
+
+def _asked(first: object) -> Iterator[Provider]:
+    """All vendors, imported one by one: the one of this name before the others."""
+    named = provider(first) if isinstance(first, str) else None
+    if named is not None:
+        yield named
+    yield from (provider(name) for name in provider_names() if name != first)
 
 
 def setting_of_others(name: str, *of: object) -> list[str]:
@@ -136,15 +148,20 @@ def setting_of_others(name: str, *of: object) -> list[str]:
     return [other for other, vendor in providers().items() if any(key.name == name for key in vendor.settings)]
 
 
-def is_secret(name: str) -> bool:
+def is_secret(name: str, provider_name: object = None) -> bool:
     """Whether the value of a setting is never shown."""
-    key = None if name in SETTINGS else setting(name)
+    key = None if name in SETTINGS else setting(name, provider_name)
     return name in SECRET_SETTINGS or (key is not None and key.secret)
 
 
-def is_plain_secret(name: str, value: Any) -> bool:
+def is_plain_secret(name: str, value: Any, provider_name: object = None) -> bool:
     """Whether a value of a setting is itself a secret; the path of a PEM file is none."""
-    return is_secret(name) and isinstance(value, str) and value != "" and (name != "clientPem" or "-----BEGIN" in value)
+    return (
+        is_secret(name, provider_name)
+        and isinstance(value, str)
+        and value != ""
+        and (name != "clientPem" or "-----BEGIN" in value)
+    )
 
 
 def other_names() -> dict[str, str]:
@@ -248,7 +265,7 @@ class ServiceLayers:
             settings[key], origins[key] = value, "override"
             if value is None:
                 del settings[key]
-        own_secrets = {key for key in settings if key not in SETTINGS and is_secret(key)}
+        own_secrets = {key for key in settings if key not in SETTINGS and is_secret(key, settings.get("provider"))}
         endpoints = self._endpoints | set(self._operator_endpoints(environment, settings, origins))
         moved = origins.get("provider") in TREE and settings.get("provider") != spec.provider
         return Service(name, settings, origins, SECRET_SETTINGS | own_secrets, endpoints, moved)

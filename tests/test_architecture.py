@@ -30,6 +30,7 @@ PUBLIC_MODULES = (
     "flowdsl.image.known_model",
     "flowdsl.image.named_file",
     "flowdsl.image.origin",
+    "flowdsl.image.own_models",
     "flowdsl.image.store",
     "flowdsl.nearest",
     "flowdsl.record",

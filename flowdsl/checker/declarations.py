@@ -195,7 +195,7 @@ def _check_entry(entry: Node, findings: Findings) -> None:
             findings.add("no-effect", message, entry.keys[key], hint="remove it", fixes=[fixes.removed(entry, key)])
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
-        if not templated and is_plain_secret(key, value.value):
+        if not templated and is_plain_secret(key, value.value, of):
             _plain_secret(entry.keys[key], value, "{{ secret('MY_KEY') }}", findings)
         elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flowdsl.image.own_models import OWN_MODELS
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import StepSpec
@@ -25,7 +26,9 @@ def problems_of(spec: StepSpec, options: Options) -> Iterable[Problem]:
         given = {**given, name: UNKNOWN}  # how an output is called says nothing about the request
         options = options.replaced(given)
     types = tuple(map(type, given.values()))  # 1, 1.0 and true are equal, and not the same
-    key = (spec, service.fingerprint, options.as_of, options.reads_text, tuple(given.items()), types)
+    own = OWN_MODELS.get()
+    said = (service.fingerprint, options.as_of, options.reads_text, None if own is None else own.key)
+    key = (spec, *said, tuple(given.items()), types)
     try:
         found = _known.get(key)
     except TypeError:  # a list or a map cannot be looked up

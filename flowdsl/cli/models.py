@@ -11,6 +11,7 @@ from flowdsl.cli.arguments import Parser, add_as_of, flag
 from flowdsl.cli.terminal import text_width
 from flowdsl.display.width import width
 from flowdsl.errors import UsageError
+from flowdsl.image.own_models import counting
 from flowdsl.nearest import nearest
 from flowdsl.services import provider_words, providers
 from flowdsl.step.provider import models_of
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from flowdsl.image.known_model import KnownModel, KnownOption
+    from flowdsl.image.own_models import OwnModels
 
-EXAMPLES = ("flowdsl models", "flowdsl models gpt-image-2", "flowdsl models --json")
+EXAMPLES = ("flowdsl models", "flowdsl models gpt-image-2", "flowdsl models --compare openai")
 OLD_DAYS = 60
 """Facts that are older are called old: vendors add and end models every few months."""
 
@@ -31,7 +33,10 @@ Found = Mapping[tuple[str, str], "Sequence[KnownModel]"]
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 2 when nothing is known of the model."""
     options = parser().parse(arguments)
-    found = _known(options.provider, options.as_of)
+    with counting(_own()):
+        if options.compare is not None:
+            return _compared(options.compare)
+        found = _known(options.provider, options.as_of)
     if options.name is not None:
         found = _of(options.name, found)
     if options.json:
@@ -49,9 +54,32 @@ def parser() -> Parser:
     parser = Parser("models", COMMANDS["models"], EXAMPLES)
     parser.add_argument("name", nargs="?", metavar="NAME", help="the model to explain")
     parser.add_argument("--provider", metavar="NAME", help="only what this vendor has, such as openai or azure")
+    parser.add_argument(
+        "--compare", metavar="NAME", help="how this vendor's own client, as it is installed, differs from what is known"
+    )
     flag(parser, "--json", help="print all that is known as JSON")
     add_as_of(parser)
     return parser
+
+
+def _own() -> OwnModels | None:
+    """What the project of the working folder says of models."""
+    from flowdsl.environment import Environment
+    from flowdsl.source import Source
+
+    return Environment().settings_for(Source("", "<models>")).models
+
+
+def _compared(provider: str) -> int:
+    """Prints how what is known differs from what the vendor's own client has that is installed; the exit code is 1
+    where something does that nobody has explained."""
+    vendor = providers().get(provider)
+    compare = getattr(vendor, "compared", None)
+    comparison = compare() if callable(compare) else None
+    if comparison is None:
+        raise UsageError(f"there is no client of a provider `{provider}` to compare with; there is one of openai")
+    print(comparison.text)
+    return 1 if comparison.differs else 0
 
 
 def _known(provider: str | None, as_of: date | None) -> Found:

@@ -32,7 +32,7 @@ from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
-from flowdsl.cli.variables import variables
+from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import Diagnostic, render
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
@@ -76,10 +76,10 @@ def perform(options: Namespace, source: Source) -> int:
         given.take_file(options.inputs)
     names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
-    env = variables(source, options.env)
+    env, kv = variables(source, options.env), stored_values(source, options.kv)
     with ExitStack() as stack:
         settings: dict[str, Any] = {
-            "host": Host(env=env),
+            "host": Host(env=env, kv=kv),
             "storage": Storage(
                 images=options.out or IMAGES,
                 output=options.out or "flowdsl-output",
@@ -99,7 +99,7 @@ def perform(options: Namespace, source: Source) -> int:
             from flowdsl.cli import simulated
 
             settings |= {
-                "host": Host(secrets=simulated.placeholder_secret, env=env),
+                "host": Host(secrets=simulated.placeholder_secret, env=env, kv=kv),
                 "overrides": simulated.overrides(simulated.NOWHERE, ""),
             }
             seen = _loaded(Environment(**settings), source, options, names)
@@ -273,13 +273,10 @@ def parser() -> Parser:
 
 def add_options(parser: Parser) -> None:
     """Adds what every run takes."""
-    parser.add_argument(
-        "--env",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="let templates read an environment variable",
-    )
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--env", metavar="NAME", help="let templates read an environment variable", **repeated)
+    stored = "a value for `kv('NAME')`, before that of `[kv]` in flowdsl.toml; may be repeated"
+    parser.add_argument("--kv", type=pair, metavar="NAME=VALUE", help=stored, **repeated)
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument(
         "--fault",
@@ -322,7 +319,7 @@ def add_options(parser: Parser) -> None:
 
 def _rehearsed(flow: Flow, source: Source, options: Namespace, names: Iterable[str]) -> list[Diagnostic]:
     """The warnings of a simulated run, and what a real one would be refused for."""
-    host = Host(env=variables(source, options.env))
+    host = Host(env=variables(source, options.env), kv=stored_values(source, options.kv))
     real = Environment(as_of=options.as_of, host=host, allow_endpoints=options.allow_endpoint).check(
         source, declare=names
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
@@ -41,6 +41,20 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
             _check(f"{where}: env", name)
         found += content["env"]
     return frozenset(found)
+
+
+def stored_values(source: Source, given: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    """The values that `kv('NAME')` gives to the templates of a flow: those of `[kv]` in flowdsl.toml, and before them
+    the pairs of `--kv`. A host application gives its own, in `Host(kv=…)`.
+
+    Raises:
+        UsageError: `kv` is no table.
+    """
+    settings = project_file(source.path)
+    found: Any = {} if settings is None else settings[1].get("kv", {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{settings[0] if settings else ''}: kv must be a table of names and values: `[kv]`")
+    return {**found, **dict(given)}
 
 
 class Environments:

@@ -15,6 +15,7 @@ from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
+from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.record import Unchanging
 from flowdsl.services import checked_entries, checked_overrides
@@ -342,7 +343,9 @@ class Environment(Unchanging):
             as_of=self.as_of or _today(),
             filters=self.template_filters,
         )
-        return Examined(file, [*settings.findings, *check_file(file, against)], settings, files)
+        with counting(settings.models):
+            found = check_file(file, against)
+        return Examined(file, [*settings.findings, *found], settings, files)
 
     def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""

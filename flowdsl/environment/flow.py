@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
 from flowdsl.host import Host, OpenTransport, Storage, expect, refuse_async
+from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.values import copied
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
+    from flowdsl.image.own_models import OwnModels
     from flowdsl.settings.layers import InForce
     from flowdsl.step.registry import Registry
     from flowdsl.step.step import Step
@@ -118,6 +120,11 @@ class Flow:
     def title(self) -> str | None:
         """The flow's title."""
         return self.document.title
+
+    @property
+    def own_models(self) -> OwnModels | None:
+        """What the settings file of its project says of models."""
+        return self._settings.models
 
     def inputs_schema(self) -> dict[str, Any]:
         """The JSON Schema of the map of inputs: each with its own schema and default, and which must be given. A flow
@@ -252,22 +259,23 @@ class Flow:
         expect("on_event", on_event, Callable, "a function")
         if on_event is not None:
             refuse_async("on_event", on_event)
-        return await run_program(
-            self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
-            input_values(self.document.inputs, inputs or {}),
-            host=environment.host,
-            storage=environment.storage,
-            layers=self._settings.services,
-            limits=given.limits,
-            id=given.run_id,
-            tags=given.tags,
-            as_of=environment.as_of,
-            resources=resources,
-            transport=environment.transport,
-            metadata=self._settings.metadata,
-            emit=on_event,
-            effects=effects,
-        )
+        with counting(self._settings.models):
+            return await run_program(
+                self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
+                input_values(self.document.inputs, inputs or {}),
+                host=environment.host,
+                storage=environment.storage,
+                layers=self._settings.services,
+                limits=given.limits,
+                id=given.run_id,
+                tags=given.tags,
+                as_of=environment.as_of,
+                resources=resources,
+                transport=environment.transport,
+                metadata=self._settings.metadata,
+                emit=on_event,
+                effects=effects,
+            )
 
     def _given(self, limits: Limits | None, run_id: str | None, tags: Mapping[str, str] | None) -> _Given:
         """What one run is given beside its inputs.

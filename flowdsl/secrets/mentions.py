@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 
 _ESCAPE = r"\\(?:[xuU\r\n]|\Z)"
-_MAY_READ = re.compile(rf"secret|{_ESCAPE}", re.IGNORECASE)
+_MAY_READ = re.compile(rf"secret|\bkv\s*\(|{_ESCAPE}", re.IGNORECASE)
 
 
 def may_read_secrets(*texts: str) -> bool:
-    """Whether the texts of all files of a flow could spell the word `secret`: as it is, or by an escape of YAML."""
+    """Whether the texts of all files of a flow could spell the word `secret`, as it is or by an escape of YAML, or call
+    `kv`, which in a document of another system may read the environment."""
     return any(_MAY_READ.search(text) is not None for text in texts)
 
 

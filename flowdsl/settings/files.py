@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "severity")
-_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity")
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models")
+_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 
@@ -282,7 +282,7 @@ def _toml(path: str, mark: str) -> dict[str, Any] | None:
 
 
 def _secret_settings(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in entry.items() if is_plain_secret(name, value))
+    return ((name, value) for name, value in entry.items() if is_plain_secret(name, value, entry.get("provider")))
 
 
 def _secret_headers(headers: Any) -> Iterator[tuple[str, Any]]:

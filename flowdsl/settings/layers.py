@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.host import METADATA
+from flowdsl.image.own_models import OwnModels
 from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
     PROJECT_FILE,
@@ -35,7 +36,8 @@ USER = "the user's settings"
 
 class InForce(NamedTuple):
     """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets the
-    files of pictures say (None: it does not say), severities of findings that were set, and the files themselves."""
+    files of pictures say (None: it does not say), severities of findings that were set, the files themselves, and what
+    they say of models."""
 
     services: ServiceLayers
     limits: Limits
@@ -43,6 +45,7 @@ class InForce(NamedTuple):
     metadata: str | None
     severities: Mapping[str, str]
     files: tuple[Settings | None, ...]
+    models: OwnModels | None = None
 
     def lowered(self, limits: Limits) -> Limits:
         """Other limits, with what the files take away from them."""
@@ -89,7 +92,22 @@ def in_force(
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
     set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
-    return InForce(made, lowered, findings, metadata, set_severities, (project, user))
+    models = _models(project, user)
+    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models)
+
+
+def _models(*files: Settings | None) -> OwnModels | None:
+    """What files say of models: of one that several speak of, what the first of them says."""
+    found: dict[str, Any] = {}
+    named = [os.path.basename(file[0]) for file in files if file is not None and file[1].get("models")]  # noqa: PTH119
+    if not named:
+        return None
+    from flowdsl.settings.models import own_models
+
+    for path, content in [settings for settings in files if settings is not None]:
+        own = own_models(path, content.get("models"))
+        found = {**(own.entries if own is not None else {}), **found}
+    return OwnModels(", ".join(named), found, repr(found))
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

@@ -37,6 +37,7 @@ CASES = {
     "product shots": Case("product-shots.flow.yaml"),
     "product shots with a fallback": Case("product-shots.flow.yaml", faults=(Fault("quota", times=2),)),
     "comic": Case("comic.flow.yaml"),
+    "four sizes": Case("four-sizes.flow.yaml"),
     "gentle prompt": Case("gentle-prompt.flow.yaml"),
     "gentle prompt refused twice": Case("gentle-prompt.flow.yaml", faults=(Fault("moderation", times=2),)),
     "skyline after a retry": Case("skyline.flow.yaml", faults=(Fault("rate_limit", retry_after=0.01),)),

@@ -667,7 +667,13 @@ def test_no_combination_of_model_and_option_breaks_the_check_or_speaks_twice_of_
 
 def test_the_map_of_svg_holds_who_writes_it() -> None:
     given = {"model": "gpt-image-2.6-flare", "output_format": "svg"}
-    assert problems({**given, "svg": {"model": "writer", "reasoning": "low"}}) == []
+    assert problems({**given, "svg": {"model": "writer", "reasoning": {"effort": "low"}}}) == []
+    assert only(problems({**given, "svg": {"model": "writer", "reasoning": "low"}})).hint == (
+        "write `reasoning: {effort: low}`"
+    )
+    assert only(problems({**given, "svg": {"model": "writer", "reasoning": {"effort": "huge"}}})).message == (
+        "`huge` is no `effort` of `reasoning`"
+    )
     assert only(problems({**given, "svg": {"reasoning": "low"}})).message == "`svg` needs a `model`, which writes it"
     mistake = only(problems({**given, "svg": {"model": "writer", "depth": 1}}))
     assert (mistake.message, mistake.hint) == ("`depth` is not a key of `svg`", "there are `model` and `reasoning`")

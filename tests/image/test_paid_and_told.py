@@ -207,7 +207,7 @@ def test_the_links_of_a_response_without_an_end_are_fetched(timeout: int | None,
                 found = told(tmp_path, web, BOAT + "  n: 3\n" + more)
             assert found.error is not None
             assert (found.error.charge_possible, {*found.made}) == (True, {PNG, JPEG})
-    assert [seen.target for seen in links.seen] == ["/i", "/j", "/i"]
+    assert sorted(seen.target for seen in links.seen) == ["/i", "/i", "/j"]  # side by side
 
 
 def test_blanks_in_a_list_of_pictures_are_not_kept_to_be_searched_again(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ class Odd(Dialect):
             VENDOR.replace("settings = ()", "settings = None"),
             "its `settings` takes a tuple of Keys, for example ",
         ),
-        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('region',)"), "a tuple of Keys, for example "),
+        ("image_vendors", VENDOR.replace("settings = ()", "settings = ('shade',)"), "a tuple of Keys, for example "),
         (
             "image_vendors",
             VENDOR.replace("environment = {}", "environment = {'apiKey': 'KEY'}"),
@@ -170,7 +170,7 @@ def test_a_vendor_or_dialect_of_an_odd_shape_is_a_fault_of_the_plugin(
     flow = "poem: 1" if group == "dialects" else "- {step: OPENAI_IMAGE_GENERATION, servce: x, service: GATE}\n"
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import flowdsl; flowdsl.check({flow + chr(10)!r})"
     if group == "image_vendors":
-        code += "; flowdsl.Environment(services={'A': {'region': 1}})"
+        code += "; flowdsl.Environment(services={'A': {'shade': 1}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.splitlines()[-1].startswith("flowdsl.errors.PluginError: ")
     assert said in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -331,6 +332,41 @@ def test_a_limit_is_not_gone_on_from() -> None:
     text = "this.p" + '.replace_all("", "0123456789")' * 9 + '.catch("x").or("y") | "z"'
     with pytest.raises(QueryFailed, match="a text is longer"):
         mapped(text)
+
+
+def test_whatever_is_written_a_mistake_or_a_failure_is_all_that_comes() -> None:
+    words = [
+        *("this", ".a", "content()", 'json("a")', "@", '"t"', "5", "1.5", "-", "!", "+", "|", "&&", "==", "<", "("),
+        *(")", "[", "]", "{", "}", ",", ":", "if ", "else ", "null", ".uppercase()", ".or(", ".format(", "\n", " = "),
+        *(
+            "#c\n",
+            "deleted()",
+            "meta ",
+            '"""r"""',
+            "->",
+            "$v",
+            '"\\x"',
+            ".",
+            "${!",
+            "}}",
+            "%d",
+            "\u00e9",
+            '"',
+            "root.a = ",
+        ),
+    ]
+    chance = random.Random(5)
+    for _ in range(400):
+        text = "".join(chance.choice(words) for _ in range(chance.randint(1, 8)))
+        for make in (Mapping, Interpolation):
+            try:
+                query: Any = make(text if make is Mapping else f"a ${{! {text} }}")
+                for content in (JSON, b"[1]", b"", b"\xff", b"NaN", b'"\\ud800"'):
+                    query.apply(record(content)) if make is Mapping else query.text_for(record(content))
+            except Mistake as found:
+                assert 0 <= found.start <= found.end <= len(text) + 8
+            except QueryFailed:
+                pass
 
 
 def test_values_that_hold_themselves_end() -> None:

@@ -469,7 +469,8 @@ def test_native_files_and_kits_import_no_dialect_of_tasks() -> None:
 
 def test_every_parameter_of_the_page_is_in_the_docs_with_its_tests() -> None:
     page = (EXAMPLE.parents[2] / "docs" / "systems.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| .* \| (`test_.*`) \|$", page, re.MULTILINE)
+    section = page.partition("\n## Tasks `generate_image`\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (`test_.*`) \|$", section, re.MULTILINE)
     assert [name for name, _ in rows] == ["prompt", "model", "filename", "size", "quality", "disable_model_response"]
     named = {test for _, tests in rows for test in re.findall(r"`(\w+)`", tests)}
     assert named - globals().keys() == set()

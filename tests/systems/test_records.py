@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from images_fake import FakeImages
 from flowdsl import Environment, Signal, Source, Storage
 from flowdsl.errors import FlowCheckError, RunError, StepError
 from flowdsl.events import Event, Note
-from flowdsl_steps.records.inputs import files_of
+from flowdsl_steps.records.inputs import files_of, records_of
 from flowdsl_steps.records.record import Record
 from flowdsl_steps.records.run_records import MOST_NAMED, Tally, run_records
 from flowdsl_steps.records.scanners import Lines, Rows, scanner_of
@@ -205,6 +207,30 @@ def test_files_lie_in_the_folder_of_the_run(tmp_path: Path, monkeypatch: pytest.
             list(files_of([path]))
     with pytest.raises(StepError, match=r"no file is called `\*.csv`"):
         list(files_of(["*.csv"]))
+
+
+def test_a_silent_input_keeps_nobody_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as silent, os.fdopen(writing, "wb", buffering=0) as pipe:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(silent))
+        found: list[bytes] = []
+
+        async def read(came: asyncio.Event) -> None:
+            async for record in records_of({"stdin": None}, {}):
+                found.append(record.content)
+                came.set()
+
+        async def main() -> None:
+            came = asyncio.Event()
+            task = asyncio.create_task(read(came))
+            pipe.write(b"one\ntw")
+            await came.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(main())
+        assert found == [b"one"]  # as soon as its line had ended
+        pipe.write(b"o\n")
 
 
 # The steps

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from images_fake import PIXEL, FakeImages
+from jsonschema import Draft202012Validator
 
 import flowdsl
 from flowdsl import Diagnostic, Environment, Source, Storage
 from flowdsl.cli import main
 from flowdsl.diagnostics import fixed
+from flowdsl.document.dialects import lowered
 from flowdsl.errors import RunError
 from flowdsl.events import Emitted, Event, Note
 from flowdsl.syntax.yaml_reader import read
@@ -24,13 +29,15 @@ AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "redpanda"
 RIGHT = sorted((GOLDEN / "right").glob("*.yaml"))
 WRONG = sorted((GOLDEN / "wrong").glob("*.yaml"))
-EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "openai_image_generation.yaml"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "systems" / "openai_image_generation.yml"
 LINES = b"a red cat\na blue dog\n"
 FILES = {
     "products.csv": 'name,background\nRed Chair,white\n"Lamp, small","a ""dark"" wall"\n',
     "prompts/1.txt": "a lighthouse\n",
     "prompts/2.txt": "a bridge\nin fog\n",
 }
+SCHEMA = Draft202012Validator(json.loads((ROOT / "schemas" / "redpanda.schema.json").read_text(encoding="utf-8")))
 FORM = """\
 {ends}
 pipeline:
@@ -83,7 +90,8 @@ def printed(fake: FakeImages, folder: Path, found: Any, events: list[Event]) -> 
     for path in sorted((folder / "files").rglob("*")):
         if path.is_file():
             content = path.read_bytes()
-            shown = "the picture" if content == PIXEL else repr(content.decode())
+            known = {PIXEL: "the picture", PIXEL + b"\n": "the picture, and a line end"}
+            shown = known.get(content) or repr(content.decode())
             lines.append(f"file {path.relative_to(folder / 'files').as_posix()}: {shown}")
     if isinstance(found, RunError):
         lines.append(f"error: {found.message} [{found.code}]")
@@ -110,6 +118,24 @@ def test_a_pipeline_asks_for_these_pictures_and_gives_this(
     if update_golden:
         expected.write_text(text, encoding="utf-8")
     assert text == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_the_flow_that_a_pipeline_becomes_asks_for_the_same_pictures(
+    path: Path, tmp_path: Path, fake: FakeImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, _ = lowered(Source(path.read_text(encoding="utf-8"), path.name))
+    assert found is not None
+    flow = yaml.safe_dump(found.root.plain(), allow_unicode=True, sort_keys=False)
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    lines = path.with_suffix(".in")
+    given(monkeypatch, lines.read_bytes() if lines.exists() else LINES)
+    ran(fake, tmp_path, Source(flow, "native.flow.yaml"))
+    sent = [line for line in path.with_suffix(".txt").read_text(encoding="utf-8").splitlines() if line[:5] == "sent:"]
+    assert sorted(f"sent: {json.dumps(body, ensure_ascii=False)}" for body in fake.api.bodies) == sorted(sent)
 
 
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
@@ -183,6 +209,25 @@ def test_the_document_of_the_vendors_page_as_it_stands_lacks_only_its_model() ->
 
 def errors(text: str) -> list[Diagnostic]:
     return [found for found in Environment(as_of=AS_OF).check(Source(text, "p.yaml")) if found.severity == "error"]
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_the_schema_of_editors_takes_what_runs(path: Path) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert list(SCHEMA.iter_errors(document)) == []
+
+
+@pytest.mark.parametrize("name", ["missing", "misspelt", "fields", "labels"])
+def test_the_schema_of_editors_shows_what_does_not(name: str) -> None:
+    document = yaml.safe_load((GOLDEN / "wrong" / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert list(SCHEMA.iter_errors(document)) != []
+
+
+def test_checking_a_pipeline_imports_nothing_that_runs_it() -> None:
+    code = "import sys\nfrom flowdsl.cli import main\nmain(sys.argv[1:])\nprint(*sys.modules, file=sys.stderr)"
+    arguments = [sys.executable, "-c", code, "validate", str(GOLDEN / "right" / "conditions.yaml")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "httpx", "asyncio"} & set(done.stderr.split())
 
 
 # The command

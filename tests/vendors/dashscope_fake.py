@@ -16,7 +16,13 @@ OLD, NEW, AT_ONCE = (
     f"{ROOT}/services/aigc/{path}"
     for path in ("text2image/image-synthesis", "image-generation/generation", "multimodal-generation/generation")
 )
-MODELS = {"wan2.2-t2i-plus": OLD, "wan2.5-t2i-preview": OLD, "wan2.6-t2i": NEW, "qwen-image-2.0": AT_ONCE}
+MODELS = {
+    "wan2.2-t2i-plus": OLD,
+    "wan2.5-t2i-preview": OLD,
+    "wan2.6-t2i": NEW,
+    "qwen-image-2.0": AT_ONCE,
+    "qwen-image-3.0": AT_ONCE,
+}
 ERRORS = {
     "forbidden": (400, "DataInspectionFailed", "Input data may contain inappropriate content."),
     "crowded": (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later."),
@@ -59,7 +65,8 @@ class DashScopeFake(Fake):
         only(body, {"model", "input", "parameters"})
         if MODELS[body["model"]] != asked.path:
             return Reply({"code": "InvalidParameter", "message": "url error", "request_id": "r-1"}, 400)
-        only(body["parameters"], {"n"}, ("size", "seed", "watermark", "prompt_extend"))
+        # dashscope 2.0.2 sends its own `is_async` along
+        only(body["parameters"], {"n"}, ("size", "seed", "watermark", "prompt_extend", "is_async"))
         if not re.fullmatch(r"\d+\*\d+", body["parameters"].get("size", "1*1")):
             raise Fault(f"no size: {body}")
         prompt = prompt_of(body["input"], is_old=asked.path == OLD)
@@ -114,6 +121,10 @@ def prompt_of(found: Any, is_old: bool) -> str:
     only(found, {"messages"})
     [message] = found["messages"]
     only(message, {"role", "content"})
-    [part] = message["content"]
+    *pictures, part = message["content"]
     only(part, {"text"})
+    for picture in pictures:
+        only(picture, {"image"})
+        if not picture["image"].startswith("data:image/"):
+            raise Fault(f"no picture: {picture['image'][:40]}")
     return str(part["text"])

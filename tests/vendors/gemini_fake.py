@@ -5,6 +5,7 @@ Source: google-genai 3.6, types.py and errors.py; the shapes of 429 as public pr
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "AIza-gemini-key-0123456789"
 MODELS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image")
+FORMATS = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")
 _PATH = re.compile(r"/v1beta/models/([\w.-]+):generateContent")
 _RATIO = re.compile(r"\d{1,2}:\d{1,2}")
 
@@ -36,8 +38,14 @@ def generated(fake: Fake, asked: Asked, model: str, is_vertex: bool) -> Reply:
     only(body, {"contents", "generationConfig"})
     [content] = body["contents"]
     only(content, {"role", "parts"})
-    [part] = content["parts"]
+    part, *pictures = content["parts"]
     only(part, {"text"})
+    for picture in pictures:
+        only(picture, {"inlineData"})
+        only(picture["inlineData"], {"mimeType", "data"})
+        if picture["inlineData"]["mimeType"] not in FORMATS:
+            return error(400, "INVALID_ARGUMENT", "Unsupported MIME type")
+        base64.b64decode(picture["inlineData"]["data"], validate=True)
     config = body["generationConfig"]
     only(config, {"responseModalities"}, {"imageConfig", "seed"})
     if config["responseModalities"] != ["IMAGE"] or content["role"] != "user":

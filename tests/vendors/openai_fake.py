@@ -6,10 +6,13 @@ Source: OpenAI API reference, Create image; Microsoft Learn, image generation ho
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "sk-proj-openai-0123456789"
+TENANT, CLIENT = "72f988bf-tenant", "6731de76-client"
+SECRET, TOKEN = "entra~secret.0123456789", "eyJ0eXAi.fake-entra-token.0123456789"
 _OPTIONS = {"n", "size", "quality", "output_format", "output_compression", "background", "moderation", "user"}
 
 
@@ -47,6 +50,29 @@ class AzureFake(OpenAIFake):
 
     def is_let_in(self, asked: Asked) -> bool:
         return asked.headers.get("api-key") == KEY and "authorization" not in asked.headers
+
+
+class EntraFake(AzureFake):
+    """The same resource for an application of Entra, whose tokens come from here too; `tokens` counts them."""
+
+    tokens = 0
+
+    def respond(self, asked: Asked) -> Reply:
+        if asked.path != f"/{TENANT}/oauth2/v2.0/token":
+            return super().respond(asked)
+        form = {name: values[0] for name, values in parse_qs(asked.content.decode()).items()}
+        scope = "https://cognitiveservices.azure.com/.default"
+        wanted = {"client_id": CLIENT, "grant_type": "client_credentials", "scope": scope}
+        if asked.method != "POST" or {name: form.get(name) for name in wanted} != wanted:
+            raise Fault(f"no request for a token: {form}")
+        if form.get("client_secret") != SECRET:
+            said = "AADSTS7000215: Invalid client secret provided."
+            return Reply({"error": "invalid_client", "error_description": said}, 401)
+        self.tokens += 1
+        return Reply({"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": TOKEN})
+
+    def is_let_in(self, asked: Asked) -> bool:
+        return asked.headers.get("authorization") == f"Bearer {TOKEN}" and "api-key" not in asked.headers
 
 
 class HubFake(OpenAIFake):

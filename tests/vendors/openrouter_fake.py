@@ -11,12 +11,25 @@ from typing import Any
 from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "sk-or-v1-openrouter-0123456789"
-_OPTIONS = {"size", "n", "quality", "background", "output_format", "output_compression", "seed", "user"}
+_OPTIONS = {
+    "input_references",
+    "size",
+    "n",
+    "quality",
+    "background",
+    "output_format",
+    "output_compression",
+    "seed",
+    "user",
+}
 _WORDS = {
     "quality": ("auto", "low", "medium", "high", "xhigh", "max"),
     "background": ("auto", "transparent", "opaque"),
     "output_format": ("png", "jpeg", "webp", "svg"),
 }
+
+
+_DATA = re.compile(r"data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/]+=*\Z")
 
 
 class OpenRouterFake(Fake):
@@ -36,6 +49,11 @@ class OpenRouterFake(Fake):
             raise Fault(f"the size is {body['size']}")
         if not isinstance(body.get("seed", 0), int) or not 0 <= body.get("output_compression", 0) <= 100:
             raise Fault(f"wrong types: {body}")
+        for reference in body.get("input_references", ()):
+            only(reference, {"type", "image_url"})
+            only(reference["image_url"], {"url"})
+            if reference["type"] != "image_url" or not _DATA.match(reference["image_url"]["url"]):
+                raise Fault(f"no reference: {reference}")
         if "/" not in body["model"]:
             return error(400, f"{body['model']} is not a valid model ID")
         return self._told(body["prompt"])

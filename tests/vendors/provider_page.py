@@ -47,7 +47,10 @@ def cells(name: str) -> Mapping[str, str]:
         bench = Bench(Path(folder), entry)
         found = bench.run(model=None)
         first = next(asked for asked in fake.asked if asked.path != "/token")
-        steps = [asked for asked in fake.asked if asked.method == "GET"]
+        is_linked = any(
+            asked.method == "GET" and reply.headers.get("Content-Type", "").startswith("image/")
+            for asked, reply in zip(fake.asked, fake.replies, strict=True)
+        )
         moderation = _refusals(bench, case.refused)
         about = found["object"]
         service = Service("S", entry)
@@ -59,8 +62,8 @@ def cells(name: str) -> Mapping[str, str]:
         "vendor": vendor.title if name != "hub" else "a HUB",
         "works": "yes" if len(found["imageList"]) == 1 else "no",
         "request": _request(first, case.entry),
-        "key": _key(first) + ("" if needs_key else ", where it has one"),
-        "picture comes": "as an address" if any(step.path.endswith((".png", ".jpg")) for step in steps) else "as bytes",
+        "key": _key(first, case.secrets) + ("" if needs_key else ", where it has one"),
+        "picture comes": "as an address" if is_linked else "as bytes",
         "made later": "asked for until it is there" if type(vendor).next is not Vendor.next else "no",
         "package": _package(name),
         "draws nothing": moderation,
@@ -90,22 +93,25 @@ def _refusals(bench: Bench, prompts: Iterable[str]) -> str:
 
 def _request(asked: Asked, entry: Mapping[str, Any]) -> str:
     """Method and path, with the name of a setting in place of its value."""
-    parts, settings = asked.path.split("/"), {**entry, "project": "pictures-123"}
-    for name, value in settings.items():
-        at = next((at for at, part in enumerate(parts) if unquote(part).partition(":generate")[0] == str(value)), None)
-        if at is not None:
-            end = parts[at].partition(":generate")
-            parts[at] = f"{{{name}}}{end[1]}{end[2]}"
-    return f"`{asked.method} {'/'.join(parts)}`"
+    path = unquote(asked.path)
+    for name, value in {**entry, "project": "pictures-123"}.items():
+        for end in ("/", ":generate", ""):
+            whole = f"/{value}{end}"
+            if whole in path and (end or path.endswith(whole)):
+                path = path.replace(whole, f"/{{{name}}}{end}", 1)
+                break
+    return f"`{asked.method} {path}`"
 
 
-def _key(asked: Asked) -> str:
+def _key(asked: Asked, secrets: Iterable[str]) -> str:
     given = asked.headers.get("authorization", "")
     if given.startswith("AWS4-HMAC-SHA256"):
         return "signature (SigV4)"
     if given:
         return f"`Authorization: {given.partition(' ')[0]}`"
-    return next((f"`{name}`" for name in ("x-goog-api-key", "api-key") if name in asked.headers), "none")
+    return next(
+        (f"`{name}`" for name, value in asked.headers.items() if any(each in value for each in secrets)), "none"
+    )
 
 
 def _needs_key(vendor: Vendor, entry: Mapping[str, Any]) -> bool:

@@ -113,16 +113,29 @@ def test_no_variable_of_another_vendor_gives_it_a_key(vendor: Running) -> None:
     assert keys == set()
 
 
-def test_the_vendors_settings_are_known_without_what_sends(tmp_path: Path) -> None:
-    heavy = ("asyncio", "botocore", "google.auth", "httpx", "pydantic", "ssl")
-    code = f"""
+CHECK = """
 import sys
+import flowdsl
+found = flowdsl.check('''
+services:
+  AZURE_OPENAI_IMAGE_GENERATION: {endpoint: "https://a.openai.azure.com", deploymentId: d, model: gpt-image-2}
+flow:
+  - step: AZURE_OPENAI_IMAGE_GENERATION
+    instruction: a boat
+''')
+assert found == [], found
+print(sorted(name.rpartition(".")[2] for name in sys.modules if ".image.vendors." in name))
 import flowdsl.services
 assert "credentials" in flowdsl.services.all_settings()
-print([name for name in {heavy} if name in sys.modules])
+print([name for name in HEAVY if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "[]\n"
+HEAVY = ("asyncio", "botocore", "google.auth", "httpx", "pydantic", "ssl")
+
+
+def test_a_check_imports_the_vendors_that_it_needs_and_nothing_that_sends() -> None:
+    code = CHECK.replace("HEAVY", str(HEAVY))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "['azure', 'openai']\n[]\n", done.stderr
 
 
 def test_a_setting_of_another_vendor_is_told_to_do_nothing() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_vendor import running
+from fake_vendor import PICTURE_B64, running
 from gemini_fake import KEY, GeminiFake
 from vendor_bench import bought, told
 
 from flowdsl.errors import ContentRefused, ServiceRefused, ServiceUnavailable
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
 from flowdsl.step.service import Service
 from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.vendor import Head
 from flowdsl_steps.image.vendors import vendor_named
 
 HOME = {"provider": "gemini", "apiKey": "k"}
@@ -65,6 +69,19 @@ def test_what_it_counts_is_told_and_priced(fake: GeminiFake, tmp_path: Path) -> 
 def test_drafts_of_its_thoughts_are_no_pictures(fake: GeminiFake, tmp_path: Path) -> None:
     assert len(bought(tmp_path, entry(fake))["imageList"]) == 1
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name.startswith(".")] == []
+
+
+def test_a_signature_of_thoughts_may_be_larger_than_a_picture(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    store.prepare()
+    reader = vendor_named("gemini").decode(Head(200, {}), store, 64 * 1024 * 1024)
+    part = {"inlineData": {"mimeType": "image/png", "data": PICTURE_B64}, "thoughtSignature": "QUJD" * 1_500_000}
+    content = json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
+    for start in range(0, len(content), 65536):
+        reader.feed(content[start : start + 65536])
+    assert [image.width for image in reader.finish().images if isinstance(image, Image)] == [61]
+    reader.abort()
+    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".png"]
 
 
 def test_several_pictures_are_several_requests(fake: GeminiFake, tmp_path: Path) -> None:

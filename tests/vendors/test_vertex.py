@@ -159,6 +159,11 @@ def test_the_host_is_that_of_the_location(location: str | None, host: str) -> No
     assert is_host_of(vendor_named("vertex"), host)
 
 
+def test_an_endpoint_may_be_a_host_and_a_port_as_other_clients_of_it_write_it() -> None:
+    url = endpoint_of(project=PROJECT, authKey=TOKEN, endpoint="europe-west1-aiplatform.googleapis.com:443").url
+    assert url.startswith(f"https://europe-west1-aiplatform.googleapis.com:443/v1/projects/{PROJECT}/locations/global/")
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -44,6 +44,7 @@ class Case(NamedTuple):
 
 _AZURE = {"deploymentId": "images", "apiVersion": "2025-04-01-preview"}
 _GOOGLE = ("something forbidden", "an unsafe picture", "only words", "used up")
+_BROKE = ("something forbidden", "something penniless")
 _GPT_IMAGE_2 = ("1024*1024", "use `1024x1024`")
 CASES: dict[str, Case] = {
     "openai": Case(
@@ -119,6 +120,7 @@ CASES: dict[str, Case] = {
         (zhipu_fake.KEY,),
         "1301",
         ("1000x1000", "use `992x992`"),
+        refused=_BROKE,
     ),
     "workersai": Case(
         workersai_fake.WorkersAIFake,
@@ -126,6 +128,7 @@ CASES: dict[str, Case] = {
         (workersai_fake.KEY,),
         "3030",
         ("2048x2048", "use `1920x1920`"),
+        refused=_BROKE,
     ),
     "dashscope": Case(
         dashscope_fake.DashScopeFake,
@@ -133,6 +136,7 @@ CASES: dict[str, Case] = {
         (dashscope_fake.KEY,),
         "DataInspectionFailed",
         ("4096x4096", "use `2048x2048`"),
+        refused=_BROKE,
     ),
     "mistral": Case(
         mistral_fake.MistralFake,
@@ -140,6 +144,7 @@ CASES: dict[str, Case] = {
         (mistral_fake.KEY,),
         None,
         None,
+        refused=("something forbidden", "talk to me"),
     ),
     "huggingface": Case(
         huggingface_fake.HuggingFaceFake,
@@ -154,5 +159,6 @@ CASES: dict[str, Case] = {
         (bfl_fake.KEY,),
         "Request Moderated",
         ("1000x1000", "use `992x992`"),
+        refused=("something forbidden", "something indecent"),
     ),
 }

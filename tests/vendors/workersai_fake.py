@@ -46,7 +46,8 @@ class WorkersAIFake(Fake):
         if model not in (*FORMS, SCHNELL, LUCID, *RAW):
             return failed(400, 5007, "No such model " + model)
         body = fields_of(asked) if model in FORMS else asked.json
-        only(body, {"prompt"}, () if model == SCHNELL else ("width", "height", "seed"))
+        pictures = tuple(f"input_image_{number}" for number in range(4)) if model in FORMS else ()
+        only(body, {"prompt"}, () if model == SCHNELL else ("width", "height", "seed", *pictures))
         if "busy" in body["prompt"] and self.times("busy") == 1:
             return failed(429, 3040, "Capacity temporarily exceeded.")._replace(headers={"Retry-After": "0"})
         for word, (status, code, message) in ERRORS.items():
@@ -67,7 +68,10 @@ def fields_of(asked: Asked) -> dict[str, str]:
     if not kind.startswith("multipart/form-data; boundary="):
         raise Fault(f"the body is {kind}, and not a form")
     parts = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + asked.content).iter_parts()
-    return {
-        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True).decode()
-        for part in parts
-    }
+    found = {}
+    for part in parts:
+        name, content = str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True)
+        if name.startswith("input_image_") and (part.get_filename() is None or not content.startswith(b"\x89PNG")):
+            raise Fault(f"{name} is no picture")
+        found[name] = content.decode("latin-1")
+    return found

@@ -226,13 +226,15 @@ def attempt(run: AbstractRun, step: StepNode, state: State) -> None:
     run.steps(step.block(flow.catch), caught)
     run.observers.pop()
     catch = next((block for block in step.blocks if block.key == flow.catch), None)
-    if flow.catch is not None and flow.catch not in step.keys:
+    deciding = step.given((flow.when,))
+    goes_on = deciding is not None and step.keys[deciding].value is False  # nothing is caught
+    if flow.catch is not None and flow.catch not in step.keys and not goes_on:
         _dropped(run, step, flow.body, flow.catch)
     not_caught = early if catch is None else Unset(*_not_set(step, catch))
     only = f"the {step.spec.name} at {line(step)} sets it only in its {flow.catch or 'catch'}"
     not_tried = Unset(only, step.name_node, f"only its {flow.catch or 'catch'} sets it")
     after = State(state)
-    merge(after, [(tried, not_tried), (_flat(caught, state), not_caught)])
+    merge(after, [(tried, not_tried)] if goes_on else [(tried, not_tried), (_flat(caught, state), not_caught)])
     final = step.block(flow.final)
     if final:
         for key, type in (*second.items(), (flow.error, OF_ERROR)):

@@ -35,6 +35,7 @@ from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
 from flowdsl.template.builtins import BUILTINS
+from flowdsl.template.foreign import ForeignText
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
@@ -102,6 +103,8 @@ class Names:
             template = settled(template, self.findings.settings.filters)
             if template.problems:
                 return ANY
+        if isinstance(template.text, ForeignText):  # where whoever gives it has looked at the names himself
+            lax = lax or all(each.guarded for each in template.references)
         use = Use(node, state, lax, wanted=self.wanted)
         if template.body is not None:
             from flowdsl.checker.types.inference import Inference

@@ -13,8 +13,10 @@ from typing import Any
 from flowdsl import Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.step.problem import show
+from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_defaults import with_defaults
 from flowdsl_steps.dialects.kestra_inputs import declared
+from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
 
@@ -81,7 +83,8 @@ class KestraFlow(Dialect):
         if begin is not None:
             steps = [begin, *steps]
         if not steps:
-            findings.add("empty-flow", "no task of this flow runs", root.keys["tasks"], hint="enable one of them")
+            if not any(found.severity == "error" for found in findings.diagnostics):
+                findings.add("empty-flow", "no task of this flow runs", root.keys["tasks"], hint="enable one of them")
             return None
         flow: dict[str, Any] = {"flow": steps, "outputs": outputs}
         if inputs:
@@ -143,11 +146,7 @@ class KestraFlow(Dialect):
     def _outputs(self, root: Node, scope: Scope, lowering: Tasks, findings: Findings) -> Node:
         """What `--json` prints: the outputs of the tasks, those of the flow, and the metrics."""
         given = lowering.given
-        whole: Any = {id: f"{{{{ flowContext.{key} }}}}" for id, key in given.items()}
-        if lowering.uncertain & given.keys():
-            pairs = ", ".join(f"'{id}': flowContext.{key}" for id, key in given.items())
-            whole = f"{{{{ {{{pairs}}} }}}}"
-        found: dict[str, Any] = {"outputs": whole}
+        found: dict[str, Any] = {"outputs": _of_tasks(given, lowering)}
         outputs = root.value.get("outputs")
         if outputs is not None and outputs.kind == "list":
             own: dict[str, Any] = {}
@@ -162,13 +161,16 @@ class KestraFlow(Dialect):
             found["flowOutputs"] = own
         elif outputs is not None:
             findings.add("wrong-type", f"`outputs` takes a list, not {show(outputs.plain())}", outputs)
-        measured = [id for id in lowering.measured if id in given]
-        metrics: Any = {id: f"{{{{ flowContext.{given[id]}_metrics }}}}" for id in measured}
-        if lowering.uncertain & set(measured):
-            pairs = ", ".join(f"'{id}': flowContext.{given[id]}_metrics" for id in measured)
-            metrics = f"{{{{ {{{pairs}}} }}}}"
-        found["metrics"] = metrics
+        measured = {id: f"{given[id]}_metrics" for id in lowering.measured if id in given}
+        found["metrics"] = _of_tasks(measured, lowering)
         return made(found, root.keys["tasks"].span)
+
+
+def _of_tasks(keys: Mapping[str, str], lowering: Tasks) -> Any:
+    """What tasks gave, by their ids; nothing of those that a run does not come to."""
+    if lowering.uncertain & keys.keys():
+        return ForeignText(" ".join(f"{id}={key}" for id, key in keys.items()), KEPT)
+    return {id: f"{{{{ flowContext.{key} }}}}" for id, key in keys.items()}
 
 
 def _literal(node: Node) -> Node:

@@ -10,6 +10,7 @@ from flowdsl.errors import TemplateError
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
+from flowdsl_steps.dialects.kestra_texts import NEUTRAL
 from flowdsl_steps.dialects.kestra_values import each_of, each_values, loop_of, loop_values
 from flowdsl_steps.expressions.pebble_names import output_key
 
@@ -44,7 +45,7 @@ class FlowableTasks(CommonProperties):
         known = set(self.given)
         steps = self.steps(self._needed(task, "tasks"))
         self.uncertain |= set(self.given) - known
-        return [self._step("TRY", task, {"try": steps})] if steps else []
+        return [self._caught(task, steps)] if steps else []
 
     def _parallel(self, task: Node, id: str) -> Steps:
         self._keys(task, "tasks", "concurrent")
@@ -144,7 +145,7 @@ class FlowableTasks(CommonProperties):
             return self.scope.text(values, of_text)
         except TemplateError as error:  # of a text without expressions
             self.findings.add("wrong-type", error.message, values, hint=error.hint)
-            return made([], values.span)
+            return made(NEUTRAL, values.span)
 
     def _inside(self, task: Node, kind: str, var: str) -> tuple[list[tuple[Steps, list[str]]], list[str]]:
         """The steps of the tasks in a loop, each with the ids of those that give outputs, and all of these ids."""

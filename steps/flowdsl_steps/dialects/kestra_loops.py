@@ -41,15 +41,16 @@ class OfLoop:
 
 
 class Kept:
-    """What an iteration keeps of its tasks: the text names the keys of their outputs."""
+    """What there is of the outputs of tasks: the text names their keys, each by itself or behind `NAME=`."""
 
-    name = "kestra iteration's outputs"
+    name = "kestra outputs"
 
     def parse(self, text: ForeignText) -> Template:
         """The template of such a text."""
-        keys = str(text).split()
-        kept = DictOf([Keyword(key, _key(key), 0) for key in keys], 0, len(text))
-        read = [Reference("flowContext", (key,), 0, len(text), True, False) for key in keys]
+        pairs = [each.partition("=") for each in str(text).split()]
+        named = [(name, key or name) for name, _, key in pairs]
+        kept = DictOf([Keyword(name, _key(key), 0) for name, key in named], 0, len(text))
+        read = [Reference("flowContext", (key,), 0, len(text), True, False) for _, key in named]
         return parsed(text, [Output(kept)], read)
 
 

@@ -117,15 +117,19 @@ class CommonProperties:
             steps = [self._step("TRY", task, options)] if steps else []
         if (retry := self._retry(task)) is not None and steps:
             options = {"try": steps, "retry": retry}
-            if not self._is(task, "allowFailure"):
-                options["when"] = made(False, task.value["retry"].span)
-            steps = [self._step("TRY", task, options)]
-        elif self._is(task, "allowFailure") and steps:
-            steps = [self._step("TRY", task, {"try": steps})]
+            steps = [self._step("TRY", task, {**options, "when": made(False, task.value["retry"].span)})]
+        if self._is(task, "allowFailure") and steps:
+            steps = [self._caught(task, steps)]
         condition = task.value.get("when", task.value.get("runIf"))
         if condition is not None and steps:
             steps = [self._when(condition, steps, task)]
         return steps
+
+    def _caught(self, task: Node, steps: Steps) -> Node:
+        """Steps whose failure is only told."""
+        told = {"step": "SHOW_NOTIFICATION", "notificationType": "warning"}
+        told["message"] = "{{ flowContext.error.message }}"
+        return self._step("TRY", task, {"try": steps, "catch": [made(told, task.value["type"].span)]})
 
     def _is(self, task: Node, name: str) -> bool:
         node = task.value.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowdsl.document.dialects import Node, made
@@ -18,7 +18,6 @@ AI = "io.kestra.plugin.ai.completion."
 FLOW = "io.kestra.plugin.core.flow."
 IMAGE_OUTPUTS = ("imageUrl", "finishReason", "tokenUsage")
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,255}")
-_FLOWABLE = ("Sequential", "Parallel", "If", "Switch", "ForEach", "Loop", "AllowFailure")
 
 
 class Tasks(FlowableTasks):
@@ -52,7 +51,7 @@ class Tasks(FlowableTasks):
         if task.value.get("disabled") is not None and task.value["disabled"].value in (True, "true"):
             return []
         name = type_of(type.value)
-        lower = self._lowering(name)
+        lower = self._lowerings().get(name)
         if lower is None:
             self._unknown_type(type, name)
             return []
@@ -65,7 +64,7 @@ class Tasks(FlowableTasks):
             self.uncertain |= set(self.given) - known
         return self._guarded(task, str(id.value), found)
 
-    def _lowering(self, name: str) -> Callable[[Node, str], Steps] | None:
+    def _lowerings(self) -> Mapping[str, Callable[[Node, str], Steps]]:
         return {
             f"{AI}ImageGeneration": self._image,
             f"{FLOW}Sequential": self._sequential,
@@ -82,19 +81,12 @@ class Tasks(FlowableTasks):
             "io.kestra.plugin.core.debug.Return": self._return,
             "io.kestra.plugin.core.output.OutputValues": self._output_values,
             "io.kestra.plugin.core.execution.Fail": self._fail,
-        }.get(name)
+        }
 
     def _unknown_type(self, type: Node, name: str) -> None:
-        known = [f"{AI}ImageGeneration", *(f"{FLOW}{each}" for each in _FLOWABLE)]
-        near = nearest(name, known)
-        hint = (
-            f"did you mean `{near}`?"
-            if near
-            else (
-                "there are ImageGeneration, the flowable tasks Sequential, Parallel, If, Switch, ForEach, Loop and "
-                "AllowFailure, and Log, Return, OutputValues, Fail and Sleep"
-            )
-        )
+        types = {each.rpartition(".")[2]: each for each in self._lowerings()}
+        near = types.get(nearest(name.rpartition(".")[2], types) or "")
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(types)}"
         message = f"there is no task {show(type.value, 80)} here"
         self.findings.add("unknown-step", message, type, hint=hint, fixes=[renamed(type, near) if near else None])
 
@@ -102,7 +94,10 @@ class Tasks(FlowableTasks):
 
     def _image(self, task: Node, id: str) -> Steps:
         self._keys(task, "prompt", "provider")
-        options: dict[str, Any] = {"id": made(id, task.value["id"].span)}
+        options: dict[str, Any] = {}
+        first = self.scope.ids.get(id)
+        if first is not None and first.start == task.value["id"].start:  # of two with one id the second has none
+            options["id"] = made(id, first.span)
         prompt = self._needed(task, "prompt")
         options["prompt"] = made(NEUTRAL, task.span) if prompt is None else self.scope.text(prompt)
         provider = self._needed(task, "provider")
@@ -113,7 +108,8 @@ class Tasks(FlowableTasks):
             self.findings.add("wrong-type", message, provider, hint="write `provider: {type: …, modelName: …}`")
             return []
         options["provider"] = self.scope.inside(provider)
-        if (timeout := self._duration(task, "timeout")) is not None:
+        timeout = self._duration(task, "timeout")
+        if timeout is not None:
             options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
         key = self._gives(id, IMAGE_OUTPUTS)
         outputs = [{"type": "object", "name": key}]

@@ -11,7 +11,7 @@ from flowdsl.nearest import nearest
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
-from flowdsl_steps.expressions.pebble import TEXT, Pebble, converted
+from flowdsl_steps.expressions.pebble import TEXT, Pebble, converted, names_in
 from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
 _TAGS = ("{{", "{%", "{#")
@@ -40,6 +40,7 @@ class Scope:
         """The kinds of the loops around."""
         self.used: set[str] = set()
         """The names that are read."""
+        self._known = 0
 
     def text(self, node: Node, finish: Callable[[str], Any] | None = None) -> Node:
         """A property that may hold expressions; `finish` makes a value of its text, where it is no text."""
@@ -67,7 +68,7 @@ class Scope:
         """The node of a text with expressions; None where it has mistakes, which are told."""
         text = ForeignText(node.value, language)
         template = parse(text)
-        known = len(self.findings.diagnostics)
+        known = self._known = len(self.findings.diagnostics)
         for problem in template.problems:
             span = span_in(node, problem.start, problem.end)
             hint = problem.hint
@@ -77,7 +78,7 @@ class Scope:
 
                 fix = instead(span, node.value[problem.start : problem.end], found[1], style=node.style)
             self.findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
-        for reference in template.references:
+        for reference in names_in(node.value) if not template.problems else ():
             self._read(reference, node)
         for name in _RENDERED.findall(node.value):
             if name in self.vars:
@@ -134,12 +135,6 @@ class Scope:
         if id is None:
             if reference.guarded:
                 return
-            behind = node.value[reference.end :]
-            whole = next((each for each in self.ids if each.startswith(f"{key}-") and behind.startswith("-")), None)
-            if whole is not None:
-                hint = f"write `outputs['{whole}']`: a dash in a name subtracts"
-                self._add(reference, node, f"there is no task `{key}`", hint)
-                return
             self._missing(reference, node, f"outputs.{key}", self.ids, "tasks", key)
             return
         if id not in self.outputs:
@@ -158,13 +153,8 @@ class Scope:
         if name == "trigger":
             self._add(reference, node, "no trigger starts this run", "write `trigger.date ?? now()`")
             return
-        whole = next((each for each in (*self.ids, *self.inputs) if each.endswith(f"-{name}")), None)
-        if node.value[: reference.start].endswith("-") and whole is not None:
-            where = "outputs" if whole in self.ids else "inputs"
-            self._add(
-                reference, node, f"there is no `{name}`", f"write `{where}['{whole}']`: a dash in a name subtracts"
-            )
-            return
+        if node.value[: reference.start].endswith("-") and len(self.findings.diagnostics) > self._known:
+            return  # the rest of a name with a dash, of which the beginning was told
         for where, names in (("inputs", self.inputs), ("vars", self.vars), ("outputs", self.ids)):
             if name in names:
                 self._add(reference, node, f"there is no `{name}`", f"write `{where}.{name}`", name, f"{where}.{name}")
@@ -173,6 +163,11 @@ class Scope:
 
     def _missing(self, reference: Reference, node: Node, shown: str, names: Any, what: str, name: str) -> None:
         if reference.guarded:
+            return
+        whole = next((each for each in names if each.startswith(f"{name}-")), None)
+        if node.value[reference.end : reference.end + 1] == "-" and whole is not None:
+            hint = f"write `{shown.partition('.')[0]}['{whole}']`: a dash in a name subtracts"
+            self._add(reference, node, f"there is no `{shown}`", hint)
             return
         near = nearest(name, names)
         there = f"the {what} are {', '.join(names)}" if names else f"the flow has no {what}"

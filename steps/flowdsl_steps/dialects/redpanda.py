@@ -15,9 +15,10 @@ from flowdsl import Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
-from flowdsl.syntax.fixes import in_a_list, renamed
+from flowdsl.syntax.fixes import added, in_a_list, renamed
 from flowdsl_steps.dialects.redpanda_ends import lowered_input, lowered_output
-from flowdsl_steps.dialects.redpanda_processors import PROCESSOR, Processors
+from flowdsl_steps.dialects.redpanda_processors import LISTS, PICTURE, PROCESSOR, Processors
+from flowdsl_steps.dialects.redpanda_schema import pipeline_schema
 
 _READ = ("input", "pipeline", "output", "processors")
 _PASSED_OVER = ("http", "logger", "metrics", "tracer", "shutdown_delay", "shutdown_timeout", "tests")
@@ -69,7 +70,10 @@ class RedpandaPipeline(Dialect):
         if threads is not None:
             step["threads"] = threads
         step["do"] = steps
-        step["output"] = lowered_output(parts.get("output"), findings) or {"stdout": {}}
+        output = lowered_output(parts.get("output"), findings)
+        if output is not None and _ends_in_a_picture(steps):
+            _check_codec(parts["output"], findings)
+        step["output"] = output or {"stdout": {}}
         step["outputs"] = [{"type": "object", "name": "records"}]
         lowered = made(step, root.span)
         lowered.keys.update({key: parts[f"{key} key"] for key in ("input", "output") if f"{key} key" in parts})
@@ -83,6 +87,29 @@ class RedpandaPipeline(Dialect):
         error = dict(account["error"] or {})
         records = error.pop("records", None)
         return None if records is None else {"records": records, **account, "error": error}
+
+    def schema(self) -> dict[str, Any]:
+        """A pipeline, or a part of one."""
+        return pipeline_schema()
+
+
+def _ends_in_a_picture(steps: list[Node]) -> bool:
+    """Whether messages are pictures when they come to the output."""
+    last = next((step for step in reversed(steps) if step.value["step"].value != LISTS["catch"]), None)
+    if last is None or last.value["step"].value != LISTS["try"]:
+        return last is not None and last.value["step"].value == PICTURE
+    return _ends_in_a_picture(last.value["do"].value)
+
+
+def _check_codec(output: Node, findings: Findings) -> None:
+    """Warns of pictures in a file of lines."""
+    file = output.value.get("file")
+    codec = file.value.get("codec") if file is not None else None
+    if file is None or (codec is not None and codec.value not in ("lines", None)):
+        return
+    message = "`codec: lines`, the default, puts a line end behind each picture, and all of a `path` into one file"
+    fix = renamed(codec, "all-bytes") if codec is not None else added(file, "codec: all-bytes")
+    findings.add("picture-as-lines", message, codec or file, hint="write `codec: all-bytes`", fixes=[fix])
 
 
 def _parts(root: Node, findings: Findings) -> dict[str, Node]:

@@ -13,6 +13,8 @@ from flowdsl.syntax.fixes import added, removed, renamed
 from flowdsl_steps.dialects.redpanda_texts import interpolated, mapping, plain_text, prompt, secret_text
 
 PROCESSOR = "openai_image_generation"
+PICTURE = "RECORD_IMAGE"
+"""The step that it becomes."""
 FIELDS = ("server_address", "api_key", "model", "prompt", "quality", "size", "style")
 MAPPINGS = ("mapping", "bloblang")
 LISTS: Mapping[str, str] = {"try": "RECORD_TRY", "catch": "RECORD_CATCH"}
@@ -174,7 +176,7 @@ class Processors:
             findings.add("wrong-type", message, value, hint="write its fields below, `api_key` and `model` first")
             return None
         fields, keys = self._fields(value)
-        options: dict[str, Any] = {"step": made("RECORD_IMAGE", key.span)}
+        options: dict[str, Any] = {"step": made(PICTURE, key.span)}
         service = self._service(fields, keys)
         if service is not None:
             options["service"] = service

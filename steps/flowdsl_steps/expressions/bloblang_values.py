@@ -121,14 +121,18 @@ def _plain(value: Any) -> Any:
     raise Failed(f"JSON has no form for {kind(value)}")
 
 
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
 def from_json(content: bytes) -> Any:
     """The value of a message that is JSON."""
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_no_number)
     except RecursionError:
         raise Failed("unable to reference message as structured (with 'this.x'): it is nested too deep") from None
     except ValueError as error:
-        reason = str(error) if isinstance(error, json.JSONDecodeError) else "it is no text"
+        reason = "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Failed(f"unable to reference message as structured (with 'this.x'): parse as json: {reason}") from None
 
 

@@ -17,7 +17,7 @@ from flowdsl.template.nodes import Choice, For, If, Node, Output, Set, Statement
 from flowdsl.template.problems import Mistake
 
 if TYPE_CHECKING:
-    from flowdsl.template.syntax import Template
+    from flowdsl.template.syntax import Reference, Template
     from flowdsl_steps.expressions.pebble_tree import Builder
 
 TAGS = ("if", "for", "set", "raw", "verbatim")
@@ -37,22 +37,41 @@ class Pebble:
 
     def parse(self, text: ForeignText) -> Template:
         """The template of a text."""
-        from flowdsl_steps.expressions.pebble_tree import Builder
         from flowdsl_steps.expressions.pebble_values import joined
 
-        builder = Builder(TEXT)
         try:
-            body = _Reader(str(text), builder).whole()
+            body, references, calls_secret = _read(str(text))
             if self._finish is not None:
                 whole = called("join", joined, _expressions(body, len(text)), 0, len(text))
                 body = [Output(called("convert", self._finish, [whole], 0, len(text)))]
         except Mistake as mistake:
             return wrong(text, mistake)
-        return parsed(text, body, builder.references, calls_secret=builder.calls_secret)
+        told = [each._replace(guarded=True) for each in references]
+        return parsed(text, body, told, calls_secret=calls_secret)
 
 
 TEXT = Pebble()
 """The language of a property that is a text."""
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> tuple[list[Statement], tuple[Reference, ...], bool]:
+    """The statements of a text, what it reads, and whether a secret is among that."""
+    from flowdsl_steps.expressions.pebble_tree import Builder
+
+    builder = Builder(TEXT)
+    body = _Reader(text, builder).whole()
+    return body, tuple(builder.references), builder.calls_secret
+
+
+def names_in(text: str) -> tuple[Reference, ...]:
+    """The names that a text reads, `guarded` where they need not be there. (In its template all of them are: whoever
+    reads the document has looked at them, and says it in the document's words.)
+
+    Raises:
+        Mistake: it cannot be read.
+    """
+    return _read(text)[1]
 
 
 @lru_cache

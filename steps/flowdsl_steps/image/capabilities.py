@@ -73,6 +73,16 @@ def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
     yield from _one_per_key(found)
 
 
+def of_endpoint(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems; a model that the vendor has shut down is only noted at an endpoint that is not the vendor's."""
+    for problem in problems:
+        if problem.code == "retired-model" and problem.severity == "warning":
+            key, hint, fixes = problem.key, problem.hint, problem.fixes
+            yield Problem("retired-model", problem.message, key, hint, severity="note", fixes=fixes)
+        else:
+            yield problem
+
+
 def _of_replacement(
     found: Iterable[Problem], request: ImageRequest, options: Options, vendor: Vendor, resolved: ResolvedModel
 ) -> Iterator[Problem]:

@@ -19,6 +19,8 @@ PARTIAL_IMAGE_TOKENS = 100
 """Output tokens of one partial image. Source: OpenAI image generation guide."""
 
 MILLION = 1_000_000
+_ANY = "*"
+"""The word for any size, or any quality, in the prices of a project."""
 
 
 def output_tokens(model: Model, size: str, quality: str) -> int | None:
@@ -142,7 +144,8 @@ def _image_prices(model: Model, size: str, quality: str) -> tuple[float, float] 
     """The least and the most one image costs."""
     table = model.prices.get("images")
     if table is not None:
-        price = table.get(size, {}).get(quality)
+        by_quality = table.get(size) or table.get(_ANY, {})
+        price = by_quality.get(quality, by_quality.get(_ANY))
         return None if price is None else (price, price)
     tokens, rate = _token_range(model, size, quality), _rate(model, "image_out")
     if tokens is None or rate is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from flowdsl import Image, InFile, Port, Problem, Prompt, Step, StepContext
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.image.named_file import as_given
 from flowdsl.step.rules import Options
-from flowdsl_steps.image.capabilities import check_image
+from flowdsl_steps.image.capabilities import check_image, of_endpoint
 from flowdsl_steps.image.options import ImageOptions, option
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.vendors.openai import VENDOR
@@ -60,16 +60,6 @@ def check_generate_image(options: Options) -> Iterator[Problem]:
         message = "`filename` is the name of a file: the separator of folders in it becomes `_`"
         hint = "pictures are put into the folder of the run: `--out`, or the host's Storage(images=…)"
         yield Problem("not-a-file-name", message, key="filename", hint=hint, severity="warning")
-
-
-def of_endpoint(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """The problems; a model that the vendor has shut down is only noted at an endpoint that is not the vendor's."""
-    for problem in problems:
-        if problem.code == "retired-model" and problem.severity == "warning":
-            key, hint, fixes = problem.key, problem.hint, problem.fixes
-            yield Problem("retired-model", problem.message, key, hint, severity="note", fixes=fixes)
-        else:
-            yield problem
 
 
 class GenerateImage(

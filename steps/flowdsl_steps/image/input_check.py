@@ -40,6 +40,22 @@ def edit_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Pr
         yield from _of_mask(request, request.mask, limit)
 
 
+def offered_edit_problems(request: ImageRequest, limits: EditLimits | None, who: str) -> Iterator[Problem]:
+    """The same at a vendor with an API of its own; `limits` is None for a model that edits nothing."""
+    asked = [name for name in ("images", "mask") if getattr(request, name) or (name == "images" and is_edit(request))]
+    for name in asked if limits is None else ():
+        yield Problem("unsupported-parameter", f"{who} edits no pictures: `{name}` cannot be sent", name, _WHO_EDITS)
+    if limits is None:
+        return
+    yield from _of_images(request.images, limits, who)
+    if "mask" in asked and limits.mask_below_bytes is None:
+        hint = "say in the prompt what shall change"
+        yield Problem("unsupported-parameter", f"{who} takes no `mask`", "mask", hint, fixes=drop("mask"))
+
+
+_WHO_EDITS = "use a model or a service that edits"
+
+
 def picture_name(image: Image, number: int | None = None) -> str:
     """What a picture is called in a message: its file or address, else its number."""
     from flowdsl_steps.image.unfetched import shown

@@ -8,6 +8,7 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import Change, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Parameter, parse_size, tidy_size
 from flowdsl_steps.image.catalogue.offer import Offer, OfferedModel
+from flowdsl_steps.image.input_check import offered_edit_problems
 from flowdsl_steps.image.model_check import in_words, key_of
 from flowdsl_steps.image.option_check import IN_WORDS, listed
 from flowdsl_steps.image.request import ImageRequest
@@ -26,10 +27,7 @@ def offer_problems(request: ImageRequest, resolved: ResolvedModel, title: str, o
     for name, value in request.options():
         if name != "n" and value is not False and not (name == "partial_images" and value == 0):
             yield from _option(model, who, name, value)
-    for name in ("images", "mask"):
-        if getattr(request, name):
-            message = f"`{name}` is not a parameter of image generation at {title}"
-            yield Problem("unsupported-parameter", message, name, "remove it", fixes=drop(name))
+    yield from offered_edit_problems(request, model.edits, who)
     yield from _prompt_length(request, model, who)
     yield from _count(request, model, who)
 

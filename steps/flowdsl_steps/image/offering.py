@@ -50,7 +50,12 @@ class Offering(Vendor):
 
     def most(self, request: ImageRequest, endpoint: Endpoint) -> float | None:
         """By the prices of the file: the dearest picture that fits the options, and the prompt."""
-        return self.model(endpoint.label).most(request.prompt, request.size, request.quality, request.n)
+        model = self.model(endpoint.label)
+        found = model.most(request.prompt, request.size, request.quality, request.n)
+        if found is None or not request.images:
+            return found
+        each = None if model.edits is None else model.edits.most_usd
+        return None if each is None else found + each * len(request.images) * request.n
 
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """What the response says, else by the prices of the file."""

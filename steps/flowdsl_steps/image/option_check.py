@@ -17,6 +17,8 @@ from flowdsl_steps.image.resolved_model import ResolvedModel
 
 SVG_KEYS = ("model", "reasoning")
 """What a map of `svg` may hold."""
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""What `svg.reasoning` may ask for as its `effort`."""
 INPUT_OPTIONS = ("input_fidelity",)
 """Options that speak of pictures to edit."""
 IN_WORDS = {
@@ -226,13 +228,23 @@ def _across(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Problem]
 
 
 def _svg(request: ImageRequest) -> Iterator[Problem]:
-    """What a map of `svg` holds. Source: openai-python 3.52, `Svg`."""
+    """What a map of `svg` holds. Source: openai-python 3.57, `Svg`."""
     if not isinstance(request.svg, Mapping):
         return
     for key in request.svg:
         if key not in SVG_KEYS:
             message = f"{show(key)} is not a key of `svg`"
             yield Problem("unknown-key", message, "svg", "there are `model` and `reasoning`", inside=(key,))
+    reasoning = request.svg.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, Mapping) else reasoning
+    if reasoning is not None and (not isinstance(reasoning, Mapping) or set(reasoning) - {"effort"}):
+        hint = f"write `reasoning: {{effort: {effort if effort in REASONING_EFFORTS else 'medium'}}}`"
+        yield Problem(
+            "wrong-type", "`reasoning` of `svg` is a map with an `effort`", "svg", hint, inside=("reasoning",)
+        )
+    elif effort is not None and effort not in REASONING_EFFORTS:
+        message = f"{show(effort)} is no `effort` of `reasoning`"
+        yield Problem("unsupported-value", message, "svg", f"use {listed(REASONING_EFFORTS)}", inside=("reasoning",))
     if request.svg.get("model") is None:
         yield Problem("missing-key", "`svg` needs a `model`, which writes it", "svg", "add `model:` with a text model")
 

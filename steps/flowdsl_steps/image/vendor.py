@@ -96,6 +96,13 @@ class Poll(Record):
     kept: Received | None = None
 
 
+class Comparison(Record):
+    """What came of comparing facts with a client: in words, and whether something differs that nobody has explained."""
+
+    text: str
+    differs: bool
+
+
 class Vendor(Protocol):
     """One vendor. Subclass it: what is filled in here is right for most.
 
@@ -170,6 +177,11 @@ class Vendor(Protocol):
         """What is known of the vendor's models on a day (today when absent), the newest first: what `flowdsl models`
         shows."""
         return ()
+
+    def compared(self) -> Comparison | None:
+        """How what is known of the models differs from what the vendor's own client says that is installed: what
+        `flowdsl models --compare` prints. None for a vendor that is not compared."""
+        return None
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The settings that make the simulator at `url` stand in. The simulator draws for any vendor behind `/any`, in

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from flowdsl import Block, Loop, Port, Problem, Signal, Step, StepContext, StepError
-from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl import Block, Loop, Port, Signal, Step, StepContext, StepError
+from flowdsl_steps.records.checks import check_records
 from flowdsl_steps.records.record import Record, at_hand
 from flowdsl_steps.records.run_records import Tally, run_records
-from flowdsl_steps.records.settings import Wrong, input_faults, output_faults
 
 _SHOWN = 5
 """So many failures stand in the message of the run; all that are named are in its details."""
@@ -33,30 +31,6 @@ EXAMPLE = """\
 """
 
 
-def check_records(options: Options) -> Iterator[Problem]:
-    """Inputs and outputs that there are not, and what is wrong with theirs."""
-    for key, faults in (("input", input_faults), ("output", output_faults)):
-        value = options.given.get(key)
-        if value is not None and value is not UNKNOWN:
-            yield from (_problem(key, wrong) for wrong in faults(value))
-    yield from _path(options.given.get("output"))
-
-
-def _problem(key: str, wrong: Wrong) -> Problem:
-    return Problem(wrong.code, wrong.message, key, wrong.hint, inside=wrong.inside, severity="error")
-
-
-def _path(output: Any) -> Iterator[Problem]:
-    path = output["file"].get("path") if isinstance(output, dict) and isinstance(output.get("file"), dict) else None
-    if isinstance(path, str) and "${!" in path:
-        from flowdsl_steps.expressions.bloblang import Interpolation, Mistake
-
-        try:
-            Interpolation(path)
-        except Mistake as mistake:
-            yield Problem("bloblang-syntax", mistake.message, "output", mistake.hint, inside=("file", "path"))
-
-
 class ForRecords(
     Step,
     name="FOR_RECORDS",
@@ -68,8 +42,8 @@ class ForRecords(
 ):
     """Runs `do` for each message of an input, one after another, and hands what becomes of it to an output.
 
-    Messages are read when it is their turn, so that their number has no limit. One that fails is marked and goes on;
-    when all are through, messages that are still marked make the step fail, and are named.
+    Messages are read when it is their turn: a million takes no more memory than ten. One that fails is marked and goes
+    on; when all are through, messages that are still marked make the step fail, and are named.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -91,9 +65,11 @@ class ForRecords(
         Raises:
             StepError: messages ended marked, or an end cannot be read or written.
         """
-        from flowdsl_steps.records.inputs import records_of
+        from flowdsl_steps.records.inputs import records_of, waits_for_a_person
         from flowdsl_steps.records.outputs import Output
 
+        if waits_for_a_person(self.input):
+            ctx.progress("reads messages from standard input, one a line, until Ctrl-D")
         output = Output(self.output, ctx)
         ended = 0
 

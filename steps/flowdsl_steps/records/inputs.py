@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from glob import glob, has_magic
 from pathlib import Path
@@ -45,6 +45,11 @@ async def records_of(settings: Mapping[str, Any], counts: dict[str, int]) -> Asy
             async for record in found:
                 number = record.number + 1
                 yield record
+
+
+def waits_for_a_person(settings: Mapping[str, Any]) -> bool:
+    """Whether the messages of an input are typed, by somebody who may not know that they are waited for."""
+    return "stdin" in settings and sys.stdin is not None and sys.stdin.isatty()
 
 
 async def _scanned(
@@ -162,9 +167,8 @@ class _Reader:
             except OSError as error:
                 failure = error
             ended = not chunk
-            if self._loop.is_closed():
-                return
-            self._loop.call_soon_threadsafe(self._give, chunk, failure)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._give, chunk, failure)
 
     def _give(self, chunk: bytes, failure: OSError | None) -> None:
         waiting = self._waiting

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from flowdsl import LimitExceeded, Problem, Prompt, ServiceError, Step, StepContext, StepError, Verbatim
-from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl import LimitExceeded, Prompt, ServiceError, Step, StepContext, StepError, Verbatim
+from flowdsl.step.rules import Options
 from flowdsl_steps.image.capabilities import check_image
-from flowdsl_steps.image.generate_image import MAX_RETRIES, TIMEOUT_S, of_endpoint
+from flowdsl_steps.image.generate_image import MAX_RETRIES, TIMEOUT_S
 from flowdsl_steps.image.options import ImageOptions
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendors.openai import VENDOR
+from flowdsl_steps.records.checks import BEGIN, INTERPOLATED, check_record_image, interpolation_of, query_of
 from flowdsl_steps.records.record import Record, current
 
 if TYPE_CHECKING:
     from flowdsl.step.service import Service
-    from flowdsl_steps.expressions.bloblang import Interpolation
-    from flowdsl_steps.expressions.bloblang import Mapping as Bloblang
 
-INTERPOLATED = ("quality", "size", "style")
 CHARGE_WARNING = "the service may have done, and billed, the work"
-_BEGIN = "${!"
 _LIFE = ("retired-model", "retiring-model", "unknown-model", "missing-prompt")
 """What is said of the model before the run, and not again for each message. Without a prompt the message is it."""
 
@@ -36,51 +32,6 @@ EXAMPLE = """\
       prompt: '"A watercolour of " + json("animal")'
       size: '${! json("size").or("1024x1024") }'
 """
-
-
-def check_record_image(options: Options) -> Iterator[Problem]:
-    """What `check_image` finds as far as no message decides it, and mistakes in Bloblang."""
-    given = dict(options.given)
-    for name in ("prompt", *INTERPOLATED):
-        text = given.get(name)
-        if not isinstance(text, str) or (name != "prompt" and _BEGIN not in text):
-            continue
-        from flowdsl_steps.expressions.bloblang import Mistake
-
-        try:
-            known = query_of(text).value if name == "prompt" else interpolation_of(text).value
-        except Mistake as mistake:
-            known = None
-            yield Problem("bloblang-syntax", mistake.message, name, mistake.hint)
-        given[name] = UNKNOWN if known is None else known
-    asked = options.replaced(given)
-    yield from (problem for problem in of_endpoint(check_image(asked)) if problem.code != "missing-prompt")
-
-
-@lru_cache(maxsize=256)
-def query_of(text: str) -> Bloblang | Interpolation:
-    """A `prompt`: a mapping of Bloblang, or a text with `${! … }` in it.
-
-    Raises:
-        Mistake: it is neither.
-    """
-    if _BEGIN in text:
-        return interpolation_of(text)
-    from flowdsl_steps.expressions.bloblang import Mapping
-
-    return Mapping(text)
-
-
-@lru_cache(maxsize=256)
-def interpolation_of(text: str) -> Interpolation:
-    """A text with `${! … }` in it.
-
-    Raises:
-        Mistake: a query in it is none.
-    """
-    from flowdsl_steps.expressions.bloblang import Interpolation
-
-    return Interpolation(text)
 
 
 class RecordImage(
@@ -185,7 +136,7 @@ class RecordImage(
 
 
 def _interpolated(name: str, text: str, record: Record) -> str:
-    if _BEGIN not in text:
+    if BEGIN not in text:
         return text
     from flowdsl_steps.expressions.bloblang import QueryFailed
 

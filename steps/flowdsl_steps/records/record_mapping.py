@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
-from flowdsl import Problem, Step, StepContext, Verbatim
-from flowdsl.step.rules import Options
+from flowdsl import Step, StepContext, Verbatim
+from flowdsl_steps.records.checks import check_mapping, mapping_of
 from flowdsl_steps.records.record import current
-
-if TYPE_CHECKING:
-    from flowdsl_steps.expressions.bloblang import Mapping
 
 EXAMPLE = """\
 - step: FOR_RECORDS
@@ -24,30 +19,6 @@ EXAMPLE = """\
         root.size = this.size | "1024x1024"
         meta title = this.title
 """
-
-
-@lru_cache(maxsize=256)
-def mapping_of(text: str) -> Mapping:
-    """A mapping, made once for each text.
-
-    Raises:
-        Mistake: it is none.
-    """
-    from flowdsl_steps.expressions.bloblang import Mapping
-
-    return Mapping(text)
-
-
-def check_mapping(options: Options) -> Iterator[Problem]:
-    """A mapping that is none."""
-    text = options.given.get("mapping")
-    if isinstance(text, str):
-        from flowdsl_steps.expressions.bloblang import Mistake
-
-        try:
-            mapping_of(text)
-        except Mistake as mistake:
-            yield Problem("bloblang-syntax", mistake.message, "mapping", mistake.hint)
 
 
 class RecordMapping(Step, name="RECORD_MAPPING", category="Records", check=check_mapping, examples=(EXAMPLE,)):

@@ -11,11 +11,14 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from flowdsl.image.own_models import OWN_MODELS
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size, tidy_size
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
+
+    from flowdsl.image.own_models import OwnModels
 
 __all__ = [
     "DYING_DAYS",
@@ -74,12 +77,14 @@ class Parameter(NamedTuple):
 
 
 class EditLimits(NamedTuple):
-    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that; and of a mask."""
+    """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that, and of a mask, where
+    it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known."""
 
     images: int
     formats: tuple[str, ...]
     below_bytes: int
-    mask_below_bytes: int
+    mask_below_bytes: int | None = None
+    most_usd: float | None = None
 
 
 class Model:
@@ -114,7 +119,7 @@ class Model:
             key: parameter_of(value) for key, value in {**family["params"], **data.get("params", {})}.items()
         }
         self.prices: Mapping[str, Any] = data["prices"]
-        self.edits: EditLimits | None = _limits(data.get("edits", family.get("edits")))
+        self.edits: EditLimits | None = limits_of(data.get("edits", family.get("edits")))
         """What it takes to edit; None for a model that edits nothing."""
         self.inputs: Mapping[str, Any] = home.facts["inputs"].get(data.get("inputs"), {})
         """What a picture to edit counts as, in tokens."""
@@ -131,7 +136,7 @@ class Model:
     def accepts(self, parameter: str, provider: str) -> bool | None:
         """Whether a request body may carry the parameter: True, False, or None when that is not known.
 
-        Source: openai-python 3.52 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
+        Source: openai-python 3.57 `ImageGenerateParams`; OpenAPI `CreateImageRequest`.
         """
         if parameter in self._home.never_sent:
             return False
@@ -158,7 +163,7 @@ class Model:
         return found.default if found else None
 
     def images_per_request(self, output_format: str | None = None) -> int:
-        """The most images one request may ask for. Each SVG is drawn alone. Source: openai-python 3.52, `Svg`."""
+        """The most images one request may ask for. Each SVG is drawn alone. Source: openai-python 3.57, `Svg`."""
         return 1 if output_format == "svg" else self._n[1]
 
     def life(self, provider: str, as_of: date | None = None) -> Life:
@@ -229,14 +234,42 @@ def catalogue_in(file: str | Path) -> Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """The catalogue in force: the one that comes along, or what `use_catalogue` put in its place."""
-    return catalogue_in(_in_force)
+    """The catalogue in force: the one that comes along, or what `use_catalogue` put in its place; with what the project
+    of a flow says beside it, while the flow is checked and run.
+
+    Raises:
+        UsageError: the project says what cannot be.
+    """
+    own = OWN_MODELS.get()
+    return catalogue_in(_in_force) if own is None else _with_own(_in_force, own.key, own)
+
+
+_extended: dict[tuple[str | Path, str], Catalogue] = {}
+
+
+def _with_own(file: str | Path, key: str, own: OwnModels) -> Catalogue:
+    found = _extended.get((file, key))
+    if found is None:
+        from flowdsl_steps.image.catalogue.own import own_facts
+
+        if len(_extended) >= _MOST_PROJECTS:
+            _extended.clear()
+        found = _extended[file, key] = Catalogue(own_facts(catalogue_in(file), own))
+    return found
+
+
+_MOST_PROJECTS = 64
 
 
 def use_catalogue(file: str | Path) -> None:
     """Takes another file's facts from now on, in this process: those of tests that name models do not change."""
     global _in_force
     _in_force = file
+
+
+def limits_of(value: Any) -> EditLimits | None:
+    """What an entry says of edits."""
+    return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
 def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
@@ -250,10 +283,6 @@ def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:
     left = _days_between(day, shutdown)
     state: State = "alive" if left > DYING_DAYS else "dying" if left > 0 else "dead"
     return Life(state, shutdown, None, left)
-
-
-def _limits(value: Any) -> EditLimits | None:
-    return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
 
 
 def parameter_of(value: Any) -> Parameter:

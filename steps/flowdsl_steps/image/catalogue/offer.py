@@ -9,7 +9,8 @@ smaller than `models.json`. A file has
   map of a size to what the vendor's requests say instead of it. In place of all that, the name of the file that has it;
 - `models`, newest first: `sizes` (a name; absent: any), `options` (absent: the model has none of that name; true: any
   value; null: not known; `{"values": …, "default": …}`; `size` is there unless it is false), `n` (pictures a request),
-  `prompt_max_chars`, `life` (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `assumed`,
+  `prompt_max_chars`, `life` (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `edits`
+  (a name under the file's `edits`, which has the fields of `EditLimits`; absent: it edits nothing), `assumed`,
   `sources`;
 - `other`: the same for a model that is not known.
 
@@ -27,7 +28,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from flowdsl_steps.image.catalogue import Life, Parameter, life_of, parameter_of
+from flowdsl_steps.image.catalogue import EditLimits, Life, Parameter, life_of, limits_of, parameter_of
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class OfferedModel:
         "_days",
         "_prices",
         "assumed",
+        "edits",
         "images_per_request",
         "name",
         "names",
@@ -58,8 +60,11 @@ class OfferedModel:
         "words",
     )
 
-    def __init__(self, name: str | None, data: Mapping[str, Any], sizes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str | None, data: Mapping[str, Any], sizes: Mapping[str, Any], edits: Mapping[str, Any] = _NOTHING
+    ) -> None:
         self.name = name
+        self.edits: EditLimits | None = limits_of(edits[data["edits"]]) if "edits" in data else None
         self.names: tuple[str, ...] = tuple(data.get("names", ()))
         table = sizes[data["sizes"]] if "sizes" in data else None
         values = table["values"] if table is not None else ()
@@ -149,8 +154,10 @@ class Offer:
         self.as_of: str = facts["as_of"]
         self.complete: bool = facts["complete"]
         self.sources: Mapping[str, Mapping[str, str]] = facts.get("sources", _NOTHING)
-        self.models = tuple(OfferedModel(name, data, sizes) for name, data in facts["models"].items())
-        self.other = OfferedModel(None, facts["other"], sizes)
+        self.models = tuple(
+            OfferedModel(name, data, sizes, facts.get("edits", _NOTHING)) for name, data in facts["models"].items()
+        )
+        self.other = OfferedModel(None, facts["other"], sizes, facts.get("edits", _NOTHING))
         self._names = {name: model for model in self.models for name in (str(model.name), *model.names)}
 
     def find(self, name: str | None) -> OfferedModel | None:

@@ -145,7 +145,7 @@ class ImagesApi:
             raise refused(message, param="model", code="missing_required_parameter")
         if not isinstance(asked, str):
             raise refused("Invalid type for 'model': expected a string.", param="model", code="invalid_type")
-        name = self.state.deployments.get(asked, "") if vendor == "azure" else asked
+        name = self.state.deployments.get(asked, "") if vendor == "azure" else self.state.models.get(asked, asked)
         rules = find_model(name) or find_model(name.rpartition("/")[2])  # gateways call a model ACCOUNT/MODEL
         if rules is None or not rules.served(vendor, self.state.as_of):
             raise deployment_not_found() if vendor == "azure" else model_not_found(asked)

@@ -3,7 +3,7 @@
 The table is written on its own, from the vendor's client library and guide, and shares nothing with the catalogue:
 a wrong fact in one of the two shows up as a refused request.
 
-Source: openai-python 3.52 (`ImageModel`, `ImageGenerateParams`); OpenAI image generation guide; OpenAI deprecations
+Source: openai-python 3.57 (`ImageModel`, `ImageGenerateParams`); OpenAI image generation guide; OpenAI deprecations
 page; Azure OpenAI model retirements. `released` and `shutdown` are the vendor's published days.
 """
 

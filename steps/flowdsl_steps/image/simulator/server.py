@@ -41,6 +41,7 @@ class Simulator:
         key: str | None = DEFAULT_KEY,
         faults: Iterable[Fault | str] = (),
         deployments: Mapping[str, str] | None = None,
+        models: Mapping[str, str] | None = None,
         as_of: date | None = None,
         payload_bytes: int | None = None,
         latency_s: float = 0.0,
@@ -54,6 +55,7 @@ class Simulator:
         self._state = State(
             key=key,
             deployments=deployments,
+            models=models,
             as_of=as_of,
             payload_bytes=payload_bytes,
             latency_s=latency_s,

@@ -23,7 +23,8 @@ class State:
     """The simulator's settings and memory.
 
     `key` None accepts any key; `as_of` refuses models that are not served on that day. `deployments` adds Azure
-    deployment names; every model name, and `images` for gpt-image-2, is one already. `payload_bytes` gives every file
+    deployment names; every model name, and `images` for gpt-image-2, is one already. `models` are names of models that
+    are drawn as others are. `payload_bytes` gives every file
     that size, `latency_s` is the time an image takes at least. `hosts` are names beside this machine's that requests
     may come to and from; with a `control_token` the control address asks for it.
     """
@@ -33,6 +34,7 @@ class State:
         *,
         key: str | None = DEFAULT_KEY,
         deployments: Mapping[str, str] | None = None,
+        models: Mapping[str, str] | None = None,
         as_of: date | None = None,
         payload_bytes: int | None = None,
         latency_s: float = 0.0,
@@ -52,6 +54,7 @@ class State:
         self.files = PublishedFiles(clock)
         self.ledger = Ledger()
         self._takes: Counter[str] = Counter()
+        self.models = dict(models or {})
         self.deployments = {"images": "gpt-image-2", **{name: name for name in model_names()}, **(deployments or {})}
         for deployment, model in (deployments or {}).items():
             if find_model(model) is None:

@@ -245,13 +245,13 @@ def _received(payload: dict[str, Any]) -> Received:
         BrokenResponse: it holds none.
     """
     from flowdsl_steps.image.received import BrokenResponse, Received
-    from flowdsl_steps.image.response import stored
+    from flowdsl_steps.image.response import all_stored
 
     pictures = payload.pop("images", None) or []
     if not isinstance(pictures, list) or not pictures:
         raise BrokenResponse("vendor-error", "the response holds no picture", payload=payload)
     seeds = payload.get("seeds")
-    return Received(tuple(stored(picture) for picture in pictures), {"seeds": seeds} if isinstance(seeds, list) else {})
+    return Received(all_stored(pictures), {"seeds": seeds} if isinstance(seeds, list) else {})
 
 
 def _refusal(payload: Mapping[str, Any]) -> Failure | None:

@@ -125,7 +125,7 @@ def _received(payload: dict[str, Any]) -> Received:
 
     from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
 
-    status, name = payload.get("status"), payload.get("id")
+    status, name = str(payload.get("status")), payload.get("id")
     if status in _REFUSED or status in _FAILED or payload.get("detail"):
         raise BrokenResponse("vendor-error", "the order failed", payload=payload)
     if not isinstance(name, str):

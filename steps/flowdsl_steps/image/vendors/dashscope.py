@@ -18,6 +18,7 @@ from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, split_endpoint
 from flowdsl_steps.image.failure import Failure, json_object
 from flowdsl_steps.image.offering import Offering
+from flowdsl_steps.image.pictures_in_json import data_address
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll
@@ -108,7 +109,8 @@ class DashScope(Offering):
             parameters["seed"] = request.seed
         asked: dict[str, Any] = {"prompt": request.prompt}
         if not endpoint.url.endswith(_OLD_ORDER):
-            asked = {"messages": [{"role": "user", "content": [{"text": request.prompt}]}]}
+            pictures = [{"image": data_address(image)} for image in request.images]
+            asked = {"messages": [{"role": "user", "content": [*pictures, {"text": request.prompt}]}]}
         body = {"model": endpoint.model, "input": asked, "parameters": parameters}
         headers = {"Content-Type": "application/json"}
         if not endpoint.url.endswith(_AT_ONCE):

@@ -15,7 +15,7 @@ from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.vendor import Endpoint
+from flowdsl_steps.image.vendor import Comparison, Endpoint
 from flowdsl_steps.image.vendors.openai import (
     EDITS,
     OPERATION,
@@ -69,6 +69,10 @@ class Hub(OpenAI):
     def models(self, as_of: date | None = None) -> Sequence[KnownModel]:
         """None of its own: it reaches those of others."""
         return ()
+
+    def compared(self) -> Comparison | None:
+        """Not with a client: what it has is OpenAI's."""
+        return None
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks the API that a HUB speaks."""

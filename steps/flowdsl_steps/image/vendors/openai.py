@@ -23,7 +23,7 @@ from flowdsl_steps.image.model_check import model_problems
 from flowdsl_steps.image.option_check import INPUT_OPTIONS, option_problems, unsent_problems
 from flowdsl_steps.image.request import DEFAULT_MODEL, EDIT_MODEL, ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
-from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
+from flowdsl_steps.image.vendor import Comparison, Endpoint, Head, Vendor
 
 if TYPE_CHECKING:
     from datetime import date
@@ -163,6 +163,12 @@ class OpenAI(Vendor):
         from flowdsl_steps.image.known_models import known_models
 
         return known_models(self.name, as_of)
+
+    def compared(self) -> Comparison | None:
+        """With `openai`, the official client."""
+        from flowdsl_steps.image.client_comparison import compared
+
+        return compared()
 
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks this API."""

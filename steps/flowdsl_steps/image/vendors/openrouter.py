@@ -15,6 +15,7 @@ from flowdsl.step.service import Service
 from flowdsl_steps.image.endpoint import missing, split_endpoint
 from flowdsl_steps.image.failure import Failure, read_error
 from flowdsl_steps.image.offering import Offering
+from flowdsl_steps.image.pictures_in_json import data_address
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendor import Endpoint, Head
 from flowdsl_steps.image.vendors.openai import bearer_endpoint
@@ -63,6 +64,10 @@ class OpenRouter(Offering):
         body |= self.sent(request, self.model(endpoint.label))
         if request.n > 1:
             body["n"] = request.n
+        if request.images:
+            body["input_references"] = [
+                {"type": "image_url", "image_url": {"url": data_address(image)}} for image in request.images
+            ]
         content = json.dumps(body, ensure_ascii=False).encode()
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 

@@ -70,10 +70,11 @@ class Vertex(Gemini):
             ConfigError: a bad endpoint, no model or project, credentials of no use, or google-auth is missing.
         """
         location = _part(service, "location", service.get("location") or _EVERYWHERE)
-        parts = split_endpoint(service, service.endpoint or f"https://{_host(location)}")
+        given = str(service.endpoint or _host(location)).strip()
+        parts = split_endpoint(service, given if "://" in given else f"https://{given}")  # some write host and port
         model, extra = self.named(request, service), extra_headers(service)
-        token, given = service.get("authKey"), _given(service)
-        project = service.get("project") or (_document(service, given).get("project_id") if given else None)
+        token, login = service.get("authKey"), _given(service)
+        project = service.get("project") or (_document(service, login).get("project_id") if login else None)
         if not project:
             raise missing(service, "project", "GOOGLE_CLOUD_PROJECT")
         where = f"projects/{quote(_part(service, 'project', project), safe='')}/locations/{location}"
@@ -82,18 +83,18 @@ class Vertex(Gemini):
         url = urlunsplit(parts._replace(path=path, fragment=""))
         hint = f"check `model` and `location`: {model} is not in every location; `location: {_EVERYWHERE}` has most"
         endpoint = Endpoint(service.name, url, extra, model, None, not_found_hint=hint)
-        setting = "authKey" if token and not (given and _is_named(service, "credentials")) else "credentials"
+        setting = "authKey" if token and not (login and _is_named(service, "credentials")) else "credentials"
         source = key_source(service, setting, self.environment["credentials"][0])
         if setting == "authKey":
             headers = {"Authorization": f"Bearer {token}", **extra}
             return endpoint._replace(headers=headers, key_source=source, secrets=secrets_in(token, extra))
         need_extra(service, "google.auth", "vertex", "to get its tokens")
-        if given is None or not given.startswith("{"):
+        if login is None or not login.startswith("{"):
             refuse_stray_login(service, self, url, _LOGIN)
         return endpoint._replace(
-            key_source=source if given else f"it is {_LOGIN}",
-            secrets=secrets_in(given if given and given.startswith("{") else "", extra),
-            sign=_signer(service, given),
+            key_source=source if login else f"it is {_LOGIN}",
+            secrets=secrets_in(login if login and login.startswith("{") else "", extra),
+            sign=_signer(service, login),
         )
 
     def generation(self, request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:

@@ -98,7 +98,14 @@ class WorkersAI(Offering):
         if model.takes("seed") and request.seed is not None:
             body["seed"] = request.seed
         if _FORM in endpoint.label:
-            return HttpRequest("POST", endpoint.url, {}, Multipart([Part(key, str(body[key])) for key in body]))
+            from flowdsl_steps.image.edit_form import picture_part
+
+            parts = [Part(key, str(body[key])) for key in body]
+            parts += [
+                picture_part(f"input_image_{number}", f"image-{number}", image)
+                for number, image in enumerate(request.images)
+            ]
+            return HttpRequest("POST", endpoint.url, {}, Multipart(parts))
         content = json.dumps(body, ensure_ascii=False).encode()
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 

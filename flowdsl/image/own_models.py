@@ -1,0 +1,37 @@
+"""What a project says of image models beside the catalogue of their vendors: `[models]` of its settings file.
+
+It counts while a flow is checked and run, and is read where the catalogue is asked: no vendor has to pass it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+
+class OwnModels(NamedTuple):
+    """Entries by the name of their model, in one form, and the file that they stand in. `key` tells them from others.
+
+    An entry has those of `like` (a known model whose rules it has), `prices` (size, `*` for any → quality, `*` for any
+    → USD), `rates` (USD for a million tokens of a kind), `sizes`, `qualities`, `snapshots`, and `life`: provider, `*`
+    for all that have the model → days by `released`, `shutdown`, `replacement`.
+    """
+
+    where: str
+    entries: Mapping[str, Mapping[str, Any]]
+    key: str
+
+
+OWN_MODELS: ContextVar[OwnModels | None] = ContextVar("own models", default=None)
+
+
+@contextmanager
+def counting(own: OwnModels | None) -> Iterator[None]:
+    """Within it these entries count."""
+    token = OWN_MODELS.set(own)
+    try:
+        yield
+    finally:
+        OWN_MODELS.reset(token)

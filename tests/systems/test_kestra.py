@@ -1,0 +1,212 @@
+"""Flows of Kestra: they run as they are, and what is wrong with one is told in its file and in its words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowdsl
+from flowdsl import Environment, Host, Source, Storage
+from flowdsl.cli import main
+from flowdsl.diagnostics import fixed
+from flowdsl.document import dialects
+from tests.systems.tiny_pictures import TinyPictures
+
+AS_OF = date(2026, 11, 21)
+GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "kestra"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "comic_page.kestra.yaml"
+RIGHT = sorted((GOLDEN / "right").glob("*.yaml"))
+WRONG = sorted((GOLDEN / "wrong").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[TinyPictures]:
+    with TinyPictures() as pictures:
+        yield pictures
+
+
+@pytest.fixture
+def pictures(running: TinyPictures) -> TinyPictures:
+    running.bodies.clear()
+    running.keys.clear()
+    return running
+
+
+def environment(pictures: TinyPictures, folder: Path, **host: Any) -> Environment:
+    return Environment(
+        overrides={"openai": {"endpoint": pictures.url, "apiKey": "sk-simulated"}},
+        storage=Storage(images=folder, output=folder / "files"),
+        host=Host(**{"secrets": lambda name: f"sk-of-{name}", **host}),
+        as_of=AS_OF,
+    )
+
+
+def flow(tasks: str, around: str = "") -> Source:
+    return Source(f"id: f\nnamespace: company.ai\n{around}\ntasks:\n{tasks}", "f.yaml")
+
+
+IMAGE = """\
+  - id: page
+    type: io.kestra.plugin.ai.completion.ImageGeneration
+    prompt: PROMPT
+    provider: {type: OpenAI, apiKey: KEY, modelName: gpt-image-2}
+"""
+
+
+def image(prompt: str, key: str = "k-1") -> str:
+    return IMAGE.replace("PROMPT", prompt).replace("KEY", key)
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_flow_sends_these_requests_and_gives_these_outputs(
+    path: Path, tmp_path: Path, pictures: TinyPictures, update_golden: bool
+) -> None:
+    surroundings = environment(pictures, tmp_path)
+    found = [each for each in surroundings.check(path) if each.severity != "note"]
+    assert [each for each in found if each.severity == "error"] == []
+    said: list[str] = []
+    host = surroundings.host
+    surroundings = environment(pictures, tmp_path, sink=lambda name, payload: said.append(payload["message"]))
+    assert host.sink is None
+    result = surroundings.run(path)
+    lines = [f"{body['model']}: {body['prompt'].rstrip()}" for body in pictures.bodies]
+    if "concurrencyLimit: 2" in path.read_text(encoding="utf-8"):
+        lines.sort()
+    printed = "".join(f"request {line}\n" for line in lines) + "".join(f"says {line}\n" for line in said)
+    printed += "".join(f"{each.severity}: {each.message}\n" for each in found)
+    printed += json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+    printed = re.sub(r"file://\S*/", "file:///FOLDER/", printed)
+    expected = path.with_suffix(".txt")
+    if update_golden:
+        expected.write_text(printed, encoding="utf-8")
+    assert printed == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_wrong_flow_has_exactly_these_findings(path: Path, update_golden: bool) -> None:
+    found = flowdsl.check(path, environment=Environment(as_of=AS_OF))
+    printed = flowdsl.render(found).replace(str(path), path.name) + "\n"
+    expected = path.with_suffix(".txt")
+    if update_golden:
+        expected.write_text(printed, encoding="utf-8")
+    assert [each for each in found if each.severity == "error"]
+    assert printed == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_fix_edits_the_flow_file_and_leaves_yaml(path: Path) -> None:
+    source = Source(path.read_text(encoding="utf-8"), path.name)
+    for finding in Environment(as_of=AS_OF).check(source):
+        for fix in finding.fixes:
+            assert all(edit.span.source is source for edit in fix.edits)
+            after = Source(fixed(source, fix), path.name)
+            assert after.text != source.text
+            assert "yaml-syntax" not in {each.code for each in Environment(as_of=AS_OF).check(after)}
+
+
+def test_there_are_forty_documents_a_third_of_them_wrong() -> None:
+    assert len(RIGHT) + len(WRONG) >= 40
+    assert 3 * len(WRONG) >= len(RIGHT) + len(WRONG)
+
+
+# Stored values and secrets
+
+
+def test_kv_gives_what_the_run_was_given_then_the_settings_file_then_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: \"{{ kv('A') }} {{ kv('B') }}"
+    text += " {{ kv('NONE', errorOnMissing=false) ?? 'no' }} {{ kv('PART') }}\"\n"
+    Path("f.yaml").write_text(flow(text).text, encoding="utf-8")
+    Path("flowdsl.toml").write_text('[kv]\nA = "of the file"\nB = "b"\n', encoding="utf-8")
+    monkeypatch.setenv("PART", "of-the-environment")
+    assert main(["run", "f.yaml", "--kv", "A=given", "--json", "--quiet"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["outputs"]["said"]["value"] == "***"  # a variable of the environment may be a key
+    Path("f.yaml").write_text(flow(text.replace(" {{ kv('PART') }}", "")).text, encoding="utf-8")
+    assert main(["run", "f.yaml", "--kv", "A=given", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"]["said"]["value"] == "given b no"
+
+
+def test_missing_key_and_secret_say_what_to_set(tmp_path: Path, pictures: TinyPictures) -> None:
+    surroundings = environment(pictures, tmp_path, secrets={}.get)
+    with pytest.raises(flowdsl.RunError, match=r"the key 'NONE' does not exist"):
+        surroundings.run(flow(image("\"{{ kv('NONE') }}\"")))
+    with pytest.raises(flowdsl.RunError, match=r"cannot find secret for key 'NONE'") as caught:
+        surroundings.run(flow(image("A", "\"{{ secret('NONE') }}\"")))
+    assert caught.value.hint == ("set the environment variable NONE, or SECRET_NONE to the secret in base64")
+    assert not pictures.bodies
+
+
+def test_missing_secret_of_a_later_task_is_told_before_a_picture_is_paid(
+    tmp_path: Path, pictures: TinyPictures
+) -> None:
+    second = image("B", "\"{{ secret('NONE') }}\"").replace("page", "second")
+    with pytest.raises(flowdsl.RunError, match=r"cannot find secret for key 'NONE'"):
+        environment(pictures, tmp_path, secrets={}.get).run(flow(image("A") + second))
+    assert not pictures.bodies
+
+
+def test_under_simulate_a_missing_secret_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("f.yaml").write_text(flow(image("A", "\"{{ kv('NONE') }}{{ secret('NO') }}\"")).text, encoding="utf-8")
+    assert main(["run", "f.yaml", "--simulate", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed["outputs"]["page"]) == ["imageUrl", "finishReason", "tokenUsage"]
+    assert list(printed["metrics"]["page"]) == ["input.token.count", "output.token.count", "total.token.count"]
+
+
+def test_no_key_stands_in_what_a_run_prints(tmp_path: Path, pictures: TinyPictures) -> None:
+    said = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: \"{{ secret('K') }}\"\n"
+    result = environment(pictures, tmp_path, secrets=lambda name: "sk-very-secret-key").run(
+        flow(image("A", "\"{{ kv('K') }}\"") + said)
+    )
+    assert "sk-very-secret-key" not in json.dumps(result.to_json())
+
+
+# The file as a whole
+
+
+def test_example_is_the_comic_page_of_the_vendor_and_its_model_is_told(tmp_path: Path) -> None:
+    found = Environment(as_of=AS_OF).check(EXAMPLE)
+    assert [(each.code, each.span.text) for each in found] == [("retired-model", "dall-e-3")]
+    lowered, _ = dialects.lowered(Source(EXAMPLE.read_text(encoding="utf-8"), "a.yaml"))
+    assert lowered is not None
+    (step,) = lowered.root.value["flow"].value
+    assert step.value["prompt"].value.startswith("Four-panel comic page about a data engineer")
+
+
+def test_failure_is_printed_with_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = GOLDEN / "wrong" / "undefined_output.yaml"
+    assert main(["run", str(path), "--simulate", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["state"] == "FAILED"
+
+
+def test_errors_run_when_a_task_fails_and_the_run_stays_failed(tmp_path: Path, pictures: TinyPictures) -> None:
+    said: list[str] = []
+    surroundings = environment(pictures, tmp_path, sink=lambda name, payload: said.append(payload["message"]))
+    tell = "errors:\n  - id: tell\n    type: io.kestra.plugin.core.log.Log\n    message: it failed\n"
+    with pytest.raises(flowdsl.RunError):
+        surroundings.run(flow(image("REFUSED"), tell))
+    assert said == ["it failed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("PT0.25S", 0.25), ("PT15M", 900), ("P6DT4H", 532_800), ("10m", None), ("P1W", None)]
+)
+def test_durations_are_those_of_java(text: str, seconds: float | None) -> None:
+    from flowdsl_steps.dialects.kestra_values import seconds_of
+
+    assert seconds_of(text) == seconds

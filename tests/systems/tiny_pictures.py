@@ -1,0 +1,56 @@
+"""An images API on the loopback interface that answers at once: each picture is a dot, and a prompt that begins with
+REFUSED is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+REFUSAL = {"error": {"message": "refused", "type": "image_generation_user_error", "code": "moderation_blocked"}}
+
+
+class TinyPictures:
+    """The server; `bodies` are those of the requests, in their order."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        pictures = self
+
+        class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                pictures.bodies.append(body)
+                pictures.keys.append(self.headers.get("authorization"))
+                usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+                found: dict[str, Any] = {"created": 1, "data": [{"b64_json": DOT}], "usage": usage}
+                refused = body["prompt"].startswith("REFUSED")
+                said = json.dumps(REFUSAL if refused else found).encode()
+                self.send_response(400 if refused else 200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __enter__(self) -> TinyPictures:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+assert base64.b64decode(DOT).startswith(b"\x89PNG")
