@@ -42,12 +42,14 @@ _HOMES = {
     "step.condition": "holds",
     "step.flow_shapes": "Assign Call Choice Exit Leaf Loop Parallel Sequence Switch Try",
     "step.gather": "Gathered gather",
+    "step.marks": "Condition Deferred Expression InFile Prompt Reads Secrets Verbatim",
     "step.problem": "Problem",
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",
     "step.signals": "Signal",
-    "step.spec": "Condition Deferred Expression InFile Port Prompt Reads Secrets Verbatim",
-    "step.step": "Branch Step StepContext Written",
+    "step.spec": "Port",
+    "step.step": "Step Written",
+    "step.step_context": "Branch StepContext",
     "values": "Blob ErrorValue",
 }
 """Module → its public names: the one list of what is public."""

@@ -78,6 +78,14 @@ from flowdsl.step.flow_shapes import Switch as Switch
 from flowdsl.step.flow_shapes import Try as Try
 from flowdsl.step.gather import Gathered as Gathered
 from flowdsl.step.gather import gather as gather
+from flowdsl.step.marks import Condition as Condition
+from flowdsl.step.marks import Deferred as Deferred
+from flowdsl.step.marks import Expression as Expression
+from flowdsl.step.marks import InFile as InFile
+from flowdsl.step.marks import Prompt as Prompt
+from flowdsl.step.marks import Reads as Reads
+from flowdsl.step.marks import Secrets as Secrets
+from flowdsl.step.marks import Verbatim as Verbatim
 from flowdsl.step.problem import Problem as Problem
 from flowdsl.step.rules import AtLeastOne as AtLeastOne
 from flowdsl.step.rules import AtMostOne as AtMostOne
@@ -91,19 +99,11 @@ from flowdsl.step.rules import Rule as Rule
 from flowdsl.step.rules import Together as Together
 from flowdsl.step.service import Service as Service
 from flowdsl.step.signals import Signal as Signal
-from flowdsl.step.spec import Condition as Condition
-from flowdsl.step.spec import Deferred as Deferred
-from flowdsl.step.spec import Expression as Expression
-from flowdsl.step.spec import InFile as InFile
 from flowdsl.step.spec import Port as Port
-from flowdsl.step.spec import Prompt as Prompt
-from flowdsl.step.spec import Reads as Reads
-from flowdsl.step.spec import Secrets as Secrets
-from flowdsl.step.spec import Verbatim as Verbatim
-from flowdsl.step.step import Branch as Branch
 from flowdsl.step.step import Step as Step
-from flowdsl.step.step import StepContext as StepContext
 from flowdsl.step.step import Written as Written
+from flowdsl.step.step_context import Branch as Branch
+from flowdsl.step.step_context import StepContext as StepContext
 from flowdsl.values import Blob as Blob
 from flowdsl.values import ErrorValue as ErrorValue
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from flowdsl.errors import StepError, UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.step.step import Step, StepContext, Written
+    from flowdsl.step.step import Step, Written
+    from flowdsl.step.step_context import StepContext
 
 _ON_THE_LOOP = frozenset(
     {

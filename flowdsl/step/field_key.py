@@ -13,18 +13,8 @@ from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.step.block import Block
-from flowdsl.step.spec import (
-    Condition,
-    Deferred,
-    Expression,
-    InFile,
-    Key,
-    ProjectFile,
-    Prompt,
-    Reads,
-    Secrets,
-    Verbatim,
-)
+from flowdsl.step.marks import Condition, Deferred, Expression, InFile, ProjectFile, Prompt, Reads, Secrets, Verbatim
+from flowdsl.step.spec import Key
 
 _BOUNDS = (
     ("minimum", "ge"),

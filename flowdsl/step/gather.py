@@ -18,7 +18,7 @@ from flowdsl.errors import UsageError
 from flowdsl.step.signals import Signal
 
 if TYPE_CHECKING:
-    from flowdsl.step.step import StepContext
+    from flowdsl.step.step_context import StepContext
 
 
 T = TypeVar("T")

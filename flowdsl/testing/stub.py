@@ -26,7 +26,8 @@ from flowdsl.services import ServiceLayers
 from flowdsl.step.block import Block
 from flowdsl.step.service import Service
 from flowdsl.step.signals import Signal
-from flowdsl.step.step import Branch, Step, spec_of
+from flowdsl.step.step import Step, spec_of
+from flowdsl.step.step_context import Branch
 
 
 class StubContext(RunningStep):

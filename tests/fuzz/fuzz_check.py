@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import flowdsl
-from flowdsl.step.step import StepContext, Written, spec_of
+from flowdsl.step.step import Written, spec_of
+from flowdsl.step.step_context import StepContext
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests"))

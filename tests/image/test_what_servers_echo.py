@@ -108,3 +108,16 @@ def test_a_key_that_is_broken_over_lines_beside_a_picture_is_hidden_and_loses_no
     assert KEY not in "".join(said.replace("\\n", "").replace("\\r", "").split())
     assert (tmp_path / "out" / "a-1.png").is_file()
     assert "a *** boat" in said or not options
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--events"]], ids=["for people", "JSON", "events"])
+@pytest.mark.parametrize("broken", [f"{KEY[:10]}\n{KEY[10:]}", f"{KEY[:5]} {KEY[5:]}", " ".join(KEY)])
+def test_a_key_that_is_broken_by_blanks_inside_a_link_is_in_no_hint(
+    broken: str, options: list[str], tmp_path: Path
+) -> None:
+    for url in (f"http://127.0.0.1:9/{broken}?k={broken}", f"http://{broken}/a.png", f"{broken}/a.png"):
+        for answer in (order({"url": url}), order({"url": url}, {"url": url})):
+            said = outputs(answer, tmp_path, *options)
+            assert "***" in said and "image-not-fetched" in said, url
+            together = said.replace("\\n", "").replace("%20", "").replace("%0A", "").replace("?", "")
+            assert KEY not in "".join(together.split()), url

@@ -13,7 +13,7 @@ from flowdsl import Block, Condition, Deferred, ErrorValue, LimitExceeded, RunEr
 from flowdsl_steps.control.repeat import Repeat, check_repeat
 
 if TYPE_CHECKING:
-    from flowdsl.step.step import Paid
+    from flowdsl.step.step_context import Paid
 
 
 class Try(

@@ -32,7 +32,7 @@ _UNHEARD = {
     "checks": "a run here asks nobody before it begins",
     "retry": "it repeats the whole flow: write `retry` at the task",
     "listeners": "nobody listens to a run here",
-    "sla": "write `--timeout`",
+    "sla": "write `--timeout`, or the host's Limits(timeout_s=…)",
 }
 """What has no meaning here, and why."""
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")

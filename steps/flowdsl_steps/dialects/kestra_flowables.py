@@ -12,7 +12,7 @@ from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
 from flowdsl_steps.dialects.kestra_values import each_of, each_values, loop_of, loop_values
-from flowdsl_steps.expressions.pebble_tree import output_key
+from flowdsl_steps.expressions.pebble_names import output_key
 
 OLD_NAMES = (
     ("io.kestra.plugin.langchain4j.completion.", "io.kestra.plugin.ai.completion."),

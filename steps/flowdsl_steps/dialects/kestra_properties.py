@@ -11,7 +11,7 @@ from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import renamed
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.dialects.kestra_values import meant_duration, seconds_of, truth
-from flowdsl_steps.expressions.pebble_tree import output_key
+from flowdsl_steps.expressions.pebble_names import output_key
 
 COMMON = (
     "id", "type", "description", "disabled", "runIf", "when", "allowFailure", "allowWarning", "retry", "timeout",

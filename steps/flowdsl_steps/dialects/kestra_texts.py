@@ -13,7 +13,7 @@ from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.expressions.pebble import TEXT, Pebble, converted, names_in
-from flowdsl_steps.expressions.pebble_tree import ROOTS, output_key
+from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("id", "namespace", "revision"),

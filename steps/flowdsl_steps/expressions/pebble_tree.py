@@ -17,32 +17,15 @@ from flowdsl.template.problems import Mistake
 from flowdsl.template.syntax import Reference
 from flowdsl_steps.expressions import pebble_dates, pebble_lists  # noqa: F401  they bring filters
 from flowdsl_steps.expressions import pebble_values as values
-from flowdsl_steps.expressions.grammar import Grammar, place_of
+from flowdsl_steps.expressions.grammar import place_of
 from flowdsl_steps.expressions.pebble_filters import FILTERS, OF_OTHERS, Filter
 from flowdsl_steps.expressions.pebble_functions import FUNCTIONS, NOT_HERE, VARYING
+from flowdsl_steps.expressions.pebble_grammar import GRAMMAR
+from flowdsl_steps.expressions.pebble_names import output_key
 
 if TYPE_CHECKING:
     from flowdsl.template.nodes import Node
 
-HABITS = {
-    "=": "compare with `==`",
-    "===": "compare with `==`",
-    "&": "write `and`",
-    "&&": "write `and`",
-    "||": "write `or`",
-    "!": "write `not`",
-    "//": "a quotient of whole numbers is whole: write `/`",
-    "**": "there is no power: multiply",
-    "if": "write `condition ? value : other`",
-    "in": "write `list contains value`",
-    "`": "write the text in quotes",
-    "‘": "write the quotes of code: `'`",
-    "’": "write the quotes of code: `'`",
-    "“": 'write the quotes of code: `"`',
-    "”": 'write the quotes of code: `"`',
-    "$": "a name stands as it is, without `$`",
-}
-GRAMMAR = Grammar("pebble", ("output", "condition", "loop", "assignment"), HABITS)
 _LOOP = {"index": "index0", "length": "length", "first": "first", "last": "last", "revindex": "revindex0"}
 _QUOTED = re.compile(r"\\(['\"\\])")
 
@@ -389,20 +372,6 @@ class Builder:
     def is_no_test(self, tree: Any, lax: bool) -> Node:
         """`a is not empty`."""
         return Sign("not", self.is_test(tree, lax), self._place(tree)[0])
-
-
-ROOTS = frozenset(
-    ("inputs", "vars", "outputs", "taskrun", "task", "flow", "execution", "labels", "parent", "parents", "item", "envs")
-)
-"""The names that expressions can read."""
-_TAKEN = ROOTS | {"globals", "trigger", "tasks", "kestra", "error", "text", "imageList"}
-
-
-def output_key(id: str) -> str:
-    """The FlowContext key of what a task gives."""
-    name = re.sub(r"\W", "_", id, flags=re.ASCII)
-    name = f"_{name}" if name[:1].isdigit() else name
-    return f"{name}_output" if name in _TAKEN else name
 
 
 def _there(value: Any) -> Any:

@@ -8,7 +8,8 @@ from pydantic import ConfigDict
 
 from flowdsl import StepContext
 from flowdsl.errors import ConfigError, StepError
-from flowdsl.step.spec import Port, ProjectFile
+from flowdsl.step.marks import ProjectFile
+from flowdsl.step.spec import Port
 from flowdsl.step.step import Written
 from flowdsl_steps.image.options import INPUTS, ImageOptions, Sent, request_of
 from flowdsl_steps.image.request import EDIT_MODEL, ImageRequest

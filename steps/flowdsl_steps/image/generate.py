@@ -332,7 +332,7 @@ class _Generation:
 
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
         """The pictures in order, and the failures of those links that cannot be fetched."""
-        whole = [image if isinstance(image, Image) else image.absolute(self._endpoint.url) for image in found]
+        whole = [image if isinstance(image, Image) else self._linked(image) for image in found]
         images, lost = await fetch_all(whole, self._fetched, self._tell_of, self._endpoint.service)
         for image in images:
             image.hide(lambda text: text and unbroken(text, self._endpoint.secrets))
@@ -342,7 +342,12 @@ class _Generation:
         """Says where pictures are that are paid for, before something ends that would have fetched them."""
         for image in found:
             if isinstance(image, LinkedImage):
-                self._ctx.note("image-left", where(image.absolute(self._endpoint.url)))
+                self._ctx.note("image-left", where(self._linked(image)))
+
+    def _linked(self, image: LinkedImage) -> LinkedImage:
+        """With its whole address, and how that is told."""
+        whole = image.absolute(self._endpoint.url)
+        return whole._replace(said=unbroken(whole.url, self._endpoint.secrets))
 
     async def _fetched(self, link: LinkedImage) -> Image:
         # What stands in the endpoint's own network is not for links of a response: only the endpoint itself is, where

@@ -58,7 +58,7 @@ def check_generate_image(options: Options) -> Iterator[Problem]:
         yield Problem("not-a-file-name", f"`filename` is {name!r}, which names no file", key="filename")
     elif isinstance(name, str) and ("/" in name or "\\" in name):
         message = "`filename` is the name of a file: the separator of folders in it becomes `_`"
-        hint = "pictures are put into the folder of the run, `--out`"
+        hint = "pictures are put into the folder of the run: `--out`, or the host's Storage(images=…)"
         yield Problem("not-a-file-name", message, key="filename", hint=hint, severity="warning")
 
 

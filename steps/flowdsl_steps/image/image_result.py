@@ -97,7 +97,8 @@ def misplaced(images: Sequence[Image], store: ImageStore, service: str) -> Servi
         f"{store.folder} takes no more pictures: {store.spare.reason}; {kept}",
         code="image-unwritable",
         service=service,
-        hint="make room, or name a folder on another disk with `--out`; temporary files do not last",
+        hint="make room, or name a folder on another disk with `--out`, or the host's Storage(images=…); temporary "
+        "files do not last",
         charge_possible=True,
     )
 

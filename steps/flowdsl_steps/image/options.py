@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from flowdsl.errors import ConfigError, StepError
+from flowdsl.step.marks import Prompt, Verbatim
 from flowdsl.step.rules import Conflicts, Limit
-from flowdsl.step.spec import IDENTIFIER, Port, Prompt, Verbatim
-from flowdsl.step.step import Step, StepContext, Written, spec_of
+from flowdsl.step.spec import IDENTIFIER, Port
+from flowdsl.step.step import Step, Written, spec_of
+from flowdsl.step.step_context import StepContext
 from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.request import OPTIONS as REQUEST_OPTIONS
 

@@ -45,11 +45,13 @@ class Partial(NamedTuple):
 
 
 class LinkedImage(NamedTuple):
-    """A picture that a response only gives the address of."""
+    """A picture that a response only gives the address of. `said` is the address as what is told of it may have it,
+    where that is another one: without the keys that a service wrote into it."""
 
     url: str
     revised_prompt: str | None
     url_expires_at: int | None
+    said: str | None = None
 
     def absolute(self, endpoint: str) -> LinkedImage:
         """With its address in full, which may be relative to the endpoint, whose query may be a key and is left out;

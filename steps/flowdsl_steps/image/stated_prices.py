@@ -10,7 +10,7 @@ from flowdsl.errors import ConfigError, PluginError
 from flowdsl.step.service import Service, price_problem
 
 if TYPE_CHECKING:
-    from flowdsl.step.step import StepContext
+    from flowdsl.step.step_context import StepContext
     from flowdsl_steps.image.received import Received
     from flowdsl_steps.image.request import ImageRequest
     from flowdsl_steps.image.vendor import Endpoint, Vendor

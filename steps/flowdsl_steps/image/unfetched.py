@@ -17,13 +17,14 @@ _LONGEST_ADDRESS = 8192
 
 def not_fetched(link: LinkedImage, service: str, problem: str) -> ServiceUnavailable:
     """The error for a picture that is paid for and cannot be had."""
+    url = link.said or link.url
     return ServiceUnavailable(
-        f"the picture that {service} made cannot be fetched from {_host(link.url)}: {problem}",
+        f"the picture that {service} made cannot be fetched from {_host(url)}: {problem}",
         service=service,
         code="image-not-fetched",
         hint=where(link),
         charge_possible=True,
-        details={"url": shortened(link.url)},
+        details={"url": shortened(url)},
     )
 
 
@@ -33,7 +34,7 @@ def where(link: LinkedImage) -> str:
     if link.url_expires_at is not None:
         with contextlib.suppress(ValueError, OverflowError, OSError):  # a number that is no time
             until = time.strftime(" lives until %Y-%m-%d %H:%M UTC", time.gmtime(link.url_expires_at))
-    return f"the picture was made and is billed; its address{until}: {shown(link.url)}"
+    return f"the picture was made and is billed; its address{until}: {shown(link.said or link.url)}"
 
 
 def keep(error: ServiceError, images: Sequence[Image], lost: Sequence[ServiceError]) -> None:

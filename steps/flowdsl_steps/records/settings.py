@@ -56,7 +56,8 @@ def output_faults(settings: Any) -> Iterator[Wrong]:
         path, codec = settings["file"].get("path"), settings["file"].get("codec")
         if isinstance(path, str) and _leaves(path):
             hint = (
-                "files are written below the output folder (`--out`): name them from there, such as `pictures/cat.png`"
+                "files are written below the output folder (`--out`, or the host's Storage(output=…)): name them from "
+                "there, such as `pictures/cat.png`"
             )
             yield Wrong(("file", "path"), f"`path` leaves the output folder: {show(path)}", hint, code="outside-output")
         if isinstance(codec, str) and codec not in ("lines", "append", "all-bytes") and not codec.startswith("delim:"):
