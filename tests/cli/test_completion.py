@@ -77,7 +77,7 @@ def test_a_shell_accepts_its_completion(shell: str, tmp_path: Path, capsys: pyte
 
 CASES = {
     "va": {"validate"},
-    "steps OPENAI": {"OPENAI_IMAGE_GENERATION"},
+    "steps OPENAI": {"OPENAI_IMAGE_EDIT", "OPENAI_IMAGE_GENERATION"},
     "validate --format ''": {"text", "json"},
     "run --max-u": {"--max-usd"},
     "run harb": {"harbour.flow.yaml"},

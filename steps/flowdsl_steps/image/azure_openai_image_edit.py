@@ -12,6 +12,7 @@ EXAMPLE = """\
   model: gpt-image-2
   instruction: A lighthouse at dusk, oil on canvas
 - step: AZURE_OPENAI_IMAGE_EDIT
+  model: gpt-image-2
   instruction: The same lighthouse in a snowstorm
   quality: low
   outputKey: winter
