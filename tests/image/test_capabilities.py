@@ -674,7 +674,10 @@ def test_the_map_of_svg_holds_who_writes_it() -> None:
     assert only(problems({**given, "svg": {"model": "writer", "reasoning": {"effort": "huge"}}})).message == (
         "`huge` is no `effort` of `reasoning`"
     )
-    assert only(problems({**given, "svg": {"reasoning": "low"}})).message == "`svg` needs a `model`, which writes it"
+    assert (
+        only(problems({**given, "svg": {"reasoning": {"effort": "low"}}})).message
+        == "`svg` needs a `model`, which writes it"
+    )
     mistake = only(problems({**given, "svg": {"model": "writer", "depth": 1}}))
     assert (mistake.message, mistake.hint) == ("`depth` is not a key of `svg`", "there are `model` and `reasoning`")
 

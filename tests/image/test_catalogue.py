@@ -204,5 +204,5 @@ def test_the_file_is_plain_json_that_people_can_edit() -> None:
     from flowdsl_steps.image import catalogue as package
 
     text = Path(package.__file__ or "").with_name("models.json").read_text(encoding="utf-8")
-    assert json.loads(text)["as_of"] == "2026-11-21"
+    assert json.loads(text)["as_of"] == "2026-11-26"
     assert max(map(len, text.splitlines())) < 500

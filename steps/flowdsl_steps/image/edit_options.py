@@ -45,14 +45,14 @@ class EditOptions(ImageOptions):
         from flowdsl_steps.image.gathered_pictures import gathered
 
         request = request_of(self, ctx)
-        images = await gathered(ctx.input("imageList") if self.images is None else self.images, "images", ctx)
+        images = await gathered(ctx.input("imageList") if self.images is None else self.images, ctx)
         if not images:
             raise StepError(
                 f"{ctx.step} has no picture to edit: `images` is absent and the input `imageList` is empty",
                 code="missing-input",
                 hint="add `images:`, or an image step before",
             )
-        mask = await gathered(self.mask, "mask", ctx)
+        mask = await gathered(self.mask, ctx)
         request = request._replace(images=images, mask=mask[0] if mask else None)
         _refuse(request, ctx)
         return await self.made(request, ctx)

@@ -21,7 +21,7 @@ MOST_BYTES = 50 * 1024 * 1024
 """No vendor edits a larger picture."""
 
 
-async def gathered(value: Any, key: str, ctx: StepContext) -> tuple[Image, ...]:
+async def gathered(value: Any, ctx: StepContext) -> tuple[Image, ...]:
     """The pictures that a value names, in its order.
 
     Raises:
@@ -81,7 +81,7 @@ async def _fetched(link: str, ctx: StepContext) -> Image:
     from flowdsl_steps.image.received import LinkedImage
     from flowdsl_steps.image.unfetched import shown
 
-    private = ctx.limits.private_addresses
+    private, named = ctx.limits.private_addresses, shown(link.partition("?")[0])  # what is behind it may be a key
 
     async def perform() -> Image:
         client = await ctx.resource(("rest", private), lambda: open_fetcher(private, open_transport=ctx.transport))
@@ -90,7 +90,7 @@ async def _fetched(link: str, ctx: StepContext) -> Image:
             return await fetched(client, linked, ctx.store, limit=MOST_BYTES, allow_private=private, partial=True)
         except Unfetched as error:
             raise ServiceError(
-                f"the picture to edit cannot be fetched from {shown(link)}: {error}", code="image-unreadable"
+                f"the picture to edit cannot be fetched from {named}: {error}", code="image-unreadable"
             ) from error
 
-    return await ctx.effect("http", {"method": "GET", "url": shown(link.partition("?")[0])}, perform)
+    return await ctx.effect("http", {"method": "GET", "url": named}, perform)
