@@ -10,7 +10,7 @@ import pytest
 from flowdsl import TemplateError
 from flowdsl.template import DEFAULT_LIMITS, UNDEFINED, SecretText, TemplateLimits, compile, parse
 from flowdsl.template.foreign import ForeignText
-from flowdsl_steps.expressions.pebble import TEXT, converted
+from flowdsl_steps.expressions.pebble import TEXT, converted, names_in
 
 VARS = {
     "s": "fox",
@@ -214,11 +214,13 @@ def test_expression_has_the_limits_of_templates():
 
 
 def test_expression_says_what_it_reads():
-    template = parse(ForeignText("{{ inputs.city }} {{ outputs.a.b ?? '' }} {{ vars.l[vars.n] }}", TEXT))
-    read = [(each.root, each.path, each.guarded) for each in template.references]
+    read = [
+        (each.root, each.path, each.guarded)
+        for each in names_in("{{ inputs.city }} {{ outputs.a.b ?? '' }} {{ vars.l[vars.n] }}")
+    ]
     assert read == [
         ("inputs", ("city",), False),
-        ("flowContext", ("outputs", "a", "b"), True),
+        ("flowContext", ("a", "b"), True),
         ("flowContext", ("vars", "n"), False),
         ("flowContext", ("vars", "l"), False),
     ]

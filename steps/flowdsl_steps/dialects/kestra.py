@@ -118,8 +118,8 @@ class KestraFlow(Dialect):
                              hint="write another one")  # fmt: skip
         disabled = root.value.get("disabled")
         if disabled is not None and disabled.value is True:
-            findings.add("no-effect", "the flow is disabled: Kestra would not run it", root.keys["disabled"],
-                         severity="warning")  # fmt: skip
+            message = "the flow is disabled: Kestra would not run it"
+            findings.add("no-effect", message, root.keys["disabled"], hint="remove it")
 
     def _begin(self, root: Node, scope: Scope, variables: Node | None) -> Node | None:
         """The step that sets what expressions read of the flow itself."""

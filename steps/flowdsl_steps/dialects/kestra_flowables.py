@@ -62,7 +62,7 @@ class FlowableTasks(CommonProperties):
         if len(blocks) < 2:
             return blocks[0] if blocks else []
         options: dict[str, Any] = {"steps": blocks}
-        limit = self._limit(task, "concurrent")
+        limit = self.at_once(task, "concurrent")
         if limit:
             options["concurrency"] = limit
         return [self._step("PARALLEL", task, options)]
@@ -99,7 +99,7 @@ class FlowableTasks(CommonProperties):
         name = "value" if short in old else "values"
         self._keys(task, "tasks", name, "concurrencyLimit", *old.get(short, ()))
         values = self._needed(task, name)
-        limit = self._limit(task, "concurrent" if short == "EachParallel" else "concurrencyLimit")
+        limit = self.at_once(task, "concurrent" if short == "EachParallel" else "concurrencyLimit")
         side_by_side = (MOST_SIDE_BY_SIDE if limit == 0 else limit) if limit is not None else 1
         if short == "EachParallel" and limit in (None, 0):
             side_by_side = MOST_SIDE_BY_SIDE
@@ -171,7 +171,7 @@ class FlowableTasks(CommonProperties):
     def _loop(self, task: Node, id: str) -> Steps:
         self._keys(task, "tasks", "values", "concurrencyLimit", "outputs", "transmitFailed", "fetchType", "breakWhen")
         values = self._needed(task, "values")
-        limit = self._limit(task, "concurrencyLimit")
+        limit = self.at_once(task, "concurrencyLimit")
         key = output_key(id)
         var, kept = f"{key}_value", f"{key}_iterations"
         item = {"value": f"{{{{ flowContext.{var} }}}}", "index": f"{{{{ flowContext.{var}_index }}}}"}

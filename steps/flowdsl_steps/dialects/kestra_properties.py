@@ -85,7 +85,7 @@ class CommonProperties:
     def _set(self, task: Node, values: Mapping[str, Any]) -> Node:
         return self._step("SET", task, values)
 
-    def _limit(self, task: Node, name: str) -> int | None:
+    def at_once(self, task: Node, name: str) -> int | None:
         """How many may run side by side; 0 says that there is no limit."""
         node = task.value.get(name)
         if node is None:
