@@ -72,7 +72,7 @@ class ImageOptions(Step):
     background: Annotated[Literal["transparent", "opaque", "auto"] | None, Sent()] = None
     """What is behind the subject."""
     seed: Annotated[int | None, Sent()] = Field(default=None, ge=0)
-    """Tells cached and simulated pictures apart. It is never sent: the API has no such parameter."""
+    """Tells cached and simulated pictures apart. It is sent to vendors that have it: OpenAI's API does not."""
     user: Annotated[str | None, Sent()] = None
     """A name for the end user, for the vendor's monitoring of abuse; `safety_identifier` is its successor."""
     moderation: Annotated[Literal["low", "auto"] | None, Sent()] = None
