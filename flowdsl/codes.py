@@ -91,7 +91,7 @@ FINDINGS = (
     Code("conflicting-keys", "error", "Keys stand together that exclude each other."),
     Code("conflicting-values", "error", "The values of two keys exclude each other."),
     Code("duplicate-id", "error", "Two steps, or two kits, have the same id."),
-    Code("no-effect", "warning", "A key does nothing without another one."),
+    Code("no-effect", "warning", "A key does nothing here, or not without another one."),
     Code("template-syntax", "error", "A template cannot be read."),
     Code("unknown-filter", "error", "A template uses a filter that does not exist."),
     Code("unknown-test", "error", "A template uses a test that does not exist."),

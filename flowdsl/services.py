@@ -124,6 +124,18 @@ def setting(name: str, provider_name: object = None) -> Key | None:
     return SETTINGS.get(name) or all_settings(provider_name).get(name)
 
 
+def setting_of_others(name: str, *of: object) -> list[str]:
+    """The providers that have a setting which none of those called `of` has; empty where one has it, or one of them is
+    no provider, and for the common settings. Those called None do not count."""
+    named = [each for each in of if each is not None]
+    known = [vendor for each in named if isinstance(each, str) and (vendor := provider(each)) is not None]
+    if name in SETTINGS or not known or len(known) < len(named):
+        return []
+    if any(key.name == name for vendor in known for key in vendor.settings):
+        return []
+    return [other for other, vendor in providers().items() if any(key.name == name for key in vendor.settings)]
+
+
 def is_secret(name: str) -> bool:
     """Whether the value of a setting is never shown."""
     key = None if name in SETTINGS else setting(name)

@@ -28,7 +28,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 VENDORS_VARIABLES = (
     *("OPENAI_", "AZURE_OPENAI_", "HUB_", "GOOGLE_", "GEMINI_", "AWS_", "OPENROUTER_", "LOCALAI_", "OLLAMA_"),
-    *("ZHIPUAI_", "ZAI_", "CLOUDFLARE_", "DASHSCOPE_", "MISTRAL_", "HF_", "HUGGING_FACE_"),
+    *("ZHIPUAI_", "ZAI_", "CLOUDFLARE_", "DASHSCOPE_", "MISTRAL_", "HF_", "HUGGING_FACE_", "BFL_"),
 )
 for _name in list(os.environ):  # no test sees a key or an endpoint of the machine
     if _name.startswith(VENDORS_VARIABLES):

@@ -13,7 +13,7 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting
+from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting, setting_of_others
 from flowdsl.source import Span
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
@@ -186,10 +186,13 @@ def check_services(entries: Mapping[str, Node], findings: Findings) -> None:
 
 
 def _check_entry(entry: Node, findings: Findings) -> None:
-    of = entry.value["provider"].value if "provider" in entry.value else None
+    of, protocol = (entry.value[name].value if name in entry.value else None for name in ("provider", "protocol"))
     for key, value in entry.value.items():
         if setting(key, of) is None:
             continue
+        if of is not None and (others := setting_of_others(key, of, protocol)):
+            message = f"`{key}` is a setting of {' and '.join(others)}, and does nothing for {of}"
+            findings.add("no-effect", message, entry.keys[key], hint="remove it", fixes=[fixes.removed(entry, key)])
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
         if not templated and is_plain_secret(key, value.value):

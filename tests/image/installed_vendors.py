@@ -21,11 +21,14 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "dashscope": {"apiKey": "k", "model": "wan2.6-t2i"},
     "mistral": {"apiKey": "k", "model": "mistral-medium-latest"},
     "huggingface": {"apiKey": "k", "model": "black-forest-labs/FLUX.1-schnell"},
+    "bfl": {"apiKey": "k", "model": "flux-2-pro"},
     "aurora": {"apiKey": "k", "model": "borealis-1"},
     "gemini": {"apiKey": "k", "model": "gemini-3.1-flash-image"},
     "openrouter": {"apiKey": "k", "model": "google/gemini-nano-banana-2.1"},
     "localai": {"apiKey": "k", "model": "flux.1-schnell"},
     "ollama": {"model": "x/z-image-turbo"},
+    "vertex": {"authKey": "k", "project": "pictures-123", "model": "gemini-3.1-flash-image"},
+    "bedrock": {"apiKey": "k", "region": "us-west-2", "model": "stability.stable-image-core-v1:1"},
 }
 """Vendor → an entry that works: a new vendor has one here, too."""
 

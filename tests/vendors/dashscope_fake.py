@@ -65,7 +65,8 @@ class DashScopeFake(Fake):
         only(body, {"model", "input", "parameters"})
         if MODELS[body["model"]] != asked.path:
             return Reply({"code": "InvalidParameter", "message": "url error", "request_id": "r-1"}, 400)
-        only(body["parameters"], {"n"}, ("size", "seed", "watermark", "prompt_extend"))
+        # dashscope 2.0.2 sends its own `is_async` along
+        only(body["parameters"], {"n"}, ("size", "seed", "watermark", "prompt_extend", "is_async"))
         if not re.fullmatch(r"\d+\*\d+", body["parameters"].get("size", "1*1")):
             raise Fault(f"no size: {body}")
         prompt = prompt_of(body["input"], is_old=asked.path == OLD)

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from image_pictures import drawn
 
+SOON = {"Retry-After": "0.05"}
+"""So that no test waits for what it asks again."""
 PICTURE = drawn("PNG")
 PICTURE_B64 = base64.b64encode(PICTURE).decode()
 
@@ -69,6 +71,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.replies: list[Reply] = []
         self.faults: list[str] = []
         self.lock = threading.Lock()
         self.url = ""
@@ -139,6 +142,7 @@ def running(fake: F) -> Iterator[F]:
                 except Fault as fault:
                     fake.faults.append(str(fault))
                     reply = Reply({"error": {"message": f"fault: {fault}"}}, 400)
+            fake.replies.append(reply)
             content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():

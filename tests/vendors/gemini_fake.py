@@ -9,7 +9,7 @@ import base64
 import re
 from typing import Any
 
-from fake_vendor import PICTURE_B64, Asked, Fake, Fault, Reply, only
+from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "AIza-gemini-key-0123456789"
 MODELS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image")
@@ -83,7 +83,8 @@ def _told(fake: Fake, prompt: str, model: str) -> Reply:
         failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}
         return error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", failure)
     if "overloaded" in prompt and fake.times("overloaded") == 1:
-        return error(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
+        overloaded = error(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
+        return overloaded._replace(headers=SOON)
     if "cut short" in prompt:
         return Reply(b'{"candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBORw0KGgo', 200)
     picture = {"inlineData": {"mimeType": "image/png", "data": PICTURE_B64}, "thoughtSignature": "c2lnbmF0dXJl" * 9}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fake_vendor import PICTURE, PICTURE_B64, Asked, Fake, Fault, Reply, only
+from fake_vendor import PICTURE, PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "localai-key-0123456789"
 
@@ -32,7 +32,7 @@ class LocalAIFake(Fake):
             raise Fault(f"wrong options: {body}")
         prompt, count = body["prompt"], body.get("n", 1)
         if "busy" in prompt and self.times("busy") == 1:
-            return error(503, "model flux.1-schnell is cooling down after it failed to load")
+            return error(503, "model flux.1-schnell is cooling down after it failed to load")._replace(headers=SOON)
         if "breaks" in prompt:
             return error(500, "rpc error: code = Unknown desc = could not generate")
         link = {"url": f"{self.url}/generated-images/b641.png"}

@@ -5,7 +5,7 @@ Source: ollama/ollama, server/routes.go and docs/api.md before and after its com
 
 from __future__ import annotations
 
-from fake_vendor import PICTURE_B64, Asked, Fake, Fault, Reply, only
+from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 
 class OllamaFake(Fake):
@@ -28,11 +28,8 @@ class OllamaFake(Fake):
         if body["model"] == "missing":
             return Reply({"error": "model 'missing' not found"}, 404)
         if "busy" in body["prompt"] and self.times("busy") == 1:
-            return Reply({"error": "server busy, please try again.  maximum pending requests exceeded"}, 503, RETRY)
+            return Reply({"error": "server busy, please try again.  maximum pending requests exceeded"}, 503, SOON)
         done = {"model": body["model"], "created_at": "2026-07-01T10:00:00Z", "done": True, "done_reason": "stop"}
         if body["model"] == "llama3.2":
             return Reply({**done, "response": "A lighthouse is a tower."})
         return Reply({**done, "image": PICTURE_B64, "prompt_eval_count": 12, "total_duration": 5191566416})
-
-
-RETRY = {"Retry-After": "0.05"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fake_vendor import PICTURE_B64, Asked, Fake, Fault, Reply, only
+from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
 
 KEY = "sk-or-v1-openrouter-0123456789"
 _OPTIONS = {
@@ -67,7 +67,7 @@ class OpenRouterFake(Fake):
             metadata = {"raw": raw, "provider_name": "OpenAI"}
             return error(400, "Provider returned error", metadata=metadata)
         if "busy" in prompt and self.times("busy") == 1:
-            return error(429, "Rate limit exceeded")
+            return error(429, "Rate limit exceeded")._replace(headers=SOON)
         if "no credit" in prompt:
             return error(402, "This request requires more credits.")
         if "fails late" in prompt:

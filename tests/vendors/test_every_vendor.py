@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +18,7 @@ from vendor_cases import CASES, Case
 
 from flowdsl.errors import ContentRefused
 from flowdsl_steps.image.catalogue.offer import Offer, offer_of
+from flowdsl_steps.image.offering import Offering
 from flowdsl_steps.image.options import ImageOptions
 from flowdsl_steps.image.vendors import vendor_named
 
@@ -29,12 +32,14 @@ class Running(NamedTuple):
 
     def entry(self, **settings: Any) -> dict[str, Any]:
         """A service entry that reaches the fake."""
-        return {"provider": self.name, "endpoint": self.case.endpoint(self.fake), **self.case.entry, **settings}
+        case = self.case
+        return {"provider": self.name, "endpoint": self.fake.url, **case.entry, **case.more(self.fake), **settings}
 
 
 @pytest.fixture(params=sorted(CASES))
-def vendor(request: pytest.FixtureRequest) -> Iterator[Running]:
+def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     case = CASES[request.param]
+    monkeypatch.setattr(f"flowdsl_steps.image.vendors.{request.param}._PAUSE_S", 0.0, raising=False)  # between polls
     with running(case.fake()) as fake:
         yield Running(request.param, case, fake)
 
@@ -102,10 +107,36 @@ def test_a_size_it_does_not_take_is_an_error_with_one_that_it_takes(vendor: Runn
 
 def test_no_variable_of_another_vendor_gives_it_a_key(vendor: Running) -> None:
     variables = {name for names in vendor_named(vendor.name).environment.values() for name in names}
-    assert not [name for name in variables if name.startswith(("OPENAI_", "AZURE_"))]
+    others = [name for name in CASES if name != vendor.name]
+    taken = {name for other in others for names in vendor_named(other).environment.values() for name in names}
+    keys = {name for name in variables & taken if "KEY" in name or "TOKEN" in name}
+    assert keys == set()
 
 
-OFFERS = {name: offer_of(name) for name in CASES}
+def test_the_vendors_settings_are_known_without_what_sends(tmp_path: Path) -> None:
+    heavy = ("asyncio", "botocore", "google.auth", "httpx", "pydantic", "ssl")
+    code = f"""
+import sys
+import flowdsl.services
+assert "credentials" in flowdsl.services.all_settings()
+print([name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
+def test_a_setting_of_another_vendor_is_told_to_do_nothing() -> None:
+    home = {"provider": "gemini", "apiKey": "k", "model": "gemini-3-pro-image", "region": "us-west-2"}
+    assert told(home) == [
+        ("no-effect", "warning", "`region` is a setting of bedrock, and does nothing for gemini", "remove it")
+    ]
+    azure = {"endpoint": "https://a.example", "apiKey": "k", "apiVersion": "v1", "model": "gpt-image-2"}
+    assert told({"provider": "openai", "protocol": "azure", **azure, "deploymentId": "d"}) == []
+    assert "no-effect" in [code for code, *_ in told({"provider": "openai", **azure})]
+    assert "no-effect" not in [code for code, *_ in told(azure)]  # the step says whose entry it is
+
+
+OFFERS = {name: offer_of(name) for name in CASES if isinstance(vendor_named(name), Offering)}
 
 
 @pytest.mark.parametrize("name", sorted(OFFERS))

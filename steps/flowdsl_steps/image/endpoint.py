@@ -75,6 +75,26 @@ def missing(service: Service, key: str, variable: str | None) -> ConfigError:
     )
 
 
+def need_extra(service: Service, package: str, extra: str, for_what: str) -> None:
+    """Looks whether a package is installed that only some vendors need; nothing of it is imported.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    from importlib.util import find_spec
+
+    try:
+        is_there = find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package it is in
+        is_there = False
+    if not is_there:
+        raise ConfigError(
+            f"the service {service.name} needs {package}, which is not installed, {for_what}",
+            code="missing-extra",
+            hint=f"pip install 'flowdsl[{extra}]'",
+        )
+
+
 def key_source(service: Service, key: str, variable: str | None) -> str:
     """Where the key of a service comes from, or would come from, in words: never the key."""
     if service.get(key):

@@ -39,6 +39,16 @@ def refuse_stray_key(service: Service, vendor: Vendor, url: str) -> None:
         raise ConfigError(message, code="key-not-sent", hint=_remedy(url))
 
 
+def refuse_stray_login(service: Service, vendor: Vendor, url: str, whose: str) -> None:
+    """The same for a login of the machine that no setting holds, such as that of a vendor's own command line: it goes
+    where a key of the environment may go. `whose` says it in words."""
+    settings, origins = {**service.settings, "apiKey": whose}, {**service.origins, "apiKey": f"environment {whose}"}
+    found = Service(service.name, settings, origins, service.secret, service.endpoints, service.moved)
+    if found.stray_key(url, own=_is_own(vendor, url)) is not None:
+        message = f"{whose} is not sent to {host_of(url)}: only a file of the flow names that host"
+        raise ConfigError(message, code="key-not-sent", hint=_remedy(url))
+
+
 def _is_own(vendor: Vendor, url: str) -> bool:
     """Whether an address is the vendor's own; one without encryption is nobody's."""
     return url.strip().lower().startswith("https://") and is_host_of(vendor, host_of(url))

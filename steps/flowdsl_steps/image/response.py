@@ -182,22 +182,44 @@ class RawResponse(ResponseReader):
 
 
 def stored(
-    writer: ImageWriter | BrokenResponse,
+    writer: Any,
     *,
     url: str | None = None,
     revised_prompt: str | None = None,
     url_expires_at: int | None = None,
 ) -> Image:
-    """The picture of a writer that has taken all of its bytes.
+    """The picture of what stands for one in a document: a writer that has taken all of its bytes.
 
     Raises:
-        BrokenResponse: it is no picture, or no disk takes it.
+        BrokenResponse: it is no picture, or none at all, or no disk takes it.
     """
     if isinstance(writer, BrokenResponse):
         raise writer
+    if not isinstance(writer, ImageWriter):
+        kind = type(writer).__name__
+        raise BrokenResponse("malformed", f"the response holds {kind} where the text of a picture is meant")
     try:
         return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
     except StepError as error:
         if error.code != "not-an-image":
             raise unstorable(error) from error
         raise BrokenResponse("not-an-image", error.message) from error
+
+
+def all_stored(writers: Iterable[Any]) -> tuple[Image, ...]:
+    """The pictures of several.
+
+    Raises:
+        BrokenResponse: what is wrong with one of them; the others are in its `images`.
+    """
+    images: list[Image] = []
+    problems: list[BrokenResponse] = []
+    for writer in writers:
+        try:
+            images.append(stored(writer))
+        except BrokenResponse as problem:
+            problems.append(problem)
+    if problems:
+        first = next((problem for problem in problems if problem.error is not None), problems[0])
+        raise BrokenResponse(first.reason, str(first), payload=first.payload, images=images, error=first.error)
+    return tuple(images)

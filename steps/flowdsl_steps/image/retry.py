@@ -32,7 +32,13 @@ from flowdsl_steps.http.excerpt import harmless, hidden
 from flowdsl_steps.image.failure import Failure, RetryClass
 from flowdsl_steps.image.vendor import Endpoint
 
-_REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-ms-client-request-id",
+    "x-amzn-requestid",
+)
 _LONGEST_WORD = 100
 _LONGEST_ID = 200
 _MOST_CATEGORIES = 20

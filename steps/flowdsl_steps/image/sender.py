@@ -21,6 +21,7 @@ import httpx
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
+from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
@@ -259,7 +260,9 @@ class Sender:
     async def _response(self, http: HttpRequest, delivery: Delivery, came: list[Image | LinkedImage]) -> Received:
         http = http._replace(headers=merged(_HEADERS, ADDED_HEADERS.get(), http.headers, self._endpoint.headers))
         if self._endpoint.sign is not None:
-            http = http._replace(headers=merged(http.headers, await self._endpoint.sign(http)))
+            signed = await self._endpoint.sign(http)
+            http = http._replace(headers=merged(http.headers, signed))
+            self._endpoint = _knowing(self._endpoint, signed)
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if peer := response.extensions.get("peer"):
@@ -326,6 +329,13 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
+
+
+def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:
+    """The endpoint with what a signature or a token is made of among the texts that no message may hold."""
+    texts = (value.removeprefix("Bearer ") for value in signed.values())
+    new = tuple(text for text in texts if len(text) >= REVEALING and text not in endpoint.secrets)
+    return endpoint._replace(secrets=(*endpoint.secrets, *new)) if new else endpoint
 
 
 def _pause(failure: FailedAttempt) -> Mapping[str, str]:

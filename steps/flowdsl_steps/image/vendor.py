@@ -114,7 +114,8 @@ class Vendor(Protocol):
     title: str
     """The vendor's name in words."""
     hosts: tuple[str, ...] = ()
-    """The vendor's own hosts; one that begins with a dot stands for all under it."""
+    """The vendor's own hosts. One that begins with a dot stands for all under it, a `*` for letters, digits
+    and hyphens."""
     settings: tuple[Key, ...] = ()
     """Settings of a service entry beyond the common ones."""
     other_names: Mapping[str, str] = {}
@@ -192,4 +193,11 @@ def is_host_of(vendor: Vendor, host: str) -> bool:
     """Whether a host name (lower case) is one of the vendor's own. An address with a zone, or signs that whoever is on
     the way may read as the end of a name, is nobody's, whatever it ends in."""
     is_name = _HOST_NAME.fullmatch(host) is not None
-    return is_name and any(host == own or (own[0] == "." and host.endswith(own)) for own in vendor.hosts)
+    return is_name and any(
+        host == own or (own[0] == "." and host.endswith(own)) or _fits(own, host) for own in vendor.hosts
+    )
+
+
+def _fits(own: str, host: str) -> bool:
+    """Whether a host is one that a name with a `*` stands for."""
+    return "*" in own and re.fullmatch(re.escape(own).replace(r"\*", "[a-z0-9-]+"), host) is not None

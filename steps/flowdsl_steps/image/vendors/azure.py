@@ -1,18 +1,19 @@
 """Azure OpenAI: the deployments form with a dated api-version, and the v1 form without one.
 
-Source: Microsoft Learn, Azure OpenAI API version lifecycle; How to use Azure OpenAI image generation models.
+Source: Microsoft Learn, Azure OpenAI API version lifecycle; How to use Azure OpenAI image generation models; Microsoft
+identity platform, the client credentials flow; azure-identity 1.27, which reads AZURE_AUTHORITY_HOST.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlunsplit
 
 from flowdsl.errors import ConfigError
 from flowdsl.step.problem import Problem, show
-from flowdsl.step.service import Service
+from flowdsl.step.service import FLOW, TREE, Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
@@ -21,9 +22,15 @@ from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Comparison, Endpoint
 from flowdsl_steps.image.vendors.openai import AZURE_HOSTS, OpenAI, operation_of
 
+if TYPE_CHECKING:
+    from flowdsl_steps.http.request import HttpRequest
+
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)")
 _OPENAI = re.compile(r"/openai(/|$).*")
 _VERSION = re.compile(r"[\w.-]+")
+_APPLICATION = ("tenantId", "clientId", "clientSecret")
+_AUTHORITY = "login.microsoftonline.com"
+_SCOPE = "https://cognitiveservices.azure.com/.default"
 _DATELESS = (None, "", "v1", "latest", "preview")
 
 
@@ -36,6 +43,15 @@ class Azure(OpenAI):
     settings = (
         Key("deploymentId", "text", "The Azure deployment."),
         Key("apiVersion", "text", "The Azure api-version; absent or `v1` means the v1 API.", pattern=r"^[\w.-]*$"),
+        Key(
+            "tenantId",
+            "text",
+            "The Entra tenant of the application that asks, in place of a key.",
+            pattern=r"^[\w.-]+$",
+        ),
+        Key("clientId", "text", "The id of the application."),
+        Key("clientSecret", "text", "The secret of the application.", secret=True),
+        Key("authorityHost", "text", "Where Entra gives tokens, in another cloud than the public one."),
     )
     other_names: Mapping[str, str] = dict.fromkeys(("deployment", "deployment_name"), "deploymentId")
     environment: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +59,7 @@ class Azure(OpenAI):
         "authKey": ("AZURE_OPENAI_AD_TOKEN",),
         "apiKey": ("AZURE_OPENAI_API_KEY",),
         "apiVersion": ("OPENAI_API_VERSION",),
+        "authorityHost": ("AZURE_AUTHORITY_HOST",),
     }
     deployment_setting = "deploymentId"
 
@@ -55,8 +72,8 @@ class Azure(OpenAI):
     def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
         """The deployments form when the api-version is a date; else the v1 form, whose body names the deployment.
 
-        An Entra token (`authKey`) wins over a key. A full address is accepted as endpoint: its deployment and
-        api-version count where the entry names none.
+        An Entra token (`authKey`) wins over a key, and the login of an application over a key of the environment. A
+        full address is accepted as endpoint: its deployment and api-version count where the entry names none.
 
         Raises:
             ConfigError: no endpoint, key or deployment.
@@ -82,23 +99,32 @@ class Azure(OpenAI):
         path, query = _form(
             _OPENAI.sub("", parts.path).rstrip("/"), str(deployment), version, dated, operation_of(request)
         )
+        extra = extra_headers(service)
+        endpoint = Endpoint(
+            service.name,
+            urlunsplit(parts._replace(path=path, query=query, fragment="")),
+            extra,
+            model or str(deployment),
+            None if dated else str(deployment),
+            not_found_hint=f"check the deployment `{deployment}` and the api-version {version if dated else 'v1'}: "
+            "a new model needs a new one",
+        )
         setting = "authKey" if service.get("authKey") else "apiKey"
         secret = service.get(setting)
+        if _is_application(service, setting):
+            return endpoint._replace(
+                key_source=key_source(service, "clientSecret", None),
+                secrets=secrets_in(service.get("clientSecret"), extra),
+                sign=_signer(service),
+            )
         if not secret:
             either = " or ".join(self.environment[key][0] for key in ("apiKey", "authKey"))
             raise missing(service, "apiKey", either)
         header = {"Authorization": f"Bearer {secret}"} if setting == "authKey" else {"api-key": str(secret)}
-        extra = extra_headers(service)
-        return Endpoint(
-            service.name,
-            urlunsplit(parts._replace(path=path, query=query, fragment="")),
-            {**header, **extra},
-            model or str(deployment),
-            None if dated else str(deployment),
-            key_source(service, setting, self.environment[setting][0]),
-            f"check the deployment `{deployment}` and the api-version {version if dated else 'v1'}: "
-            "a new model needs a new one",
-            secrets_in(secret, extra),
+        return endpoint._replace(
+            headers={**header, **extra},
+            key_source=key_source(service, setting, self.environment[setting][0]),
+            secrets=secrets_in(secret, extra),
         )
 
     def compared(self) -> Comparison | None:
@@ -108,6 +134,47 @@ class Azure(OpenAI):
     def simulate(self, url: str, key: str) -> Mapping[str, Any]:
         """The simulator speaks both forms."""
         return {"endpoint": url, "apiKey": key}
+
+
+def _is_application(service: Service, setting: str) -> bool:
+    """Whether requests go by the login of an application: the entry names one, and no key beside it.
+
+    Raises:
+        ConfigError: it names a part of one.
+    """
+    named = [name for name in _APPLICATION if service.get(name)]
+    is_keyed = service.get(setting) and not service.origins.get(setting, "").startswith("environment")
+    if not named or is_keyed:
+        return False
+    for name in _APPLICATION:
+        if name not in named:
+            raise missing(service, name, None)
+    return True
+
+
+def _signer(service: Service) -> Callable[[HttpRequest], Awaitable[Mapping[str, str]]]:
+    """What gets a token for the application that the entry names.
+
+    Raises:
+        ConfigError: a file of the flow would send the secret of somebody else to an address of its own.
+    """
+    host, secret = (str(service.get(name) or "") for name in ("authorityHost", "clientSecret"))
+    origins = [service.origins.get(name, FLOW) in TREE for name in ("authorityHost", "clientSecret")]
+    if host and origins == [True, False]:
+        message = (
+            f"`clientSecret` of the service {service.name} is not sent to {host}: only a file of the flow names it"
+        )
+        raise ConfigError(message, code="key-not-sent", hint="set AZURE_AUTHORITY_HOST in the environment instead")
+    root = split_endpoint(service, host if "://" in host else f"https://{host or _AUTHORITY}").geturl().rstrip("/")
+    tenant = quote(str(service.get("tenantId")), safe="")
+
+    async def sign(http: HttpRequest) -> Mapping[str, str]:
+        from flowdsl_steps.http.client_credentials import Client, token
+
+        client = Client(f"{root}/{tenant}/oauth2/v2.0/token", str(service.get("clientId")), secret, _SCOPE)
+        return {"Authorization": f"Bearer {await token(client, service.name, service.get('caPem'))}"}
+
+    return sign
 
 
 def _form(root: str, deployment: str, version: str | None, dated: bool, operation: str) -> tuple[str, str]:

@@ -136,9 +136,9 @@ def received_of(payload: dict[str, Any]) -> Received:
         BrokenResponse: it holds no picture, or an error, or is none.
     """
     from flowdsl_steps.image.received import BrokenResponse, Received
-    from flowdsl_steps.image.response import stored
+    from flowdsl_steps.image.response import all_stored
 
-    candidates = payload.get("candidates") or []
+    candidates = _candidates(payload)
     if payload.get("error") or not candidates:
         raise BrokenResponse("vendor-error", "the response holds no picture", payload=payload)
     pictures = [
@@ -152,7 +152,7 @@ def received_of(payload: dict[str, Any]) -> Received:
     finish = _FINISHED.get(reason, "content_filter" if reason in _REFUSED else "other")
     facts = {key: payload[key] for key in ("modelVersion", "responseId") if isinstance(payload.get(key), str)}
     return Received(
-        tuple(stored(picture) for picture in pictures),
+        all_stored(pictures),
         facts,
         usage=_usage(payload),
         finish_reason=finish if reason else "stop",
@@ -160,16 +160,20 @@ def received_of(payload: dict[str, Any]) -> Received:
     )
 
 
-def _parts(candidates: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+def _candidates(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = payload.get("candidates")
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _parts(candidates: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     for candidate in candidates:
-        content = candidate.get("content") if isinstance(candidate, Mapping) else None
+        content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, Mapping) else None
-        yield from (part for part in parts or () if isinstance(part, Mapping))
+        yield from (part for part in (parts if isinstance(parts, list) else ()) if isinstance(part, Mapping))
 
 
-def _reason(candidates: Sequence[Any]) -> str:
-    first = candidates[0] if candidates and isinstance(candidates[0], Mapping) else {}
-    return str(first.get("finishReason") or "")
+def _reason(candidates: Sequence[Mapping[str, Any]]) -> str:
+    return str(candidates[0].get("finishReason") or "")
 
 
 def _usage(payload: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -198,7 +202,7 @@ def _count(value: object) -> int:
 
 def _refusal(payload: Mapping[str, Any]) -> Failure | None:
     """Why a response has no picture: the prompt was blocked, the picture was, or the model only spoke."""
-    feedback, candidates = payload.get("promptFeedback"), payload.get("candidates") or []
+    feedback, candidates = payload.get("promptFeedback"), _candidates(payload)
     usage = _usage(payload) or {}
     billed, id = bool(usage.get("output_tokens")), payload.get("responseId")
     request_id = id if isinstance(id, str) else None
@@ -211,7 +215,7 @@ def _refusal(payload: Mapping[str, Any]) -> Failure | None:
         return None
     reason, first = _reason(candidates), candidates[0]
     words = " ".join(str(part["text"]) for part in _parts(candidates) if "text" in part and not part.get("thought"))
-    said = str(first.get("finishMessage") or words or f"it ended with `{reason}`") if isinstance(first, Mapping) else ""
+    said = str(first.get("finishMessage") or words or f"it ended with `{reason}`")
     if reason in _REFUSED:
         details = {"stage": "output", **_categories(first)}
         return Failure(said, reason, kind="moderation", details=details, request_id=request_id, billed=billed)
@@ -242,7 +246,7 @@ def google_error(body: bytes | Mapping[str, Any]) -> Failure | None:
     quotas = [
         str(violation.get("quotaId"))
         for each in told
-        for violation in each.get("violations") or ()
+        for violation in (each["violations"] if isinstance(each.get("violations"), list) else ())
         if isinstance(violation, Mapping)
     ]
     pause = next((each["retryDelay"] for each in told if isinstance(each.get("retryDelay"), str)), None)

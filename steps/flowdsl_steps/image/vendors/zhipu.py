@@ -119,7 +119,9 @@ def _text(value: object) -> str | None:
 def _filtered(found: Mapping[str, Any]) -> dict[str, Any]:
     """Where the vendor found what it does not show. Source: docs.z.ai, Generate Image, `content_filter`."""
     filters = found.get("contentFilter") or found.get("content_filter")
-    roles = [each.get("role") for each in filters if isinstance(each, Mapping)] if isinstance(filters, list) else []
+    roles = (
+        [str(each.get("role")) for each in filters if isinstance(each, Mapping)] if isinstance(filters, list) else []
+    )
     return {"stage": "output" if roles and set(roles) == {"assistant"} else "input"}
 
 
