@@ -182,7 +182,7 @@ class RawResponse(ResponseReader):
 
 
 def stored(
-    writer: ImageWriter | BrokenResponse,
+    writer: object,
     *,
     url: str | None = None,
     revised_prompt: str | None = None,
@@ -191,13 +191,35 @@ def stored(
     """The picture of a writer that has taken all of its bytes.
 
     Raises:
-        BrokenResponse: it is no picture, or no disk takes it.
+        BrokenResponse: it is no picture, or no disk takes it; or something else stands where a picture should.
     """
     if isinstance(writer, BrokenResponse):
         raise writer
+    if not isinstance(writer, ImageWriter):
+        raise BrokenResponse("malformed", "what stands for a picture in the response is none")
     try:
         return writer.commit(url=url, revised_prompt=revised_prompt, url_expires_at=url_expires_at)
     except StepError as error:
         if error.code != "not-an-image":
             raise unstorable(error) from error
         raise BrokenResponse("not-an-image", error.message) from error
+
+
+def all_stored(writers: Iterable[object]) -> tuple[Image, ...]:
+    """The pictures of several writers.
+
+    Raises:
+        BrokenResponse: one of them is none; `images` holds the others.
+    """
+    images: list[Image] = []
+    problem: BrokenResponse | None = None
+    for writer in writers:
+        try:
+            images.append(stored(writer))
+        except BrokenResponse as found:
+            problem = problem or found
+    if problem is not None:
+        raise BrokenResponse(
+            problem.reason, str(problem), payload=problem.payload, images=images, error=problem.error
+        ) from problem
+    return tuple(images)

@@ -130,9 +130,9 @@ def received_of(payload: dict[str, Any]) -> Received:
         BrokenResponse: it holds no picture, or an error, or is none.
     """
     from flowdsl_steps.image.received import BrokenResponse, Received
-    from flowdsl_steps.image.response import stored
+    from flowdsl_steps.image.response import all_stored
 
-    candidates = payload.get("candidates") or []
+    candidates = _list(payload.get("candidates"))
     if payload.get("error") or not candidates:
         raise BrokenResponse("vendor-error", "the response holds no picture", payload=payload)
     pictures = [
@@ -146,7 +146,7 @@ def received_of(payload: dict[str, Any]) -> Received:
     finish = _FINISHED.get(reason, "content_filter" if reason in _REFUSED else "other")
     facts = {key: payload[key] for key in ("modelVersion", "responseId") if isinstance(payload.get(key), str)}
     return Received(
-        tuple(stored(picture) for picture in pictures),
+        all_stored(pictures),
         facts,
         usage=_usage(payload),
         finish_reason=finish if reason else "stop",
@@ -158,7 +158,11 @@ def _parts(candidates: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
     for candidate in candidates:
         content = candidate.get("content") if isinstance(candidate, Mapping) else None
         parts = content.get("parts") if isinstance(content, Mapping) else None
-        yield from (part for part in parts or () if isinstance(part, Mapping))
+        yield from (part for part in _list(parts) if isinstance(part, Mapping))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _reason(candidates: Sequence[Any]) -> str:
@@ -192,7 +196,7 @@ def _count(value: object) -> int:
 
 def _refusal(payload: Mapping[str, Any]) -> Failure | None:
     """Why a response has no picture: the prompt was blocked, the picture was, or the model only spoke."""
-    feedback, candidates = payload.get("promptFeedback"), payload.get("candidates") or []
+    feedback, candidates = payload.get("promptFeedback"), _list(payload.get("candidates"))
     usage = _usage(payload) or {}
     billed, id = bool(usage.get("output_tokens")), payload.get("responseId")
     request_id = id if isinstance(id, str) else None
@@ -236,7 +240,7 @@ def google_error(body: bytes | Mapping[str, Any]) -> Failure | None:
     quotas = [
         str(violation.get("quotaId"))
         for each in told
-        for violation in each.get("violations") or ()
+        for violation in _list(each.get("violations"))
         if isinstance(violation, Mapping)
     ]
     pause = next((each["retryDelay"] for each in told if isinstance(each.get("retryDelay"), str)), None)

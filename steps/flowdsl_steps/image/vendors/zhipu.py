@@ -95,7 +95,7 @@ class Zhipu(Offering):
 
         if received.images or "task_status" not in received.payload:
             return None
-        root, name = endpoint.url.removesuffix(_LATER), quote(str(received.request_id), safe="")
+        root, name = endpoint.url.removesuffix(_LATER), quote(str(received.request_id), safe="", errors="replace")
         return Poll(HttpRequest("GET", f"{root}/async-result/{name}"), _PAUSE_S)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
@@ -120,7 +120,7 @@ def _filtered(found: Mapping[str, Any]) -> dict[str, Any]:
     """Where the vendor found what it does not show. Source: docs.z.ai, Generate Image, `content_filter`."""
     filters = found.get("contentFilter") or found.get("content_filter")
     roles = [each.get("role") for each in filters if isinstance(each, Mapping)] if isinstance(filters, list) else []
-    return {"stage": "output" if roles and set(roles) == {"assistant"} else "input"}
+    return {"stage": "output" if roles and all(role == "assistant" for role in roles) else "input"}
 
 
 def _received(payload: dict[str, Any]) -> Received:
