@@ -42,7 +42,7 @@ _HOMES = {
     "step.condition": "holds",
     "step.flow_shapes": "Assign Call Choice Exit Leaf Loop Parallel Sequence Switch Try",
     "step.gather": "Gathered gather",
-    "step.marks": "Condition Deferred Expression InFile Prompt Reads Secrets Verbatim",
+    "step.marks": "Condition Deferred Expression InFile ProjectFile Prompt Reads Secrets Verbatim",
     "step.problem": "Problem",
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",

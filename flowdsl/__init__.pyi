@@ -82,6 +82,7 @@ from flowdsl.step.marks import Condition as Condition
 from flowdsl.step.marks import Deferred as Deferred
 from flowdsl.step.marks import Expression as Expression
 from flowdsl.step.marks import InFile as InFile
+from flowdsl.step.marks import ProjectFile as ProjectFile
 from flowdsl.step.marks import Prompt as Prompt
 from flowdsl.step.marks import Reads as Reads
 from flowdsl.step.marks import Secrets as Secrets

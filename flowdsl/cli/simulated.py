@@ -50,7 +50,8 @@ def running_simulator(flow: Flow, faults: Sequence[str] = ()) -> Iterator[dict[s
     from flowdsl_steps.image.simulator import Simulator
     from flowdsl_steps.image.simulator.stand_in import deployments, with_deployments
 
-    own = {} if flow.own_models is None else flow.own_models.entries
+    told = flow._settings.models
+    own = {} if told is None else told.entries
     models = {name: str(entry.get("like", name)) for name, entry in own.items()}
     with Simulator(deployments=deployments(services), models=models, faults=wrong) as simulator:
         yield with_deployments(overrides(simulator.url, simulator.key), services)

@@ -24,8 +24,7 @@ from flowdsl.settings.layers import InForce, in_force
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed
-from flowdsl.syntax.opened import read_file
-from flowdsl.syntax.yaml_reader import read_bytes
+from flowdsl.syntax.yaml_reader import source_of
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -173,6 +172,10 @@ class Environment(Unchanging):
                 refuse_async(f"filters[{name!r}]", function)
         self._set(filters=frozen(filters), template_filters=host_filters(filters) if filters else ())
         self._set(as_of=as_of, autoescape=autoescape, _registry=None, _opened={}, _kept=None)
+        if any(entry.get("options") for entry in self.services.values()):
+            from flowdsl.step.entry_options import check_entry_options
+
+            check_entry_options("Environment: services", self.services, self.registry)
 
     @property
     def registry(self) -> Registry:
@@ -323,7 +326,7 @@ class Environment(Unchanging):
         return examined
 
     def _examined(self, flow: FlowText, declare: Iterable[str], settings: InForce | None) -> Examined:
-        source, diagnostics = _source(flow)
+        source, diagnostics = source_of(flow)
         settings, files = settings or self.settings_for(source), Files(source)
         if diagnostics:
             return Examined(None, diagnostics, settings, files)
@@ -380,20 +383,6 @@ def _texts(name: str, values: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     return frozen({name: frozen(entry) for name, entry in entries.items()})
-
-
-def _source(flow: FlowText) -> tuple[Source, list[Diagnostic]]:
-    if isinstance(flow, Source):
-        return flow, []
-    if isinstance(flow, str) and ("\n" in flow or not flow.strip()):
-        return Source(flow), []
-    if not isinstance(flow, (str, os.PathLike)):
-        raise UsageError(f"a flow is a path, a text or a flowdsl.Source, not {type(flow).__name__}")
-    path = os.fspath(flow)
-    if (path.lstrip().startswith(("- ", "flow:", "{", "[")) or ": " in path) and not os.path.exists(path):  # noqa: PTH110
-        shown = path if len(path) <= 40 else f"{path[:39]}…"
-        raise UsageError(f"a text without a line break is taken for a path; if this is a flow, write Source({shown!r})")
-    return read_bytes(read_file(path), path)
 
 
 def _today() -> date:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
-    from flowdsl.image.own_models import OwnModels
     from flowdsl.settings.layers import InForce
     from flowdsl.step.registry import Registry
     from flowdsl.step.step import Step
@@ -120,11 +119,6 @@ class Flow:
     def title(self) -> str | None:
         """The flow's title."""
         return self.document.title
-
-    @property
-    def own_models(self) -> OwnModels | None:
-        """What the settings file of its project says of models."""
-        return self._settings.models
 
     def inputs_schema(self) -> dict[str, Any]:
         """The JSON Schema of the map of inputs: each with its own schema and default, and which must be given. A flow

@@ -5,13 +5,16 @@ The values are those of YAML 1.2's core schema: `yes`, `no`, `on` and `off` are 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic
+from flowdsl.errors import UsageError
 from flowdsl.source import Source, Span
 from flowdsl.syntax import libyaml
 from flowdsl.syntax.composer import Composer, Include, Mistake, Stop
 from flowdsl.syntax.node import Node
+from flowdsl.syntax.opened import read_file
 
 if TYPE_CHECKING:
     from flowdsl.syntax.foreign_characters import Replaced
@@ -138,6 +141,26 @@ def _follows(mistake: Diagnostic, before: list[Diagnostic]) -> bool:
     """Whether a syntax error only follows from a tab or a quote on its line."""
     line = mistake.span.first.line
     return any(d.code in ("tab", "quote-in-quotes") and d.span.first.line == line for d in before)
+
+
+def source_of(flow: str | os.PathLike[str] | Source) -> tuple[Source, list[Diagnostic]]:
+    """The text of a flow that is given as its path, as a text with a line break, or as a Source.
+
+    Raises:
+        UsageError: it is none of them, or a text without a line break, which is taken for a path.
+        OSError: the file cannot be read.
+    """
+    if isinstance(flow, Source):
+        return flow, []
+    if isinstance(flow, str) and ("\n" in flow or not flow.strip()):
+        return Source(flow), []
+    if not isinstance(flow, (str, os.PathLike)):
+        raise UsageError(f"a flow is a path, a text or a flowdsl.Source, not {type(flow).__name__}")
+    path = os.fspath(flow)
+    if (path.lstrip().startswith(("- ", "flow:", "{", "[")) or ": " in path) and not os.path.exists(path):  # noqa: PTH110
+        shown = path if len(path) <= 40 else f"{path[:39]}…"
+        raise UsageError(f"a text without a line break is taken for a path; if this is a flow, write Source({shown!r})")
+    return read_bytes(read_file(path), path)
 
 
 def read_bytes(content: bytes, path: str) -> tuple[Source, list[Diagnostic]]:

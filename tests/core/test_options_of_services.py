@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowdsl import Diagnostic, Environment, Step, StepContext, render
+from flowdsl import Diagnostic, Environment, Step, StepContext, UsageError, render
 from flowdsl.diagnostics import fixed
 from flowdsl.source import Source
 
@@ -78,3 +78,21 @@ def test_a_default_that_a_template_decides_is_not_judged_before_the_run(tmp_path
     flow = f"services:\n  OPENAI_IMAGE_GENERATION:\n    options:\n      quality: '{{{{ 1 }}}}'\nflow:\n{STEP}"
     assert Environment().check(flow) == []
     assert checked(tmp_path, "[services.OPENAI_IMAGE_GENERATION.options]\nquality = '{{ 1 }}'\n") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"qualty": "low"}, "unknown option `qualty`, did you mean `quality`?"),
+        ({"n": "two"}, "`n` takes a whole number"),
+    ],
+)
+def test_a_host_that_gives_a_wrong_default_is_told_at_once(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=r"Environment: services\.PAINTER\.options: ") as raised:
+        Environment(services={"PAINTER": {"options": options}})
+    assert said in str(raised.value)
+
+
+def test_a_host_gives_defaults_to_its_own_steps() -> None:
+    environment: Any = Environment(steps=[Painted], services={"PAINTER": {"options": {"brush": 3}}})
+    assert environment.check("- step: PAINTED\n") == []

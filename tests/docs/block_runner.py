@@ -46,6 +46,7 @@ class PageRunner:
     def __init__(self, folder: Path, simulator: Simulator, *, rewrite: bool = False) -> None:
         """With `rewrite`, `rewritten` collects what outputs should say, and no difference is a failure."""
         self.folder = folder
+        (folder / "examples").symlink_to(ROOT / "examples")  # as in a checkout
         self.simulator = simulator
         self.rewrite = rewrite
         self.exit_code = 0

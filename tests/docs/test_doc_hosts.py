@@ -26,7 +26,7 @@ CALLS = ("check", "load", "run", "arun")
 _SPAN = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _PUBLIC_PATH = re.compile(r"flowdsl(?:\.[A-Za-z_]\w*)+")
-_CLASS_NAME = re.compile(r"(?<![:\w])[A-Z][a-z]+[A-Za-z]*(?!\w)")
+_CLASS_NAME = re.compile(r"(?<![:.\w])[A-Z][a-z]+[A-Za-z]*(?!\w)")
 _NO_PYTHON_NAMES = frozenset({"flowdsl.toml", "flowdsl.steps", "flowdsl.dialects", "flowdsl.image_vendors"})
 """A file and a group of entry points."""
 

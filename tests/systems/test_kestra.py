@@ -20,7 +20,7 @@ from tests.systems.tiny_pictures import TinyPictures
 
 AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "kestra"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "comic_page.kestra.yaml"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "comic_page.kestra.yml"
 RIGHT = sorted((GOLDEN / "right").glob("*.yaml"))
 WRONG = sorted((GOLDEN / "wrong").glob("*.yaml"))
 

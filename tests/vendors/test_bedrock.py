@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from vendor_bench import bought, flow_of, printed, told
 import flowdsl
 from flowdsl.errors import ConfigError, ContentRefused, ServiceRefused, ServiceUnavailable
 from flowdsl.step.service import Service
+from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendor import is_host_of
 from flowdsl_steps.image.vendors import vendor_named
@@ -273,3 +275,11 @@ def test_no_connection_is_told_without_a_charge(tmp_path: Path) -> None:
     with pytest.raises(ServiceUnavailable) as caught:
         bought(tmp_path, settings)
     assert not caught.value.charge_possible
+
+
+def test_a_login_that_has_ended_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[profile ended]\ncredential_process = false\n")
+    sign = endpoint_of(profile="ended", region=REGION).sign
+    with pytest.raises(ConfigError, match="the service B has no login: Error when retrieving credentials") as caught:
+        asyncio.run(sign(HttpRequest("POST", "https://bedrock-runtime.us-west-2.amazonaws.com/", {}, b"{}")))
+    assert "aws sso login" in str(caught.value.hint)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dashscope_fake import AT_ONCE, KEY, NEW, OLD, DashScopeFake
-from fake_vendor import running
+from fake_vendor import SOON, Reply, running
 from vendor_bench import bought, told
 
 import flowdsl
@@ -117,6 +117,39 @@ def test_an_order_that_failed_is_not_billed_and_one_that_is_lost_may_be(
         bought(tmp_path, entry(fake, model=model), instruction=f"something {word}")
     assert str(caught.value).startswith(said)
     assert (caught.value.charge_possible, caught.value.request_id) == (charged, "task-1")
+
+
+@pytest.mark.parametrize("busy", [200, 429])
+def test_a_question_for_an_order_that_is_throttled_is_asked_again_and_no_second_order_is_placed(
+    busy: int, fake: DashScopeFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, said = fake.result, {"code": "Throttling.RateQuota", "message": "Too many.", "request_id": "r-0"}
+    replies = iter([Reply(said, busy, SOON)])
+    monkeypatch.setattr(fake, "result", lambda name: next(replies, None) or result(name))
+    found = bought(tmp_path, entry(fake), maxRetries=3)
+    assert (len(found["imageList"]), len(fake.bodies), found["object"]["attemptCount"]) == (1, 1, 1)
+
+
+def test_an_account_that_is_empty_when_an_order_is_asked_for_leaves_the_order_told_as_paid(
+    fake: DashScopeFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"code": "Arrearage", "message": "Access denied.", "request_id": "r-0"}
+    monkeypatch.setattr(fake, "result", lambda name: Reply(said, 400))
+    with pytest.raises(flowdsl.ServiceError) as caught:
+        bought(tmp_path, entry(fake), maxRetries=3)
+    assert (caught.value.charge_possible, caught.value.request_id, len(fake.bodies)) == (True, "task-1", 1)
+    assert "/tasks/task-1" in str(caught.value.hint)
+
+
+def test_a_response_with_pictures_is_not_asked_for_again_because_one_of_them_was_throttled(
+    fake: DashScopeFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [{"url": f"{fake.url}/pictures/1.png"}, {"code": "Throttling", "message": "Too many."}]
+    done = {"output": {"results": results}, "request_id": "r-0"}  # no order: all at once
+    monkeypatch.setattr(fake, "result", lambda name: Reply(done))
+    with pytest.raises(flowdsl.ServiceError) as caught:
+        bought(tmp_path, entry(fake, model="wan2.5-t2i-preview"), n=2, maxRetries=3)
+    assert (caught.value.charge_possible, len(caught.value.details["images"]), len(fake.bodies)) == (True, 1, 1)
 
 
 def test_pictures_of_an_order_that_failed_in_part_are_kept(fake: DashScopeFake, tmp_path: Path) -> None:

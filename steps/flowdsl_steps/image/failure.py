@@ -65,6 +65,12 @@ def json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
+def place_of(detail: Mapping[str, Any]) -> str | None:
+    """What of a request an entry of a list of `detail` is about, as FastAPI writes it."""
+    where = detail.get("loc")
+    return ".".join(map(str, where)) or None if isinstance(where, list) else None
+
+
 def read_error(body: bytes | Mapping[str, Any], plain: bool = False) -> Failure | None:
     """The error in a body, or None when it holds none (HTML from a proxy, an empty body). `plain` takes a body that is
     no JSON as the reason itself."""

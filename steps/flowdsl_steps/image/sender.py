@@ -169,8 +169,9 @@ class Sender:
         return Response(received, attempts, named and short_id(named, self._endpoint), charged)
 
     def _may_be_resent(self, verdict: Verdict) -> bool:
-        unknown = verdict.retry_class == "unknown" and self._policy.resend_unknown
-        return verdict.retry_class == "retry" or unknown
+        """Whether that is safe: what has brought pictures, or may be billed, is not asked for twice by itself."""
+        is_free = verdict.retry_class == "retry" and not verdict.error.charge_possible
+        return is_free or (verdict.retry_class != "never" and self._policy.resend_unknown)
 
     async def _attempt(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Received:
         limit_s = self._policy.timeout_s
@@ -222,10 +223,14 @@ class Sender:
             except _Failed as failed:
                 failure = failed.failure
                 headers, vendor = failure.headers, failure.vendor
-                is_final = vendor is not None and (vendor.kind or vendor.retry_class) is not None
+                is_final = vendor is not None and (
+                    vendor.kind is not None or vendor.retry_class in ("never", "unknown")
+                )
                 is_useless = failure.kind == "response" and vendor is None
                 useless += is_useless
-                may_pass = failure.kind == "broken" or failure.status in _ASK_AGAIN or (is_useless and useless < _MOST)
+                is_busy = vendor is not None and vendor.retry_class == "retry" and not failed.images
+                is_gone = failure.kind != "broken" and failure.status not in _ASK_AGAIN and not is_busy
+                may_pass = not is_gone or (is_useless and useless < _MOST)
                 if is_final or not may_pass:
                     raise
             except httpx.TransportError:

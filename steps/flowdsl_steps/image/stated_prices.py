@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
     from flowdsl_steps.image.received import Received
     from flowdsl_steps.image.request import ImageRequest
     from flowdsl_steps.image.vendor import Endpoint, Vendor
+
+_MOST_USD = 1e9
+"""A larger number is no sum for pictures."""
 
 
 class Prices:
@@ -74,7 +76,7 @@ def stated(
 
 def sum_in_usd(found: float | None) -> float | None:
     """What a vendor says that something costs, when it is a sum: one below zero would raise what a run may spend."""
-    return found if found is not None and 0 <= found < math.inf else None
+    return found if found is not None and 0 <= found < _MOST_USD else None
 
 
 def _fitting(prices: Any, word: str | None) -> Iterator[Any]:

@@ -118,7 +118,8 @@ class Rows(Scanner):
         self._has_header = has_header
         self._is_lazy = is_lazy
         self._names: list[str] | None = None
-        self._begun = ""
+        self._begun: list[str] = []  # the lines of a row whose quote is open
+        self._length = 0
         self._row = 0
 
     def feed(self, chunk: bytes) -> Iterator[Found]:
@@ -135,15 +136,18 @@ class Rows(Scanner):
 
     def _take(self, line: bytes) -> Iterator[Found]:
         try:
-            text = self._begun + line.decode("utf-8-sig" if self._row == 0 and self._names is None else "utf-8")
+            text = line.decode("utf-8-sig" if self._row == 0 and self._names is None else "utf-8")
         except UnicodeDecodeError:
             raise StepError(f"row {self._row + 1} is no UTF-8 text", code="input-unreadable") from None
-        if text.count('"') % 2 and not self._is_lazy:
-            self._begun = f"{text}\n"  # a line end inside of quotes
-            if len(text) > LARGEST:
+        is_open = (text.count('"') % 2 == 1) != bool(self._begun)
+        if is_open and not self._is_lazy:  # a line end inside of quotes
+            self._begun.append(text)
+            self._length += len(text) + 1
+            if self._length > LARGEST:
                 raise StepError(f"row {self._row + 1} has more than {LARGEST:,} characters", code="input-unreadable")
             return
-        self._begun = ""
+        text = "\n".join((*self._begun, text))
+        self._begun, self._length = [], 0
         if not text:
             return
         try:

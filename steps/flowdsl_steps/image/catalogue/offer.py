@@ -28,11 +28,14 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.image.own_models import OWN_MODELS
 from flowdsl_steps.image.catalogue import EditLimits, Life, Parameter, life_of, limits_of, parameter_of
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from flowdsl.image.own_models import OwnModels
 
 _FOLDER = os.path.dirname(__file__)  # noqa: PTH120  pathlib is slow to import
 _MILLION = 1_000_000
@@ -149,8 +152,6 @@ class Offer:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         sizes = facts.get("sizes", _NOTHING)
-        if isinstance(sizes, str):
-            sizes = _read(sizes)["sizes"]
         self.as_of: str = facts["as_of"]
         self.complete: bool = facts["complete"]
         self.sources: Mapping[str, Mapping[str, str]] = facts.get("sources", _NOTHING)
@@ -179,20 +180,43 @@ class Offer:
         return [str(model.name) for model in self.models if model.life(as_of).state == "alive"]
 
 
-@cache
 def offer_of(vendor: str) -> Offer:
-    """What a vendor offers, by the file of its name, read once.
+    """What a vendor offers, by the file of its name, read once; with what the project of a flow says beside it, while
+    the flow is checked and run.
 
     Raises:
         OSError: there is no such file.
     """
+    own = OWN_MODELS.get()
+    return _shipped(vendor) if own is None else _with_own(vendor, own.key, own)
+
+
+@cache
+def _shipped(vendor: str) -> Offer:
     return Offer(_read(vendor))
+
+
+_extended: dict[tuple[str, str], Offer] = {}
+_MOST_PROJECTS = 64
+
+
+def _with_own(vendor: str, key: str, own: OwnModels) -> Offer:
+    found = _extended.get((vendor, key))
+    if found is None:
+        from flowdsl_steps.image.catalogue.own_offer import own_offer_facts
+
+        if len(_extended) >= _MOST_PROJECTS:
+            _extended.clear()
+        found = _extended[vendor, key] = Offer(own_offer_facts(_read(vendor), vendor, own))
+    return found
 
 
 def _read(name: str) -> dict[str, Any]:
     with open(f"{_FOLDER}/{name}.json", "rb") as opened:  # noqa: PTH123
         found: dict[str, Any] = json.load(opened)
-        return found
+    if isinstance(found.get("sizes"), str):
+        found["sizes"] = _read(found["sizes"])["sizes"]
+    return found
 
 
 def _price_of_area(area: Mapping[str, float], pair: tuple[int, int] | None) -> Iterator[float]:
@@ -208,6 +232,7 @@ def _prices_in(table: Any, *words: str | None) -> Iterator[float]:
         yield float(table)
     elif isinstance(table, Mapping) and words:
         word, *others = words
-        chosen = table.values() if word in (None, "auto") else [table[word]] if word in table else []
+        found = [table[each] for each in (word, "*") if each in table][:1]
+        chosen = table.values() if word in (None, "auto") else found
         for each in chosen:
             yield from _prices_in(each, *others)

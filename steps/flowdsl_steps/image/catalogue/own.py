@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl import UsageError
@@ -67,7 +69,7 @@ def _base(known: Catalogue, name: str, entry: Mapping[str, Any], where: str) -> 
     found = known.find(entry["like"]) if "like" in entry else known.find(name)
     if found is not None:
         return found.name
-    if set(entry["life"]) - {"*", "openai", "azure"}:
+    if set(entry["life"]) - {"*", "openai", "azure"} or _is_of_others(entry.get("like", name)):
         return None
     if "like" in entry:
         near = known.nearest(entry["like"])
@@ -76,6 +78,12 @@ def _base(known: Catalogue, name: str, entry: Mapping[str, Any], where: str) -> 
     raise UsageError(
         f'{where}: models.{name}: say which known model it is like: `like = "{next(iter(known.facts["models"]))}"`'
     )
+
+
+def _is_of_others(name: str) -> bool:
+    """Whether a vendor with a file of its own has a model of this name."""
+    files = Path(__file__).parent.glob("*.json")
+    return any(name in json.loads(file.read_bytes())["models"] for file in files if file.name != "models.json")
 
 
 def _add(data: dict[str, Any], entry: Mapping[str, Any], name: str, sizes: dict[str, Any]) -> None:

@@ -189,12 +189,17 @@ def _signer(service: Service, static: tuple[str, str, str | None] | None, region
     def signed(http: HttpRequest) -> Mapping[str, str]:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError, ClientError
 
         if not found:
             found.append(_credentials(service, static))
+        try:
+            key = found[0].get_frozen_credentials()
+        except (BotoCoreError, ClientError) as error:  # a login that has ended, or that only a service gives
+            raise _no_login(service, error) from None
         kept = {name: http.headers[name] for name in ("Content-Type", "Accept") if name in http.headers}
         request = AWSRequest(method=http.method, url=http.url, data=http.content, headers=kept)
-        SigV4Auth(found[0].get_frozen_credentials(), "bedrock", region).add_auth(request)
+        SigV4Auth(key, "bedrock", region).add_auth(request)
         names = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
         return {name: request.headers[name] for name in names if name in request.headers}
 
@@ -208,18 +213,26 @@ def _signer(service: Service, static: tuple[str, str, str | None] | None, region
 
 def _credentials(service: Service, static: tuple[str, str, str | None] | None) -> Any:
     from botocore.credentials import Credentials
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
     from botocore.session import Session
 
     if static is not None:
         return Credentials(*static)
     try:
         found = Session(profile=service.get("profile")).get_credentials()
-    except BotoCoreError as error:
-        raise ConfigError(f"the service {service.name} has no login: {error}", code="service-not-configured") from error
+    except (BotoCoreError, ClientError) as error:
+        raise _no_login(service, error) from error
     if found is None:
         raise missing(service, "accessKeyId", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     return found
+
+
+def _no_login(service: Service, error: Exception) -> ConfigError:
+    from flowdsl_steps.http.excerpt import harmless
+
+    hint = "log in again, with `aws sso login` for example, or give the service a key"
+    message = f"the service {service.name} has no login: {harmless(str(error), ())}"
+    return ConfigError(message, code="service-not-configured", hint=hint)
 
 
 def _amazon_body(request: ImageRequest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlunsplit
 from flowdsl.step.service import Service
 from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, secrets_in, split_endpoint
-from flowdsl_steps.image.failure import Failure, json_object
+from flowdsl_steps.image.failure import Failure, json_object, place_of
 from flowdsl_steps.image.offering import Offering
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll
@@ -28,6 +28,8 @@ _API = "https://api.bfl.ai"
 _ROOT = "/v1"
 _PAUSE_S = 0.5
 _USD_PER_CREDIT = 0.01
+_MOST_CREDITS = 1_000_000
+"""More is no price of a picture."""
 _REFUSED = {"Request Moderated": "input", "Content Moderated": "output"}
 """How an order ends that was refused for what it shows → the stage."""
 _FAILED = ("Error", "Task not found")
@@ -90,7 +92,8 @@ class BlackForestLabs(Offering):
             return None
         url = received.payload.get("polling_url")
         if not isinstance(url, str):
-            url = f"{endpoint.url.rpartition('/')[0]}/get_result?id={quote(str(received.request_id), safe='')}"
+            name = quote(str(received.request_id), safe="", errors="replace")
+            url = f"{endpoint.url.rpartition('/')[0]}/get_result?id={name}"
         return Poll(HttpRequest("GET", url), _PAUSE_S, kept=received)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
@@ -98,7 +101,7 @@ class BlackForestLabs(Offering):
         found = json_object(body)
         if found is None:
             return super().failure(head, body)
-        status = found.get("status")
+        status = _text(found.get("status"))
         if status in _REFUSED:
             stage = {"stage": _REFUSED[status], **_reasons(found.get("details"))}
             return Failure("the order ended as " + status, status, kind="moderation", details=stage)
@@ -106,8 +109,7 @@ class BlackForestLabs(Offering):
             return Failure(f"the order ended as {status}", status)
         detail = found.get("detail")
         if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-            where = ".".join(map(str, detail[0].get("loc", ())))
-            return Failure(str(detail[0].get("msg", "")), None, where or None, "invalid")
+            return Failure(str(detail[0].get("msg", "")), None, place_of(detail[0]), "invalid")
         if not isinstance(detail, str):
             return super().failure(head, body)
         return Failure(detail, kind="quota" if head.status == 402 else None)
@@ -117,6 +119,10 @@ def _reasons(details: object) -> dict[str, Any]:
     """What the moderation names, as categories."""
     reasons = details.get("Moderation Reasons") if isinstance(details, Mapping) else None
     return {"categories": [str(reason) for reason in reasons]} if isinstance(reasons, list) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _received(payload: dict[str, Any]) -> Received:
@@ -131,7 +137,7 @@ def _received(payload: dict[str, Any]) -> Received:
     if not isinstance(name, str):
         raise BrokenResponse("malformed", "the response has no `id`")
     credits = payload.get("cost")
-    usd = credits * _USD_PER_CREDIT if isinstance(credits, (int, float)) else None
+    usd = credits * _USD_PER_CREDIT if isinstance(credits, (int, float)) and abs(credits) < _MOST_CREDITS else None
     result = payload.get("result")
     url = result.get("sample") if isinstance(result, dict) else None
     links = (LinkedImage(url, None, int(time.time()) + _LIFETIME_S),) if isinstance(url, str) else ()

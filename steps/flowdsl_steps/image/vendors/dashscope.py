@@ -129,7 +129,7 @@ class DashScope(Offering):
 
         if received.images:
             return None
-        name = quote(str(received.request_id), safe="")
+        name = quote(str(received.request_id), safe="", errors="replace")
         return Poll(HttpRequest("GET", f"{endpoint.url.partition(_SERVICES)[0]}/tasks/{name}"), _PAUSE_S)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:

@@ -102,7 +102,7 @@ class HuggingFace(Offering):
 
         if received.images:
             return None
-        root, name = _root(endpoint.url), quote(str(received.request_id), safe="")
+        root, name = _root(endpoint.url), quote(str(received.request_id), safe="", errors="replace")
         if "task_status" in received.payload:
             path = f"/api/paas/v4/async-result/{name}"
         elif isinstance(received.payload.get("data"), Mapping):
@@ -240,7 +240,7 @@ def _received(payload: dict[str, Any]) -> Received:
     if _is_indecent(payload) or status in ("failed", "canceled", "FAIL"):
         raise BrokenResponse("vendor-error", "the picture is not shown, or the order failed", payload=payload)
     request_id = name if isinstance(name, str) else None
-    if status in _WAITING and not _addresses(order) and request_id is not None:
+    if isinstance(status, str) and status in _WAITING and not _addresses(order) and request_id is not None:
         return Received((), payload, request_id=request_id)
     if not isinstance(data, list):
         payload = {**payload, "data": [{"url": url} for url in _addresses(order)]}

@@ -15,7 +15,7 @@ from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
-from flowdsl_steps.image.failure import Failure, json_object
+from flowdsl_steps.image.failure import Failure, json_object, place_of
 from flowdsl_steps.image.offering import Offering
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolved_model import ResolvedModel
@@ -94,7 +94,7 @@ class Mistral(Offering):
         names = _files(received.payload)
         if len(received.images) >= len(names):
             return None
-        name = quote(names[len(received.images)], safe="")
+        name = quote(names[len(received.images)], safe="", errors="replace")
         url = f"{endpoint.url.removesuffix(_OPERATION)}/files/{name}/content"
         return Poll(HttpRequest("GET", url), after_s=0, kept=received)
 
@@ -108,8 +108,8 @@ class Mistral(Offering):
             return Failure(said or "the model drew nothing", "no-picture", retry_class="never", billed=True)
         details = found.get("detail")
         if isinstance(details, list) and details and isinstance(details[0], Mapping):
-            where = ".".join(map(str, details[0].get("loc", ())))
-            return Failure(str(details[0].get("msg", "")), str(details[0].get("type", "")), where or None, "invalid")
+            said, code = str(details[0].get("msg", "")), str(details[0].get("type", ""))
+            return Failure(said, code, place_of(details[0]), "invalid")
         return super().failure(head, body)
 
 

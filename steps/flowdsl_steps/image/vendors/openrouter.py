@@ -88,7 +88,7 @@ class OpenRouter(Offering):
         if isinstance(metadata, Mapping) and isinstance(metadata.get("raw"), str):
             who = metadata.get("provider_name") or "the vendor behind it"
             found = found._replace(message=f"{found.message}; {who} says: {metadata['raw']}")
-            behind = read_error(metadata["raw"].encode())
+            behind = read_error(metadata["raw"].encode("utf-8", "replace"))
             if behind is not None and behind.kind == "moderation":
                 found = found._replace(kind="moderation", code=behind.code, details=behind.details)
         return found._replace(kind="quota") if found.code == _NO_CREDIT else found

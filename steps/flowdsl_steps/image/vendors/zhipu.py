@@ -95,7 +95,7 @@ class Zhipu(Offering):
 
         if received.images or "task_status" not in received.payload:
             return None
-        root, name = endpoint.url.removesuffix(_LATER), quote(str(received.request_id), safe="")
+        root, name = endpoint.url.removesuffix(_LATER), quote(str(received.request_id), safe="", errors="replace")
         return Poll(HttpRequest("GET", f"{root}/async-result/{name}"), _PAUSE_S)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
