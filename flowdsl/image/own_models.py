@@ -6,7 +6,7 @@ It counts while a flow is checked and run, and is read where the catalogue is as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -34,4 +34,5 @@ def counting(own: OwnModels | None) -> Iterator[None]:
     try:
         yield
     finally:
-        OWN_MODELS.reset(token)
+        with suppress(ValueError):  # a run that is closed elsewhere: there they were never in force
+            OWN_MODELS.reset(token)

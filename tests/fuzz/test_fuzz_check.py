@@ -15,7 +15,7 @@ def test_documents_that_hypothesis_makes_raise_nothing_and_load_when_they_are_ac
     fuzzer = Fuzzer()
     generated(fuzzer, 120)
     assert fuzzer.bugs == []
-    assert fuzzer.counts["accepted"] > 5
+    assert fuzzer.counts["accepted"] > 0
 
 
 def test_mutations_of_our_files_raise_nothing_and_load_when_they_are_accepted(

@@ -78,7 +78,7 @@ def test_what_nobody_gives_is_not_sent(server: Gateway, tmp_path: Path) -> None:
 
 def test_links_are_fetched_at_once_without_the_token(server: Gateway, tmp_path: Path) -> None:
     found = run(server, tmp_path, n=2)
-    assert server.fetched == ["/files/0.png", "/files/1.png"]
+    assert sorted(server.fetched) == ["/files/0.png", "/files/1.png"]
     assert [image.read() for image in found.images] == [picture(0), picture(1)]
     assert [image.revised_prompt for image in found.images] == ["revised"] * 2
 
