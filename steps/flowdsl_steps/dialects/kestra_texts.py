@@ -8,13 +8,13 @@ from typing import Any
 
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
+from flowdsl.step.spec import TEMPLATE_MARKS
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.expressions.pebble import TEXT, Pebble, converted, names_in
 from flowdsl_steps.expressions.pebble_tree import ROOTS, output_key
 
-_TAGS = ("{{", "{%", "{#")
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("id", "namespace", "revision"),
     "execution": ("id", "startDate", "state", "originalId"),
@@ -49,7 +49,7 @@ class Scope:
         value = node.value
         if not isinstance(value, str) or not ("{" in value or finish is not None):
             return node
-        if finish is not None and not any(tag in value for tag in _TAGS):
+        if finish is not None and not any(tag in value for tag in TEMPLATE_MARKS):
             return made(finish(value), node.span)
         found = self.expression(node, TEXT if finish is None else converted(finish))
         return made(NEUTRAL, node.span) if found is None else found
@@ -194,7 +194,7 @@ class Scope:
 def _texts(node: Node) -> Iterator[Node]:
     """The texts with expressions in a node."""
     if node.kind == "scalar":
-        if isinstance(node.value, str) and any(tag in node.value for tag in _TAGS):
+        if isinstance(node.value, str) and any(tag in node.value for tag in TEMPLATE_MARKS):
             yield node
         return
     for child in node.value if node.kind == "list" else node.value.values():
