@@ -97,6 +97,8 @@ EXPLAINED = {
     ("checker", "in"): "an operator of templates",
     ("document", "default"): "a word of JSON Schema",
     ("document", "steps"): "what people write for the root key `flow`",
+    ("checker", "provider"): "a setting of a service, which IMAGE_GENERATION calls its key",
+    ("document", "provider"): "a setting of a service",
     ("document", "name"): "a key of an entry of `inputs` and `outputs`",
     ("engine", "message"): "a member of what EMIT_EVENT is given, not a key",
     ("engine", "code"): "a member of an error",
