@@ -105,7 +105,6 @@ EXPLAINED = {
     ("checker", "mapping"): "a test of templates",
     ("engine", "input"): "a method of the context of a step",
     ("document", "input"): "a kind of name",
-    ("document", "provider"): "a setting of a service entry",
 }
 """What these texts are where they are compared: none of them is the key of a step."""
 TYPES = {"text", "list", "map", "steps", "cases", "branches"}
