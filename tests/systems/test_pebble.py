@@ -4,6 +4,7 @@ Source: PebbleTemplates/pebble 68a1bb4 with the settings of Kestra, whose result
 """
 
 import base64
+import time
 
 import pytest
 
@@ -233,3 +234,17 @@ def test_flow_without_such_expressions_loads_no_grammar():
         "assert not any(name.startswith(('lark', 'flowdsl_steps.expressions')) for name in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ vars.twice }}{{ vars.twice }}{{ vars.twice }}", "{{ render(vars.twice) }}{{ render(vars.twice) }}"]
+)
+def test_texts_that_render_into_more_of_themselves_end_soon(text, monkeypatch):
+    monkeypatch.setitem(VARS, "twice", text)
+    monkeypatch.setattr("flowdsl_steps.expressions.pebble_functions._MOST_SECONDS", 0.1)
+    monkeypatch.setattr("flowdsl_steps.expressions.pebble_functions._LONGEST", 5_000)
+    began = time.thread_time()
+    with pytest.raises(TemplateError) as caught:
+        rendered("{{ render(vars.twice) }}")
+    assert caught.value.code == "template-limit"
+    assert time.thread_time() - began < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,9 +171,11 @@ def test_an_endpoint_may_be_a_host_and_a_port_as_other_clients_of_it_write_it() 
         ({"authKey": TOKEN}, "V has no `project`"),
         ({"project": PROJECT, "location": "evil.example/", "authKey": TOKEN}, "the `location` of the service V is"),
         ({"credentials": "/nowhere/key.json"}, "the `credentials` of the service V cannot be used: No such file"),
+        ({"credentials": '{"a":' * 100_000}, "the `credentials` of the service V cannot be used: they are no JSON"),
+        ({"credentials": '{"type": []}'}, "the `credentials` of the service V are of no type that is known"),
         ({"credentials": "{no json"}, "the `credentials` of the service V cannot be used: they are no JSON"),
     ],
-    ids=["no project", "no location", "no file", "no JSON"],
+    ids=["no project", "no location", "no file", "JSON that never ends", "no type", "no JSON"],
 )
 def test_what_an_entry_lacks_is_told(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -194,3 +197,11 @@ def test_a_check_says_what_it_cannot_take() -> None:
     assert code == "retired-model"
     assert message == "`imagen-4.0-generate-001` was shut down by Google Vertex AI on 2026-08-17"
     assert hint == "set `model: gemini-3.1-flash-image`"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+@pytest.mark.parametrize("path", ["pipe", "/dev/zero"])
+def test_credentials_that_never_end_are_not_read(path: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="cannot be used: it is no regular file"):
+        endpoint_of(credentials=str(tmp_path / path))

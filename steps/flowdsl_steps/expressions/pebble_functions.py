@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import thread_time
 from typing import Any
 
 from flowdsl.errors import TemplateError
 from flowdsl.template import UNDEFINED, SecretText
 from flowdsl.template.chance import choice
+from flowdsl.template.limits import DEFAULT_LIMITS, limit_error
 from flowdsl_steps.expressions.pebble_filters import Filter
 from flowdsl_steps.expressions.pebble_values import counted, kind_of, text_of
 
 _DEEPEST = 100
 """How often `render` renders what it rendered. Source: Kestra's VariableRenderer."""
+_LONGEST = 65_536
+"""So many characters a text has at most that `render` reads as a template."""
+_MOST_SECONDS = DEFAULT_LIMITS.max_seconds
+_ENDS_AT: ContextVar[float | None] = ContextVar("render ends at", default=None)
+"""The CPU time at which the outermost `render` has taken too long: reading a template is work as well as filling it."""
 
 
 def secret(read: Callable[[str], Any], name: Any) -> Any:
@@ -137,8 +146,26 @@ def rendered(language: Any, once: bool, value: Any, roots: Mapping[str, Any]) ->
 
     `roots` are the names that it can read, `language` is the language.
     Raises:
-        TemplateError: it cannot be read, or never ends.
+        TemplateError: it cannot be read, never ends, or takes too long.
     """
+    with _in_time():
+        return _rendered(language, once, value, roots)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    ends_at = _ENDS_AT.get()
+    if ends_at is not None and thread_time() > ends_at:
+        raise limit_error("`render` takes too long", f"{_MOST_SECONDS:g} s")
+    token = _ENDS_AT.set(thread_time() + _MOST_SECONDS) if ends_at is None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _ENDS_AT.reset(token)
+
+
+def _rendered(language: Any, once: bool, value: Any, roots: Mapping[str, Any]) -> Any:
     from flowdsl.template import compile, parse
     from flowdsl.template.foreign import ForeignText
 
@@ -149,11 +176,15 @@ def rendered(language: Any, once: bool, value: Any, roots: Mapping[str, Any]) ->
     for _ in range(1 if once else _DEEPEST):
         if not isinstance(value, str) or "{" not in value:
             return value
+        if len(value) > _LONGEST and ("{{" in value or "{%" in value):
+            raise limit_error("`render` is given a text that is too long", f"{_LONGEST:,} characters")
         run = compile(parse(ForeignText(str(value), language)), strict=True, native=True, taint=True)
         found = run(roots["flowContext"], {name: each for name, each in roots.items() if name != "flowContext"})
         if found == value:
             return found
         value = found
+        with _in_time():
+            pass
     if once:
         return value
     raise TemplateError(f"`render` has not ended after {_DEEPEST} times", hint="the text renders into itself")

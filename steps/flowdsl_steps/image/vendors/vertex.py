@@ -5,8 +5,11 @@ Source: google-genai 3.6, _api_client.py, _base_url.py, models.py; google-auth 2
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +35,8 @@ _EVERYWHERE = "global"
 _GROUPS = ("us", "eu")
 """Locations that stand for several regions."""
 _PART = re.compile(r"[a-z0-9][a-z0-9:.-]*")
+_LARGEST = 1024 * 1024
+"""So many bytes of a file of credentials are read."""
 _OF_A_PERSON = "authorized_user"
 _KEYS = frozenset({"service_account", _OF_A_PERSON})
 """Types of credentials that hold all they need; others name files, addresses or programs of the machine."""
@@ -149,12 +154,8 @@ def _document(service: Service, given: str) -> dict[str, Any]:
         ConfigError: they are none, or are of a type that only the environment may name.
     """
     try:
-        if given.startswith("{"):
-            found = json.loads(given)
-        else:
-            with open(given, encoding="utf-8") as file:  # noqa: PTH123
-                found = json.load(file)
-    except (OSError, ValueError) as error:
+        found = json.loads(given if given.startswith("{") else _contents(given))
+    except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else "they are no JSON"
         raise ConfigError(
             f"the `credentials` of the service {service.name} cannot be used: {why}",
@@ -162,6 +163,7 @@ def _document(service: Service, given: str) -> dict[str, Any]:
             hint="give the JSON of a service account's key, or the path of such a file",
         ) from None
     kind = found.get("type") if isinstance(found, dict) else None
+    kind = kind if isinstance(kind, str) else None
     if kind is None or (kind not in _KEYS and _is_named(service, "credentials")):
         raise ConfigError(
             f"the `credentials` of the service {service.name} are "
@@ -170,6 +172,19 @@ def _document(service: Service, given: str) -> dict[str, Any]:
             hint="a service names the key of a service account; others come from GOOGLE_APPLICATION_CREDENTIALS",
         )
     return dict(found)
+
+
+def _contents(path: str) -> str:
+    """The text of a file of credentials: of nothing that could wait, or never end.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+        ValueError: it is no text.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return file.read(_LARGEST).decode("utf-8")
 
 
 def _signer(service: Service, given: str | None) -> Sign:
