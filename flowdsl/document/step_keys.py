@@ -186,8 +186,9 @@ class StepKeys:
         elif all(port.name != named.value for port in self.outputs if port.type == first):
             name = next(port.name for port in self.outputs if port.type == first)
             message = f"`{key}` does nothing: `outputs` names the `{first}` `{name}`"
-            parent = self.node if key in self.node.value else self.node.value["options"]
-            self.findings.add("no-effect", message, named, hint=f"remove `{key}`", fixes=[fixes.removed(parent, key)])
+            parents = (self.node, self.node.value.get("options"))  # a misspelt key stands in neither
+            fix = next((fixes.removed(each, key) for each in parents if each is not None and key in each.keys), None)
+            self.findings.add("no-effect", message, named, hint=f"remove `{key}`", fixes=[fix])
 
     def _deprecated(self, old: str, value: Node) -> None:
         present, key = self.spec.deprecated_keys[old], self.node.keys[old]
