@@ -186,9 +186,11 @@ class StepKeys:
         elif all(port.name != named.value for port in self.outputs if port.type == first):
             name = next(port.name for port in self.outputs if port.type == first)
             message = f"`{key}` does nothing: `outputs` names the `{first}` `{name}`"
-            parents = (self.node, self.node.value.get("options"))  # a misspelt key stands in neither
-            fix = next((fixes.removed(each, key) for each in parents if each is not None and key in each.keys), None)
-            self.findings.add("no-effect", message, named, hint=f"remove `{key}`", fixes=[fix])
+            parents = (self.node, self.node.value.get("options"))
+            parent = next((each for each in parents if each is not None and key in each.keys), None)
+            if parent is not None:  # else it is misspelt, which is told first
+                fix = fixes.removed(parent, key)
+                self.findings.add("no-effect", message, named, hint=f"remove `{key}`", fixes=[fix])
 
     def _deprecated(self, old: str, value: Node) -> None:
         present, key = self.spec.deprecated_keys[old], self.node.keys[old]
