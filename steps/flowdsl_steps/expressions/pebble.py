@@ -8,7 +8,7 @@ they are keys of the FlowContext.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,12 @@ class Pebble:
             return wrong(text, mistake)
         told = [each._replace(guarded=True) for each in references]
         return parsed(text, body, told, calls_secret=calls_secret)
+
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """The template with the same meaning, for a text that is one of the forms that have one."""
+        from flowdsl_steps.expressions.pebble_native import native
+
+        return native(_read(str(text))[0], str(text), flow, key) if self._finish is None else None
 
 
 TEXT = Pebble()
