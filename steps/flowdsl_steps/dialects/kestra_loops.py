@@ -62,8 +62,10 @@ class Kept:
         return parsed(text, [Output(kept)], read)
 
     def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
-        """None: no template makes such a map."""
-        return None
+        """A map of the keys, which leaves out those that are undefined."""
+        pairs = [each.partition("=") for each in str(text).split()]
+        shown = ", ".join(f"'{name}': flowContext.{own or name}" for name, _, own in pairs)
+        return f"{{{{ {{{shown}}} }}}}"
 
 
 def _together(found: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _INPUTS = {"string": str, "integer": int, "boolean": bool}
 _KINDS: dict[Path, type] = {
     ("flow", "id"): str,
     ("flow", "namespace"): str,
+    ("flow", "revision"): int,
     ("taskrun", "value"): str,
     ("taskrun", "iteration"): int,
     ("item", "value"): str,
@@ -67,8 +68,44 @@ def _secret(tree: Any, key: str) -> str | None:
     return f"secret('{variable}')" if _IDENTIFIER.fullmatch(variable) else None
 
 
+def condition(body: list[Statement], text: str, flow: Mapping[str, Any]) -> str | None:
+    """The same of a condition: a name that is true or false, or the comparison of a name with a value of its type."""
+    if len(body) != 1 or not isinstance(body[0], Output):
+        return None
+    at = body[0].expression
+    tree = GRAMMAR.tree("output", text[at.start : at.end], 0).children[0]
+    if tree.data != "comparison":
+        found = _known(tree, flow)
+        return f"{{{{ {found[0]} }}}}" if found is not None and found[1] is bool else None
+    left, operator, right = tree.children
+    found, value = _known(left, flow), _constant(right)
+    if found is None or value is None or found[1] is not value[1] or str(operator) not in ("==", "!="):
+        return None
+    return f"{{{{ {found[0]} {operator} {value[0]} }}}}"
+
+
+def _constant(tree: Any) -> tuple[str, type] | None:
+    """A text without escapes, or true or false, as it is written."""
+    if tree.data in ("true", "false"):
+        return tree.data, bool
+    if tree.data == "text" and not re.search(r"['\"\\]", str(tree.children[0])[1:-1]):
+        return str(tree.children[0]), str
+    return None
+
+
 def _name(tree: Any, flow: Mapping[str, Any], *, alone: bool) -> str | None:
-    """A name whose value both languages print alike."""
+    """A name whose value both languages print alike; a text also in capitals, or in small letters."""
+    if tree.data == "filter" and len(tree.children) == 2 and str(tree.children[1]) in ("upper", "lower"):
+        found = _known(tree.children[0], flow)
+        return f"{found[0]} | {tree.children[1]}" if found is not None and found[1] is str else None
+    found = _known(tree, flow)
+    if found is None:
+        return None
+    return f"{found[0]} | string" if alone and found[1] is not str else found[0]
+
+
+def _known(tree: Any, flow: Mapping[str, Any]) -> tuple[str, type] | None:
+    """A name as it is written here, and the type of its value; None where nobody knows that."""
     path = _path(tree)
     if path is None or len(path) < 2:
         return None
@@ -84,8 +121,8 @@ def _name(tree: Any, flow: Mapping[str, Any], *, alone: bool) -> str | None:
     if kind is None:
         return None
     root = path if path[0] == "inputs" else ("flowContext", *path)
-    written = root[0] + "".join(f".{part}" if _IDENTIFIER.fullmatch(part) else f"['{part}']" for part in root[1:])
-    return f"{written} | string" if alone and kind is not str else written
+    written = "".join(f".{part}" if _IDENTIFIER.fullmatch(part) else f"['{part}']" for part in root[1:])
+    return f"{root[0]}{written}", kind
 
 
 def _path(tree: Any) -> Path | None:
