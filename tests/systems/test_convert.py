@@ -185,6 +185,23 @@ def test_a_flow_of_kestra_sends_the_same_requests_and_gives_the_same_or_is_not_w
     assert given[0] == given[1]
 
 
+def test_out_is_written_once_and_again_with_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task, out = tmp_path / "task.json", tmp_path / "task.flow.yaml"
+    task.write_text(
+        '{"tasktype": "generate_image", "params": {"prompt": "A", "model": "gpt-image-2"}}', encoding="utf-8"
+    )
+    arguments = ["convert", str(task), "--out", str(out)]
+    assert main(arguments) == 0
+    written = out.read_text(encoding="utf-8")
+    assert written == flow_of(task).text
+    out.write_text("mine", encoding="utf-8")
+    assert main(arguments) == 2
+    assert out.read_text(encoding="utf-8") == "mine"
+    assert main([*arguments, "--force"]) == 0
+    assert out.read_text(encoding="utf-8") == written
+    assert capsys.readouterr().out == ""
+
+
 def test_a_key_in_the_document_becomes_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pipeline.yaml"
     key = "sk-proj-0123456789abcdef"
@@ -228,6 +245,7 @@ tasks:
         ("{{ inputs.topic | upper }}!", "{{ inputs.topic | upper }}!"),
         ("{{ flow.id }} {{ flow.revision }}", "{{ flowContext.flow.id }} {{ flowContext.flow.revision }}"),
         ("{% raw %}{{ x }}{% endraw %} {{ inputs.topic }}", "{{ '{' }}{ x }} {{ inputs.topic }}"),
+        ("{{ inputs.topic }}\n\n {{ flow.id -}}\n x\n", "{{ inputs.topic }}\n\n {{ flowContext.flow.id }}x\n"),
         ("{{ inputs.note }}", None),
         ("{{ inputs.panels | upper }}", None),
         ("{{ inputs.topic | capitalize }}", None),
