@@ -20,6 +20,7 @@ COMMANDS = {
     "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
+    "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",
     "steps": "List the steps there are, or explain one.",
     "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",

@@ -10,7 +10,7 @@ what its language makes of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from flowdsl.template.members import Method
@@ -26,6 +26,10 @@ class Language(Protocol):
 
     def parse(self, text: ForeignText) -> Template:
         """The template of a text, made by `parsed`, or by `wrong` where it cannot be read."""
+        ...
+
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """The template of ours with exactly the same meaning, at this key of this flow; None where there is none."""
         ...
 
 

@@ -26,7 +26,7 @@ from flowdsl.syntax.composer import Include
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "lowered", "made", "schemas"]
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -62,6 +62,15 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     if node is None:
         return None, findings.diagnostics
     return Lowered(source, node, dialect.form, findings), []
+
+
+def is_foreign(source: Source) -> bool:
+    """Whether a file is of a dialect of a plugin: the document of another system.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    return _dialect_of(source, read(source)[0]) not in BUILT_IN
 
 
 def failure(source: Source, account: Mapping[str, Any]) -> Any:

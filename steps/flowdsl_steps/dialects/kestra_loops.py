@@ -26,6 +26,10 @@ class OfIteration:
         read = [Reference("flowContext", (name,), 0, len(text), True, False) for name in ("taskrun", str(text))]
         return parsed(text, [Output(call)], read)
 
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """None: no template makes such a map."""
+        return None
+
 
 class OfLoop:
     """Puts what a task gave in all iterations into one map: the text is the key of the list that holds them, a blank,
@@ -38,6 +42,10 @@ class OfLoop:
         of, _, key = str(text).partition(" ")
         call = called("outputs", lambda found: _together(found, key), [_key(of)], 0, len(text))
         return parsed(text, [Output(call)], [Reference("flowContext", (of,), 0, len(text), True, False)])
+
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """None: no template makes such a map."""
+        return None
 
 
 class Kept:
@@ -52,6 +60,12 @@ class Kept:
         kept = DictOf([Keyword(name, _key(key), 0) for name, key in named], 0, len(text))
         read = [Reference("flowContext", (key,), 0, len(text), True, False) for _, key in named]
         return parsed(text, [Output(kept)], read)
+
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """A map of the keys, which leaves out those that are undefined."""
+        pairs = [each.partition("=") for each in str(text).split()]
+        shown = ", ".join(f"'{name}': flowContext.{own or name}" for name, _, own in pairs)
+        return f"{{{{ {{{shown}}} }}}}"
 
 
 def _together(found: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ they are keys of the FlowContext.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.errors import TemplateError
 from flowdsl.template.foreign import ForeignText, called, parsed, wrong
 from flowdsl.template.nodes import Choice, For, If, Node, Output, Set, Statement, Text
 from flowdsl.template.problems import Mistake
@@ -48,6 +49,23 @@ class Pebble:
             return wrong(text, mistake)
         told = [each._replace(guarded=True) for each in references]
         return parsed(text, body, told, calls_secret=calls_secret)
+
+    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+        """The template with the same meaning, for a text that is one of the forms that have one."""
+        from flowdsl_steps.expressions.pebble_native import condition, native
+
+        body = _read(str(text))[0]
+        if self._finish is None:
+            return native(body, str(text), flow, key)
+        return condition(body, str(text), flow) if _says_truth(self._finish) else None
+
+
+def _says_truth(finish: Finish) -> bool:
+    """Whether what is made of a text is true or false, as the text says."""
+    try:
+        return finish("true") is True and finish("false") is False
+    except TemplateError:
+        return False
 
 
 TEXT = Pebble()
