@@ -17,12 +17,13 @@ demo: $(VENV)/demo
 
 # Three processes also on two cores: a third of the time tests wait for a server, a process or a deadline.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 3 -m "not long"
 
-# What needs more than Python or takes longer: other tools, and short soaks at a fixed seed. What is missing is skipped,
+# What needs more than Python or takes longer: other tools, short soaks at a fixed seed, and tests marked as long. What is missing is skipped,
 # and a skipped test fails with CI=true.
 verify: $(VENV)/dev $(NUNJUCKS)
 	$(BIN)/python -m pytest -n 2 tests/verify
+	$(BIN)/python -m pytest -n 3 -m long
 
 # The full counts, by hand: an hour and more, with other cases for each seed.
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10

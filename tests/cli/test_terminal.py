@@ -27,6 +27,8 @@ from flowdsl.cli import main
 from flowdsl.cli.progress import progress_on
 from flowdsl_steps.image.simulator import Simulator
 
+pytestmark = pytest.mark.long  # processes on pseudo-terminals
+
 FRAMES = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
 FLOW = """\

@@ -31,6 +31,7 @@ def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_block_of_a_page_does_what_the_page_says(
     page: Path, tmp_path: Path, simulator: Simulator, update_golden: bool

@@ -17,6 +17,8 @@ import flowdsl
 from flowdsl.testing import Recorder, Recording, Replay
 from flowdsl_steps.image.simulator import Fault, Simulator
 
+pytestmark = pytest.mark.long  # processes, and every example twice
+
 
 class Case(NamedTuple):
     """A run of an example: its inputs (`WEB` stands for the web server's address), an action, faults of the service."""

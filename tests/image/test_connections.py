@@ -66,6 +66,7 @@ async def impatient(keep_alive_s: float) -> AsyncIterator[tuple[str, list[bytes]
                 task.cancel()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_s", [0.0, 0.45, 0.55])
 def test_200_runs_at_once_meet_no_connection_that_the_server_gave_up(pause_s: float) -> None:
     async def run() -> None:
@@ -82,6 +83,7 @@ def test_200_runs_at_once_meet_no_connection_that_the_server_gave_up(pause_s: fl
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_200_runs_at_once_meet_no_connection_that_was_closed_right_after_its_response() -> None:
     async def close(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(head.split(b" ")[1])
