@@ -20,7 +20,7 @@ WIDTH = 100
 """Longer lines are folded."""
 _SHORT = 76
 _PROSE = re.compile(r"[A-Za-z][\w ,.()/!?;+-]{0,90}(?<! )")
-_SIMPLE_KEY = re.compile(r"[A-Za-z_][\w.-]*")
+_SIMPLE_KEY = re.compile(r"[^\W\d][\w.-]*")
 _NO_BLOCK = re.compile(
     r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[ ]\n|\n[ ]"
 )
