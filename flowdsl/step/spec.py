@@ -71,6 +71,7 @@ class StepSpec:
         "environment",
         "examples",
         "flow",
+        "holds_settings",
         "inputs",
         "keys",
         "name",
@@ -124,6 +125,8 @@ class StepSpec:
         self.environment = {setting: tuple(names) for setting, names in (environment or {}).items()}
         self._check = check
         self._entry = entry
+        self.holds_settings = entry is not None
+        """Whether settings of the service stand in the step's options."""
         self.category = category
         self.deprecated_keys = dict(deprecated_keys or {})
         self.writes_to = writes_to
@@ -161,11 +164,6 @@ class StepSpec:
         if isinstance(self._check, str):
             self._check = cast("Check", _named(self._check))
         return self._check
-
-    @property
-    def holds_settings(self) -> bool:
-        """Whether settings of the service stand in the step's options."""
-        return self._entry is not None
 
     def own_settings(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The settings of the service that stand in the step's options, as far as they are known."""

@@ -74,8 +74,9 @@ def check_inputs(names: Names, step: StepNode, state: State) -> None:
             _stale(names, _first(port.name), port.name, entry, port.node.span)
     if step.spec.service is not None:
         _prompt(names, step, state)
-        prompt = next((port for port in step.spec.inputs if port.instead), None)
-        _ports(names, step, state, [port for port in step.spec.inputs if port is not prompt])
+        if len(step.spec.inputs) > 1:  # most read their prompt alone
+            prompt = next((port for port in step.spec.inputs if port.instead), None)
+            _ports(names, step, state, [port for port in step.spec.inputs if port is not prompt])
     else:
         _ports(names, step, state, step.spec.inputs)
 

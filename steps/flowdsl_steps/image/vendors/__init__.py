@@ -21,11 +21,14 @@ def vendor_named(name: str) -> Vendor:
     """
     found = known_vendor(name)
     if found is None:
-        names = ", ".join(provider_names())
+        from flowdsl.nearest import nearest
+
+        names, near = ", ".join(provider_names()), nearest(name, provider_names())
+        meant = f"did you mean `{near}`? " if near else ""
         raise ConfigError(
             f"unknown provider `{name}`",
             code="unknown-provider",
-            hint=f"image services know {names}; any OpenAI-compatible endpoint is `openai`"
+            hint=f"{meant}image services know {names}; any OpenAI-compatible endpoint is `openai`"
             if names
             else "no image vendors are installed, not even the standard ones: run `pip install -e .` again",
         )
