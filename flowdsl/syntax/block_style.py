@@ -14,13 +14,12 @@ from flowdsl.source import Source, Span
 from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.lossless import Piece, pieces_of
 from flowdsl.syntax.node import Node
-from flowdsl.syntax.quoting import in_quotes, written
+from flowdsl.syntax.quoting import written
 
 WIDTH = 100
 """Longer lines are folded."""
 _SHORT = 76
 _PROSE = re.compile(r"[A-Za-z][\w ,.()/!?;+-]{0,90}(?<! )")
-_SIMPLE_KEY = re.compile(r"[^\W\d][\w.-]*")
 _NO_BLOCK = re.compile(
     r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[ ]\n|\n[ ]"
 )
@@ -110,7 +109,7 @@ class _Writer:
             if depth == 0 and lines and value.kind != "scalar":
                 lines.append("")
             lines += [f"{pad}{text}" for text in self._comments.above(key, value)]
-            lines += self._value(value, f"{pad}{_key(name)}:", depth + 1, key)
+            lines += self._value(value, f"{pad}{written(name)}:", depth + 1, key)
         return lines
 
     def _value(
@@ -158,7 +157,7 @@ class _Writer:
         if node.kind == "list":
             return f"[{', '.join(map(self._within, node.value))}]"
         if node.kind == "map":
-            return f"{{{', '.join(f'{_key(name)}: {self._within(value)}' for name, value in node.value.items())}}}"
+            return f"{{{', '.join(f'{written(name)}: {self._within(value)}' for name, value in node.value.items())}}}"
         value = node.value
         if isinstance(value, str) and _PROSE.fullmatch(value) and plain_value(value) == value:
             return value
@@ -181,10 +180,6 @@ class _Writer:
             lines = [line for at, each in enumerate(lines) for line in (*([""] if at else ()), *_folded(each))]
         rows = [f"{pad}{line}" if line else "" for line in lines]
         return [f"{'>' if folds else '|'}{mark}", *rows, *([""] * (ends - 1))]
-
-
-def _key(name: str) -> str:
-    return name if _SIMPLE_KEY.fullmatch(name) and plain_value(name) == name else in_quotes(name)
 
 
 def _folded(line: str) -> list[str]:

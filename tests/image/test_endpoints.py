@@ -192,6 +192,13 @@ def test_an_unknown_provider_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
         vendor_named("midjourney")
     assert str(caught.value) == "unknown provider `midjourney`"
+    assert str(caught.value.hint).startswith("image services know ")
+
+
+def test_a_misspelt_provider_is_told_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        vendor_named("gemni")
+    assert str(caught.value.hint).startswith("did you mean `gemini`? image services know ")
 
 
 def test_a_local_server_needs_no_key() -> None:

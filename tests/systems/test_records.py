@@ -334,7 +334,7 @@ def test_a_run_may_send_no_more_than_its_limit(
     assert len(raised.value.result.made) == 2
 
 
-def test_a_quote_that_nothing_closes_takes_no_longer_for_each_line_behind_it() -> None:
+def test_a_quote_that_nothing_closes_is_told_at_its_row_however_many_lines_follow() -> None:
     rows = Rows()
     assert list(rows.feed(b'a,b\n"x,' + b"y,a lighthouse in a storm, oil on canvas\n" * 30_000)) == []
     with pytest.raises(StepError, match="row 1: a quote is not closed"):
