@@ -15,7 +15,6 @@ from flowdsl.syntax.quoting import in_quotes
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
 from flowdsl.template.problems import CURLED, TemplateProblem
-from flowdsl.template.references import settled
 
 if TYPE_CHECKING:
     from flowdsl.step.foreign import Word
@@ -78,6 +77,8 @@ def check_expression(node: Node, findings: Findings) -> None:
 
 def _check_template(template: Template, node: Node, findings: Findings) -> None:
     if template.problems:
+        from flowdsl.template.references import settled
+
         template = settled(template, findings.settings.filters)
     for problem in template.problems:
         span = span_in(node, problem.start, problem.end)
