@@ -109,8 +109,9 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     from flowdsl.environment.destinations import destinations
 
     environment = environments.of(source)
-    file, _, settings, _ = environment.examined(source)
-    documents = tuple(file.documents) if file is not None else ()
+    examined = environment.examined(source)
+    settings = examined.settings
+    documents = tuple(examined.file.documents) if examined.file is not None else ()
     for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
     missing = needs(documents, settings.services, environment.registry.step_class)

@@ -17,7 +17,7 @@ Steps: TypeAlias = "tuple[StepNode, ...]"
 """The steps of one flow or block."""
 
 
-class PortName(NamedTuple):
+class PortName(Record):
     """An entry of a step's `inputs` or `outputs`: the type, the FlowContext path or key it stands for, and the node
     of that name."""
 
@@ -26,7 +26,7 @@ class PortName(NamedTuple):
     node: Node
 
 
-class BlockNode(NamedTuple):
+class BlockNode(Record):
     """Steps that stand inside a step: the key that holds them and, where it holds several, the case or the index.
 
     `path` is their place (`flow[2].cases.red`), `node` the value they were made of.

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
+
+from flowdsl.record import Record
 
 
-class OwnModels(NamedTuple):
+class OwnModels(Record):
     """Entries by the name of their model, in one form, and the file that they stand in. `key` tells them from others.
 
     An entry has those of `like` (a known model whose rules it has), `prices` (size, `*` for any → quality, `*` for any

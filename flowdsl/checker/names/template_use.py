@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from flowdsl.record import Record
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from flowdsl.template import Template
 
 
-class Part(NamedTuple):
+class Part(Record):
     """One member name of a chain: `key` is None when it is computed."""
 
     key: str | None
