@@ -26,7 +26,7 @@ class PortName(Record):
     node: Node
 
 
-class BlockNode(Record):
+class BlockNode(NamedTuple):
     """Steps that stand inside a step: the key that holds them and, where it holds several, the case or the index.
 
     `path` is their place (`flow[2].cases.red`), `node` the value they were made of.

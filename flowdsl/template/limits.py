@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from time import thread_time
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from flowdsl.errors import TemplateError
-from flowdsl.record import Record
 
 T = TypeVar("T")
 
 
-class TemplateLimits(Record):
+class TemplateLimits(NamedTuple):
     """The bounds of one rendering.
 
     `max_depth` counts levels of an expression, `max_output` characters, `max_loops` iterations of all loops.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from flowdsl.record import Record
 from flowdsl.syntax.scalars import span_in
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from flowdsl.template import Template
 
 
-class Part(Record):
+class Part(NamedTuple):
     """One member name of a chain: `key` is None when it is computed."""
 
     key: str | None
