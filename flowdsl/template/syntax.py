@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from flowdsl.template.nodes import Body
 from flowdsl.template.problems import TemplateProblem
 
-BUILTIN_NAMES: Final = frozenset(("JSON", "Math", "Object", "cycler", "joiner", "range"))
-"""The names of `builtins.BUILTINS`, for what reads templates without rendering them."""
+BUILTIN_NAMES: Final = ("JSON", "Math", "Object", "cycler", "joiner", "range")
+"""The names of `builtins.BUILTINS` in their order, for what reads templates without rendering them."""
 
 
 class Reference(NamedTuple):
