@@ -78,7 +78,7 @@ def test_a_shell_accepts_its_completion(shell: str, tmp_path: Path, capsys: pyte
 CASES = {
     "va": {"validate"},
     "steps OPENAI": {"OPENAI_IMAGE_EDIT", "OPENAI_IMAGE_GENERATION"},
-    "validate --format ''": {"text", "json"},
+    "validate --format ''": {"text", "json", "sarif", "github", "gitlab", "junit", "rdjson", "concise"},
     "run --max-u": {"--max-usd"},
     "run harb": {"harbour.flow.yaml"},
     "completion z": {"zsh"},
