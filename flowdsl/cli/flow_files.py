@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.syntax.opened import lies_in, read_file
-from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -79,9 +77,19 @@ def read_source(path: str, stdin_filename: str | None = None) -> tuple[Source, l
     Raises:
         OSError: it cannot be read.
     """
-    if path == STANDARD_INPUT:
-        return read_bytes(_standard_input(), stdin_filename or "<stdin>")
-    return read_bytes(read_file(path), path)
+    from flowdsl.syntax.yaml_reader import read_bytes  # not loaded for a file that is known to be clean
+
+    return read_bytes(read_content(path), stdin_filename or "<stdin>" if path == STANDARD_INPUT else path)
+
+
+def read_content(path: str) -> bytes:
+    """The bytes of a file, `-` for standard input.
+
+    Raises:
+        OSError: it cannot be read.
+        UsageError: standard input has been read.
+    """
+    return _standard_input() if path == STANDARD_INPUT else read_file(path)
 
 
 def _standard_input() -> bytes:
@@ -91,6 +99,8 @@ def _standard_input() -> bytes:
         UsageError: it has been read.
     """
     if _READ[-1:] == [sys.stdin]:
+        from flowdsl.errors import UsageError
+
         raise UsageError("standard input is asked for twice; put one of the two into a file")
     _READ[:] = [sys.stdin]
     return sys.stdin.buffer.read()
@@ -105,5 +115,7 @@ def flow_source(path: str, stdin_filename: str | None = None) -> Source:
     """
     source, diagnostics = read_source(path, stdin_filename)
     if diagnostics:
+        from flowdsl.errors import FlowSyntaxError
+
         raise FlowSyntaxError(diagnostics)
     return source

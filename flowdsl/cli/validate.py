@@ -16,7 +16,8 @@ from flowdsl.cli.arguments import (
     flag,
     one_of,
 )
-from flowdsl.cli.flow_files import flow_paths, read_source
+from flowdsl.cli.checks import Checks
+from flowdsl.cli.flow_files import flow_paths
 from flowdsl.cli.reporting import FORMS, Reporting
 from flowdsl.errors import UsageError
 
@@ -38,8 +39,6 @@ EXAMPLES = (
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are findings that fail the check, by default errors, or with `--env` when a real run
     lacks something; 2 when a file cannot be read, and the others are checked all the same."""
-    from flowdsl.cli.variables import Environments
-
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, options.paths)
     failing = _failing(options)
@@ -48,22 +47,23 @@ def main(arguments: Sequence[str]) -> int:
     paths, unreadable = _paths(options)
     checked: list[str] = []
     lacking = 0
-    environments = Environments(options.as_of)
-    for path in paths:
-        try:
-            source, found = read_source(path, options.stdin_filename)
-            found = found or environments.check(source)
-        except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
-            said = str(getattr(error, "strerror", None) or error)
-            _complain(f"{path}: {said}")
-            unreadable.append((path, said))
-            continue
-        checked.append(source.path)
-        found = [finding for finding in found if _place(finding) not in seen]
-        seen.update(map(_place, found))
-        reporting.add(found)
-        if options.env:
-            lacking += _print_environment(source, environments, quiet=reporting.is_document)
+    with Checks(
+        paths, options.as_of, lightly=not options.env, fresh=options.no_cache, stdin_filename=options.stdin_filename
+    ) as checks:
+        for path in paths:
+            try:
+                source, found = checks.of(path)
+            except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
+                said = str(getattr(error, "strerror", None) or error)
+                _complain(f"{path}: {said}")
+                unreadable.append((path, said))
+                continue
+            checked.append(path if source is None else source.path)
+            found = [finding for finding in found if _place(finding) not in seen]
+            seen.update(map(_place, found))
+            reporting.add(found)
+            if options.env and source is not None:
+                lacking += _print_environment(source, checks.environments, quiet=reporting.is_document)
     reporting.end(checked, unreadable, failing)
     failed = any(finding.severity in failing for finding in reporting.findings)
     return 2 if unreadable else int(lacking > 0 or failed)
@@ -109,6 +109,7 @@ def parser() -> Parser:
         help="the least severity that fails the check: note, warning or error (default)",
     )
     flag(parser, "--strict", help="warnings fail too: --fail-on warning")
+    flag(parser, "--no-cache", help="check every file anew, also those that were clean and have not changed since")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
     parser.add_argument(

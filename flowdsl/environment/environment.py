@@ -19,8 +19,8 @@ from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.record import Record, Unchanging
 from flowdsl.services import checked_entries, checked_overrides
-from flowdsl.settings.files import PROJECT_FILE
 from flowdsl.settings.layers import InForce, in_force
+from flowdsl.settings.places import PROJECT_FILE
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed

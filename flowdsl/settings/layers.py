@@ -11,7 +11,6 @@ from flowdsl.image.own_models import OwnModels
 from flowdsl.record import Record
 from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
-    PROJECT_FILE,
     Settings,
     choice,
     count,
@@ -25,6 +24,7 @@ from flowdsl.settings.files import (
     unheeded,
     user_file,
 )
+from flowdsl.settings.places import PROJECT_FILE
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
