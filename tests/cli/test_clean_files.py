@@ -260,3 +260,45 @@ def test_a_process_that_dies_leaves_its_files_to_this_one(
     monkeypatch.setattr(checks.Checks, "_share_out", share_out)
     monkeypatch.setattr(checks, "_ALONE", 0)
     assert validate(capsys) == (0, "2 files, no findings\n", "")
+
+
+OPENED = """
+import sys
+from pathlib import Path
+from flowdsl.cli.checks import Checks
+from flowdsl.cli.clean import Clean
+
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+remembered = 0
+for path in sys.argv[1:]:
+    with Checks([path], None, lightly=True, fresh=False) as checks:
+        del opened[:]
+        try:
+            source, found = checks.of(path)
+        except Exception:
+            continue
+        line = checks._clean._new.pop(path, "")
+    remembered += bool(line)
+    read = {path, *(name.partition(" ")[2] for name in line.split("\\t"))}
+    known = {str(Path(name).resolve()) for name in read}
+    ours = [str(Path(sys.modules[name].__file__).parent) for name in ("flowdsl", "flowdsl_steps")]
+    for name in map(str, map(Path.resolve, map(Path, opened))) if line else ():
+        code = name.startswith((*ours, sys.prefix, sys.base_prefix)) or name.endswith((".py", ".pyc"))
+        if not code and name not in known and not name.endswith((".toml", "/cache/flowdsl")):
+            print(path, name)
+print(remembered)
+"""
+
+
+@pytest.mark.long
+def test_whatever_a_check_opens_is_known_to_the_cache(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    files = [path for folder in ("examples", "tests") for path in sorted((root / folder).rglob("*.y*ml"))]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", OPENED, *map(str, files)]
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    *missed, remembered = run.stdout.splitlines()
+    assert missed == []
+    assert int(remembered) > 50
