@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import ConfigError, PluginError, UsageError
-from flowdsl.step.problem import Problem, show
+from flowdsl.step.problem import Problem, show, use
 from flowdsl.step.provider import Provider, fitting
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.service import FLOW, SECRET_SETTINGS, TREE, Service, address_of, price_problem
@@ -178,11 +178,26 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
         hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
+    if problem is None and key in ("provider", "protocol") and value is not None:
+        return _unknown_provider(key, value)
     if problem is not None or value is None or key not in ("endpoint", "headers"):
         return problem
     from flowdsl.step.sendable import setting_problem
 
     return setting_problem(key, value)
+
+
+def _unknown_provider(key: str, name: str) -> Problem | None:
+    names = provider_names()
+    if name in names:
+        return None
+    from flowdsl.nearest import nearest
+
+    near = nearest(name, names)
+    there = f"there are {', '.join(names)}" if names else "none is installed, not even the standard ones"
+    hint = f"did you mean `{near}`? {there}" if near else f"{there}; any endpoint that speaks OpenAI's API is `openai`"
+    fixes = use(key, near) if near else ()
+    return Problem("unknown-provider", f"unknown provider {show(name)}", key, hint, fixes=fixes)
 
 
 class ServiceLayers:
@@ -384,5 +399,7 @@ def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
                 None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value, of)
             )
             if problem is not None:
-                message = problem.message.replace(f" {show(value)}", "") if names_secret(key) else problem.message
-                raise UsageError(f"{where}.{name}: {message}")
+                if names_secret(key):
+                    raise UsageError(f"{where}.{name}: {problem.message.replace(f' {show(value)}', '')}")
+                hint = f"; {problem.hint}" if problem.hint else ""
+                raise UsageError(f"{where}.{name}: {problem.message}{hint}")

@@ -60,10 +60,11 @@ def meant_flow(name: str) -> str:
         return ""
     by_stem = {name.partition(".")[0]: name for name in names}
     stem, _, ending = path.name.partition(".")
-    if ending not in ("", "yaml", "yml", "flow", "flow.yaml", "flow.yml"):
-        return ""  # a file of another kind, such as a.inputs.yaml
-    near = stem if stem in by_stem else nearest(stem, by_stem)
-    return f"; did you mean `{path.parent / by_stem[near]}`?" if near else ""
+    if ending in ("", "yaml", "yml", "flow", "flow.yaml", "flow.yml"):
+        near = by_stem.get(stem if stem in by_stem else nearest(stem, by_stem) or "")
+    else:
+        near = nearest(path.name, names)  # not for one of another kind, such as a.inputs.yaml
+    return f"; did you mean `{path.parent / near}`?" if near else ""
 
 
 def failed_run(error: RunError, *, color: bool = False) -> str:

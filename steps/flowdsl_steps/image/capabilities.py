@@ -49,18 +49,16 @@ def check_image(options: Options) -> Iterator[Problem]:
 
 def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
     """The same for the request that the options ask for."""
-    unknown: list[Problem] = []
     try:
         vendor = _vendor(options)
-    except ConfigError as error:
-        vendor = vendor_named("openai")
-        unknown.append(Problem(error.code, error.message, hint=error.hint, severity="warning"))
+    except ConfigError:  # its entry says so; what it takes, nobody knows
+        yield from _prompt(options)
+        return
     resolved = resolve_model(
         vendor, options.service, options.given.get("model"), options.defaults.get("model"), options.as_of
     )
     rules = known_vendor(resolved.provider) or vendor
     found = [
-        *unknown,
         *_prompt(options),
         *(_placed(problem, options) for problem in rules.supports(request, resolved)),
         *_habits(options),
