@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flowdsl.errors import FlowSyntaxError, UsageError
+from flowdsl.settings.files import settings_file
+from flowdsl.settings.globs import Globs
 from flowdsl.syntax.opened import lies_in, read_file
 from flowdsl.syntax.yaml_reader import read_bytes
 
@@ -27,6 +30,24 @@ _SKIPPED = frozenset({"node_modules", "__pycache__"})
 def nothing(_path: str) -> bool:
     """Leaves nothing out."""
     return False
+
+
+def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
+    """What is left out of the folders among some paths: by the globs that are given, which come first, and by the
+    settings of the project of each folder."""
+    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112
+    found = [Globs(given)] if given else []
+    seen = set()
+    for folder in folders:
+        with suppress(UsageError):  # it is told with the first file
+            settings = settings_file(folder)
+            if settings is not None and settings[1].get("exclude") and settings[0] not in seen:
+                from flowdsl.settings.reported import reported
+
+                seen.add(settings[0])
+                said = reported(settings)
+                found.append(Globs(said.exclude, said.root))
+    return found
 
 
 def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:
