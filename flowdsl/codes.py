@@ -168,6 +168,10 @@ FINDINGS = (
     Code("picture-as-lines", "warning", "Pictures go to a file with a line end behind each."),
     Code("bare-field", "note", "A bare word of Bloblang is a field of each message."),
     Code("not-supported", "error", "A part of a document of another system is not supported here.", also=("note",)),
+    Code("unused-ignore", "warning", "A comment ignores what is not found there, or what cannot be ignored."),
+    Code("unknown-code", "warning", "A comment ignores a code that no finding has."),
+    Code("ignore-without-code", "warning", "A comment ignores findings and names no code."),
+    Code("invalid-setting", "error", "A settings file says what cannot be."),
 )
 """What a check can find."""
 

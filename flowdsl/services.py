@@ -195,7 +195,7 @@ def _unknown_provider(key: str, name: str) -> Problem | None:
 
     near = nearest(name, names)
     there = f"there are {', '.join(names)}" if names else "none is installed, not even the standard ones"
-    hint = f"did you mean `{near}`? {there}" if near else f"{there}; any endpoint that speaks OpenAI's API is `openai`"
+    hint = f"did you mean `{near}`? {there}" if near else there
     fixes = use(key, near) if near else ()
     return Problem("unknown-provider", f"unknown provider {show(name)}", key, hint, fixes=fixes)
 

@@ -1,6 +1,6 @@
 """The command line: `flowdsl COMMAND …`, one module a command, and only that one is imported.
 
-Exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug of ours, 130 interrupted.
+Exit codes: 0 done, 1 findings, 2 wrong usage, 3 a bug of ours, 4 a failed run, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ COMMANDS = {
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",
+    "config": "Show the settings that count for a folder or a file, and where each comes from.",
     "steps": "List the steps there are, or explain one.",
     "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
@@ -68,7 +69,7 @@ examples:
   flowdsl run skyline.flow.yaml -i city=Lisbon --out pictures
 
 `flowdsl COMMAND --help` explains a command, `flowdsl --version` names the version.
-exit codes: 0 done, 1 findings or a failed run, 2 wrong usage, 3 a bug in flowdsl, 130 interrupted
+exit codes: 0 done, 1 findings, 2 wrong usage, 3 a bug in flowdsl, 4 a failed run, 130 interrupted
 """
 
 
@@ -95,14 +96,21 @@ def _main(arguments: list[str], *, last: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read stdout has left
-        return 1
+        return _failed()
     except UnwrittenOutput as error:
         sys.stderr.write(f"flowdsl: {error}\n")
-        return 1
+        return _failed()
     except Exception as error:  # noqa: BLE001  the outer edge: whatever comes here is shown to the user
         from flowdsl.cli.failure import report_error
 
         return report_error(error)
+
+
+def _failed() -> int:
+    """The end of a command whose output is lost."""
+    from flowdsl.cli.failure import FAILED
+
+    return FAILED
 
 
 def _interrupted(argv: Sequence[str] | None) -> int:

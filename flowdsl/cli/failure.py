@@ -7,6 +7,8 @@ import sys
 from flowdsl.errors import FlowCheckError, FlowError, RunError, ServiceError
 from flowdsl.source import Source, Span
 
+FAILED = 4
+"""The exit code of a run that failed, and where the output is lost: 1 says that nothing has run."""
 CHARGE_WARNING = "the service may have done, and billed, the work"
 
 
@@ -22,7 +24,7 @@ def report_error(error: Exception) -> int:
         return 1
     if isinstance(error, RunError):
         sys.stderr.write(failed_run(error, color=colors(sys.stderr)) + "\n")
-        return 1
+        return FAILED
     if isinstance(error, FlowError):
         from flowdsl.cli.arguments import cut
 
@@ -33,7 +35,7 @@ def report_error(error: Exception) -> int:
 
         place = f"{error.filename or '``'}: " if error.filename is not None else ""
         sys.stderr.write(cut(f"flowdsl: {place}{error.strerror or error}{_meant(error)}") + "\n")
-        return 2 if place else 1  # a file of the user's, or a stream
+        return 2 if place else FAILED  # a file of the user's, or a stream
     import traceback
 
     sys.stderr.write("".join(traceback.format_exception(error)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from flowdsl.settings.locations import project_places
 from flowdsl.syntax.opened import lies_in, read_file
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
+    from flowdsl.settings.globs import Globs
     from flowdsl.source import Source
 
 STANDARD_INPUT = "-"
@@ -25,6 +28,31 @@ _SKIPPED = frozenset({"node_modules", "__pycache__"})
 def nothing(_path: str) -> bool:
     """Leaves nothing out."""
     return False
+
+
+def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
+    """What is left out of the folders among some paths: by the globs that are given, which come first, and by the
+    settings of the project of each folder."""
+    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112
+    folders = [path for path in folders if any(os.path.lexists(place) for place, _ in project_places(path))]
+    if not folders and not given:
+        return []
+    from flowdsl.errors import UsageError
+    from flowdsl.settings.files import settings_file
+    from flowdsl.settings.globs import Globs
+
+    found = [Globs(given)] if given else []
+    seen = set()
+    for folder in folders:
+        with suppress(UsageError):  # it is told with the first file
+            settings = settings_file(folder)
+            if settings is not None and settings[1].get("exclude") and settings[0] not in seen:
+                from flowdsl.settings.reported import reported
+
+                seen.add(settings[0])
+                said = reported(settings)
+                found.append(Globs(said.exclude, said.root))
+    return found
 
 
 def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:

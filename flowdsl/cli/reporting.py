@@ -24,6 +24,14 @@ class Reporting:
 
     def __init__(self, options: Namespace) -> None:
         self.findings: list[Diagnostic] = []
+        self.failing: list[bool] = []
+        """Which of them fail the check."""
+        self._baseline = None
+        if options.baseline is not None:
+            from flowdsl.cli.baseline import Baseline
+
+            self._baseline = Baseline(options.baseline)
+        self._new_baseline: str | None = options.write_baseline
         self._file: str | None = options.output_file
         self._form: str = options.format or self._usual_form()
         self._quiet: bool = options.quiet
@@ -37,25 +45,33 @@ class Reporting:
         in_actions = os.environ.get("GITHUB_ACTIONS") == "true" and not sys.stdout.isatty()
         return "github" if in_actions and self._file is None else "text"
 
-    def add(self, found: Sequence[Diagnostic]) -> None:
-        """Takes the findings of one more file."""
-        if found and self._form == "text" and self._file is None:
+    def add(self, found: Sequence[Diagnostic], failing: frozenset[str]) -> None:
+        """Takes the findings of one more file, and the severities that fail the check there."""
+        if self._baseline is not None:
+            found = self._baseline.new(found)
+        if found and self._form == "text" and self._file is None and self._new_baseline is None:
             from flowdsl.diagnostics import render
 
             print("\n" * bool(self.findings) + render(found, color=self._color))
         self.findings += found
+        self.failing += [finding.severity in failing for finding in found]
 
-    def end(self, checked: Sequence[str], unreadable: Sequence[tuple[str, str]], failing: frozenset[str]) -> None:
+    def end(self, checked: Sequence[str], unreadable: Sequence[tuple[str, str]]) -> None:
         """Writes what is left to write.
 
         Raises:
-            UsageError: the file of `--output-file` cannot be written.
+            UsageError: the file of `--output-file` or `--write-baseline` cannot be written.
         """
+        for entry in self._baseline.stale(checked) if self._baseline is not None else ():
+            sys.stderr.write(f"flowdsl: the baseline knows what is no longer found: {entry}\n")
+        if self._new_baseline is not None:
+            self._write_baseline(self._new_baseline, len(checked))
+            return
         if self._form != "text" or self._file is not None:
             from flowdsl.forms import Report, written
 
             findings = [finding.hidden() for finding in self.findings]
-            text = written(self._form, Report(findings, checked, unreadable, failing))
+            text = written(self._form, Report(findings, checked, unreadable, self.failing))
             if self._file is not None:
                 write_report(self._file, f"{text}\n" if text else "")
             elif text:
@@ -65,6 +81,15 @@ class Reporting:
         if checked and not self._quiet and not self.is_document:
             shown = self.findings and self._form == "text" and self._file is None
             print("\n" * bool(shown) + self._summary(len(checked)))
+
+    def _write_baseline(self, path: str, files: int) -> None:
+        """Writes all that is found to a file; what is known fails nothing."""
+        from flowdsl.cli.baseline import baseline_text
+
+        write_report(path, baseline_text(path, self.findings))
+        self.failing = []
+        if not self._quiet:
+            print(f"{self._summary(files)}, written to {path}")
 
     def _print_statistics(self) -> None:
         """How often each code is there, the most frequent first; on stderr where stdout holds a document."""

@@ -24,6 +24,7 @@ from flowdsl.cli.arguments import (
     seconds,
     usd,
 )
+from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
@@ -62,7 +63,8 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 after a complete run, 1 after one that failed, 128 and more after a signal."""
+    """The exit code: 0 after a complete run, 1 when the flow or its inputs are wrong, so that nothing has run, 4 after
+    one that failed, 128 and more after a signal."""
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, [options.file])
     return perform(options, flow_source(options.file, options.stdin_filename))
@@ -129,7 +131,7 @@ def perform(options: Namespace, source: Source) -> int:
             return 128 + stop.signal
         except SystemExit as exit:  # of a step; its own code could be 0
             _tell(f"{alone(account.text())}a step has ended the program: {in_words(exit)}\n", account, options)
-            return 1
+            return FAILED
         except (KeyboardInterrupt, Exception) as error:  # a bug of ours too ends a run that may have paid
             if isinstance(error, KeyboardInterrupt):
                 ignore_interrupts()
@@ -145,7 +147,7 @@ def perform(options: Namespace, source: Source) -> int:
         raise
     if nothing is not None:
         tell(nothing)
-        return 1
+        return FAILED
     if options.open:
         _open(options)
     return 0
@@ -200,7 +202,7 @@ def _missing(flow: Flow, error: RunError) -> str:
 
 def _hint_of_inputs(error: RunError, flow: Flow, inputs: dict[str, Any]) -> str | None:
     """How inputs that are wrong are given here: the error says it for a host."""
-    if error.code not in ("missing-input", "invalid-input", "undefined-input") or error.step is not None:
+    if not _of_inputs(error):
         return None
     from flowdsl.checker.inputs import input_values
     from flowdsl.cli.given_inputs import by_option
@@ -212,13 +214,18 @@ def _hint_of_inputs(error: RunError, flow: Flow, inputs: dict[str, Any]) -> str 
     return None
 
 
+def _of_inputs(error: RunError) -> bool:
+    """Whether inputs do not fit the flow, so that nothing has run."""
+    return error.code in ("missing-input", "invalid-input", "undefined-input") and error.step is None
+
+
 def _failed(error: RunError, account: Account, options: Namespace, missing: str) -> int:
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
     text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
-    return 1
+    return 1 if _of_inputs(error) else FAILED
 
 
 def _tell(text: str, account: Account, options: Namespace, error: RunError | None = None) -> None:

@@ -17,7 +17,7 @@ from flowdsl.cli.arguments import (
     one_of,
 )
 from flowdsl.cli.checks import Checks
-from flowdsl.cli.flow_files import flow_paths
+from flowdsl.cli.flow_files import excluded, flow_paths
 from flowdsl.cli.reporting import FORMS, Reporting
 from flowdsl.errors import UsageError
 
@@ -32,6 +32,7 @@ EXAMPLES = (
     "flowdsl validate skyline.flow.yaml",
     "flowdsl validate flows --strict --format json",
     "flowdsl validate flows --format sarif --output-file flows.sarif",
+    "flowdsl validate flows --write-baseline known.json && flowdsl validate flows --baseline known.json",
     "cat skyline.flow.yaml | flowdsl validate - --stdin-filename skyline.flow.yaml",
 )
 
@@ -42,8 +43,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, options.paths)
     failing = _failing(options)
+    if options.baseline and options.write_baseline:
+        raise UsageError("--baseline and --write-baseline are given: a new baseline holds all that is found")
     reporting = Reporting(options)
     seen: set[tuple[str, ...]] = set()
+    told: set[str] = set()
     paths, unreadable = _paths(options)
     checked: list[str] = []
     lacking = 0
@@ -55,18 +59,22 @@ def main(arguments: Sequence[str]) -> int:
                 source, found = checks.of(path)
             except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
                 said = str(getattr(error, "strerror", None) or error)
-                _complain(f"{path}: {said}")
+                if said not in told or isinstance(
+                    error, OSError
+                ):  # a mistake of settings is told once for all its files
+                    _complain(f"{path}: {said}")
+                told.add(said)
                 unreadable.append((path, said))
                 continue
             checked.append(path if source is None else source.path)
             found = [finding for finding in found if _place(finding) not in seen]
             seen.update(map(_place, found))
-            reporting.add(found)
+            if found and source is not None:
+                reporting.add(found, failing or failing_from(checks.environments.fail_on(source)))
             if options.env and source is not None:
                 lacking += _print_environment(source, checks.environments, quiet=reporting.is_document)
-    reporting.end(checked, unreadable, failing)
-    failed = any(finding.severity in failing for finding in reporting.findings)
-    return 2 if unreadable else int(lacking > 0 or failed)
+    reporting.end(checked, unreadable)
+    return 2 if unreadable else int(lacking > 0 or any(reporting.failing))
 
 
 def parser() -> Parser:
@@ -101,6 +109,12 @@ def parser() -> Parser:
         parser,
         "--env",
         help="list which secret and key goes to which host, and what a real run still lacks; fail when it lacks any",
+    )
+    parser.add_argument(
+        "--baseline", type=file_name, metavar="FILE", help="report only what this file does not know yet"
+    )
+    parser.add_argument(
+        "--write-baseline", type=file_name, metavar="FILE", help="write what is found to this file, for --baseline"
     )
     parser.add_argument(
         "--fail-on",
@@ -145,14 +159,12 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
 
 def _paths(options: Namespace) -> tuple[list[str], list[tuple[str, str]]]:
     """The files to check, and the paths that stand for none, which are told."""
-    if not options.exclude:
+    globs = excluded(options.paths, options.exclude)
+    if not globs:
         paths, wrong = flow_paths(options.paths)
     else:
-        from flowdsl.settings.globs import Globs
-
-        globs = Globs(options.exclude)
-        paths, wrong = flow_paths(options.paths, globs.match)
-        for glob in globs.idle:
+        paths, wrong = flow_paths(options.paths, lambda path: any(each.match(path) for each in globs))
+        for glob in globs[0].idle if options.exclude else ():
             _complain(f"--exclude {glob}: nothing in the given folders has this name")
     for _, said in wrong:
         _complain(said)
@@ -166,17 +178,24 @@ def _place(finding: Diagnostic) -> tuple[str, ...]:
     return os.path.realpath(finding.span.path), str(finding.span), finding.code, finding.message
 
 
-def _failing(options: Namespace) -> frozenset[str]:
-    """The severities that fail the check.
+def _failing(options: Namespace) -> frozenset[str] | None:
+    """The severities that fail the check; None where no option says it.
 
     Raises:
         UsageError: two options say it, and not the same.
     """
-    least = options.fail_on or ("warning" if options.strict else "error")
-    if options.strict and least != "warning":
-        raise UsageError(f"--strict is `--fail-on warning`, and --fail-on {least} is given too: keep one of the two")
-    if least == "error":
+    if options.strict and options.fail_on not in (None, "warning"):
+        said = f"--strict is `--fail-on warning`, and --fail-on {options.fail_on} is given too"
+        raise UsageError(f"{said}: keep one of the two")
+    least = "warning" if options.strict else options.fail_on
+    return None if least is None else failing_from(least)
+
+
+def failing_from(least: str | None) -> frozenset[str]:
+    """The severities that fail a check from a least one on, by default errors."""
+    if least in (None, "error"):
         return frozenset({"error"})
     from flowdsl.codes import SEVERITIES
 
-    return frozenset(SEVERITIES[: SEVERITIES.index(least) + 1])
+    names: tuple[str, ...] = SEVERITIES
+    return frozenset(names[: names.index(str(least)) + 1])

@@ -83,6 +83,11 @@ class Environments:
             self._by_folder[folder] = found
         return found
 
+    def fail_on(self, source: Source) -> str | None:
+        """The least severity that fails the check of a file that was checked, where its project says so."""
+        settings = self._in_force.get(os.path.dirname(source.path))  # noqa: PTH120
+        return settings.reported.fail_on if settings is not None and settings.reported is not None else None
+
     def examined(self, source: Source) -> Examined:
         """A file and what was found in it; settings files are read once for all files of a folder.
 

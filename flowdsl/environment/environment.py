@@ -20,7 +20,7 @@ from flowdsl.limits import Limits
 from flowdsl.record import Record, Unchanging
 from flowdsl.services import checked_entries, checked_overrides
 from flowdsl.settings.layers import InForce, in_force
-from flowdsl.settings.places import PROJECT_FILE
+from flowdsl.settings.locations import PROJECT_FILE
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from flowdsl.template.filters import Filters
 
 T = TypeVar("T")
+_MARK = "flowdsl:"
+"""What stands in each comment that ignores a finding."""
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
 
@@ -319,12 +321,19 @@ class Environment(Unchanging):
         `settings` are those of its folder, where they are known already.
         """
         examined = self._examined(flow, declare, settings)
-        if examined.settings.severities:
+        file, found, settings = examined.file, examined.diagnostics, examined.settings
+        if file is not None and (_MARK in file.source.text or (found and _MARK in _texts_of(found))):
+            from flowdsl.checker.ignores import without_ignored
+            from flowdsl.settings.severities import OF_SECRETS
+
+            found = without_ignored(file.source, found, OF_SECRETS)
+        if settings.severities:
             from flowdsl.settings.severities import with_severities
 
-            found = with_severities(examined.diagnostics, examined.settings.severities)
-            examined = examined._replace(diagnostics=found)
-        return examined
+            found = with_severities(found, settings.severities)
+        if settings.reported is not None:
+            found = settings.reported.kept(found)
+        return examined._replace(diagnostics=found)
 
     def _examined(self, flow: FlowText, declare: Iterable[str], settings: InForce | None) -> Examined:
         source, diagnostics = source_of(flow)
@@ -380,6 +389,11 @@ def _texts(name: str, values: Mapping[str, Any]) -> Mapping[str, str]:
             if not isinstance(each, str):
                 raise UsageError(f"{name} takes a dict of texts: {show(key)} is {type(each).__name__}")
     return frozen({str.__str__(key): str.__str__(value) for key, value in values.items()})
+
+
+def _texts_of(findings: Iterable[Diagnostic]) -> str:
+    """The texts of the files that findings are about, in a row."""
+    return "\n".join({id(finding.span.source): finding.span.source.text for finding in findings}.values())
 
 
 def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

@@ -18,14 +18,13 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def written(report: Report) -> str:
     """One document."""
-    by_path: dict[str, list[Diagnostic]] = {project_path(path): [] for path in report.checked}
-    for finding in report.findings:
-        by_path.setdefault(project_path(finding.span.path), []).append(finding)
-    suites = [_suite(path, found, report.failing) for path, found in by_path.items()]
+    by_path: dict[str, list[tuple[Diagnostic, bool]]] = {project_path(path): [] for path in report.checked}
+    for row in zip(report.findings, report.failing, strict=True):
+        by_path.setdefault(project_path(row[0].span.path), []).append(row)
+    suites = [_suite(path, found) for path, found in by_path.items()]
     suites += [_unreadable(path, why) for path, why in report.unreadable]
     tests = sum(max(len(found), 1) for found in by_path.values()) + len(report.unreadable)
-    failures = sum(finding.severity in report.failing for finding in report.findings)
-    counts = f'tests="{tests}" failures="{failures}" errors="{len(report.unreadable)}"'
+    counts = f'tests="{tests}" failures="{sum(report.failing)}" errors="{len(report.unreadable)}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="flowdsl" {counts}>',
@@ -35,22 +34,22 @@ def written(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _suite(path: str, findings: list[Diagnostic], failing: frozenset[str]) -> str:
-    failures = sum(finding.severity in failing for finding in findings)
+def _suite(path: str, rows: list[tuple[Diagnostic, bool]]) -> str:
+    failures = sum(fails for _, fails in rows)
     name = _quoted(path)
-    counts = f'tests="{max(len(findings), 1)}" failures="{failures}" errors="0" skipped="0" time="0"'
-    cases = [line for finding in findings for line in _case(path, finding, failing)]
+    counts = f'tests="{max(len(rows), 1)}" failures="{failures}" errors="0" skipped="0" time="0"'
+    cases = [line for finding, fails in rows for line in _case(path, finding, fails)]
     cases = cases or [f'    <testcase classname={name} name="no findings" time="0"/>']
     return "\n".join([f"  <testsuite name={name} {counts}>", *cases, "  </testsuite>"])
 
 
-def _case(path: str, finding: Diagnostic, failing: frozenset[str]) -> Iterator[str]:
+def _case(path: str, finding: Diagnostic, fails: bool) -> Iterator[str]:
     line, col = finding.span.first
     place = f"{path}:{line}:{col}"
     text = escape(_xml(f"{place}: {finding.severity}: {sentence(finding)}"))
     name = _quoted(f"{finding.code} at {line}:{col}")
     yield f'    <testcase classname={_quoted(path)} name={name} time="0">'
-    if finding.severity in failing:
+    if fails:
         said = _quoted(f"line {line}: {finding.message}")
         yield f"      <failure message={said} type={_quoted(finding.code)}>{text}</failure>"
     else:

@@ -16,12 +16,12 @@ _LONGEST = 400
 
 class Report(NamedTuple):
     """What a check found: the findings, without the secrets of their files; the paths that were checked; those that
-    could not be, with the reason; the severities that fail the check."""
+    could not be, with the reason; which of the findings fail the check."""
 
     findings: Sequence[Diagnostic]
     checked: Sequence[str] = ()
     unreadable: Sequence[tuple[str, str]] = ()
-    failing: frozenset[str] = frozenset({"error"})
+    failing: Sequence[bool] = ()
 
 
 def sentence(finding: Diagnostic) -> str:
@@ -38,16 +38,21 @@ def project_path(path: str, root: str = "") -> str:
     return below.replace(os.sep, "/")
 
 
-def fingerprints(findings: Iterable[Diagnostic], *, with_path: bool = True) -> list[str]:
+def fingerprints(findings: Iterable[Diagnostic]) -> list[str]:
     """What each finding is known by from one version of a file to the next: it stays the same when lines are put in
     above or below, and differs for each of several that are alike."""
-    seen: Counter[tuple[str, ...]] = Counter()
+    seen: Counter[tuple[str, str]] = Counter()
     found = []
     for finding in findings:
-        parts = (project_path(finding.span.path) if with_path else "", finding.code, *_words(finding.span))
+        parts = project_path(finding.span.path), likeness(finding)
         found.append(_digest((*parts, str(seen[parts]))))
         seen[parts] += 1
     return found
+
+
+def likeness(finding: Diagnostic) -> str:
+    """What alike findings of a file have in common: the code, the line without its indentation, and what is marked."""
+    return _digest((finding.code, *_words(finding.span)))
 
 
 def _words(span: Span) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
 from flowdsl.services import is_plain_secret
-from flowdsl.settings.places import project_places, user_place
+from flowdsl.settings.locations import PROJECT_FILE, project_places, user_place
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax.opened import read_file
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
     from flowdsl.step.registry import Registry
 
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models")
+REPORTED = ("select", "ignore", "per-file-ignores", "exclude", "fail-on")
+"""Settings that say which findings are reported."""
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models", *REPORTED)
 _USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
@@ -79,10 +81,11 @@ def _check_keys(path: str, content: Mapping[str, Any], keys: tuple[str, ...] = _
     unknown = next((key for key in content if key not in keys), None)
     if unknown is not None:
         from flowdsl.nearest import nearest
+        from flowdsl.settings.mistakes import mistake
 
         near = nearest(unknown, keys)
-        hint = f"did you mean `{near}`?" if near else f"it has {', '.join(keys)}"
-        raise UsageError(f"{path}: unknown key `{unknown}`, {hint}")
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(keys)}"
+        raise mistake(path, (unknown,), f"unknown key `{unknown}`", hint, of_key=True)
 
 
 def flag(settings: Settings | None, name: str) -> bool | None:
@@ -151,7 +154,7 @@ def severities(settings: Settings | None, *, of_project: bool = False) -> Mappin
 
 def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
     """A finding for each key that stands in a settings file in plain text."""
-    found = _secrets_in(content)
+    found = secrets_in(content)
     if not found:
         return []
     from flowdsl.diagnostics import Diagnostic
@@ -188,7 +191,7 @@ def entry_option_findings(settings: Settings | None, registry: Callable[[], Regi
     from flowdsl.step.entry_options import entry_options, option_problem
 
     known = entry_options(registry())
-    source = _source(path, _secrets_in(content))
+    source = _source(path, secrets_in(content))
     for entry, options in given.items():
         for name, value in options.items():
             if name not in known:
@@ -206,7 +209,7 @@ def entry_option_findings(settings: Settings | None, registry: Callable[[], Regi
             yield Diagnostic(code, message, at, hint=hint)
 
 
-def _secrets_in(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+def secrets_in(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The settings that hold a key in plain text: name and value."""
     return [
         (name, value)
@@ -240,6 +243,26 @@ def unheeded(path: str, name: str) -> Diagnostic:
         Span(source, *(place.span() if place else (0, 0))),
         hint="run with `--private-addresses`, or give the host's Limits(private_addresses=True)",
     )
+
+
+def second_file(project: str) -> Iterator[Diagnostic]:
+    """The finding for `[tool.flowdsl]` in a `pyproject.toml` beside the `flowdsl.toml` that counts."""
+    folder, name = os.path.split(project)
+    path = os.path.join(folder, "pyproject.toml")  # noqa: PTH118
+    if name != PROJECT_FILE or not os.path.isfile(path):  # noqa: PTH113
+        return
+    text = read_file(path).decode("utf-8", "replace")
+    found = re.search(r"(?m)^[ \t]*\[tool\.flowdsl\b", text)
+    if found is not None:
+        from flowdsl.diagnostics import Diagnostic
+        from flowdsl.source import Source, Span
+
+        yield Diagnostic(
+            "no-effect",
+            "`[tool.flowdsl]` has no effect: the `flowdsl.toml` beside it counts",
+            Span(Source(text, os.path.relpath(path)), *found.span()),
+            hint="keep the settings in one of the two files",
+        )
 
 
 def _toml(path: str, mark: str) -> dict[str, Any] | None:

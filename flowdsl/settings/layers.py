@@ -11,6 +11,7 @@ from flowdsl.image.own_models import OwnModels
 from flowdsl.record import Record
 from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
+    REPORTED,
     Settings,
     choice,
     count,
@@ -19,16 +20,18 @@ from flowdsl.settings.files import (
     named_file,
     plain_settings,
     project_file,
+    second_file,
     severities,
     texts,
     unheeded,
     user_file,
 )
-from flowdsl.settings.places import PROJECT_FILE
+from flowdsl.settings.locations import PROJECT_FILE
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.limits import Limits
+    from flowdsl.settings.reported import Reported
     from flowdsl.step.registry import Registry
 
 USER = "the user's settings"
@@ -37,8 +40,8 @@ USER = "the user's settings"
 
 class InForce(Record):
     """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets the
-    files of pictures say (None: it does not say), severities of findings that were set, the files themselves, and what
-    they say of models."""
+    files of pictures say (None: it does not say), severities of findings that were set, the files themselves, what they
+    say of models, and which findings the project wants to hear of (None: of all)."""
 
     services: ServiceLayers
     limits: Limits
@@ -47,6 +50,7 @@ class InForce(Record):
     severities: Mapping[str, str]
     files: tuple[Settings | None, ...]
     models: OwnModels | None = None
+    reported: Reported | None = None
 
     def lowered(self, limits: Limits) -> Limits:
         """Other limits, with what the files take away from them."""
@@ -89,12 +93,22 @@ def in_force(
     lowered = _lowered(_lowered(limits, project), user)
     if flag(project, "private_addresses") and project is not None and not lowered.private_addresses:
         findings.append(unheeded(project[0], "private_addresses"))
+    if searched and project is not None:
+        findings += second_file(project[0])
     allowed = (*endpoints, *texts(user, "allow_endpoints"))
     made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
     set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
     models = _models(project, user)
-    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models)
+    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models, _reported(project))
+
+
+def _reported(project: Settings | None) -> Reported | None:
+    if project is None or not any(name in project[1] for name in REPORTED):
+        return None
+    from flowdsl.settings.reported import reported
+
+    return reported(project)
 
 
 def _models(*files: Settings | None) -> OwnModels | None:

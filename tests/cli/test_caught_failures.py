@@ -55,7 +55,7 @@ def test_a_mistake_that_fails_every_iteration_fails_the_run(
     catch: str | None, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = run(flow(MAKE % "nmae", catch), capsys, tmp_path, monkeypatch)
-    assert code == 1
+    assert code == 4
     assert out.splitlines()[-1].startswith("nothing was made in ")
     assert "a.flow.yaml:9:" in err
     assert "error: `flowContext.product.nmae` is undefined [undefined-variable]" in err
@@ -67,7 +67,7 @@ def test_a_failure_that_only_follows_names_what_was_caught_before_it(
 ) -> None:
     text = flow(MAKE % "nmae", "[]").replace("default('none')", "default([]) | first")
     code, _, err = run(text, capsys, tmp_path, monkeypatch)
-    assert code == 1
+    assert code == 4
     assert "warning: 1 of 1 iteration of FOR came to nothing: `flowContext.product.nmae` is undefined" in err
 
 
@@ -76,7 +76,7 @@ def test_it_is_said_in_every_form(
     option: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = run(flow(MAKE % "nmae"), capsys, tmp_path, monkeypatch, None, option)
-    assert code == 1
+    assert code == 4
     assert err.endswith("which went on: nothing was made\n")
 
 
@@ -98,7 +98,7 @@ def test_a_key_that_the_service_refuses_fails_every_iteration_too(
 ) -> None:
     faults = ("--fault", "OPENAI_IMAGE_GENERATION=auth:*")
     code, out, err = run(flow(MAKE % "name"), capsys, tmp_path, monkeypatch, None, *faults)
-    assert code == 1
+    assert code == 4
     assert "nothing was made in " in out
     assert "HTTP 401" in err
 

@@ -34,7 +34,7 @@ def test_a_service_that_may_have_billed_the_work_is_reported_so(
     with Simulator(faults=["reset"]) as simulator:
         code = run_against(simulator, tmp_path, monkeypatch)
     lines = capsys.readouterr().err.splitlines()
-    assert code == 1
+    assert code == 4
     assert lines[0].startswith("a.flow.yaml:1:9: error: ")
     assert lines[1:3] == ["   1 | - step: OPENAI_IMAGE_GENERATION", "     |         ^^^^^^^^^^^^^^^^^^^^^^^"]
     assert "  in OPENAI_IMAGE_GENERATION (flow[0])" in lines
@@ -47,7 +47,7 @@ def test_a_refusal_names_the_service_and_its_status_and_nothing_of_a_charge(
     with Simulator(faults=["auth"]) as simulator:
         code = run_against(simulator, tmp_path, monkeypatch)
     printed = capsys.readouterr().err
-    assert code == 1
+    assert code == 4
     assert "  service OPENAI_IMAGE_GENERATION, HTTP 401" in printed
     assert "billed" not in printed
 
@@ -61,7 +61,7 @@ def test_events_of_a_failed_run_hold_the_error_as_data(
         code = run_against(simulator, tmp_path, monkeypatch, ["--events"])
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     failed = next(event for event in events if event["event"] == "StepFailed")
-    assert code == 1
+    assert code == 4
     assert [event["event"] for event in events][-2:] == ["StepFailed", "FlowFinished"]
     assert failed["error"]["status"] == 429
     assert failed["error"]["vendor_code"] == "insufficient_quota"
@@ -118,3 +118,15 @@ def test_an_unreadable_file_does_not_keep_the_others_from_being_checked(
     assert code == 2
     assert printed.err == "flowdsl: a.flow.yaml: Not a directory\n"
     assert "b.flow.yaml:1:9: error: Step not found: SETT [unknown-step]" in printed.out
+
+
+def test_a_run_that_failed_ends_otherwise_than_one_that_never_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Simulator(faults=["moderation"]) as simulator:
+        assert run_against(simulator, tmp_path, monkeypatch) == 4
+        assert run_against(simulator, tmp_path, monkeypatch, ["--quiet", "-i", "flow"]) == 2
+        Path("b.flow.yaml").write_text(f"inputs:\n  n: {{type: integer}}\nflow:\n{FLOW}", encoding="utf-8")
+        assert main(["run", "b.flow.yaml", "--quiet", "-i", "n=many"]) == 1
+        Path("b.flow.yaml").write_text("- step: SOT\n", encoding="utf-8")
+        assert main(["run", "b.flow.yaml", "--quiet"]) == 1

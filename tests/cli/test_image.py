@@ -82,10 +82,10 @@ def test_the_service_whose_settings_are_there_makes_the_picture(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://harbour.openai.azure.com")
-    assert main(["image", "a boat", *MODEL]) == 1
+    assert main(["image", "a boat", *MODEL]) == 4
     assert "in AZURE_OPENAI_IMAGE_GENERATION (flow[0])" in capsys.readouterr().err
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    assert main(["image", "a boat", "--model", "gpt-imag-2", "--size", "1x1"]) == 1
+    assert main(["image", "a boat", "--model", "gpt-imag-2", "--size", "1x1"]) == 4
     assert "step: OPENAI_IMAGE_GENERATION" in capsys.readouterr().err
 
 

@@ -168,7 +168,7 @@ def test_a_flow_on_standard_input_runs_as_the_file_it_is_said_to_be(
 ) -> None:
     paid = "  - step: OPENAI_IMAGE_GENERATION\n    prompt: a boat\n"
     _beside(tmp_path / "flows", monkeypatch, CALLER.replace("  - step: SETT\n", paid))
-    assert main(["run", "-", "--stdin-filename", "flows/new.flow.yaml", "--simulate", "-q"]) == 1
+    assert main(["run", "-", "--stdin-filename", "flows/new.flow.yaml", "--simulate", "-q"]) == 4
     said = capsys.readouterr().err
     assert "flows/new.flow.yaml:5:11: error" in said
     assert "the run may send 0 paid requests" in said, said

@@ -55,7 +55,7 @@ def test_a_fallback_is_provoked_under_simulate(step: str, capsys: pytest.Capture
 
 
 def test_a_fault_leaves_the_other_steps_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(FALLBACK, "--fault", "HUB_IMAGE_GENERATION=moderation") == 1
+    assert run(FALLBACK, "--fault", "HUB_IMAGE_GENERATION=moderation") == 4
     assert "HUB_IMAGE_GENERATION (flow[1])" in capsys.readouterr().err
     assert run(FALLBACK, "--fault", "paint=moderation:*", "--json") == 0
 

@@ -215,7 +215,7 @@ def test_a_disk_that_takes_no_picture_ends_the_run_at_once_and_says_so(tmp_path:
             preexec_fn=small_disk,
             check=False,
         )
-    assert found.returncode == 1
+    assert found.returncode == 4
     assert f"the image cannot be stored in {tmp_path}/flowdsl-images/.originals: File too large" in found.stderr
     assert [path.name for path in (tmp_path / "flowdsl-images").rglob("*")] == [".originals"]
 
@@ -279,10 +279,10 @@ def run_in_shell(line: str, folder: Path, simulator: Simulator) -> subprocess.Co
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("-q --json >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
-        ("-q >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
-        ("-q --events >/dev/full", 1, "flowdsl: stdout cannot be written to: No space left on device\n"),
-        ("-q --json >&-", 1, "flowdsl: stdout is closed\n"),
+        ("-q --json >/dev/full", 4, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q >/dev/full", 4, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q --events >/dev/full", 4, "flowdsl: stdout cannot be written to: No space left on device\n"),
+        ("-q --json >&-", 4, "flowdsl: stdout is closed\n"),
         ("-q --events | true", 0, "made, cost $0.0527\n"),
     ],
     ids=["full, json", "full, text", "full, events", "closed", "no reader"],
@@ -313,7 +313,7 @@ def test_a_failed_run_names_its_pictures_and_json_has_them(tmp_path: Path) -> No
         found = run_in_shell("-q --json", tmp_path, simulator)
     told = json.loads(found.stdout)
     (image,) = told["images"]
-    assert (found.returncode, told["error"]["step"], told["in_doubt"]) == (1, "OPENAI_IMAGE_GENERATION", 1)
+    assert (found.returncode, told["error"]["step"], told["in_doubt"]) == (4, "OPENAI_IMAGE_GENERATION", 1)
     assert Path(image["path"]).is_file()
     assert "1 image made" in found.stderr
 
@@ -327,7 +327,7 @@ def test_a_runaway_loop_ends_at_the_limit_of_paid_requests(tmp_path: Path) -> No
     for line, sent in (("-q", 1), ("-q --max-requests 3", 3), ("-q --max-usd 0.01", 0)):
         with Simulator() as simulator:
             found = run_in_shell(line, tmp_path, simulator)
-        assert (found.returncode, simulator.request_count) == (1, sent)
+        assert (found.returncode, simulator.request_count) == (4, sent)
         assert "hint: raise the limit: `--max-" in found.stderr
 
 
@@ -351,7 +351,7 @@ def test_a_run_past_its_deadline_says_what_may_be_billed(tmp_path: Path) -> None
     for limit_s in (2, 6, 20):  # as long as this machine needs to come to the second picture, which hangs
         with Simulator(faults=["hang,when=storm"]) as simulator:
             found = run_in_shell(f"-q --timeout {limit_s}", tmp_path, simulator)
-        assert found.returncode == 1
+        assert found.returncode == 4
         assert f"the run took longer than {limit_s} s" in found.stderr
         if simulator.request_count == 2:
             break
@@ -393,4 +393,4 @@ def test_a_reader_that_leaves_is_no_reason_to_complain(tmp_path: Path, arguments
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(timeout=20), err) == (1, b"")
+    assert (process.wait(timeout=20), err) == (4, b"")

@@ -115,7 +115,7 @@ def test_what_a_service_answers_steers_no_terminal(
         monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
         monkeypatch.setenv("OPENAI_API_KEY", "sk-placeholder-0123456789")
         for options in ((), ("--json",), ("--events",)):
-            assert main(["run", "a.flow.yaml", *options]) == 1
+            assert main(["run", "a.flow.yaml", *options]) == 4
             assert "pwn" in unharmed(capsys.readouterr())
         server.shutdown()
 

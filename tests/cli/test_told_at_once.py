@@ -40,7 +40,7 @@ def test_a_run_without_keys_names_those_of_the_service_and_of_its_fallback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("a.flow.yaml").write_text(FALLBACK)
-    assert main(["run", "a.flow.yaml", "-q"]) == 1
+    assert main(["run", "a.flow.yaml", "-q"]) == 4
     said = capsys.readouterr().err
     assert "error: the secret `SPARE_KEY` is not set" in said
     assert "a.flow.yaml:5:18: also missing: Service not configured: OPENAI_IMAGE_GENERATION; set OPENAI_API_KEY" in said
@@ -54,7 +54,7 @@ def test_a_run_names_every_secret_that_is_missing_and_not_one_in_each_run(capsys
         for name in ("SPARE", "OTHER")
     ]
     Path("a.flow.yaml").write_text("flow:\n" + "".join(f"  - {json.dumps(step)}\n" for step in steps))
-    assert main(["run", "a.flow.yaml", "-q"]) == 1
+    assert main(["run", "a.flow.yaml", "-q"]) == 4
     said = capsys.readouterr().err
     assert "`SPARE_KEY` is not set" in said
     assert "also missing: OTHER_KEY is not set in the environment" in said

@@ -145,12 +145,13 @@ def test_a_service_that_nothing_configures_names_the_variables_that_would_do(
         ("services = 5\n", "services must be a table of names and settings, not int"),
         (
             "[services.asker]\nprovider = 'gemni'\n",
-            "services.asker: unknown provider `gemni`; did you mean `gemini`? there are azure, bedrock, bfl, dashscope, "
-            "gemini, hub, huggingface, localai, mistral, ollama, openai, openrouter, vertex, workersai, zhipu",
+            "services.asker: unknown provider `gemni`; did you mean `gemini`? there are azure, bedrock, bfl, "
+            "dashscope, gemini, hub, huggingface, localai, mistral, ollama, openai, openrouter, vertex, workersai, zhipu",
         ),
         (
             "[services.asker]\ntimeoutMs = 5\n",
-            "services.asker: `timeoutMs` is 5, and must be from 1000 to 900000; it counts milliseconds: did you mean 5000?",
+            "services.asker: `timeoutMs` is 5, and must be from 1000 to 900000; "
+            "it counts milliseconds: did you mean 5000?",
         ),
     ],
 )

@@ -288,7 +288,7 @@ def test_a_step_that_ends_the_program_is_no_success_of_the_command(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(flowdsl.cli.run, "Environment", lambda **given: Environment(**{**given, "steps": STEPS}))
     (tmp_path / "a.flow.yaml").write_text(f"{BOUGHT}- {{step: LEAVE, how: exit}}\n")
-    assert main(["run", "a.flow.yaml", "--quiet"]) == 1
+    assert main(["run", "a.flow.yaml", "--quiet"]) == 4
     said = capsys.readouterr().err
     assert "a step has ended the program: SystemExit" in said
     assert "flowdsl-images/a-1.png" in said

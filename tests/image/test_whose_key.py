@@ -143,7 +143,7 @@ def test_a_host_can_turn_files_and_environment_off(gateway: Simulator) -> None:
 def test_the_option_of_the_command_line_beats_the_limit_of_a_file(gateway: Simulator) -> None:
     path = written(gateway, "flow")
     Path("project/flowdsl.toml").write_text("max_requests = 0\n")
-    assert main(["run", str(path), "--quiet", "--simulate"]) == 1
+    assert main(["run", str(path), "--quiet", "--simulate"]) == 4
     assert main(["run", str(path), "--quiet", "--simulate", "--max-requests", "1"]) == 0
 
 

@@ -336,7 +336,7 @@ def test_a_run_that_fails_prints_the_error_in_words(
     fault = ["--fault", "GENERATE_IMAGE=moderation"]
     code, out, err = command(["run", "task.json", "--simulate", "--json", "-q", *fault], capsys)
     printed = json.loads(out)
-    assert code == 1
+    assert code == 4
     assert list(printed)[:2] == ["success", "error"]
     assert printed["success"] is False
     assert printed["error"]["code"] == "content-refused"
@@ -364,7 +364,7 @@ def test_a_native_flow_prints_what_it_always_did(
     Path("fails.flow.yaml").write_text("- step: RAISE\n  message: no\n", encoding="utf-8")
     assert command(["run", "wrong.flow.yaml", "--json"], capsys)[:2] == (1, "")
     code, out, _ = command(["run", "fails.flow.yaml", "--json"], capsys)
-    assert (code, list(json.loads(out))) == (1, ["error", "failed", "images", "cost_usd", "in_doubt"])
+    assert (code, list(json.loads(out))) == (4, ["error", "failed", "images", "cost_usd", "in_doubt"])
 
 
 def test_a_dialect_without_a_form_for_failures_prints_that_of_flows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,7 +264,7 @@ def test_with_one_refused_there_are_four_and_the_fifth_is_named(
     given(monkeypatch, b"a red cat\na blue dog\na green horse\na white bird\na brown fox\n")
     fault = ["--fault", "RECORD_IMAGE=moderation,when=fox"]
     code, out, err = command(["run", str(EXAMPLE), "--simulate", *fault], capsys)
-    assert code == 1
+    assert code == 4
     assert len(list(Path("flowdsl-images").glob("*.png"))) == 4
     assert "1 of 5 messages failed: line 5: moderation of" in err
     assert "4 images made" in err
@@ -279,7 +279,7 @@ def test_json_of_a_run_with_failures_names_them(
     Path("p.yaml").write_text(FORM.format(ends="output: {drop: {}}"), encoding="utf-8")
     code, out, _ = command(["run", "p.yaml", "--simulate", "--json", "-q"], capsys)
     found = json.loads(out)
-    assert code == 1
+    assert code == 4
     assert found["error"]["code"] == "records-failed"
     assert found["records"] == {
         "read": 2,

@@ -75,7 +75,7 @@ def check(folder: Path, code: int, process: subprocess.Popen[str], simulator: Si
     assert sum(path.name in said for path in kept) >= len(kept) - len(named)  # one without a name is told by its own
     for path in files:
         assert path in kept or path in named or json.loads(path.read_text(encoding="utf-8")), path
-    if "json" in streams and (code == 1 or "stderr" in streams):
+    if "json" in streams and (code == 4 or "stderr" in streams):
         told = json.loads(out)
         assert len(told["images"]) == len(kept)
         assert told["in_doubt"] == simulator.request_count - len(kept)
@@ -115,7 +115,7 @@ def test_ctrl_c_that_is_pressed_twice(pause_s: float, tmp_path: Path) -> None:
 def test_a_failure_and_a_deadline(fault: str, streams: str, tmp_path: Path) -> None:
     with Simulator(faults=[f"{fault},when=storm"]) as simulator:
         process = started(tmp_path, simulator, f"--timeout 3 {STREAMS[streams]}")
-        said = check(tmp_path, 1, process, simulator, streams)
+        said = check(tmp_path, 4, process, simulator, streams)
     assert ("took longer than 3 s" in said) is (fault == "hang")
 
 
@@ -124,7 +124,7 @@ def test_a_failure_and_a_deadline(fault: str, streams: str, tmp_path: Path) -> N
 def test_a_full_disk(disk: str, streams: str, tmp_path: Path) -> None:
     with Simulator() as simulator:
         process = started(tmp_path, simulator, STREAMS[streams], DISKS[disk])
-        said = check(tmp_path, 1, process, simulator, streams)
+        said = check(tmp_path, 4, process, simulator, streams)
         kept = [path for path in (tmp_path / "temporary").rglob("*.png") if len(path.stem) == 64]
         assert len(kept) == simulator.request_count  # all that was paid for is in the second place
     assert "No space left on device" in said

@@ -126,7 +126,7 @@ def problems_of(name: str, folder: Path, run: dict[str, Any], orders: int) -> It
         yield f"{orders} orders were sent"
     if KEY in text or KEY in "".join(str(path) for path in folder.rglob("*")):
         yield "the key is shown"
-    if "Traceback" in text or run["code"] != (1 if case.fails else 0):
+    if "Traceback" in text or run["code"] != (4 if case.fails else 0):
         yield f"the exit code is {run['code']}"
     if case.fails and not case.refuses and "billed" not in text:
         yield "nothing says that it may be billed"
