@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "flowdsl validate skyline.flow.yaml",
     "flowdsl validate flows --strict --format json",
+    "flowdsl validate flows --fix",
+    "flowdsl validate flows --fix --unsafe-fixes --diff",
     "cat skyline.flow.yaml | flowdsl validate - --stdin-filename skyline.flow.yaml",
 )
 
@@ -38,7 +40,14 @@ def main(arguments: Sequence[str]) -> int:
         _complain(said)
     if not paths:
         return 2
-    unreadable, lacking, checked = len(wrong), 0, 0
+    unwritten = 0
+    if options.fix or options.diff or options.unsafe_fixes:
+        from flowdsl.cli.fixes import fix
+
+        ended, unwritten = fix(paths, options)
+        if ended is not None:
+            return 2 if wrong else ended
+    unreadable, lacking, checked = len(wrong) + unwritten, 0, 0
     environments = Environments(options.as_of)
     for path in paths:
         try:
@@ -82,6 +91,9 @@ def parser() -> Parser:
         metavar="FORM",
         help="text (default) or json, one array",
     )
+    flag(parser, "--fix", help="correct what can be corrected safely in the files, and report what is left")
+    flag(parser, "--unsafe-fixes", help="with --fix: also where a fix is a guess, or takes something away")
+    flag(parser, "--diff", help="with --fix: write nothing, print what would change, and fail when anything would")
     add_stdin_filename(parser)
     add_as_of(parser)
     flag(
