@@ -30,6 +30,7 @@ SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 soak: $(VENV)/dev $(NUNJUCKS)
 	$(BIN)/python tests/fuzz/fuzz_check.py 20000
 	$(BIN)/python tests/fuzz/fuzz_lossless.py 5000
+	$(BIN)/python tests/fuzz/fuzz_format.py 20000
 	FLOWDSL_DIFFERENTIAL=10000 $(BIN)/python -m pytest tests/verify/test_template_differential.py
 	FLOWDSL_PICTURES=16000 $(BIN)/python -m pytest tests/image/test_store.py
 	FLOWDSL_FLOWS=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_spending_at_length.py

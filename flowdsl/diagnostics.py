@@ -144,10 +144,11 @@ def _place(span: Span) -> dict[str, int]:
 
 def fixed(source: Source, fix: Fix) -> str:
     """The text of a source with the edits of a fix that are about it."""
-    text = source.text
+    parts, at = list[str](), len(source.text)
     for edit in sorted((edit for edit in fix.edits if edit.span.source is source), key=_edit_place, reverse=True):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text
+        parts += [source.text[edit.span.end : at], edit.text]
+        at = edit.span.start
+    return "".join([*parts, source.text[:at]][::-1])
 
 
 def _edit_place(edit: Edit) -> tuple[int, int]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
+    "fmt": "Write flows in the one style, with their comments, and without changing what they mean.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",
@@ -31,14 +32,12 @@ COMMANDS = {
     "completion": "Print what makes a shell complete commands, options, files and steps.",
 }
 """The commands, each with its summary."""
-_SYNONYMS = {"check": "validate", "lint": "validate"}
+_SYNONYMS = {"check": "validate", "lint": "validate", "format": "fmt"}
 """Words that others have for a command."""
 _ELSEWHERE = {
     "list": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
     "ls": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
-    **dict.fromkeys(
-        ("fmt", "format"), "flows are not formatted; `flowdsl validate FILE` finds their mistakes, with fixes as JSON"
-    ),
+    "fix": "`flowdsl validate --fix` corrects mistakes",
     "init": "a flow is a YAML file: `flowdsl steps NAME` has an example of each step",
     "generate": "`flowdsl image PROMPT` makes a picture, `flowdsl run FILE` the pictures of a flow",
     "serve": "`flowdsl simulate` serves a simulated images API",

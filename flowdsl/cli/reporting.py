@@ -132,3 +132,13 @@ def write_report(path: str, text: str) -> None:
             write_atomically(target, visible(text))
     except OSError as error:
         raise UsageError(f"{path}: the report cannot be written: {error.strerror or error}") from error
+
+
+def failing_from(least: str | None) -> frozenset[str]:
+    """The severities that fail a check from a least one on, by default errors."""
+    if least in (None, "error"):
+        return frozenset({"error"})
+    from flowdsl.codes import SEVERITIES
+
+    names: tuple[str, ...] = SEVERITIES
+    return frozenset(names[: names.index(str(least)) + 1])

@@ -18,7 +18,7 @@ from flowdsl.cli.arguments import (
 )
 from flowdsl.cli.checks import Checks
 from flowdsl.cli.flow_files import excluded, flow_paths
-from flowdsl.cli.reporting import FORMS, Reporting
+from flowdsl.cli.reporting import FORMS, Reporting, failing_from
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ EXAMPLES = (
     "flowdsl validate flows --strict --format json",
     "flowdsl validate flows --format sarif --output-file flows.sarif",
     "flowdsl validate flows --write-baseline known.json && flowdsl validate flows --baseline known.json",
+    "flowdsl validate flows --fix",
+    "flowdsl validate flows --fix --unsafe-fixes --diff",
     "cat skyline.flow.yaml | flowdsl validate - --stdin-filename skyline.flow.yaml",
 )
 
@@ -49,6 +51,13 @@ def main(arguments: Sequence[str]) -> int:
     seen: set[tuple[str, ...]] = set()
     told: set[str] = set()
     paths, unreadable = _paths(options)
+    if paths and (options.fix or options.diff or options.unsafe_fixes):
+        from flowdsl.cli.fixes import fix
+
+        ended, unwritten = fix(paths, options, failing)
+        if ended is not None:
+            return 2 if unreadable else ended
+        unreadable += unwritten
     checked: list[str] = []
     lacking = 0
     with Checks(
@@ -59,9 +68,7 @@ def main(arguments: Sequence[str]) -> int:
                 source, found = checks.of(path)
             except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
                 said = str(getattr(error, "strerror", None) or error)
-                if said not in told or isinstance(
-                    error, OSError
-                ):  # a mistake of settings is told once for all its files
+                if isinstance(error, OSError) or said not in told:  # one of settings is told once for all its files
                     _complain(f"{path}: {said}")
                 told.add(said)
                 unreadable.append((path, said))
@@ -103,6 +110,9 @@ def parser() -> Parser:
         metavar="GLOB",
         help="leave out files and folders inside the given ones, such as drafts or flows/*/old; may be repeated",
     )
+    flag(parser, "--fix", help="correct what can be corrected safely in the files, and report what is left")
+    flag(parser, "--unsafe-fixes", help="with --fix: also where a fix is a guess, or takes something away")
+    flag(parser, "--diff", help="with --fix: write nothing, print what would change, and fail when anything would")
     add_stdin_filename(parser)
     add_as_of(parser)
     flag(
@@ -189,13 +199,3 @@ def _failing(options: Namespace) -> frozenset[str] | None:
         raise UsageError(f"{said}: keep one of the two")
     least = "warning" if options.strict else options.fail_on
     return None if least is None else failing_from(least)
-
-
-def failing_from(least: str | None) -> frozenset[str]:
-    """The severities that fail a check from a least one on, by default errors."""
-    if least in (None, "error"):
-        return frozenset({"error"})
-    from flowdsl.codes import SEVERITIES
-
-    names: tuple[str, ...] = SEVERITIES
-    return frozenset(names[: names.index(str(least)) + 1])

@@ -15,6 +15,7 @@ from flowdsl.settings.files import project_file
 if TYPE_CHECKING:
     from datetime import date
 
+    from flowdsl.diagnostics import Diagnostic
     from flowdsl.environment.environment import Examined
     from flowdsl.settings.layers import InForce
     from flowdsl.source import Source
@@ -87,6 +88,14 @@ class Environments:
         """The least severity that fails the check of a file that was checked, where its project says so."""
         settings = self._in_force.get(os.path.dirname(source.path))  # noqa: PTH120
         return settings.reported.fail_on if settings is not None and settings.reported is not None else None
+
+    def check(self, source: Source) -> list[Diagnostic]:
+        """Every finding of a file.
+
+        Raises:
+            UsageError: of the settings file beside it.
+        """
+        return [finding.hidden() for finding in self.examined(source).diagnostics]
 
     def examined(self, source: Source) -> Examined:
         """A file and what was found in it; settings files are read once for all files of a folder.

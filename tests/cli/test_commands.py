@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from flowdsl.cli import COMMANDS, main
@@ -11,11 +13,17 @@ from flowdsl.reference.docstrings import documented
 from flowdsl.step.registry import installed
 
 
+def test_format_is_understood_as_fmt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- {step: SET, text: a}\n", encoding="utf-8")
+    assert main(["format", str(tmp_path), "--check"]) == 0
+    assert capsys.readouterr().err == "flowdsl: `format` is called `fmt` here\n1 file: 1 unchanged\n"
+
+
 @pytest.mark.parametrize("word", ["check", "lint"])
 def test_words_that_others_have_for_validate_are_understood(
-    word: str, tmp_path: object, capsys: pytest.CaptureFixture[str]
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "a.flow.yaml").write_text("- {step: SET, text: a}\n", encoding="utf-8")  # type: ignore[operator]
+    (tmp_path / "a.flow.yaml").write_text("- {step: SET, text: a}\n", encoding="utf-8")
     assert main([word, str(tmp_path)]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("1 file, no findings\n", f"flowdsl: `{word}` is called `validate` here\n")
@@ -25,7 +33,7 @@ def test_words_that_others_have_for_validate_are_understood(
     ("word", "said"),
     [
         ("list", "`flowdsl steps` lists the steps"),
-        ("fmt", "flows are not formatted; `flowdsl validate FILE` finds their mistakes"),
+        ("fix", "`flowdsl validate --fix` corrects mistakes"),
         ("chekc", "did you mean `flowdsl validate`?"),
         ("imgae", "did you mean `flowdsl image`?"),
         ("completions", "did you mean `flowdsl completion`?"),

@@ -146,7 +146,8 @@ def test_a_service_that_nothing_configures_names_the_variables_that_would_do(
         (
             "[services.asker]\nprovider = 'gemni'\n",
             "services.asker: unknown provider `gemni`; did you mean `gemini`? there are azure, bedrock, bfl, "
-            "dashscope, gemini, hub, huggingface, localai, mistral, ollama, openai, openrouter, vertex, workersai, zhipu",
+            "dashscope, gemini, hub, huggingface, localai, mistral, ollama, openai, openrouter, vertex, workersai, "
+            "zhipu",
         ),
         (
             "[services.asker]\ntimeoutMs = 5\n",
