@@ -80,6 +80,8 @@ def _say(made: Converted, source: Source, found: list[Diagnostic]) -> None:
         sys.stderr.write(render(retired, color=False) + "\n")
     for name, line in made.variables.items():
         sys.stderr.write(f"flowdsl: the flow reads the environment variable {name} for the key in line {line}\n")
+    for note, line in made.notes.items():
+        sys.stderr.write(f"flowdsl: line {line}: {note}\n")
     if made.was_native:
         renamed = "as it is" if made.text == source.text else "with present names, and no keys in it"
         sys.stderr.write(f"flowdsl: {source.path} is a flow of this language already, printed {renamed}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects import Findings, Node, is_foreign, lowered, made
@@ -15,13 +16,15 @@ from flowdsl.document.files import Files
 from flowdsl.record import Record
 from flowdsl.secrets.plain import REVEALING, names_secret
 from flowdsl.source import Source, Span
-from flowdsl.step.spec import is_templated
 from flowdsl.syntax.block_style import block_style
+from flowdsl.syntax.scalars import span_in
 from flowdsl.syntax.yaml_reader import read
-from flowdsl.template.foreign import ForeignText
+from flowdsl.template.foreign import ForeignText, Place
+from flowdsl.template.problems import Mistake, TemplateProblem
 
 _RENAMED = frozenset(("deprecated-key", "deprecated-alias"))
 _READS = re.compile(r"\bsecret\('(\w+)'\)")
+_RUNS = "`flowdsl run` runs the file as it is; docs/systems.md lists what is converted"
 _FIRST = ("step", "id", "label")
 """The keys that a step begins with."""
 
@@ -30,12 +33,14 @@ class Converted(Record):
     """A flow of this language; `text` is None where `findings` has an error.
 
     `variables` are the environment variables that the flow reads in place of keys of the file, each with the line where
-    the first one stands. `was_native`: nothing but old names and keys differs.
+    the first one stands. `notes` say what the flow does not do that the document did, each with its line; the text has
+    them as comments. `was_native`: nothing but old names and keys differs.
     """
 
     text: str | None
     findings: list[Diagnostic]
     variables: dict[str, int]
+    notes: dict[str, int]
     was_native: bool
 
 
@@ -46,18 +51,22 @@ def converted(source: Source, found: list[Diagnostic]) -> Converted:
         PluginError: a dialect of a plugin cannot be loaded, or fails.
     """
     findings, secrets = Findings([]), _Secrets(source)
+    notes: dict[str, int] = {}
     if not is_foreign(source):
         text, was_native = _renamed(source, found, secrets), True
     else:
         nodes, mistakes = lowered(source, Files(source).include)
         if nodes is None:
-            return Converted(None, mistakes, {}, False)
-        root = _Saying(nodes.root, findings, secrets).said(nodes.root)
+            return Converted(None, mistakes, {}, {}, False)
+        saying = _Saying(nodes.root, findings, secrets)
+        root, notes = saying.said(nodes.root), saying.notes
         text, was_native = block_style(root, source, read(source)[0]), False
+        text = "".join(f"# {note}\n" for note in notes) + ("\n" if notes else "") + text
     _refuse_secrets(text, source, findings)
     if any(each.severity == "error" for each in findings.diagnostics):
-        return Converted(None, findings.diagnostics, {}, was_native)
-    return Converted(text, [], secrets.variables, was_native)
+        wrong = sorted(findings.diagnostics, key=lambda each: each.span.start)
+        return Converted(None, wrong, {}, {}, was_native)
+    return Converted(text, [], secrets.variables, notes, was_native)
 
 
 class _Secrets:
@@ -101,46 +110,65 @@ class _Saying:
 
     def __init__(self, flow: Node, findings: Findings, secrets: _Secrets) -> None:
         self._flow = flow.plain()
+        self._steps: list[Any] = []
+        """The steps up to here, those around included."""
         self._findings = findings
         self._secrets = secrets
+        self._is_made = False  # what was told is of a text that the file does not hold
+        self.notes: dict[str, int] = {}
 
     def said(self, node: Node, key: str = "") -> Node:
         """A node of the flow, which stands at this key."""
         if node.kind == "list":
             return Node("list", [self.said(item, key) for item in node.value], *node.span)
         if node.kind == "map":
-            names = sorted(node.value, key=_rank) if "step" in node.value else list(node.value)
-            found: dict[str, Node] = {}
-            for name in names:
-                value = node.value[name]
+            names = [*node.value]
+            if "step" in node.value:
+                self._steps.append(node.plain())
+                names.sort(key=_rank)
+            found: dict[str, Node | None] = dict.fromkeys(names)
+            for name in sorted(names, key=lambda name: not _holds_steps(node.value[name])):
+                value = node.value[name]  # the steps in a step first: what else it has may read what they set
                 secret = self._secrets.template(name, value, node)
                 found[name] = self.said(value, name) if secret is None else made(secret, value.span)
             said = made(found, node.span)
             said.keys.update(node.keys)
             return said
-        if isinstance(node.value, ForeignText):
-            text = node.value.language.native(node.value, self._flow, key)
-            if text is None:
-                _untranslatable(node, self._findings)
-            else:
-                self._secrets.read_in(text, node)
-            return made(text, node.span)
-        return node
+        return self._text(node, key) if isinstance(node.value, ForeignText) else node
+
+    def _text(self, node: Node, key: str) -> Node:
+        """A text in another language."""
+        try:
+            native = node.value.language.native(node.value, Place(self._flow, key, self._steps))
+        except Mistake as mistake:
+            self._refuse(mistake.problem, node)
+            return made("", node.span)
+        line = node.source.position(node.start).line
+        if native.note is not None:
+            self.notes.setdefault(native.note, line)
+        self._secrets.read_in(native.text, node)
+        return made(native.text, node.span)
+
+    def _refuse(self, problem: TemplateProblem, node: Node) -> None:
+        """Tells what cannot be said. Of a text that the file does not hold, only where it is all that there is to tell:
+        what it is made of says it better."""
+        is_written = str(node.value).split("\n")[0] in node.source.text[node.start : node.end]
+        if is_written or not self._findings.diagnostics:
+            at = span_in(node, problem.start, problem.end) if is_written else node.span
+            hint = f"{problem.hint}; `flowdsl run` runs the file as it is" if problem.hint else _RUNS
+            if is_written and self._is_made:
+                self._findings.diagnostics.clear()
+            self._findings.add("not-supported", problem.message, at, hint=hint)
+            self._is_made = not is_written
+
+
+def _holds_steps(node: Node) -> bool:
+    inner = node.value if node.kind == "list" else node.value.values() if node.kind == "map" else ()
+    return (node.kind == "map" and "step" in node.value) or any(map(_holds_steps, inner))
 
 
 def _rank(name: str) -> int:
     return _FIRST.index(name) if name in _FIRST else len(_FIRST)
-
-
-def _untranslatable(node: Node, findings: Findings) -> None:
-    if is_templated(node.value):
-        message = "no template of this language means exactly the same"
-    else:  # it is made of the document, and stands nowhere in it
-        message = "no template of this language gives the outputs of tasks that may not run, or run more than once"
-    hint = "`flowdsl run` runs the file as it is; docs/systems.md lists what is converted"
-    if any(each.span == node.span for each in findings.diagnostics):
-        return
-    findings.add("not-supported", message, node, hint=hint)
 
 
 def _renamed(source: Source, found: list[Diagnostic], secrets: _Secrets) -> str:

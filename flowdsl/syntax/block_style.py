@@ -182,10 +182,22 @@ class _Writer:
         return [f"{'>' if folds else '|'}{mark}", *rows, *([""] * (ends - 1))]
 
 
+def _words(line: str) -> Iterator[str]:
+    """The parts of a line between single blanks, each template a part of one."""
+    word = ""
+    for part in re.split(r"(?<=[^ ]) (?=[^ ])", line):
+        word = f"{word} {part}" if word else part
+        if all(word.count(opened) <= word.count(closed) for opened, closed in (("{{", "}}"), ("{%", "%}"))):
+            yield word
+            word = ""
+    if word:
+        yield word
+
+
 def _folded(line: str) -> list[str]:
-    """A line as several, broken at single blanks."""
+    """A line as several, broken at single blanks, and not inside of a template."""
     rows, row = [], ""
-    for word in re.split(r"(?<=[^ ]) (?=[^ ])", line):
+    for word in _words(line):
         if row and len(row) + len(word) >= WIDTH:
             rows.append(row)
             row = word

@@ -11,11 +11,30 @@ what its language makes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from flowdsl.template.nodes import Arguments, Body, Call, Literal, Node, Output, Text
 from flowdsl.template.problems import Mistake, TemplateProblem
 from flowdsl.template.syntax import Reference, Template
+
+
+class Place(NamedTuple):
+    """Where a text stands that is to be said in this language: in this flow, at this key of a step or what is in it.
+
+    `steps` are the steps that stand before it, and those around it, in their order; they and the flow are as `plain` of
+    their nodes gives them.
+    """
+
+    flow: Mapping[str, Any]
+    key: str
+    steps: Sequence[Mapping[str, Any]]
+
+
+class Native(NamedTuple):
+    """The template of this language that means the same; `note` says where it does not do all that the text did."""
+
+    text: str
+    note: str | None = None
 
 
 class Language(Protocol):
@@ -27,8 +46,12 @@ class Language(Protocol):
         """The template of a text, made by `parsed`, or by `wrong` where it cannot be read."""
         ...
 
-    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
-        """The template of ours with exactly the same meaning, at this key of this flow; None where there is none."""
+    def native(self, text: ForeignText, place: Place) -> Native:
+        """The template of ours with the same meaning.
+
+        Raises:
+            Mistake: there is none. Its place in the text is that of what cannot be said, and it hints at what to do.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ import pytest
 from flowdsl import TemplateError
 from flowdsl.template import DEFAULT_LIMITS, UNDEFINED, SecretText, TemplateLimits, compile, parse
 from flowdsl.template.foreign import ForeignText
-from flowdsl_steps.expressions.pebble import TEXT, converted, names_in
+from flowdsl_steps.expressions.pebble import TEXT, Finish, converted, names_in
 
 VARS = {
     "s": "fox",
@@ -200,7 +200,13 @@ def test_secret_is_marked_whatever_is_made_of_it():
 
 
 def test_property_that_is_no_text_is_made_of_one():
-    assert rendered("{{ vars.n }}{% if vars.yes %}{{ vars.n }}{% else %}0{% endif %}", converted(int)) == 44
+    assert (
+        rendered(
+            "{{ vars.n }}{% if vars.yes %}{{ vars.n }}{% else %}0{% endif %}",
+            converted(Finish(int, lambda found: None, "")),
+        )
+        == 44
+    )
     with pytest.raises(TemplateError, match="`for` and `set` cannot stand here"):
         rendered("{% for i in vars.l %}{{ i }}{% endfor %}", converted(int))
 

@@ -127,6 +127,22 @@ def entries(value: Any) -> list[Any]:
     return [[key, item] for key, item in zip(keys(value), values(value), strict=True)]
 
 
+@filter_named("fromEntries", gives="map")
+def from_entries(value: Any) -> dict[str, Any]:
+    """The mapping of a list of `[key, value]` pairs; of two with the same key the later one."""
+    pairs = (item for item in items_of(value) if is_array(item) and len(item) > 1 and UNDEFINED not in item[:2])
+    return {property_key(pair[0]): pair[1] for pair in pairs}
+
+
+@filter_named("merge", gives="map")
+def merge(value: Any) -> dict[str, Any]:
+    """The mappings of a list as one; of two with the same key the later one."""
+    merged: dict[str, Any] = {}
+    for item in items_of(value):
+        merged.update(item if isinstance(item, Mapping) else {})
+    return merged
+
+
 @filter_named("pick", gives="map")
 def pick(value: Any, *names: Any) -> dict[str, Any]:
     """The mapping with these keys only; keys it does not have are left out."""

@@ -19,6 +19,7 @@ from flowdsl_steps.dialects.kestra_inputs import declared
 from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
+from flowdsl_steps.expressions.pebble_kinds import shielded
 
 KEYS = (
     "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
@@ -86,13 +87,17 @@ class KestraFlow(Dialect):
             if not any(found.severity == "error" for found in findings.diagnostics):
                 findings.add("empty-flow", "no task of this flow runs", root.keys["tasks"], hint="enable one of them")
             return None
+        names = (name for name in ("id", "description") if name in root.value)
+        told = {name: root.value[name] for name in names if isinstance(root.value[name].value, str)}
         flow: dict[str, Any] = {"flow": steps, "outputs": outputs}
         if inputs:
             flow = {"inputs": made(inputs, root.value["inputs"].span), **flow}
             flow["inputs"].keys = {name: made(name, node.span) for name, node in inputs.items()}
         if errors:
             flow["onError"] = errors
-        return made(flow, root.span)
+        lowered = made({**told, **flow}, root.span)
+        lowered.keys.update({name: root.keys[name] for name in told})
+        return lowered
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """The state, and what is printed of any run that failed."""
@@ -179,7 +184,7 @@ def _literal(node: Node) -> Node:
     if node.kind == "map":
         return made({key: _literal(item) for key, item in node.value.items()}, node.span)
     if isinstance(node.value, str) and "{" in node.value:
-        return made(node.value.replace("{", "{{ '{' }}"), node.span)
+        return made(shielded(node.value), node.span)
     return node
 
 

@@ -11,7 +11,8 @@ from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
-from flowdsl_steps.dialects.kestra_values import each_of, each_values, loop_of, loop_values
+from flowdsl_steps.dialects.kestra_values import ALL, EACH, each_of, loop_of
+from flowdsl_steps.expressions.pebble import Finish
 from flowdsl_steps.expressions.pebble_names import output_key
 
 OLD_NAMES = (
@@ -121,7 +122,7 @@ class FlowableTasks(CommonProperties):
                 body.append(self._set(task, {output_key(each): ForeignText(output_key(each), OF_ITERATION)}))
         if values is None or not inside:
             return []
-        options: dict[str, Any] = {"var": var, "items": self._items(values, each_values, each_of)}
+        options: dict[str, Any] = {"var": var, "items": self._items(values, EACH, each_of)}
         if side_by_side > 1:
             options["concurrency"] = side_by_side
         keys = [output_key(each) for each in written]
@@ -132,7 +133,7 @@ class FlowableTasks(CommonProperties):
             found.append(self._set(task, {each: ForeignText(f"{kept} {each}", OF_LOOP) for each in keys}))
         return found
 
-    def _items(self, values: Node, of_text: Callable[[str], Any], of_list: Callable[[list[Any]], list[str]]) -> Node:
+    def _items(self, values: Node, of_text: Finish, of_list: Callable[[list[Any]], list[str]]) -> Node:
         """The items of a loop."""
         if values.kind == "list":
             plain = values.plain()
@@ -191,7 +192,7 @@ class FlowableTasks(CommonProperties):
         if values is None or not inside:
             return []
         side_by_side = limit or MOST_SIDE_BY_SIDE
-        options: dict[str, Any] = {"var": var, "items": self._items(values, loop_values, loop_of)}
+        options: dict[str, Any] = {"var": var, "items": self._items(values, ALL, loop_of)}
         if side_by_side > 1:
             options["concurrency"] = side_by_side
         options |= {"collect": {"outputs": declared}, "collectKey": kept, "do": body}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flowdsl.template import Reference, Template
-from flowdsl.template.foreign import ForeignText, called, parsed
+from flowdsl.template.foreign import ForeignText, Native, Place, called, parsed
 from flowdsl.template.nodes import DictOf, Keyword, Literal, Member, Name, Node, Output
+from flowdsl_steps.expressions.pebble_kinds import Kind, map_of
 
 
 def _key(name: str) -> Node:
@@ -26,9 +27,17 @@ class OfIteration:
         read = [Reference("flowContext", (name,), 0, len(text), True, False) for name in ("taskrun", str(text))]
         return parsed(text, [Output(call)], read)
 
-    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
-        """None: no template makes such a map."""
-        return None
+    def native(self, text: ForeignText, place: Place) -> Native:
+        """A map of one pair."""
+        return Native(f"{{{{ [[flowContext.taskrun.value, flowContext.{text}]] | fromEntries }}}}")
+
+    def kind(self, text: ForeignText, of_key: Callable[[str], Kind | None]) -> Kind | None:
+        """A map from the values of iterations."""
+        run, given = of_key("taskrun"), of_key(str(text))
+        value = run.member("value") if run is not None else None
+        if given is None or value is None or value.values is None:
+            return map_of(given)
+        return map_of(given)._replace(members=dict.fromkeys(value.values, given))
 
 
 class OfLoop:
@@ -43,9 +52,14 @@ class OfLoop:
         call = called("outputs", lambda found: _together(found, key), [_key(of)], 0, len(text))
         return parsed(text, [Output(call)], [Reference("flowContext", (of,), 0, len(text), True, False)])
 
-    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
-        """None: no template makes such a map."""
-        return None
+    def native(self, text: ForeignText, place: Place) -> Native:
+        """The maps of all iterations, merged."""
+        of, _, key = str(text).partition(" ")
+        return Native(f"{{{{ flowContext.{of} | pluck('{key}') | merge }}}}")
+
+    def kind(self, text: ForeignText, of_key: Callable[[str], Kind | None]) -> Kind | None:
+        """The same kind as that of one iteration."""
+        return of_key(str(text).partition(" ")[2])
 
 
 class Kept:
@@ -61,11 +75,12 @@ class Kept:
         read = [Reference("flowContext", (key,), 0, len(text), True, False) for _, key in named]
         return parsed(text, [Output(kept)], read)
 
-    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
+    def native(self, text: ForeignText, place: Place) -> Native:
         """A map of the keys, which leaves out those that are undefined."""
         pairs = [each.partition("=") for each in str(text).split()]
-        shown = ", ".join(f"'{name}': flowContext.{own or name}" for name, _, own in pairs)
-        return f"{{{{ {{{shown}}} }}}}"
+        names = ((name if name.isidentifier() else f"'{name}'", own or name) for name, _, own in pairs)
+        shown = ", ".join(f"{name}: flowContext.{own}" for name, own in names)
+        return Native(f"{{{{ {{{shown}}} }}}}")
 
 
 def _together(found: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import renamed
 from flowdsl_steps.dialects.kestra_texts import Scope
-from flowdsl_steps.dialects.kestra_values import meant_duration, seconds_of, truth
+from flowdsl_steps.dialects.kestra_values import TRUTH, meant_duration, seconds_of
 from flowdsl_steps.expressions.pebble_names import output_key
 
 COMMON = (
@@ -96,7 +96,7 @@ class CommonProperties:
         return min(node.value, MOST_SIDE_BY_SIDE)
 
     def _when(self, condition: Node, then: Steps, task: Node, other: Steps | None = None) -> Node:
-        options: dict[str, Any] = {"condition": self.scope.text(condition, truth), "then": then}
+        options: dict[str, Any] = {"condition": self.scope.text(condition, TRUTH), "then": then}
         if other:
             options["else"] = other
         return self._step("IF", task, options)

@@ -13,6 +13,7 @@ from flowdsl.syntax.fixes import renamed
 from flowdsl_steps.dialects.kestra_flowables import FlowableTasks, type_of
 from flowdsl_steps.dialects.kestra_properties import Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
+from flowdsl_steps.image.model_providers import PROVIDERS, short_name
 
 AI = "io.kestra.plugin.ai.completion."
 FLOW = "io.kestra.plugin.core.flow."
@@ -107,7 +108,7 @@ class Tasks(FlowableTasks):
             message = f"`provider` takes a map with `type`, not {show(provider.plain())}"
             self.findings.add("wrong-type", message, provider, hint="write `provider: {type: …, modelName: …}`")
             return []
-        options["provider"] = self.scope.inside(provider)
+        options["provider"] = _short(self.scope.inside(provider))
         timeout = self._duration(task, "timeout")
         if timeout is not None:
             options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
@@ -153,3 +154,11 @@ class Tasks(FlowableTasks):
             return []
         seconds = self._duration(task, "duration")
         return [] if seconds is None else [self._step("SLEEP", task, {"ms": made(int(seconds * 1000), task.span)})]
+
+
+def _short(provider: Node) -> Node:
+    """A provider by its short name, where that is one."""
+    type = provider.value.get("type")
+    if type is not None and isinstance(type.value, str) and short_name(type.value) in PROVIDERS:
+        provider.value["type"] = made(short_name(type.value), type.span)
+    return provider

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdsl.document.dialects import Findings, Node, made
@@ -12,13 +12,15 @@ from flowdsl.step.spec import is_templated
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
-from flowdsl_steps.expressions.pebble import TEXT, Pebble, converted, names_in
+from flowdsl.template.problems import Mistake
+from flowdsl_steps.expressions.pebble import TEXT, Finish, Pebble, converted, names_in
 from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("id", "namespace", "revision"),
     "execution": ("id", "startDate", "state", "originalId"),
 }
+_RENDER = re.compile(r"\brender(?:Once)?\(")
 _RENDERED = re.compile(r"\brender(?:Once)?\(\s*vars\.(\w+)\s*\)")
 NEUTRAL = "{{ ' ' }}"
 """A value that nobody knows before the run, in place of one with a mistake of its own: so it is told only once."""
@@ -42,7 +44,7 @@ class Scope:
         """The names that are read."""
         self._known = 0
 
-    def text(self, node: Node, finish: Callable[[str], Any] | None = None) -> Node:
+    def text(self, node: Node, finish: Finish | None = None) -> Node:
         """A property that may hold expressions; `finish` makes a value of its text, where it is no text."""
         if node.kind != "scalar":
             return self.inside(node)
@@ -50,7 +52,7 @@ class Scope:
         if not isinstance(value, str) or not ("{" in value or finish is not None):
             return node
         if finish is not None and not is_templated(value):
-            return made(finish(value), node.span)
+            return made(finish.make(value), node.span)
         found = self.expression(node, TEXT if finish is None else converted(finish))
         return made(NEUTRAL, node.span) if found is None else found
 
@@ -92,6 +94,24 @@ class Scope:
         for each in _texts(node):
             self.expression(each, TEXT)
 
+    def _rendered_names(self, text: str) -> set[str]:
+        """The names that `render` may come to in a text: all, unless it renders variables that read nothing but others
+        and the flow's own names."""
+        names, seen, waiting = {"vars"}, set[str](), _RENDERED.findall(text)
+        if len(waiting) < len(_RENDER.findall(text)):
+            return {*ROOTS}
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self.vars:
+                continue
+            seen.add(name)
+            for reference in (each for inner in _texts(self.vars[name]) for each in _names(inner.value)):
+                if reference.root != "flowContext" or reference.path[:1] not in (("vars",), ("flow",)):
+                    return {*ROOTS}
+                names.add(reference.path[0])
+                waiting += reference.path[1:2] if reference.path[0] == "vars" else ()
+        return names
+
     def _read(self, reference: Reference, node: Node) -> None:
         """Looks whether what an expression reads will be there."""
         root, path = reference.root, reference.path
@@ -101,7 +121,7 @@ class Scope:
                 self._missing(reference, node, f"inputs.{path[0]}", self.inputs, "inputs", path[0])
             return
         if not path:
-            self.used |= ROOTS
+            self.used |= self._rendered_names(node.value)
             return
         name, written = path[0], node.value[reference.start :]
         if written.startswith("outputs"):
@@ -189,6 +209,14 @@ class Scope:
 
             fix = instead(span_in(node, at, at + len(old)), old, new, style=node.style)
         self.findings.add("undefined-variable", message, span, hint=hint, fixes=[fix])
+
+
+def _names(text: str) -> tuple[Reference, ...]:
+    """The names that a text reads; none where it cannot be read, which is told elsewhere."""
+    try:
+        return names_in(text)
+    except Mistake:
+        return ()
 
 
 def _texts(node: Node) -> Iterator[Node]:

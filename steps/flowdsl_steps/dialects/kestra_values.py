@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 from flowdsl.errors import TemplateError
+from flowdsl_steps.expressions.pebble import Finish
+from flowdsl_steps.expressions.pebble_expression import FILTERED, JOINED, Expression
 
 _DURATION = re.compile(
     r"P(?:(?P<D>\d+)D)?(?:T(?=\d)(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
@@ -37,6 +39,15 @@ def meant_duration(text: str) -> str | None:
 def truth(text: str) -> bool:
     """The truth of a text: `false`, `0`, `-0` and blanks are false. Source: Kestra's TruthUtils."""
     return text.strip().lower() not in ("", "false", "0", "-0")
+
+
+def _true(found: Expression) -> str | None:
+    """The same truth as an expression here."""
+    if found.within("truth"):
+        return found.code
+    if found.within("text"):
+        return f"({found.tight(FILTERED)} | trim | lower) not in ['', 'false', '0', '-0']"
+    return f"{found.tight(JOINED)} != 0" if found.within("whole") else None
 
 
 def _values(text: str) -> list[Any]:
@@ -83,3 +94,24 @@ def loop_values(text: str) -> list[str]:
 def loop_of(values: list[Any]) -> list[str]:
     """What a Loop makes of its values."""
     return [*map(_text, values)]
+
+
+def _of_texts(found: Expression) -> bool:
+    kind = found.kind
+    return kind is not None and found.within("list") and kind.item is not None and kind.item.within("text")
+
+
+TRUTH = Finish(truth, _true, "compare it: `{{ … == 'x' }}`")
+"""A condition."""
+EACH = Finish(
+    each_values,
+    lambda found: f"{found.tight(FILTERED)} | unique" if _of_texts(found) else None,
+    "write the values as a list, or give the input `itemType: STRING`",
+)
+"""The values of a ForEach."""
+ALL = Finish(
+    loop_values,
+    lambda found: found.code if _of_texts(found) else None,
+    "write the values as a list, or give the input `itemType: STRING`",
+)
+"""The values of a Loop."""

@@ -8,17 +8,18 @@ they are keys of the FlowContext.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.errors import TemplateError
-from flowdsl.template.foreign import ForeignText, called, parsed, wrong
+from flowdsl.template.foreign import ForeignText, Native, Place, called, parsed, wrong
 from flowdsl.template.nodes import Choice, For, If, Node, Output, Set, Statement, Text
 from flowdsl.template.problems import Mistake
 
 if TYPE_CHECKING:
     from flowdsl.template.syntax import Reference, Template
+    from flowdsl_steps.expressions.pebble_expression import Expression
+    from flowdsl_steps.expressions.pebble_kinds import Kind
     from flowdsl_steps.expressions.pebble_tree import Builder
 
 TAGS = ("if", "for", "set", "raw", "verbatim")
@@ -26,7 +27,18 @@ _OPENING = re.compile(r"\{\{|\{%|\{#")
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _TAG = re.compile(r"\s*([A-Za-z]+)\s?")
 _RAW_END = {name: re.compile(r"\{%-?\s*end" + name + r"\s*-?%\}") for name in ("raw", "verbatim")}
-Finish = Callable[[str], Any]
+
+
+class Finish(NamedTuple):
+    """What makes a value of the text of a property that is no text.
+
+    `said` gives the same as an expression of this language, from the one that the text holds; None where there is none,
+    and then `hint` says what to write.
+    """
+
+    make: Callable[[str], Any]
+    said: Callable[[Expression], str | None]
+    hint: str
 
 
 class Pebble:
@@ -44,28 +56,29 @@ class Pebble:
             body, references, calls_secret = _read(str(text))
             if self._finish is not None:
                 whole = called("join", joined, _expressions(body, len(text)), 0, len(text))
-                body = [Output(called("convert", self._finish, [whole], 0, len(text)))]
+                body = [Output(called("convert", self._finish.make, [whole], 0, len(text)))]
         except Mistake as mistake:
             return wrong(text, mistake)
         told = [each._replace(guarded=True) for each in references]
         return parsed(text, body, told, calls_secret=calls_secret)
 
-    def native(self, text: ForeignText, flow: Mapping[str, Any], key: str) -> str | None:
-        """The template with the same meaning, for a text that is one of the forms that have one."""
-        from flowdsl_steps.expressions.pebble_native import condition, native
+    def native(self, text: ForeignText, place: Place) -> Native:
+        """The template with the same meaning.
 
-        body = _read(str(text))[0]
+        Raises:
+            Mistake: there is none.
+        """
+        from flowdsl_steps.expressions.pebble_native import native, native_value, note
+
         if self._finish is None:
-            return native(body, str(text), flow, key)
-        return condition(body, str(text), flow) if _says_truth(self._finish) else None
+            return Native(native(str(text), place, statements), note(str(text)))
+        return Native(native_value(str(text), place, statements, self._finish.said, self._finish.hint))
 
+    def kind(self, text: ForeignText, of_key: Callable[[str], Any]) -> Kind | None:
+        """What kind of value it has: a text, or one that nobody knows."""
+        from flowdsl_steps.expressions.pebble_kinds import TEXT as SOME_TEXT
 
-def _says_truth(finish: Finish) -> bool:
-    """Whether what is made of a text is true or false, as the text says."""
-    try:
-        return finish("true") is True and finish("false") is False
-    except TemplateError:
-        return False
+        return SOME_TEXT if self._finish is None else None
 
 
 TEXT = Pebble()
@@ -80,6 +93,15 @@ def _read(text: str) -> tuple[list[Statement], tuple[Reference, ...], bool]:
     builder = Builder(TEXT)
     body = _Reader(text, builder).whole()
     return body, tuple(builder.references), builder.calls_secret
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a text.
+
+    Raises:
+        Mistake: it cannot be read.
+    """
+    return _read(text)[0]
 
 
 def names_in(text: str) -> tuple[Reference, ...]:

@@ -1,162 +1,151 @@
 """Texts of Pebble as templates of this language, where one means exactly the same.
 
-These are texts with names in them of which it is known that they are texts, whole numbers, or true and false, as both
-languages print those alike: inputs, variables, the flow's own names, the value and number of an iteration, what an
-image task gives. And `secret` and, where a key stands, `kv`, which become secrets.
+Whether there is one follows from the kinds of the values (`pebble_kinds`): both languages print texts, whole numbers,
+and true and false alike, and both do the same to them in the operators and filters that `pebble_said` and
+`pebble_said_calls` have. Whatever else there is ends in a Mistake at its place, which says what to do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from flowdsl.secrets.plain import names_secret
-from flowdsl.template.nodes import Output, Statement, Text
-from flowdsl_steps.expressions.pebble_grammar import GRAMMAR
-from flowdsl_steps.expressions.pebble_names import output_key
+from flowdsl.template.foreign import Place
+from flowdsl.template.nodes import For, If, Output, Set, Statement, Text
+from flowdsl.template.problems import Mistake
+from flowdsl_steps.expressions.pebble_expression import FILTERED, JOINED, Expression
+from flowdsl_steps.expressions.pebble_kinds import Kind, shielded
+from flowdsl_steps.expressions.pebble_said import Speaker
+from flowdsl_steps.expressions.pebble_said_values import Read
 
-Path = tuple[str, ...]
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-_INPUTS = {"string": str, "integer": int, "boolean": bool}
-_KINDS: dict[Path, type] = {
-    ("flow", "id"): str,
-    ("flow", "namespace"): str,
-    ("flow", "revision"): int,
-    ("taskrun", "value"): str,
-    ("taskrun", "iteration"): int,
-    ("item", "value"): str,
-    ("item", "index"): int,
-}
-_OF_IMAGE: dict[Path, type] = {
-    ("finishReason",): str,
-    ("tokenUsage", "inputTokenCount"): int,
-    ("tokenUsage", "outputTokenCount"): int,
-    ("tokenUsage", "totalTokenCount"): int,
-    ("imageUrl",): str,
-}
+Said = Callable[[Expression], str | None]
+_SECRETS = re.compile(r"\b(secret|kv)\(\s*['\"](\w+)['\"]")
 
 
-def native(body: list[Statement], text: str, flow: Mapping[str, Any], key: str) -> str | None:
-    """The template of a text at the `key` of a flow; None where there is none with the same meaning."""
-    parts: list[str] = []
-    for statement in body:
-        if isinstance(statement, Text):
-            parts.append(re.sub(r"\{(?=[{%#])", "{{ '{' }}", statement.text))
-            continue
-        if not isinstance(statement, Output):
-            return None
-        at = statement.expression
-        tree = GRAMMAR.tree("output", text[at.start : at.end], 0).children[0]
-        found = _secret(tree, key) or _name(tree, flow, alone=len(body) == 1)
-        if found is None:
-            return None
-        parts.append(f"{{{{ {found} }}}}")
-    return "".join(parts)
+def native(text: str, place: Place, read: Read) -> str:
+    """The template of a text.
+
+    Raises:
+        Mistake: there is none with the same meaning.
+    """
+    writer, body = _Writer(text, place, read), read(text)
+    if len(body) == 1 and isinstance(body[0], Output):
+        found = writer.expression(body[0].expression)
+        return _braces_shielded(found.constant) if found.constant is not None else f"{{{{ {_as_text(found)} }}}}"
+    return writer.body(body)
 
 
-def _secret(tree: Any, key: str) -> str | None:
-    """`secret('X')`, also for a stored value that is a key."""
-    if tree.data != "function" or len(tree.children) != 2:
-        return None
-    name, arguments = tree.children
-    if str(name) != "secret" and not (str(name) == "kv" and names_secret(key)):
-        return None
-    if len(arguments.children) != 1 or arguments.children[0].data != "text":
-        return None
-    variable = str(arguments.children[0].children[0])[1:-1]
-    return f"secret('{variable}')" if _IDENTIFIER.fullmatch(variable) else None
+def native_value(text: str, place: Place, read: Read, said: Said, hint: str) -> str:
+    """The template of a property that is no text; `said` makes its expression of that of the text, and `hint` says what
+    can be written where there is none.
+
+    Raises:
+        Mistake: there is none with the same meaning.
+    """
+    body = read(text)
+    if len(body) == 1 and isinstance(body[0], Output):
+        found = said(Speaker(text, place, read).at(body[0].expression))
+        if found is not None:
+            return f"{{{{ {found} }}}}"
+    raise Mistake("this has no counterpart in a template of this language", 0, len(text), hint)
 
 
-def condition(body: list[Statement], text: str, flow: Mapping[str, Any]) -> str | None:
-    """The same of a condition: a name that is true or false, or the comparison of a name with a value of its type."""
-    if len(body) != 1 or not isinstance(body[0], Output):
-        return None
-    at = body[0].expression
-    tree = GRAMMAR.tree("output", text[at.start : at.end], 0).children[0]
-    if tree.data != "comparison":
-        found = _known(tree, flow)
-        return f"{{{{ {found[0]} }}}}" if found is not None and found[1] is bool else None
-    left, operator, right = tree.children
-    found, value = _known(left, flow), _constant(right)
-    if found is None or value is None or found[1] is not value[1] or str(operator) not in ("==", "!="):
-        return None
-    return f"{{{{ {found[0]} {operator} {value[0]} }}}}"
-
-
-def _constant(tree: Any) -> tuple[str, type] | None:
-    """A text without escapes, or true or false, as it is written."""
-    if tree.data in ("true", "false"):
-        return tree.data, bool
-    if tree.data == "text" and not re.search(r"['\"\\]", str(tree.children[0])[1:-1]):
-        return str(tree.children[0]), str
-    return None
-
-
-def _name(tree: Any, flow: Mapping[str, Any], *, alone: bool) -> str | None:
-    """A name whose value both languages print alike; a text also in capitals, or in small letters."""
-    if tree.data == "filter" and len(tree.children) == 2 and str(tree.children[1]) in ("upper", "lower"):
-        found = _known(tree.children[0], flow)
-        return f"{found[0]} | {tree.children[1]}" if found is not None and found[1] is str else None
-    found = _known(tree, flow)
+def note(text: str) -> str | None:
+    """What is to be said of the secrets that a text reads."""
+    found = _SECRETS.search(text)
     if found is None:
         return None
-    return f"{found[0]} | string" if alone and found[1] is not str else found[0]
+    function, name = found.groups()
+    if function == "kv":
+        return f"{name} is read from the environment: --kv and [kv] of flowdsl.toml are not read"
+    return f"{name} is read from the environment as it is: Kestra's SECRET_{name.upper()}, in base64, is not read"
 
 
-def _known(tree: Any, flow: Mapping[str, Any]) -> tuple[str, type] | None:
-    """A name as it is written here, and the type of its value; None where nobody knows that."""
-    path = _path(tree)
-    if path is None or len(path) < 2:
-        return None
-    if path[0] == "outputs":
-        path = (output_key(path[1]), *path[2:])
-        kind = _OF_IMAGE.get(path[1:]) if path[0] in _image_keys(flow) else None
-    elif path[0] == "inputs":
-        kind = _kind_of_input(flow, path)
-    elif path[0] == "vars":
-        kind = _kind_of_variable(flow, path)
-    else:
-        kind = _KINDS.get(path)
-    if kind is None:
-        return None
-    root = path if path[0] == "inputs" else ("flowContext", *path)
-    written = "".join(f".{part}" if _IDENTIFIER.fullmatch(part) else f"['{part}']" for part in root[1:])
-    return f"{root[0]}{written}", kind
+def _braces_shielded(words: str) -> str:
+    return re.sub(r"\{\{+|\{(?=[%#]|\Z)", lambda found: shielded(found[0]), words)
 
 
-def _path(tree: Any) -> Path | None:
-    parts: list[str] = []
-    while tree.data in ("attribute", "subscript"):
-        tree, step = tree.children
-        if getattr(step, "data", None) is not None:
-            if step.data != "text":
-                return None
-            step = str(step.children[0])[1:-1]
-            if re.search(r"['\"\\]", step):
-                return None
-        parts.append(str(step))
-    return (str(tree.children[0]), *reversed(parts)) if tree.data == "name" else None
+def _known(found: Expression) -> Kind:
+    """The kind of what is printed.
+
+    Raises:
+        Mistake: the two languages may print it differently.
+    """
+    kind = found.kind
+    if kind is not None and "fraction" in kind.names:
+        raise found.refused(f"`{found.shown}` may be printed with other digits here", "write it as a text")
+    if kind is None or not (kind.within("list", "map") or kind.within("text", "whole", "truth", "null")):
+        message = f"what `{found.shown}` holds is known in the run alone, and may be printed in another way here"
+        raise found.refused(message, "give it a type, such as `STRING`, or take it out")
+    return kind
 
 
-def _kind_of_input(flow: Mapping[str, Any], path: Path) -> type | None:
-    declared = flow.get("inputs", {}).get(path[1]) if len(path) == 2 else None
-    kind = declared.get("type") if isinstance(declared, dict) else None
-    return _INPUTS.get(kind) if isinstance(kind, str) else None
+def _as_text(found: Expression) -> str:
+    """An expression that alone is a template, which gives its value as it is: here as a text."""
+    kind = _known(found)
+    code = _printed(found)
+    if not kind.within("text", "null") and not kind.within("list", "map"):
+        code = f"{found.tight(FILTERED)} | string"
+    return f"'' if {found.tight(JOINED)} is none else {code}" if "null" in kind.names else code
 
 
-def _kind_of_variable(flow: Mapping[str, Any], path: Path) -> type | None:
-    """The type of a variable, which the first step of the flow sets."""
-    value = flow["flow"][0]
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return type(value) if isinstance(value, (str, int)) else None
+def _printed(found: Expression) -> str:
+    """An expression in the middle of a text."""
+    return f"{found.tight(FILTERED)} | json" if _known(found).within("list", "map") else found.code
 
 
-def _image_keys(found: Any) -> Iterator[str]:
-    """The keys of the FlowContext that hold what an image task gives."""
-    if isinstance(found, dict) and found.get("step") == "IMAGE_GENERATION":
-        yield from (each["name"] for each in found.get("outputs", ()) if each["type"] == "object")
-    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-    for each in inner:
-        yield from _image_keys(each)
+class _Writer:
+    """Writes the statements of a text as a template."""
+
+    def __init__(self, text: str, place: Place, read: Read) -> None:
+        self._text = text
+        self._speaker = Speaker(text, place, read)
+        self.expression = self._speaker.at
+
+    def body(self, body: Sequence[Statement]) -> str:
+        """The statements one behind the other."""
+        return "".join(map(self._statement, body))
+
+    def _statement(self, statement: Statement) -> str:
+        if isinstance(statement, Text):
+            return _braces_shielded(statement.text)
+        if isinstance(statement, Output):
+            found = self.expression(statement.expression)
+            return _braces_shielded(found.constant) if found.constant is not None else f"{{{{ {_printed(found)} }}}}"
+        if isinstance(statement, If):
+            return self._choice(statement)
+        if isinstance(statement, For):
+            return self._loop(statement)
+        if isinstance(statement, Set):
+            (name,) = statement.names
+            value = self.expression(statement.value) if statement.value is not None else None
+            if value is not None:
+                self._speaker.bind(name, value.kind, value)
+                return f"{{% set {name} = {value.code} %}}"
+        raise Mistake("this tag has no counterpart in a template of this language", 0, len(self._text))
+
+    def _choice(self, statement: If) -> str:
+        parts = list[str]()
+        for condition, body in statement.branches:
+            word = "elif" if parts else "if"
+            if condition is None:
+                parts.append(f"{{% else %}}{self.body(body)}")
+                continue
+            asked = self.expression(condition)
+            if asked.kind is None or not asked.kind.within("text", "whole", "truth"):
+                message = f"whether `{asked.shown}` is true is another question in a template of this language"
+                raise Mistake(message, asked.start, asked.end, "compare it: `… == 'x'`")
+            parts.append(f"{{% {word} {asked.code} %}}{self.body(body)}")
+        return "".join(parts) + "{% endif %}"
+
+    def _loop(self, statement: For) -> str:
+        items = self.expression(statement.items)
+        kind = items.kind
+        if kind is None or not kind.within("list"):
+            message = f"a loop over `{items.shown}` is another one in a template of this language"
+            raise Mistake(message, items.start, items.end, "loops over lists are converted")
+        (name,) = statement.names
+        with self._speaker.loop(name, kind.item, items):
+            body = self.body(statement.body)
+        other = f"{{% else %}}{self.body(statement.otherwise)}" if statement.otherwise else ""
+        return f"{{% for {name} in {items.code} %}}{body}{other}{{% endfor %}}"
