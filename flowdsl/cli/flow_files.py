@@ -16,17 +16,28 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
 
 STANDARD_INPUT = "-"
-ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit") for ending in ("yaml", "yml"))
+ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit", "test") for ending in ("yaml", "yml"))
+TEST_ENDINGS = (".test.yaml", ".test.yml")
 _READ: list[object] = []
 """The standard input that has been read."""
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 
 
 def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The flows, modules and kits that paths stand for, each once, and what is wrong with paths that stand for none.
+    """The flows, modules, kits and tests that paths stand for, each once, and what is wrong with paths that stand for
+    none.
 
     Files are taken as they are, folders searched to the bottom.
     """
+    return _meant(paths, ENDINGS, "holds no flow: no file in it ends in .flow.yaml, .module.yaml or .ai-kit.yaml")
+
+
+def test_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The files of tests that paths stand for, as `flow_paths`."""
+    return _meant(paths, TEST_ENDINGS, "holds no tests: no file in it ends in .test.yaml")
+
+
+def _meant(paths: Iterable[str], endings: tuple[str, ...], otherwise: str) -> tuple[list[str], list[str]]:
     found: dict[str, None] = {}
     wrong: list[str] = []
     for path in paths:
@@ -38,16 +49,15 @@ def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
             else:
                 found[path] = None
             continue
-        inside = dict.fromkeys(_search(path))
+        inside = dict.fromkeys(search(path, endings))
         if not inside:
-            ends = ".flow.yaml, .module.yaml or .ai-kit.yaml"
-            wrong.append(f"the folder `{path}` holds no flow: no file in it ends in {ends}")
+            wrong.append(f"the folder `{path}` {otherwise}")
         found.update(inside)
     return list(found), wrong
 
 
-def _search(folder: str) -> Iterator[str]:
-    """Flows, modules and kits below a folder; hidden folders, virtual environments and node_modules are left out."""
+def search(folder: str, endings: tuple[str, ...] = ENDINGS) -> Iterator[str]:
+    """Files with some endings below a folder; hidden folders, virtual environments and node_modules are left out."""
     root = os.path.realpath(folder)
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in _SKIPPED))
@@ -55,7 +65,7 @@ def _search(folder: str) -> Iterator[str]:
             folders.clear()
             continue
         for name in sorted(files):
-            if name.endswith(ENDINGS) and not name.startswith("."):
+            if name.endswith(endings) and not name.startswith("."):
                 path = os.path.join(place, name)  # noqa: PTH118  pathlib is slow to import
                 if os.path.islink(path) and not lies_in(os.path.realpath(path), root):  # noqa: PTH114
                     sys.stderr.write(f"flowdsl: {path}: left out, it is a link that leads out of the folder\n")
