@@ -167,6 +167,8 @@ FINDINGS = (
     Code("interpolated-mapping", "warning", "A text with `${! }` stands where the engine wants a mapping of Bloblang."),
     Code("picture-as-lines", "warning", "Pictures go to a file with a line end behind each."),
     Code("bare-field", "note", "A bare word of Bloblang is a field of each message."),
+    Code("no-such-step", "error", "A test names a step that its flow does not have, or that cannot fail so."),
+    Code("impossible-expectation", "error", "A test expects what cannot come."),
     Code("not-supported", "error", "A part of a document of another system is not supported here.", also=("note",)),
     Code("unused-ignore", "warning", "A comment ignores what is not found there, or what cannot be ignored."),
     Code("unknown-code", "warning", "A comment ignores a code that no finding has."),

@@ -97,13 +97,19 @@ class StepStarted(Invocation, _StepEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepFinished(_StepEvent):
-    """A step is done and has written the FlowContext keys in `wrote`."""
+    """A step is done and has written the FlowContext keys in `wrote`. Where it ended more than itself, `signal` says
+    what: `break`, `continue`, `return` or `end`; the JSON form has it only then."""
 
     run: str
     invocation: Invocation
     at_s: float
     elapsed_s: float
     wrote: tuple[str, ...] = ()
+    signal: str | None = None
+
+    def _facts(self) -> Iterator[tuple[str, Any]]:
+        found = _StepEvent._facts(self)
+        return found if self.signal is not None else (pair for pair in found if pair[0] != "signal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -260,7 +266,7 @@ class _StepStarted(Invocation, _StepEvent):
 
 
 class _StepFinished(_StepEvent):
-    __slots__ = ("at_s", "elapsed_s", "invocation", "run", "wrote")
+    __slots__ = ("at_s", "elapsed_s", "invocation", "run", "signal", "wrote")
 
 
 class _Progress(_StepEvent):
@@ -291,7 +297,7 @@ def step_started(
 
 
 def step_finished(
-    run: str, invocation: Invocation, at_s: float, elapsed_s: float, wrote: tuple[str, ...]
+    run: str, invocation: Invocation, at_s: float, elapsed_s: float, wrote: tuple[str, ...], signal: str | None = None
 ) -> StepFinished:
     """A StepFinished, which the engine makes sooner than its constructor does."""
     event: Any = _StepFinished()
@@ -300,6 +306,7 @@ def step_finished(
     event.at_s = at_s
     event.elapsed_s = elapsed_s
     event.wrote = wrote
+    event.signal = signal
     event.__class__ = StepFinished
     return event  # type: ignore[no-any-return]
 

@@ -105,6 +105,12 @@ EXPLAINED = {
     ("checker", "mapping"): "a test of templates",
     ("engine", "input"): "a method of the context of a step",
     ("document", "input"): "a kind of name",
+    ("checker", "code"): "a fact of an error, in a file of flow tests",
+    ("checker", "message"): "a fact of an error, in a file of flow tests",
+    ("checker", "status"): "a key of a mock, in a file of flow tests",
+    ("checker", "schema"): "a word that compares a value, in a file of flow tests",
+    ("document", "schema"): "a word that compares a value, in a file of flow tests",
+    ("document", "url"): "a key of a mock, in a file of flow tests",
 }
 """What these texts are where they are compared: none of them is the key of a step."""
 TYPES = {"text", "list", "map", "steps", "cases", "branches"}

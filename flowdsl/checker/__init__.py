@@ -21,6 +21,11 @@ __all__ = ["CheckSettings", "check"]
 def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
     """Every diagnostic of a file, those of its form included, in the order of the file and each once."""
     findings = Findings(settings, file.findings)
+    if file.tests is not None:
+        from flowdsl.checker.flow_tests import check_flow_tests
+
+        check_flow_tests(file.tests, findings)
+        return in_order(findings.diagnostics)
     findings.plain = without_signs(file.source)
     for entries in file.services:
         from flowdsl.checker.declarations import check_services

@@ -20,6 +20,7 @@ COMMANDS = {
     "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "fmt": "Write flows in the one style, with their comments, and without changing what they mean.",
+    "test": "Run the tests of flows, on simulators and mocks, and say what of the flows they ran.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",

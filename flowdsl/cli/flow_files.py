@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
 
 STANDARD_INPUT = "-"
-ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit") for ending in ("yaml", "yml"))
+ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit", "test") for ending in ("yaml", "yml"))
+TEST_ENDINGS = (".test.yaml", ".test.yml")
 _READ: list[object] = []
 """The standard input that has been read."""
 Excluded = Callable[[str], bool]
@@ -56,10 +57,22 @@ def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
 
 
 def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:
-    """The flows, modules and kits that paths stand for, each once, and the paths that stand for none, with the reason.
+    """The flows, modules, kits and tests that paths stand for, each once, and the paths that stand for none, with the
+    reason.
 
     Files are taken as they are, folders searched to the bottom, but for what is `excluded` in them.
     """
+    return _meant(paths, ENDINGS, "holds no flow", ".flow.yaml, .module.yaml or .ai-kit.yaml", excluded)
+
+
+def test_paths(paths: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The files of tests that paths stand for, as `flow_paths`."""
+    return _meant(paths, TEST_ENDINGS, "holds no tests", ".test.yaml", nothing)
+
+
+def _meant(
+    paths: Iterable[str], endings: tuple[str, ...], lacking: str, shown: str, excluded: Excluded
+) -> tuple[list[str], list[tuple[str, str]]]:
     found: dict[str, None] = {}
     wrong: list[tuple[str, str]] = []
     for path in paths:
@@ -71,17 +84,16 @@ def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list
             else:
                 found[path] = None
             continue
-        inside = dict.fromkeys(_search(path, excluded))
+        inside = dict.fromkeys(search(path, endings, excluded))
         if not inside:
-            ends = ".flow.yaml, .module.yaml or .ai-kit.yaml"
             but = " and is not excluded" if excluded is not nothing else ""
-            wrong.append((path, f"the folder `{path}` holds no flow: no file in it ends in {ends}{but}"))
+            wrong.append((path, f"the folder `{path}` {lacking}: no file in it ends in {shown}{but}"))
         found.update(inside)
     return list(found), wrong
 
 
-def _search(folder: str, excluded: Excluded) -> Iterator[str]:
-    """Flows, modules and kits below a folder; hidden folders, virtual environments and node_modules are left out."""
+def search(folder: str, endings: tuple[str, ...] = ENDINGS, excluded: Excluded = nothing) -> Iterator[str]:
+    """Files with some endings below a folder; hidden folders, virtual environments and node_modules are left out."""
     root = os.path.realpath(folder)
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in _SKIPPED))
@@ -89,7 +101,7 @@ def _search(folder: str, excluded: Excluded) -> Iterator[str]:
             folders.clear()
             continue
         for name in sorted(files):
-            if name.endswith(ENDINGS) and not name.startswith("."):
+            if name.endswith(endings) and not name.startswith("."):
                 path = os.path.join(place, name)  # noqa: PTH118  pathlib is slow to import
                 if os.path.islink(path) and not lies_in(os.path.realpath(path), root):  # noqa: PTH114
                     sys.stderr.write(f"flowdsl: {path}: left out, it is a link that leads out of the folder\n")

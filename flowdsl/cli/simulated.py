@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flowdsl.document.step_names import nearest_names, steps_named
 from flowdsl.errors import UsageError
-from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
-    from flowdsl.engine.effects import Effect
+    from flowdsl.engine.effects import Effect, Effects
     from flowdsl.environment.flow import Flow
     from flowdsl.step.service import Service
     from flowdsl_steps.image.simulator import Fault
 
 T = TypeVar("T")
-_DIGITS = 10
 NOWHERE = "http://127.0.0.1:9"
 """An address on this machine where nobody listens: for looking at a flow before its simulator runs."""
 _SECRET = "simulated-secret"  # noqa: S105  the point is that it is none
@@ -37,9 +36,11 @@ def placeholder_secret(name: str) -> str:
 
 
 @contextmanager
-def running_simulator(flow: Flow, faults: Sequence[str] = ()) -> Iterator[dict[str, dict[str, Any]]]:
+def running_simulator(
+    flow: Flow, faults: Sequence[str] = (), *, plain: bool = False
+) -> Iterator[dict[str, dict[str, Any]]]:
     """The overrides for a simulator that runs as long as the context and knows the flow's deployments; `faults` are
-    what goes wrong with which step, `STEP=KIND[:TIMES]`.
+    what goes wrong with which step, `STEP=KIND[:TIMES]`. `plain` pictures have one colour.
 
     Raises:
         UsageError: a step's service is none that can be simulated, a fault names no step or no kind of fault, or the
@@ -53,8 +54,24 @@ def running_simulator(flow: Flow, faults: Sequence[str] = ()) -> Iterator[dict[s
     told = flow._settings.models
     own = {} if told is None else told.entries
     models = {name: str(entry.get("like", name)) for name, entry in own.items()}
-    with Simulator(deployments=deployments(services), models=models, faults=wrong) as simulator:
+    with Simulator(deployments=deployments(services), models=models, faults=wrong, plain=plain) as simulator:
         yield with_deployments(overrides(simulator.url, simulator.key), services)
+
+
+def simulator_url(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """The address of the simulator that overrides lead to."""
+    from urllib.parse import urlsplit
+
+    for entry in settings.values():
+        for value in entry.values():
+            if isinstance(value, str) and value.startswith("http://127.0.0.1:"):
+                return f"http://{urlsplit(value).netloc}"
+    return NOWHERE
+
+
+def step_marks(flow: Flow) -> Effects:
+    """The door of a flow's run by which faults find their steps."""
+    return StepMarks(flow)
 
 
 class StepMarks:
@@ -94,26 +111,16 @@ def _fault(text: str, flow: Flow) -> Fault:
 
 
 def _step_named(name: str, flow: Flow, steps: Sequence[StepNode]) -> str:
-    names = [known for step in steps for known in (step.id, step.spec.name, step.path) if known is not None]
-    if name in names:
-        return name
-    file, _, line = name.partition(":")
-    number = line.partition(":")[0]
-    if number.isdecimal() and len(number) < _DIGITS:
-        wanted = int(number)
-        for step in steps:
-            span = step.node.span
-            first, last = span.first.line, span.last.line
-            if first <= wanted <= last and span.path.endswith(file):
-                return step.path
-    other = next((step for step in flow.document.every_step() if name in (step.id, step.spec.name, step.path)), None)
-    if other is not None:
+    found = steps_named(name, steps)
+    if found:
+        return name if name in (found[0].id, found[0].spec.name, found[0].path) else found[0].path
+    others = steps_named(name, flow.document.every_step())
+    if others:
+        other = others[0]
         raise UsageError(
             f"{other.spec.name} ({other.path}) asks no service, so no fault of one can be simulated for it"
         )
-    near = nearest(name, names)
-    there = f"did you mean `{near}`?" if near else f"there are {', '.join(dict.fromkeys(names)) or 'none'}"
-    raise UsageError(f"there is no step `{name}` that asks a service; {there}")
+    raise UsageError(f"there is no step `{name}` that asks a service; {nearest_names(name, steps)}")
 
 
 def _example(steps: Sequence[StepNode]) -> str:

@@ -38,6 +38,8 @@ def chosen(file: FlowFile, action: str | None) -> Document:
     documents = file.documents
     if file.kind == "module":
         raise UsageError("this file is a module: it has blocks for other flows, and no flow of its own")
+    if file.kind == "tests":
+        raise UsageError("this file holds flow tests: `flowdsl test` runs them")
     if action is None and len(documents) == 1:
         return documents[0]
     if file.kind == "flow":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build(lowered: Lowered, registry: Registry, files: Files) -> FlowFile | None:
-    """What a file holds: a flow, the actions of a kit, or a module; None when nothing could be made of it.
+    """What a file holds: a flow, the actions of a kit, a module, or flow tests; None when nothing could be made of it.
 
     In: nodes, and what was found on the way to them, to which the mistakes of form are added. Imported files are read
     through `files`. Nothing is raised for a mistake in a file.
@@ -31,6 +31,12 @@ def build(lowered: Lowered, registry: Registry, files: Files) -> FlowFile | None
         from flowdsl.document.kit import build_kit
 
         return builder.file("kit", source, build_kit(source, root, builder))
+    if root.kind == "map" and ("tests" in root.value or source.path.endswith((".test.yaml", ".test.yml"))):
+        from flowdsl.document.flow_tests import build_flow_tests, is_flow_tests
+
+        if is_flow_tests(root):
+            tests = build_flow_tests(source, root, lowered.findings)
+            return FlowFile("tests", source, (), (), (), (), lowered.findings, tests)
     if is_module(root):
         from flowdsl.document.imports import build_module
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flowdsl.document.document import BlockSet, Document, Steps
 from flowdsl.document.findings import Findings
 from flowdsl.record import Record
 from flowdsl.source import Source
 from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.document.flow_tests import FlowTests
 
 
 class OpenFlows(Record):
@@ -25,13 +28,14 @@ class FlowFile(Record):
     `documents` are the flow, or the actions of a kit. `parts` is all there is to check, in the order of the file:
     documents and flows that others call, those of imported modules too. `blocks` and `services` are all sets of
     blocks and of service entries, each once.
-    `findings` holds what is wrong with the form of the file.
+    `findings` holds what is wrong with the form of the file, `tests` what a file of flow tests says.
     """
 
-    kind: Literal["flow", "kit", "module"]
+    kind: Literal["flow", "kit", "module", "tests"]
     source: Source
     documents: tuple[Document, ...]
     parts: tuple[Document | OpenFlows, ...]
     blocks: tuple[BlockSet, ...]
     services: tuple[Mapping[str, Node], ...]
     findings: Findings
+    tests: FlowTests | None = None

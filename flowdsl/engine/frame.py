@@ -235,7 +235,8 @@ async def run_steps(
             totals.steps = count = totals.steps + 1
             if emit is not None:
                 ended = perf_counter() - started
-                emit(step_finished(run.id, invocation, ended, ended - began, step.wrote))
+                said = None if signal is None else signal.value
+                emit(step_finished(run.id, invocation, ended, ended - began, step.wrote, said))
             if signal is not None:
                 frame.signalled = step
                 return signal

@@ -31,11 +31,11 @@ def test_events_come_in_order_and_say_what_happened() -> None:
         ("StepStarted", "ECHO", "flow[0]", "say 2"),
         ("Progress", "ECHO", "flow[0]", "echoing", 1, 2, None),
         ("Note", "ECHO", "flow[0]", "echo", "a note", {"n": 1}),
-        ("StepFinished", "ECHO", "flow[0]", ("text",)),
+        ("StepFinished", "ECHO", "flow[0]", ("text",), None),
         ("StepStarted", "SET", "flow[1]", None),
         ("StepStarted", "WAIT", "flow[1].steps[0]", None),
-        ("StepFinished", "WAIT", "flow[1].steps[0]", ("text",)),
-        ("StepFinished", "SET", "flow[1]", ("text",)),
+        ("StepFinished", "WAIT", "flow[1].steps[0]", ("text",), None),
+        ("StepFinished", "SET", "flow[1]", ("text",), None),
         ("FlowFinished", "done", 3, 0.25, None),
     ]
     times = [event.at_s for event in events.events]

@@ -158,3 +158,16 @@ def test_a_run_that_nobody_listens_to_makes_no_invocations(monkeypatch: pytest.M
     monkeypatch.setattr("flowdsl.engine.frame.step_started", lambda *facts: made.update(["made"]))
     assert flowdsl.run("- step: SET\n  a: 1\n" * 3).steps == 3
     assert made == {}
+
+
+def test_a_step_that_ends_more_than_itself_says_what_and_others_say_nothing() -> None:
+    flow = "- step: FOR\n  items: [1]\n  var: x\n  do:\n    - {step: BREAK, condition: true}\n- {step: END}\n"
+    events = Recorder()
+    flowdsl.Environment().run(flow, on_event=events)
+    ended = [event.to_dict() for event in events.events if isinstance(event, StepFinished)]
+    assert [(event["step"], event.get("signal")) for event in ended] == [
+        ("BREAK", "break"),
+        ("FOR", None),
+        ("END", "end"),
+    ]
+    assert "signal" not in ended[1]

@@ -87,6 +87,9 @@ class PageRunner:
         elif "wrong" in block.remarks:
             found = self._check(block)
             assert any(finding.severity != "note" for finding in found), f"{block.place}: this flow is not wrong"
+        elif isinstance(content, dict) and "tests" in content:
+            text = flowdsl.Source(block.text, str(self.folder / (block.file_name or "page.test.yaml")))
+            assert not self._environment(simulated=False).check(text), block.place
         elif isinstance(content, dict) and ("blocks" in content or (block.file_name or "").endswith(".inputs.yaml")):
             assert not [f for f in self._check(block) if "blocks" in content and f.severity != "note"], block.place
         elif isinstance(content, dict) and "AI_KIT" in content:

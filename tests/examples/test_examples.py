@@ -18,7 +18,7 @@ from studio import EXAMPLES, Studio, png
 import flowdsl
 from flowdsl_steps.image.simulator import Fault, Simulator
 
-FILES = [path for path in sorted(EXAMPLES.rglob("*.yaml")) if path.parent.name != "systems"]
+FILES = [path for path in sorted(EXAMPLES.rglob("*.yaml")) if path.parent.name not in ("systems", "tests")]
 WITHOUT_COMMAND = ("azure.flow.yaml", "two-takes.flow.yaml", "house.module.yaml", "palette.module.yaml")
 """Examples whose header is one line on what they are."""
 ACTIONS = ("Event poster", "Menu picture", "Icon")

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowdsl.reference.schema.event_schema import error_schema, event_schema, result_schema
 from flowdsl.reference.schema.file_schema import flow_schema, kit_schema, module_schema
+from flowdsl.reference.schema.flow_test_schema import flow_test_schema
 from flowdsl.reference.schema.step_schema import DIALECT, MARK, step_schema
 from flowdsl.step.spec import StepSpec
 
@@ -17,6 +18,7 @@ __all__ = [
     "error_schema",
     "event_schema",
     "flow_schema",
+    "flow_test_schema",
     "kit_schema",
     "module_schema",
     "result_schema",
@@ -26,13 +28,14 @@ __all__ = [
 
 
 def schema_files(specs: Iterable[StepSpec], dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Relative path → text of every schema file: `flow`, `module`, `ai-kit`, `events`, `result`, `error`, each of the
-    `dialects` by its name, and `steps/NAME`, all with the ending `.schema.json`."""
+    """Relative path → text of every schema file: `flow`, `module`, `ai-kit`, `test`, `events`, `result`, `error`, each
+    of the `dialects` by its name, and `steps/NAME`, all with the ending `.schema.json`."""
     specs = list(specs)
     files = {
         "flow.schema.json": flow_schema(specs),
         "module.schema.json": module_schema(specs),
         "ai-kit.schema.json": kit_schema(specs),
+        "test.schema.json": flow_test_schema(),
         "events.schema.json": event_schema(),
         "result.schema.json": result_schema(),
         "error.schema.json": error_schema(),

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from flowdsl.errors import SERVICE_FACTS, RunError
-from flowdsl.events import PLACE, VERSION, Event, FlowFinished, Note
+from flowdsl.events import PLACE, VERSION, Event, FlowFinished, Note, StepFinished
 from flowdsl.reference.schema.step_schema import MARK
 
 _TYPES: dict[Any, dict[str, Any]] = {
@@ -25,6 +25,8 @@ _TYPES: dict[Any, dict[str, Any]] = {
     Mapping[str, Any]: {"type": "object"},
 }
 _COUNT = {"type": "integer", "minimum": 0}
+_OPTIONAL: Mapping[Any, tuple[str, ...]] = {Note: ("step", "path"), StepFinished: ("signal",)}
+"""What an event says only where there is something to say."""
 
 
 def event_schema() -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _kind(kind: Any) -> dict[str, Any]:
         "description": " ".join(kind.__doc__.split()),
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if kind is not Note or name not in ("step", "path")],
+        "required": [name for name in properties if name not in _OPTIONAL.get(kind, ())],
         "additionalProperties": False,
     }
 

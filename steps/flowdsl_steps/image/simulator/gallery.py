@@ -32,11 +32,12 @@ class Gallery:
     """Draws the pictures of requests and remembers the last `keep` of them.
 
     With `payload_bytes` every picture has that size, and four pictures serve all prompts: drawing then costs nothing
-    worth measuring.
+    worth measuring. `plain` pictures have one colour, for tests in which nobody looks at them.
     """
 
-    def __init__(self, payload_bytes: int | None = None, keep: int = 128) -> None:
+    def __init__(self, payload_bytes: int | None = None, keep: int = 128, *, plain: bool = False) -> None:
         self._payload_bytes = payload_bytes
+        self._plain = plain
         self._keep = keep
         self._pictures: OrderedDict[object, Picture] = OrderedDict()
         self._drawing = threading.Lock()
@@ -66,6 +67,9 @@ class Gallery:
 
     def _draw(self, request: AcceptedRequest, index: int, sharpness: float) -> Picture:
         prompt, digest = request.prompt, picture_digest(request, index)
+        if self._plain and request.output_format != "svg":
+            content = _plain_file(request, digest, sharpness)
+            return Picture(content, _base64_pieces(content))
         if self._payload_bytes is not None:
             place = _pool_place(request, index)
             prompt, digest = f"throughput sample {place + 1} of {_POOL}", digest_of("sample", place)
@@ -105,6 +109,17 @@ def draw_file(request: AcceptedRequest, prompt: str, digest: str, sharpness: flo
         return vector.write_svg(views[0], caption)
     frames = [raster.paint(view, caption, transparent=clear) for view in views]
     return _encoded(frames, request, sharpness)
+
+
+def _plain_file(request: AcceptedRequest, digest: str, sharpness: float) -> bytes:
+    """The bytes of a picture of one colour, which the digest decides."""
+    from PIL import Image
+
+    kind = "RGBA" if request.background == "transparent" else "RGB"
+    colour = bytes.fromhex(digest[:6])
+    pixel = (*colour, 128) if kind == "RGBA" else tuple(colour)
+    frame = Image.new(kind, (request.width, request.height), pixel)
+    return _encoded([frame] * request.frame_count, request, sharpness)
 
 
 def _draw_edit(request: AcceptedRequest, prompt: str, digest: str, sharpness: float) -> bytes:

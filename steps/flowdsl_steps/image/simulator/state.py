@@ -24,9 +24,9 @@ class State:
 
     `key` None accepts any key; `as_of` refuses models that are not served on that day. `deployments` adds Azure
     deployment names; every model name, and `images` for gpt-image-2, is one already. `models` are names of models that
-    are drawn as others are. `payload_bytes` gives every file
-    that size, `latency_s` is the time an image takes at least. `hosts` are names beside this machine's that requests
-    may come to and from; with a `control_token` the control address asks for it.
+    are drawn as others are. `payload_bytes` gives every file that size, `plain` one colour, `latency_s` is the time an
+    image takes at least. `hosts` are names beside this machine's that requests may come to and from; with a
+    `control_token` the control address asks for it.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class State:
         models: Mapping[str, str] | None = None,
         as_of: date | None = None,
         payload_bytes: int | None = None,
+        plain: bool = False,
         latency_s: float = 0.0,
         faults: Iterable[Fault | str] = (),
         clock: Callable[[], float] = time.time,
@@ -50,7 +51,7 @@ class State:
         self.latency_s = latency_s
         self.clock = clock
         self.faults = FaultQueue(faults)
-        self.gallery = Gallery(payload_bytes)
+        self.gallery = Gallery(payload_bytes, plain=plain)
         self.files = PublishedFiles(clock)
         self.ledger = Ledger()
         self._takes: Counter[str] = Counter()

@@ -1,0 +1,164 @@
+"""Many cases: found in files, run side by side, each to its deadline."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.environment import Environment
+from flowdsl.errors import FlowError
+from flowdsl.flowtest.run import TIMEOUT_S, Outcome, run_case, tested_flow
+from flowdsl.flowtest.snapshots import snapshots
+from flowdsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from flowdsl.document.flow_tests import Case, FlowTests
+    from flowdsl.flowtest.coverage import Coverage, Point
+    from flowdsl.flowtest.run import Simulation
+
+JOBS = 4
+"""How many cases run at the same time. Most of their time they wait for a simulator, so that it is more than there are
+processors, and threads do as well as processes."""
+_GRACE_S = 10.0
+"""So long behind its deadline a case is given up: a step holds its thread."""
+
+
+class CaseFile(NamedTuple):
+    """A file of tests as it was read: None, with the findings, where it has mistakes; `known` are its snapshots."""
+
+    path: str
+    tests: FlowTests | None
+    findings: tuple[Diagnostic, ...]
+    known: Mapping[str, Sequence[str]]
+
+
+def case_file(source: Source) -> CaseFile:
+    """A file of tests, checked.
+
+    Raises:
+        FlowError: settings, or snapshots, that cannot be read.
+        OSError: a file cannot be read.
+    """
+    examined = Environment().examined(source)
+    findings = tuple(finding.hidden() for finding in examined.diagnostics)
+    tests = examined.file.tests if examined.file is not None else None
+    if tests is None and examined.file is not None:
+        start = Span(source, 0, 0)
+        findings = (Diagnostic("not-a-flow", "this file holds no flow tests", start, hint="they stand under `tests:`"),)
+    if tests is None or has_errors(findings):
+        return CaseFile(source.path, None, findings, {})
+    return CaseFile(source.path, tests, findings, snapshots(tests))
+
+
+class Work(NamedTuple):
+    """One case that is to run."""
+
+    file: CaseFile
+    case: Case
+
+
+def chosen_work(files: Iterable[CaseFile], wish: str | None) -> list[Work]:
+    """The cases of files, in order; with a `wish` only those whose path or name holds it, whatever its case."""
+    found = [Work(file, case) for file in files if file.tests is not None for case in file.tests.cases]
+    if wish is None:
+        return found
+    low = wish.lower()
+    return [work for work in found if low in f"{work.file.path}::{work.case.name}".lower()]
+
+
+class Session:
+    """Runs cases in threads of its own, which end with the process: none of them keeps it from ending."""
+
+    def __init__(self, simulation: Simulation, jobs: int = JOBS) -> None:
+        self._simulation = simulation
+        self._jobs = max(1, jobs)
+        self._running: dict[int, tuple[float, Work]] = {}
+
+    def outcomes(self, work: Sequence[Work]) -> Iterator[Outcome]:
+        """The outcomes in the order of the cases, each as soon as those before it are there. A case that holds its
+        thread beyond its deadline is given up."""
+        came: dict[int, Outcome] = {}
+        following = 0
+        for number, outcome in self._as_they_come(work):
+            came[number] = outcome
+            while following in came:
+                yield came.pop(following)
+                following += 1
+
+    def _as_they_come(self, work: Sequence[Work]) -> Iterator[tuple[int, Outcome]]:
+        waiting: queue.SimpleQueue[tuple[int, Work]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[int, Outcome]] = queue.SimpleQueue()
+        for each in enumerate(work):
+            waiting.put(each)
+        for _ in range(min(self._jobs, len(work))):
+            self._start(waiting, done)
+        left = set(range(len(work)))
+        while left:
+            try:
+                number, outcome = done.get(timeout=0.5)
+            except queue.Empty:
+                for number, outcome in self._given_up():
+                    left.discard(number)
+                    self._start(waiting, done)
+                    yield number, outcome
+                continue
+            left.discard(number)
+            yield number, outcome
+
+    def _start(
+        self, waiting: queue.SimpleQueue[tuple[int, Work]], done: queue.SimpleQueue[tuple[int, Outcome]]
+    ) -> None:
+        def work_on() -> None:
+            while True:
+                try:
+                    number, work = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self._running[number] = (time.monotonic(), work)
+                tests = work.file.tests
+                assert tests is not None  # noqa: S101  else it has no cases
+                outcome = run_case(tests, work.case, self._simulation, work.file.known.get(work.case.name))
+                if self._running.pop(number, None) is None:
+                    return  # it was given up, and another thread goes on
+                done.put((number, outcome))
+
+        threading.Thread(target=work_on, name="flowdsl-test", daemon=True).start()
+
+    def _given_up(self) -> Iterator[tuple[int, Outcome]]:
+        now = time.monotonic()
+        for number, (began, work) in list(self._running.items()):
+            timeout = work.case.get("timeout")
+            limit = TIMEOUT_S if timeout is None else float(timeout.value)
+            if now - began > limit + _GRACE_S and self._running.pop(number, None) is not None:
+                said = f"it did not end within its {limit:g} s, and was given up: a step holds its thread"
+                place = work.case.node.span
+                nothing: frozenset[Point] = frozenset()
+                seconds, name = now - began, work.case.name
+                yield number, Outcome(place.path, place.first.line, name, (), said, seconds, nothing, nothing, None)
+
+
+def whole_flows(files: Iterable[CaseFile], more: Iterable[str], coverage: Coverage) -> list[str]:
+    """Adds to a coverage all that the tested flows, and `more` of them, can come to; gives the flows among `more` that
+    no file tests. A kit counts with all its actions."""
+    from pathlib import Path
+
+    from flowdsl.flowtest.coverage import points
+
+    tested = dict.fromkeys(tested_flow(file.tests) for file in files if file.tests is not None)
+    untested = [path for path in more if path not in tested]
+    alone = []
+    for path in (*tested, *untested):
+        try:
+            file = Environment().examined(Path(path)).file
+        except (FlowError, OSError):
+            continue
+        documents = file.documents if file is not None else ()
+        for document in documents:
+            coverage.add(points(document))
+        if documents and path not in tested:
+            alone.append(path)
+    return alone
