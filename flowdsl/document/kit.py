@@ -98,12 +98,18 @@ def _unique_actions(documents: list[Document], findings: Findings) -> None:
         if document.id is None:
             continue
         if document.id in seen:
-            first = seen[document.id].root.value["id"]
+            first = _where(seen[document.id], "id")
             related = (Related(first.span, "first used here"),)
             message = f"two actions have the id `{document.id}`"
-            findings.add("duplicate-id", message, document.root.value["id"], hint="give each its own", related=related)
+            findings.add("duplicate-id", message, _where(document, "id"), hint="give each its own", related=related)
         seen.setdefault(document.id, document)
     _chosen_by_title(documents, findings)
+
+
+def _where(document: Document, key: str) -> Node:
+    """The node of an action's `id` or `title`: a misspelt key was taken for the one it means."""
+    values: dict[str, Node] = document.root.value
+    return values[key] if key in values else next(n for n in values.values() if n.value == getattr(document, key))
 
 
 def _chosen_by_title(documents: list[Document], findings: Findings) -> None:
@@ -120,8 +126,7 @@ def _chosen_by_title(documents: list[Document], findings: Findings) -> None:
             )
             findings.add("missing-key", message, key, hint="add `title:`", severity="warning")
         if title and document.id is None and title in first:
-            before = first[title].root
-            node = before.value["title" if first[title].title == title else "id"]
+            node = _where(first[title], "title" if first[title].title == title else "id")
             stem = plain_name(title) or "action"
             number = numbers.get(stem, 2)
             while f"{stem}-{number}" in taken:
@@ -130,7 +135,7 @@ def _chosen_by_title(documents: list[Document], findings: Findings) -> None:
             findings.add(
                 "duplicate-id",
                 f"two actions are called `{title}`, and only the first one can be chosen",
-                document.root.value["title"],
+                _where(document, "title"),
                 hint=f"give it another title, or an id by which it is chosen: `{entry}`",
                 severity="warning",
                 related=(Related(node.span, "this one is chosen"),),
