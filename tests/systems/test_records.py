@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -165,7 +166,15 @@ def scanned(scanner: Any, content: bytes, size: int) -> list[tuple[str, bytes]]:
     found = []
     for at in range(0, len(content), size):
         found += list(scanner.feed(content[at : at + size]))
-    return [(name, record) for name, record, _ in [*found, *scanner.finish()]]
+    assert [each.error for each in found] == [None] * len(found)
+    return [(each.name, each.content) for each in [*found, *scanner.finish()]]
+
+
+def refused(scanner: Any, content: bytes, size: int) -> list[tuple[str, str | None]]:
+    found = []
+    for at in range(0, len(content), size):
+        found += list(scanner.feed(content[at : at + size]))
+    return [(each.name, each.error) for each in [*found, *scanner.finish()]]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -186,10 +195,12 @@ def test_empty_input_is_no_line_and_one_whole() -> None:
     assert scanned(scanner_of({"to_the_end": None}), b"", 1) == [("", b"")]
 
 
-@pytest.mark.parametrize("content", [b"0123456789", b"012345678\n", b"ok\n0123456789\n"])
-def test_a_line_that_is_too_long_is_refused(content: bytes) -> None:
-    with pytest.raises(StepError, match=r"line \d has more than 8 bytes"):
-        scanned(Lines(longest=8), content, 4)
+@pytest.mark.parametrize("size", [1, 2, 4, 100])
+@pytest.mark.parametrize("long", [b"0123456789", b"012345678", b"0" * 100])
+def test_a_line_that_is_too_long_is_refused_and_the_others_are_read(long: bytes, size: int) -> None:
+    message = "it has more than 8 bytes; `scanner: {lines: {max_buffer_size: …}}` allows more"
+    found = refused(Lines(longest=8), b"ok\n" + long + b"\nfine\n" + long, size)
+    assert found == [("line 1", None), ("line 2", message), ("line 3", None), ("line 4", message)]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -203,15 +214,20 @@ def test_rows_are_maps_by_the_names_of_the_header(size: int) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,b\n1\n", "row 1 has 1 fields, and the header names 2"),
-        (b'a\n"x', "row 1: a quote is not closed"),
-        (b'a\n"x"y"z"\n', "row 1: "),
-        (b"a\n\xff\n", "row 1 is no UTF-8 text"),
+        (b"1\n", "it has 1 field, and the header names 2"),
+        (b"1,2,3\n", "it has 3 fields, and the header names 2"),
+        (b'"x"y"z"\n', "',' expected after '\"'"),
+        (b"\xff,2\n", "it is no UTF-8 text"),
     ],
 )
-def test_rows_that_are_none_are_named(content: bytes, message: str) -> None:
-    with pytest.raises(StepError, match=message):
-        scanned(Rows(), content, 3)
+def test_rows_that_are_none_are_named_and_the_others_are_read(content: bytes, message: str) -> None:
+    found = refused(Rows(), b"a,b\n1,2\n" + content + b"3,4\n", 3)
+    assert found == [("row 1", None), ("row 2", message), ("row 3", None)]
+
+
+def test_a_header_that_is_none_ends_the_input() -> None:
+    with pytest.raises(StepError, match="the header: it is no UTF-8 text"):
+        scanned(Rows(), b"\xff\n1\n", 3)
 
 
 def test_files_lie_in_the_folder_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,5 +353,51 @@ def test_a_run_may_send_no_more_than_its_limit(
 def test_a_quote_that_nothing_closes_is_told_at_its_row_however_many_lines_follow() -> None:
     rows = Rows()
     assert list(rows.feed(b'a,b\n"x,' + b"y,a lighthouse in a storm, oil on canvas\n" * 30_000)) == []
-    with pytest.raises(StepError, match="row 1: a quote is not closed"):
-        list(rows.finish())
+    assert [(each.name, each.error) for each in rows.finish()] == [("row 1", "a quote is not closed")]
+
+
+@pytest.mark.parametrize("kind", ["a file", "not writable"])
+def test_an_output_folder_that_cannot_be_written_to_is_told_before_anything_is_paid_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: FakeImages
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("a cat\na dog\n", encoding="utf-8")
+    folder = tmp_path / "out"
+    if kind == "a file":
+        folder.write_text("mine", encoding="utf-8")
+    else:
+        monkeypatch.setattr("os.access", lambda path, mode: Path(path) != folder)
+    served.api.bodies.clear()
+    output = "{file: {path: 'x.png', codec: all-bytes}}"
+    step = "{step: RECORD_IMAGE, model: gpt-image-2}"
+    text = f"- step: FOR_RECORDS\n  input: {{file: {{paths: [in.txt]}}}}\n  do: [{step}]\n  output: {output}\n"
+    environment = Environment(overrides=served.settings, storage=Storage(images=tmp_path / "images", output=folder))
+    with pytest.raises(RunError) as raised:
+        environment.run(Source(text))
+    assert raised.value.code == "output-unwritable"
+    assert str(folder) in raised.value.message
+    assert served.api.bodies == []
+
+
+def test_a_full_disk_ends_the_run_as_nothing_further_could_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, served: FakeImages
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.txt").write_text("a cat\na dog\na bird\n", encoding="utf-8")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StepError("the output folder cannot be written to", code="output-unwritable") from OSError(
+            errno.ENOSPC, "No space left on device"
+        )
+
+    monkeypatch.setattr("flowdsl_steps.records.outputs.write_by_effect", full)
+    served.api.bodies.clear()
+    step = "{step: RECORD_IMAGE, model: gpt-image-2}"
+    output = "{file: {path: 'x.png', codec: all-bytes}}"
+    text = f"- step: FOR_RECORDS\n  input: {{file: {{paths: [in.txt]}}}}\n  do: [{step}]\n  output: {output}\n"
+    environment = Environment(overrides=served.settings, storage=Storage(images=tmp_path / "images", output=tmp_path))
+    with pytest.raises(RunError) as raised:
+        environment.run(Source(text))
+    assert raised.value.code == "output-unwritable"
+    assert len(served.api.bodies) == 1
+    assert len(raised.value.result.made) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -96,8 +97,10 @@ def printed(fake: FakeImages, folder: Path, found: Any, events: list[Event]) -> 
     if isinstance(found, RunError):
         lines.append(f"error: {found.message} [{found.code}]")
     else:
-        lines.append(f"result: {json.dumps(found.to_json(), ensure_ascii=False)}")
-    return "\n".join(lines) + "\n"
+        result = found.to_json()
+        result["records"].pop("messages", None)  # its pictures have a test of their own
+        lines.append(f"result: {json.dumps(result, ensure_ascii=False)}")
+    return "\n".join(lines).replace(str(folder), "FOLDER") + "\n"
 
 
 @pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
@@ -281,6 +284,13 @@ def test_json_of_a_run_with_failures_names_them(
     found = json.loads(out)
     assert code == 4
     assert found["error"]["code"] == "records-failed"
+    (message,) = found["records"].pop("messages")
+    (picture,) = message.pop("images")
+    assert message == {"record": 0, "at": "line 1"}
+    assert picture["path"] == found["images"][0]["path"]
+    assert picture["sha256"] == found["images"][0]["sha256"]
+    assert (picture["model"], picture["size"]) == ("gpt-image-2", "1024x1024")
+    assert picture["cost_usd"] == found["cost_usd"]
     assert found["records"] == {
         "read": 2,
         "written": 2,
@@ -289,3 +299,22 @@ def test_json_of_a_run_with_failures_names_them(
         "failures": [{"record": 1, "at": "line 2", "error": "the message is empty, so there is nothing to draw"}],
     }
     assert len(found["images"]) == 1
+
+
+def test_json_names_the_pictures_of_each_message_with_what_they_cost(
+    tmp_path: Path, fake: FakeImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = FORM.format(ends="output: {file: {path: '${! content() }.png', codec: all-bytes}}")
+    text = text.replace("model: gpt-image-2", "model: gpt-image-2\n        quality: low\n        size: 1024x1024")
+    given(monkeypatch, b"a red cat\na forbidden fox\ntwice a dog\n")
+    error, _ = ran(fake, tmp_path, Source(text))
+    assert isinstance(error, RunError)
+    records = error.to_dict()["records"]
+    assert [(each["record"], each["at"]) for each in records["messages"]] == [(0, "line 1"), (2, "line 3")]
+    (first,) = records["messages"][0]["images"]
+    assert list(first) == ["path", "sha256", "mime", "model", "size", "cost_usd"]
+    assert Path(first["path"]).is_file()
+    assert first["sha256"] == hashlib.sha256(PIXEL).hexdigest()
+    assert (first["mime"], first["model"], first["size"]) == ("image/png", "gpt-image-2", "1x1")
+    assert len(records["messages"][1]["images"]) == 2
+    assert {Path(each["path"]).is_file() for each in records["messages"][1]["images"]} == {True}

@@ -37,7 +37,13 @@ class ForRecords(
     category="Records",
     check=check_records,
     flow=Loop(body="do", concurrent="threads"),
-    outputs=(Port("object", "`read`, `written`, `dropped` and `failed`: how many records there were of each."),),
+    outputs=(
+        Port(
+            "object",
+            "`read`, `written`, `dropped` and `failed`: how many records there were of each; `failures` names those "
+            "that failed, `messages` those of which there are pictures.",
+        ),
+    ),
     examples=(EXAMPLE,),
 ):
     """Runs `do` for each message of an input, one after another, and hands what becomes of it to an output.
@@ -71,10 +77,14 @@ class ForRecords(
         if waits_for_a_person(self.input):
             ctx.progress("reads messages from standard input, one a line, until Ctrl-D")
         output = Output(self.output, ctx)
+        await output.open()
         ended = 0
 
         async def work(record: Record) -> Signal | None:
             nonlocal ended
+            if record.is_rejected:  # it is no message, such as a row with a field too few
+                ctx.note("record-failed", f"{record.name}: {record.error}")
+                return None
             own = ctx if self.threads == 1 else ctx.branch().context
             own.begin(record.number, record.text, ended, 0)
             with at_hand(record):
@@ -99,7 +109,8 @@ class RecordsFailed(StepError):
     code = "records-failed"
 
     def __init__(self, message: str, tally: Tally) -> None:
-        super().__init__(message, hint="`catch` behind what may fail clears the mark")
+        hint = "`catch` behind what may fail clears the mark" if tally.failed > tally.rejected else None
+        super().__init__(message, hint=hint)
         self.tally = tally
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from flowdsl import StepError
 from flowdsl.syntax.opened import lies_in
 from flowdsl_steps.records.record import Record
-from flowdsl_steps.records.scanners import Scanner, scanner_of
+from flowdsl_steps.records.scanners import Found, Scanner, scanner_of
 
 _CHUNK = 64 * 1024
 Chunks = AsyncGenerator[bytes, None]
@@ -59,12 +59,19 @@ async def _scanned(
     where, metadata, counts = shared
     async with aclosing(chunks):
         async for chunk in chunks:
-            for name, content, more in scanner.feed(chunk):
-                yield Record(number, f"{where}{name}".strip(), content, {**metadata, **more}, counts)
+            for found in scanner.feed(chunk):
+                yield _record(number, where, found, metadata, counts)
                 number += 1
-    for name, content, more in scanner.finish():
-        yield Record(number, f"{where}{name}".strip(), content, {**metadata, **more}, counts)
+    for found in scanner.finish():
+        yield _record(number, where, found, metadata, counts)
         number += 1
+
+
+def _record(number: int, where: str, found: Found, metadata: dict[str, Any], counts: dict[str, int]) -> Record:
+    name, content, more = found.name, found.content, found.metadata
+    record = Record(number, f"{where}{name}".strip(), content, {**metadata, **more}, counts)
+    record.error, record.is_rejected = found.error, found.error is not None
+    return record
 
 
 def files_of(paths: Any) -> Iterator[str]:

@@ -20,7 +20,8 @@ class Record:
     `number` counts from 0 in the order of the input, `name` says where it stands there (`line 5`). Its content is
     bytes, and since a picture was made of it those of `image`, which are read from its file when they are asked for.
     `error` marks it as failed: it goes on as it is, steps in a `try` skip it, `catch` clears it. What `is_dropped`
-    goes to no output. `counts` are the counters that all records of a run share.
+    goes to no output, nor does what `is_rejected`: it is no message, or its output does not take it. `counts` are the
+    counters that all records of a run share, and `pictures` what was made of it, as JSON.
     """
 
     __slots__ = (
@@ -30,10 +31,12 @@ class Record:
         "error",
         "image",
         "is_dropped",
+        "is_rejected",
         "is_trying",
         "metadata",
         "name",
         "number",
+        "pictures",
         "text",
     )
 
@@ -51,8 +54,10 @@ class Record:
         self.metadata = metadata or {}
         self.error: str | None = None
         self.is_dropped = False
+        self.is_rejected = False
         self.is_trying = False
         self.image: Image | None = None
+        self.pictures: list[dict[str, Any]] = []
         self._content = content
         self._structured: Any = _MISSING
         self.text = " ".join(content[: 4 * _SHOWN].decode("utf-8", "replace").split())[:_SHOWN]
@@ -94,6 +99,11 @@ class Record:
         """Marks it as failed, and says so."""
         self.error = ctx.hide(message)
         ctx.note("record-failed", f"{self.name}: {self.error}")
+
+    def reject(self, message: str, ctx: StepContext) -> None:
+        """Marks it as one that no output takes; what it failed of before stays said."""
+        self.is_rejected = True
+        self.fail(message if self.error is None else f"{self.error}; and {message}", ctx)
 
     @property
     def is_skipped(self) -> bool:

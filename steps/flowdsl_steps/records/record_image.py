@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import ConfigDict, Field
 
@@ -18,6 +18,7 @@ from flowdsl_steps.records.checks import BEGIN, INTERPOLATED, check_record_image
 from flowdsl_steps.records.record import Record, current
 
 if TYPE_CHECKING:
+    from flowdsl import Image
     from flowdsl.step.service import Service
 
 CHARGE_WARNING = "the service may have done, and billed, the work"
@@ -95,12 +96,13 @@ class RecordImage(
         self._judge({"prompt": prompt, "model": self.model, **values}, ctx)
         request = ImageRequest(prompt=prompt, model=self.model)._replace(**values)
         timeout_ms, retries = ctx.service.option("timeoutMs"), ctx.service.option("maxRetries")
-        found = await generate(
-            request,
-            ctx,
-            TIMEOUT_S if timeout_ms is None else timeout_ms / 1000,
-            MAX_RETRIES if retries is None else max(0, retries),
-        )
+        timeout_s = TIMEOUT_S if timeout_ms is None else timeout_ms / 1000
+        try:
+            found = await generate(request, ctx, timeout_s, MAX_RETRIES if retries is None else max(0, retries))
+        except ServiceError as error:
+            record.pictures += _told(cast("list[Image]", error.details.get("images", [])), {"model": self.model})
+            raise
+        record.pictures += _told(found.images, found.facts)
         if len(found.images) != 1:
             raise StepError(f"expected single generated image in response, got: {len(found.images)}")
         record.become_image(found.images[0])
@@ -135,6 +137,15 @@ class RecordImage(
             if problem.severity == "error" and problem.code not in _LIFE:
                 hint = f": {problem.hint}" if problem.hint else ""
                 raise StepError(f"{problem.message}{hint}", code=problem.code)
+
+
+def _told(images: Iterable[Image], facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Pictures as JSON, each with its model and size, and what it cost, None where that is not known."""
+    cost = facts.get("cost")
+    for image in (given := [*images]):
+        size = f"{image.width}x{image.height}" if image.width else facts.get("size")
+        told = {"path": image.path, "sha256": image.sha256, "mime": image.mime, "model": facts["model"], "size": size}
+        yield {**told, "cost_usd": None if cost is None else cost / len(given)}
 
 
 def _text(content: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flowdsl import RunError, Signal
 from flowdsl_steps.records.record import Record
@@ -22,10 +22,18 @@ class Failure(NamedTuple):
     error: str
 
 
+class Painted(NamedTuple):
+    """A record of which pictures were made, whatever became of it: they are there, and paid for."""
+
+    number: int
+    name: str
+    pictures: list[dict[str, Any]]
+
+
 class Tally:
     """What became of the records of a run: how many were read, written and dropped, and which of them ended marked.
 
-    A record that is marked is written as well, unless the output refuses it. `signal` is what ended the loop early.
+    A record that is marked is written as well, unless the output rejects it. `signal` is what ended the loop early.
     """
 
     def __init__(self) -> None:
@@ -34,22 +42,28 @@ class Tally:
         self.dropped = 0
         self.failed = 0
         self.failures: list[Failure] = []
+        self.painted: list[Painted] = []
+        self.rejected = 0
         self.signal: Signal | None = None
 
     def end(self, record: Record) -> None:
         """Counts a record that has come to its end."""
         self.dropped += record.is_dropped
-        self.written += not record.is_dropped
+        self.written += not (record.is_dropped or record.is_rejected)
+        self.rejected += record.is_rejected
+        if record.pictures:
+            self.painted.append(Painted(record.number, record.name, record.pictures))
         if record.error is not None and not record.is_dropped:
             self.failed += 1
             if len(self.failures) < MOST_NAMED:
                 self.failures.append(Failure(record.number, record.name, record.error))
 
     def to_json(self) -> dict[str, object]:
-        """The numbers, and the failures that are named."""
+        """The numbers, the failures that are named, and the messages of which there are pictures."""
         failures = [{"record": each.number, "at": each.name, "error": each.error} for each in self.failures]
         counted = {"read": self.read, "written": self.written, "dropped": self.dropped, "failed": self.failed}
-        return {**counted, "failures": failures}
+        painted = [{"record": each.number, "at": each.name, "images": each.pictures} for each in self.painted]
+        return {**counted, "failures": failures, "messages": painted}
 
 
 async def run_records(
@@ -62,14 +76,15 @@ async def run_records(
     """Runs `work` on each record, then hands it to `deliver`; gives what became of them.
 
     Memory is bounded: `records` is asked for the next one only when there is room, at most `side_by_side` of them are
-    held at a time, and nothing is kept of one that is delivered but its place in the tally. `work` may run side by side
-    for several; `deliver` is called for one after another, in the order of the input, and not for what was dropped.
+    held at a time, and nothing is kept of one that is delivered but its place and its pictures in the tally. `work` may
+    run side by side for several; `deliver` is called for one after another, in the order of the input, and not for what
+    was dropped or rejected.
 
-    A record that fails is no error here: `work` marks it, and it is delivered and counted. `work` and `deliver` raise
-    what ends the whole run (a limit, a service without a key, a disk that is full): then no further record is read,
-    those that run are waited for and delivered up to the first that raised, and it is raised. A signal of `work` ends
-    the loop in the same way, but is kept in the tally; CONTINUE ends nothing. A cancellation cancels what runs, waits
-    for it, and delivers nothing more.
+    A record that fails is no error here: `work` marks it, and it is delivered and counted; one that its output does not
+    take is rejected by `deliver`, and counted as failed. `work` and `deliver` raise what ends the whole run (a limit, a
+    service without a key, a disk that is full): then no further record is read, those that run are waited for and
+    delivered up to the first that raised, and it is raised. A signal of `work` ends the loop in the same way, but is
+    kept in the tally; CONTINUE ends nothing. A cancellation cancels what runs, waits for it, and delivers nothing more.
 
     Whoever keeps a journal of a run wraps `work`: a record is known by its `number` and its content, and what `work`
     did to it is its content, `metadata`, `error` and `is_dropped`.
@@ -82,7 +97,7 @@ async def run_records(
         record, task = running[0]
         signal = await task
         running.popleft()
-        if not record.is_dropped:
+        if not (record.is_dropped or record.is_rejected):
             await deliver(record)
         tally.end(record)
         if signal is not None and signal is not Signal.CONTINUE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowdsl import StepError
 
@@ -13,8 +13,15 @@ LONGEST_LINE = 65_536
 """The most bytes of a line, unless `max_buffer_size` says otherwise. Source: the engine's scanner `lines`."""
 LARGEST = 64 * 1024 * 1024
 """The most bytes of a record that is a whole file."""
-Found = tuple[str, bytes, dict[str, Any]]
-"""Where a record stands, its content, and what is added to its metadata."""
+
+
+class Found(NamedTuple):
+    """Where a record stands, its content, and what is added to its metadata; `error` says why it is none."""
+
+    name: str
+    content: bytes
+    metadata: Mapping[str, Any] = {}
+    error: str | None = None
 
 
 class Scanner:
@@ -53,6 +60,7 @@ class Lines(Scanner):
         self._left = bytearray()
         self._searched = 0
         self._line = 0
+        self._is_skipping = False  # the rest of a line that is too long
 
     def feed(self, chunk: bytes) -> Iterator[Found]:
         """The lines that end in these bytes."""
@@ -63,32 +71,36 @@ class Lines(Scanner):
             begin = end + len(self._delimiter)
             self._searched = begin
         del self._left[:begin]
-        self._searched = max(0, len(self._left) - len(self._delimiter) + 1)
         if len(self._left) > self._longest:
-            self._refuse()
+            if not self._is_skipping:
+                yield self._refused()
+            self._is_skipping = True
+            del self._left[: len(self._left) - len(self._delimiter) + 1]
+        self._searched = max(0, len(self._left) - len(self._delimiter) + 1)
 
     def finish(self) -> Iterator[Found]:
         """The last line, where nothing ends it."""
-        if self._left:
+        if self._left or self._is_skipping:
             yield from self._found(bytes(self._left))
             self._left.clear()
 
     def _found(self, line: bytes) -> Iterator[Found]:
-        self._line += 1
+        if self._is_skipping:
+            self._is_skipping = False
+            return
         if len(line) > self._longest:
-            self._line -= 1
-            self._refuse()
+            yield self._refused()
+            return
+        self._line += 1
         if self._delimiter == b"\n":
             line = line.removesuffix(b"\r")
         if line or not self._omits_empty:
-            yield f"line {self._line}", line, {}
+            yield Found(f"line {self._line}", line)
 
-    def _refuse(self) -> None:
-        raise StepError(
-            f"line {self._line + 1} has more than {self._longest:,} bytes",
-            code="input-unreadable",
-            hint="`scanner: {lines: {max_buffer_size: …}}` allows more",
-        )
+    def _refused(self) -> Found:
+        self._line += 1
+        message = f"it has more than {self._longest:,} bytes; `scanner: {{lines: {{max_buffer_size: …}}}}` allows more"
+        return Found(f"line {self._line}", b"", error=message)
 
 
 class Whole(Scanner):
@@ -106,7 +118,7 @@ class Whole(Scanner):
 
     def finish(self) -> Iterator[Found]:
         """All of it."""
-        yield "", bytes(self._content), {}
+        yield Found("", bytes(self._content))
 
 
 class Rows(Scanner):
@@ -124,27 +136,32 @@ class Rows(Scanner):
 
     def feed(self, chunk: bytes) -> Iterator[Found]:
         """The rows that end in these bytes."""
-        for _, line, _ in self._lines.feed(chunk):
-            yield from self._take(line)
+        for found in self._lines.feed(chunk):
+            yield from self._take(found)
 
     def finish(self) -> Iterator[Found]:
         """The last row."""
-        for _, line, _ in self._lines.finish():
-            yield from self._take(line)
+        for found in self._lines.finish():
+            yield from self._take(found)
         if self._begun:
-            raise StepError(f"row {self._row + 1}: a quote is not closed", code="input-unreadable")
+            yield self._refused("a quote is not closed")
 
-    def _take(self, line: bytes) -> Iterator[Found]:
+    def _take(self, found: Found) -> Iterator[Found]:
+        if found.error is not None:
+            yield self._refused(f"it has more than {LARGEST:,} bytes")
+            return
         try:
-            text = line.decode("utf-8-sig" if self._row == 0 and self._names is None else "utf-8")
+            text = found.content.decode("utf-8-sig" if self._row == 0 and self._names is None else "utf-8")
         except UnicodeDecodeError:
-            raise StepError(f"row {self._row + 1} is no UTF-8 text", code="input-unreadable") from None
+            yield self._refused("it is no UTF-8 text")
+            return
         is_open = (text.count('"') % 2 == 1) != bool(self._begun)
         if is_open and not self._is_lazy:  # a line end inside of quotes
             self._begun.append(text)
             self._length += len(text) + 1
             if self._length > LARGEST:
-                raise StepError(f"row {self._row + 1} has more than {LARGEST:,} characters", code="input-unreadable")
+                self._begun, self._length = [], 0
+                yield self._refused(f"it has more than {LARGEST:,} characters")
             return
         text = "\n".join((*self._begun, text))
         self._begun, self._length = [], 0
@@ -154,14 +171,23 @@ class Rows(Scanner):
             reads = csv.reader([text], delimiter=self._delimiter, strict=not self._is_lazy)
             (row,) = reads
         except (csv.Error, ValueError) as error:
-            raise StepError(f"row {self._row + 1}: {error}", code="input-unreadable") from None
+            yield self._refused(str(error))
+            return
         if self._has_header and self._names is None:
             self._names = row
             return
         self._row += 1
         if self._names is not None and len(row) != len(self._names):
-            message = f"row {self._row} has {len(row)} fields, and the header names {len(self._names)}"
-            raise StepError(message, code="input-unreadable")
+            self._row -= 1
+            fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+            yield self._refused(f"it has {fields}, and the header names {len(self._names)}")
+            return
         value: Any = row if self._names is None else dict(zip(self._names, row, strict=True))
         content = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        yield f"row {self._row}", content.encode(), {"csv_row": self._row}
+        yield Found(f"row {self._row}", content.encode(), {"csv_row": self._row})
+
+    def _refused(self, error: str) -> Found:
+        if self._has_header and self._names is None:
+            raise StepError(f"the header: {error}", code="input-unreadable")
+        self._row += 1
+        return Found(f"row {self._row}", b"", error=error)
