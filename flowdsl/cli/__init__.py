@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "test": "Run the tests of flows, on simulators and mocks, and say what of the flows they ran.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
+    "graph": "Draw a flow: as Mermaid text, an SVG or a page, with what became of it in a run.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",
     "steps": "List the steps there are, or explain one.",
