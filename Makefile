@@ -6,6 +6,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV = .venv-lock/bin/uv
 NUNJUCKS = $(if $(shell command -v npm),scripts/node_modules/.package-lock.json)
 INDEX = --no-config --system-certs --default-index https://pypi.org/simple
+MERMAID = $(if $(shell command -v npm),scripts/mermaid/node_modules/.package-lock.json)
 COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 SETS = $(COMPILE) pyproject.toml --group editable
@@ -21,7 +22,7 @@ test: $(VENV)/dev
 
 # What needs more than Python or takes longer: other tools, short soaks at a fixed seed, and tests marked as long. What is missing is skipped,
 # and a skipped test fails with CI=true.
-verify: $(VENV)/dev $(NUNJUCKS)
+verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID)
 	$(BIN)/python -m pytest -n 2 tests/verify
 	$(BIN)/python -m pytest -n 3 -m long
 
@@ -112,6 +113,10 @@ $(VENV)/bench: lock/bench.txt pyproject.toml | $(VENV)/bin/python
 
 scripts/node_modules/.package-lock.json: scripts/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix scripts
+	@touch $@
+
+scripts/mermaid/node_modules/.package-lock.json: scripts/mermaid/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix scripts/mermaid
 	@touch $@
 
 $(UV): lock/uv.txt

@@ -22,6 +22,7 @@ COMMANDS = {
     "fmt": "Write flows in the one style, with their comments, and without changing what they mean.",
     "test": "Run the tests of flows, on simulators and mocks, and say what of the flows they ran.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
+    "graph": "Draw a flow: as Mermaid text, an SVG or a page, with what became of it in a run.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",
     "config": "Show the settings that count for a folder or a file, and where each comes from.",

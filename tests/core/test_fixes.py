@@ -88,6 +88,7 @@ NO_FIX = {
     "unknown-key": "wrapping a step needs a condition, or none is near",
     "unknown-member": "no member is near",
     "unknown-port": "no port is near",
+    "unknown-provider": "no provider is near",
     "unknown-service": "no entry is near",
     "unknown-step": "no step is near",
     "shifted-file-name": "moving a step can break others",
