@@ -59,6 +59,7 @@ generate: $(VENV)/dev
 	$(BIN)/flowdsl schema
 	$(BIN)/flowdsl docs
 	$(BIN)/python scripts/public_names.py
+	$(BIN)/python scripts/finding_pages.py
 
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks

@@ -96,10 +96,26 @@ def _meaning(code: str, form: str) -> str:
             f"`{visible_line(code)}` is neither FILE:LINE, such as skyline.flow.yaml:4, nor a code"
             + (f"; did you mean `{near}`?" if near else "")
         )
+    from flowdsl.reference.explained import explained
+
+    said = explained(found.name)
+    shown = said.example
     if form == "json":
-        said = {"code": found.name, "severity": found.severity, "also": list(found.also)}
-        return json.dumps({**said, "meaning": found.meaning, "since": found.since}, indent=2)
-    return f"{found.name}: {' or '.join((found.severity, *found.also))}\n  {found.meaning}"
+        example = None if shown is None else shown._asdict()
+        head = {"code": found.name, "severity": found.severity, "also": list(found.also), "meaning": found.meaning}
+        return json.dumps(
+            {**head, "why": said.why, "url": said.url, "since": found.since, "example": example}, indent=2
+        )
+    parts = [f"{found.name}: {' or '.join(said.severities)}\n  {said.meaning}\n  {said.why}"]
+    if shown is not None:
+        parts += [f"example\n{_indented(shown.text)}", f"what is said of it\n{_indented(shown.said)}"]
+        if shown.fixed is not None:
+            parts.append(f"with the fix: {shown.title}\n{_indented(shown.fixed)}")
+    return "\n\n".join([*parts, said.url])
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.rstrip("\n").split("\n"))
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -7,15 +7,63 @@ import json
 import pytest
 
 from flowdsl.cli import main
-from flowdsl.codes import CODES
+from flowdsl.codes import CODES, FINDINGS, address
+from flowdsl.reference.explained import example, findings_of, why
+
+FILES = frozenset(
+    (
+        *("not-utf8", "json-syntax", "csv-syntax", "include-cycle", "import-cycle", "import-collision", "not-a-module"),
+        *("scripts-refused", "template-in-constant", "missing-extra", "unused-import", "unstable-value"),
+        "invalid-setting",
+    )
+)
+"""Findings without an example, which take several files, or bytes that are no text."""
+
+
+@pytest.mark.parametrize("code", [code.name for code in FINDINGS if code.name not in FILES])
+def test_the_example_of_a_finding_gives_it_and_its_fix_takes_it_away(code: str) -> None:
+    shown = example(code)
+    assert shown is not None
+    assert f"[{code}]" in shown.said
+    if shown.fixed is not None:
+        before = sum(one.code == code for one in findings_of(shown.text))
+        assert sum(one.code == code for one in findings_of(shown.fixed)) < before
 
 
 def test_every_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for code in CODES.values():
         assert main(["explain", code.name]) == 0
-        head, meaning = capsys.readouterr().out.splitlines()
+        head, meaning, reason, *_, url = capsys.readouterr().out.splitlines()
         assert head == f"{code.name}: {' or '.join((code.severity, *code.also))}"
-        assert meaning.strip() == code.meaning
+        assert (meaning.strip(), reason.strip(), url) == (code.meaning, why(code.name), address(code.name))
+
+
+def test_the_explanation_has_an_example_what_is_said_of_it_and_the_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "unknown-step"]) == 0
+    assert capsys.readouterr().out == EXPLAINED.format(reason=why("unknown-step"))
+
+
+EXPLAINED = """\
+unknown-step: error
+  No step has this name.
+  {reason}
+
+example
+  - step: SOT
+    text: a
+
+what is said of it
+  example.flow.yaml:1:9: error: Step not found: SOT [unknown-step]
+     1 | - step: SOT
+       |         ^^^
+    hint: did you mean `SET`?
+
+with the fix: write `SET`
+  - step: SET
+    text: a
+
+https://flowdsl.readthedocs.io/en/stable/findings/unknown-step.html
+"""
 
 
 def test_the_code_of_a_finding_leads_to_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,7 +71,9 @@ def test_the_code_of_a_finding_leads_to_its_meaning(capsys: pytest.CaptureFixtur
 
     (finding,) = flowdsl.check("- step: SOT\n")
     assert main(["explain", finding.to_dict()["code"], "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    said = json.loads(capsys.readouterr().out)
+    assert said["example"]["fixed"] == "- step: SET\n  text: a\n"
+    assert {name: said[name] for name in ("code", "severity", "also", "meaning", "since")} == {
         "code": "unknown-step",
         "severity": "error",
         "also": [],
