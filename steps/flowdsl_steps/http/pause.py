@@ -27,7 +27,7 @@ def delay_s(
     The server's wish counts first: `retry-after-ms`, then `retry-after` in seconds or as a date; else the pause
     doubles from half a second to eight, up to a quarter of it taken off at random.
     """
-    asked = _server_delay_s(headers, now)
+    asked = server_delay_s(headers, now=now)
     if asked is not None and asked > LONGEST_SERVER_DELAY_S:
         return None
     if asked is not None and asked > 0:
@@ -37,7 +37,7 @@ def delay_s(
 
 def said_of_delay(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> str | None:
     """How long a server asks to wait, in words, when that is longer than anybody waits here; else None."""
-    asked = _server_delay_s(headers, now)
+    asked = server_delay_s(headers, now=now)
     if asked is None or not asked > LONGEST_SERVER_DELAY_S:
         return None
     for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
@@ -50,7 +50,8 @@ def said_of_delay(headers: Mapping[str, str], *, now: Callable[[], float] = time
     return None
 
 
-def _server_delay_s(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
+def server_delay_s(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds that a server asks to wait, or None when it says nothing that can be read."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return float(headers[name]) * unit

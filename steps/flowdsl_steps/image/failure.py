@@ -39,7 +39,8 @@ class Failure(NamedTuple):
     (`moderation`, with `stage`, `categories` … in `details`), a quota is used up, the request is invalid. `retry_class`
     decides over the status where a vendor knows better. `billed`: the vendor counted work, though it refused.
     `is_own`: only the vendor speaks so, and no gateway on the way to it. `retry_after_s` is the pause that a body asks
-    for, where no header does.
+    for, where no header does. `ends_order`: it says how an order ended, and does not only refuse a question for one,
+    which leaves open what becomes of the order.
     """
 
     message: str = ""
@@ -52,6 +53,7 @@ class Failure(NamedTuple):
     billed: bool = False
     is_own: bool = True
     retry_after_s: float | None = None
+    ends_order: bool = False
 
 
 def json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any] | None:

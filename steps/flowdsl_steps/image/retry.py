@@ -97,11 +97,10 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 def classify(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     """The class of a failure and its error, which carries no secret and no encoded bytes."""
     verdict = _CLASSIFIERS[failure.kind](failure, endpoint)
-    is_decided = failure.vendor is not None and failure.vendor.retry_class is not None
     if failure.vendor is not None and failure.vendor.retry_class is not None:
         verdict = _decided(verdict.error, failure.vendor.retry_class, failure.vendor.billed)
-    is_refused = failure.vendor is not None and failure.vendor.kind == "moderation"
-    if failure.order is not None and (verdict.retry_class == "retry" or (not is_decided and not is_refused)):
+    is_ended = failure.vendor is not None and failure.vendor.ends_order
+    if failure.order is not None and (verdict.retry_class == "retry" or not is_ended):
         verdict = _decided(verdict.error, "unknown")  # only the question failed, and the order is made nevertheless
     if failure.order is not None:
         _name_order(verdict.error, failure.order, endpoint)

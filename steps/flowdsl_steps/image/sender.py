@@ -25,7 +25,7 @@ from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
-from flowdsl_steps.http.pause import delay_s
+from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, delay_s, server_delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged
@@ -195,7 +195,10 @@ class Sender:
                 self.order = Order(poll.request.url, received.request_id or (self.order and self.order.id))
                 kept = poll.kept or Received()
                 try:
+                    poll = poll._replace(after_s=max(poll.after_s, _asked_pause_s(received.headers)))
                     received = kept.followed_by(await self._asked(poll, self.order, came))
+                    if poll.is_made and len(received.images) == len(kept.images):
+                        raise _Failed(_empty(received))
                 except BaseException:
                     came += kept.images
                     raise
@@ -203,8 +206,7 @@ class Sender:
             error.charge_possible = True  # the order was taken
             raise
         if not received.images:
-            failure = FailedAttempt("response", True, "the response holds no picture", headers=received.headers)
-            raise _Failed(failure._replace(reason="empty"))
+            raise _Failed(_empty(received))
         self.order = None
         return received
 
@@ -334,6 +336,18 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
+
+
+def _empty(received: Received) -> FailedAttempt:
+    """The failure of a response in which there should be a picture."""
+    message = "the response holds no picture"
+    return FailedAttempt("response", True, message, headers=received.headers, reason="empty")
+
+
+def _asked_pause_s(headers: Mapping[str, str]) -> float:
+    """The pause that the response to an order asks for before the next question; 0 for none, or one too long."""
+    asked_s = server_delay_s(headers) or 0.0
+    return asked_s if 0 < asked_s <= LONGEST_SERVER_DELAY_S else 0.0
 
 
 def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:

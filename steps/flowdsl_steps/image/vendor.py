@@ -91,12 +91,13 @@ class Poll(Record):
     """What to ask next, and after how many seconds, until a picture that was ordered is there.
 
     `kept` is what the response before holds of the result already, such as its usage, or some of the pictures: what
-    comes is added to it.
+    comes is added to it. `is_made`: the picture is there already, so that a response without one is a failure.
     """
 
     request: HttpRequest
     after_s: float = 1.0
     kept: Received | None = None
+    is_made: bool = False
 
 
 class Comparison(Record):

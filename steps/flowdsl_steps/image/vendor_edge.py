@@ -126,6 +126,7 @@ _FAILURE: Mapping[str, Fits] = {
     "retry_class": lambda value: value is None or value in get_args(RetryClass),
     "request_id": _text_or_none,
     "retry_after_s": _amount_or_none,
+    "ends_order": lambda value: isinstance(value, bool),
 }
 _FACTS: Mapping[str, Fits] = {
     "payload": _map,

@@ -125,6 +125,7 @@ class Aurora(Vendor):
             details={"stage": "output"} if safety else {},
             retry_class=None if safety else "never",
             request_id=found.get("operation"),
+            ends_order=found.get("state") == "FAILED",
         )
 
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:

@@ -104,7 +104,7 @@ class BlackForestLabs(Offering):
         status = _text(found.get("status"))
         if status in _REFUSED:
             stage = {"stage": _REFUSED[status], **_reasons(found.get("details"))}
-            return Failure("the order ended as " + status, status, kind="moderation", details=stage)
+            return Failure("the order ended as " + status, status, kind="moderation", details=stage, ends_order=True)
         if status in _FAILED:
             return Failure(f"the order ended as {status}", status)
         detail = found.get("detail")

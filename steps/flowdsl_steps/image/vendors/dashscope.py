@@ -145,13 +145,14 @@ class DashScope(Offering):
         code, status = said.get("code") or said.get("task_status"), said.get("task_status")
         if code is None:
             return super().failure(head, body)
-        failure = Failure(str(said.get("message") or f"the order ended as {code}"), str(code))
+        is_ended = status in ("FAILED", "CANCELED")
+        failure = Failure(str(said.get("message") or f"the order ended as {code}"), str(code), ends_order=is_ended)
         if failure.code in _UNSAFE:
             stage = "output" if failure.message.lower().startswith("output") else "input"
             return failure._replace(kind="moderation", details={"stage": stage}, retry_class="never")
         if failure.code in _UNPAID:
             return failure._replace(kind="quota")
-        if status in ("FAILED", "CANCELED"):
+        if is_ended:
             return failure._replace(retry_class="never")
         if 200 <= head.status < 300 and status is None:  # an error with the status of a success: nothing was taken
             return failure._replace(retry_class="retry" if failure.code and failure.code.startswith(_BUSY) else "never")

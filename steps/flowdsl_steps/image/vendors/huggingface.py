@@ -117,14 +117,14 @@ class HuggingFace(Offering):
         if found is None:
             return super().failure(head, body)
         if _is_indecent(found):
-            return Failure("the picture was found indecent", "nsfw", kind="moderation", details={"stage": "output"})
+            return _indecent("the picture was found indecent")
         data = found.get("data")
         order = data if isinstance(data, Mapping) else found
         status = order.get("status") or order.get("task_status")
         if status in ("failed", "canceled", "FAIL"):
             why = str(order.get("error") or f"the order ended as {status}")
             if "nsfw" in why.lower():
-                return Failure(why, "nsfw", kind="moderation", details={"stage": "output"})
+                return _indecent(why)
             return Failure(why, str(status))
         said = found.get("error")
         error = read_error({**found, "error": "; ".join(map(str, said))} if isinstance(said, list) else found)
@@ -221,6 +221,11 @@ def _body(request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
         version = {"version": str(model).partition(":")[2]} if ":" in str(model) else {}
         return {"input": {**prompt, **edges, **seed}, **version}
     return {"model": model, **prompt, **written} if partner == "zai-org" else {**prompt, **edges, **seed}
+
+
+def _indecent(why: str) -> Failure:
+    """A picture that was made and is not shown."""
+    return Failure(why, "nsfw", kind="moderation", details={"stage": "output"}, ends_order=True)
 
 
 def _is_indecent(found: Mapping[str, Any]) -> bool:

@@ -96,7 +96,7 @@ class Mistral(Offering):
             return None
         name = quote(names[len(received.images)], safe="", errors="replace")
         url = f"{endpoint.url.removesuffix(_OPERATION)}/files/{name}/content"
-        return Poll(HttpRequest("GET", url), after_s=0, kept=received)
+        return Poll(HttpRequest("GET", url), after_s=0, kept=received, is_made=True)
 
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
         """Its error; a list of details where the body is invalid; or what a model says that has drawn nothing."""
