@@ -15,6 +15,7 @@ from flowdsl.codes import CODES, FAILURES, address
 from flowdsl.diagnostics import Diagnostic, fixed, render
 from flowdsl.reference.why import why
 from flowdsl.source import Source
+from flowdsl.syntax.opened import project_root
 
 EXAMPLES = files("flowdsl.reference") / "examples.json"
 """The example of each finding that has one: code → text of a flow. What takes several files, or bytes that are no text,
@@ -63,7 +64,7 @@ def example(name: str) -> Example | None:
     finding = next((one for one in findings if one.code == name), None)
     if finding is None:
         return None
-    said = render(findings)
+    said = render(findings).replace(project_root("."), "/home/me/project")
     if not finding.fixes:
         return Example(text, said, None, None)
     return Example(text, said, fixed(finding.span.source, finding.fixes[0]), finding.fixes[0].title)
