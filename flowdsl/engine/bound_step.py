@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
@@ -131,8 +132,13 @@ class BoundStep:
         return self.write(frame, running.marked(result))
 
     async def finish(self, frame: Frame, running: FlowStep, result: Awaitable[Written]) -> Signal | None:
-        """Waits for an async `run`, and for what it has left running, and writes what it returns."""
+        """Waits for an async `run`, and for what it has left running, and writes what it returns.
+
+        A `run` that caught its cancellation and went on is heard to its end, and then the cancellation counts.
+        """
         outer = frame.around
+        task = asyncio.current_task()
+        asked = task.cancelling() if task is not None else 0
         if self.loop is not None:
             frame.around = (*outer, self.loop)
         try:
@@ -149,7 +155,10 @@ class BoundStep:
         finally:
             frame.around = outer
             running.is_ended = True
-        return await _ended(self.write(frame, running.marked(written)))
+        signal = await _ended(self.write(frame, running.marked(written)))
+        if task is not None and task.cancelling() > asked:
+            raise asyncio.CancelledError
+        return signal
 
     def evaluate(self, key: str, names: Mapping[str, Any] | None, frame: Frame) -> Any:
         """The value of an option that the step resolves itself; None when it is absent.
