@@ -20,12 +20,13 @@ OLD_PACKAGES = ("io.kestra.plugin.langchain4j.provider.",)
 
 class Property(NamedTuple):
     """A property of a provider: whether it is `required`, its type, its default, and the setting of a service that it
-    fills, None where pictures do not need it."""
+    fills, or what it is about where it does nothing for pictures."""
 
     required: bool = False
     type: str = "string"
     default: Any = None
     setting: str | None = None
+    about: str = ""
 
 
 class ModelProvider(NamedTuple):
@@ -47,6 +48,7 @@ def _of(vendor: str | None, **properties: Property) -> ModelProvider:
 
 
 _KEY = Property(True, setting="apiKey")
+_TEXT = "what a model writes"
 
 
 def _url(default: str) -> Property:
@@ -58,14 +60,13 @@ PROVIDERS: Mapping[str, ModelProvider] = {
         "bedrock",
         accessKeyId=Property(True, setting="accessKeyId"),
         secretAccessKey=Property(True, setting="secretAccessKey"),
-        modelType=Property(type="COHERE, TITAN", default="COHERE"),
+        modelType=Property(type="COHERE, TITAN", default="COHERE", about="embeddings"),
     ),
-    "Anthropic": _of(None, apiKey=_KEY, maxTokens=Property(type="integer")),
+    "Anthropic": _of(None, apiKey=_KEY, maxTokens=Property(type="integer", about=_TEXT)),
     "AzureOpenAI": _of(
         "azure",
         endpoint=Property(True, setting="endpoint"),
         modelName=Property(True, setting="deploymentId"),
-        baseUrl=Property(),
         apiKey=Property(setting="apiKey"),
         clientId=Property(setting="clientId"),
         clientSecret=Property(setting="clientSecret"),
@@ -76,9 +77,9 @@ PROVIDERS: Mapping[str, ModelProvider] = {
         "dashscope",
         apiKey=_KEY,
         baseUrl=_url("https://dashscope-intl.aliyuncs.com/api/v1"),
-        enableSearch=Property(type="boolean"),
-        maxTokens=Property(type="integer"),
-        repetitionPenalty=Property(type="number"),
+        enableSearch=Property(type="boolean", about=_TEXT),
+        maxTokens=Property(type="integer", about=_TEXT),
+        repetitionPenalty=Property(type="number", about=_TEXT),
     ),
     "DeepSeek": _of(None, apiKey=_KEY, baseUrl=_url("https://api.deepseek.com/v1")),
     "GoogleGemini": _of("gemini", apiKey=_KEY),
@@ -87,7 +88,6 @@ PROVIDERS: Mapping[str, ModelProvider] = {
         endpoint=Property(True, setting="endpoint"),
         location=Property(True, setting="location"),
         project=Property(True, setting="project"),
-        baseUrl=Property(),
     ),
     "HuggingFace": _of("huggingface", apiKey=_KEY, baseUrl=_url("https://router.huggingface.co/v1")),
     "LocalAI": _of("localai", baseUrl=Property(True, setting="endpoint")),
@@ -98,7 +98,7 @@ PROVIDERS: Mapping[str, ModelProvider] = {
         region=Property(True),
         authProvider=Property(),
     ),
-    "Ollama": _of("ollama", endpoint=Property(True, setting="endpoint"), baseUrl=Property()),
+    "Ollama": _of("ollama", endpoint=Property(True, setting="endpoint")),
     "OpenAI": _of("openai", apiKey=_KEY, baseUrl=_url("https://api.openai.com/v1")),
     "OpenRouter": _of("openrouter", apiKey=_KEY),
     "WorkersAI": _of("workersai", accountId=Property(True, setting="accountId"), apiKey=_KEY),
@@ -107,15 +107,16 @@ PROVIDERS: Mapping[str, ModelProvider] = {
         apiKey=_KEY,
         baseUrl=_url("https://open.bigmodel.cn/"),
         maxRetries=Property(type="integer", setting="maxRetries"),
-        maxToken=Property(type="integer"),
-        stops=Property(type="array"),
+        maxToken=Property(type="integer", about=_TEXT),
+        stops=Property(type="array", about=_TEXT),
     ),
 }
-_REASONS: Mapping[str, str] = {
+REASONS: Mapping[str, str] = {
     "Anthropic": "Anthropic's API makes no pictures: its models read them",
     "DeepSeek": "DeepSeek's API makes no pictures: it has chat, completion and account balance alone",
     "OciGenAI": "OCI's Generative AI makes no pictures: it has no model for them",
 }
+"""Provider → why it is refused."""
 _ENTRA = ("tenantId", "clientId", "clientSecret")
 _NUMBERS = {"integer": r"[+-]?\d+", "number": r"[+-]?\d+(\.\d+)?", "boolean": "true|false"}
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END \1-----")
@@ -144,7 +145,7 @@ def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
     if provider is None or provider.vendor is None:
         return {}
     settings: dict[str, Any] = {"provider": provider.vendor}
-    for name, value in values.items():
+    for name, value in sorted(values.items(), key=lambda each: each[0] == "baseUrl"):  # which counts over `endpoint`
         known = provider.properties.get(name)
         if known is not None and known.setting is not None and value is not None and value != known.default:
             settings[known.setting] = value
@@ -172,7 +173,7 @@ def provider_problems(values: Any) -> Iterator[Problem]:
         yield _at("not-a-choice", message, "type", hint)._replace(fixes=_write("type", whole))
         return
     if provider.vendor is None:
-        yield _at("unknown-provider", _REASONS[name], "type", f"pictures are made by {', '.join(with_pictures())}")
+        yield _at("unknown-provider", REASONS[name], "type", f"pictures are made by {', '.join(with_pictures())}")
         return
     yield from _missing(name, provider, values)
     for key, value in values.items():
@@ -181,6 +182,9 @@ def provider_problems(values: Any) -> Iterator[Problem]:
             yield _unknown(name, provider, key)
         elif value is not None and value is not UNKNOWN:
             yield from _value(name, key, known, value)
+            if known.about and value != known.default:
+                message = f"`{key}` is about {known.about}, and does nothing for pictures"
+                yield _at("no-effect", message, key, "it may stay", on_key=True)._replace(severity="note")
 
 
 def _at(code: str, message: str, key: str, hint: str | None = None, *, on_key: bool = False) -> Problem:
