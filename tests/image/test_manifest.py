@@ -236,17 +236,18 @@ def held(path: Path) -> int:
     return descriptor
 
 
-def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_runs_waiting(tmp_path: Path) -> None:
+def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_runs_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a/.originals").mkdir(parents=True)
     descriptor = held(tmp_path / "a/.originals/.lock")
-    longest = 0.0
+    waited, sleep = set[int](), time.sleep
 
-    async def ticks() -> None:
-        nonlocal longest
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - began)
+    def noted(seconds: float) -> None:
+        waited.add(threading.get_ident())
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", noted)
 
     async def both(simulator: Simulator) -> None:
         all_named = asyncio.Event()
@@ -258,7 +259,6 @@ def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_
                 if len(named) == 4:
                     all_named.set()
 
-        ticking = asyncio.create_task(ticks())
         flow = environment(simulator, tmp_path / "a").load(IMAGE)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         waiting = asyncio.gather(*(flow.arun(on_event=hear) for _ in range(4)))  # more than the loop has threads
@@ -270,12 +270,12 @@ def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_
         os.close(descriptor)
         results = await asyncio.wait_for(waiting, 20)
         assert {result.notes for result in results} == {()}
-        ticking.cancel()
 
     with Simulator() as simulator:
         environment(simulator, tmp_path / "c").run(IMAGE)  # what is imported late holds the loop too
         asyncio.run(both(simulator))
-    assert longest < 0.25
+    assert waited
+    assert threading.get_ident() not in waited  # which is the loop's
     assert (len(files(tmp_path / "a" / NAME)), len(files(tmp_path / "b" / NAME))) == (4, 3)
 
 
