@@ -42,7 +42,11 @@ class Frame(Protocol):
         ...
 
     def run_block(self, block: Block | None, *, iteration: int | None = None) -> Awaitable[Signal | None]:
-        """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its iterations."""
+        """Run the steps of a block; the signal that ended it early, if one did. `iteration` counts its iterations.
+
+        One block at a time, as they share this FlowContext: what is to run side by side needs branches, which a step's
+        `run` has (`StepContext.branch` and `gather`).
+        """
         ...
 
 
