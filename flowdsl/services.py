@@ -28,12 +28,7 @@ SETTINGS: dict[str, Key] = {
     for key in (
         Key("provider", "text", "Which vendor's protocol the service speaks."),
         Key("protocol", "text", "Another vendor's protocol, where the endpoint speaks that one."),
-        Key(
-            "endpoint",
-            "text",
-            "Where the requests go; the vendor's own address when absent.",
-            pattern=r"^https?://\S+$",
-        ),
+        Key("endpoint", "text", "Where requests go; the vendor's own address when absent.", pattern=r"^https?://\S+$"),
         Key("apiKey", "text", "The key, as the vendor's own key header carries it."),
         Key("authKey", "text", "A bearer token, sent as `Authorization: Bearer`."),
         Key("model", "text", "The model when the step names none."),
@@ -193,10 +188,8 @@ def _unknown_provider(key: str, name: str) -> Problem | None:
         return None
     from flowdsl.nearest import nearest
 
-    near = nearest(name, names)
-    there = f"there are {', '.join(names)}" if names else "none is installed, not even the standard ones"
-    hint = f"did you mean `{near}`? {there}" if near else there
-    fixes = use(key, near) if near else ()
+    near, there = nearest(name, names), f"there are {', '.join(names) or 'none, not even the standard ones'}"
+    hint, fixes = (f"did you mean `{near}`? {there}", use(key, near)) if near else (there, ())
     return Problem("unknown-provider", f"unknown provider {show(name)}", key, hint, fixes=fixes)
 
 

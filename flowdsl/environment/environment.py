@@ -322,7 +322,8 @@ class Environment(Unchanging):
         """
         examined = self._examined(flow, declare, settings)
         file, found, settings = examined.file, examined.diagnostics, examined.settings
-        if file is not None and (_MARK in file.source.text or (found and _MARK in _texts_of(found))):
+        texts = {id(each.span.source): each.span.source.text for each in found}.values()
+        if file is not None and (_MARK in file.source.text or any(_MARK in text for text in texts)):
             from flowdsl.checker.ignores import without_ignored
             from flowdsl.settings.severities import OF_SECRETS
 
@@ -343,6 +344,8 @@ class Environment(Unchanging):
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
             return Examined(None, in_order(mistakes), settings, files)
+        from datetime import date
+
         file = build(nodes, self.registry, files)
         if file is None:
             return Examined(None, in_order(nodes.findings.diagnostics), settings, files)
@@ -353,7 +356,7 @@ class Environment(Unchanging):
             variables=self.host.variables,
             context=declare,
             env=self.host.env,
-            as_of=self.as_of or _today(),
+            as_of=self.as_of or date.today(),
             filters=self.template_filters,
         )
         with counting(settings.models):
@@ -391,16 +394,5 @@ def _texts(name: str, values: Mapping[str, Any]) -> Mapping[str, str]:
     return frozen({str.__str__(key): str.__str__(value) for key, value in values.items()})
 
 
-def _texts_of(findings: Iterable[Diagnostic]) -> str:
-    """The texts of the files that findings are about, in a row."""
-    return "\n".join({id(finding.span.source): finding.span.source.text for finding in findings}.values())
-
-
 def _settings(entries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     return frozen({name: frozen(entry) for name, entry in entries.items()})
-
-
-def _today() -> date:
-    from datetime import date
-
-    return date.today()
