@@ -52,7 +52,7 @@ def test_a_broken_settings_file_does_not_stop_the_check_of_other_folders(capsys:
 
 
 def test_the_hook_checks_modules_and_kits_whichever_file_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    hook, *_ = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     Path("sub").mkdir()
     Path("sub/a.module.yaml").write_text("blocks: {flows: {x: [{step: SETT}]}}\n", encoding="utf-8")
     Path("a.ai-kit.yaml").write_text(
@@ -70,5 +70,5 @@ def test_the_hook_checks_modules_and_kits_whichever_file_changed(capsys: pytest.
 
 @pytest.mark.parametrize("page", ["docs/checking.md", "docs/guide/ci.md"])
 def test_the_hook_that_a_page_shows_hears_of_the_files_of_the_hook_that_is_shipped(page: str) -> None:
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    hook, *_ = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert f"files: {hook['files']}\n" in (ROOT / page).read_text(encoding="utf-8")

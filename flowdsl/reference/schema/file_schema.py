@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.document.root_keys import KIT
-from flowdsl.reference.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow
+from flowdsl.reference.schema.step_schema import DIALECT, MARK, TEMPLATE, any_step, key_schema, step_in_flow, told_once
 from flowdsl.services import all_settings
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 
@@ -21,7 +21,7 @@ def flow_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
 
     Rules that a service entry can lift are left to `flowdsl validate`, which knows the entry.
     """
-    return {
+    schema = {
         **_head("flowdsl flow", "A list of steps that run in order, or a map with the list under `flow`."),
         "type": ["array", "object"],
         "minItems": 1,
@@ -31,11 +31,12 @@ def flow_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
         "properties": _flow_keys(),
         "$defs": _definitions(specs),
     }
+    return told_once(schema)
 
 
 def module_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
     """The schema of a module file: blocks for others to import."""
-    return {
+    schema = {
         **_head("flowdsl module", "Blocks that flows, kits and other modules import."),
         "type": "object",
         "oneOf": [{"required": ["blocks"]}, {"required": ["BLOCKS"]}],
@@ -43,6 +44,7 @@ def module_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
         "properties": {**_about("module"), "blocks": _blocks(), "BLOCKS": _blocks(), "imports": _imports()},
         "$defs": _definitions(specs),
     }
+    return told_once(schema)
 
 
 def kit_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def kit_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
             "SECTIONS": {"description": "Groups of actions.", "type": ["array", "null"], "items": _section()},
         },
     }
-    return {
+    schema = {
         **_head("flowdsl kit", "Actions, each a flow, in sections, with what they share."),
         "type": "object",
         "required": [KIT],
@@ -68,6 +70,7 @@ def kit_schema(specs: Iterable[StepSpec]) -> dict[str, Any]:
         "properties": {KIT: kit},
         "$defs": _definitions(specs),
     }
+    return told_once(schema)
 
 
 def _head(title: str, description: str) -> dict[str, Any]:
@@ -150,7 +153,7 @@ def _imports() -> dict[str, Any]:
             "as": {"description": "The alias it is read by.", "type": "string", "pattern": IDENTIFIER},
         },
     }
-    return {"description": "Modules, read as `imports.ALIAS`.", "type": ["array", "null"], "items": entry}
+    return {"description": "Modules, read as `imports.ALIAS`.", "type": ["array", "null"], "items": told_once(entry)}
 
 
 def _services() -> dict[str, Any]:

@@ -124,7 +124,18 @@ def step_in_flow(spec: StepSpec) -> dict[str, Any]:
     together: dict[str, Any] = {name: schema.pop(name) for name in ("required", "allOf") if name in schema}
     if spec.service is not None and together:
         together = {"if": {"not": {"required": ["options"]}}, "then": together}
-    return {"description": spec.summary, **schema, **together}
+    return told_once({"description": spec.summary, **schema, **together})
+
+
+def told_once(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema of a map that is the same to a validator, and tells a misspelt key once: where a key is none of those
+    there are, an editor is not told as well that the one it was meant to be is missing."""
+    together = {name: schema[name] for name in ("required", "allOf", "oneOf", "if", "then") if name in schema}
+    if not together or schema.get("additionalProperties", True) is not False:
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in together}
+    known = {"type": "object", "propertyNames": {"enum": list(schema["properties"])}}
+    return {**rest, "if": known, "then": together}
 
 
 def any_step(specs: list[StepSpec]) -> dict[str, Any]:
@@ -140,7 +151,11 @@ def any_step(specs: list[StepSpec]) -> dict[str, Any]:
         },
         "allOf": [
             {
-                "if": {"properties": {"step": {"enum": [spec.name, *spec.aliases]}}, "required": ["step"]},
+                "if": {
+                    "type": "object",
+                    "properties": {"step": {"enum": [spec.name, *spec.aliases]}},
+                    "required": ["step"],
+                },
                 "then": {"$ref": f"#/$defs/{spec.name}"},
             }
             for spec in specs
