@@ -31,5 +31,5 @@ from flowdsl_steps.image.vendors.openai import OpenAI
 def test_the_key_follows_a_response_to_no_other_host_port_or_open_line(endpoint: str, url: str, trusted: bool) -> None:
     nothing = cast("Any", None)
     to = Endpoint(service="a", url=endpoint, headers={}, label="m")
-    sender = Sender(OpenAI(), nothing, to, nothing, nothing, nothing, nothing, set())
+    sender = Sender(OpenAI(), nothing, to, nothing, nothing, nothing, nothing, nothing, set())
     assert sender._is_trusted(url) is trusted

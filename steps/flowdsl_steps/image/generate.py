@@ -26,6 +26,7 @@ from flowdsl_steps.image.image_result import (
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.retry import Order
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.stated_prices import Prices
 from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
@@ -70,13 +71,12 @@ async def generate(
         response_bytes=ctx.limits.response_bytes,
     )
     connection = await connection_to(ctx.service, ctx)
-
     peers: set[str] = set()
 
     def sender(number: int) -> Sender:
         """What sends the request of this number of the invocation."""
-        on_partial = _on_partial(ctx, number)
-        return Sender(protocol, connection, endpoint, ctx.store, policy, _on_retry(ctx), on_partial, peers)
+        told = _on_retry(ctx), _on_partial(ctx, number), _on_order(ctx, endpoint)
+        return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
     return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
@@ -99,6 +99,11 @@ def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
 
     return note
+
+
+def _on_order(ctx: StepContext, endpoint: Endpoint) -> Callable[[Order], None]:
+    """Names an order as soon as it is taken: a process that is killed says nothing afterwards."""
+    return lambda order: ctx.progress(order.described(endpoint))
 
 
 def _on_partial(ctx: StepContext, request: int) -> Callable[[Partial], None]:

@@ -79,8 +79,8 @@ class _Failed(Exception):
 class Sender:
     """Makes the requests of one step: the same endpoint and policy for all of them.
 
-    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream; the addresses that
-    responses came from are added to `peers`.
+    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream, `on_order` when the
+    vendor has taken an order; the addresses that responses came from are added to `peers`.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Sender:
         policy: RequestPolicy,
         on_retry: OnRetry,
         on_partial: Callable[[Partial], None],
+        on_order: Callable[[Order], None],
         peers: set[str],
     ) -> None:
         self._vendor = vendor
@@ -101,6 +102,7 @@ class Sender:
         self._policy = policy
         self._on_retry = on_retry
         self._on_partial = on_partial
+        self._on_order = on_order
         self._peers = peers
         self.order: Order | None = None
         """What the vendor has taken and not delivered yet."""
@@ -192,7 +194,10 @@ class Sender:
         received = await self._response(self._vendor.encode(request, self._endpoint), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
-                self.order = Order(poll.request.url, received.request_id or (self.order and self.order.id))
+                before = self.order
+                self.order = Order(poll.request.url, received.request_id or (before and before.id))
+                if before is None:
+                    self._on_order(self.order)
                 kept = poll.kept or Received()
                 try:
                     poll = poll._replace(after_s=max(poll.after_s, _asked_pause_s(received.headers)))
