@@ -21,7 +21,7 @@ def run_pytest(folder: Path, *arguments: str, **environment: str) -> subprocess.
 
 
 def names(folder: Path, **environment: str) -> list[str]:
-    found = run_pytest(folder, "-q", "--collect-only", "-o", "addopts=", **environment)
+    found = run_pytest(folder, "-q", "--collect-only", "-o", "addopts=", "-p", "no:flowdsl", **environment)
     assert found.returncode == 0, found.stdout + found.stderr
     return [line for line in found.stdout.splitlines() if "::" in line]
 
