@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowdsl.errors import FlowSyntaxError, UsageError
-from flowdsl.settings.files import settings_file
-from flowdsl.settings.globs import Globs
 from flowdsl.syntax.opened import lies_in, read_file
-from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
+    from flowdsl.settings.globs import Globs
     from flowdsl.source import Source
 
 STANDARD_INPUT = "-"
@@ -35,19 +32,38 @@ def nothing(_path: str) -> bool:
 def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
     """What is left out of the folders among some paths: by the globs that are given, which come first, and by the
     settings of the project of each folder."""
-    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112
+    folders = [path for path in paths if os.path.isdir(path) and _may_exclude(path)]  # noqa: PTH112
+    if not folders and not given:
+        return []
+    from flowdsl.errors import UsageError
+    from flowdsl.settings.globs import Globs
+
     found = [Globs(given)] if given else []
     seen = set()
     for folder in folders:
+        from flowdsl.settings.files import settings_file
+        from flowdsl.settings.reported import reported
+
         with suppress(UsageError):  # it is told with the first file
             settings = settings_file(folder)
             if settings is not None and settings[1].get("exclude") and settings[0] not in seen:
-                from flowdsl.settings.reported import reported
-
                 seen.add(settings[0])
                 said = reported(settings)
                 found.append(Globs(said.exclude, said.root))
     return found
+
+
+def _may_exclude(folder: str) -> bool:
+    """Whether a settings file of a folder has the word for it: few have, and for others nothing is loaded."""
+    from flowdsl.settings.places import project_places
+
+    for path, mark in project_places(folder):
+        if os.path.isfile(path):  # noqa: PTH113
+            with suppress(OSError):
+                content = read_file(path)
+                if b"exclude" in content and mark.encode() in content:
+                    return True
+    return False
 
 
 def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:
@@ -100,9 +116,19 @@ def read_source(path: str, stdin_filename: str | None = None) -> tuple[Source, l
     Raises:
         OSError: it cannot be read.
     """
-    if path == STANDARD_INPUT:
-        return read_bytes(_standard_input(), stdin_filename or "<stdin>")
-    return read_bytes(read_file(path), path)
+    from flowdsl.syntax.yaml_reader import read_bytes  # not loaded for a file that is known to be clean
+
+    return read_bytes(read_content(path), stdin_filename or "<stdin>" if path == STANDARD_INPUT else path)
+
+
+def read_content(path: str) -> bytes:
+    """The bytes of a file, `-` for standard input.
+
+    Raises:
+        OSError: it cannot be read.
+        UsageError: standard input has been read.
+    """
+    return _standard_input() if path == STANDARD_INPUT else read_file(path)
 
 
 def _standard_input() -> bytes:
@@ -112,6 +138,8 @@ def _standard_input() -> bytes:
         UsageError: it has been read.
     """
     if _READ[-1:] == [sys.stdin]:
+        from flowdsl.errors import UsageError
+
         raise UsageError("standard input is asked for twice; put one of the two into a file")
     _READ[:] = [sys.stdin]
     return sys.stdin.buffer.read()
@@ -126,5 +154,7 @@ def flow_source(path: str, stdin_filename: str | None = None) -> Source:
     """
     source, diagnostics = read_source(path, stdin_filename)
     if diagnostics:
+        from flowdsl.errors import FlowSyntaxError
+
         raise FlowSyntaxError(diagnostics)
     return source

@@ -16,7 +16,8 @@ from flowdsl.cli.arguments import (
     flag,
     one_of,
 )
-from flowdsl.cli.flow_files import excluded, flow_paths, read_source
+from flowdsl.cli.checks import Checks
+from flowdsl.cli.flow_files import excluded, flow_paths
 from flowdsl.cli.reporting import FORMS, Reporting
 from flowdsl.errors import UsageError
 
@@ -39,8 +40,6 @@ EXAMPLES = (
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when there are findings that fail the check, by default errors, or with `--env` when a real run
     lacks something; 2 when a file cannot be read, and the others are checked all the same."""
-    from flowdsl.cli.variables import Environments
-
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, options.paths)
     failing = _failing(options)
@@ -52,24 +51,26 @@ def main(arguments: Sequence[str]) -> int:
     paths, unreadable = _paths(options)
     checked: list[str] = []
     lacking = 0
-    environments = Environments(options.as_of)
-    for path in paths:
-        try:
-            source, found = read_source(path, options.stdin_filename)
-            found = found or environments.check(source)
-        except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
-            said = str(getattr(error, "strerror", None) or error)
-            if said not in told or isinstance(error, OSError):  # a mistake of settings is told once for all its files
-                _complain(f"{path}: {said}")
-            told.add(said)
-            unreadable.append((path, said))
-            continue
-        checked.append(source.path)
-        found = [finding for finding in found if _place(finding) not in seen]
-        seen.update(map(_place, found))
-        reporting.add(found, failing or failing_from(environments.fail_on(source)))
-        if options.env:
-            lacking += _print_environment(source, environments, quiet=reporting.is_document)
+    with Checks(
+        paths, options.as_of, lightly=not options.env, fresh=options.no_cache, stdin_filename=options.stdin_filename
+    ) as checks:
+        for path in paths:
+            try:
+                source, found = checks.of(path)
+            except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
+                said = str(getattr(error, "strerror", None) or error)
+                if said not in told or isinstance(error, OSError):  # a mistake of settings is told once for all
+                    _complain(f"{path}: {said}")
+                told.add(said)
+                unreadable.append((path, said))
+                continue
+            checked.append(path if source is None else source.path)
+            found = [finding for finding in found if _place(finding) not in seen]
+            seen.update(map(_place, found))
+            if source is not None:
+                reporting.add(found, failing or failing_from(checks.environments.fail_on(source)))
+            if options.env and source is not None:
+                lacking += _print_environment(source, checks.environments, quiet=reporting.is_document)
     reporting.end(checked, unreadable)
     return 2 if unreadable else int(lacking > 0 or any(reporting.failing))
 
@@ -120,6 +121,7 @@ def parser() -> Parser:
         help="the least severity that fails the check: note, warning or error (default)",
     )
     flag(parser, "--strict", help="warnings fail too: --fail-on warning")
+    flag(parser, "--no-cache", help="check every file anew, also those that were clean and have not changed since")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
     parser.add_argument(
@@ -139,8 +141,9 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     from flowdsl.environment.destinations import destinations
 
     environment = environments.of(source)
-    file, _, settings, _ = environment.examined(source)
-    documents = tuple(file.documents) if file is not None else ()
+    examined = environment.examined(source)
+    settings = examined.settings
+    documents = tuple(examined.file.documents) if examined.file is not None else ()
     for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
     missing = needs(documents, settings.services, environment.registry.step_class)

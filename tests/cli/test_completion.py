@@ -103,6 +103,7 @@ def in_zsh(path: Path, line: str, folder: Path) -> set[str]:
     return {each.partition("HIT ")[2].strip() for each in found.stdout.splitlines() if "HIT " in each}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", INSTALLED)
 @pytest.mark.parametrize("typed", CASES, ids=lambda typed: typed.replace("'", "").strip().replace(" ", "-"))
 def test_commands_options_steps_and_files_are_completed(

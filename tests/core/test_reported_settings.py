@@ -12,7 +12,7 @@ import pytest
 
 import flowdsl
 from flowdsl.cli import main
-from flowdsl.settings.places import Places
+from flowdsl.settings.toml_places import Places
 
 FLOW = """\
 - {step: SET, a: 1, b: "{a}"}
