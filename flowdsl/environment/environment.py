@@ -326,7 +326,7 @@ class Environment(Unchanging):
             from flowdsl.checker.ignores import without_ignored
             from flowdsl.settings.severities import OF_SECRETS
 
-            found = without_ignored(file.source, found, OF_SECRETS)
+            found = without_ignored(file.source, found, OF_SECRETS, whole=file.kind != "module")
         if settings.severities:
             from flowdsl.settings.severities import with_severities
 
