@@ -29,9 +29,12 @@ class _Ignore(NamedTuple):
     last: int
 
 
-def without_ignored(source: Source, findings: Sequence[Diagnostic], refused: frozenset[str]) -> list[Diagnostic]:
+def without_ignored(
+    source: Source, findings: Sequence[Diagnostic], refused: frozenset[str], *, whole: bool
+) -> list[Diagnostic]:
     """The findings but for those that a comment of their file leaves out, and what is wrong with the comments of
-    `source`; codes that are `refused` are not left out."""
+    `source`; codes that are `refused` are not left out. These findings are all that there can be only where they are
+    the `whole`: those of a module are not, as the files that import it see more."""
     by_source: dict[int, tuple[Source, list[Diagnostic]]] = {id(source): (source, [])}
     for finding in findings:
         by_source.setdefault(id(finding.span.source), (finding.span.source, []))[1].append(finding)
@@ -43,7 +46,7 @@ def without_ignored(source: Source, findings: Sequence[Diagnostic], refused: fro
             named = {code.text for code in ignore.codes or ()} - refused
             left_out.update(id(one) for one in here if one.code in named and one.severity != "error")
             if each is source:
-                told += _mistakes(ignore, here, refused)
+                told += _mistakes(ignore, here, refused, whole)
     if not left_out and not told:
         return list(findings)
     kept = [finding for finding in findings if id(finding) not in left_out]
@@ -89,7 +92,9 @@ def _codes(source: Source, found: re.Match[str]) -> tuple[Span, ...] | None:
     )
 
 
-def _mistakes(ignore: _Ignore, here: Sequence[Diagnostic], refused: frozenset[str]) -> Iterator[Diagnostic]:
+def _mistakes(
+    ignore: _Ignore, here: Sequence[Diagnostic], refused: frozenset[str], whole: bool
+) -> Iterator[Diagnostic]:
     """What is wrong with a comment, where these findings are on the lines that it counts for."""
     if not ignore.codes:
         yield _without_code(ignore, here, refused)
@@ -108,7 +113,7 @@ def _mistakes(ignore: _Ignore, here: Sequence[Diagnostic], refused: frozenset[st
             hint = f"did you mean `{near}`?" if near else "`flowdsl explain CODE` knows them"
             fixes = (Fix(f"write `{near}`", (Edit(code, near),)),) if near else ()
             yield Diagnostic("unknown-code", f"no finding has the code `{name}`", code, hint=hint, fixes=fixes)
-        elif not found:
+        elif not found and whole:
             said = f"nothing is found here that has the code `{name}`"
             yield Diagnostic("unused-ignore", said, code, hint="remove it", fixes=_removed(ignore, code))
 

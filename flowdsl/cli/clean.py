@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import strftime
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.settings.locations import project_places, user_place
+from flowdsl.settings.places import project_places, user_place
 from flowdsl.syntax.opened import project_root, read_file
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowdsl.settings.locations import project_places
+from flowdsl.settings.places import project_places
 from flowdsl.syntax.opened import lies_in, read_file
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def nothing(_path: str) -> bool:
 def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
     """What is left out of the folders among some paths: by the globs that are given, which come first, and by the
     settings of the project of each folder."""
-    folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112
-    folders = [path for path in folders if any(os.path.lexists(place) for place, _ in project_places(path))]
+    folders = [path for path in paths if os.path.isdir(path) and _may_exclude(path)]  # noqa: PTH112
     if not folders and not given:
         return []
     from flowdsl.errors import UsageError
@@ -54,6 +53,17 @@ def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
                 said = reported(settings)
                 found.append(Globs(said.exclude, said.root))
     return found
+
+
+def _may_exclude(folder: str) -> bool:
+    """Whether a settings file of a folder has the word for it: few have, and for others nothing is loaded."""
+    for path, mark in project_places(folder):
+        if os.path.isfile(path):  # noqa: PTH113
+            with suppress(OSError):
+                content = read_file(path)
+                if b"exclude" in content and mark.encode() in content:
+                    return True
+    return False
 
 
 def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:

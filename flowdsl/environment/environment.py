@@ -20,7 +20,7 @@ from flowdsl.limits import Limits
 from flowdsl.record import Record, Unchanging
 from flowdsl.services import checked_entries, checked_overrides
 from flowdsl.settings.layers import InForce, in_force
-from flowdsl.settings.locations import PROJECT_FILE
+from flowdsl.settings.places import PROJECT_FILE
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed
@@ -327,7 +327,7 @@ class Environment(Unchanging):
             from flowdsl.checker.ignores import without_ignored
             from flowdsl.settings.severities import OF_SECRETS
 
-            found = without_ignored(file.source, found, OF_SECRETS)
+            found = without_ignored(file.source, found, OF_SECRETS, whole=file.kind != "module")
         if settings.severities:
             from flowdsl.settings.severities import with_severities
 

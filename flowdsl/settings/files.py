@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
 from flowdsl.services import is_plain_secret
-from flowdsl.settings.locations import PROJECT_FILE, project_places, user_place
+from flowdsl.settings.places import PROJECT_FILE, project_places, user_place
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax.opened import read_file
 

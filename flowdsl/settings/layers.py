@@ -26,7 +26,7 @@ from flowdsl.settings.files import (
     unheeded,
     user_file,
 )
-from flowdsl.settings.locations import PROJECT_FILE
+from flowdsl.settings.places import PROJECT_FILE
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.settings.places import Path
+    from flowdsl.settings.toml_places import Path
     from flowdsl.source import Span
 
 
@@ -21,7 +21,7 @@ def mistake(path: str, keys: Path, message: str, hint: str | None = None, *, of_
 
 def place(path: str, keys: Path, *, of_key: bool = False) -> Span:
     """Where a setting stands: its value, else its key, else the key that it stands in."""
-    from flowdsl.settings.places import Places
+    from flowdsl.settings.toml_places import Places
     from flowdsl.source import Source, Span
     from flowdsl.syntax.opened import read_file
 

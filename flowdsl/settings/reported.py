@@ -15,7 +15,7 @@ from flowdsl.settings.severities import OF_SECRETS, OFF
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.settings.files import Settings
-    from flowdsl.settings.places import Path
+    from flowdsl.settings.toml_places import Path
 
 _CODES = {code.name: code for code in FINDINGS}
 

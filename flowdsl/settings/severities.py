@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
@@ -24,7 +25,7 @@ def checked_severities(where: str, table: object) -> Mapping[str, str]:
         UsageError: a code that no finding has, one that is always an error, or another word.
     """
     if not isinstance(table, Mapping):
-        raise UsageError(f'{where}: severity must be a table, such as `fan-out = "off"` below [severity]')
+        raise _refused(where, "", "severity must be a table", 'write `fan-out = "off"` below [severity]')
     codes = {code.name: code for code in FINDINGS}
     for name, severity in table.items():
         code = codes.get(name)
@@ -33,13 +34,23 @@ def checked_severities(where: str, table: object) -> Mapping[str, str]:
 
             near = nearest(str(name), codes)
             hint = f"did you mean `{near}`?" if near else "docs/checking.md lists them"
-            raise UsageError(f"{where}: no finding has the code `{name}`; {hint}")
+            raise _refused(where, name, f"no finding has the code `{name}`", hint, of_key=True)
         if severity not in (*SEVERITIES, OFF):
-            words = ", ".join((*SEVERITIES, OFF))
-            raise UsageError(f"{where}: {name} = {severity!r} is no severity; it is one of {words}")
+            hint = f"it is one of {', '.join((*SEVERITIES, OFF))}"
+            raise _refused(where, name, f"{name} = {severity!r} is no severity", hint)
         if code.severity == "error" and not code.also:
-            raise UsageError(f"{where}: `{name}` is always an error, because a flow with it cannot run")
+            said = f"`{name}` is always an error, because a flow with it cannot run"
+            raise _refused(where, name, said, "remove it", of_key=True)
     return table
+
+
+def _refused(where: str, name: str, said: str, hint: str, *, of_key: bool = False) -> UsageError:
+    """The error for a severity: with its place, where a file says it."""
+    if not os.path.isfile(where):  # noqa: PTH113  a host says it
+        return UsageError(f"{where}: {said}; {hint}")
+    from flowdsl.settings.mistakes import mistake
+
+    return mistake(where, ("severity", name) if name else ("severity",), said, hint, of_key=of_key)
 
 
 def check_project(where: str, table: Mapping[str, str]) -> None:
@@ -54,10 +65,9 @@ def check_project(where: str, table: Mapping[str, str]) -> None:
         if usual is not None and (
             severity == OFF or SEVERITIES.index(cast("Severity", severity)) > SEVERITIES.index(usual)
         ):
-            raise UsageError(
-                f'{where}: {name} = "{severity}" cannot stand in a file of the project, which comes with the flow: '
-                "write it into your own `~/.config/flowdsl/config.toml`, or give the host's Environment(severities=…)"
-            )
+            said = f'{name} = "{severity}" cannot stand in a file of the project, which comes with the flow'
+            own = "your own `~/.config/flowdsl/config.toml`, or give the host's Environment(severities=…)"
+            raise _refused(where, name, said, f"write it into {own}")
 
 
 def with_severities(findings: Iterable[Diagnostic], severities: Mapping[str, str]) -> list[Diagnostic]:

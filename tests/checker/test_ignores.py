@@ -93,6 +93,11 @@ def test_what_is_wrong_with_a_comment_has_a_fix(text: str, code: str, after: str
     assert not {"unused-ignore", "unknown-code", "ignore-without-code"} & {one.code for one in flowdsl.check(after)}
 
 
+def test_a_comment_of_a_module_may_be_for_those_who_import_it() -> None:
+    module = "blocks:\n  flows:\n    a:\n      - {step: SET, text: a}  # flowdsl: ignore[fan-out, fan-ot]\n"
+    assert found(module) == [("unknown-code", 4)]
+
+
 def test_a_code_of_a_step_of_somebody_else_can_be_ignored() -> None:
     def too_blue(options: flowdsl.Options) -> list[flowdsl.Problem]:
         return [flowdsl.Problem("too-blue", "too blue", key="color", severity="warning")]

@@ -12,7 +12,7 @@ import pytest
 
 import flowdsl
 from flowdsl.cli import main
-from flowdsl.settings.places import Places
+from flowdsl.settings.toml_places import Places
 
 FLOW = """\
 - {step: SET, a: 1, b: "{a}"}
@@ -189,3 +189,20 @@ def test_config_shows_what_counts_and_where_it_comes_from(project: Path, capsys:
     assert main(["config", "nosuch"]) == 2
     Path("flowdsl.toml").write_text("max_request = 9\n", encoding="utf-8")
     assert main(["config"]) == 2
+
+
+def test_a_flow_that_was_clean_is_checked_again_when_settings_or_a_comment_change(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "cache"))
+    flow, settings = Path("flows/a.flow.yaml"), Path("flowdsl.toml")
+    settings.write_text('ignore = ["single-braces", "unknown-model", "personal-identifier"]\n', encoding="utf-8")
+    for _ in range(2):
+        assert main(["validate", "flows", "--strict"]) == 0
+    settings.write_text('ignore = ["single-braces", "unknown-model"]\n', encoding="utf-8")
+    assert main(["validate", "flows", "--fail-on", "note"]) == 1
+    flow.write_text(FLOW.replace("b.example}", "b.example}  # flowdsl: ignore[personal-identifier]"), encoding="utf-8")
+    for _ in range(2):
+        assert main(["validate", "flows", "--fail-on", "note"]) == 0
+    settings.write_text('ignore = ["single-braces"]\n', encoding="utf-8")
+    assert main(["validate", "flows", "--fail-on", "note"]) == 1

@@ -69,9 +69,9 @@ def test_what_is_an_error_stays_one(flow: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('fan-ot = "off"', "no finding has the code `fan-ot`; did you mean `fan-out`?"),
-        ('unknown-step = "note"', "`unknown-step` is always an error, because a flow with it cannot run"),
-        ('fan-out = "hidden"', "fan-out = 'hidden' is no severity; it is one of error, warning, note, off"),
+        ('fan-ot = "off"', ":2:1: error: no finding has the code `fan-ot` "),
+        ('unknown-step = "note"', ":2:1: error: `unknown-step` is always an error, because a flow with it cannot run "),
+        ('fan-out = "hidden"', ":2:11: error: fan-out = 'hidden' is no severity "),
     ],
     ids=["unknown", "an error", "another word"],
 )
@@ -99,7 +99,7 @@ def test_a_project_makes_little_of_no_secret(
     (flow.parent / name).write_text(f'{table}\n{code} = "{word}"\n')
     assert main(["validate", str(flow)]) == 2
     said = capsys.readouterr().err
-    assert f'{name}: {code} = "{word}" cannot stand in a file of the project' in said
+    assert f'{name}:2:{len(code) + 4}: error: {code} = "{word}" cannot stand in a file of the project' in said
     assert "~/.config/flowdsl/config.toml" in said and "Environment(severities=" in said
     assert main(["run", "--simulate", str(flow)]) == 2
 
