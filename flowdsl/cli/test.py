@@ -92,7 +92,7 @@ def _once(options: Namespace, paths: Sequence[str]) -> int:
     from flowdsl.flowtest.session import chosen_work
 
     found, wrong = test_paths(paths)
-    for said in wrong:
+    for _, said in wrong:
         _complain(said)
     files, unreadable = _files(found)
     if not files:

@@ -230,3 +230,13 @@ def test_names_of_tests_steer_no_terminal_and_colours_do(
     _, out, _ = run(capsys, "-v")
     assert "\x1b[32m✓\x1b[0m greet.test.yaml:2  a\\u001b[2Jb\n" in out
     assert "\x1b[1;31m✗\x1b[0m greet.test.yaml:4  loud\n" in out
+
+
+def test_a_flow_that_changes_shows_in_its_tests_whatever_was_clean_before(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    assert main(["validate", ".", "-q"]) == 0
+    (folder / "greet.flow.yaml").write_text(FLOW.replace("loud", "noisy"), encoding="utf-8")
+    assert main(["validate", ".", "-q"]) == 1
+    assert "the flow declares no input `loud`" in capsys.readouterr().out
