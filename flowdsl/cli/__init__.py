@@ -28,6 +28,8 @@ COMMANDS = {
     "config": "Show the settings that count for a folder or a file, and where each comes from.",
     "steps": "List the steps there are, or explain one.",
     "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",
+    "init": "Make the files of a new project: a flow, a module, tests, editor and CI settings.",
+    "create": "Print a flow that shows some steps, with a comment on each of their keys.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",
@@ -40,7 +42,7 @@ _ELSEWHERE = {
     "list": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
     "ls": "`flowdsl steps` lists the steps, `flowdsl inputs FILE` what a flow takes",
     "fix": "`flowdsl validate --fix` corrects mistakes",
-    "init": "a flow is a YAML file: `flowdsl steps NAME` has an example of each step",
+    "new": "`flowdsl init` makes a project, `flowdsl create STEP` prints a flow to go on from",
     "generate": "`flowdsl image PROMPT` makes a picture, `flowdsl run FILE` the pictures of a flow",
     "serve": "`flowdsl simulate` serves a simulated images API",
 }

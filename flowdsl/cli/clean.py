@@ -176,7 +176,10 @@ def _bytes_of(text: str, marks: int) -> bytes:
 
 
 def _reads_more(examined: Examined) -> bool:
-    """Whether a step names files of its own, such as pictures."""
+    """Whether a step names files of its own, such as pictures, or it is a file of tests, which are checked against the
+    flow they name."""
+    if examined.file is not None and examined.file.tests is not None:
+        return True
     from flowdsl.document.document import Document, inside
 
     for part in examined.file.parts if examined.file is not None else ():

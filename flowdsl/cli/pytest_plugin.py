@@ -31,6 +31,7 @@ class FlowTestFile(pytest.File):
 
     def collect(self) -> Iterator[FlowTestCase]:
         """Its cases; a file with mistakes is an error of the collection, which shows them."""
+        from flowdsl.cli import simulated
         from flowdsl.cli.flow_files import read_source
         from flowdsl.diagnostics import render
         from flowdsl.errors import FlowError
@@ -38,7 +39,7 @@ class FlowTestFile(pytest.File):
 
         try:
             source, wrong = read_source(os.path.relpath(self.path))
-            file = case_file(source)
+            file = case_file(source, simulated)
         except (FlowError, OSError) as error:
             raise self.CollectError(str(error)) from None
         if file.tests is None or wrong:

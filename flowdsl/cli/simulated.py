@@ -58,6 +58,17 @@ def running_simulator(
         yield with_deployments(overrides(simulator.url, simulator.key), services)
 
 
+def fault_problem(text: str) -> str | None:
+    """What is wrong with a fault, `KIND[:TIMES]`; None where it is one."""
+    from flowdsl_steps.image.simulator import parse_fault
+
+    try:
+        parse_fault(text)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def simulator_url(settings: Mapping[str, Mapping[str, Any]]) -> str:
     """The address of the simulator that overrides lead to."""
     from urllib.parse import urlsplit

@@ -116,6 +116,7 @@ def _once(options: Namespace, paths: Sequence[str]) -> int:
 
 def _files(paths: Sequence[str]) -> tuple[list[CaseFile], int]:
     """The files of tests, and how many cannot be read."""
+    from flowdsl.cli import simulated
     from flowdsl.flowtest.session import CaseFile, case_file
 
     files: list[CaseFile] = []
@@ -123,7 +124,7 @@ def _files(paths: Sequence[str]) -> tuple[list[CaseFile], int]:
     for path in paths:
         try:
             source, found = read_source(path)
-            files.append(CaseFile(path, None, tuple(found), {}) if found else case_file(source))
+            files.append(CaseFile(path, None, tuple(found), {}) if found else case_file(source, simulated))
         except (OSError, UsageError) as error:
             _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
             unreadable += 1

@@ -23,6 +23,7 @@ _SENDING: ContextVar[dict[str, Any] | None] = ContextVar("sending", default=None
 REQUESTS = ("image", "http")
 """The kinds of effects that are requests."""
 _NOT_MOCKED = 501
+_THIS_MACHINE = "127.0.0.1"
 _TEXT_BYTES = 100_000
 
 
@@ -180,8 +181,9 @@ class _Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         simulator = self._mocks.simulator
         if simulator and str(request.url).startswith(f"{simulator}/"):
-            request.extensions.pop("delivery", None)
-            return await self._inner.handle_async_request(request)
+            response = await self._inner.handle_async_request(request)
+            response.extensions["peer"] = _THIS_MACHINE  # the pictures that it links to lie there too
+            return response
         return self._mocks.response(request, await request.aread())
 
     async def aclose(self) -> None:

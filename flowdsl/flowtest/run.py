@@ -54,6 +54,10 @@ class Simulation(Protocol):
         """The overrides for a simulator that runs as long as the context."""
         ...
 
+    def fault_problem(self, text: str) -> str | None:
+        """What is wrong with a fault, `KIND[:TIMES]`."""
+        ...
+
     def simulator_url(self, overrides: Mapping[str, Mapping[str, Any]]) -> str:
         """The address of the simulator that overrides lead to."""
         ...

@@ -36,8 +36,8 @@ class CaseFile(NamedTuple):
     known: Mapping[str, Sequence[str]]
 
 
-def case_file(source: Source) -> CaseFile:
-    """A file of tests, checked.
+def case_file(source: Source, simulation: Simulation) -> CaseFile:
+    """A file of tests, checked; its faults are looked at by who commits them.
 
     Raises:
         FlowError: settings, or snapshots, that cannot be read.
@@ -49,9 +49,25 @@ def case_file(source: Source) -> CaseFile:
     if tests is None and examined.file is not None:
         start = Span(source, 0, 0)
         findings = (Diagnostic("not-a-flow", "this file holds no flow tests", start, hint="they stand under `tests:`"),)
+    findings += tuple(_wrong_faults(tests, simulation)) if tests is not None else ()
     if tests is None or has_errors(findings):
         return CaseFile(source.path, None, findings, {})
     return CaseFile(source.path, tests, findings, snapshots(tests))
+
+
+def _wrong_faults(tests: FlowTests, simulation: Simulation) -> Iterator[Diagnostic]:
+    texts = {
+        text.start: text
+        for case in tests.cases
+        for key in (case.own.get("faults"), case.shared.get("faults"))
+        for node in (key.value.values() if key is not None and key.kind == "map" else ())
+        for text in (node.value if node.kind == "list" else [node])
+        if isinstance(text.value, str)
+    }
+    for text in texts.values():
+        problem = simulation.fault_problem(text.value)
+        if problem is not None:
+            yield Diagnostic("not-a-choice", problem, text.span)
 
 
 class Work(NamedTuple):

@@ -210,7 +210,8 @@ def test_a_flow_with_mistakes_and_a_fault_that_is_none_are_told_in_their_own_wor
     (folder / "slow.flow.yaml").write_text(IMAGE, encoding="utf-8")
     tests = "tests: [{name: fails, faults: {OPENAI_IMAGE_GENERATION: moderatoin}}]\n"
     (folder / "slow.test.yaml").write_text(tests, encoding="utf-8")
-    assert "Unknown fault 'moderatoin'. Did you mean 'moderation'?" in run(capsys, "slow.test.yaml")[1]
+    said = "slow.test.yaml:1:57: error: Unknown fault 'moderatoin'. Did you mean 'moderation'? [not-a-choice]\n"
+    assert run(capsys, "slow.test.yaml")[1].startswith(said)
     assert run(capsys, "greet.flow.yaml")[1].startswith("greet.flow.yaml:1:1: error: this file holds no flow tests")
 
 
@@ -230,3 +231,13 @@ def test_names_of_tests_steer_no_terminal_and_colours_do(
     _, out, _ = run(capsys, "-v")
     assert "\x1b[32m✓\x1b[0m greet.test.yaml:2  a\\u001b[2Jb\n" in out
     assert "\x1b[1;31m✗\x1b[0m greet.test.yaml:4  loud\n" in out
+
+
+def test_a_flow_that_changes_shows_in_its_tests_whatever_was_clean_before(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    assert main(["validate", ".", "-q"]) == 0
+    (folder / "greet.flow.yaml").write_text(FLOW.replace("loud", "noisy"), encoding="utf-8")
+    assert main(["validate", ".", "-q"]) == 1
+    assert "the flow declares no input `loud`" in capsys.readouterr().out

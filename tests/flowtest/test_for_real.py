@@ -88,6 +88,22 @@ def test_ctrl_c_says_how_far_the_tests_came(tmp_path: Path) -> None:
     assert err == "flowdsl: interrupted: 1 of 2 tests ran, 0 failed\ninterrupted\n"
 
 
+def test_watching_runs_again_when_the_flow_changes(tmp_path: Path) -> None:
+    (tmp_path / "flowdsl.toml").touch()
+    (tmp_path / "a.flow.yaml").write_text("- {step: SET, a: 1}\n", encoding="utf-8")
+    (tmp_path / "a.test.yaml").write_text("tests: [{name: one, expect: {context: {a: 1}}}]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "flowdsl.cli", "test", "--watch"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("1 test, all passed in")
+        assert running.stdout.readline() == "waiting for a change; Ctrl-C ends it\n"
+        (tmp_path / "a.flow.yaml").write_text("- {step: SET, a: 12}\n", encoding="utf-8")
+        assert running.stdout.readline() == "✗ a.test.yaml:1  one\n"
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=20)
+    assert running.returncode == 130
+
+
 def test_a_case_that_holds_its_thread_is_given_up_and_the_others_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
