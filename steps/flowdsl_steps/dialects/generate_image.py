@@ -7,7 +7,7 @@ gateway has no templates, so `{{` stays in a prompt as it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl import Diagnostic, Dialect, Source, Span
 from flowdsl.document.dialects import Findings, Node, made
@@ -15,6 +15,9 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import enclosed, renamed
 from flowdsl_steps.dialects.json_mistakes import json_mistakes
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
 
 TASK = "generate_image"
 STEP = "GENERATE_IMAGE"
@@ -72,6 +75,20 @@ class GenerateImageTask(Dialect):
             wrong = [found["message"] for found in error["diagnostics"] if found["severity"] == "error"]
             error = {"message": wrong[0], **error}
         return {"success": False, **account, "error": error}
+
+    def tasks(self, root: Node) -> Iterator[ForeignTask]:
+        """The task, with the defaults of its parameters."""
+        from flowdsl.document.dialects.task import ForeignOption, ForeignTask
+        from flowdsl_steps.image.request import DEFAULT_MODEL
+
+        params = root.value.get("params") if root.kind == "map" else None
+        if params is None or params.kind != "map":
+            return
+        defaults = {"model": DEFAULT_MODEL, "disable_model_response": False}
+        given = [ForeignOption(name, node.plain(), "params") for name, node in params.value.items()]
+        missing = ((name, value) for name, value in defaults.items() if name not in params.value)
+        more = [ForeignOption(name, value, f"default of {TASK}") for name, value in missing]
+        yield ForeignTask(TASK, None, "params", root, (*given, *more))
 
     def schema(self) -> dict[str, Any]:
         """A task, with the keys of the step as its parameters."""

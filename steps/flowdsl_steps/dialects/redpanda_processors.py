@@ -22,6 +22,8 @@ SUPPORTED = (PROCESSOR, *MAPPINGS, *LISTS, "noop")
 _BESIDE = ("label", "type")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_\-]*")
 _DEFAULT_ADDRESS = "https://api.openai.com/v1"
+DEFAULTS = {"server_address": _DEFAULT_ADDRESS, "prompt": "content()"}
+"""What its fields are where nothing is written: without a prompt the message is it."""
 _DEEPEST = 20
 _NOT_THERE = {
     "n": "the processor makes one picture of each message",
