@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowdsl import Environment, Source
+from flowdsl.cli import main
 from flowdsl.errors import RunError
 from flowdsl.syntax.yaml_reader import read
 from tests.systems.test_convert import AS_OF, conversion
@@ -208,3 +210,18 @@ tasks:
     stored = "OTHER is read from the environment: --kv and [kv] of flowdsl.toml are not read"
     assert found.notes == {mine: 7, stored: 11}
     assert (found.text or "").startswith(f"# {mine}\n# {stored}\n\nid: f\n")
+
+
+def test_what_the_flow_does_not_read_is_told_on_stderr_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "id: f\nnamespace: company.ai\ntasks:\n  - id: page\n"
+        "    type: io.kestra.plugin.ai.completion.ImageGeneration\n    prompt: A kite\n"
+        "    provider: {type: OpenAI, modelName: gpt-image-2, apiKey: \"{{ secret('KEY') }}\"}\n",
+        encoding="utf-8",
+    )
+    assert main(["convert", str(path)]) == 0
+    printed = capsys.readouterr()
+    note = "KEY is read from the environment as it is: Kestra's SECRET_KEY, in base64, is not read"
+    assert printed.out.startswith(f"# {note}\n")
+    assert f"flowdsl: line 7: {note}\n" in printed.err

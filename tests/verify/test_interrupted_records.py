@@ -1,5 +1,5 @@
-"""A run over messages that is killed, stopped by Ctrl-C, or shares its folders with another one: what was written is whole
-and found, and nothing is written over.
+"""A run over messages that is killed, stopped by Ctrl-C, or shares its folders with another one: what was written is
+whole and found, and nothing is written over.
 """
 
 from __future__ import annotations

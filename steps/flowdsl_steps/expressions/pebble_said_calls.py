@@ -231,6 +231,13 @@ def _from_json(value: Expression | None = None) -> Said | None:
     return f"JSON.parse({value.code})", kind, MEMBER
 
 
+def _of_iteration(value: Expression | None = None) -> Said | None:
+    if value is None:
+        return None
+    kind = value.kind.member(None) if value.kind is not None else None
+    return f"{value.tight(MEMBER)}[flowContext.taskrun.value]", kind, MEMBER
+
+
 def _range(first: Expression | None = None, last: Expression | None = None, *_: Expression) -> Said | None:
     ends = [each.kind.values[0] for each in (first, last) if each is not None and each.kind and each.kind.values]
     if len(ends) != 2 or _ or not all(isinstance(each, int) for each in ends) or ends[0] > ends[1]:
@@ -253,5 +260,5 @@ _FUNCTIONS: Mapping[str, Callable[..., Said | None]] = {
     "range": _range,
     "min": _extreme("min"),
     "max": _extreme("max"),
-    "currentEachOutput": lambda *values: (values[0].code, values[0].kind, values[0].level),
+    "currentEachOutput": _of_iteration,
 }

@@ -225,6 +225,10 @@ class Builder:
         place = self._place(tree)
         if name in VARYING:
             self.references.append(Reference("flowContext", (), *place, True, False))
+        if name == "currentEachOutput":
+            value = Member(Name("flowContext", *place), Literal("taskrun", *place), place[1])
+            self.references.append(Reference("flowContext", ("taskrun", "value"), *place, lax, False))
+            return Member(arguments[0], Member(value, Literal("value", *place), place[1]), place[1])
         if name == "secret":
             self.calls_secret = True
             return self._call(name, known.function, [Name("secret", *place), *arguments[:1]], tree)
