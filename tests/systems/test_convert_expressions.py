@@ -104,6 +104,9 @@ _SAID = [
     ("{% for i in range(1, 3) %}{{ i }}{% endfor %}", "{% for i in range(1, 4) %}{{ i }}{% endfor %}"),
     ("{% set x = inputs.topic | upper %}{{ x }}!", "{% set x = inputs.topic | upper %}{{ x }}!"),
     ("{{ max(inputs.panels, 9) }} of 9", "{{ Math.max(inputs.panels, 9) }} of 9"),
+    (" {{ inputs.panels }}\n", "{{ ' ' ~ inputs.panels | string ~ '\\n' }}"),
+    ("{{ ' ' }}{{ inputs.note }}", "{{ ' ' ~ ('' if inputs.note is none else inputs.note) }}"),
+    ("{{ inputs.topic ~ (inputs.panels + 1) }}", "{{ inputs.topic ~ (inputs.panels + 1) }}"),
     ("{ {{ inputs.topic }} {x} {# gone #}{{ '{' }}", "{ {{ inputs.topic }} {x} {{ '{' }}"),
 ]  # fmt: skip
 _REFUSED = [
@@ -113,6 +116,8 @@ _REFUSED = [
         "the filter `first` does another thing to `inputs.tags` here",
         "inputs.tags | first",
     ),
+    ("{{ inputs.tags[0] | length }}", "`inputs.tags[0]` is an error in Pebble where the list is shorter",
+     "inputs.tags[0]"),
     ("{{ inputs.stored.a }}", "what `inputs.stored.a` holds is known in the run alone", "inputs.stored.a"),
     ("{{ inputs.topic | slugify }}", "the filter `slugify` has no counterpart", "inputs.topic | slugify"),
     ("{{ inputs.topic == 4 }}", "`inputs.topic == 4` compares in another way here", "inputs.topic == 4"),
@@ -124,7 +129,7 @@ _REFUSED = [
     ("{% if inputs.note %}x{% endif %}", "whether `inputs.note` is true is another question", "inputs.note"),
     ("{% for e in vars.letters %}x{% endfor %}", "a loop over `vars.letters` is another one", "vars.letters"),
     ("{{ 1.5 }}", "`1.5` may be printed with other digits here", "1.5"),
-]
+]  # fmt: skip
 
 
 def _document(pebble: str) -> Source:

@@ -108,7 +108,9 @@ def _joined(value: Expression, separator: Expression | None = None) -> Said | No
 
 
 def _length(value: Expression) -> Said | None:
-    return (f"{value.tight(FILTERED)} | length", WHOLE, FILTERED) if value.within("text", "list", "map") else None
+    if not value.within("text", "list", "map"):
+        return None
+    return f"{value.sure().tight(FILTERED)} | length", WHOLE, FILTERED
 
 
 def _end(name: str) -> Callable[..., Said | None]:
@@ -166,7 +168,7 @@ def _asked(name: str) -> Callable[..., Said | None]:
     def say(value: Expression, part: Expression | None = None) -> Said | None:
         if part is None or not part.within("text") or not value.within("text"):
             return None
-        return f"{value.tight(FILTERED)} | {name}({part.code})", TRUTH, FILTERED
+        return f"{value.sure().tight(FILTERED)} | {name}({part.sure().code})", TRUTH, FILTERED
 
     return say
 
