@@ -103,7 +103,8 @@ class Source:
         from flowdsl.secrets.plain import REVEALING, without
 
         if self._hidden is None:
-            self._hidden = {self.text[start:end].strip() for start, end in secrets}
+            written = [self.text[start:end].strip() for start, end in secrets]
+            self._hidden = {*written, *(text.strip("\"'") for text in written)} - {""}
             self._begins = {secret[:REVEALING] for secret in self._hidden}
         begins = self._begins  # a file may hold as many secrets as findings: most show none
         if text not in self._hidden and not any(text[at : at + REVEALING] in begins for at in range(len(text))):

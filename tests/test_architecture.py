@@ -23,6 +23,7 @@ PUBLIC_PACKAGES = ("flowdsl.template", "flowdsl.testing")
 PUBLIC_MODULES = (
     "flowdsl.diagnostics",
     "flowdsl.document.dialects",
+    "flowdsl.document.dialects.task",
     "flowdsl.errors",
     "flowdsl.events",
     "flowdsl.image.formats",

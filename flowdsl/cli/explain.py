@@ -1,28 +1,33 @@
-"""`flowdsl explain`: the options of one step, and where each comes from; or what a code means."""
+"""`flowdsl explain`: the options of steps, and where each comes from; or what a code means."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.arguments import Parser, one_of
+from flowdsl.cli.arguments import Parser, flag, one_of
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.diagnostics import has_errors
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import FlowCheckError, UsageError
+from flowdsl.record import Record
 
 if TYPE_CHECKING:
     from flowdsl.cli.origins import Option
     from flowdsl.diagnostics import Diagnostic
+    from flowdsl.document.dialects.task import ForeignTask
     from flowdsl.document.document import Document, StepNode
     from flowdsl.environment.environment import Examined
     from flowdsl.step.service import Service
+    from flowdsl.syntax.node import Node
 
 EXAMPLES = (
     "flowdsl explain skyline.flow.yaml:4",
-    "flowdsl explain studio.ai-kit.yaml:27 --action poster --format json",
+    "flowdsl explain studio.ai-kit.yaml:27 --action poster --json",
+    "flowdsl explain comic_page.kestra.yml image_generation",
     "flowdsl explain maybe-undefined",
 )
 _WIDEST = 60
@@ -30,28 +35,29 @@ _DIGITS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when the file has mistakes, which are told after the step, 2 when no step stands there."""
+    """The exit code: 1 when the file has mistakes, which are told after the steps, 2 when no step stands there."""
     options = parser().parse(arguments)
-    if ":" not in options.place:
-        print(_meaning(options.place, options.format))
-        return 0
+    form = "json" if options.json else options.format
     path, line = _place(options.place)
-    examined, document, step = _found(path, line, options.action)
-    from flowdsl.cli.origins import options_of, settings_of
-    from flowdsl.environment.destinations import service_of
-
-    service = service_of(step, document, examined.settings.services)
-    hide = step.node.source.hide
-    given = [row._replace(value=without_secrets(row.value, hide)) for row in options_of(step, service)]
-    settings = list(settings_of(service)) if service is not None else []
-    if options.format == "json":
-        print(_json(step, given, service, settings))
+    if line is None and options.task is None and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
+        print(_meaning(path, form))
+        return 0
+    if line is not None and options.task is not None:
+        raise UsageError("a task is named by its line, or by its id: give one of them")
+    file = _examined(path, options.action)
+    found = list(_shown(file, line, options.task))
+    if not found:
+        if has_errors(file.examined.diagnostics):
+            raise FlowCheckError(_hidden_findings(file.examined))
+        raise UsageError(_none_found(file, line, options.task))
+    if form == "json":
+        shown = [each.to_json() for each in found]
+        print(json.dumps({"tasks": shown} if line is None else shown[0], indent=2, ensure_ascii=False))
     else:
-        print(_text(step, given, service, settings))
-        _print_destinations(examined, document, step)
-    if has_errors(examined.diagnostics):
+        print("\n\n".join(each.text() for each in found))
+    if has_errors(file.examined.diagnostics):
         sys.stdout.flush()
-        raise FlowCheckError(_hidden_findings(examined))
+        raise FlowCheckError(_hidden_findings(file.examined))
     return 0
 
 
@@ -61,22 +67,184 @@ def parser() -> Parser:
 
     parser = Parser("explain", COMMANDS["explain"], EXAMPLES)
     parser.add_argument(
-        "place", metavar="FILE:LINE|CODE", help="the line of a step, or one inside it; or a code, such as unknown-step"
+        "place",
+        metavar="FILE|FILE:LINE|CODE",
+        help="all steps of a file, or the one on a line; of a document of another system its tasks, in its own words; "
+        "or a code, such as unknown-step",
     )
+    parser.add_argument("task", metavar="TASK", nargs="?", help="of a FILE only the step or task with this id")
     parser.add_argument("--action", metavar="NAME", help="for steps that several actions of a kit share: as which one")
     parser.add_argument(
         "--format", type=one_of("text", "json"), default="text", metavar="FORM", help="text (default) or json"
     )
+    flag(parser, "--json", help="the same as --format json")
     return parser
 
 
-def _print_destinations(examined: Examined, document: Document, step: StepNode) -> None:
-    """Prints which secret the step sends to which host, when it sends one."""
-    from flowdsl.environment.destinations import destinations_of
+class _File(Record):
+    """A file: what its check found, the flows in it that are looked through, and the tasks of another system."""
 
-    rows = dict.fromkeys(destinations_of(step, document, examined.settings.services))
-    if rows:
-        print("\n".join(["\nsecrets", *(f"  {secret} → {host}" for secret, host, _ in rows)]))
+    path: str
+    examined: Examined
+    documents: Sequence[Document]
+    tasks: Sequence[ForeignTask]
+
+
+class _Shown(Record):
+    """A step, in the words of a document of another system where that has its task."""
+
+    file: _File
+    document: Document | None
+    step: StepNode | None
+    task: ForeignTask | None
+
+    @property
+    def service(self) -> Service | None:
+        """The service that the step asks."""
+        if self.step is None or self.document is None:
+            return None
+        from flowdsl.environment.destinations import service_of
+
+        return service_of(self.step, self.document, self.file.examined.settings.services)
+
+    def options(self) -> list[Option]:
+        """The options with their origins, without the secrets of the file."""
+        from flowdsl.cli.origins import Option, options_of
+
+        if self.task is not None:
+            hide = self.task.node.source.hide
+            rows = [Option(row.name, row.value, row.origin) for row in self.task.options]
+        else:
+            assert self.step is not None  # noqa: S101  one of the two is there
+            hide = self.step.node.source.hide
+            rows = list(options_of(self.step, self.service))
+        return [row._replace(value=without_secrets(row.value, hide)) for row in rows]
+
+    def settings(self) -> list[Option]:
+        """The settings of the service with their origins."""
+        from flowdsl.cli.origins import settings_of
+
+        service = self.service
+        return [] if service is None else list(settings_of(service))
+
+    def text(self) -> str:
+        """It in lines for people."""
+        parts = [self._title(), _table("options", self.options())]
+        service = self.service
+        if service is not None:
+            parts.append(_table(f"service {service.name}", self.settings()))
+        parts += self._destinations()
+        return "\n\n".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """It as JSON values."""
+        node = self.step.node if self.task is None and self.step is not None else self._node()
+        found: dict[str, Any] = {"file": node.span.path, "line": node.span.first.line}
+        if self.task is not None:
+            found |= {"task": self.task.kind, "id": self.task.id, "path": self.task.path}
+        if self.step is not None:
+            found |= {"step": self.step.spec.name} | ({} if self.task is not None else {"path": self.step.path})
+        found["options"] = [_plain(row) for row in self.options()]
+        service = self.service
+        if service is not None:
+            found |= {"service": service.name, "settings": [_plain(row) for row in self.settings()]}
+        return found
+
+    def _node(self) -> Node:
+        assert self.task is not None  # noqa: S101  asked of tasks alone
+        return self.task.node
+
+    def _title(self) -> str:
+        if self.task is not None:
+            node, name = self.task.node, " ".join(filter(None, (self.task.kind, self.task.id)))
+            return visible_line(f"{node.span.path}:{node.span.first.line} {name} ({self.task.path})")
+        assert self.step is not None  # noqa: S101  one of the two is there
+        node = self.step.node
+        return f"{node.span.path}:{node.span.first.line} {self.step.spec.name} ({self.step.path})"
+
+    def _destinations(self) -> list[str]:
+        """Which secret the step sends to which host, when it sends one."""
+        if self.step is None or self.document is None:
+            return []
+        from flowdsl.environment.destinations import destinations_of
+
+        rows = dict.fromkeys(destinations_of(self.step, self.document, self.file.examined.settings.services))
+        return ["\n".join(["secrets", *(f"  {secret} → {host}" for secret, host, _ in rows)])] if rows else []
+
+
+def _examined(path: str, action: str | None) -> _File:
+    """The flows of a file and the tasks of another system, whatever mistakes it has."""
+    from flowdsl.cli.variables import Environments
+    from flowdsl.document.actions import chosen
+    from flowdsl.document.dialects import tasks
+
+    source = flow_source(path)
+    examined = Environments().of(source).examined(source)
+    file = examined.file
+    documents: Sequence[Document] = ()
+    if file is not None:
+        documents = file.documents if action is None and file.documents else (chosen(file, action),)
+    return _File(path, examined, documents, tasks(source))
+
+
+def _shown(file: _File, line: int | None, id: str | None) -> Iterator[_Shown]:
+    """The steps or tasks that are asked for: that of a line, that of an id, or all."""
+    if not file.tasks:
+        yield from _steps(file, line, id)
+        return
+    around = [task for task in file.tasks if line is not None and _holds(task, line)]
+    innermost = max(around, key=lambda task: task.node.start, default=None)
+    for task in file.tasks:
+        if (line is None or task is innermost) and id in (None, task.id):
+            step = _step_of(file, task)
+            yield _Shown(file, file.documents[0] if file.documents else None, step, task)
+
+
+def _steps(file: _File, line: int | None, id: str | None) -> Iterator[_Shown]:
+    from flowdsl.cli.origins import step_at
+
+    for document in file.documents:
+        if line is not None:
+            step = step_at(document, file.path, line)
+            if step is not None:
+                yield _Shown(file, document, step, None)
+                return
+            continue
+        for each in document.every_step():
+            if id in (None, each.id):
+                yield _Shown(file, document, each, None)
+
+
+def _holds(task: ForeignTask, line: int) -> bool:
+    text = task.node.span.text.rstrip()
+    last = task.node.source.position(task.node.start + max(0, len(text) - 1)).line
+    return task.node.span.first.line <= line <= last
+
+
+def _step_of(file: _File, task: ForeignTask) -> StepNode | None:
+    """The step that asks a service for a task itself, and not for one in it."""
+    inner = [
+        each.node for each in file.tasks if each is not task and task.node.start <= each.node.start < task.node.end
+    ]
+    for step in file.documents[0].every_step() if file.documents else ():
+        at = step.node.start
+        if not task.node.start <= at < task.node.end or step.spec.provider is None:
+            continue
+        if not any(node.start <= at < node.end for node in inner):
+            return step
+    return None
+
+
+def _none_found(file: _File, line: int | None, id: str | None) -> str:
+    if line is not None:
+        return f"no step stands at {file.path}:{line}"
+    names = [task.id for task in file.tasks if task.id]
+    if not file.tasks:
+        names = [step.id for document in file.documents for step in document.every_step() if step.id]
+    if id is None:
+        return f"{file.path} has no steps of its own"
+    there = f"there are {', '.join(names)}" if names else "no step there has an id"
+    return visible_line(f"no step of {file.path} has the id `{id}`; {there}")
 
 
 def _meaning(code: str, form: str) -> str:
@@ -93,7 +261,7 @@ def _meaning(code: str, form: str) -> str:
 
         near = nearest(code, CODES)
         raise UsageError(
-            f"`{visible_line(code)}` is neither FILE:LINE, such as skyline.flow.yaml:4, nor a code"
+            f"`{visible_line(code)}` is neither a file, nor FILE:LINE, such as skyline.flow.yaml:4, nor a code"
             + (f"; did you mean `{near}`?" if near else "")
         )
     from flowdsl.reference.explained import explained
@@ -118,49 +286,18 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}".rstrip() for line in text.rstrip("\n").split("\n"))
 
 
-def _place(text: str) -> tuple[str, int]:
+def _place(text: str) -> tuple[str, int | None]:
+    """A file, or a code, and the line behind it, where one is given."""
     path, _, line = text.rpartition(":")
-    if not path or not (line.isdecimal() and len(line) < _DIGITS) or int(line) < 1:
+    if path and line.isdecimal() and len(line) < _DIGITS and int(line) >= 1:
+        return path, int(line)
+    if ":" in text and not os.path.exists(text):  # noqa: PTH110  pathlib is slow to import
         raise UsageError(f"`{text}` is not FILE:LINE, such as skyline.flow.yaml:4")
-    return path, int(line)
-
-
-def _found(path: str, line: int, action: str | None) -> tuple[Examined, Document, StepNode]:
-    """The step of a line, in the first flow of the file that can come to it, which may have mistakes.
-
-    Raises:
-        FlowCheckError: the file has mistakes, and no step can be found there.
-        UsageError: no step stands there, or the kit has no such action.
-    """
-    from flowdsl.cli.origins import step_at
-    from flowdsl.cli.variables import Environments
-    from flowdsl.document.actions import chosen
-
-    source = flow_source(path)
-    examined = Environments().of(source).examined(source)
-    file = examined.file
-    documents: Iterable[Document] = ()
-    if file is not None:
-        documents = file.documents if action is None and file.documents else (chosen(file, action),)
-    for document in documents:
-        step = step_at(document, path, line)
-        if step is not None:
-            return examined, document, step
-    if has_errors(examined.diagnostics):
-        raise FlowCheckError(_hidden_findings(examined))
-    raise UsageError(f"no step stands at {path}:{line}")
+    return text, None
 
 
 def _hidden_findings(examined: Examined) -> list[Diagnostic]:
     return [finding.hidden() for finding in examined.diagnostics]
-
-
-def _text(step: StepNode, given: Iterable[Option], service: Service | None, settings: Sequence[Option]) -> str:
-    parts = [f"{step.node.span.path}:{step.node.span.first.line} {step.spec.name} ({step.path})"]
-    parts.append(_table("options", given))
-    if service is not None:
-        parts.append(_table(f"service {service.name}", settings))
-    return "\n\n".join(parts)
 
 
 def _table(title: str, rows: Iterable[Option]) -> str:
@@ -191,20 +328,6 @@ def without_secrets(value: Any, hide: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: without_secrets(item, hide) for key, item in value.items()}
     return [without_secrets(item, hide) for item in value] if isinstance(value, list) else value
-
-
-def _json(step: StepNode, given: Iterable[Option], service: Service | None, settings: Iterable[Option]) -> str:
-    first = step.node.span.first
-    found: dict[str, Any] = {
-        "file": step.node.span.path,
-        "line": first.line,
-        "step": step.spec.name,
-        "path": step.path,
-        "options": [_plain(row) for row in given],
-    }
-    if service is not None:
-        found |= {"service": service.name, "settings": [_plain(row) for row in settings]}
-    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _plain(row: Option) -> dict[str, Any]:

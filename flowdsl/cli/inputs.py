@@ -150,6 +150,9 @@ def _kind(schema: Mapping[str, Any]) -> str:
     choices = schema.get("enum")
     if isinstance(choices, list):
         return f"one of {', '.join(str(choice) for choice in choices)}"
+    either = schema.get("anyOf")
+    if isinstance(either, list) and all(isinstance(each, Mapping) for each in either):
+        return " or ".join(map(_kind, either))
     wanted = schema.get("type")
     names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
     kind = " or ".join(TYPES.get(name, str(name)) for name in names) or "any value"

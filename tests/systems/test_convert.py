@@ -45,6 +45,8 @@ SHOWN = [
     SYSTEMS / "kestra" / "right" / "loop_of_version_2.yaml",
     SYSTEMS / "kestra" / "right" / "pebble_tags.yaml",
     SYSTEMS / "kestra" / "right" / "variables.yaml",
+    SYSTEMS / "kestra" / "right" / "poster_of_today.yaml",
+    SYSTEMS / "kestra" / "right" / "current_each_output.yaml",
 ]
 NOT_SAID = {"for_each"}
 """The flows of Kestra in which something has no counterpart."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowdsl import Environment, Source
+from flowdsl.cli import main
 from flowdsl.errors import RunError
 from flowdsl.syntax.yaml_reader import read
 from tests.systems.test_convert import AS_OF, conversion
@@ -102,6 +104,9 @@ _SAID = [
     ("{% for i in range(1, 3) %}{{ i }}{% endfor %}", "{% for i in range(1, 4) %}{{ i }}{% endfor %}"),
     ("{% set x = inputs.topic | upper %}{{ x }}!", "{% set x = inputs.topic | upper %}{{ x }}!"),
     ("{{ max(inputs.panels, 9) }} of 9", "{{ Math.max(inputs.panels, 9) }} of 9"),
+    (" {{ inputs.panels }}\n", "{{ ' ' ~ inputs.panels | string ~ '\\n' }}"),
+    ("{{ ' ' }}{{ inputs.note }}", "{{ ' ' ~ ('' if inputs.note is none else inputs.note) }}"),
+    ("{{ inputs.topic ~ (inputs.panels + 1) }}", "{{ inputs.topic ~ (inputs.panels + 1) }}"),
     ("{ {{ inputs.topic }} {x} {# gone #}{{ '{' }}", "{ {{ inputs.topic }} {x} {{ '{' }}"),
 ]  # fmt: skip
 _REFUSED = [
@@ -111,6 +116,8 @@ _REFUSED = [
         "the filter `first` does another thing to `inputs.tags` here",
         "inputs.tags | first",
     ),
+    ("{{ inputs.tags[0] | length }}", "`inputs.tags[0]` is an error in Pebble where the list is shorter",
+     "inputs.tags[0]"),
     ("{{ inputs.stored.a }}", "what `inputs.stored.a` holds is known in the run alone", "inputs.stored.a"),
     ("{{ inputs.topic | slugify }}", "the filter `slugify` has no counterpart", "inputs.topic | slugify"),
     ("{{ inputs.topic == 4 }}", "`inputs.topic == 4` compares in another way here", "inputs.topic == 4"),
@@ -122,7 +129,7 @@ _REFUSED = [
     ("{% if inputs.note %}x{% endif %}", "whether `inputs.note` is true is another question", "inputs.note"),
     ("{% for e in vars.letters %}x{% endfor %}", "a loop over `vars.letters` is another one", "vars.letters"),
     ("{{ 1.5 }}", "`1.5` may be printed with other digits here", "1.5"),
-]
+]  # fmt: skip
 
 
 def _document(pebble: str) -> Source:
@@ -208,3 +215,18 @@ tasks:
     stored = "OTHER is read from the environment: --kv and [kv] of flowdsl.toml are not read"
     assert found.notes == {mine: 7, stored: 11}
     assert (found.text or "").startswith(f"# {mine}\n# {stored}\n\nid: f\n")
+
+
+def test_what_the_flow_does_not_read_is_told_on_stderr_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "id: f\nnamespace: company.ai\ntasks:\n  - id: page\n"
+        "    type: io.kestra.plugin.ai.completion.ImageGeneration\n    prompt: A kite\n"
+        "    provider: {type: OpenAI, modelName: gpt-image-2, apiKey: \"{{ secret('KEY') }}\"}\n",
+        encoding="utf-8",
+    )
+    assert main(["convert", str(path)]) == 0
+    printed = capsys.readouterr()
+    note = "KEY is read from the environment as it is: Kestra's SECRET_KEY, in base64, is not read"
+    assert printed.out.startswith(f"# {note}\n")
+    assert f"flowdsl: line 7: {note}\n" in printed.err

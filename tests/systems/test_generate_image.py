@@ -476,9 +476,11 @@ def test_every_parameter_of_the_page_is_in_the_docs_with_its_tests() -> None:
     assert named - globals().keys() == set()
 
 
-def test_explain_shows_what_a_task_becomes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_shows_a_task_in_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = command(["explain", f"{EXAMPLE}:5"], capsys)
-    assert out.splitlines()[0].endswith("generate_image.json:4 GENERATE_IMAGE (flow[0])")
-    assert f"  prompt                  {PROMPT}  step" in out
-    assert "  model                   dall-e-3" in out
+    assert out.splitlines()[0].endswith("generate_image.json:1 generate_image (params)")
+    assert f"  prompt                  {PROMPT}  params" in out
+    assert re.search(r"^  model +dall-e-3 +default of generate_image$", out, re.MULTILINE)
+    assert "service OPENAI_IMAGE_GENERATION" in out
+    assert command(["explain", str(EXAMPLE)], capsys)[1] == out
     assert (code, "retired-model" in err) == (1, True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import CoroutineType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
@@ -26,7 +26,10 @@ from flowdsl.syntax.composer import Include
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas"]
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
+
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas", "tasks"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -81,6 +84,36 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
     """
     dialect = _dialect_of(source, read(source)[0])
     return None if dialect in BUILT_IN else _foreign(dialect, "failure", account, fitting=_written_as_json)
+
+
+def tasks(source: Source) -> list[ForeignTask]:
+    """The tasks of a document of another system, in its own words; none of a file of this language.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    root, _ = read(source)
+    dialect = _dialect_of(source, root)
+    if dialect in BUILT_IN:
+        return []
+    if dialect.reads_text:
+        root, _ = _foreign(dialect, "read", source, fitting=read_pair)
+    return [] if root is None else _foreign(dialect, "tasks", root, fitting=_tasks)
+
+
+def _tasks(found: Any) -> list[ForeignTask]:
+    """What `tasks` gave, looked over.
+
+    Raises:
+        TypeError: something in it is no task.
+    """
+    from flowdsl.document.dialects.task import ForeignTask
+
+    listed = [*found]
+    wrong = next((each for each in listed if not isinstance(each, ForeignTask)), None)
+    if wrong is not None:
+        raise TypeError(f"it gave {type(wrong).__name__} in place of a ForeignTask")
+    return listed
 
 
 def _written_as_json(found: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.findings import Findings
 from flowdsl.source import Source, Span
 from flowdsl.syntax.node import Node
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
 
 
 class Dialect:
@@ -47,6 +50,11 @@ class Dialect:
         `images`, `failed`, `cost_usd` and `in_doubt` where it ran.
         """
         return None
+
+    def tasks(self, root: Node) -> Iterable[ForeignTask]:
+        """The tasks of a document with their options, in its own words and order: what `flowdsl explain` shows. None by
+        default: then it shows the steps that they become."""
+        return ()
 
     def schema(self) -> Mapping[str, Any] | None:
         """The JSON Schema of its files, for editors: `flowdsl schema` writes it as NAME.schema.json, by the name of the

@@ -6,20 +6,33 @@ gateway has no templates, so `{{` stays in a prompt as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl import Diagnostic, Dialect, Source, Span
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
-from flowdsl.syntax.fixes import enclosed, renamed
+from flowdsl.syntax.fixes import enclosed, removed, renamed
+from flowdsl.syntax.scalars import span_in
 from flowdsl_steps.dialects.json_mistakes import json_mistakes
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
 
 TASK = "generate_image"
 STEP = "GENERATE_IMAGE"
 KEYS = ("tasktype", "taskapigatewayuuid", "params")
 PARAMS = ("prompt", "model", "filename", "size", "quality", "disable_model_response")
+_NOT_THERE = {
+    "n": "leave it out: a task makes one picture",
+    "response_format": "leave it out: the result has the address of the picture, and its file",
+    "style": "leave it out, and say it in the prompt",
+    "user": "leave it out",
+}
+"""Parameters that people look for, and what is right without them."""
+_STUB = re.compile(r"~~[A-Za-z][\w.]*(?:~~)?")
 _BOOLEANS = {"true": True, "false": False}
 _EXAMPLE = '`"params": {"prompt": "…"}`'
 
@@ -54,7 +67,10 @@ class GenerateImageTask(Dialect):
         name, params = self._task_type(root, findings), self._params(root, findings)
         if name is None or params is None:
             return None
-        options = {key: _literal(value) for key, value in _options(params, findings)}
+        given = dict(_options(params, findings))
+        for value in given.values():
+            _refuse_substitution(value, findings)
+        options = {key: _literal(value) for key, value in given.items()}
         if "prompt" not in options or options["prompt"].value is None:
             at = params.keys.get("prompt", root.keys.get("params", name))
             findings.add("missing-key", "a task needs a `prompt`", at, hint=f"write {_EXAMPLE}")
@@ -72,6 +88,20 @@ class GenerateImageTask(Dialect):
             wrong = [found["message"] for found in error["diagnostics"] if found["severity"] == "error"]
             error = {"message": wrong[0], **error}
         return {"success": False, **account, "error": error}
+
+    def tasks(self, root: Node) -> Iterator[ForeignTask]:
+        """The task, with the defaults of its parameters."""
+        from flowdsl.document.dialects.task import ForeignOption, ForeignTask
+        from flowdsl_steps.image.request import DEFAULT_MODEL
+
+        params = root.value.get("params") if root.kind == "map" else None
+        if params is None or params.kind != "map":
+            return
+        defaults = {"model": DEFAULT_MODEL, "disable_model_response": False}
+        given = [ForeignOption(name, node.plain(), "params") for name, node in params.value.items()]
+        missing = ((name, value) for name, value in defaults.items() if name not in params.value)
+        more = [ForeignOption(name, value, f"default of {TASK}") for name, value in missing]
+        yield ForeignTask(TASK, None, "params", root, (*given, *more))
 
     def schema(self) -> dict[str, Any]:
         """A task, with the keys of the step as its parameters."""
@@ -156,10 +186,24 @@ def _options(params: Node, findings: Findings) -> Iterator[tuple[str, Node]]:
         if name in PARAMS:
             yield name, _boolean(value) if name == "disable_model_response" else value
             continue
+        if name in _NOT_THERE:
+            message = f"`{name}` is not a parameter of `{TASK}`"
+            fix = removed(params, name)
+            findings.add("unknown-key", message, params.keys[name], hint=_NOT_THERE[name], fixes=[fix])
+            continue
         near = nearest(name, PARAMS)
         findings.unknown_key(params.keys[name], PARAMS, "`params`", beside=params.value)
         if near and near not in params.value:
             yield near, value
+
+
+def _refuse_substitution(node: Node, findings: Findings) -> None:
+    """Refuses what the gateway fills in: its sign would be drawn."""
+    found = _STUB.search(node.value) if isinstance(node.value, str) else None
+    if found is not None:
+        message = f"`{found[0]}` is filled in by the gateway before the task runs, and stays as it is here"
+        hint = "write the value itself"
+        findings.add("not-supported", message, span_in(node, found.start(), found.end()), hint=hint)
 
 
 def _literal(node: Node) -> Node:

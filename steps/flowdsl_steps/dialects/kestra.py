@@ -7,8 +7,8 @@ FlowContext key of its id. Expressions stay Pebble's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from flowdsl import Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
@@ -20,6 +20,9 @@ from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.expressions.pebble_kinds import shielded
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
 
 KEYS = (
     "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
@@ -102,6 +105,12 @@ class KestraFlow(Dialect):
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """The state, and what is printed of any run that failed."""
         return {"state": "FAILED", **account}
+
+    def tasks(self, root: Node) -> Iterable[ForeignTask]:
+        """The tasks, with what `pluginDefaults` and their providers add to them."""
+        from flowdsl_steps.dialects.kestra_explained import tasks_of
+
+        return tasks_of(root)
 
     def _root(self, root: Node, findings: Findings) -> None:
         """What is wrong with the keys of the flow itself."""

@@ -19,6 +19,14 @@ AI = "io.kestra.plugin.ai.completion."
 FLOW = "io.kestra.plugin.core.flow."
 IMAGE_OUTPUTS = ("imageUrl", "finishReason", "tokenUsage")
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,255}")
+_INSTEAD = {
+    "io.kestra.plugin.openai.CreateImage": f"write `type: {AI}ImageGeneration`, and its key under `provider`",
+    "io.kestra.plugin.core.http.Download": "take it out: a picture is stored here, and `imageUrl` leads to it",
+    f"{AI}ChatCompletion": "give its text as an input: `inputs: [{id: prompt, type: STRING}]`",
+    f"{FLOW}Subflow": "put its tasks into this flow",
+    f"{FLOW}LoopUntil": "write a ForEach over a list",
+}
+"""What to do without tasks that often stand beside pictures."""
 
 
 class Tasks(FlowableTasks):
@@ -55,6 +63,7 @@ class Tasks(FlowableTasks):
         lower = self._lowerings().get(name)
         if lower is None:
             self._unknown_type(type, name)
+            self.scope.outputs[str(id.value)] = None  # whatever it gives: that it is not there is told already
             return []
         uncertain = any(key in task.value for key in ("runIf", "when", "allowFailure"))
         known = set(self.given)
@@ -87,7 +96,9 @@ class Tasks(FlowableTasks):
     def _unknown_type(self, type: Node, name: str) -> None:
         types = {each.rpartition(".")[2]: each for each in self._lowerings()}
         near = types.get(nearest(name.rpartition(".")[2], types) or "")
-        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(types)}"
+        instead = _INSTEAD.get(name)
+        near = None if instead else near
+        hint = instead or (f"did you mean `{near}`?" if near else f"there are {', '.join(types)}")
         message = f"there is no task {show(type.value, 80)} here"
         self.findings.add("unknown-step", message, type, hint=hint, fixes=[renamed(type, near) if near else None])
 

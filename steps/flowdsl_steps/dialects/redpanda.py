@@ -8,8 +8,8 @@ processors, or one alone, which read lines from standard input.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from flowdsl import Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
@@ -17,8 +17,11 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import added, in_a_list, renamed
 from flowdsl_steps.dialects.redpanda_ends import lowered_input, lowered_output
-from flowdsl_steps.dialects.redpanda_processors import LISTS, PICTURE, PROCESSOR, Processors
+from flowdsl_steps.dialects.redpanda_processors import DEFAULTS, LISTS, PICTURE, PROCESSOR, Processors
 from flowdsl_steps.dialects.redpanda_schema import pipeline_schema
+
+if TYPE_CHECKING:
+    from flowdsl.document.dialects.task import ForeignTask
 
 _READ = ("input", "pipeline", "output", "processors")
 _PASSED_OVER = ("http", "logger", "metrics", "tracer", "shutdown_delay", "shutdown_timeout", "tests")
@@ -87,6 +90,12 @@ class RedpandaPipeline(Dialect):
         error = dict(account["error"] or {})
         records = error.pop("records", None)
         return None if records is None else {"records": records, **account, "error": error}
+
+    def tasks(self, root: Node) -> Iterable[ForeignTask]:
+        """The input, the processors and the output, with the defaults of the processor that makes pictures."""
+        from flowdsl_steps.dialects.redpanda_explained import components
+
+        return components(_parts(root, Findings([])), LISTS, {PROCESSOR: DEFAULTS})
 
     def schema(self) -> dict[str, Any]:
         """A pipeline, or a part of one."""

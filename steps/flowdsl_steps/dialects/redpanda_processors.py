@@ -19,9 +19,25 @@ FIELDS = ("server_address", "api_key", "model", "prompt", "quality", "size", "st
 MAPPINGS = ("mapping", "bloblang")
 LISTS: Mapping[str, str] = {"try": "RECORD_TRY", "catch": "RECORD_CATCH"}
 SUPPORTED = (PROCESSOR, *MAPPINGS, *LISTS, "noop")
+_TELLS = "log"
+_INSTEAD = {
+    "switch": "write `if … { … } else { … }` in a `mapping`, and `deleted()` for messages that are not to be painted",
+    "branch": "write a `mapping` that makes the prompt, and keep other fields as `meta name = this.name`",
+    "mutation": "write a `mapping` that says all of `root`",
+    "retry": "put its processors in its place: a picture is asked for again by itself where that costs nothing twice",
+    "resource": "put the processor itself in its place",
+    "for_each": "put its processors in its place: each message goes through them by itself",
+    "try_catch": "write `try`, and a `catch` behind it",
+    "dedupe": "take it out, and leave duplicates out of the input: `sort -u`",
+    "split": "take it out: each line of the input is a message",
+    "sleep": "take it out: a service that asks for a pause gets it",
+}
+"""What to write in place of processors that often stand beside pictures."""
 _BESIDE = ("label", "type")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_\-]*")
 _DEFAULT_ADDRESS = "https://api.openai.com/v1"
+DEFAULTS = {"server_address": _DEFAULT_ADDRESS, "prompt": "content()"}
+"""What its fields are where nothing is written: without a prompt the message is it."""
 _DEEPEST = 20
 _NOT_THERE = {
     "n": "the processor makes one picture of each message",
@@ -103,11 +119,15 @@ class Processors:
             self.findings.add("conflicting-keys", message, item.keys[names[1]], hint="put a dash before each of them")
             return None
         (name,) = names
+        if name == _TELLS:
+            message = f"`{name}` is left out: it changes no message, and the run tells what becomes of each"
+            self.findings.add("no-effect", message, item.keys[name], severity="note")
+            return None
         if name not in SUPPORTED:
-            near = nearest(name, SUPPORTED)
+            near = None if name in _INSTEAD else nearest(name, SUPPORTED)
             key = item.keys[name]
             supported = ", ".join(f"`{each}`" for each in SUPPORTED)
-            hint = f"did you mean `{near}`?" if near else f"supported here: {supported}"
+            hint = _INSTEAD.get(name) or (f"did you mean `{near}`?" if near else f"supported here: {supported}")
             fix = renamed(key, near) if near else None
             message = f"`{name}` is not a processor that is supported here"
             self.findings.add("not-supported", message, key, hint=hint, fixes=[fix])

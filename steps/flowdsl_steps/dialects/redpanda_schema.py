@@ -36,7 +36,7 @@ def pipeline_schema() -> dict[str, Any]:
             PROCESSOR: {"description": "Makes a picture of the message.", **image},
             **{name: {"description": "What the message becomes, in Bloblang.", **_TEXT} for name in MAPPINGS},
             **dict.fromkeys(LISTS, processors),
-            "noop": {"type": ["object", "null"]},
+            **{name: {"type": ["object", "null"]} for name in ("log", "noop")},
         },
     }
     component = {"type": ["object", "null"]}

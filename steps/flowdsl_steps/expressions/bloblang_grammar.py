@@ -33,6 +33,12 @@ _STATEMENTS = {
     "from": "`from`",
     "match": "`match`",
 }
+_WITHOUT = {
+    "let": "write its value in the places that read it",
+    "match": "write `if … { … } else if … { … } else { … }`",
+    "map": "write its assignments in the place that applies it",
+}
+"""What says the same without them."""
 
 
 class LineEnds(PostLex):
@@ -121,7 +127,8 @@ def _unexpected(token: Token, text: str, start: str) -> Mistake:
         return Mistake("nothing is assigned here", at, end, hint)
     if word in _STATEMENTS and token.type in (*_WORDS, "TEXT"):
         begin = text[:at].rindex(word)
-        return Mistake(f"not supported here: {_STATEMENTS[word]}", begin, begin + len(word), SUBSET)
+        hint = f"{_WITHOUT[word]}; {SUBSET}" if word in _WITHOUT else SUBSET
+        return Mistake(f"not supported here: {_STATEMENTS[word]}", begin, begin + len(word), hint)
     if token.type in _WORDS and start == "mapping" and re.match(r"[\w.\"]+\s+=\s", text[at:]):
         return Mistake("an assignment begins a line of its own", at, end, "put a line end before it")
     if token.type == "MINUS":

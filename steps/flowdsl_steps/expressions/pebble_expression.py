@@ -13,7 +13,8 @@ MEMBER, FILTERED, SUM, JOINED, COMPARED, NEGATED, BOTH, EITHER, CHOICE = range(9
 
 class Expression(NamedTuple):
     """An expression: `shown` is how the document has it, from `start` to `end` of the text. `kind` is None where nobody
-    knows it before the run. `is_literal`: a text in quotes; `may_lack`: the output of a task that may not have run."""
+    knows it before the run. `is_literal`: a text in quotes; `may_lack`: the output of a task that may not have run;
+    `is_open`: an item of a list that may be shorter."""
 
     code: str
     kind: Kind | None
@@ -23,6 +24,7 @@ class Expression(NamedTuple):
     shown: str
     is_literal: bool = False
     may_lack: bool = False
+    is_open: bool = False
 
     @property
     def constant(self) -> str | None:
@@ -37,6 +39,17 @@ class Expression(NamedTuple):
     def within(self, *names: str) -> bool:
         """Whether the value is one of these for sure."""
         return self.kind is not None and self.kind.within(*names)
+
+    def sure(self) -> Expression:
+        """The expression, where it is surely there: for what takes a missing value for nothing here.
+
+        Raises:
+            Mistake: it is an item of a list that may be shorter.
+        """
+        if self.is_open:
+            message = f"`{self.shown}` is an error in Pebble where the list is shorter, and is taken for nothing here"
+            raise self.refused(message, "read an item that is surely there")
+        return self
 
     def refused(self, message: str, hint: str) -> Mistake:
         """A mistake at its place."""

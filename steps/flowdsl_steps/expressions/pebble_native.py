@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from flowdsl.template.foreign import Place
 from flowdsl.template.nodes import For, If, Output, Set, Statement, Text
 from flowdsl.template.problems import Mistake
-from flowdsl_steps.expressions.pebble_expression import FILTERED, JOINED, Expression
+from flowdsl_steps.expressions.pebble_expression import FILTERED, JOINED, Expression, quoted
 from flowdsl_steps.expressions.pebble_kinds import Kind, shielded
 from flowdsl_steps.expressions.pebble_said import Speaker
 from flowdsl_steps.expressions.pebble_said_values import Read
@@ -29,10 +29,34 @@ def native(text: str, place: Place, read: Read) -> str:
         Mistake: there is none with the same meaning.
     """
     writer, body = _Writer(text, place, read), read(text)
-    if len(body) == 1 and isinstance(body[0], Output):
-        found = writer.expression(body[0].expression)
-        return _braces_shielded(found.constant) if found.constant is not None else f"{{{{ {_as_text(found)} }}}}"
+    if all(isinstance(each, (Text, Output)) for each in body):
+        return _joined([*map(writer.part, body)])
     return writer.body(body)
+
+
+def _joined(parts: Sequence[str | Expression]) -> str:
+    """Parts of a text one behind the other: words, and expressions, of which one alone, also between blanks, would be a
+    template that gives its value as it is."""
+    words = [each if isinstance(each, str) else each.constant for each in parts]
+    outputs = [each for each, word in zip(parts, words, strict=True) if word is None and isinstance(each, Expression)]
+    if len(outputs) != 1 or any(word is not None and word.strip() for word in words):
+        shown = (_braces_shielded(word) if word is not None else None for word in words)
+        return "".join(
+            f"{{{{ {_printed(each)} }}}}" if word is None and isinstance(each, Expression) else word or ""
+            for each, word in zip(parts, shown, strict=True)
+        )
+    at = words.index(None)
+    before, behind = "".join(filter(None, words[:at])), "".join(filter(None, words[at + 1 :]))
+    code = _as_text(outputs[0])
+    if before or behind:
+        code = code if _is_tight(outputs[0]) else f"({code})"
+        code = " ~ ".join([*[quoted(before)] * bool(before), code, *[quoted(behind)] * bool(behind)])
+    return f"{{{{ {code} }}}}"
+
+
+def _is_tight(found: Expression) -> bool:
+    """Whether the text of an expression is one that needs no parentheses between two `~`."""
+    return found.level <= FILTERED and "null" not in _known(found).names
 
 
 def native_value(text: str, place: Place, read: Read, said: Said, hint: str) -> str:
@@ -102,6 +126,13 @@ class _Writer:
         self._speaker = Speaker(text, place, read)
         self.expression = self._speaker.at
 
+    def part(self, statement: Statement) -> str | Expression:
+        """A statement that is words or an expression."""
+        if isinstance(statement, Output):
+            return self.expression(statement.expression)
+        assert isinstance(statement, Text)  # noqa: S101  no other is asked for
+        return statement.text
+
     def body(self, body: Sequence[Statement]) -> str:
         """The statements one behind the other."""
         return "".join(map(self._statement, body))
@@ -131,7 +162,7 @@ class _Writer:
             if condition is None:
                 parts.append(f"{{% else %}}{self.body(body)}")
                 continue
-            asked = self.expression(condition)
+            asked = self.expression(condition).sure()
             if asked.kind is None or not asked.kind.within("text", "whole", "truth"):
                 message = f"whether `{asked.shown}` is true is another question in a template of this language"
                 raise Mistake(message, asked.start, asked.end, "compare it: `… == 'x'`")

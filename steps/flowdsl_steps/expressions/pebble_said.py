@@ -127,7 +127,7 @@ class Speaker(Values):
         if not once and not all(map(_is_stable, parts)):
             hint = "write `renderOnce`, or its text in its place"
             raise self.refused(tree, f"`{self.shown(tree)}` renders what it gives as well", hint)
-        code = " ~ ".join(part.tight(SUM) for part in parts) or "''"
+        code = " ~ ".join(part.tight(FILTERED) for part in parts) or "''"
         return self.made(tree, code, TEXT, JOINED if len(parts) > 1 else max([part.level for part in parts], default=0))
 
     # operators
@@ -161,7 +161,9 @@ class Speaker(Values):
         for each in (left, right):
             if not each.within("text", "whole", "truth"):
                 raise each.refused(f"`~` prints `{each.shown}` in another way here", "give it a type, or another value")
-        return self.made(tree, f"{left.tight(JOINED)} ~ {right.tight(SUM)}", TEXT, JOINED)
+        parts = [each.code if each.level in (*range(SUM), JOINED) else f"({each.code})" for each in (left, right)]
+        parts[1] = f"({right.code})" if right.level == JOINED else parts[1]
+        return self.made(tree, " ~ ".join(parts), TEXT, JOINED)
 
     def arithmetic(self, tree: Any) -> Expression:
         """`+ - * %` of whole numbers, and `+` of texts."""
@@ -180,7 +182,7 @@ class Speaker(Values):
 
     def comparison(self, tree: Any) -> Expression:
         """`==` and the like, of two values of the same kind."""
-        left, sign, right = self.of(tree.children[0]), str(tree.children[1]), self.of(tree.children[2])
+        left, sign, right = self.of(tree.children[0]).sure(), str(tree.children[1]), self.of(tree.children[2]).sure()
         sign = "==" if sign == "equals" else sign
         if sign in ("==", "!=") and right.within("null") and left.kind is not None:
             word = "is none" if sign == "==" else "is not none"
@@ -194,7 +196,7 @@ class Speaker(Values):
 
     def contains(self, tree: Any) -> Expression:
         """`a contains b`, of a text, a list of texts, or a map by the value of an iteration."""
-        whole, part = map(self.of, tree.children)
+        whole, part = (self.of(child).sure() for child in tree.children)
         item = whole.kind.item if whole.kind is not None else None
         is_list = whole.within("list") and item is not None and any(
             item.within(name) and part.within(name) for name in ("text", "whole")
@@ -222,7 +224,7 @@ class Speaker(Values):
         return self.made(tree, f" {word} ".join(part.tight(level) for part in parts), TRUTH, level)
 
     def _truth(self, tree: Any) -> Expression:
-        found = self.of(tree)
+        found = self.of(tree).sure()
         if not found.within("truth"):
             raise found.refused(f"`{found.shown}` is not surely true or false", "compare it: `… == 'x'`")
         return found
@@ -230,6 +232,7 @@ class Speaker(Values):
     def choice(self, tree: Any) -> Expression:
         """`a ? b : c`."""
         asked, value, other = map(self.of, tree.children)
+        asked.sure()
         if not asked.within("truth", "text", "whole", "null"):
             raise asked.refused(f"`{asked.shown}` is not surely true or false", "compare it: `… == 'x'`")
         code = f"{value.tight(EITHER)} if {asked.tight(EITHER)} else {other.code}"

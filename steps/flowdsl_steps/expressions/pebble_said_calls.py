@@ -108,7 +108,9 @@ def _joined(value: Expression, separator: Expression | None = None) -> Said | No
 
 
 def _length(value: Expression) -> Said | None:
-    return (f"{value.tight(FILTERED)} | length", WHOLE, FILTERED) if value.within("text", "list", "map") else None
+    if not value.within("text", "list", "map"):
+        return None
+    return f"{value.sure().tight(FILTERED)} | length", WHOLE, FILTERED
 
 
 def _end(name: str) -> Callable[..., Said | None]:
@@ -166,7 +168,7 @@ def _asked(name: str) -> Callable[..., Said | None]:
     def say(value: Expression, part: Expression | None = None) -> Said | None:
         if part is None or not part.within("text") or not value.within("text"):
             return None
-        return f"{value.tight(FILTERED)} | {name}({part.code})", TRUTH, FILTERED
+        return f"{value.sure().tight(FILTERED)} | {name}({part.sure().code})", TRUTH, FILTERED
 
     return say
 
@@ -231,6 +233,13 @@ def _from_json(value: Expression | None = None) -> Said | None:
     return f"JSON.parse({value.code})", kind, MEMBER
 
 
+def _of_iteration(value: Expression | None = None) -> Said | None:
+    if value is None:
+        return None
+    kind = value.kind.member(None) if value.kind is not None else None
+    return f"{value.tight(MEMBER)}[flowContext.taskrun.value]", kind, MEMBER
+
+
 def _range(first: Expression | None = None, last: Expression | None = None, *_: Expression) -> Said | None:
     ends = [each.kind.values[0] for each in (first, last) if each is not None and each.kind and each.kind.values]
     if len(ends) != 2 or _ or not all(isinstance(each, int) for each in ends) or ends[0] > ends[1]:
@@ -253,5 +262,5 @@ _FUNCTIONS: Mapping[str, Callable[..., Said | None]] = {
     "range": _range,
     "min": _extreme("min"),
     "max": _extreme("max"),
-    "currentEachOutput": lambda *values: (values[0].code, values[0].kind, values[0].level),
+    "currentEachOutput": _of_iteration,
 }

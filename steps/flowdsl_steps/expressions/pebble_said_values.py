@@ -166,7 +166,10 @@ class Values:
             return self.made(tree, "", UNDEFINED, MEMBER)
         found = None if of.kind is None else of.kind.member(None if isinstance(key, Expression) else key)
         written = f"[{key.code}]" if isinstance(key, Expression) else _step(key)
-        return self.made(tree, of.tight(MEMBER) + written, found, MEMBER, may_lack=of.may_lack)
+        known = of.kind.values if of.kind is not None else None
+        is_there = known is not None and isinstance(key, int) and all(len(each) > key for each in known)
+        is_open = of.is_open or (isinstance(key, int) and not is_there)
+        return self.made(tree, of.tight(MEMBER) + written, found, MEMBER, may_lack=of.may_lack, is_open=is_open)
 
     def _key(self, step: Any) -> str | int | Expression:
         """What names a member."""

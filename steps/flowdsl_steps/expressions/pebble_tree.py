@@ -137,12 +137,10 @@ class Builder:
 
     def path(self, tree: Any, lax: bool) -> Node:
         """A name with members behind it."""
-        steps = []
-        base = tree
+        steps, base, path = [], tree, None
         while base.data in ("attribute", "subscript"):
             steps.append(base)
             base = base.children[0]
-        path: list[str] | None = None
         if base.data == "name":
             node, path = self._root(base, steps)
         else:
@@ -225,6 +223,10 @@ class Builder:
         place = self._place(tree)
         if name in VARYING:
             self.references.append(Reference("flowContext", (), *place, True, False))
+        if name == "currentEachOutput":
+            self.references.append(Reference("flowContext", ("taskrun", "value"), *place, lax, False))
+            run = Member(Name("flowContext", *place), Literal("taskrun", *place), place[1])
+            return Member(arguments[0], Member(run, Literal("value", *place), place[1]), place[1])
         if name == "secret":
             self.calls_secret = True
             return self._call(name, known.function, [Name("secret", *place), *arguments[:1]], tree)

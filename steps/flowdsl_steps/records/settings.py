@@ -26,6 +26,10 @@ _OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "file": {"path": "text", "codec": "text"},
     "drop": {},
 }
+_INSTEAD = {
+    "input": "what comes from elsewhere is piped in: `… | flowdsl run FILE`, a message a line",
+    "output": "what goes elsewhere is copied from the files",
+}
 _REQUIRED = {"file": {"input": "paths", "output": "path"}, "csv": {"input": "paths"}}
 _PASSED_OVER: Mapping[str, Any] = {"auto_replay_nacks": None, "delete_on_finish": False, "batch_count": 1}
 """Keys of the engine that change nothing here, where they have these values (None: any)."""
@@ -82,7 +86,7 @@ def _faults(what: str, settings: Any, kinds: Mapping[str, Mapping[str, str]]) ->
     for name in settings:
         if name not in kinds:
             near = nearest(name, kinds)
-            hint = f"did you mean `{near}`?" if near else f"supported here: {names}"
+            hint = f"did you mean `{near}`?" if near else f"supported here: {names}; {_INSTEAD[what]}"
             yield Wrong((name,), f"`{name}` is not an {what} that is supported here", hint, near, on_key=True)
             return
     if len(found) != 1:
