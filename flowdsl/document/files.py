@@ -96,6 +96,10 @@ class Files:
             hint = f"the root is {self.root}: the nearest folder with {', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
             return None, Diagnostic("outside-root", f"`{path}` leads out of the project", at, hint=hint)
         if not os.path.isfile(real):  # noqa: PTH113
+            if os.path.isdir(real):  # noqa: PTH112
+                return None, Diagnostic("missing-file", f"`{path}` is a folder, and no file", at)
+            if os.path.exists(real):  # noqa: PTH110
+                return None, Diagnostic("missing-file", f"`{path}` is a device or a pipe, and no file", at)
             message = f"there is no file `{self.shown(real)}`"
             return None, Diagnostic("missing-file", message, at, hint=self._near(real))
         return real, None

@@ -60,13 +60,14 @@ def address_problem(address: str) -> Unsendable | None:
 
     if re.search(r"[\x00-\x20\x7f]", address):
         return Unsendable("it holds a blank or a character that no address has", "remove it")
+    brackets = "write an IPv6 address in brackets: `http://[::1]:8080/v1`"
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        return Unsendable(
-            "its brackets hold no IPv6 address", "write an IPv6 address in brackets: `http://[::1]:8080/v1`"
-        )
+        return Unsendable("its brackets hold no IPv6 address", brackets)
+    if "[" not in parts.netloc and parts.netloc.rpartition("@")[2].count(":") > 1:
+        return Unsendable("it has more than one `:` behind its host", brackets)
     try:
         known = parts.port is None or parts.port > 0
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -238,6 +239,13 @@ def test_a_link_into_the_own_network_is_not_fetched(project: Path, server: Edits
         ("film.gif", "unsupported-value", "`film.gif` is a GIF, and `gpt-image-2` edits PNG, WebP and JPEG", None),
         ("large.png", "unsupported-value", "`large.png` has 50.0 MB, and `gpt-image-2` takes less than 50 MB", None),
         ("imageList", "missing-file", "there is no file `imageList`", "a value of the FlowContext is written"),
+        ("folder.png", "missing-file", "`folder.png` is a folder, and no file", None),
+        ("pipe.png", "missing-file", "`pipe.png` is a device or a pipe, and no file", None),
+        ("link.png", "outside-root", "`link.png` leads out of the project", None),
+        ("empty.png", "unsupported-value", "`empty.png` is empty", "pictures to edit are PNG, JPEG or WebP files"),
+        ("file:///a.png", "missing-file", "`file:///a.png` is an address, and nothing is fetched", None),
+        ("data:image/png;base64,!", "image-unreadable", "a data: address holds no picture", "it begins with `data:"),
+        ("data:image/png;base64,AAAA", "unsupported-value", "the data: address is no picture", None),
         ("[]", "missing-input", "`images` is empty: there is nothing to edit", "name a picture"),
         ("7", "wrong-type", "`7` is no picture to edit", "pictures to edit are files of the project, an imageList"),
         (
@@ -255,6 +263,13 @@ def test_a_link_into_the_own_network_is_not_fetched(project: Path, server: Edits
         "a film",
         "a large one",
         "a bare name",
+        "a folder",
+        "a pipe",
+        "a link that leads outside",
+        "an empty file",
+        "an address of a file",
+        "an address of data that are broken",
+        "an address of data that are no picture",
         "none at all",
         "a number",
         "too many",
@@ -266,6 +281,10 @@ def test_pictures_that_cannot_be_edited_are_found_before_anything_is_sent(
     (project / "notes.txt").write_text("a note", encoding="utf-8")
     (project / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 64)
     (project / "film.gif").write_bytes(drawn("GIF", (8, 8)))
+    (project / "empty.png").write_bytes(b"")
+    (project / "folder.png").mkdir()
+    os.mkfifo(project / "pipe.png")
+    (project / "link.png").symlink_to("/etc/passwd")
     with (project / "large.png").open("wb") as file:
         file.write(drawn("PNG", (8, 8)))
         file.truncate(50 * 1024 * 1024)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from email.parser import BytesParser
 from email.policy import HTTP
+from urllib.parse import unquote
 
 from fake_vendor import PICTURE, PICTURE_B64, Asked, Fake, Fault, Reply, only
 
@@ -42,7 +43,7 @@ class WorkersAIFake(Fake):
             return failed(401, 10000, "Authentication error")
         if asked.method != "POST" or not asked.path.startswith(ROOT) or asked.query:
             raise Fault(f"{asked.method} {asked.target}")
-        model = asked.path.removeprefix(ROOT)
+        model = unquote(asked.path.removeprefix(ROOT))  # the client of Cloudflare encodes the slashes in a name
         if model not in (*FORMS, SCHNELL, LUCID, *RAW):
             return failed(400, 5007, "No such model " + model)
         body = fields_of(asked) if model in FORMS else asked.json

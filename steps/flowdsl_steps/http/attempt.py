@@ -10,6 +10,7 @@ import httpx
 
 from flowdsl.errors import ConfigError, ServiceError
 from flowdsl_steps.http.connection import Delivery
+from flowdsl_steps.http.multipart import UnreadPart
 from flowdsl_steps.http.pause import delay_s, said_of_delay
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
             return await work(delivery)
     except TimeoutError:
         raise Lost("timeout", delivery.sent) from None
+    except UnreadPart as error:
+        raise Lost("broken", delivery.sent, str(error)) from error
     except httpx.HTTPError as error:
         if isinstance(error, httpx.LocalProtocolError) and not delivery.sent:
             raise ConfigError(

@@ -14,6 +14,10 @@ _PIECE = 256 * 1024
 _END = b"\r\n"
 
 
+class UnreadPart(Exception):
+    """A file that cannot be read, or that has another length than it had when its sending began."""
+
+
 class Part(Record):
     """A field (`content` is a text or bytes), or a file when it has a `filename`: its bytes, or the `path` of it."""
 
@@ -25,8 +29,17 @@ class Part(Record):
 
     @property
     def length(self) -> int:
-        """The bytes of its content."""
-        return os.path.getsize(self.path) if self.path is not None else len(self._bytes())  # noqa: PTH202  light
+        """The bytes of its content.
+
+        Raises:
+            UnreadPart: its file is not there.
+        """
+        if self.path is None:
+            return len(self._bytes())
+        try:
+            return os.path.getsize(self.path)  # noqa: PTH202  light
+        except OSError as error:
+            raise UnreadPart(f"{self.filename} cannot be read: {error.strerror or error}") from error
 
     def _bytes(self) -> bytes:
         return self.content.encode() if isinstance(self.content, str) else self.content
@@ -39,17 +52,28 @@ class Part(Record):
             lines.append(f"Content-Type: {self.media_type}")
         return "\r\n".join([*lines, "", ""]).encode()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Its content, piece by piece."""
+    async def pieces(self, length: int) -> AsyncIterator[bytes]:
+        """Its content, piece by piece, which is as long as the head of the request says.
+
+        Raises:
+            UnreadPart: its file cannot be read, or has changed.
+        """
         if self.path is None:
             yield self._bytes()
             return
         import asyncio  # here, as flows are checked without it
 
-        file = await asyncio.to_thread(open, self.path, "rb")
-        with file:
-            while piece := await asyncio.to_thread(file.read, _PIECE):
-                yield piece
+        left = length
+        try:
+            file = await asyncio.to_thread(open, self.path, "rb")
+            with file:
+                while (piece := await asyncio.to_thread(file.read, _PIECE)) and len(piece) <= left:
+                    left -= len(piece)
+                    yield piece
+        except OSError as error:
+            raise UnreadPart(f"{self.filename} cannot be read: {error.strerror or error}") from error
+        if piece or left:
+            raise UnreadPart(f"{self.filename} was {'longer' if piece else 'shorter'} than before while it was sent")
 
 
 class Multipart:
@@ -59,6 +83,7 @@ class Multipart:
         self.parts = tuple(parts)
         self._boundary = boundary or os.urandom(16).hex()
         self._tail = f"--{self._boundary}--\r\n".encode()
+        self._lengths: list[int] | None = None
 
     @property
     def content_type(self) -> str:
@@ -70,15 +95,21 @@ class Multipart:
         """How many bytes it has.
 
         Raises:
-            OSError: a file is not there.
+            UnreadPart: a file is not there.
         """
-        return sum(len(part.head(self._boundary)) + part.length + len(_END) for part in self.parts) + len(self._tail)
+        self._lengths = [part.length for part in self.parts]
+        around = sum(len(part.head(self._boundary)) + len(_END) for part in self.parts)
+        return around + sum(self._lengths) + len(self._tail)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes, read from disk as they are needed."""
-        for part in self.parts:
+        """The bytes, read from disk as they are needed.
+
+        Raises:
+            UnreadPart: a file cannot be read, or has changed since its length was asked.
+        """
+        for part, length in zip(self.parts, self._lengths or [part.length for part in self.parts], strict=True):
             yield part.head(self._boundary)
-            async for piece in part.pieces():
+            async for piece in part.pieces(length):
                 yield piece
             yield _END
         yield self._tail

@@ -24,7 +24,7 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
     problem = address_problem(text) or _unreadable(text)
     if problem is not None and text.startswith(("http://", "https://")):
         raise ConfigError(
-            f"the endpoint of the service {service.name} is {show(text)}, which is not a web address: "
+            f"the endpoint of the service {service.name} is {show(_shown(text))}, which is not a web address: "
             f"{problem.message}",
             code="invalid-endpoint",
             hint=problem.hint,
@@ -32,7 +32,7 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
     parts = urlsplit("" if problem is not None else text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
-            f"the endpoint of the service {service.name} is `{endpoint}`, which is not a web address",
+            f"the endpoint of the service {service.name} is {show(_shown(text))}, which is not a web address",
             code="invalid-endpoint",
             hint="write it in full: `endpoint: https://…`",
         )
@@ -43,6 +43,13 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             hint="put the key in `apiKey`",
         )
     return parts
+
+
+def _shown(address: str) -> str:
+    """An address, or what stands in its place, without a query or a login, which may hold a key."""
+    scheme, slashes, rest = address.partition("?")[0].rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _unreadable(address: str) -> Unsendable | None:

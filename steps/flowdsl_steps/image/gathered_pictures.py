@@ -4,14 +4,12 @@ sent again and what the digest of the purchase says are the same bytes, whatever
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl import Blob, Image, ServiceError, StepError
-from flowdsl_steps.image.input_pictures import as_image, find_picture, flat, is_link
+from flowdsl_steps.image.input_pictures import as_image, decoded, find_picture, flat, is_link
 
 if TYPE_CHECKING:
     from flowdsl import StepContext
@@ -38,7 +36,7 @@ async def _one(item: Any, ctx: StepContext) -> Image:
         as_image(item)
         return await asyncio.to_thread(_kept, [item.content], ctx)
     if isinstance(item, str) and item[:5].lower() == "data:":
-        return await asyncio.to_thread(_kept, [_decoded(item)], ctx)
+        return await asyncio.to_thread(_kept, [decoded(item)], ctx)
     if isinstance(item, str) and is_link(item):
         return await _fetched(item, ctx)
     if isinstance(item, str):
@@ -62,16 +60,6 @@ def _pieces(path: str) -> Iterator[bytes]:
     except OSError as error:
         message = f"{Path(path).name} cannot be read: {error.strerror or error}"
         raise StepError(message, code="image-unreadable") from error
-
-
-def _decoded(address: str) -> bytes:
-    head, _, text = address.partition(",")
-    try:
-        if not head.lower().endswith(";base64"):
-            raise ValueError("it is not base64")
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise StepError(f"a data: address holds no picture: {error}", code="image-unreadable") from error
 
 
 async def _fetched(link: str, ctx: StepContext) -> Image:

@@ -92,6 +92,9 @@ def as_image(item: Any) -> Image:
         return item
     if isinstance(item, Blob):
         return _image("", item.content[:_LONG_HEAD], len(item.content), str(item["sha256"]), "the blob")
+    if isinstance(item, str) and item[:5].lower() == "data:":
+        content = decoded(item)
+        return _image("", content[:_LONG_HEAD], len(content), "", "the data: address")
     if isinstance(item, str) and is_link(item):
         return Image(path=item, mime="", bytes=0, sha256="")
     raise ConfigError(
@@ -99,6 +102,25 @@ def as_image(item: Any) -> Image:
         code="wrong-type",
         hint="pictures to edit are files of the project, an imageList or a picture of it, blobs and links",
     )
+
+
+def decoded(address: str) -> bytes:
+    """The bytes that a `data:` address holds.
+
+    Raises:
+        ConfigError: it holds none.
+    """
+    import base64
+    import binascii
+
+    head, _, text = address.partition(",")
+    try:
+        if not head.lower().endswith(";base64"):
+            raise ValueError("it is not base64")
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        message = f"a data: address holds no picture: {error}"
+        raise ConfigError(message, code="image-unreadable", hint="it begins with `data:image/png;base64,`") from error
 
 
 def image_in(path: str) -> Image:

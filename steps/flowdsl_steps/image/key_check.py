@@ -20,7 +20,7 @@ def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
     """
     service = options.service
     endpoint = service.endpoint if service is not None else None
-    if service is None or not isinstance(endpoint, str) or not endpoint:
+    if service is None or not isinstance(endpoint, str) or not endpoint.startswith(("http://", "https://")):
         return
     setting = service.stray_key(endpoint, own=_is_own(vendor, endpoint))
     if setting is None and not _would_stray(service, vendor, endpoint):
@@ -31,8 +31,32 @@ def key_problems(options: Options, vendor: Vendor) -> Iterator[Problem]:
         yield Problem("key-for-foreign-host", f"{owner} is not sent to {host_of(endpoint)}", hint=_remedy(endpoint))
 
 
+def refuse_odd_key(service: Service) -> None:
+    """Raises ConfigError, before anything is sent, for keys of the entry of which no vendor could take one as it is."""
+    named = [name for name in ("apiKey", "authKey") if service.get(name) and not _is_of_environment(service, name)]
+    if len(named) > 1:
+        message = f"the service {service.name} has both `apiKey` and `authKey`, and one request has one key"
+        hint = "keep `authKey` for a token that is sent as `Authorization: Bearer`, else `apiKey`"
+        raise ConfigError(message, code="conflicting-values", hint=hint)
+    for name in ("apiKey", "authKey"):
+        text = str(service.get(name) or "").strip()
+        first, blank, _ = text.partition(" ")
+        if blank and first.rstrip(":").lower() in ("bearer", "basic", "key", "token", "authorization"):
+            message = f"the `{name}` of the service {service.name} begins with a word of a header"
+            raise ConfigError(message, code="invalid-header", hint="give the key alone, without what stands before it")
+        if len(text.split()) > 1:
+            message = f"the `{name}` of the service {service.name} holds a blank or an end of line, which no key has"
+            raise ConfigError(message, code="invalid-header", hint="give the key alone, on one line")
+
+
+def _is_of_environment(service: Service, name: str) -> bool:
+    return service.origins.get(name, "").startswith("environment ")
+
+
 def refuse_stray_key(service: Service, vendor: Vendor, url: str) -> None:
-    """Raises ConfigError, before anything is sent, when a key would go to an address that it was not made for."""
+    """Raises ConfigError, before anything is sent, when a key would go to an address that it was not made for, or is
+    none."""
+    refuse_odd_key(service)
     setting = service.stray_key(url, own=_is_own(vendor, url))
     if setting is not None:
         message = f"{_owner(service, setting)} is not sent to {host_of(url)}: only a file of the flow names that host"

@@ -105,8 +105,10 @@ class ImageOptions(Step):
     @classmethod
     def require(cls, service: Service, given: Mapping[str, Any]) -> None:
         """Looks whether a request could be addressed: the endpoint, the key, and on Azure the deployment."""
+        from flowdsl_steps.image.key_check import refuse_odd_key
         from flowdsl_steps.image.vendors import protocol_of
 
+        refuse_odd_key(service)
         protocol_of(service).endpoint(service, ImageRequest(prompt="", model=given.get("model", "")))
 
     async def run(self, ctx: StepContext) -> Written:

@@ -141,7 +141,19 @@ def _timeout(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
     return Verdict("unknown", _error(ServiceTimeout, failure, endpoint, message, hint, charge_possible=True))
 
 
+def _unread(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
+    """A picture to edit that was changed, or taken away, while it was sent: the vendor has a part of the request."""
+    told = f"; {_CHARGE}" if failure.sent else ""
+    message = f"the request to {endpoint.service} could not be sent whole: {failure.message}{told}"
+    hint = "leave the pictures of a run alone until it has ended"
+    kind, code = ServiceUnavailable, "image-unreadable"
+    error = _error(kind, failure, endpoint, message, hint, code=code, charge_possible=failure.sent)
+    return Verdict("unknown" if failure.sent else "never", error)
+
+
 def _broken(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
+    if failure.reason == "unread":
+        return _unread(failure, endpoint)
     message = f"the connection to {endpoint.service} broke before the response was complete; {_CHARGE}"
     hint = "`onUnknown: resend` in the service asks again"
     error = _error(ServiceUnavailable, failure, endpoint, message, hint, charge_possible=True)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -18,13 +19,14 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
+from flowdsl_steps.http.multipart import UnreadPart
 from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, delay_s, server_delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
@@ -120,7 +122,7 @@ class Sender:
         the options of the request do.
         """
         endpoint = self._endpoint
-        first, second = (self._vendor.encode(request, endpoint) for _ in range(2))
+        first, second = (self._encoded(request) for _ in range(2))
         is_same = isinstance(first.content, bytes) and first.content == second.content
         sent = {
             "to": (self._vendor.name, first.method, first.url, endpoint.label),
@@ -132,6 +134,24 @@ class Sender:
             "body": first.content if is_same else request.described(),
         }
         return hashlib.sha256(json.dumps(sent, sort_keys=True, default=repr).encode()).hexdigest()
+
+    def _encoded(self, request: ImageRequest) -> HttpRequest:
+        """The HTTP request, of pictures that are as the step found them.
+
+        Raises:
+            ConfigError: one of them has changed, or is gone. This request is not sent.
+        """
+        for image in (*request.images, *((request.mask,) if request.mask is not None else ())):
+            if image.bytes and os.path.isfile(image.original) and os.path.getsize(image.original) != image.bytes:  # noqa: PTH113, PTH202
+                raise ConfigError(
+                    f"the picture to edit {os.path.basename(image.path)} has changed since the run stored it",  # noqa: PTH119
+                    code="image-unreadable",
+                    hint="leave the pictures of a run alone until it has ended",
+                )
+        try:
+            return self._vendor.encode(request, self._endpoint)
+        except StepError as error:  # of a picture that is gone
+            raise ConfigError(error.message, code=error.code, hint=error.hint) from error
 
     async def perform(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Response:
         """The response to a request, resent while that is safe and allowed. Whatever is paid for is paid for here.
@@ -182,7 +202,8 @@ class Sender:
             return await attempted(lambda delivery: self._order(request, delivery, came), limit_s)
         except Lost as lost:
             failure = FailedAttempt(lost.kind, lost.sent, lost.reason, deadline_s=limit_s, order=self.order)
-            raise _Failed(failure) from lost
+            is_unread = isinstance(lost.__cause__, UnreadPart)
+            raise _Failed(failure._replace(reason="unread" if is_unread else "")) from lost
         except _Failed as failed:
             raise _Failed(failed.failure._replace(order=self.order), failed.images) from failed
 
@@ -191,7 +212,7 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
-        received = await self._response(self._vendor.encode(request, self._endpoint), delivery, came)
+        received = await self._response(self._encoded(request), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 before = self.order
