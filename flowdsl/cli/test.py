@@ -153,15 +153,15 @@ class _Run:
         from flowdsl.flowtest.session import JOBS, Session
 
         self._say_findings()
-        session = Session(simulated, self._options.jobs or JOBS)
-        for outcome in session.outcomes(work):
-            outcome = self._with_snapshot(outcome)
-            self.outcomes.append(outcome)
-            if not outcome.passed:
-                print(shown(failure_text(outcome, self._paint), "\n"), flush=True)
-            elif self._options.verbose:
-                place = f" {outcome.file}:{outcome.line}  {outcome.name}"
-                print(shown(self._paint("good", "✓"), visible_line(place)), flush=True)
+        with Session(simulated, self._options.jobs or JOBS) as session:
+            for outcome in session.outcomes(work):
+                outcome = self._with_snapshot(outcome)
+                self.outcomes.append(outcome)
+                if not outcome.passed:
+                    print(shown(failure_text(outcome, self._paint), "\n"), flush=True)
+                elif self._options.verbose:
+                    place = f" {outcome.file}:{outcome.line}  {outcome.name}"
+                    print(shown(self._paint("good", "✓"), visible_line(place)), flush=True)
 
     def _say_findings(self) -> None:
         from flowdsl.diagnostics import render

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdsl.checker.flow_tests import flow_path
 from flowdsl.document.files import Files
+from flowdsl.engine.own_loop import run_in_own_loop
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, FlowError, RunError, in_words
 from flowdsl.flowtest.coverage import Point, Tracker, points
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from flowdsl.events import Event
     from flowdsl.syntax.node import Node
 
+T = TypeVar("T")
 TIMEOUT_S = 30.0
 """The deadline of a case, unless it has one of its own."""
 MAX_REQUESTS = 200
@@ -88,9 +92,56 @@ class Outcome(NamedTuple):
         return self.error is None and not self.differences
 
 
-def run_case(tests: FlowTests, case: Case, simulation: Simulation, snapshot: Sequence[str] | None = None) -> Outcome:
+class Halt:
+    """Ends the runs of other threads: what they have begun is cancelled, and cleans up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = set()
+        self.is_set = False
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, in a loop of this thread.
+
+        Raises:
+            asyncio.CancelledError: everything is to end.
+        """
+        return run_in_own_loop(self._kept(work))
+
+    async def _kept(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(work)
+        entry = (asyncio.get_running_loop(), task)
+        with self._lock:
+            self._running.add(entry)
+            if self.is_set:
+                task.cancel()
+        try:
+            return await task
+        finally:
+            with self._lock:
+                self._running.discard(entry)
+
+    def now(self) -> None:
+        """Ends them."""
+        with self._lock:
+            self.is_set = True
+            for loop, task in self._running:
+                loop.call_soon_threadsafe(task.cancel)
+
+
+def run_case(
+    tests: FlowTests,
+    case: Case,
+    simulation: Simulation,
+    snapshot: Sequence[str] | None = None,
+    halt: Halt | None = None,
+) -> Outcome:
     """Runs a case; `snapshot` are the prompts of its snapshot, None where there is none. Nothing is raised for what is
-    wrong with the case or its flow."""
+    wrong with the case or its flow.
+
+    Raises:
+        asyncio.CancelledError: `halt` ends it.
+    """
     began = time.perf_counter()
     place = case.node.span
     found: tuple[Difference, ...] = ()
@@ -99,7 +150,7 @@ def run_case(tests: FlowTests, case: Case, simulation: Simulation, snapshot: Seq
     prompts = error = None
     with tempfile.TemporaryDirectory(prefix="flowdsl-test-") as folder:
         try:
-            came, tracker = _run(tests, case, simulation, Path(folder))
+            came, tracker = _run(tests, case, simulation, Path(folder), halt or Halt())
             could, hit, prompts = frozenset(points(came.document)), frozenset(tracker.hit), tuple(came.prompts)
             found = tuple(compared(case, came, snapshot))
         except FlowCheckError as wrong:
@@ -126,7 +177,7 @@ def tested_flow(tests: FlowTests) -> str:
     return os.path.relpath(real)
 
 
-def _run(tests: FlowTests, case: Case, simulation: Simulation, folder: Path) -> tuple[Came, Tracker]:
+def _run(tests: FlowTests, case: Case, simulation: Simulation, folder: Path, halt: Halt) -> tuple[Came, Tracker]:
     inputs = {name: node.plain() for name, node in case.entries("inputs").items()}
     action = case.get("action")
     named = None if action is None else str(action.value)
@@ -146,7 +197,7 @@ def _run(tests: FlowTests, case: Case, simulation: Simulation, folder: Path) -> 
         result: Result | None
         failure: RunError | None = None
         try:
-            result = flow.run(inputs, on_event=listen, effects=door)
+            result = halt.run(flow.arun(inputs, on_event=listen, effects=door))
         except RunError as error:
             failure, result = error, error.result
     return Came(flow.document, result, failure, events, door.requests, mocks, str(folder / "files")), tracker

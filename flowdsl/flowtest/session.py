@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowError
-from flowdsl.flowtest.run import TIMEOUT_S, Outcome, run_case, tested_flow
+from flowdsl.flowtest.run import TIMEOUT_S, Halt, Outcome, run_case, tested_flow
 from flowdsl.flowtest.snapshots import snapshots
 from flowdsl.source import Source, Span
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 JOBS = 4
 """How many cases run at the same time. Most of their time they wait for a simulator, so that it is more than there are
 processors, and threads do as well as processes."""
+_PATIENCE_S = 5.0
+"""So long cases that are cancelled may clean up."""
 _GRACE_S = 10.0
 """So long behind its deadline a case is given up: a step holds its thread."""
 
@@ -87,12 +90,26 @@ def chosen_work(files: Iterable[CaseFile], wish: str | None) -> list[Work]:
 
 
 class Session:
-    """Runs cases in threads of its own, which end with the process: none of them keeps it from ending."""
+    """Runs cases in threads of its own, as a context manager: when it is left early, what runs is cancelled and cleans
+    up. A thread that a step holds nevertheless ends with the process."""
 
     def __init__(self, simulation: Simulation, jobs: int = JOBS) -> None:
         self._simulation = simulation
         self._jobs = max(1, jobs)
         self._running: dict[int, tuple[float, Work]] = {}
+        self._threads: list[threading.Thread] = []
+        self._halt = Halt()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            return
+        self._halt.now()
+        until = time.monotonic() + _PATIENCE_S
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
 
     def outcomes(self, work: Sequence[Work]) -> Iterator[Outcome]:
         """The outcomes in the order of the cases, each as soon as those before it are there. A case that holds its
@@ -134,15 +151,23 @@ class Session:
                     number, work = waiting.get_nowait()
                 except queue.Empty:
                     return
+                if self._halt.is_set:
+                    return
                 self._running[number] = (time.monotonic(), work)
                 tests = work.file.tests
                 assert tests is not None  # noqa: S101  else it has no cases
-                outcome = run_case(tests, work.case, self._simulation, work.file.known.get(work.case.name))
+                known = work.file.known.get(work.case.name)
+                try:
+                    outcome = run_case(tests, work.case, self._simulation, known, self._halt)
+                except asyncio.CancelledError:
+                    return
                 if self._running.pop(number, None) is None:
                     return  # it was given up, and another thread goes on
                 done.put((number, outcome))
 
-        threading.Thread(target=work_on, name="flowdsl-test", daemon=True).start()
+        thread = threading.Thread(target=work_on, name="flowdsl-test", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _given_up(self) -> Iterator[tuple[int, Outcome]]:
         now = time.monotonic()

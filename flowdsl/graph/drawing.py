@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flowdsl.document.document import BlockNode, Document, Module, StepNode
@@ -70,14 +70,16 @@ def _inside(boxes: Sequence[Box]) -> Iterator[Box]:
             yield from _inside(lane.boxes)
 
 
-def drawing(document: Document) -> Drawing:
-    """What is drawn of a flow."""
-    return _Drawer(document).drawing()
+def drawing(document: Document, costs: Mapping[str, str] | None = None) -> Drawing:
+    """What is drawn of a flow. `costs` says what steps cost, by their places (`a.flow.yaml:7`), as far as that is
+    known."""
+    return _Drawer(document, costs or {}).drawing()
 
 
 class _Drawer:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, costs: Mapping[str, str]) -> None:
         self._document = document
+        self._costs = costs
         self._waiting: list[tuple[str, Sequence[StepNode], Module | None]] = []
         self._names: dict[int, str] = {}
 
@@ -105,6 +107,7 @@ class _Drawer:
         said = list(_said(step))
         line = step.name_node.span.first.line
         place = f"{step.name_node.span.path}:{line}"
+        said += [self._costs[place]] if place in self._costs else []
         head = [f"{spec.name}{f' ({step.id})' if step.id else ''}", place, *said]
         return Box(
             step.path,

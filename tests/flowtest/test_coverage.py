@@ -172,6 +172,7 @@ def test_coverage_is_what_a_person_counts(name: str, tmp_path: Path, monkeypatch
     counted = FLOWS[name]
     (tmp_path / "a.flow.yaml").write_text(counted.flow, encoding="utf-8")
     coverage = covered(Path("a.flow.yaml"), counted.runs, steps=STEPS)
+    assert coverage.hit <= coverage.points
     shares = ["{}/{}".format(*coverage.share((kind,))) for kind in ("steps", "branches", "catches", "iterations")]
     assert shares == [counted.steps, counted.branches, counted.catches, counted.iterations]
     assert [point.text() for point in coverage.missing("a.flow.yaml")] == counted.missing

@@ -76,6 +76,34 @@ def waiting_project(folder: Path) -> None:
     (folder / "a.test.yaml").write_text(tests, encoding="utf-8")
 
 
+@pytest.mark.parametrize("leaves", ["Ctrl-C", "a reader that leaves"])
+def test_a_command_that_is_ended_early_cleans_up_and_says_nothing_else(tmp_path: Path, leaves: str) -> None:
+    waiting_project(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    if leaves != "Ctrl-C":
+        text = "tests:\n" + "".join(f"  - {{name: number {number}}}\n" for number in range(30))
+        (tmp_path / "a.test.yaml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "flowdsl.cli", "test", "-v"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+    ) as running:
+        assert running.stdout is not None and running.stderr is not None
+        assert running.stdout.readline().startswith("✓ a.test.yaml:2")
+        if leaves == "Ctrl-C":
+            running.send_signal(signal.SIGINT)
+        else:
+            running.stdout.close()
+        err = running.stderr.read()
+        running.wait(timeout=20)
+    assert "Traceback" not in err and "Exception" not in err
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_ctrl_c_says_how_far_the_tests_came(tmp_path: Path) -> None:
     waiting_project(tmp_path)
     command = [sys.executable, "-m", "flowdsl.cli", "test", "-v"]

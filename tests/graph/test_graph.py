@@ -177,6 +177,15 @@ def test_the_run_shows_over_the_flow(
     assert "not run" in Path("a.html").read_text(encoding="utf-8")
 
 
+def test_what_a_step_costs_stands_in_its_box_and_counts_for_its_size() -> None:
+    path = Path("examples") / "skyline.flow.yaml"
+    document = flowdsl.Environment().load(ROOT / path).document
+    place = f"{ROOT / path}:4"
+    found = drawing(document, {place: "2 requests, at most $0.1 each, whatever comes of them"})
+    check_picture(svg(found))
+    assert "2 requests, at most $0.1 each" in mermaid(found)
+
+
 def test_events_of_a_run_that_stopped_in_the_middle_show_what_was_running() -> None:
     lines = [
         json.dumps({"event": "StepStarted", "path": "flow[0]"}),
