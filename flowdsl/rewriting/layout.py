@@ -78,8 +78,6 @@ class _Layout:
         self.lines: list[str] = []
         self.line: str | None = None
         """The line that is being written, which is none of `lines` yet."""
-        self.indent = 0
-        """How far that line is indented; behind its dashes where it has some."""
         self.levels: list[_Level] = []
         self.end = 0
         """Where the token before ends."""
@@ -134,19 +132,19 @@ class _Layout:
         elif kind == "BlockEntryToken":
             self.enter_implicit_list(column)
         first = self.line is None and not self.lines
-        if len(parts) == 1 and not first:
-            self.line = (self.line or "") + (self.separator(kind, gap) if kind else "")
+        if len(parts) == 1 and kind and not first:
+            self.line = (self.line or "") + self.separator(kind, gap)
             return
         if self.kind == "BlockEntryToken" and not ended and "#" not in gap and kind:
             self.line = f"{self.line} "  # an item begins behind its dash
             return
-        if not first or not parts[0].lstrip().startswith("#"):
-            self.beside(parts.pop(0) if not first else "")
+        if not first:
+            self.beside(parts.pop(0))
         self.close_line()
         indent = self.indent_of(kind, key=key)
         self.above(parts[:-1] if kind else parts, column, indent, levels, inner)
         if kind:
-            self.line, self.indent = " " * indent, indent
+            self.line = " " * indent
 
     def restructure(self, name: str, column: int) -> bool:
         """Opens or closes lists and maps in block style; says whether one has been closed."""
@@ -237,7 +235,7 @@ class _Layout:
         head, *middle, last = _BREAK.split(written)
         self.lines.append(f"{self.line}{head}")
         self.lines += [" " * indent + line.lstrip(" \t") if line.strip(" \t") else "" for line in middle]
-        self.line, self.indent = " " * indent + last.lstrip(" \t"), indent
+        self.line = " " * indent + last.lstrip(" \t")
 
     def open_brackets(self) -> None:
         line, level = len(self.lines), self.levels[-1] if self.levels else None
