@@ -7,7 +7,7 @@ kept where the fixes of that leave no more errors than there were.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -74,7 +74,8 @@ class _Repair:
             if (chosen and chosen[-1][0] is finding) or any(_touches(place, taken) for place in places):
                 continue
             chosen.append((finding, fix))
-            taken = sorted(taken + places)
+            for place in places:
+                insort(taken, place)
         return self._batch(state, chosen, before)
 
     def _batch(self, state: Repaired, chosen: Chosen, before: frozenset[str]) -> Repaired | None:
@@ -103,7 +104,8 @@ class _Repair:
     def _fixes(self, state: Repaired) -> Iterator[tuple[Diagnostic, Fix]]:
         for finding in state.left:
             for fix in finding.fixes:
-                if (fix.safe or self._unsafe) and all(edit.span.source is state.source for edit in fix.edits):
+                here = all(edit.span.source is state.source for edit in fix.edits)
+                if here and not fix.by_hand and (fix.safe or self._unsafe):
                     yield finding, fix
 
     def _tried(self, state: Repaired, chosen: Chosen, before: frozenset[str]) -> Repaired | None:

@@ -22,6 +22,7 @@ UNKNOWN_VALUE = "the value, the name or the place that is right is for the autho
 OTHER_WORK = "the hint says how the same is done here, which is more than an edit"
 NOTHING_NEAR = "nothing near it has such a name"
 NOT_OURS = "the file is another system's, or no flow yet"
+SILENT = "an empty text in its place would silence the finding, and is left to the author"
 MONEY = "a mend that spends money, or shows a secret elsewhere, is not offered"
 REASONS = {
     UNKNOWN_VALUE: (
@@ -43,6 +44,7 @@ REASONS = {
         *("unknown-port", "unknown-member", "unknown-service", "unknown-step", "undefined-block", "unknown-flow"),
     ),
     NOT_OURS: ("not-a-flow", "empty-file", "empty-flow"),
+    SILENT: ("maybe-undefined",),
     MONEY: ("judged-purchase", "secret-leak", "key-for-foreign-host"),
 }
 """Why findings of some codes have no fix in some of the wrong flows."""
@@ -87,7 +89,6 @@ def unrepaired(tried: list[Case]) -> str:
         for finding in case.left():
             if finding.hint is not None:
                 place = f"{case.name}, line {finding.span.first.line}"
-                lines[reason_of[finding.code]].append(
-                    f"{place} [{finding.code}]\n    {finding.message}\n    hint: {finding.hint}\n"
-                )
+                reason = SILENT if finding.fixes else reason_of[finding.code]
+                lines[reason].append(f"{place} [{finding.code}]\n    {finding.message}\n    hint: {finding.hint}\n")
     return "\n".join(f"{reason.upper()} ({len(found)})\n\n" + "\n".join(found) for reason, found in lines.items())

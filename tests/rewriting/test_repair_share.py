@@ -50,7 +50,8 @@ def test_of_findings_with_a_hint_at_least_60_of_100_are_corrected(tried: list[Ca
 
 
 def test_what_stays_has_no_fix_that_would_not_make_it_worse(tried: list[Case]) -> None:
-    assert [(case.name, finding.message) for case in tried for finding in case.left() if finding.fixes] == []
+    stays = [(case, finding) for case in tried for finding in case.left()]
+    assert [(case.name, each.message) for case, each in stays if any(not fix.by_hand for fix in each.fixes)] == []
 
 
 def test_no_wrong_flow_is_worse_for_it(tried: list[Case]) -> None:
@@ -99,7 +100,7 @@ FAILURES = {
     "template-failed": "text in arithmetic, of which a warning speaks that no fix corrects",
     "service-not-configured": "an entry that is to be written first, of which a warning speaks",
     "service-unavailable": "an address on the net, and there is none here",
-    "undefined-variable": "a member that the made-up input lacks",
+    "undefined-variable": "a member that the made-up input lacks, or a name that may be unset, as a warning says",
     "wrong-type": "a list with a template in it where a text is needed, which the check takes for one",
     "invalid-input": "the made-up input is none that the flow takes",
 }

@@ -170,6 +170,28 @@ LAYOUTS: dict[str, tuple[str, str]] = {
         "- step: SET  \n  a: 1\t\n  # said \t",
         "- step: SET\n  a: 1\n  # said\n",
     ),
+    "comments below each other stay so": (
+        """\
+        - step: SET
+          a:    1     # one
+          long: 2     # two
+          b: 3       # three
+          c: |       # four
+            x
+
+          d:   1     # five
+        """,
+        """\
+        - step: SET
+          a: 1        # one
+          long: 2     # two
+          b: 3       # three
+          c: |       # four
+            x
+
+          d: 1     # five
+        """,
+    ),
     "a comment at the end of a file without a line end": (
         "- step: SET\n  a: 1 # one",
         "- step: SET\n  a: 1  # one\n",
