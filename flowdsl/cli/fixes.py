@@ -71,7 +71,7 @@ def _check_options(paths: Sequence[str], options: Namespace) -> None:
         raise UsageError("--unsafe-fixes goes with --fix, or with --diff, which writes nothing")
     if STANDARD_INPUT in paths and len(paths) > 1:
         raise UsageError("with --fix, - stands alone: its text goes to stdout, and those of files back to their files")
-    if options.format != "text" and (options.diff or STANDARD_INPUT in paths):
+    if options.format not in (None, "text") and (options.diff or STANDARD_INPUT in paths):
         what = "the difference" if options.diff else "the corrected text"
         raise UsageError(f"{what} goes to stdout, where --format {options.format} prints: leave out one of the two")
 
