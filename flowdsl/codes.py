@@ -259,3 +259,12 @@ def severity_of(code: str) -> Severity:
     """The severity of a code; that of a code which is not in the table is `error`."""
     row = CODES.get(code)
     return "error" if row is None else row.severity
+
+
+PAGES = "https://flowdsl.readthedocs.io/en/stable/findings/"
+"""Where the pages of `docs/findings` are published: one for each code."""
+
+
+def address(code: str) -> str | None:
+    """The address of the page that explains a code; None for a code of somebody else's step."""
+    return f"{PAGES}{code}.html" if code in CODES else None

@@ -105,7 +105,9 @@ class Diagnostic(_Finding):
         """The finding with the secrets of its file taken out of its texts, for whoever reads them one by one."""
         hide = self.span.source.hide
         message, hint = hide(self.message), None if self.hint is None else hide(self.hint)
-        return self if (message, hint) == (self.message, self.hint) else self._replace(message=message, hint=hint)
+        related = tuple(place._replace(message=hide(place.message)) for place in self.related)
+        same = (message, hint, related) == (self.message, self.hint, self.related)
+        return self if same else self._replace(message=message, hint=hint, related=related)
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; lines and columns count from 1, `end_col` is one past the last character.
@@ -124,8 +126,12 @@ class Diagnostic(_Finding):
                 {"path": r.span.path, "line": r.span.first.line, "col": r.span.first.col, "message": hide(r.message)}
                 for r in self.related
             ],
-            "fixes": [fix.to_dict() for fix in self.fixes if not _repeats_secret(fix)],
+            "fixes": [fix.to_dict() for fix in self.shown_fixes()],
         }
+
+    def shown_fixes(self) -> list[Fix]:
+        """The fixes that repeat no secret of the file."""
+        return [fix for fix in self.fixes if not _repeats_secret(fix)]
 
 
 def _repeats_secret(fix: Fix) -> bool:

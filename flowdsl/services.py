@@ -194,7 +194,7 @@ class ServiceLayers:
     may go to as well.
     """
 
-    __slots__ = ("_endpoints", "environ", "host", "layers", "overrides")
+    __slots__ = ("_endpoints", "asked", "environ", "host", "layers", "overrides")
 
     def __init__(
         self,
@@ -208,6 +208,8 @@ class ServiceLayers:
         self.host = host or {}
         self.layers = tuple(layers)
         self.environ = os.environ if environ is None else environ
+        self.asked: set[str] = set()
+        """The environment variables that entries were looked for in."""
         self.overrides = dict(overrides or {})
         trusted = (self.host, *(entries for origin, entries in self.layers if origin not in TREE))
         named = (entry.get("endpoint") for entries in trusted for entry in entries.values())
@@ -275,6 +277,7 @@ class ServiceLayers:
     ) -> Iterator[str]:
         """Addresses that the environment names for an entry, and the entry's own where no file of the project does."""
         for variable in environment.get("endpoint", ()):
+            self.asked.add(variable)
             if value := self.environ.get(variable):
                 yield address_of(value)
         if isinstance(settings.get("endpoint"), str) and origins.get("endpoint") not in TREE:
@@ -288,6 +291,7 @@ class ServiceLayers:
             if key in settings or (keyed and key in KEYS):
                 continue
             for variable in variables:
+                self.asked.add(variable)
                 if value := self.environ.get(variable, "").strip():
                     settings[key], origins[key] = value, f"environment {variable}"
                     break

@@ -34,6 +34,8 @@ for _name in list(os.environ):  # no test sees a key or an endpoint of the machi
     if _name.startswith(VENDORS_VARIABLES):
         del os.environ[_name]
 
+os.environ["XDG_CACHE_HOME"] = os.devnull  # nothing is known of earlier checks
+os.environ.pop("GITHUB_ACTIONS", None)  # inside them findings take another form
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and help is as wide as it says
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a shell; tests press Ctrl-C

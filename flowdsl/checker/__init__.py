@@ -6,7 +6,6 @@ nothing is raised for a mistake in a file. Begin at `documents`.
 
 from __future__ import annotations
 
-from flowdsl.checker.declarations import check_services
 from flowdsl.checker.documents import check_document
 from flowdsl.checker.findings import CheckSettings, Findings
 from flowdsl.checker.flow.analysis import without_repetitions
@@ -24,6 +23,8 @@ def check(file: FlowFile, settings: CheckSettings) -> list[Diagnostic]:
     findings = Findings(settings, file.findings)
     findings.plain = without_signs(file.source)
     for entries in file.services:
+        from flowdsl.checker.declarations import check_services
+
         check_services(entries, findings)
     for blocks in file.blocks:
         for node in blocks.vars.values():

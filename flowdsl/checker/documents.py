@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flowdsl.checker.declarations import check_inputs
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.analysis import check_paths
 from flowdsl.checker.flow.jumps import check_jumps
@@ -13,8 +12,11 @@ from flowdsl.document.document import Document
 
 def check_document(document: Document, findings: Findings) -> None:
     """Adds to `findings` what is wrong with a built flow beyond its form; nothing is raised."""
-    check_inputs(document.inputs or {}, findings)
-    findings.placeholders.update(document.inputs or ())
+    if document.inputs:
+        from flowdsl.checker.declarations import check_inputs
+
+        check_inputs(document.inputs, findings)
+        findings.placeholders.update(document.inputs)
     blocks = document.scopes.get("local")
     reusable = blocks.flows.values() if blocks is not None else ()
     for steps in (document.steps, *reusable, document.on_error or ()):

@@ -203,11 +203,11 @@ def puts_in(text: str) -> bool:
     """Whether signs stand in a text with which other languages put a value into it."""
     if "%" in text or "$" in text or "[[" in text or "__" in text:
         return True
-    return "<" in text and _ANGLED.search(text) is not None  # most are comparisons
+    return "<" in text and re.compile(_ANGLED).search(text) is not None  # most are comparisons
 
 
 _QUOTES = ("“", "„", "‘", "«")
-_ANGLED = re.compile(r"<[A-Za-z_]")
+_ANGLED = r"<[A-Za-z_]"
 
 
 def without_signs(source: Source) -> Source | None:

@@ -15,7 +15,6 @@ from flowdsl.syntax.quoting import in_quotes
 from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, Template, parse, parse_expression
 from flowdsl.template.problems import CURLED, TemplateProblem
-from flowdsl.template.references import settled
 
 if TYPE_CHECKING:
     from flowdsl.step.foreign import Word
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 SETTING_NAMES = frozenset({"env", "secret", "kv"})
 """The names that the templates of a service entry can read."""
 
-_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_SINGLE = re.compile(r"(?<!\{)\$?\{\s{0,9}((?:flowContext|inputs)\.[\w.]{1,99})\s{0,9}\}")
+_TAGS = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
+_SINGLE = r"(?<!\{)\$?\{\s{0,9}((?:flowContext|inputs)\.[\w.]{1,99})\s{0,9}\}"
 
 
 def resolved_value(node: Node, findings: Findings) -> Any:
@@ -38,13 +37,13 @@ def resolved_value(node: Node, findings: Findings) -> Any:
             return value
         template = parse(value)
         if template.is_literal and not template.problems:
-            single = _SINGLE.search(value) if value[:2] not in ('f"', "f'") else None
+            single = re.compile(_SINGLE).search(value) if value[:2] not in ('f"', "f'") else None
             if single is not None:
                 _report_single(single, node, findings)
             return UNKNOWN if any(f"{{{name}}}" in value for name in findings.placeholders) else value
         _check_template(template, node, findings)
         if value.count("{") != 2 * value.count("{{") and not template.problems:  # other braces than those of values
-            single = _SINGLE.search(_TAGS.sub(_blank, value))
+            single = re.compile(_SINGLE).search(re.compile(_TAGS, re.DOTALL).sub(_blank, value))
             if single is not None:
                 _report_single(single, node, findings)
         return UNKNOWN
@@ -78,6 +77,8 @@ def check_expression(node: Node, findings: Findings) -> None:
 
 def _check_template(template: Template, node: Node, findings: Findings) -> None:
     if template.problems:
+        from flowdsl.template.references import settled
+
         template = settled(template, findings.settings.filters)
     for problem in template.problems:
         span = span_in(node, problem.start, problem.end)
@@ -86,7 +87,7 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         hint = problem.hint
         if problem.code == "template-syntax":
             fix = fix or _repaired(problem, node)
-            for triple in _TRIPLE.finditer(node.value) if fix is None and hint is None else ():
+            for triple in re.compile(_TRIPLE).finditer(node.value) if fix is None and hint is None else ():
                 if triple.start() <= problem.start < triple.end():
                     hint, span, fix = _doubled(triple, node, findings)
         word = _foreign_filter(old) if problem.code == "unknown-filter" else None
@@ -102,7 +103,7 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
     quotes of typography."""
     text, start, end = node.value, problem.start, problem.end
     found = text[start:end]
-    if found == "{{" and (whole := _HALF_CLOSED.match(text, start)) is not None:
+    if found == "{{" and (whole := re.compile(_HALF_CLOSED).match(text, start)) is not None:
         return _between(node, whole.end() - 1, whole.end(), "}", "}}")
     if found == "=" and (problem.hint or "").startswith("compare with"):
         return _between(node, start, end, found, "==")
@@ -119,7 +120,7 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
         at = len(text[:start].rstrip())
         fix = _between(node, at - 1, at, text[at - 1], text[at - 1] + closing[1])
         return None if fix is None else fix._replace(title=f"add `{closing[1]}`")
-    ended = _ENDED.search(problem.hint or "")
+    ended = re.compile(_ENDED).search(problem.hint or "")
     if ended is not None and node.style != "|" and problem.message.endswith("is never ended"):
         last = span_in(node, len(text) - 1, len(text))
         return replaced(last, f"{last.text}{{% {ended[1]} %}}") if last.text == text[-1] else None
@@ -134,7 +135,7 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
         if (cut := next(slices, None)) is None:
             return None
         return _between(node, *cut.span(), cut[0], f".slice({', '.join(filter(None, (cut[1] or '0', cut[2])))})")
-    if found == ":" and (filtered := _COLON.match(text, start)) is not None:
+    if found == ":" and (filtered := re.compile(_COLON).match(text, start)) is not None:
         at = start - len(text[:start]) + len(text[:start].rstrip())
         return _between(node, at, filtered.end(), text[at : filtered.end()], f"({filtered[1]})")
     return None
@@ -155,13 +156,13 @@ def _tag_around(text: str, at: int) -> tuple[int, int] | None:
     return (start + 2, end) if start >= 0 and end >= 0 else None
 
 
-_TRIPLE = re.compile(r"\{\{\{\s{0,9}([A-Za-z_][\w.]{0,99})\s{0,9}\}\}\}")
-_ENDED = re.compile(r"(?:end it with `\{% |ends with `)(end\w+)")
-_BLANK_IN_NAME = r"\.(\w+) (\w+)\Z"  # these three are compiled for a file with such a mistake only
+_TRIPLE = r"\{\{\{\s{0,9}([A-Za-z_][\w.]{0,99})\s{0,9}\}\}\}"
+_ENDED = r"(?:end it with `\{% |ends with `)(end\w+)"
+_COLON = r":\s*([^|}]*[^|}\s])"
+_HALF_CLOSED = r"\{\{[^{}]*\}(?!\})"
+_BLANK_IN_NAME = r"\.(\w+) (\w+)\Z"
 _NOT_CLOSED = r"is not closed: add `(.)`"
 _SLICE = r"\[\s*([\w.-]*)\s*:\s*([\w.-]*)\s*\]"
-_COLON = re.compile(r":\s*([^|}]*[^|}\s])")
-_HALF_CLOSED = re.compile(r"\{\{[^{}]*\}(?!\})")
 
 
 def _between(node: Node, start: int, end: int, old: str, new: str) -> Fix | None:

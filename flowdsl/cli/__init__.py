@@ -76,15 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with steady_streams():
-            code = _main(arguments)
+            code = _main(arguments, last=argv is None)
             return _interrupted(argv) if code == INTERRUPTED else code
     except KeyboardInterrupt:  # pressed again while the first one was handled
         return _interrupted(argv)
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], *, last: bool) -> int:
     try:
-        code = _dispatch(arguments)
+        code = _dispatch(arguments, last=last)
         if code >= 128:  # a signal has ended it, whatever is left in stdout
             return code
         with stdout_at_stake():
@@ -115,7 +115,7 @@ def _interrupted(argv: Sequence[str] | None) -> int:
     return INTERRUPTED
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], *, last: bool) -> int:
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help", "help"):
         print(_help(), end="")
@@ -135,7 +135,7 @@ def _dispatch(arguments: list[str]) -> int:
 
     from flowdsl.cli.garbage import few_collections
 
-    with few_collections():
+    with few_collections(last=last):
         code: int = import_module(f"flowdsl.cli.{name}").main(arguments[1:])
     return code
 

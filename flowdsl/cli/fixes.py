@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
 
 
-def fix(paths: Sequence[str], options: Namespace) -> tuple[int | None, int]:
+def fix(paths: Sequence[str], options: Namespace, failing: Container[str] | None) -> tuple[int | None, int]:
     """Corrects the files of `flowdsl validate`, and says on stderr what was done. Gives the exit code, or None where
     the findings that are left are still to be reported, by checking the files again; and how many files could not be
-    written.
+    written. `failing` are the severities that fail the check (default: errors).
 
     A file that cannot be read is left to the report. Files are corrected in their order, each beside the others as they
     are by then.
@@ -52,7 +52,7 @@ def fix(paths: Sequence[str], options: Namespace) -> tuple[int | None, int]:
         if options.diff:
             _print_difference(source, done)
         elif path == STANDARD_INPUT:
-            return _print_text(done, options), 0
+            return _print_text(done, options, failing), 0
         elif changes:
             try:
                 write_file(source, done.source.text, marks=source.marks)
@@ -81,7 +81,11 @@ def _repaired(source: Source, undecodable: list[Diagnostic], environments: Envir
 
     if undecodable:
         return Repaired(source, (), undecodable, 1)
-    return repaired(source, environments.check, unsafe=unsafe)
+
+    def check(text: Source) -> list[Diagnostic]:
+        return [finding.hidden() for finding in environments.examined(text).diagnostics]
+
+    return repaired(source, check, unsafe=unsafe)
 
 
 def _print_difference(source: Source, done: Repaired) -> None:
@@ -91,7 +95,7 @@ def _print_difference(source: Source, done: Repaired) -> None:
         sys.stdout.write(difference(source, done.source.text))
 
 
-def _print_text(done: Repaired, options: Namespace) -> int:
+def _print_text(done: Repaired, options: Namespace, failing: Container[str] | None) -> int:
     """Prints the corrected text of standard input, and what is left on stderr; gives the exit code."""
     from flowdsl.cli.terminal import colors
     from flowdsl.diagnostics import counts, render
@@ -101,8 +105,7 @@ def _print_text(done: Repaired, options: Namespace) -> int:
         sys.stderr.write(_told(done.source, done, would=False))
     if done.left:
         sys.stderr.write(render(done.left, color=colors(sys.stderr, options.color)) + f"\n\n{counts(done.left)}\n")
-    failing = ("error", "warning") if options.strict else ("error",)
-    return int(any(finding.severity in failing for finding in done.left))
+    return int(any(finding.severity in (failing or ("error",)) for finding in done.left))
 
 
 def _told(source: Source, done: Repaired, *, would: bool) -> str:

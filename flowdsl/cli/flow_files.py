@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.syntax.opened import lies_in, read_file
-from flowdsl.syntax.yaml_reader import read_bytes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -19,34 +17,42 @@ STANDARD_INPUT = "-"
 ENDINGS = tuple(f".{kind}.{ending}" for kind in ("flow", "module", "ai-kit") for ending in ("yaml", "yml"))
 _READ: list[object] = []
 """The standard input that has been read."""
+Excluded = Callable[[str], bool]
+"""Whether a file that is found in a folder is left out."""
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
 
 
-def flow_paths(paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The flows, modules and kits that paths stand for, each once, and what is wrong with paths that stand for none.
+def nothing(_path: str) -> bool:
+    """Leaves nothing out."""
+    return False
 
-    Files are taken as they are, folders searched to the bottom.
+
+def flow_paths(paths: Iterable[str], excluded: Excluded = nothing) -> tuple[list[str], list[tuple[str, str]]]:
+    """The flows, modules and kits that paths stand for, each once, and the paths that stand for none, with the reason.
+
+    Files are taken as they are, folders searched to the bottom, but for what is `excluded` in them.
     """
     found: dict[str, None] = {}
-    wrong: list[str] = []
+    wrong: list[tuple[str, str]] = []
     for path in paths:
         if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112  pathlib is slow to import
             if path != STANDARD_INPUT and not os.path.exists(path):  # noqa: PTH110
                 from flowdsl.cli.failure import meant_flow
 
-                wrong.append(f"there is no file or folder `{path}`{meant_flow(path)}")
+                wrong.append((path, f"there is no file or folder `{path}`{meant_flow(path)}"))
             else:
                 found[path] = None
             continue
-        inside = dict.fromkeys(_search(path))
+        inside = dict.fromkeys(_search(path, excluded))
         if not inside:
             ends = ".flow.yaml, .module.yaml or .ai-kit.yaml"
-            wrong.append(f"the folder `{path}` holds no flow: no file in it ends in {ends}")
+            but = " and is not excluded" if excluded is not nothing else ""
+            wrong.append((path, f"the folder `{path}` holds no flow: no file in it ends in {ends}{but}"))
         found.update(inside)
     return list(found), wrong
 
 
-def _search(folder: str) -> Iterator[str]:
+def _search(folder: str, excluded: Excluded) -> Iterator[str]:
     """Flows, modules and kits below a folder; hidden folders, virtual environments and node_modules are left out."""
     root = os.path.realpath(folder)
     for place, folders, files in os.walk(folder):
@@ -60,7 +66,8 @@ def _search(folder: str) -> Iterator[str]:
                 if os.path.islink(path) and not lies_in(os.path.realpath(path), root):  # noqa: PTH114
                     sys.stderr.write(f"flowdsl: {path}: left out, it is a link that leads out of the folder\n")
                     continue
-                yield path.removeprefix(f".{os.sep}") if folder == "." else path
+                if not excluded(path):
+                    yield path.removeprefix(f".{os.sep}") if folder == "." else path
 
 
 def read_source(path: str, stdin_filename: str | None = None) -> tuple[Source, list[Diagnostic]]:
@@ -70,9 +77,19 @@ def read_source(path: str, stdin_filename: str | None = None) -> tuple[Source, l
     Raises:
         OSError: it cannot be read.
     """
-    if path == STANDARD_INPUT:
-        return read_bytes(_standard_input(), stdin_filename or "<stdin>")
-    return read_bytes(read_file(path), path)
+    from flowdsl.syntax.yaml_reader import read_bytes  # not loaded for a file that is known to be clean
+
+    return read_bytes(read_content(path), stdin_filename or "<stdin>" if path == STANDARD_INPUT else path)
+
+
+def read_content(path: str) -> bytes:
+    """The bytes of a file, `-` for standard input.
+
+    Raises:
+        OSError: it cannot be read.
+        UsageError: standard input has been read.
+    """
+    return _standard_input() if path == STANDARD_INPUT else read_file(path)
 
 
 def _standard_input() -> bytes:
@@ -82,6 +99,8 @@ def _standard_input() -> bytes:
         UsageError: it has been read.
     """
     if _READ[-1:] == [sys.stdin]:
+        from flowdsl.errors import UsageError
+
         raise UsageError("standard input is asked for twice; put one of the two into a file")
     _READ[:] = [sys.stdin]
     return sys.stdin.buffer.read()
@@ -96,5 +115,7 @@ def flow_source(path: str, stdin_filename: str | None = None) -> Source:
     """
     source, diagnostics = read_source(path, stdin_filename)
     if diagnostics:
+        from flowdsl.errors import FlowSyntaxError
+
         raise FlowSyntaxError(diagnostics)
     return source

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if STANDARD_INPUT in options.paths and len(options.paths) > 1:
         raise UsageError("- stands alone: its text goes to stdout, and those of files back to their files")
     paths, wrong = flow_paths(options.paths)
-    for text in wrong:
+    for _, text in wrong:
         sys.stderr.write(f"flowdsl: {cut(text)}\n")
     changed, refused, failed = 0, 0, len(wrong)
     for path in paths:

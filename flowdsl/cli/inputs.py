@@ -70,7 +70,8 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
     from flowdsl.document.actions import chosen
 
     source = flow_source(path)
-    file, diagnostics, *_ = Environments().of(source).examined(source)
+    examined = Environments().of(source).examined(source)
+    file, diagnostics = examined.file, examined.diagnostics
     if file is None:
         raise FlowSyntaxError(diagnostics)
     if file.kind == "module":

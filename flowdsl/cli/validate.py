@@ -6,19 +6,32 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_as_of, add_stdin_filename, check_stdin_filename, cut, flag, one_of
-from flowdsl.cli.flow_files import flow_paths, read_source
-from flowdsl.cli.terminal import colors
-from flowdsl.diagnostics import Diagnostic, counts, render
+from flowdsl.cli.arguments import (
+    Parser,
+    add_as_of,
+    add_stdin_filename,
+    check_stdin_filename,
+    cut,
+    file_name,
+    flag,
+    one_of,
+)
+from flowdsl.cli.checks import Checks
+from flowdsl.cli.flow_files import flow_paths
+from flowdsl.cli.reporting import FORMS, Reporting
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from flowdsl.cli.variables import Environments
+    from flowdsl.diagnostics import Diagnostic
     from flowdsl.source import Source
 
 EXAMPLES = (
     "flowdsl validate skyline.flow.yaml",
     "flowdsl validate flows --strict --format json",
+    "flowdsl validate flows --format sarif --output-file flows.sarif",
     "flowdsl validate flows --fix",
     "flowdsl validate flows --fix --unsafe-fixes --diff",
     "cat skyline.flow.yaml | flowdsl validate - --stdin-filename skyline.flow.yaml",
@@ -26,51 +39,43 @@ EXAMPLES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 1 when there are errors, or warnings under `--strict`, or with `--env` when a real run lacks
-    something; 2 when a file cannot be read, and the others are checked all the same."""
-    from flowdsl.cli.variables import Environments
-
+    """The exit code: 1 when there are findings that fail the check, by default errors, or with `--env` when a real run
+    lacks something; 2 when a file cannot be read, and the others are checked all the same."""
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, options.paths)
-    color = colors(sys.stdout, options.color)
-    findings: list[Diagnostic] = []
+    failing = _failing(options)
+    reporting = Reporting(options)
     seen: set[tuple[str, ...]] = set()
-    paths, wrong = flow_paths(options.paths)
-    for said in wrong:
-        _complain(said)
-    if not paths:
-        return 2
+    paths, unreadable = _paths(options)
     unwritten = 0
     if options.fix or options.diff or options.unsafe_fixes:
         from flowdsl.cli.fixes import fix
 
-        ended, unwritten = fix(paths, options)
+        ended, unwritten = fix(paths, options, failing)
         if ended is not None:
-            return 2 if wrong else ended
-    unreadable, lacking, checked = len(wrong) + unwritten, 0, 0
-    environments = Environments(options.as_of)
-    for path in paths:
-        try:
-            source, found = read_source(path, options.stdin_filename)
-            found = found or environments.check(source)
-        except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
-            _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
-            unreadable += 1
-            continue
-        checked += 1
-        found = [finding for finding in found if _place(finding) not in seen]
-        seen.update(map(_place, found))
-        if found and options.format == "text":
-            print("\n" * bool(findings) + render(found, color=color))
-        findings += found
-        if options.env:
-            lacking += _print_environment(source, environments, quiet=options.format == "json")
-    if options.format == "json":
-        _print_json(findings)
-    elif checked and not options.quiet:
-        print("\n" * bool(findings) + _summary(checked, findings))
-    failing = ("error", "warning") if options.strict else ("error",)
-    return 2 if unreadable else int(lacking > 0 or any(finding.severity in failing for finding in findings))
+            return 2 if unreadable else ended
+    checked: list[str] = []
+    lacking = 0
+    with Checks(
+        paths, options.as_of, lightly=not options.env, fresh=options.no_cache, stdin_filename=options.stdin_filename
+    ) as checks:
+        for path in paths:
+            try:
+                source, found = checks.of(path)
+            except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
+                said = str(getattr(error, "strerror", None) or error)
+                _complain(f"{path}: {said}")
+                unreadable.append((path, said))
+                continue
+            checked.append(path if source is None else source.path)
+            found = [finding for finding in found if _place(finding) not in seen]
+            seen.update(map(_place, found))
+            reporting.add(found)
+            if options.env and source is not None:
+                lacking += _print_environment(source, checks.environments, quiet=reporting.is_document)
+    reporting.end(checked, unreadable, failing)
+    failed = any(finding.severity in failing for finding in reporting.findings)
+    return 2 if unreadable or unwritten else int(lacking > 0 or failed)
 
 
 def parser() -> Parser:
@@ -86,10 +91,18 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "--format",
-        type=one_of("text", "json"),
-        default="text",
+        type=one_of(*FORMS),
         metavar="FORM",
-        help="text (default) or json, one array",
+        help=f"{', '.join(FORMS)}; text is usual, and github inside GitHub Actions",
+    )
+    parser.add_argument("--output-file", type=file_name, metavar="FILE", help="write the findings to this file")
+    flag(parser, "--statistics", help="count the findings of each code")
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files and folders inside the given ones, such as drafts or flows/*/old; may be repeated",
     )
     flag(parser, "--fix", help="correct what can be corrected safely in the files, and report what is left")
     flag(parser, "--unsafe-fixes", help="with --fix: also where a fix is a guess, or takes something away")
@@ -101,7 +114,14 @@ def parser() -> Parser:
         "--env",
         help="list which secret and key goes to which host, and what a real run still lacks; fail when it lacks any",
     )
-    flag(parser, "--strict", help="warnings fail too")
+    parser.add_argument(
+        "--fail-on",
+        type=one_of("note", "warning", "error"),
+        metavar="SEVERITY",
+        help="the least severity that fails the check: note, warning or error (default)",
+    )
+    flag(parser, "--strict", help="warnings fail too: --fail-on warning")
+    flag(parser, "--no-cache", help="check every file anew, also those that were clean and have not changed since")
     flag(parser, "-q", "--quiet", help="print findings only, no summary")
     words = "auto", "always", "never"
     parser.add_argument(
@@ -121,8 +141,9 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     from flowdsl.environment.destinations import destinations
 
     environment = environments.of(source)
-    file, _, settings, _ = environment.examined(source)
-    documents = tuple(file.documents) if file is not None else ()
+    examined = environment.examined(source)
+    settings = examined.settings
+    documents = tuple(examined.file.documents) if examined.file is not None else ()
     for secret, host, place in () if quiet else destinations(documents, settings.services):
         print(f"{place}: {secret} → {host}")
     missing = needs(documents, settings.services, environment.registry.step_class)
@@ -134,6 +155,22 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
     return len(missing)
 
 
+def _paths(options: Namespace) -> tuple[list[str], list[tuple[str, str]]]:
+    """The files to check, and the paths that stand for none, which are told."""
+    if not options.exclude:
+        paths, wrong = flow_paths(options.paths)
+    else:
+        from flowdsl.settings.globs import Globs
+
+        globs = Globs(options.exclude)
+        paths, wrong = flow_paths(options.paths, globs.match)
+        for glob in globs.idle:
+            _complain(f"--exclude {glob}: nothing in the given folders has this name")
+    for _, said in wrong:
+        _complain(said)
+    return paths, wrong
+
+
 def _place(finding: Diagnostic) -> tuple[str, ...]:
     """What makes a finding the same as another: a module is checked alone and with each file that imports it."""
     import os
@@ -141,13 +178,17 @@ def _place(finding: Diagnostic) -> tuple[str, ...]:
     return os.path.realpath(finding.span.path), str(finding.span), finding.code, finding.message
 
 
-def _summary(files: int, findings: Sequence[Diagnostic]) -> str:
-    total = f"{files} file{'' if files == 1 else 's'}"
-    return f"{total}: {counts(findings)}" if findings else f"{total}, no findings"
+def _failing(options: Namespace) -> frozenset[str]:
+    """The severities that fail the check.
 
+    Raises:
+        UsageError: two options say it, and not the same.
+    """
+    least = options.fail_on or ("warning" if options.strict else "error")
+    if options.strict and least != "warning":
+        raise UsageError(f"--strict is `--fail-on warning`, and --fail-on {least} is given too: keep one of the two")
+    if least == "error":
+        return frozenset({"error"})
+    from flowdsl.codes import SEVERITIES
 
-def _print_json(findings: Sequence[Diagnostic]) -> None:
-    import json
-
-    lines = ",\n".join(json.dumps(finding.to_dict(), ensure_ascii=False) for finding in findings)
-    print(f"[\n{lines}\n]" if findings else "[]")
+    return frozenset(SEVERITIES[: SEVERITIES.index(least) + 1])

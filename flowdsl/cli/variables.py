@@ -15,7 +15,7 @@ from flowdsl.settings.files import project_file
 if TYPE_CHECKING:
     from datetime import date
 
-    from flowdsl.diagnostics import Diagnostic
+    from flowdsl.environment.environment import Examined
     from flowdsl.settings.layers import InForce
     from flowdsl.source import Source
 
@@ -83,8 +83,8 @@ class Environments:
             self._by_folder[folder] = found
         return found
 
-    def check(self, source: Source) -> list[Diagnostic]:
-        """Every finding of a file; settings files are read once for all files of a folder.
+    def examined(self, source: Source) -> Examined:
+        """A file and what was found in it; settings files are read once for all files of a folder.
 
         Raises:
             UsageError: of the settings file beside it.
@@ -93,7 +93,7 @@ class Environments:
         settings = self._in_force.get(folder)
         if settings is None:
             settings = self._in_force[folder] = environment.settings_for(source)
-        return [finding.hidden() for finding in environment.examined(source, (), settings).diagnostics]
+        return environment.examined(source, (), settings)
 
 
 def _check(where: str, name: object) -> None:

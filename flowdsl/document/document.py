@@ -17,7 +17,7 @@ Steps: TypeAlias = "tuple[StepNode, ...]"
 """The steps of one flow or block."""
 
 
-class PortName(NamedTuple):
+class PortName(Record):
     """An entry of a step's `inputs` or `outputs`: the type, the FlowContext path or key it stands for, and the node
     of that name."""
 
@@ -157,11 +157,12 @@ class StepNode:
         flow = self.spec.flow
         if not isinstance(flow, Loop) or flow.index is None:
             return None
-        named = {key: self.named(key) for key in KEYS_IN_BRACES.findall(flow.index)}
+        braces = re.compile(KEYS_IN_BRACES)
+        named = {key: self.named(key) for key in braces.findall(flow.index)}
         if None in named.values():
             return None
         node = next((found[1] for found in named.values() if found is not None), self.name_node)
-        return KEYS_IN_BRACES.sub(lambda key: found[0] if (found := named[key[1]]) else "", flow.index), node
+        return braces.sub(lambda key: found[0] if (found := named[key[1]]) else "", flow.index), node
 
     def sets_inside(self) -> list[tuple[str, Node]]:
         """The FlowContext keys the step sets for the blocks inside it: a loop's item and its index, a caught error."""
@@ -212,7 +213,7 @@ class StepNode:
                 yield key, key
 
 
-KEYS_IN_BRACES = re.compile(r"\{(.*?)\}")
+KEYS_IN_BRACES = r"\{(.*?)\}"
 
 
 class _FrozenStep(StepNode, _Frozen):

@@ -10,23 +10,8 @@ from flowdsl.errors import ConfigError
 from flowdsl.source import Source, Span
 from flowdsl.syntax.composer import MAX_DEPTH
 from flowdsl.syntax.node import Node
-from flowdsl.syntax.opened import read_file
+from flowdsl.syntax.opened import ROOT_MARKS, project_root, read_file
 from flowdsl.syntax.yaml_reader import read, read_bytes
-
-ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
-"""What marks the root of a project."""
-
-
-def project_root(folder: str) -> str:
-    """The nearest folder, from this one upwards, that holds a mark of a project's root; else the folder itself."""
-    start = folder = os.path.realpath(folder)
-    while True:
-        if any(os.path.exists(os.path.join(folder, mark)) for mark in ROOT_MARKS):  # noqa: PTH110, PTH118
-            return folder
-        parent = os.path.dirname(folder)  # noqa: PTH120
-        if parent == folder:
-            return start
-        folder = parent
 
 
 def project_file(name: str, at: Span) -> str:
@@ -60,6 +45,8 @@ class Files:
         self._sources: dict[str, tuple[Source, list[Diagnostic]]] = {}
         self._included: dict[str, tuple[Node | None, list[Diagnostic]]] = {}
         """What came of files that were included: each is read once, however often it is named."""
+        self.asked: dict[str, str] = {}
+        """Path as it was asked for → file that it led to."""
 
     @cached_property
     def root(self) -> str:
@@ -103,7 +90,8 @@ class Files:
         base = self.root
         if path.startswith(("./", "../")) and not at.source.path.startswith("<"):
             base = os.path.dirname(os.path.realpath(at.source.path))  # noqa: PTH120
-        real = os.path.realpath(os.path.join(base, path.lstrip("/")))  # noqa: PTH118
+        asked = os.path.join(base, path.lstrip("/"))  # noqa: PTH118
+        real = self.asked[asked] = os.path.realpath(asked)
         if real != self.root and not real.startswith(self.root.rstrip(os.sep) + os.sep):
             hint = f"the root is {self.root}: the nearest folder with {', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
             return None, Diagnostic("outside-root", f"`{path}` leads out of the project", at, hint=hint)
@@ -123,6 +111,10 @@ class Files:
                 found = Source("", real), [Diagnostic("missing-file", message, at)]
             self._sources[real] = found
         return found
+
+    def read(self) -> dict[str, Source]:
+        """Every file that was read for the document, without its own, by its path without links."""
+        return {real: source for real, (source, _) in self._sources.items()}
 
     def texts(self) -> list[str]:
         """The text of every file that was read for the document, without its own."""

@@ -6,13 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowdsl.diagnostics import Edit, Fix
-from flowdsl.document.blocks import build_blocks, constant_names
 from flowdsl.document.builder import Builder
-from flowdsl.document.declarations import build_inputs, build_services
 from flowdsl.document.document import Document, StepNode, Surroundings
 from flowdsl.document.document_kinds import misnested_keys, not_a_flow
 from flowdsl.document.findings import Findings
-from flowdsl.document.imports import build_imports
 from flowdsl.document.root_keys import ROOT_KEYS
 from flowdsl.document.steps import build_steps
 from flowdsl.nearest import nearest
@@ -97,12 +94,21 @@ def _text(node: Node | None) -> str | None:
 def _declarations(values: dict[str, Node], outer: Surroundings, builder: Builder) -> dict[str, Any]:
     """What a mapping root declares beside its steps."""
     findings = builder.findings
-    inputs = build_inputs(values.get("inputs"), findings)
-    services = {**outer.services, **build_services(values.get("services"), builder)}
+    inputs, services = None, outer.services
+    if "inputs" in values or "services" in values:
+        from flowdsl.document.declarations import build_inputs, build_services
+
+        inputs = build_inputs(values.get("inputs"), findings)
+        services = {**services, **build_services(values.get("services"), builder)}
     scopes, imports = outer.scopes, outer.imports
     if "blocks" in values:
+        from flowdsl.document.blocks import build_blocks
+
         scopes = {**scopes, "local": build_blocks(values["blocks"], "local", builder)}
     if "imports" in values:
+        from flowdsl.document.blocks import constant_names
+        from flowdsl.document.imports import build_imports
+
         imports = {**imports, **build_imports(values["imports"], constant_names(scopes), builder)}
     on_error = build_steps(values["onError"], "onError", builder) if "onError" in values else None
     outputs = values.get("outputs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
@@ -17,10 +17,10 @@ from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageEr
 from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
 from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
-from flowdsl.record import Unchanging
+from flowdsl.record import Record, Unchanging
 from flowdsl.services import checked_entries, checked_overrides
-from flowdsl.settings.files import PROJECT_FILE
 from flowdsl.settings.layers import InForce, in_force
+from flowdsl.settings.places import PROJECT_FILE
 from flowdsl.source import Source
 from flowdsl.step.problem import show
 from flowdsl.step.registry import Registry, installed
@@ -44,7 +44,7 @@ FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
 
 
-class Examined(NamedTuple):
+class Examined(Record):
     """A flow (None when it is none at all), its findings, the settings that count for it, and the files it reads."""
 
     file: FlowFile | None
@@ -209,13 +209,14 @@ class Environment(Unchanging):
         from flowdsl.environment.flow import Flow
         from flowdsl.secrets.mentions import may_mention, may_read_secrets
 
-        file, found, settings, files = self.examined(flow, declare)
-        diagnostics = [finding.hidden() for finding in found]
+        examined = self.examined(flow, declare)
+        file, settings = examined.file, examined.settings
+        diagnostics = [finding.hidden() for finding in examined.diagnostics]
         if file is None:
             raise FlowSyntaxError(diagnostics)
         if has_errors(diagnostics):
             raise FlowCheckError(diagnostics)
-        texts = (file.source.text, *files.texts())
+        texts = (file.source.text, *examined.files.texts())
         # A filter of the host may give a secret that it was not handed.
         marks = may_read_secrets(*texts) or may_mention(self.filters, *texts)
         return Flow(self, chosen(file, action), diagnostics, settings, marks)

@@ -6,12 +6,14 @@ It counts while a flow is checked and run, and is read where the catalogue is as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
+
+from flowdsl.record import Record
 
 
-class OwnModels(NamedTuple):
+class OwnModels(Record):
     """Entries by the name of their model, in one form, and the file that they stand in. `key` tells them from others.
 
     An entry has those of `like` (a known model whose rules it has), `prices` (size, `*` for any → quality, `*` for any
@@ -27,9 +29,16 @@ class OwnModels(NamedTuple):
 OWN_MODELS: ContextVar[OwnModels | None] = ContextVar("own models", default=None)
 
 
-@contextmanager
-def counting(own: OwnModels | None) -> Iterator[None]:
+def counting(own: OwnModels | None) -> AbstractContextManager[None]:
     """Within it these entries count."""
+    return _UNCHANGED if own is None and OWN_MODELS.get() is None else _counting(own)
+
+
+_UNCHANGED = nullcontext()
+
+
+@contextmanager
+def _counting(own: OwnModels | None) -> Iterator[None]:
     token = OWN_MODELS.set(own)
     try:
         yield

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
 from flowdsl.services import is_plain_secret
+from flowdsl.settings.places import project_places, user_place
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax.opened import read_file
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
     from flowdsl.step.registry import Registry
 
-PROJECT_FILE = "flowdsl.toml"
-"""The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
 _KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models")
 _USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
 Settings = tuple[str, dict[str, Any]]
@@ -41,19 +40,13 @@ def settings_file(folder: str) -> Settings | None:
     Raises:
         UsageError: the file cannot be read, or is no TOML.
     """
-    folder = os.path.abspath(folder)  # noqa: PTH100  pathlib is slow to import
-    while True:
-        for name, mark in ((PROJECT_FILE, ""), ("pyproject.toml", "[tool.flowdsl")):
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if os.path.lexists(path):  # also a link to nowhere, or a pipe: what it should say would be left out
-                content = _toml(path, mark)
-                if content is not None:
-                    _check_keys(path, content)
-                    return path, content
-        parent = os.path.dirname(folder)  # noqa: PTH120
-        if parent == folder:
-            return None
-        folder = parent
+    for path, mark in project_places(folder):
+        if os.path.lexists(path):  # also a link to nowhere, or a pipe: what it should say would be left out
+            content = _toml(path, mark)
+            if content is not None:
+                _check_keys(path, content)
+                return path, content
+    return None
 
 
 def named_file(path: str) -> Settings:
@@ -70,17 +63,11 @@ def named_file(path: str) -> Settings:
 def user_file(environ: Mapping[str, str]) -> Settings | None:
     """The user's own settings, `$XDG_CONFIG_HOME/flowdsl/config.toml`, or the one in `~/.config`.
 
-    A relative XDG_CONFIG_HOME or HOME does not count: it would lead into the folder where flowdsl happens to run.
-
     Raises:
         UsageError: the file cannot be read, or is no TOML.
     """
-    home = environ.get("HOME", "")
-    folder = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(folder):  # noqa: PTH117
-        folder = f"{home}/.config" if os.path.isabs(home) else ""  # noqa: PTH117
-    path = f"{folder}/flowdsl/config.toml"
-    if not folder or not os.path.lexists(path):
+    path = user_place(environ)
+    if path is None or not os.path.lexists(path):
         return None
     content = _toml(path, "") or {}
     _check_keys(path, content, _USER_KEYS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.host import METADATA
 from flowdsl.image.own_models import OwnModels
+from flowdsl.record import Record
 from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
-    PROJECT_FILE,
     Settings,
     choice,
     count,
@@ -24,6 +24,7 @@ from flowdsl.settings.files import (
     unheeded,
     user_file,
 )
+from flowdsl.settings.places import PROJECT_FILE
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -34,7 +35,7 @@ USER = "the user's settings"
 """The origin of what the user's own file says."""
 
 
-class InForce(NamedTuple):
+class InForce(Record):
     """Settings of services, the limits of a run, what is wrong with the project's settings file, how much it lets the
     files of pictures say (None: it does not say), severities of findings that were set, the files themselves, and what
     they say of models."""

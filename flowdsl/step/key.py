@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.record import Record
 from flowdsl.step.problem import Change, Problem, show, use
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
-class Key(NamedTuple):
+class Key(Record):
     """One key of a step and the constraints on its value.
 
     `type` is one of text, integer, number, boolean, list, map, any, or one of `BLOCK_TYPES`. Bounds are inclusive.

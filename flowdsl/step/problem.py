@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.diagnostics import usual_severity
+from flowdsl.record import Record
 
 if TYPE_CHECKING:
     from flowdsl.codes import Severity
 
 
-class Change(NamedTuple):
+class Change(Record):
     """Other options that correct a problem: `values` are keys with their new values, None for a key that goes.
 
     `names` are keys that get another name. See `Fix` for what `safe` is.

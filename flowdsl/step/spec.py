@@ -7,9 +7,10 @@ that checking a flow needs neither pydantic nor the code of a step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from flowdsl.errors import FlowError, PluginError, in_words
+from flowdsl.record import Record
 from flowdsl.step.flow_shapes import Assign, FlowShape, Leaf, from_plain, to_plain
 from flowdsl.step.key import BLOCK_TYPES, IDENTIFIER, TEMPLATE_MARKS, Key, is_templated, type_name
 from flowdsl.step.problem import Problem
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class Port(NamedTuple):
+class Port(Record):
     """An input or output of a step: its type is also the FlowContext key it reads or writes unless the author renames
     it. `instead` names the keys that stand in for an input: when one is given, the input is not read. `counted_by`
     names the key that says how many items an output has, `needed` says that the step fails without this input."""
@@ -242,12 +243,11 @@ class StepSpec:
             "summary": self.summary,
             "aliases": self.aliases,
             "keys": [
-                {k: v for k, v in key._asdict().items() if v != Key._field_defaults.get(k)}
-                for key in self.keys.values()
+                {k: v for k, v in key._asdict().items() if v != Key._defaults.get(k)} for key in self.keys.values()
             ],
             "rules": [(type(rule).__name__, *rule.arguments()) for rule in self.rules],
-            "inputs": [tuple(port) for port in self.inputs],
-            "outputs": [tuple(port) for port in self.outputs],
+            "inputs": [tuple(port._asdict().values()) for port in self.inputs],
+            "outputs": [tuple(port._asdict().values()) for port in self.outputs],
             "service": self.service,
             "provider": self.provider,
             "environment": self.environment,

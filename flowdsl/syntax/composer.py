@@ -55,7 +55,7 @@ class Composer:
     ) -> None:
         self.include = include
         self.foreign = foreign
-        self.hashes = " #" in source.text and _GLUED.search(source.text) is not None
+        self.hashes = " #" in source.text and re.compile(_GLUED).search(source.text) is not None
         self.merges = "<<" in source.text
         self.measured = measured
         self.source = source
@@ -165,7 +165,7 @@ class Composer:
         text, start, end, value = self.source.text, node.start, event.end_mark.index, event.value
         if self.foreign is not None:
             value = self.foreign.restored(value, text[start:end], node.style)
-        if node.style is None and self.hashes and value and (glued := _GLUED.match(text, end)) is not None:
+        if node.style is None and self.hashes and value and (glued := re.compile(_GLUED).match(text, end)) is not None:
             self.comment_in_text(start, end, glued)
         node.value = plain_value(value) if node.style is None and event.tag is None else value
         if event.tag == "!include" and self.include is not None:
@@ -339,7 +339,7 @@ class Composer:
             self.report("unknown-tag", f"the tag `{shown}` means nothing here", span, "remove it", fixes=(fix,))
 
 
-_GLUED = re.compile(r"(?<=\S) #\w\S*")
+_GLUED = r"(?<=\S) #\w\S*"
 
 
 def _without_trailing_space(text: str, start: int, end: int) -> int:

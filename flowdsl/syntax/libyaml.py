@@ -14,16 +14,21 @@ from importlib.machinery import PathFinder
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-NEEDED = ("error", "tokens", "events", "nodes", "scanner", "parser", "composer")
+NEEDED = ("error", "tokens", "events", "nodes")
 """The modules of which the binding takes classes that it makes or raises while it reads."""
 _ERRORS = {
     "reader": "ReaderError",
+    "scanner": "ScannerError",
+    "parser": "ParserError",
+    "composer": "ComposerError",
     "constructor": "ConstructorError",
     "emitter": "EmitterError",
     "serializer": "SerializerError",
     "representer": "RepresenterError",
 }
 """The modules of which the binding takes only an error."""
+_MARKED = ("scanner", "parser", "composer", "constructor")
+"""Those whose error has marks."""
 
 
 class _Unloaded(ModuleType):
@@ -60,8 +65,9 @@ def _unloaded() -> ModuleType:
     sys.modules["yaml"] = package
     for name in NEEDED:
         import_module(f"yaml.{name}")
-    base = sys.modules["yaml.error"].YAMLError
+    errors = sys.modules["yaml.error"]
     for module, error in _ERRORS.items():
+        base = errors.MarkedYAMLError if module in _MARKED else errors.YAMLError
         bases = (_Words, base) if module == "reader" else (base,)
         setattr(package, module, SimpleNamespace(**{error: type(error, bases, {})}))
     return package

@@ -9,7 +9,7 @@ from flowdsl.source import Source, Span
 
 Kind = Literal["scalar", "list", "map"]
 
-_PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s+|$))+")
+_PROPERTIES = r"(?:[&!]\S*(?:\s+|$))+"
 
 
 class Node:
@@ -59,5 +59,5 @@ _NO_KEYS: dict[str, Node] = {}
 
 def content_start(node: Node) -> int:
     """Where the text of a scalar starts: behind its anchor and tag."""
-    match = _PROPERTIES.match(node.source.text, node.start, node.end)
+    match = re.compile(_PROPERTIES).match(node.source.text, node.start, node.end)
     return match.end() if match else node.start

@@ -16,6 +16,21 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _KERNEL = ("/proc/", "/sys/")
 """What lies there looks like regular files, and is not: the kernel makes it up."""
 
+ROOT_MARKS = ("flowdsl.toml", "pyproject.toml", ".git")
+"""What marks the root of a project."""
+
+
+def project_root(folder: str) -> str:
+    """The nearest folder, from this one upwards, that holds a mark of a project's root; else the folder itself."""
+    start = folder = os.path.realpath(folder)
+    while True:
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in ROOT_MARKS):  # noqa: PTH110, PTH118
+            return folder
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return start
+        folder = parent
+
 
 def read_file(path: str, inside: str | None = None) -> bytes:
     """The bytes of a regular file; with `inside`, of one that lies in that folder when links are followed.

@@ -3,25 +3,25 @@
 A text comes in; `parse` gives its tree and never raises for a mistake in it, `compile` gives a function of context and
 names. To find your way: `parser` reads, `tags` and `lalr` build the tree of `nodes`, `references` lists what it reads,
 `compiler` says how it is rendered, `filters` and `tests` are what their names say.
+
+What renders is imported on first use: a check reads templates, and renders none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flowdsl.template.cache import Cache
-from flowdsl.template.json_text import stringify
-from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
-from flowdsl.template.members import exposed
 from flowdsl.template.parser import parse, parse_expression
 from flowdsl.template.problems import TemplateProblem
 from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.taint import SecretText, holds_secret, mark
-from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
 
 if TYPE_CHECKING:
-    from flowdsl.template.filters import Filters
+    from flowdsl.template.json_text import stringify
+    from flowdsl.template.limits import DEFAULT_LIMITS, TemplateLimits
+    from flowdsl.template.members import exposed
+    from flowdsl.template.rendering import compile, evaluate, render
+    from flowdsl.template.taint import SecretText, holds_secret, mark
+    from flowdsl.template.values import UNDEFINED, output_text, to_text, truthy
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -45,73 +45,27 @@ __all__ = [
     "truthy",
 ]
 
-_Compiled = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
-_NO_NAMES: Mapping[str, Any] = {}
+_HOMES = {
+    "json_text": ("stringify",),
+    "limits": ("DEFAULT_LIMITS", "TemplateLimits"),
+    "members": ("exposed",),
+    "rendering": ("compile", "evaluate", "render"),
+    "taint": ("SecretText", "holds_secret", "mark"),
+    "values": ("UNDEFINED", "output_text", "to_text", "truthy"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def compile(
-    template: Template,
-    *,
-    strict: bool,
-    native: bool = False,
-    taint: bool = False,
-    placeholders: frozenset[str] = frozenset(),
-    autoescape: bool = False,
-    limits: TemplateLimits = DEFAULT_LIMITS,
-    filters: Filters = (),
-) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
-    """The function `compiled(context, names)` of a template.
+if not TYPE_CHECKING:  # with it, type checkers would believe in any name
 
-    `names` holds everything but the FlowContext and comes first; the name `flowContext` is the context itself.
-    With `native`, a template that is one `{{ expression }}` gives the expression's value, any other gives text.
-    `strict` makes printing undefined an error. `taint` keeps text that came from `SecretText` recognisable. With
-    `autoescape`, what is printed is escaped for HTML, but for text that is marked as safe.
-    `placeholders` are the names of `{name}` in literal text; their values are `names["{name}"]`. `filters` are those of
-    a host.
-    Raises: TemplateError when the template has problems.
-    """
-    from flowdsl.template import compiler
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'flowdsl.template' has no attribute {name!r}")
+        from importlib import import_module
 
-    return compiler.compile(template, compiler.Kind(strict, native, taint, placeholders, autoescape, limits, filters))
+        value = globals()[name] = getattr(import_module(f"flowdsl.template.{_HOME[name]}"), name)
+        return value
 
 
-def render(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO_NAMES) -> str:
-    """The text of a template; what is undefined prints nothing. `context` is the FlowContext itself, `names` holds
-    other roots, such as `inputs`.
-
-    Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
-    """
-    if "flowContext" in context:
-        _refuse(text)
-    found: str = _renders[text](context, names)
-    return found
-
-
-def evaluate(text: str, context: Mapping[str, Any], names: Mapping[str, Any] = _NO_NAMES) -> Any:
-    """The value of a template that is exactly one `{{ expression }}`, the text of any other; see `render`.
-
-    Raises: TemplateError; UsageError for a `context` that holds a `flowContext`.
-    """
-    if "flowContext" in context:
-        _refuse(text)
-    return _evaluates[text](context, names)
-
-
-def _refuse(text: str) -> None:
-    """Refuses a map of roots in place of the FlowContext: there, `flowContext.x` would look for an `x` beside
-    `flowContext`, and find nothing."""
-    if "flowContext" in text:
-        from flowdsl.errors import UsageError
-
-        raise UsageError("render takes the FlowContext itself, {'city': …}, and other roots as names={'inputs': …}")
-
-
-def _rendered(text: str) -> _Compiled:
-    return compile(parse(text), strict=False)
-
-
-def _evaluated(text: str) -> _Compiled:
-    return compile(parse(text), strict=False, native=True)
-
-
-_renders, _evaluates = Cache(2048, _rendered), Cache(2048, _evaluated)
+def __dir__() -> list[str]:
+    return list(__all__)

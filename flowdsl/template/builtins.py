@@ -11,6 +11,7 @@ from flowdsl.template import json_text
 from flowdsl.template.limits import check_items
 from flowdsl.template.members import Method, exposed
 from flowdsl.template.numbers import floor, plus, round_half_up
+from flowdsl.template.syntax import BUILTIN_NAMES
 from flowdsl.template.values import UNDEFINED, is_array, is_number, own_keys, property_key, to_number, truthy
 
 
@@ -120,9 +121,5 @@ MATH: Final = _listed(
 )
 JSON: Final = _listed(parse=_parse, stringify=_stringify)
 OBJECT: Final = _listed(keys=_object_keys, values=_object_values, entries=_object_entries)
-BUILTINS: Final[dict[str, Any]] = {
-    "JSON": JSON,
-    "Math": MATH,
-    "Object": OBJECT,
-    **_listed(cycler=Cycler, joiner=joiner, range=span),
-}
+_FUNCTIONS = _listed(cycler=Cycler, joiner=joiner, range=span)
+BUILTINS: Final[dict[str, Any]] = dict(zip(BUILTIN_NAMES, (JSON, MATH, OBJECT, *_FUNCTIONS.values()), strict=True))

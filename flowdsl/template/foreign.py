@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from flowdsl.template.members import Method
 from flowdsl.template.nodes import Arguments, Body, Call, Literal, Node, Output, Text
 from flowdsl.template.problems import Mistake, TemplateProblem
 from flowdsl.template.syntax import Reference, Template
@@ -91,6 +90,8 @@ def wrong(text: ForeignText, mistake: Mistake) -> Template:
 def called(name: str, function: Callable[..., Any], arguments: Sequence[Node | Any], start: int, end: int) -> Call:
     """The call of a function of the language, whose `arguments` are nodes, or values as they are. What it raises, as
     TemplateError, stands at the whole expression unless it has a `start` and `end` of its own."""
+    from flowdsl.template.members import Method
+
     nodes = [each if isinstance(each, Node) else Literal(each, start, end) for each in arguments]
     call = Call(Literal(Method(name, function), start, end), Arguments(nodes, []), end)
     call.start = start

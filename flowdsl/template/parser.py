@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.cache import Cache
 from flowdsl.template.foreign import ForeignText
 from flowdsl.template.nodes import Body, Output, Statement, Text
 from flowdsl.template.plain import plain_output, reference
-from flowdsl.template.syntax import Reference, Template
+from flowdsl.template.syntax import BUILTIN_NAMES, Reference, Template
 
 _OUTPUT: Final = re.compile(r"\{\{[^{}'\"`\\%#]*\}\}")
 _TAG: Final = re.compile(r"\{[{%#]")
@@ -49,7 +48,7 @@ def _parse(text: str) -> Template:
             root, path = plain.group(1, 2)
             if pieces > 1000:
                 return _parse_fully(text)  # it knows the limits
-            if root not in BUILTINS:
+            if root not in BUILTIN_NAMES:
                 start = plain.start(1)
                 names = tuple(path[1:].split(".")) if path else ()
                 references.append(Reference(root, names, start, plain.end(2), False, False))

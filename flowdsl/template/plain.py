@@ -10,10 +10,9 @@ from typing import Final
 
 from flowdsl.template.nodes import Literal, Member, Name, Node
 
-_PLAIN_TEXT: Final = r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}"
-_PLAIN: Final = re.compile(_PLAIN_TEXT, re.ASCII)
-OPENING: Final = re.compile(_PLAIN_TEXT + r"|\{[{%#]-?", re.ASCII)
-"""Finds the next tag: a plain output whole, of any other its opening."""
+PLAIN: Final = r"\{\{[ \n\t\r]*([A-Za-z_$][\w$]*)((?:\.[A-Za-z_$][\w$]*)*)[ \n\t\r]*\}\}"
+"""A plain output, as a pattern: its groups are the name and `.member.member`."""
+_PLAIN: Final = re.compile(PLAIN, re.ASCII)
 _RESERVED: Final = frozenset(("true", "false", "none", "null", "and", "or", "not", "in", "is", "if", "else", "r"))
 
 
@@ -27,7 +26,7 @@ def plain_output(text: str, at: int) -> re.Match[str] | None:
 
 
 def is_plain_output(found: re.Match[str]) -> bool:
-    """Whether what `OPENING` found is a plain output."""
+    """Whether what `tags.OPENING` found is a plain output."""
     name = found[1]
     return name is not None and name not in _RESERVED and len(found[2]) <= 200
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from flowdsl.record import Record
 
 
-class TemplateProblem(NamedTuple):
+class TemplateProblem(Record):
     """A mistake in a template; `start` and `end` are offsets into its text, `instead` is what would be right there."""
 
     code: str

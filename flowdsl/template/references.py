@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.foreign import ForeignText
 from flowdsl.template.nodes import (
     Arguments,
@@ -30,8 +29,7 @@ from flowdsl.template.nodes import (
     Unary,
 )
 from flowdsl.template.problems import TemplateProblem
-from flowdsl.template.syntax import Reference, Template
-from flowdsl.template.values import property_key
+from flowdsl.template.syntax import BUILTIN_NAMES, Reference, Template
 
 if TYPE_CHECKING:
     from flowdsl.template.filters import Filter, Filters
@@ -148,7 +146,7 @@ class _Walk:
         while type(node) is Member:
             key = node.key
             if type(key) is Literal:
-                path.append(property_key(key.value))
+                path.append(key.value if type(key.value) is str else _text_of(key.value))
             else:
                 path.clear()
                 start_of_chain = node.target
@@ -156,7 +154,7 @@ class _Walk:
             node = node.target
         if not isinstance(node, Name):
             self.node(node, bound, guarded)
-        elif node.name not in bound and node.name not in BUILTINS:
+        elif node.name not in bound and node.name not in BUILTIN_NAMES:
             whole = called and len(path) == _length(start_of_chain) and isinstance(start_of_chain, (Name, Member))
             self.references.append(
                 Reference(node.name, tuple(reversed(path)), node.start, start_of_chain.end, guarded, whole)
@@ -237,3 +235,10 @@ def _length(node: Node) -> int:
         node = node.target
         count += 1
     return count
+
+
+def _text_of(key: Any) -> str:
+    """The name of a member that is asked for by a number or another constant."""
+    from flowdsl.template.values import property_key
+
+    return property_key(key)

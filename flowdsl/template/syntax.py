@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flowdsl.template.nodes import Body
 from flowdsl.template.problems import TemplateProblem
+
+BUILTIN_NAMES: Final = ("JSON", "Math", "Object", "cycler", "joiner", "range")
+"""The names of `builtins.BUILTINS` in their order, for what reads templates without rendering them."""
 
 
 class Reference(NamedTuple):

@@ -23,11 +23,13 @@ from flowdsl.template.nodes import (
     Text,
 )
 from flowdsl.template.numbers import JS_SPACE
-from flowdsl.template.plain import OPENING, is_plain_output, reference
+from flowdsl.template.plain import PLAIN, is_plain_output, reference
 from flowdsl.template.problems import Mistake
 from flowdsl.template.references import examine
 from flowdsl.template.syntax import Template
 
+OPENING: Final = re.compile(PLAIN + r"|\{[{%#]-?", re.ASCII)
+"""Finds the next tag: a plain output whole, of any other its opening."""
 _BARE: Final = re.compile(r"[ \n\t\r]*([a-z]+)[ \n\t\r]*(-?%\})")
 _RAW: Final = re.compile(r"\{%-?\s*(end)?(raw|verbatim)\s*-?%\}")
 MAX_TAGS: Final = 40

@@ -39,6 +39,7 @@ FILES: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", FILES)
 def test_names_of_twice_the_file_take_about_twice_the_comparisons(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = 0

@@ -60,6 +60,7 @@ def test_a_slow_pattern_of_a_step_ends_with_a_remedy(schema: dict[str, Any], val
     assert caught.value.code == "invalid-schema"
 
 
+@pytest.mark.long
 def test_a_slow_pattern_is_told_with_the_place_of_the_input() -> None:
     flow = {"inputs": {"x": {"type": "string", "pattern": SLOW}}, "flow": [{"step": "SET", "y": "{{ inputs.x }}"}]}
     with pytest.raises(ConfigError) as caught:
@@ -80,6 +81,7 @@ def test_the_remedy_of_a_slow_pattern_helps() -> None:
     assert [said for _, said in misfits(schema, TEXT)] == [f"`{TEXT[:39]}…` is longer than 20 characters"]
 
 
+@pytest.mark.long
 def test_a_run_with_a_slow_pattern_hears_a_signal(tmp_path: Path) -> None:
     flow = tmp_path / "flow.yaml"
     flow.write_text(f"inputs:\n  x: {{pattern: '{SLOW}'}}\nflow:\n  - {{step: SET, y: '{{{{ inputs.x }}}}'}}\n")

@@ -78,7 +78,7 @@ def test_a_shell_accepts_its_completion(shell: str, tmp_path: Path, capsys: pyte
 CASES = {
     "va": {"validate"},
     "steps OPENAI": {"OPENAI_IMAGE_EDIT", "OPENAI_IMAGE_GENERATION"},
-    "validate --format ''": {"text", "json"},
+    "validate --format ''": {"text", "json", "sarif", "github", "gitlab", "junit", "rdjson", "concise"},
     "run --max-u": {"--max-usd"},
     "run harb": {"harbour.flow.yaml"},
     "completion z": {"zsh"},
@@ -103,6 +103,7 @@ def in_zsh(path: Path, line: str, folder: Path) -> set[str]:
     return {each.partition("HIT ")[2].strip() for each in found.stdout.splitlines() if "HIT " in each}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", INSTALLED)
 @pytest.mark.parametrize("typed", CASES, ids=lambda typed: typed.replace("'", "").strip().replace(" ", "-"))
 def test_commands_options_steps_and_files_are_completed(

@@ -337,6 +337,7 @@ flow:
     assert (failed.value.code, simulator.request_count) == ("outside-output", before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "body",
     [NAMED, '- {step: SET, n: "{{ flowContext.p }}"}\n', loop(NAMED, "inputs.products").replace("var: p", "var: q")],

@@ -171,6 +171,7 @@ def compared(seed: int, monkeypatch: pytest.MonkeyPatch) -> str:
     return "found" if now[0][:2] == then[0][:2] else "another"
 
 
+@pytest.mark.long
 def test_what_is_found_is_what_the_run_would_have_failed_of(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Counter(compared(seed, monkeypatch) for seed in range(300))
     assert found["found"] > 20

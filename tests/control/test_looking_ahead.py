@@ -180,6 +180,7 @@ def test_what_needs_no_picture_is_resolved_before_the_first(
     assert simulator.request_count == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "filename",
     [

@@ -30,12 +30,14 @@ def checked(text: str) -> None:
     assert flowdsl.render(found).count("[") >= len(found)
 
 
+@pytest.mark.long
 @settings(max_examples=3 * COUNT, deadline=None)
 @given(TEXTS)
 def test_any_text_is_checked(text: str) -> None:
     checked(text)
 
 
+@pytest.mark.long
 @settings(max_examples=5 * COUNT, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_change_of_a_flow_is_checked(data: st.DataObject) -> None:

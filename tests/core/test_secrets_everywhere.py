@@ -51,6 +51,7 @@ def many(count: int) -> Secrets:
     return secrets
 
 
+@pytest.mark.long
 def test_thousands_of_texts_made_of_a_secret_cost_each_as_much_as_the_first() -> None:
     secrets = many(20_000)  # each by all those before it: an hour
     for number in range(20_000):
@@ -58,6 +59,7 @@ def test_thousands_of_texts_made_of_a_secret_cost_each_as_much_as_the_first() ->
         assert secrets.hide("an ordinary line of progress") == "an ordinary line of progress"
 
 
+@pytest.mark.long
 def test_a_loop_that_emits_a_text_with_a_secret_each_time_ends() -> None:
     flow = (
         'flow:\n  - step: FOR\n    var: item\n    items: "{{ range(4000) | list }}"\n    do:\n'

@@ -246,6 +246,7 @@ def test_the_corpus_has_sixty_ways() -> None:
     assert len(WAYS) >= 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_a_secret_shows_in_nothing_that_leaves_a_run(way: str, tmp_path: Path) -> None:
     (tmp_path / "flowdsl.toml").write_text("")

@@ -383,6 +383,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize(
     "step",

@@ -8,6 +8,7 @@ import pytest
 from fuzz_check import Fuzzer, generated, mutations
 
 
+@pytest.mark.long
 def test_documents_that_hypothesis_makes_raise_nothing_and_load_when_they_are_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

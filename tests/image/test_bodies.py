@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from image_bench import Ground, built_for
@@ -54,6 +55,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 counted = {"accepted": 0, "refused": 0}
 
 
+@pytest.mark.long
 @example("hub", "gpt-image-2.6-flare", {"size": "256x256", "output_format": "gif"})
 @example("hub", "gpt-image-2.6-flare", {"output_format": "gif", "background": "transparent"})
 @example("openai", "gpt-image-2.6-flare", {"size": "2048x2048", "output_format": "gif", "frame_count": 16})

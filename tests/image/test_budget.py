@@ -59,6 +59,7 @@ def test_a_loop_without_an_end_stops_at_its_last_paid_request(tmp_path: Path) ->
     assert not raised.value.charge_possible
 
 
+@pytest.mark.long
 def test_no_more_money_is_spent_than_the_limit_with_64_calls_side_by_side(tmp_path: Path) -> None:
     with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:
         run(SIDE_BY_SIDE, simulator, tmp_path, max_usd=0.1)

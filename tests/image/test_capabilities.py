@@ -640,6 +640,7 @@ def test_the_host_of_an_endpoint_is_found(endpoint: str, host: str) -> None:
     assert host_of(endpoint) == host
 
 
+@pytest.mark.long
 def test_no_combination_of_model_and_option_breaks_the_check_or_speaks_twice_of_a_key() -> None:
     values: dict[str, tuple[object, ...]] = {
         "size": ("auto", "1024x1024", "7x7", "x"),

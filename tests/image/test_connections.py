@@ -222,6 +222,7 @@ async def endless_body() -> AsyncIterator[bytes]:
         yield b"x" * 100_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("phase", "response", "sent"),
     [("connecting", nothing, False), ("sending", nothing, True), ("waiting", nothing, True), ("reading", half, True)],

@@ -63,6 +63,7 @@ def flooding(first: bytes, again: bytes) -> Talk:
     return talk
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("talk", "code"),
     [
@@ -110,6 +111,7 @@ def test_what_never_comes_to_an_end_is_ended_and_counts_as_unknown(talk: Talk, c
     assert peak < BOUND
 
 
+@pytest.mark.long
 def test_an_upload_to_a_server_that_talks_and_does_not_read_is_not_heaped_up() -> None:
     """Each word of a server that reads nothing let another piece of the body into memory."""
     taken = 0

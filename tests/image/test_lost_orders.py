@@ -136,6 +136,7 @@ def test_a_picture_of_another_order_is_kept_and_not_taken_for_ours(tmp_path: Pat
     assert (found.made, found.error.request_id) == ([GIF], "op-1")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [RUNNING, hang, response(b"", "503 Unavailable", "retry-after: 86400\r\n")])
 def test_an_order_that_is_never_done_ends_at_the_deadline_and_is_told(fault: Response, tmp_path: Path) -> None:
     found = asked(tmp_path, fault, more="  timeoutMs: 1500\n")

@@ -131,6 +131,7 @@ def saying(data: bytes, *, hang: bool = False, flood: bytes = b"") -> Callable[[
     return make
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
     [

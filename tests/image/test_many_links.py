@@ -52,6 +52,7 @@ class Slow(Routes):
         return send
 
 
+@pytest.mark.long
 def test_links_of_a_response_are_fetched_side_by_side_and_stay_in_order(tmp_path: Path) -> None:
     pictures = [PNG + bytes([number]) for number in range(24)]
     answers: dict[str, list[Any]] = {ORDER: [links(*PLACES)]}

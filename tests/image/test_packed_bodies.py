@@ -47,6 +47,7 @@ def packed(kind: str, status: str = "200 OK") -> Any:
     return plain(bomb(times), status, f"content-encoding: {encoding}\r\ncontent-type: application/json\r\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", PACKED)
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
 def test_a_response_that_unpacks_to_too_much_takes_no_memory(kind: str, status: str, tmp_path: Path) -> None:
@@ -69,6 +70,7 @@ def test_a_response_that_unpacks_to_too_much_takes_no_memory(kind: str, status: 
         assert f"it is packed as '{PACKED[kind][0]}', which was not asked for" in error.message
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", PACKED)
 def test_a_linked_picture_that_unpacks_to_too_much_takes_no_memory(kind: str, tmp_path: Path) -> None:
     response = packed(kind)

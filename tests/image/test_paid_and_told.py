@@ -194,6 +194,7 @@ def test_a_cancelled_run_tells_the_links_that_it_did_not_fetch(tmp_path: Path) -
         assert asyncio.run(cancelled()) == ["/i", "/j"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("timeout", [None, 1000], ids=["the connection breaks", "the deadline passes"])
 def test_the_links_of_a_response_without_an_end_are_fetched(timeout: int | None, tmp_path: Path) -> None:
     with Web(response(JPEG)) as links:

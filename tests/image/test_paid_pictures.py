@@ -291,6 +291,7 @@ BROKEN_ENDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("order", "options"), BROKEN_ENDS.values(), ids=BROKEN_ENDS.keys())
 def test_a_whole_picture_of_a_response_with_a_broken_end_is_named(
     order: bytes, options: dict[str, Any], tmp_path: Path

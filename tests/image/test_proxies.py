@@ -206,6 +206,7 @@ def shown_by(error: BaseException | None, seen: set[int]) -> Iterator[tuple[str,
     yield from shown_by(error.__context__, seen)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault", ["no connection", "closed", "no HTTP", "cut", "too late", "a bad header", "a proxy", "refused", "no proxy"]
 )

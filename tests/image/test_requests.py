@@ -178,6 +178,7 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@pytest.mark.long
 @given(options=st.fixed_dictionaries({}, optional=VALID))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_request_is_taken_by_strict_rules_and_holds_no_seed(bench: Bench, options: dict[str, Any]) -> None:

@@ -154,6 +154,7 @@ def unbroken(value: Any) -> Any:
     }
 
 
+@pytest.mark.long
 @settings(max_examples=120, deadline=None, suppress_health_check=[*HealthCheck])
 @given(responses())
 def test_a_picture_is_found_however_the_response_is_spelt(

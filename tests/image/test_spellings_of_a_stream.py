@@ -84,6 +84,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[int]]:
     return body, cuts
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
 @given(streams())
 def test_a_stream_holds_its_pictures_however_it_is_spelt(tmp_path: Path, given: tuple[bytes, list[int]]) -> None:

@@ -83,6 +83,7 @@ def _key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--json"], ["--events"]], ids=["for people", "JSON", "events"])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_key_that_a_service_says_back_is_in_no_output(form: str, options: list[str], tmp_path: Path) -> None:

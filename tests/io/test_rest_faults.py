@@ -108,6 +108,7 @@ def test_a_response_that_is_of_no_use_does_not_call_the_work_free(
     assert (error.code, error.charge_possible) == (code, may_be_done)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "may_be_done"), [("POST", True), ("PATCH", True), ("GET", False)])
 @pytest.mark.parametrize("slow", [hang, drip])
 def test_a_run_that_ends_while_a_post_is_out_says_that_it_may_be_charged(
@@ -166,6 +167,7 @@ def test_a_connection_that_breaks_says_whether_the_work_may_be_done(host: Any, m
     assert facts(error) == ("ServiceUnavailable", None, repeatable, not repeatable, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("slow", [hang, drip])
 def test_the_deadline_counts_for_the_whole_attempt(host: Any, slow: Response) -> None:
     began = time.monotonic()

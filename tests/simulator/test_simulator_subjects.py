@@ -49,6 +49,7 @@ def test_there_are_many_subjects_and_emoji() -> None:
     assert len({found.name for found in emoji().values()}) >= 30
 
 
+@pytest.mark.long
 def test_twenty_prompts_give_twenty_pictures_that_differ_as_thumbnails() -> None:
     assert len(set(PROMPTS)) == 20
     seen = [thumbnail(prompt) for prompt in PROMPTS]

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-import flowdsl.template
-from flowdsl.template import compiler
+from flowdsl.template import compiler, rendering
 
 
 def forget() -> None:
     """Empties the caches, so that no template is rendered as in another module."""
     compiler.forget()
-    flowdsl.template._renders.clear()
-    flowdsl.template._evaluates.clear()
+    rendering._renders.clear()
+    rendering._evaluates.clear()
 
 
 @pytest.fixture(scope="module", autouse=True, params=["first renderings", "function"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_any_text_parses_to_a_template_with_problems_inside_it(text: str) -> Non
     outcome(text, {"x": [1, "a"], "a": {"b": "c"}}, strict=True, native=True, taint=True)
 
 
+@pytest.mark.long
 @unhurried
 @given(st.sampled_from(sorted(FILTERS)), VALUES, st.lists(VALUES, max_size=3))
 def test_any_filter_takes_any_values(name: str, value: Any, arguments: list[Any]) -> None:
@@ -77,6 +79,7 @@ def test_any_test_takes_any_values(name: str, value: Any, arguments: list[Any]) 
     outcome(f"{{{{ v is {name}({given_arguments}) }}}}", names, strict=False)
 
 
+@pytest.mark.long
 @unhurried
 @given(
     st.sampled_from(sorted({name for kind in METHODS.values() for name in kind})), VALUES, st.lists(VALUES, max_size=2)

@@ -75,6 +75,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_hostile_template_is_refused_soon(name: str) -> None:
     text, message = REFUSED[name]
@@ -104,6 +105,7 @@ TAKEN = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_large_template_works(name: str) -> None:
     text, expected = TAKEN[name]

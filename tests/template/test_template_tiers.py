@@ -79,6 +79,7 @@ def differences(text: str, context: Any, names: Any, **options: Any) -> list[Any
     return [] if found[0] == found[1] else [text, options, *found]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.json")), ids=lambda path: path.stem)
 def test_recorded_templates_of_every_kind_give_the_same(path: Path) -> None:
     corpus = json.loads(path.read_text(encoding="utf-8"))

@@ -77,6 +77,7 @@ def read(vendor: Vendor, endpoint: Endpoint, reply: Reply, body: Any, store: Ima
         reader.abort()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nothing_in_a_body_is_taken_for_what_it_is_not(name: str, tmp_path: Path) -> None:
     found, vendor, endpoint = replies(name, tmp_path)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from flowdsl.checker.findings import Findings
 from flowdsl.checker.flow.abstract_run import AbstractRun, Follow, Frame, assign, leaf, sequence
-from flowdsl.checker.flow.branching import attempt, choice, exit_, parallel, switch
-from flowdsl.checker.flow.calling import call
 from flowdsl.checker.flow.jumps import one_at_a_time
-from flowdsl.checker.flow.repeating import loop
 from flowdsl.checker.flow.state import Entry, State, Unset, merge
 from flowdsl.checker.types.kinds import ANY, OF_ERROR, SECRET, Type
 from flowdsl.diagnostics import Diagnostic, Related, gravity
@@ -20,18 +18,24 @@ from flowdsl.step.flow_shapes import FlowShape
 from flowdsl.syntax.node import Node
 from flowdsl.template import parse
 
-FOLLOW: Mapping[type[FlowShape], Follow] = {
-    shapes.Leaf: leaf,
-    shapes.Sequence: sequence,
-    shapes.Choice: choice,
-    shapes.Switch: switch,
-    shapes.Loop: loop,
-    shapes.Try: attempt,
-    shapes.Parallel: parallel,
-    shapes.Call: call,
-    shapes.Exit: exit_,
-    shapes.Assign: assign,
-}
+
+class _Follow(dict[type[FlowShape], Follow]):
+    """By shape, what follows it; shapes beside the usual line of steps are imported with the first of them."""
+
+    def __missing__(self, shape: type[FlowShape]) -> Follow:
+        from flowdsl.checker.flow import branching, calling, repeating
+
+        self[shapes.Choice] = branching.choice
+        self[shapes.Switch] = branching.switch
+        self[shapes.Try] = branching.attempt
+        self[shapes.Parallel] = branching.parallel
+        self[shapes.Exit] = branching.exit_
+        self[shapes.Loop] = repeating.loop
+        self[shapes.Call] = calling.call
+        return self[shape]
+
+
+FOLLOW: Final = _Follow({shapes.Leaf: leaf, shapes.Sequence: sequence, shapes.Assign: assign})
 """What a step does to the state, by its shape: there is nothing else to know of it."""
 CODES = frozenset(
     (

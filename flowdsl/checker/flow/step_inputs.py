@@ -54,7 +54,7 @@ READ: Final = {
     "blob": (OTHER, "a blob", 0),
 }
 """What a step can work on, as kinds and in words, and the kinds that items of a list must have."""
-_PATH: Final = re.compile(CONTEXT_PATH.replace("$", r"\Z"))
+_PATH: Final = CONTEXT_PATH.replace("$", r"\Z")
 
 
 FILE_PARTS: Final = {"content": "a file", "name": "the name of a file", "folder": "the name of a folder"}
@@ -106,7 +106,7 @@ def _path(names: Names, step: StepNode, key: Key, node: Node, state: State) -> T
     """The type of a text that may be a FlowContext path, and is itself when it is none."""
     text, takes_text = str(node.value), bool(_kinds(key) & TEXT)
     first, *rest = text.split(".")
-    entry = state.get(first) if _PATH.match(text) else None
+    entry = state.get(first) if re.compile(_PATH).match(text) else None
     if entry is None:
         if not state.open:
             _no_path(names, step, key, node, state)
@@ -131,7 +131,7 @@ def _no_path(names: Names, step: StepNode, key: Key, node: Node, state: State) -
     fitting = [name for name in state.known_keys() if (entry := state.get(name)) and _is_any_of(key, entry.type)]
     near = nearest(text, fitting) if len(text.split()) == 1 else None
     if _kinds(key) & TEXT:
-        if near is not None and _PATH.match(text):
+        if near is not None and re.compile(_PATH).match(text):
             message = f"nothing is called `{text}` here, so that {step.spec.name} works on this text itself"
             _undefined(names, message, node, near, warning=True)
         return
@@ -160,12 +160,12 @@ def _listed(key: Key, node: Node, state: State) -> str | None:
     """What the only item of a list names that a step can work on: in brackets it is a list inside a list."""
     if len(node.value) != 1 or not isinstance(node.value[0].value, str):
         return None
-    found = _NAMED.fullmatch(node.value[0].value)
+    found = re.compile(_NAMED).fullmatch(node.value[0].value)
     entry = state.get(found[1]) if found is not None else None
     return found[1] if found is not None and entry is not None and _is_any_of(key, entry.type) else None
 
 
-_NAMED: Final = re.compile(r"(?:\{\{\s*)?(?:flowContext\.)?([A-Za-z_]\w*)(?:\s*\}\})?")
+_NAMED: Final = r"(?:\{\{\s*)?(?:flowContext\.)?([A-Za-z_]\w*)(?:\s*\}\})?"
 
 
 def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown: str, state: State) -> None:

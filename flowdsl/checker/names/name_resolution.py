@@ -34,8 +34,8 @@ from flowdsl.diagnostics import Fix, Related
 from flowdsl.document.root_keys import NAMESPACES
 from flowdsl.nearest import nearest
 from flowdsl.template import parse
-from flowdsl.template.builtins import BUILTINS
 from flowdsl.template.foreign import ForeignText
+from flowdsl.template.syntax import BUILTIN_NAMES
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
@@ -188,7 +188,7 @@ class Names:
             return self.members(found, parts, 1, f"inputs.{parts[0].key}", use, quiet)
         if root in NAMESPACES:
             return self.blocks.type(self, root, parts, use, start, quiet)
-        if root in self.names or root in BUILTINS:
+        if root in self.names or root in BUILTIN_NAMES:
             if root == "env" and not quiet and parts and parts[0].key is not None:
                 self._variable(parts[0].key, use, start, parts[0].end)
             return ANY

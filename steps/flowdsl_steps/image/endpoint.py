@@ -11,7 +11,6 @@ from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.problem import show
 from flowdsl.step.sendable import NO_SUCH_NAME, Unsendable, address_problem, header_problem
 from flowdsl.step.service import Service
-from flowdsl.template import to_text
 from flowdsl_steps.image.request import ImageRequest
 
 
@@ -108,6 +107,8 @@ def extra_headers(service: Service) -> dict[str, str]:
     Raises:
         ConfigError: one of them cannot be sent.
     """
+    from flowdsl.template import to_text
+
     headers: Any = service.get("headers")
     given = headers.items() if isinstance(headers, Mapping) else ()
     for name, value in given:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from flowdsl.record import Record
-from flowdsl_steps.image.failure import Failure, read_error
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.step.service import Service
     from flowdsl.step.spec import Key
     from flowdsl_steps.http.request import HttpRequest
+    from flowdsl_steps.image.failure import Failure
     from flowdsl_steps.image.received import Received
     from flowdsl_steps.image.request import ImageRequest
     from flowdsl_steps.image.resolved_model import ResolvedModel
@@ -34,7 +33,7 @@ _REASONS = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
 """With these a vendor refuses a request, and a text beside it says why; with others it may be a proxy's."""
 
 
-_HOST_NAME = re.compile(r"[a-z0-9.-]+")
+_HOST_NAME = r"[a-z0-9.-]+"
 
 
 class Endpoint(Record):
@@ -69,11 +68,15 @@ class Endpoint(Record):
     @property
     def host(self) -> str:
         """Host and port of the address."""
+        from urllib.parse import urlsplit
+
         return urlsplit(self.url).netloc
 
     @property
     def host_name(self) -> str:
         """Host of the address."""
+        from urllib.parse import urlsplit
+
         return urlsplit(self.url).hostname or ""
 
 
@@ -162,6 +165,8 @@ class Vendor(Protocol):
     def failure(self, head: Head, body: bytes | Mapping[str, Any]) -> Failure | None:
         """What the vendor says in a body that is an error: with a status that is no success, or inside one that is.
         None when the body is not the vendor's."""
+        from flowdsl_steps.image.failure import read_error
+
         is_reason = head.status in _REASONS and head.headers.get("content-type", "").lower().startswith("text/plain")
         return read_error(body, plain=is_reason)
 
@@ -192,7 +197,7 @@ class Vendor(Protocol):
 def is_host_of(vendor: Vendor, host: str) -> bool:
     """Whether a host name (lower case) is one of the vendor's own. An address with a zone, or signs that whoever is on
     the way may read as the end of a name, is nobody's, whatever it ends in."""
-    is_name = _HOST_NAME.fullmatch(host) is not None
+    is_name = re.compile(_HOST_NAME).fullmatch(host) is not None
     return is_name and any(
         host == own or (own[0] == "." and host.endswith(own)) or _fits(own, host) for own in vendor.hosts
     )

@@ -9,9 +9,10 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowdsl.image.own_models import OWN_MODELS
+from flowdsl.record import Record
 from flowdsl_steps.image.catalogue.sizes import Sizes, parse_size, tidy_size
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _in_force: str | Path = SHIPPED
 State = Literal["alive", "dying", "dead", "unknown"]
 
 
-class Life(NamedTuple):
+class Life(Record):
     """Where a model stands in its life at one provider on one day.
 
     `shutdown` is the announced first day without it (ISO), `days_left` the days until then (negative when past),
@@ -62,7 +63,7 @@ class Life(NamedTuple):
     days_left: int | None = None
 
 
-class Parameter(NamedTuple):
+class Parameter(Record):
     """What is known of one body parameter of a model.
 
     `known` is True (accepted), False (not a parameter of the model) or None (uncertain). `values` are the ones known
@@ -76,7 +77,7 @@ class Parameter(NamedTuple):
     remarks: Mapping[str, str] = {}
 
 
-class EditLimits(NamedTuple):
+class EditLimits(Record):
     """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that, and of a mask, where
     it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known."""
 

@@ -19,7 +19,7 @@ def parse_size(text: str) -> tuple[int, int] | None:
 
 def tidy_size(text: str) -> str | None:
     """`WIDTHxHEIGHT` for the other ways in which people write a size, `1024 × 1024` or `1024*1024`; else None."""
-    match = _WRITTEN.fullmatch(text)
+    match = re.compile(_WRITTEN).fullmatch(text)
     return f"{match[1]}x{match[2]}" if match else None
 
 
@@ -31,7 +31,7 @@ def _of_ratio(text: str) -> str | None:
         return _SHAPES[word]
     if re.fullmatch(r"[1-9][0-9]{2,4}", word):
         return f"{word}x{word}"
-    match = _RATIO.fullmatch(word)
+    match = re.compile(_RATIO).fullmatch(word)
     if match is None:
         return None
     width, height = int(match[1]), int(match[2])
@@ -44,8 +44,8 @@ _SHAPES = {
     **dict.fromkeys(("portrait", "vertical", "tall"), "1024x1536"),
     "square": "1024x1024",
 }
-_RATIO = re.compile(r"([1-9][0-9]?):([1-9][0-9]?)")
-_WRITTEN = re.compile(r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][0-9]{0,5})\s*(?:px)?\s*")
+_RATIO = r"([1-9][0-9]?):([1-9][0-9]?)"
+_WRITTEN = r"\s*([1-9][0-9]{0,5})\s*(?:[xX×✕✖⨯*]|by)\s*([1-9][0-9]{0,5})\s*(?:px)?\s*"
 
 
 class Sizes:

@@ -1,24 +1,20 @@
 """OpenAI, and every endpoint that speaks its images API.
 
+What only a request needs is imported where one is made: a check makes none.
 Source: OpenAI API reference, Create image; openai-python reads the same two variables.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlunsplit
 
 from flowdsl.errors import ConfigError
 from flowdsl.step.problem import Problem
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
-from flowdsl_steps.image import cost
 from flowdsl_steps.image.catalogue import Model, catalogue
-from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, named_model, secrets_in, split_endpoint
-from flowdsl_steps.image.input_check import NOT_IN_EDITS, edit_problems
 from flowdsl_steps.image.model_check import model_problems
 from flowdsl_steps.image.option_check import INPUT_OPTIONS, option_problems, unsent_problems
 from flowdsl_steps.image.request import DEFAULT_MODEL, EDIT_MODEL, ImageRequest, is_edit
@@ -27,6 +23,7 @@ from flowdsl_steps.image.vendor import Comparison, Endpoint, Head, Vendor
 
 if TYPE_CHECKING:
     from datetime import date
+    from urllib.parse import SplitResult
 
     from flowdsl.image.known_model import KnownModel
     from flowdsl.image.store import ImageStore
@@ -41,7 +38,7 @@ EDITS = "/images/edits"
 AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 """Azure's hosts speak this API too, at another path and with another key header."""
 
-_OTHER_OPERATION = re.compile(r"/(chat/completions|completions|responses|images/edits|images/variations|models)$")
+_OTHER_OPERATION = r"/(chat/completions|completions|responses|images/edits|images/variations|models)$"
 _ONLY_STREAMED = ("partial_images",)
 
 
@@ -68,7 +65,10 @@ class OpenAI(Vendor):
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
         """What the model does not accept, by the catalogue; what is unknown is sent."""
         yield from model_problems(request, model)
-        yield from edit_problems(request, model)
+        if is_edit(request):
+            from flowdsl_steps.image.input_check import edit_problems
+
+            yield from edit_problems(request, model)
         yield from option_problems(request, model)
         yield from unsent_problems(request, self.title, self.own_options, edits=True)
 
@@ -83,6 +83,8 @@ class OpenAI(Vendor):
         Raises:
             ConfigError: a bad endpoint, or no key for OpenAI itself.
         """
+        from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
+
         parts = split_endpoint(service, service.endpoint or DEFAULT_ENDPOINT)
         if (parts.hostname or "").endswith(AZURE_HOSTS) and "/openai/v1" not in parts.path:
             raise ConfigError(
@@ -107,11 +109,15 @@ class OpenAI(Vendor):
             from flowdsl_steps.image.edit_form import edit_form
 
             return HttpRequest("POST", endpoint.url, {}, edit_form(self.fields(request, endpoint), request))
+        import json
+
         content = json.dumps(self.fields(request, endpoint), ensure_ascii=False).encode()
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 
     def fields(self, request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
         """What the body says, in its order."""
+        from flowdsl_steps.image.input_check import NOT_IN_EDITS
+
         model, unasked = catalogue().find(endpoint.label), NOT_IN_EDITS if is_edit(request) else INPUT_OPTIONS
         body: dict[str, Any] = {"prompt": request.prompt}
         if endpoint.model is not None:
@@ -144,6 +150,8 @@ class OpenAI(Vendor):
         model = catalogue().find(endpoint.label)
         if model is None:
             return None
+        from flowdsl_steps.image import cost
+
         found = cost.most(
             model, self.name, request.prompt, request.size, request.quality, request.n, request.partial_images or 0
         )
@@ -155,6 +163,8 @@ class OpenAI(Vendor):
         model = catalogue().find(endpoint.label)
         if model is None:
             return received.cost_usd
+        from flowdsl_steps.image import cost
+
         size, quality = received.size or request.size, received.quality or request.quality
         return cost.actual(model, received.usage, size, quality, request.n)
 
@@ -195,6 +205,8 @@ def bearer_endpoint(
     service: Service, url: str, model: str, variables: tuple[str, ...] | None, notes: tuple[str, ...] = ()
 ) -> Endpoint:
     """An endpoint whose key, if there is one, goes out as a bearer token; `variables` could give it."""
+    from flowdsl_steps.image.endpoint import extra_headers, key_source, secrets_in
+
     setting = "apiKey" if service.get("apiKey") or not service.get("authKey") else "authKey"
     key = service.get(setting)
     extra = extra_headers(service)
@@ -226,13 +238,15 @@ def operation_url(parts: SplitResult, bare: str, operation: str = OPERATION) -> 
     `bare` is the path that an endpoint without one stands for. That of generation is right for edits too: one entry
     serves both.
     """
+    from urllib.parse import urlunsplit
+
     path = parts.path.rstrip("/")
     if path.endswith(operation):
         return urlunsplit(parts._replace(path=path, fragment="")), ()
     wanted = path.removesuffix(OPERATION)
     notes: tuple[str, ...] = ()
-    if _OTHER_OPERATION.search(path):
-        wanted = _OTHER_OPERATION.sub("", path)
+    if re.compile(_OTHER_OPERATION).search(path):
+        wanted = re.compile(_OTHER_OPERATION).sub("", path)
         notes = (f"the endpoint names another operation, {path[len(wanted) :]}: {operation} is used instead",)
     if not wanted:
         wanted = bare
