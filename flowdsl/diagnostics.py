@@ -31,12 +31,14 @@ class Fix(NamedTuple):
     """Edits that correct a finding, none of which touch each other.
 
     A fix is `safe` when what it writes is what the file said all along, only spelt right: it can be applied unseen.
-    Others are a guess at what was meant, or take something away.
+    Others are a guess at what was meant, or take something away. One to choose `by_hand` makes the finding go away, and
+    perhaps not the mistake: editors offer it, and no command applies it.
     """
 
     title: str
     edits: tuple[Edit, ...]
     safe: bool = False
+    by_hand: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The fix as JSON values; each edit replaces the characters from `line`, `col` up to `end_line`, `end_col`."""

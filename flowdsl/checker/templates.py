@@ -93,7 +93,8 @@ def _check_template(template: Template, node: Node, findings: Findings) -> None:
         word = _foreign_filter(old) if problem.code == "unknown-filter" else None
         if word is not None:
             hint = word.hint or f"write `| {word.name}`"
-            fix = instead(span, old, word.name, style=node.style) if word.name is not None else None
+            name = word.name.replace("'", '"') if word.name is not None and node.style == "'" else word.name
+            fix = instead(span, old, name, style=node.style) if name is not None else None
         findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
 
 
@@ -110,6 +111,15 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
         return _between(node, start - 1, end, f".{found}", f"[{found}]")
     if found in CURLED:
         return _straight(node, start)
+    if (hint := problem.hint or "").startswith("a member stands behind a dot"):
+        return _between(node, start, end, found, ".")
+    if hint.startswith("read a name with a blank") and (blank := re.search(_BLANK_IN_NAME, text[:end])) is not None:
+        quote = '"' if node.style == "'" else "'"
+        return _between(node, *blank.span(), blank[0], f"[{quote}{blank[1]} {blank[2]}{quote}]")
+    if (closing := re.search(_NOT_CLOSED, hint)) is not None:
+        at = len(text[:start].rstrip())
+        fix = _between(node, at - 1, at, text[at - 1], text[at - 1] + closing[1])
+        return None if fix is None else fix._replace(title=f"add `{closing[1]}`")
     ended = re.compile(_ENDED).search(problem.hint or "")
     if ended is not None and node.style != "|" and problem.message.endswith("is never ended"):
         last = span_in(node, len(text) - 1, len(text))
@@ -120,6 +130,11 @@ def _repaired(problem: TemplateProblem, node: Node) -> Fix | None:
     if found == "?" and " if " in (hint := problem.hint or "") and (tag := _tag_around(text, start)) is not None:
         inside = hint.removeprefix("write `").removesuffix("`")
         return _between(node, *tag, text[tag[0] : tag[1]], f" {inside} ") if inside not in text else None
+    if hint.startswith("there are no slices"):
+        slices = (each for each in re.finditer(_SLICE, text) if each.start() < start < each.end())
+        if (cut := next(slices, None)) is None:
+            return None
+        return _between(node, *cut.span(), cut[0], f".slice({', '.join(filter(None, (cut[1] or '0', cut[2])))})")
     if found == ":" and (filtered := re.compile(_COLON).match(text, start)) is not None:
         at = start - len(text[:start]) + len(text[:start].rstrip())
         return _between(node, at, filtered.end(), text[at : filtered.end()], f"({filtered[1]})")
@@ -145,6 +160,9 @@ _TRIPLE = r"\{\{\{\s{0,9}([A-Za-z_][\w.]{0,99})\s{0,9}\}\}\}"
 _ENDED = r"(?:end it with `\{% |ends with `)(end\w+)"
 _COLON = r":\s*([^|}]*[^|}\s])"
 _HALF_CLOSED = r"\{\{[^{}]*\}(?!\})"
+_BLANK_IN_NAME = r"\.(\w+) (\w+)\Z"
+_NOT_CLOSED = r"is not closed: add `(.)`"
+_SLICE = r"\[\s*([\w.-]*)\s*:\s*([\w.-]*)\s*\]"
 
 
 def _between(node: Node, start: int, end: int, old: str, new: str) -> Fix | None:

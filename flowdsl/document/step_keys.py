@@ -101,6 +101,11 @@ class StepKeys:
         if meant is not None and word.times == 1:
             meant = self._fitting(name, meant, value)
         hint, fix = word.hint, fixes.removed(self.node, name) if word.goes else None
+        if word.lifted:
+            fix = fixes.lifted(self.node, name)
+            inner = {each: it for each, it in value.value.items() if each in spec.keys} if value.kind == "map" else {}
+            self.keys.update({each: it for each, it in inner.items() if each not in self.node.value})
+            self.key_nodes = {**{each: value.keys[each] for each in inner}, **self.key_nodes}
         self.misspelt |= name == "<<"  # which may hold any key
         if meant is not None and meant not in spec.keys and meant not in COMMON_KEYS:
             return self._unknown(key)

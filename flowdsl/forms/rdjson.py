@@ -31,7 +31,7 @@ def _diagnostic(finding: Diagnostic) -> dict[str, Any]:
         "code": {"value": finding.code, **({"url": url} if url else {})},
     }
     # Each suggestion is applied by itself, so that a fix of several edits is none.
-    single = [fix.edits[0] for fix in finding.shown_fixes() if len(fix.edits) == 1]
+    single = [fix.edits[0] for fix in finding.shown_fixes() if len(fix.edits) == 1 and not fix.by_hand]
     edits = [edit for edit in single if edit.span.path == finding.span.path]
     if edits:
         said["suggestions"] = [{"range": _range(edit.span), "text": edit.text} for edit in edits]

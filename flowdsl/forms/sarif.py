@@ -85,7 +85,7 @@ def _result(finding: Diagnostic, rule: int, fingerprint: str) -> dict[str, Any]:
             {"id": number, "physicalLocation": _physical(related.span), "message": {"text": related.message}}
             for number, related in enumerate(finding.related)
         ]
-    fixes = [_fix(fix) for fix in finding.shown_fixes() if fix.edits]
+    fixes = [_fix(fix) for fix in finding.shown_fixes() if fix.edits and not fix.by_hand]
     return {**said, "fixes": fixes} if fixes else said
 
 

@@ -7,7 +7,7 @@ kept where the fixes of that leave no more errors than there were.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -52,16 +52,20 @@ class _Repair:
         self._unsafe = unsafe
         self._checks = min(_MOST_CHECKS, max(_FEWEST_CHECKS, _MOST_CHARACTERS // (len(source.text) + 1)))
         """How many are left."""
-        self._seen = {source.text}
-        """Texts that were tried; none is tried twice, so that two fixes that undo each other come to an end."""
+        self._known: dict[str, tuple[Source, list[Diagnostic], int]] = {}
+        """Texts that were checked, each with what came of it."""
 
-    def run(self, state: Repaired, deep: int) -> Repaired:
-        """The cleanest state that fixes make of one."""
-        while (better := self._together(state) or self._singly(state, deep)) is not None:
+    def run(self, state: Repaired, deep: int, before: frozenset[str] = frozenset()) -> Repaired:
+        """The cleanest state that fixes make of one. None of the texts `before` comes again, so that two fixes that
+        undo each other come to an end."""
+        while True:
+            before |= {state.source.text}
+            better = self._together(state, before) or self._singly(state, deep, before)
+            if better is None:
+                return state
             state = better
-        return state
 
-    def _together(self, state: Repaired) -> Repaired | None:
+    def _together(self, state: Repaired, before: frozenset[str]) -> Repaired | None:
         """As many fixes as possible that do not touch each other, at once; of each finding the first."""
         chosen: Chosen = []
         taken: list[tuple[int, int]] = []
@@ -70,48 +74,53 @@ class _Repair:
             if (chosen and chosen[-1][0] is finding) or any(_touches(place, taken) for place in places):
                 continue
             chosen.append((finding, fix))
-            taken = sorted(taken + places)
-        return self._batch(state, chosen)
+            for place in places:
+                insort(taken, place)
+        return self._batch(state, chosen, before)
 
-    def _batch(self, state: Repaired, chosen: Chosen) -> Repaired | None:
+    def _batch(self, state: Repaired, chosen: Chosen, before: frozenset[str]) -> Repaired | None:
         """The state with all of some fixes, or with half of them, where one of them may spoil it."""
         if len(chosen) < 2:
             return None
-        tried = self._tried(state, chosen)
+        tried = self._tried(state, chosen, before)
         if tried is not None and _are_gone(chosen, tried, state) and not _new_errors(tried, state):
             return tried if _is_as_clean(tried, state) else None
         half = len(chosen) // 2
-        return self._batch(state, chosen[:half]) or self._batch(state, chosen[half:])
+        return self._batch(state, chosen[:half], before) or self._batch(state, chosen[half:], before)
 
-    def _singly(self, state: Repaired, deep: int) -> Repaired | None:
+    def _singly(self, state: Repaired, deep: int, before: frozenset[str]) -> Repaired | None:
         """The state with the first fix that leaves it as clean, by itself or with those that follow from it."""
         brought: list[Repaired] = []
         for each in self._fixes(state):
-            tried = self._tried(state, [each])
+            tried = self._tried(state, [each], before)
             if tried is None or not _are_gone([each], tried, state):
                 continue
             if _is_as_clean(tried, state):
                 return tried
             brought.append(tried)
-        ends = (self.run(tried, deep - 1) for tried in brought) if deep else iter(())
+        ends = (self.run(tried, deep - 1, before) for tried in brought) if deep else iter(())
         return next((end for end in ends if _is_as_clean(end, state)), None)
 
     def _fixes(self, state: Repaired) -> Iterator[tuple[Diagnostic, Fix]]:
         for finding in state.left:
             for fix in finding.fixes:
-                if (fix.safe or self._unsafe) and all(edit.span.source is state.source for edit in fix.edits):
+                here = all(edit.span.source is state.source for edit in fix.edits)
+                if here and not fix.by_hand and (fix.safe or self._unsafe):
                     yield finding, fix
 
-    def _tried(self, state: Repaired, chosen: Chosen) -> Repaired | None:
-        """The state with some fixes, whatever comes of them; None where that was tried, or enough was."""
+    def _tried(self, state: Repaired, chosen: Chosen, before: frozenset[str]) -> Repaired | None:
+        """The state with some fixes, whatever comes of them; None for a text that was there before, or after enough
+        checks."""
         edits: list[Edit] = [edit for _, fix in chosen for edit in fix.edits]
         text = fixed(state.source, Fix("all", tuple(edits)))
-        if text in self._seen or not self._checks:
+        if text in before or (text not in self._known and not self._checks):
             return None
-        self._seen.add(text)
-        self._checks -= 1
-        source = Source("\ufeff" * state.source.marks + text, state.source.path)
-        return Repaired(source, (*state.applied, *chosen), self._check(source), _unread(source))
+        if text not in self._known:
+            self._checks -= 1
+            source = Source("\ufeff" * state.source.marks + text, state.source.path)
+            self._known[text] = source, self._check(source), _unread(source)
+        source, left, unread = self._known[text]
+        return Repaired(source, (*state.applied, *chosen), left, unread)
 
 
 def _touches(place: tuple[int, int], taken: list[tuple[int, int]]) -> bool:

@@ -78,13 +78,14 @@ class _Layout:
         self.lines: list[str] = []
         self.line: str | None = None
         """The line that is being written, which is none of `lines` yet."""
-        self.indent = 0
-        """How far that line is indented; behind its dashes where it has some."""
         self.levels: list[_Level] = []
         self.end = 0
         """Where the token before ends."""
         self.kind = ""
         """Its kind."""
+        self.comments: list[tuple[int, int, int]] = []
+        """Comments at the ends of lines: the line, where on it the white space before the comment begins, and the
+        column that the comment had."""
         self.unended = False
         """The file ends inside a text whose value would have a line end, if the file had one."""
 
@@ -102,6 +103,7 @@ class _Layout:
             structure.clear()
             self.add(token, kind, start)
         self.close_line()
+        self.align()
         while self.lines and not self.lines[-1] and not self.keeps_lines():
             self.lines.pop()
         text = "\n".join(self.lines) + "\n" * (bool(self.lines) and not self.unended)
@@ -134,19 +136,19 @@ class _Layout:
         elif kind == "BlockEntryToken":
             self.enter_implicit_list(column)
         first = self.line is None and not self.lines
-        if len(parts) == 1 and not first:
-            self.line = (self.line or "") + (self.separator(kind, gap) if kind else "")
+        if len(parts) == 1 and kind and not first:
+            self.line = (self.line or "") + self.separator(kind, gap)
             return
         if self.kind == "BlockEntryToken" and not ended and "#" not in gap and kind:
             self.line = f"{self.line} "  # an item begins behind its dash
             return
-        if not first or not parts[0].lstrip().startswith("#"):
-            self.beside(parts.pop(0) if not first else "")
+        if not first:
+            self.beside(parts.pop(0), self.end)
         self.close_line()
         indent = self.indent_of(kind, key=key)
         self.above(parts[:-1] if kind else parts, column, indent, levels, inner)
         if kind:
-            self.line, self.indent = " " * indent, indent
+            self.line = " " * indent
 
     def restructure(self, name: str, column: int) -> bool:
         """Opens or closes lists and maps in block style; says whether one has been closed."""
@@ -184,13 +186,31 @@ class _Layout:
         starts = kind in ("BlockEntryToken", "KeyToken", "ValueToken") or key
         return level.new if starts else level.new + _STEP
 
-    def beside(self, text: str) -> None:
-        """Writes the comment at the end of a line, if there is one."""
+    def beside(self, text: str, at: int) -> None:
+        """Writes the comment at the end of a line, if there is one; `at` is where the text begins in the file."""
         comment = text.lstrip(" \t")
         if comment.startswith("#"):
             before = text[: len(text) - len(comment)]
             blanks = _BESIDE if "\t" in before else max(_BESIDE, len(before))
+            start = max(self.text.rfind("\n", 0, at), self.text.rfind("\r", 0, at)) + 1
+            self.comments.append((len(self.lines), len(self.line or ""), at + len(before) - start))
             self.line = (self.line or "") + " " * blanks + comment.rstrip(" \t")
+
+    def align(self) -> None:
+        """Puts comments below each other that were, where they stand on lines that follow each other."""
+        at = 0
+        for index in range(1, len(self.comments) + 1):
+            line, _, column = self.comments[index - 1]
+            if index < len(self.comments) and (line + 1, column) == self.comments[index][::2]:
+                continue
+            group, at = self.comments[at:index], index
+            if len(group) == 1:
+                continue
+            parts = [(line, self.lines[line][:end], self.lines[line][end:].lstrip()) for line, end, _ in group]
+            blanks = min(len(self.lines[line]) - len(text) - len(comment) for line, text, comment in parts)
+            width = max(len(text) for _, text, _ in parts) + blanks
+            for line, text, comment in parts:
+                self.lines[line] = text.ljust(width) + comment
 
     def above(
         self, parts: Sequence[str], column: int, indent: int, levels: Sequence[_Level], inner: int | None
@@ -237,7 +257,7 @@ class _Layout:
         head, *middle, last = _BREAK.split(written)
         self.lines.append(f"{self.line}{head}")
         self.lines += [" " * indent + line.lstrip(" \t") if line.strip(" \t") else "" for line in middle]
-        self.line, self.indent = " " * indent + last.lstrip(" \t"), indent
+        self.line = " " * indent + last.lstrip(" \t")
 
     def open_brackets(self) -> None:
         line, level = len(self.lines), self.levels[-1] if self.levels else None
@@ -263,7 +283,7 @@ class _Layout:
         while count and blank[count - 1] and not keeps:
             count -= 1
         self.line = (self.line or "") + indicators
-        self.beside(blanks + (comment or ""))
+        self.beside(blanks + (comment or ""), start + len(indicators))
         rows = zip(content[:count], blank, strict=False)
         self.lines += [self.line, *("" if is_blank else " " * new + line[old:] for line, is_blank in rows)]
         self.line = self.lines.pop()

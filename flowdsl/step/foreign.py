@@ -18,7 +18,8 @@ MODULE = "foreign_words"
 
 class Word(NamedTuple):
     """What a word of elsewhere is here: another name, or a hint; with `goes` it is removed, `times` is what its value
-    is multiplied by, and `beside` a key that it needs here. `of_loop`: it is the item of the loop around."""
+    is multiplied by, and `beside` a key that it needs here. `of_loop`: it is the item of the loop around; `lifted`: the
+    keys of its value stand beside it here."""
 
     name: str | None = None
     hint: str | None = None
@@ -26,6 +27,7 @@ class Word(NamedTuple):
     times: int = 1
     beside: str | None = None
     of_loop: bool = False
+    lifted: bool = False
 
 
 def step_word(name: str) -> Word | None:
@@ -87,6 +89,8 @@ def _made(text: str) -> Word:
         return Word(name, beside=beside or None)
     if text.startswith("*"):
         return Word(hint=text[1:], of_loop=True)
+    if text.startswith("^"):
+        return Word(hint=text[1:], lifted=True)
     return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
 
 

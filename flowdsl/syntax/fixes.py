@@ -15,6 +15,7 @@ from flowdsl.syntax.core_schema import plain_value
 from flowdsl.syntax.edits import line_break, line_end, lines_of, replaced
 from flowdsl.syntax.node import Node, content_start
 from flowdsl.syntax.quoting import written
+from flowdsl.syntax.scalars import span_in
 
 
 def renamed(node: Node, name: Any, *, title: str | None = None, safe: bool = False) -> Fix | None:
@@ -139,6 +140,26 @@ def _between_commas(at: Span, is_first: bool) -> Span:
     return at._replace(start=comma) if comma >= 0 else at
 
 
+def lifted(parent: Node, name: str) -> Fix | None:
+    """A map with the entries of one of its maps in that one's place; None where they have no lines of their own, or one
+    of them is there already."""
+    source, key, inner = parent.source, parent.keys[name], parent.value[name]
+    if inner.kind != "map" or inner.source is not source or any(each in parent.value for each in inner.value):
+        return None
+    first, line = source.position(inner.start), source.position(key.start).line
+    if first.line == line or _in_brackets(parent) or source.line(line)[: source.position(key.start).col - 1].strip():
+        return None
+    deeper = first.col - source.position(key.start).col
+    edits = [Edit(lines_of(source, key.start, key.end), "")]
+    for number in range(line + 1, source.position(inner.end - 1).line + 1):
+        start, text = source.offset(number, 1), source.line(number)
+        if text[:deeper].strip():
+            return None
+        if text.strip():
+            edits.append(Edit(Span(source, start, start + deeper), ""))
+    return Fix(f"remove `{name}:`, and indent its keys like the others", tuple(edits)) if deeper > 0 else None
+
+
 def put_before(node: Node, text: str) -> Fix | None:
     """Text in front of a node: a missing key, for example."""
     start = Span(node.source, node.start, node.start)
@@ -151,6 +172,16 @@ def enclosed(node: Node, before: str, after: str, *, title: str) -> Fix | None:
         return None
     start, end = Span(node.source, node.start, node.start), Span(node.source, node.end, node.end)
     return Fix(title, (Edit(start, before), Edit(end, after)))
+
+
+def piped(node: Node, filter: str) -> Fix | None:
+    """A text that is one template of one name, with a filter behind the name."""
+    value = node.value
+    found = re.fullmatch(r"\s*\{\{-?\s*([\w.\[\]]+)\s*-?\}\}\s*", value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    last = span_in(node, found.end(1) - 1, found.end(1))
+    return replaced(last, f"{last.text} | {filter}", title=f"add `| {filter}`") if last.text == found[1][-1] else None
 
 
 def in_a_list(node: Node) -> Fix | None:

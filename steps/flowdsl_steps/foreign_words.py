@@ -2,8 +2,8 @@
 
 GitHub Actions, Kestra, n8n, Redpanda Connect, ComfyUI, Stable Diffusion, Jinja and Python. A text that begins with `=`
 names what is called so here, and becomes a fix, after ` + ` with a key that it needs; one that begins with `-` says why
-the key goes, and its fix removes it; one that begins with `*` says what the item of a loop is called; any other text is
-the hint.
+the key goes, and its fix removes it; one that begins with `*` says what the item of a loop is called; one that begins
+with `^` is the hint for a key whose own keys stand beside it here; any other text is the hint.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
             "depends_on": _ORDER,
             "dependsOn": _ORDER,
             "needs": _ORDER,
-            "with": "its keys stand beside `step:`: remove `with:`",
+            "with": "^its keys stand beside `step:`: remove `with:`",
             "uses": "a step is named by `step: NAME`; `flowdsl steps` lists them",
             "run": "commands are not run here; `flowdsl steps` lists what is",
             "env": "-read a secret with `{{ secret('NAME') }}` where it is needed, and remove it",

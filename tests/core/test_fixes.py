@@ -81,7 +81,6 @@ NO_FIX = {
     "parallel-write-conflict": "how to name what is written twice is not known",
     "judged-purchase": "a mend that spends money is not offered",
     "secret-leak": "where the secret belongs is not known",
-    "template-syntax": "where the missing part belongs is not known",
     "undefined-block": "declaring it needs a value",
     "undefined-input": "declaring it needs its type",
     "undefined-variable": "moving a step can break others",
@@ -138,3 +137,48 @@ def test_edits_apply_from_the_end_of_the_file_to_its_start() -> None:
     source = Source("abc")
     edits = (Edit(Span(source, 0, 1), "AA"), Edit(Span(source, 2, 2), "-"), Edit(Span(Source("other"), 0, 5), ""))
     assert fixed(source, Fix("all", edits)) == "AAb-c"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ('"{{ (1 + 2 }}"', '"{{ (1 + 2) }}"'),
+        ("'{{ [1, 2 }}'", "'{{ [1, 2] }}'"),
+        ('"{{ flowContext.map,name }}"', '"{{ flowContext.map.name }}"'),
+        ('"{{ flowContext.map.full name }}"', "\"{{ flowContext.map['full name'] }}\""),
+        ("'{{ flowContext.map.full name }}'", "'{{ flowContext.map[\"full name\"] }}'"),
+        ('"{{ flowContext.list[:2] | join }}"', '"{{ flowContext.list.slice(0, 2) | join }}"'),
+        ('"{{ flowContext.list[ 1: ] | join }}"', '"{{ flowContext.list.slice(1) | join }}"'),
+        ('"{{ len(flowContext.list) }}"', '"{{ flowContext.list | length }}"'),
+        ("\"{{ upper('a') }}\"", "\"{{ 'a' | upper }}\""),
+        ("'{{ flowContext.map.name | slugify }}'", '\'{{ flowContext.map.name | lower | replace(" ", "-") }}\''),
+        ('"{{ flowContext.list[3] }}"', '"{{ flowContext.list[2] }}"'),
+    ],
+    ids=[
+        "parenthesis",
+        "bracket",
+        "comma for a dot",
+        "blank in a name",
+        "blank in a name between single quotes",
+        "slice",
+        "slice to the end",
+        "function",
+        "function of a text",
+        "filter with quotes",
+        "counted from 1",
+    ],
+)
+def test_a_habit_of_another_language_in_a_template_is_written_as_it_is_here(wrong: str, right: str) -> None:
+    before = "- step: SET\n  map: {name: Ada, full name: Ada L}\n  list: [1, 2, 3]\n- step: SET\n  text: "
+    source = Source(f"{before}{wrong}\n")
+    (finding,) = ENVIRONMENT.check(source)
+    assert [fixed(source, fix) for fix in finding.fixes] == [f"{before}{right}\n"]
+    assert not errors(ENVIRONMENT.check(Source(f"{before}{right}\n")))
+
+
+def test_a_call_that_is_more_than_a_filter_of_one_value_has_no_fix() -> None:
+    for call in ("len(1 + 2)", "str(1).x", "len(a, b)"):
+        (finding,) = (
+            each for each in ENVIRONMENT.check(f"- step: SET\n  a: '{{{{ {call} }}}}'\n") if "function" in each.message
+        )
+        assert finding.fixes == ()

@@ -10,13 +10,50 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from random import Random
 
-from fuzz_lossless import mutated, tree, yaml_files
+from fuzz_lossless import MUTATIONS, Mutation, tree, yaml_files
+from fuzz_lossless import mutated as mutated_files
 
 from flowdsl.rewriting.style import formatted, same_values
 from flowdsl.source import Source, Span
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read, read_bytes
+
+
+def _sometimes(pattern: bytes, ugly: tuple[bytes, ...]) -> Mutation:
+    """Puts something else in place of some of the places where a pattern fits."""
+    return lambda content, random: re.sub(
+        pattern, lambda found: random.choice((found[0], *(found.expand(each) for each in ugly))), content
+    )
+
+
+def _comments_anywhere(content: bytes, random: Random) -> bytes:
+    return re.sub(
+        rb"\n", lambda _: random.choice((b"\n", b"\n", b"\n%s# here\n" % (b" " * random.randrange(9)))), content
+    )
+
+
+UGLY: dict[str, Mutation] = {
+    "twice the indentation": lambda content, _: re.sub(rb"(?m)^( +)", rb"\1\1", content),
+    "lists in the column of their key": lambda content, _: re.sub(rb"(?m)^  ( *[- ] )", rb"\1", content),
+    "blanks behind signs": _sometimes(rb"([-:,]) (?=\S)", (rb"\1   ", rb"\1 \t")),
+    "blanks before signs": _sometimes(rb"(?<=\S)([]:,}])", (rb" \1", rb"  \1")),
+    "blanks behind brackets": _sometimes(rb"[\[{](?=\S)", (rb"\g<0> ", rb"\g<0>\n          ")),
+    "dashes alone": _sometimes(rb"(?m)^( *)- (?=\S)", (rb"\1-\n\1  ", rb"\1-\n\n\1  ", rb"\1- # here\n\1  ")),
+    "values below their key": _sometimes(rb"(?m)^( *)(\w+): (?=\S)", (rb"\1\2:\n\1      ",)),
+    "blank lines": _sometimes(rb"\n", (b"\n\n", b"\n  \n\n")),
+    "white space at the ends": _sometimes(rb"\n", (b"  \n", b"\t\n")),
+    "comments anywhere": _comments_anywhere,
+    "comments behind": _sometimes(rb"\n", (b" # here\n", b"      # here\t\n")),
+}
+"""What makes a file ugly, and most often leaves its meaning."""
+
+
+def mutated(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Mutations with what was done: half of them only ugly, half of them of all kinds."""
+    yield from mutated_files(count // 2, seed, UGLY)
+    yield from mutated_files(count - count // 2, seed, {**MUTATIONS, **UGLY})
 
 
 def read_tree(source: Source) -> tuple[Node | None, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
@@ -68,13 +68,13 @@ MUTATIONS: dict[str, Mutation] = {
 }
 
 
-def mutated(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+def mutated(count: int, seed: int, mutations: Mapping[str, Mutation] = MUTATIONS) -> Iterator[tuple[str, bytes]]:
     """Mutations with what was done: at least one each, most often several."""
     random, contents = Random(seed), [path.read_bytes() for path in yaml_files()]
     for _ in range(count):
-        content, names = random.choice(contents)[:6_000], random.sample(sorted(MUTATIONS), random.choice((1, 1, 2, 3)))
+        content, names = random.choice(contents)[:6_000], random.sample(sorted(mutations), random.choice((1, 1, 2, 3)))
         for name in names:
-            content = MUTATIONS[name](content, random)
+            content = mutations[name](content, random)
         yield " and ".join(names), content
 
 

@@ -89,6 +89,13 @@ def test_a_fix_of_another_file_is_left_alone() -> None:
     assert (done.source.text, done.applied) == ("- a", ())
 
 
+def test_a_fix_that_only_silences_a_finding_is_left_to_the_author() -> None:
+    text = "- step: SET\n  text: 'a {{ flowContext.weather }} day'\n"
+    (finding,) = ENVIRONMENT.check(Source(text))
+    assert [fix.by_hand for fix in finding.fixes] == [True]
+    assert fixed(text)[0] == text
+
+
 def test_a_byte_order_mark_and_line_ends_stay() -> None:
     done = repaired(Source("\ufeff- step: SET\r\n  a: {{ x }}\r\n"), ENVIRONMENT.check)
     assert done.source.marks == 1

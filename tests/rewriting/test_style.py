@@ -170,6 +170,32 @@ LAYOUTS: dict[str, tuple[str, str]] = {
         "- step: SET  \n  a: 1\t\n  # said \t",
         "- step: SET\n  a: 1\n  # said\n",
     ),
+    "comments below each other stay so": (
+        """\
+        - step: SET
+          a:    1     # one
+          long: 2     # two
+          b: 3       # three
+          c: |       # four
+            x
+
+          d:   1     # five
+        """,
+        """\
+        - step: SET
+          a: 1        # one
+          long: 2     # two
+          b: 3       # three
+          c: |       # four
+            x
+
+          d: 1     # five
+        """,
+    ),
+    "a comment at the end of a file without a line end": (
+        "- step: SET\n  a: 1 # one",
+        "- step: SET\n  a: 1  # one\n",
+    ),
     "tabs in comments and texts stay": (
         "- step: SET\t# a\tb\n  a: 'x\ty'\n",
         "- step: SET  # a\tb\n  a: 'x\ty'\n",

@@ -43,6 +43,7 @@ from flowdsl.template import parse, parse_expression
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.flow.mentions import Mentions
+    from flowdsl.codes import Severity
     from flowdsl.syntax.node import Node
 
 FITTING: Final = {
@@ -229,12 +230,15 @@ class AbstractRun:
         found, wanted = describe(without(type, UNDEFINED | NULL)), ARTICLES[key.type]
         shown = _shown(template.text)
         message = f"`{key.name}` takes {wanted}, and {shown} {'is' if sure else 'may be'} {found}"
-        hint = None
-        if key.type == "text":
-            hint = f"make it a text: `{{{{ {shown.strip('`')} | string }}}}`" if sure else None
+        hint = fix = None
+        if key.type == "text" and sure:
+            from flowdsl.syntax.fixes import piped
+
+            hint, fix = f"make it a text: `{{{{ {shown.strip('`')} | string }}}}`", piped(node, "string")
         elif key.type == "list" and kinds & TEXT:
             hint = "split it into items, for example `| split(',')`"
-        self.findings.add("wrong-type", message, node, hint=hint, severity=None if sure else "warning")
+        severity: Severity | None = None if sure else "warning"
+        self.findings.add("wrong-type", message, node, hint=hint, severity=severity, fixes=[fix])
 
     def options(self, step: StepNode, state: State, but: frozenset[str] = frozenset()) -> None:
         """Reads the options of a step in `state`, without its blocks, those in `but` and those that are read late."""

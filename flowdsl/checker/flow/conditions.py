@@ -68,6 +68,10 @@ def constant_condition(run: AbstractRun, step: StepNode, state: State, key: str 
     if isinstance(step.spec.flow, Switch):
         message = f"this {step.spec.name} always takes the same case: {why}"
     fix = _computed(node) if hint is not None and hint.endswith(TO_COMPUTE) else None
+    if hint is not None and "| length" in hint:
+        from flowdsl.syntax.fixes import piped
+
+        fix = piped(node, "length")
     run.findings.add("constant-condition", message, node, hint=hint, fixes=[fix])
     return truth
 

@@ -323,6 +323,8 @@ class Names:
         message = f"`{shown}` is {describe(target)}, and has no `{key}`"
         dotted = use.text[part.start - 1 : part.start] == "."
         fix = use.instead(part.start - 1, part.end, new) if new and dotted else None
+        if key.isdigit() and target.fixed and int(key) == len(target.fixed):  # counted from 1
+            fix = use.instead(part.start, part.end, use.text[part.start : part.end].replace(key, str(int(key) - 1)))
         self.findings.add("unknown-member", message, span, hint=hint, severity=severity, fixes=[fix])
 
     def undeclared(self, target: Type, part: Part, shown: str, use: Use) -> None:

@@ -69,7 +69,8 @@ class Use:
             return None
         empty = self.empty(end)
         empty = '""' if self.node.style == "'" and empty == "''" else empty
-        return self.instead(end - 1, end, f"{text[end - 1]} | default({empty})")
+        fix = self.instead(end - 1, end, f"{text[end - 1]} | default({empty})")
+        return None if fix is None else fix._replace(title=f"add `| default({empty})`", by_hand=True)
 
     def empty(self, end: int) -> str:
         """An empty value, as templates write it, for what ends at `end`: where that is all of the template, one that

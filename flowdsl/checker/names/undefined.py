@@ -50,6 +50,7 @@ def undefined_key(names: NameTable, key: str, shown: str, use: Use, start: int, 
     elif called:
         message, word = f"there is no function `{key}`", word_of("FUNCTIONS", key)
         hint = word.hint if word is not None else _instead_of_function(key, names)
+        fix = _filtered(use, start, end, hint or "")
     elif bare and (word := word_of("NAMES", key)) is not None:
         message = f"`{shown}` is undefined: nothing here has this name"
         hint = word.hint or f"did you mean `{word.name}`?"
@@ -156,6 +157,15 @@ def _instead_of_function(name: str, names: NameTable) -> str | None:
         return f"that is a filter: `value | {filter}`"
     near = nearest(name, names.names | BUILTINS.keys())
     return f"did you mean `{near}`?" if near else None
+
+
+def _filtered(use: Use, start: int, end: int, hint: str) -> Fix | None:
+    """The call of a function with one simple value as the value and a filter."""
+    text, filter = use.text, re.fullmatch(r"that is a filter: `value \| (\w+)`", hint)
+    called = re.compile(r"\(\s*([\w.\[\]]+|'[^'\\]*'|\"[^\"\\]*\")\s*\)(?![.\[(])").match(text, end)
+    if filter is None or called is None:
+        return None
+    return use.instead(start, called.end(), f"{called[1]} | {filter[1]}")
 
 
 def _declared(root: Node, name: str, kind: str) -> Fix | None:
