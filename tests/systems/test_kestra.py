@@ -199,7 +199,7 @@ def test_errors_run_when_a_task_fails_and_the_run_stays_failed(tmp_path: Path, p
     surroundings = environment(pictures, tmp_path, sink=lambda name, payload: said.append(payload["message"]))
     tell = "errors:\n  - id: tell\n    type: io.kestra.plugin.core.log.Log\n    message: it failed\n"
     with pytest.raises(flowdsl.RunError):
-        surroundings.run(flow(image("REFUSED"), tell))
+        surroundings.run(flow(image("FAILS"), tell))
     assert said == ["it failed"]
 
 

@@ -1,5 +1,5 @@
-"""An images API on the loopback interface that answers at once: each picture is a dot, and a prompt that begins with
-REFUSED is refused."""
+"""An images API on the loopback interface that answers at once: each picture is a dot, a prompt that begins with
+REFUSED is refused by moderation, and one that begins with FAILS is an invalid request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 REFUSAL = {"error": {"message": "refused", "type": "image_generation_user_error", "code": "moderation_blocked"}}
+FAILURE = {"error": {"message": "it fails", "type": "invalid_request_error", "code": "invalid_value"}}
 
 
 class TinyPictures:
@@ -30,9 +31,9 @@ class TinyPictures:
                 pictures.keys.append(self.headers.get("authorization"))
                 usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
                 found: dict[str, Any] = {"created": 1, "data": [{"b64_json": DOT}], "usage": usage}
-                refused = body["prompt"].startswith("REFUSED")
-                said = json.dumps(REFUSAL if refused else found).encode()
-                self.send_response(400 if refused else 200)
+                wrong = {"REFUSED": REFUSAL, "FAILS": FAILURE}.get(body["prompt"].split(" ")[0])
+                said = json.dumps(wrong or found).encode()
+                self.send_response(400 if wrong else 200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(said)))
                 self.end_headers()
