@@ -42,8 +42,9 @@ SHOWN = [
     SYSTEMS / "kestra" / "right" / "if_else.yaml",
 ]
 NOT_SAID = {
-    "content_filter", "for_each", "for_each_over_an_input", "for_each_over_maps", "inputs", "log_and_values",
-    "loop_of_version_2", "nested_for_each", "pebble_tags", "triggers_and_labels", "two_tasks_in_order", "variables",
+    "content_filter", "each_of_old_files", "fail_and_sleep", "for_each", "for_each_over_an_input",
+    "for_each_over_maps", "inputs", "log_and_values", "loop_of_version_2", "nested_for_each",
+    "pebble_tags", "triggers_and_labels", "two_tasks_in_order", "variables",
 }  # fmt: skip
 """The flows of Kestra in which something has no counterpart."""
 FILES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +18,7 @@ FAILURE = {"error": {"message": "it fails", "type": "invalid_request_error", "co
 class TinyPictures:
     """The server; `bodies` are those of the requests, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         pictures = self
@@ -43,7 +44,9 @@ class TinyPictures:
                 """Says nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def __enter__(self) -> TinyPictures:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
