@@ -199,6 +199,7 @@ FAILURES = (
     ),
     Code("plugin-fault", "note", "A plugin gave what cannot be: a fact of a response counts as unknown."),
     Code("other-format", "note", "A picture is of another format than was asked for, or holds scripts."),
+    Code("no-picture", "note", "A service ended its work without a picture, and said why."),
     Code("picture-incomplete", "note", "The end of a picture's file did not come; what came is kept."),
     Code("picture-unnamed", "note", "A picture got no file with a name or no metadata, or is not in `manifest.json`."),
     Code("service-refused", "error", "The service does not accept the request; sending it again does not help."),

@@ -63,7 +63,7 @@ def input_values(
     declared: Mapping[str, InputDeclaration] | None, given: Mapping[str, Any], giving: Giving = in_python
 ) -> dict[str, Any]:
     """The declared inputs with the values given, and defaults filled in; without a declaration all that is given.
-    `giving` makes the hints.
+    `giving` makes the hints. Those whose schema says `writeOnly` are secrets from here on.
 
     Raises:
         ConfigError: unknown or missing inputs, or some that do not fit their schemas: all of them in one error.
@@ -79,9 +79,20 @@ def input_values(
         raise _all_in_one([each.error for each in wrong])
     from copy import deepcopy
 
-    return {
+    values = {
         name: given[name] if name in given else deepcopy(declaration.default) for name, declaration in declared.items()
     }
+    secret = [name for name, declaration in declared.items() if _is_secret(declaration.schema)]
+    if secret:
+        from flowdsl.template.taint import mark
+
+        values.update({name: mark(values[name]) for name in secret if values[name] is not None})
+    return values
+
+
+def _is_secret(schema: Mapping[str, Any]) -> bool:
+    """Whether nobody is to read the value back. Source: JSON Schema 2020-12, Validation, 9.4."""
+    return schema.get("writeOnly") is True
 
 
 def wrong_inputs(
@@ -129,6 +140,11 @@ def _all_in_one(errors: list[ConfigError]) -> ConfigError:
 
 def _misfits(name: str, value: Any, schema: dict[str, Any], giving: Giving) -> Iterator[WrongInput]:
     hint = giving(name, schema, value)
+    if _is_secret(schema):
+        if misfits(schema, value):
+            message = f"the input `{name}` does not fit its schema; it is a secret, and not shown"
+            yield WrongInput(name, [], ConfigError(message, code="invalid-input", hint=None))
+        return
     for path, said in misfits(schema, value) if schema else ():
         place = "".join(f"[{part!r}]" for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"

@@ -18,7 +18,7 @@ _SHOWN = 100
 _MOST_FILES = 100
 """So many files are named that no output names."""
 _CENT = 0.01
-_WARNED = ("dropped-error", "fewer-images", "other-format", "picture-incomplete", "picture-unnamed")
+_WARNED = ("dropped-error", "fewer-images", "no-picture", "other-format", "picture-incomplete", "picture-unnamed")
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 

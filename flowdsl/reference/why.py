@@ -68,7 +68,7 @@ _WHY = {
     "A key must not go to an address, nor a request to a network, that only a file of the project names.": """
         key-not-sent private-address redirect-refused invalid-url""",
     "The run goes on, and you may want to know.": """
-        endpoint-changed loop-held label-failed fewer-images plugin-fault other-format picture-incomplete
+        endpoint-changed loop-held label-failed fewer-images plugin-fault other-format picture-incomplete no-picture
         picture-unnamed binary-response paid-before finally-failed retry record-failed no-records image-left""",
     "The service refuses, and sending it again would not help.": """
         service-refused quota-exceeded content-refused""",

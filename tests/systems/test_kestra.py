@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -173,6 +175,81 @@ def test_no_key_stands_in_what_a_run_prints(tmp_path: Path, pictures: TinyPictur
     assert "sk-very-secret-key" not in json.dumps(result.to_json())
 
 
+SECRET_INPUT = "inputs:\n  - {id: brand_key, type: SECRET}\n"
+SAID = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: KEY {{ inputs.brand_key | upper }}\n"
+
+
+def test_secret_input_stands_nowhere_that_a_run_leaves(
+    tmp_path: Path, pictures: TinyPictures, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    text = flow(image("'A {{ inputs.brand_key }}'") + SAID, SECRET_INPUT).text
+    Path("f.yaml").write_text(text, encoding="utf-8")
+    for more in (["--json"], []):
+        assert main(["run", "f.yaml", "--simulate", "-i", "brand_key=blue-harbour-77", "--out", "o", *more]) == 0
+    shown = "".join(capsys.readouterr())
+    shown += "".join(path.read_text("utf-8", "replace") for path in Path("o").rglob("*") if path.is_file())
+    shown += "".join(str(path) for path in Path("o").rglob("*"))
+    assert "***" in shown
+    assert "blue-harbour-77" not in shown.lower()
+
+
+def test_secret_input_is_a_key_of_a_provider(tmp_path: Path, pictures: TinyPictures) -> None:
+    result = environment(pictures, tmp_path).run(
+        flow(image("A", "'{{ inputs.brand_key }}'") + SAID, SECRET_INPUT), {"brand_key": "blue-harbour-77"}
+    )
+    assert result.to_json()["outputs"]["said"] == {"value": "***"}
+
+
+def test_secret_input_that_does_not_fit_is_not_shown(tmp_path: Path, pictures: TinyPictures) -> None:
+    declared = SECRET_INPUT.replace("SECRET", "SECRET, validator: 'k-[0-9]+'")
+    with pytest.raises(flowdsl.ConfigError, match="it is a secret, and not shown") as caught:
+        environment(pictures, tmp_path).run(flow(image("A"), declared), {"brand_key": "blue-harbour-77"})
+    assert "harbour" not in f"{caught.value} {caught.value.hint}"
+
+
+# Certificates
+
+
+def _authority(folder: Path) -> None:
+    """Makes `ca.pem` and `key.pem`, a certificate for localhost that is its own authority."""
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
+    made += "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out ca.pem"
+    try:
+        subprocess.run(made.split(), cwd=folder, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("openssl cannot make a certificate here")
+
+
+@pytest.mark.parametrize("given", ["caPem clientPem", "caPem", ""], ids=["both", "no client", "none"])
+def test_certificates_of_a_provider_are_those_of_its_connection(given: str, tmp_path: Path) -> None:
+    """A server that wants a certificate of the client, from an authority that nobody else knows."""
+    _authority(tmp_path)
+    whole = (tmp_path / "ca.pem").read_text()
+    pems = {"caPem": whole, "clientPem": whole + (tmp_path / "key.pem").read_text()}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with TinyPictures(context) as pictures:
+        own = {name: pems[name] for name in given.split()}
+        provider = {"type": "OpenAI", "apiKey": "k-1", "modelName": "gpt-image-2", "baseUrl": pictures.url, **own}
+        task = {"id": "page", "type": "io.kestra.plugin.ai.completion.ImageGeneration", "prompt": "A harbour"}
+        document = {"id": "f", "namespace": "a", "tasks": [{**task, "provider": provider}]}
+        surroundings = Environment(
+            storage=Storage(images=tmp_path / "images", output=tmp_path / "files"), as_of=AS_OF, host=Host()
+        )
+        if given == "caPem clientPem":
+            found = surroundings.run(Source(json.dumps(document), "f.yaml"))
+            assert found.to_json()["outputs"]["page"]["finishReason"] == "STOP"
+            assert [body["prompt"] for body in pictures.bodies] == ["A harbour"]
+        else:
+            with pytest.raises(flowdsl.ServiceUnavailable):
+                surroundings.run(Source(json.dumps(document), "f.yaml"))
+            assert pictures.bodies == []
+
+
 # The file as a whole
 
 
@@ -199,7 +276,7 @@ def test_errors_run_when_a_task_fails_and_the_run_stays_failed(tmp_path: Path, p
     surroundings = environment(pictures, tmp_path, sink=lambda name, payload: said.append(payload["message"]))
     tell = "errors:\n  - id: tell\n    type: io.kestra.plugin.core.log.Log\n    message: it failed\n"
     with pytest.raises(flowdsl.RunError):
-        surroundings.run(flow(image("REFUSED"), tell))
+        surroundings.run(flow(image("FAILS"), tell))
     assert said == ["it failed"]
 
 

@@ -1,22 +1,24 @@
-"""An images API on the loopback interface that answers at once: each picture is a dot, and a prompt that begins with
-REFUSED is refused."""
+"""An images API on the loopback interface that answers at once: each picture is a dot, a prompt that begins with
+REFUSED is refused by moderation, and one that begins with FAILS is an invalid request."""
 
 from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 REFUSAL = {"error": {"message": "refused", "type": "image_generation_user_error", "code": "moderation_blocked"}}
+FAILURE = {"error": {"message": "it fails", "type": "invalid_request_error", "code": "invalid_value"}}
 
 
 class TinyPictures:
     """The server; `bodies` are those of the requests, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         pictures = self
@@ -30,9 +32,9 @@ class TinyPictures:
                 pictures.keys.append(self.headers.get("authorization"))
                 usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
                 found: dict[str, Any] = {"created": 1, "data": [{"b64_json": DOT}], "usage": usage}
-                refused = body["prompt"].startswith("REFUSED")
-                said = json.dumps(REFUSAL if refused else found).encode()
-                self.send_response(400 if refused else 200)
+                wrong = {"REFUSED": REFUSAL, "FAILS": FAILURE}.get(body["prompt"].split(" ")[0])
+                said = json.dumps(wrong or found).encode()
+                self.send_response(400 if wrong else 200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(said)))
                 self.end_headers()
@@ -42,7 +44,9 @@ class TinyPictures:
                 """Says nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def __enter__(self) -> TinyPictures:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()

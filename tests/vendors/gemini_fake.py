@@ -75,6 +75,8 @@ def _told(fake: Fake, prompt: str, model: str) -> Reply:
         said = {"content": {"role": "model", "parts": [{"text": "I cannot draw this."}]}, "finishReason": "STOP"}
         words = {"promptTokenCount": 8, "candidatesTokenCount": 12, "totalTokenCount": 20}
         return Reply({"candidates": [said], "usageMetadata": words, **about})
+    if "long thought" in prompt:
+        return Reply({"candidates": [{"finishReason": "MAX_TOKENS", "index": 0}], "usageMetadata": spent, **about})
     if "busy" in prompt and fake.times("busy") == 1:
         info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.05s"}
         return error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", info)

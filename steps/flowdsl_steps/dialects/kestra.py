@@ -16,6 +16,7 @@ from flowdsl.step.problem import show
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_defaults import with_defaults
 from flowdsl_steps.dialects.kestra_inputs import declared
+from flowdsl_steps.dialects.kestra_kinds import flow_kinds
 from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
@@ -130,6 +131,7 @@ class KestraFlow(Dialect):
             elif name == "id" and node.value in _RESERVED:
                 findings.add("wrong-pattern", f"the id `{node.value}` is one of Kestra's own words", node,
                              hint="write another one")  # fmt: skip
+        flow_kinds(root, findings)
         disabled = root.value.get("disabled")
         if disabled is not None and disabled.value is True:
             findings.add("no-effect", "the flow is disabled: Kestra would not run it", root.keys["disabled"])

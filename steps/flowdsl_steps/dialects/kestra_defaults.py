@@ -33,6 +33,8 @@ def _rules(defaults: Node, findings: Findings) -> list[tuple[str, Node, bool]]:
             if name not in _KEYS:
                 findings.unknown_key(key, _KEYS, "`pluginDefaults`", beside=each.value)
         forced = each.value.get("forced")
+        if forced is not None and not isinstance(forced.value, bool):
+            findings.add("wrong-type", f"`forced` takes true or false, not {show(forced.plain())}", forced)
         found.append((_present(type.value), values, forced is not None and forced.value is True))
     return sorted(found, key=lambda rule: -len(rule[0]))  # the whole name before a beginning of it, the longest first
 

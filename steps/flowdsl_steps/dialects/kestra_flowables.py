@@ -7,6 +7,7 @@ from typing import Any
 
 from flowdsl.document.dialects import Node, made
 from flowdsl.errors import TemplateError
+from flowdsl.step.problem import show
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
@@ -83,9 +84,13 @@ class FlowableTasks(CommonProperties):
         blocks: dict[str, Steps] = {}
         if cases is not None and cases.kind == "map":
             blocks = {name: self.steps(each, f"cases.{name}") for name, each in cases.value.items()}
+        is_map = cases is None or cases.value is None or cases.kind == "map"
+        if cases is not None and not is_map:
+            hint = "write `cases:`, a value, and a list of tasks below it"
+            self.findings.add("wrong-type", f"`cases` takes a map, not {show(cases.plain())}", cases, hint=hint)
         other = self.steps(default, "defaults")
         self.uncertain |= set(self.given) - known
-        if not blocks and not other:
+        if not blocks and not other and is_map:
             message = "no task is defined: neither `cases` nor `defaults` have any"
             self.findings.add("missing-key", message, task.value["type"], hint="add `cases:`")
         if value is None or not (blocks or other):

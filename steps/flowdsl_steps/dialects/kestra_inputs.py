@@ -34,9 +34,10 @@ TYPES: dict[str, dict[str, Any]] = {
     "URI": {"type": "string", "pattern": r"^\w+:"},
     "EMAIL": {"type": "string", "pattern": r"^\S+@\S+$"},
     "FILE": {"type": "string"},
-    "SECRET": {"type": "string"},
+    "SECRET": {"type": "string", "writeOnly": True},
 }
 """Type of an input → its schema."""
+_BOUNDS: dict[str, tuple[type, ...]] = {"INT": (int,), "FLOAT": (int, float)}
 _ITEMS = {"STRING": "string", "INT": "integer", "FLOAT": "number", "BOOLEAN": "boolean"}
 
 
@@ -58,17 +59,46 @@ def declared(node: Node | None, findings: Findings) -> dict[str, Node]:
         if id is None or not isinstance(id.value, str) or _ID.fullmatch(id.value) is None:
             at = id or next(iter(each.keys.values()), each)
             findings.add("missing-key", "an input needs `id`", at, hint="letters, digits, `.`, `_` and `-`")
+        elif "." in id.value:
+            hint = f"write `{id.value.replace('.', '_')}`, here and where it is read"
+            findings.add("wrong-pattern", f"the id `{id.value}` nests its input, which is not read here", id, hint=hint)
         elif id.value in found:
             findings.add("duplicate-key", f"there are two inputs `{id.value}`", id)
         else:
             found[id.value] = _declaration(each, str(id.value), findings)
+    _depend(node, found, findings)
     return found
+
+
+def _depend(inputs: Node, known: dict[str, Node], findings: Findings) -> None:
+    """What is said of `dependsOn`: a run here is given its inputs at once, and asks for none of them by itself."""
+    for each in inputs.value:
+        depends = each.value.get("dependsOn") if each.kind == "map" else None
+        if depends is None:
+            continue
+        names = depends.value.get("inputs") if depends.kind == "map" else None
+        if names is None or names.kind != "list":
+            hint = "write `dependsOn: {inputs: [topic]}`"
+            message = f"`dependsOn` takes a map with a list `inputs`, not {show(depends.plain())}"
+            findings.add("wrong-type", message, depends, hint=hint)
+            continue
+        for name in names.value:
+            if name.value not in known:
+                near = nearest(str(name.value), known)
+                hint = f"did you mean `{near}`?" if near else f"the inputs are {', '.join(known)}"
+                fix = renamed(name, near) if near else None
+                findings.add(
+                    "undefined-variable", f"there is no input {show(name.value)}", name, hint=hint, fixes=[fix]
+                )
+        message = "`dependsOn` has no effect here: all inputs are given at once"
+        findings.add("no-effect", message, each.keys["dependsOn"], severity="note")
 
 
 def _declaration(node: Node, id: str, findings: Findings) -> Node:
     for name, key in node.keys.items():
         if name not in KEYS:
             findings.unknown_key(key, KEYS, f"the input `{id}`", beside=node.value)
+    _kinds(node, id, findings)
     type = node.value.get("type")
     schema: dict[str, Any] = {}
     if type is None or not isinstance(type.value, str):
@@ -98,10 +128,10 @@ def _declaration(node: Node, id: str, findings: Findings) -> Node:
         elif item.value in _ITEMS:
             schema["items"] = {"type": _ITEMS[item.value]}
     for name, word in (("min", "minimum"), ("max", "maximum")):
-        if name in node.value and kind in ("INT", "FLOAT"):
+        if name in node.value and kind in _BOUNDS and isinstance(node.value[name].value, _BOUNDS[kind]):
             schema[word] = node.value[name].plain()
     pattern = node.value.get("validator")
-    if pattern is not None and isinstance(pattern.value, str):
+    if pattern is not None and _is_pattern(pattern, findings):
         schema["pattern"] = f"^(?:{pattern.value})$"
     if "description" in node.value and isinstance(node.value["description"].value, str):
         schema["description"] = node.value["description"]
@@ -112,8 +142,47 @@ def _declaration(node: Node, id: str, findings: Findings) -> Node:
     elif kind in ("SELECT", "ENUM") and "enum" in schema and _is_true(node, "autoSelectFirst"):
         schema["default"] = schema["enum"][0]
     elif (optional is not None and optional.value is False) or "prefill" in node.value:
-        schema = {"anyOf": [schema, {"type": "null"}], "default": None} if schema else {"default": None}
+        secret = {"writeOnly": True} if schema.pop("writeOnly", False) else {}
+        schema = {"anyOf": [schema, {"type": "null"}], "default": None, **secret} if schema else {"default": None}
     return made(schema, node.span)
+
+
+_FLAGS = ("required", "allowCustomValue", "autoSelectFirst", "isRadio")
+
+
+def _kinds(node: Node, id: str, findings: Findings) -> None:
+    """What is of the wrong kind in an input, or goes with another type."""
+    type = node.value.get("type")
+    kind = type.value if type is not None else None
+    for name, value in node.value.items():
+        plain = value.plain()
+        if name in _FLAGS and not isinstance(plain, bool):
+            findings.add("wrong-type", f"`{name}` takes true or false, not {show(plain)}", value)
+        elif name in ("displayName", "description", "validator") and not isinstance(plain, str):
+            findings.add("wrong-type", f"`{name}` takes a text, not {show(plain)}", value, hint="quote it")
+        elif name in ("min", "max") and kind in _BOUNDS:
+            if isinstance(plain, bool) or not isinstance(plain, _BOUNDS[kind]):
+                findings.add("wrong-type", f"`{name}` of the {kind} `{id}` takes a number, not {show(plain)}", value)
+        elif name in ("min", "max", "after", "before") and kind in TYPES:
+            message = f"`{name}` has no effect here: it is not looked at for the type {kind}"
+            findings.add("no-effect", message, node.keys[name])
+        elif name in ("values", "options") and value.kind != "list" and not (isinstance(plain, str) and "{{" in plain):
+            findings.add("wrong-type", f"`{name}` takes a list, not {show(plain)}", value)
+    if kind == "SECRET" and node.value.get("defaults") is not None and node.value["defaults"].value is not None:
+        message = f"the secret input `{id}` has a default, which stands in the file for all to read"
+        findings.add("plain-secret", message, type or node, hint="remove `defaults`, and give it to the run")
+
+
+def _is_pattern(pattern: Node, findings: Findings) -> bool:
+    if not isinstance(pattern.value, str):
+        return False
+    try:
+        re.compile(pattern.value)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"`validator` is no regular expression: {error}"
+        findings.add("wrong-pattern", message, pattern)
+        return False
+    return True
 
 
 def _is_true(node: Node, name: str) -> bool:

@@ -9,6 +9,7 @@ from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import renamed
+from flowdsl_steps.dialects.kestra_kinds import retry_kinds, task_kinds
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.dialects.kestra_values import TRUTH, meant_duration, seconds_of
 from flowdsl_steps.expressions.pebble_names import output_key
@@ -49,7 +50,8 @@ class CommonProperties:
         raise NotImplementedError
 
     def _keys(self, task: Node, *own: str) -> None:
-        """Reports the properties that a task does not have."""
+        """Reports the properties that a task does not have, and those that are of the wrong kind."""
+        task_kinds(task, self.findings)
         for name, key in task.keys.items():
             if name not in COMMON and name not in own:
                 near = nearest(name, [*own, *COMMON])
@@ -103,6 +105,14 @@ class CommonProperties:
 
     def _guarded(self, task: Node, id: str, steps: Steps) -> Steps:
         """The steps with what the task says of their failure, and of whether they run at all."""
+        if (
+            "timeout" in task.value
+            and steps
+            and not any(step.value["step"].value == "IMAGE_GENERATION" for step in steps)
+        ):
+            self._duration(task, "timeout")
+            message = "`timeout` has no effect here: it is the deadline of a task that makes a picture"
+            self.findings.add("no-effect", message, task.keys["timeout"])
         errors, final = task.value.get("errors"), task.value.get("finally")
         if errors is not None or final is not None:
             caught = self.steps(errors, "errors")
@@ -163,6 +173,7 @@ class CommonProperties:
         for name, key in node.keys.items():
             if name not in _RETRY:
                 self.findings.unknown_key(key, _RETRY, "`retry`", beside=node.value)
+        retry_kinds(node, self.findings)
         kind = node.value.get("type")
         if kind is None or kind.value not in ("constant", "exponential", "random"):
             message = "`retry` needs `type`" if kind is None else f"`type` of `retry` is {show(kind.plain())}"

@@ -164,7 +164,8 @@ class Tasks(FlowableTasks):
         if self._needed(task, "duration") is None:
             return []
         seconds = self._duration(task, "duration")
-        return [] if seconds is None else [self._step("SLEEP", task, {"ms": made(int(seconds * 1000), task.span)})]
+        at = task.value["duration"].span
+        return [] if seconds is None else [self._step("SLEEP", task, {"delay": made(int(seconds * 1000), at)})]
 
 
 def _short(provider: Node) -> Node:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from flowdsl import Port, Problem, Prompt, Secrets, Step, StepContext
+from flowdsl import ContentRefused, Port, Problem, Prompt, Secrets, ServiceError, Step, StepContext
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.capabilities import check_image
 from flowdsl_steps.image.generate_image import address_of
@@ -104,15 +104,16 @@ class ImageGeneration(
     check=check_image_generation,
     entry=settings_of,
     outputs=(
-        Port("object", "`imageUrl`, `finishReason` and `tokenUsage`."),
-        Port("imageList", "The generated image, in a list.", optional=True),
+        Port("object", "`imageUrl`, `finishReason` and `tokenUsage`; without `imageUrl` where nothing was drawn."),
+        Port("imageList", "The generated image, in a list; an empty one where nothing was drawn.", optional=True),
         Port("metrics", "How many tokens were counted, where the vendor says it.", optional=True),
     ),
     examples=(EXAMPLE,),
 ):
     """Generate an image from a prompt as Kestra's task `ImageGeneration` does: its properties, and its outputs.
 
-    A flow of Kestra runs as it is.
+    A flow of Kestra runs as it is. A prompt or a picture that moderation refuses is no failure: `finishReason` is
+    CONTENT_FILTER then, LENGTH or OTHER where the model ends without a picture for another reason.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -138,16 +139,36 @@ class ImageGeneration(
         model, retries = ctx.service.get("model"), ctx.service.option("maxRetries")
         request = ImageRequest(prompt=self.prompt, model=None if model is None else str(model))
         times = MAX_RETRIES if retries is None else max(0, int(retries))
-        found = await generate(request, ctx, self.timeout_ms / 1000, times)
+        try:
+            found = await generate(request, ctx, self.timeout_ms / 1000, times)
+        except ServiceError as error:
+            ended = _ended(error)
+            if ended is None:
+                raise
+            ctx.note("no-picture", f"{error.message}: `finishReason` is {ended}")
+            return {"object": {"finishReason": ended, "tokenUsage": None}, "imageList": [], "metrics": {}}
         usage = token_usage(found.facts.get("usage"))
         reason = found.facts.get("finishReason")
         told = {
             "imageUrl": address_of(found.images[0]),
-            "finishReason": "STOP" if reason is None else _REASONS.get(str(reason).upper(), "OTHER"),
+            "finishReason": "STOP" if reason is None else _reason(reason),
             "tokenUsage": usage,
         }
         metrics = {} if usage is None else {name: usage[count] or 0 for name, count in _METRICS.items()}
         return {"object": told, "imageList": found.images, "metrics": metrics}
+
+
+def _ended(error: ServiceError) -> str | None:
+    """The `finishReason` of a request that ended without a picture; None where it failed."""
+    if isinstance(error, ContentRefused):
+        return "CONTENT_FILTER"
+    reason = error.details.get("finish_reason")
+    said = None if reason is None else _reason(reason)
+    return "OTHER" if said == "STOP" else said  # a model that stopped, and only spoke
+
+
+def _reason(said: object) -> str:
+    return _REASONS.get(str(said).upper(), "OTHER")
 
 
 def token_usage(usage: Any) -> dict[str, int | None] | None:

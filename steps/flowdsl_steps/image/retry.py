@@ -175,9 +175,9 @@ def _response(failure: FailedAttempt, endpoint: Endpoint) -> Verdict:
         return _refused(failure, endpoint)
     said = f": {harmless(vendor.message, endpoint.secrets)}" if vendor is not None else ""
     if vendor is not None and vendor.retry_class in ("retry", "never"):
-        return Verdict(
-            "never", _error(ServiceRefused, failure, endpoint, f"{endpoint.service} made no picture{said}", None)
-        )
+        ended = {"finish_reason": _code(vendor, endpoint) or "other"} if vendor.retry_class == "never" else {}
+        text = f"{endpoint.service} made no picture{said}"
+        return Verdict("never", _error(ServiceRefused, failure, endpoint, text, None, details=ended))
     problem = hidden(failure.message, endpoint.secrets)
     message = f"{endpoint.service} sent an unusable response: {problem}{said}; {_CHARGE}"
     code = "empty-response" if failure.reason == "empty" else "broken-response"
