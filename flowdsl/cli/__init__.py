@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "image": "Make a picture from a prompt, without a file.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
+    "plan": "Say what a run will cost, at least and at most, before it costs anything.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "convert": "Print the flow of this language that a document of another system becomes.",
     "explain": "Show the options of one step and where each comes from, or what a code means.",

@@ -150,6 +150,12 @@ class OpenAI(Vendor):
         inputs = cost.of_inputs(model, [*request.images, *([request.mask] if request.mask else [])], request)
         return None if found is None or inputs is None else found + inputs
 
+    def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
+        """By the catalogue's prices: the cheapest picture that fits the options, without the prompt."""
+        model = catalogue().find(endpoint.label)
+        found = None if model is None else cost.estimate(model, self.name, request.size, request.quality, request.n)
+        return 0.0 if found is None else found[0]
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """By the catalogue's prices, from the usage that the response reports."""
         model = catalogue().find(endpoint.label)
