@@ -44,6 +44,7 @@ _HOMES = {
     "step.gather": "Gathered gather",
     "step.marks": "Condition Deferred Expression InFile ProjectFile Prompt Reads Secrets Verbatim",
     "step.problem": "Problem",
+    "step.purchase": "Expected Purchase",
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
     "step.service": "Service",
     "step.signals": "Signal",

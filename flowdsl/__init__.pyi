@@ -88,6 +88,8 @@ from flowdsl.step.marks import Reads as Reads
 from flowdsl.step.marks import Secrets as Secrets
 from flowdsl.step.marks import Verbatim as Verbatim
 from flowdsl.step.problem import Problem as Problem
+from flowdsl.step.purchase import Expected as Expected
+from flowdsl.step.purchase import Purchase as Purchase
 from flowdsl.step.rules import AtLeastOne as AtLeastOne
 from flowdsl.step.rules import AtMostOne as AtMostOne
 from flowdsl.step.rules import Conflicts as Conflicts

@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "fmt": "Write flows in the one style, with their comments, and without changing what they mean.",
     "test": "Run the tests of flows, on simulators and mocks, and say what of the flows they ran.",
+    "plan": "Say what a run will cost, at least and at most, before it costs anything.",
     "inputs": "Show what a flow takes: its inputs, their types and defaults.",
     "graph": "Draw a flow: as Mermaid text, an SVG or a page, with what became of it in a run.",
     "convert": "Print the flow of this language that a document of another system becomes.",

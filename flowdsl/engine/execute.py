@@ -91,7 +91,7 @@ async def run_program(
         id=id,
         pictures=pictures,
         host=host,
-        names=_names(inputs, host, layers, secrets),
+        names=names_of(inputs, host, layers, secrets),
         secrets=secrets,
         layers=layers,
         limits=limits,
@@ -140,7 +140,7 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
     )
 
 
-def _names(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
+def names_of(inputs: dict[str, Any], host: Host, layers: ServiceLayers, secrets: Secrets) -> dict[str, Any]:
     """What templates can read beside the FlowContext; the host's lists and maps are copies, as steps change them."""
     kv: dict[str, Any] = {}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.document.document import Document
     from flowdsl.engine.effects import Effects
+    from flowdsl.engine.frame import Frame
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
@@ -144,6 +145,32 @@ class Flow:
         from flowdsl.environment.destinations import services_of
 
         return services_of(self.document, self._settings.services)
+
+    def rehearsed(self, inputs: Mapping[str, Any] | None = None) -> Frame:
+        """What a run with these inputs would begin with, for looking at what it would do; an input that is missing is
+        not known. Nothing is sent, and no secret is read.
+
+        Raises:
+            ConfigError: an input that the flow does not declare, or that does not fit its schema.
+        """
+        from flowdsl.engine.rehearsal import rehearsed
+
+        given, declared = dict(inputs or {}), self.document.inputs or {}
+        missing = [name for name, each in declared.items() if name not in given and not each.has_default]
+        known = {name: each for name, each in declared.items() if name not in missing}
+        if self.document.inputs is not None:
+            wrong_names = [name for name in given if name not in declared]
+            given = input_values(declared if wrong_names else known, given)
+        return rehearsed(
+            self._compiled(False, self._settings.limits),
+            given,
+            missing,
+            host=self.environment.host,
+            storage=self.environment.storage,
+            layers=self._settings.services,
+            limits=self._settings.limits,
+            as_of=self.environment.as_of,
+        )
 
     def prepare(self) -> Flow:
         """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,

@@ -141,6 +141,8 @@ class Loop(Record):
     FlowContext, and cannot BREAK."""
     least: int = 0
     """How many iterations run at least, whatever the options say: 1 for a loop that asks only after its block."""
+    most: str | None = None
+    """The key that says how many iterations are allowed: one more ends the run."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""
@@ -153,6 +155,7 @@ class Loop(Record):
         yield from _each("collect", self.collect[:1], VALUE)
         yield from _each("collect", self.collect[1:], NAME)
         yield from _one("concurrent", self.concurrent, NUMBER)
+        yield from _one("most", self.most, NUMBER)
 
     def describe(self) -> str:
         """What it does, as a sentence."""
@@ -180,6 +183,8 @@ class Try(Record):
     """The key that says how often `body` runs again before its error counts."""
     anew: str | None = None
     """What `retry` holds, `key: value`, where a repetition buys again what was paid for already."""
+    times: str | None = None
+    """What in `retry` says how often `body` may run again, with what counts when it is absent: `key: 2`."""
     error: str = "error"
     """The FlowContext key, not one of the step, that holds the error for `when` and `catch`."""
 

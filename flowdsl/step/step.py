@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +32,7 @@ from flowdsl.step.spec import StepSpec
 
 if TYPE_CHECKING:
     from flowdsl.step.compiling import Execute, StepCompiler
+    from flowdsl.step.purchase import Expected, Purchase
     from flowdsl.step.service import Service
     from flowdsl.step.step_context import StepContext
 
@@ -97,6 +98,12 @@ class Step(BaseModel):
         Raises:
             ConfigError: the entry lacks what the step needs.
         """
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The paid requests that one execution of the step sends, as far as they are known before: what `flowdsl plan`
+        adds up. Nothing, the default, is right for every step that asks no paid service."""
+        return ()
 
     def run(self, ctx: StepContext) -> Written | Awaitable[Written]:
         """Do the work and return what to write, by output type. May be a plain or an async function."""

@@ -20,7 +20,15 @@ class Try(
     Step,
     name="TRY",
     check=check_repeat,
-    flow=flowdsl.Try(body="try", catch="catch", final="finally", when="when", retry="retry", anew="paid: again"),
+    flow=flowdsl.Try(
+        body="try",
+        catch="catch",
+        final="finally",
+        when="when",
+        retry="retry",
+        anew="paid: again",
+        times=f"max: {Repeat().max}",
+    ),
     category="Control",
     examples=(
         """\

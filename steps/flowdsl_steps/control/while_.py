@@ -28,7 +28,7 @@ class While(
     Step,
     name="WHILE",
     rules=(ExactlyOne("condition", "test"),),
-    flow=Loop(body="do", on=("condition", "test")),
+    flow=Loop(body="do", on=("condition", "test"), most="max"),
     category="Control",
     examples=(
         """\

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict
 
@@ -13,6 +14,9 @@ from flowdsl.step.spec import Port
 from flowdsl.step.step import Written
 from flowdsl_steps.image.options import INPUTS, ImageOptions, Sent, request_of
 from flowdsl_steps.image.request import EDIT_MODEL, ImageRequest
+
+if TYPE_CHECKING:
+    from flowdsl import Expected, Purchase
 
 EDIT_INPUTS = (
     *INPUTS,
@@ -39,6 +43,13 @@ class EditOptions(ImageOptions):
     """Where to edit: a PNG as large as the first picture, which is edited where the mask is fully transparent."""
     input_fidelity: Annotated[Literal["high", "low"] | None, Sent()] = None
     """How closely the pictures are kept, faces above all."""
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The requests for its pictures, with those that they are made of."""
+        from flowdsl_steps.image.purchases import edit_purchases
+
+        return edit_purchases(expected)
 
     async def run(self, ctx: StepContext) -> Written:
         """Edits the pictures and returns `imageList` and `object`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from flowdsl_steps.image.vendors.openai import VENDOR
 from flowdsl_steps.io.file_name import file_name
 
 if TYPE_CHECKING:
+    from flowdsl import Expected, Purchase
     from flowdsl.step.service import Service
     from flowdsl_steps.image.image_result import Generated
 
@@ -101,6 +102,14 @@ class GenerateImage(
     def require(cls, service: Service, given: Mapping[str, Any]) -> None:
         """Looks whether a request could be addressed: the endpoint and the key."""
         ImageOptions.require(service, given)
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The request for its picture."""
+        from flowdsl_steps.image.purchases import purchases
+
+        asked = {key: value for key, value in expected.options.given.items() if key not in _OWN}
+        return purchases(expected._replace(options=expected.options.replaced(asked)))
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Generates the image, shows it as a response, and returns `imageList` and `object`."""

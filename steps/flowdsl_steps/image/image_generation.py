@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field
@@ -16,6 +16,7 @@ from flowdsl_steps.image.options import ImageOptions
 from flowdsl_steps.image.request import ImageRequest
 
 if TYPE_CHECKING:
+    from flowdsl import Expected, Purchase
     from flowdsl.step.service import Service
 
 TIMEOUT_MS = 180_000
@@ -131,6 +132,18 @@ class ImageGeneration(
         """Looks whether a request could be addressed, where nothing of the entry is left to the run."""
         if all(value is not UNKNOWN for value in service.settings.values()):
             ImageOptions.require(service, {"model": service.get("model") or ""})
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The request for its picture."""
+        from flowdsl_steps.image.purchases import purchases
+
+        service = expected.options.service
+        asked = {"prompt": expected.options.given.get("prompt", UNKNOWN)}
+        model = None if service is None else service.get("model")
+        if model is not None:
+            asked["model"] = model
+        return purchases(expected._replace(options=expected.options.replaced(asked)))
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Generates the image, and returns `object`, `imageList` and `metrics`."""

@@ -57,6 +57,11 @@ class Offering(Vendor):
         each = None if model.edits is None else model.edits.most_usd
         return None if each is None else found + each * len(request.images) * request.n
 
+    def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
+        """By the prices of the file: the cheapest picture that fits the options. Where tokens are counted, no price of
+        a picture is sure."""
+        return self.model(endpoint.label).least(request.size, request.quality, request.n)
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """What the response says, else by the prices of the file."""
         if received.cost_usd is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -17,6 +17,7 @@ from flowdsl_steps.image.request import DEFAULT_MODEL, ImageRequest
 from flowdsl_steps.image.request import OPTIONS as REQUEST_OPTIONS
 
 if TYPE_CHECKING:
+    from flowdsl import Expected, Purchase
     from flowdsl.step.service import Service
 
 
@@ -110,6 +111,13 @@ class ImageOptions(Step):
 
         refuse_odd_key(service)
         protocol_of(service).endpoint(service, ImageRequest(prompt="", model=given.get("model", "")))
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The requests for its pictures."""
+        from flowdsl_steps.image.purchases import purchases
+
+        return purchases(expected)
 
     async def run(self, ctx: StepContext) -> Written:
         """Generates the images and returns `imageList` and `object`."""

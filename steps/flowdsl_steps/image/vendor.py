@@ -175,6 +175,10 @@ class Vendor(Protocol):
         """The most that a request can cost in USD, said before it is sent; None when that is not known."""
         return None
 
+    def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
+        """The least that a request costs in USD when it brings all that it asks for; 0 when that is not known."""
+        return 0.0
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """What a request cost in USD, or None when nothing says it."""
         return received.cost_usd

@@ -222,6 +222,11 @@ class VendorEdge(Vendor):
         found = self._asked("most", lambda: self._vendor.most(request, endpoint))
         return self._expect("most", found, _amount_or_none(found), "USD or None")
 
+    def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
+        """Its lower bound."""
+        found = self._asked("least", lambda: self._vendor.least(request, endpoint))
+        return float(self._expect("least", found, _amount(found), "USD"))
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """Its price.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pydantic import ConfigDict, Field
 
 from flowdsl import LimitExceeded, Prompt, ServiceError, Step, StepContext, StepError, Verbatim
-from flowdsl.step.rules import Options
-from flowdsl_steps.image.capabilities import check_image
+from flowdsl.step.rules import UNKNOWN, Options
+from flowdsl_steps.image.capabilities import check_image, request_in
 from flowdsl_steps.image.generate_image import MAX_RETRIES, TIMEOUT_S
 from flowdsl_steps.image.options import ImageOptions
 from flowdsl_steps.image.request import ImageRequest
@@ -18,7 +18,7 @@ from flowdsl_steps.records.checks import BEGIN, INTERPOLATED, check_record_image
 from flowdsl_steps.records.record import Record, current
 
 if TYPE_CHECKING:
-    from flowdsl import Image
+    from flowdsl import Expected, Image, Purchase
     from flowdsl.step.service import Service
 
 CHARGE_WARNING = "the service may have done, and billed, the work"
@@ -68,6 +68,18 @@ class RecordImage(
     def require(cls, service: Service, given: Mapping[str, Any]) -> None:
         """Looks whether a request could be addressed: the endpoint and the key."""
         ImageOptions.require(service, given)
+
+    @classmethod
+    def buys(cls, expected: Expected) -> Iterable[Purchase]:
+        """The request for a picture of a message, or none for one that is marked."""
+        from flowdsl_steps.image.purchases import bought
+
+        given = {
+            name: UNKNOWN if name in INTERPOLATED and isinstance(value, str) and BEGIN in value else value
+            for name, value in expected.options.given.items()
+        }
+        options = expected.options.replaced({**given, "prompt": UNKNOWN})
+        return bought(request_in(options), expected._replace(options=options), open_prompt=True, least=0)
 
     async def run(self, ctx: StepContext) -> None:
         """Makes the picture, or marks the message."""

@@ -128,6 +128,11 @@ class OfferedModel:
         text = len(prompt.encode("utf-8", "surrogatepass")) * self._rate("text_in") / _MILLION
         return float((found[1] + self._prices.get("beside", 0.0)) * n + text)
 
+    def least(self, size: str | None, quality: str | None, n: int) -> float:
+        """The least that a request costs in USD; 0 when that is not known."""
+        found = None if "rates" in self._prices else self.price(size, quality)
+        return 0.0 if found is None else float(found[0] * n)
+
     def cost(self, usage: Mapping[str, Any] | None, size: str | None, quality: str | None, n: int) -> float | None:
         """What a request cost in USD: by the tokens of its usage, else by the price of a picture; None when neither
         says it."""

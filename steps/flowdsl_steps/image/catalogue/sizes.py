@@ -79,6 +79,17 @@ class Sizes:
         most = (self._limits or {}).get("experimental_above")
         return bool(most and pair and pair[0] * pair[1] > most)
 
+    def extremes(self) -> tuple[str, ...]:
+        """The largest and the narrowest size within the limits; none where there is a list."""
+        limits = self._limits
+        if limits is None or "max_pixels" not in limits:
+            return ()
+        unit = limits["multiple_of"]
+        large = math.isqrt(limits["max_pixels"]) // unit * unit
+        ratio = limits.get("max_ratio", 1)
+        small = -(-math.ceil(math.sqrt(limits.get("min_pixels", unit * unit) / ratio)) // unit) * unit
+        return f"{large}x{large}", f"{small * ratio}x{small}"
+
     def describe(self) -> str:
         """What is taken, in words: the list, or the limits."""
         auto = ", or auto" if self.auto else ""

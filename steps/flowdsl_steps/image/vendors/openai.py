@@ -158,6 +158,14 @@ class OpenAI(Vendor):
         inputs = cost.of_inputs(model, [*request.images, *([request.mask] if request.mask else [])], request)
         return None if found is None or inputs is None else found + inputs
 
+    def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
+        """By the catalogue's prices: the cheapest picture that fits the options, without the prompt."""
+        from flowdsl_steps.image import cost
+
+        model = catalogue().find(endpoint.label)
+        found = None if model is None else cost.estimate(model, self.name, request.size, request.quality, request.n)
+        return 0.0 if found is None else found[0]
+
     def cost(self, request: ImageRequest, endpoint: Endpoint, received: Received) -> float | None:
         """By the catalogue's prices, from the usage that the response reports."""
         model = catalogue().find(endpoint.label)

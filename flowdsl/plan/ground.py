@@ -1,0 +1,73 @@
+"""What is known at the place that a plan has come to: of the values there, and of the blocks around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from flowdsl.document.document import inside
+from flowdsl.engine.foreseen_options import ForeseenOptions
+from flowdsl.engine.known import Known
+from flowdsl.errors import FlowError
+from flowdsl.step.flow_shapes import Call
+from flowdsl.step.rules import UNKNOWN
+
+if TYPE_CHECKING:
+    from flowdsl.document.document import StepNode
+    from flowdsl.engine.frame import Frame
+    from flowdsl.plan.spending import Ways
+
+MOST_STEPS: Final = 20_000
+"""How many steps are followed one by one; what remains of loops is multiplied."""
+
+
+class Ground:
+    """What is known at one place. `around` are the iterations around it in words, `often` the counts of the loops
+    around that only the run knows, `uncertain` is how many blocks are around that not every run comes to."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.run = frame.run
+        self.known = Known(frame)
+        self.options = ForeseenOptions(frame.run)
+        self.steps_left = MOST_STEPS
+        self.uncertain = 0
+        self.around: list[str] = []
+        self.often: list[str] = []
+
+    def value(self, step: StepNode, name: str) -> Any:
+        """The value that an option will have; UNKNOWN where only the run knows it, or where it fails."""
+        try:
+            if not self.known.knows(step.keys[name], step.spec.keys.get(name)):
+                return UNKNOWN
+            return self.known.value(step, name)
+        except FlowError:
+            return UNKNOWN
+
+    def forget(self, steps: Sequence[StepNode]) -> None:
+        """Takes note that steps, and those inside them, may or may not have run: what they write is not known."""
+        for step in steps:
+            for each in inside(step):
+                if isinstance(each.spec.flow, Call):  # it writes what it likes
+                    self.known.context.clear()
+                    self.known.counts.clear()
+                for name, _ in each.writes():
+                    self.known.forget(name)
+
+    def apart(self, follow: Callable[[], Ways]) -> Ways:
+        """What a function gives that follows steps on a copy of what is known, whose changes are its own."""
+        before, self.known = self.known, self.known.branched()
+        try:
+            ways: Ways = follow()
+        finally:
+            self.known = before
+        return ways
+
+    @contextmanager
+    def perhaps(self) -> Iterator[None]:
+        """While something is followed that not every run comes to."""
+        self.uncertain += 1
+        try:
+            yield
+        finally:
+            self.uncertain -= 1

@@ -1,0 +1,68 @@
+"""Plan: the bounds of what a run spends, with the requests that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.environment.destinations import Destination, destinations
+from flowdsl.environment.flow import Flow
+from flowdsl.image.own_models import counting
+from flowdsl.plan.spending import FREE, NONE, Bounds, Request, Row, either
+from flowdsl.plan.walk import Walk
+from flowdsl.record import Record
+
+
+class Plan(Record):
+    """What a run of a flow spends.
+
+    `bounds` are those of a run: what is least holds for every run that ends well, what is most for every run at all,
+    whatever fails in it. `rows` are the same for each kind of request; branches share what is most, so the rows can add
+    up to more; `each` is what one picture of a kind costs. `reasons` says why a bound is open or wide, and where.
+    `requests` are the requests in order, as far as they are known; `secrets` says which secret goes to which host.
+    """
+
+    title: str | None
+    bounds: Bounds
+    rows: Mapping[Row, Bounds]
+    each: Mapping[Row, tuple[float, float] | None]
+    reasons: Mapping[str, tuple[str, ...]]
+    requests: tuple[Request, ...]
+    secrets: tuple[Destination, ...]
+
+    @property
+    def most_usd(self) -> float | None:
+        """The most that a run costs in USD; None where nothing says it."""
+        return self.bounds.most_usd.value({})
+
+    @property
+    def most_requests(self) -> float | None:
+        """The most requests that a run sends; None where nothing says it."""
+        return self.bounds.most.value({})
+
+
+def planned(flow: Flow, inputs: Mapping[str, Any] | None = None) -> Plan:
+    """The plan of a flow with inputs, as far as they are known. Nothing is sent, and no secret is read.
+
+    Raises:
+        ConfigError: an input that the flow does not declare, or that does not fit its schema.
+    """
+    with counting(flow._settings.models):
+        walk = Walk(flow.rehearsed(inputs))
+        ways = walk.whole()
+    well = {end: spending for end, spending in ways.items() if end is not None}
+    every, ended = either(ways.values()), either(well.values()) if well else FREE
+    rows = {
+        row: bounds._replace(least=ended.get(row, NONE).least, least_usd=ended.get(row, NONE).least_usd)
+        for row, bounds in every.items()
+    }
+    total = rows.pop(None, NONE)
+    return Plan(
+        title=flow.title,
+        bounds=total,
+        rows={row: bounds for row, bounds in rows.items() if row is not None},
+        each=walk.buying.each,
+        reasons={why: tuple(places) for why, places in walk.buying.reasons.items()},
+        requests=tuple(walk.buying.requests),
+        secrets=tuple(destinations([flow.document], flow._settings.services)),
+    )

@@ -1,0 +1,212 @@
+"""A plan for people and for programs: as text, as JSON values, and as Markdown beside the plan of another revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from flowdsl.plan.amount import Amount
+from flowdsl.plan.plan import Plan
+from flowdsl.plan.spending import NONE, Bounds, Row
+
+_NO_BOUND = "no bound"
+_HEAD = ("where", "requests", "model", "size", "quality", "a picture", "sum")
+
+
+def text(plan: Plan, name: str) -> str:
+    """A plan as text: the totals in the first line, then each kind of request, where secrets go, and what is open."""
+    lines = [f"{_named(plan, name)}: {headline(plan.bounds)}"]
+    if plan.rows:
+        lines += ["", *_columns([_HEAD, *(_cells(plan, row, bounds) for row, bounds in plan.rows.items())])]
+        lines += ["", *(f"{asked[0]} at {asked[1]}: {', '.join(asked[2])}" for asked in _asked(plan))]
+    if plan.secrets:
+        lines += ["", *dict.fromkeys(f"secret {each.secret} → {each.host}" for each in plan.secrets)]
+    if plan.reasons:
+        lines += ["", *(f"{', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())]
+    return "\n".join(lines)
+
+
+def headline(bounds: Bounds) -> str:
+    """How many requests and how much money, in a line."""
+    if bounds.most.is_nothing:
+        return "nothing is paid"
+    if bounds.most.unbounded:
+        least = f"{bounds.least.text(_count)} or more" if bounds.least.terms else "any number of"
+        requests = f"{least} paid requests: nothing bounds them"
+    else:
+        requests = _range(bounds.least, bounds.most, _count)
+        requests += " paid request" if requests in ("1", "up to 1") else " paid requests"
+    money = _range(bounds.least_usd, bounds.most_usd, usd)
+    if bounds.most_usd.unbounded:
+        money = f"{bounds.least_usd.text(usd)} or more" if bounds.least_usd.terms else "cost not known"
+    return f"{requests}, {money}"
+
+
+def to_json(plan: Plan, name: str) -> dict[str, Any]:
+    """A plan as JSON values. A bound that is not known is null, and its `expression` says on what it depends."""
+    return {
+        "file": name,
+        "title": plan.title,
+        **_json_bounds(plan.bounds),
+        "steps": [
+            {
+                "place": row.place,
+                "step": row.step,
+                "service": row.service,
+                "vendor": row.vendor,
+                "host": row.host,
+                "model": row.model,
+                "size": row.size,
+                "quality": row.quality,
+                "picture_usd": None if (each := plan.each.get(row)) is None else {"least": each[0], "most": each[1]},
+                **_json_bounds(bounds),
+            }
+            for row, bounds in plan.rows.items()
+        ],
+        "secrets": [{"secret": each.secret, "host": each.host, "place": each.place} for each in plan.secrets],
+        "open": [{"why": why, "places": list(places)} for why, places in plan.reasons.items()],
+    }
+
+
+def markdown(plans: Iterable[tuple[str, Plan | None, Plan | None]], base: str | None) -> str:
+    """Plans as Markdown for a pull request: each with its name, now and before; None where there is no such flow."""
+    return "\n\n".join("\n".join(_section(*each, base)) for each in plans)
+
+
+def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None) -> Iterator[str]:
+    if plan is None:
+        yield f"### `{name}` is gone"
+        yield ""
+        yield f"It was {headline(before.bounds)}." if before is not None else ""
+        return
+    yield f"### `{_named(plan, name)}`: {headline(plan.bounds)}"
+    yield ""
+    if base is not None:
+        yield f"{_difference(plan, before, base)}"
+        yield ""
+    rows: dict[Row, tuple[Bounds | None, Bounds | None]] = {row: (bounds, None) for row, bounds in plan.rows.items()}
+    for row, bounds in (before.rows if before is not None else {}).items():
+        same = next((each for each, (_, its) in rows.items() if its is None and _key(each) == _key(row)), None)
+        if same is None:
+            rows[row] = (None, bounds)
+        else:
+            rows[same] = (rows[same][0], bounds)
+    head = (*_HEAD, *(("before",) if base is not None else ()))
+    if rows:
+        yield f"| {' | '.join(head)} |"
+        yield f"|{'---|' * len(head)}"
+    for row, (now, its) in rows.items():
+        cells = list(_cells(plan if now is not None or before is None else before, row, now or its or NONE))
+        if now is None:
+            cells = [f"~~{cell}~~" if cell else "" for cell in cells]
+        if base is not None:
+            was = "new" if its is None else _range(its.least_usd, its.most_usd, usd)
+            cells.append("removed" if now is None else "the same" if now == its else was)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    if plan.reasons:
+        yield ""
+        yield from (f"- {', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())
+    new = [each for each in plan.secrets if before is None or each[:2] not in {its[:2] for its in before.secrets}]
+    if base is not None and new:
+        yield ""
+        yield from dict.fromkeys(f"- new: secret `{each.secret}` → {each.host}" for each in new)
+
+
+def _difference(plan: Plan, before: Plan | None, base: str) -> str:
+    if before is None:
+        return f"New since `{base}`."
+    if plan.bounds == before.bounds:
+        return f"As in `{base}`."
+    change = ""
+    now, was = plan.most_usd, before.most_usd
+    if now is not None and was is not None:
+        change = f" At most **{'+' if now >= was else '−'}{usd(abs(now - was))}** a run."
+    return f"In `{base}` it was {headline(before.bounds)}.{change}"
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    """What a kind of request is known by when its line has moved."""
+    return row[1:]
+
+
+def _named(plan: Plan, name: str) -> str:
+    return name if plan.title is None else f"{name}, {plan.title}"
+
+
+def _cells(plan: Plan, row: Row, bounds: Bounds) -> tuple[str, ...]:
+    each = plan.each.get(row)
+    shown = (
+        "?" if each is None else usd(each[0]) if usd(each[0]) == usd(each[1]) else f"{usd(each[0])}–{usd(each[1])[1:]}"
+    )
+    return (
+        row.place,
+        _range(bounds.least, bounds.most, _count),
+        row.model or "?",
+        row.size or "default",
+        row.quality or "default",
+        shown,
+        _range(bounds.least_usd, bounds.most_usd, usd),
+    )
+
+
+def _asked(plan: Plan) -> list[tuple[str, str, list[str]]]:
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in plan.rows:
+        found.setdefault((row.vendor, row.host), {})[row.model or "a model that only the run knows"] = None
+    return [(vendor, host, list(models)) for (vendor, host), models in found.items()]
+
+
+def _range(least: Amount, most: Amount, shown: Any) -> str:
+    if most.unbounded:
+        return f"{_NO_BOUND} (at least {least.text(shown)})" if least.terms else _NO_BOUND
+    low, high = least.text(shown), most.text(shown)
+    if low == high:
+        return high
+    if not least.terms:
+        return f"up to {high}"
+    return f"{low} to {high}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def usd(number: float) -> str:
+    """A sum in USD."""
+    return f"${number:,.4f}" if number < 100 else f"${number:,.2f}"
+
+
+def _places(places: Sequence[str]) -> list[str]:
+    """Places of which only the first names the file: `a.flow.yaml:3, :7`."""
+    found: list[str] = []
+    last = None
+    for place in places:
+        path, _, line = place.rpartition(":")
+        found.append(f":{line}" if path == last else place)
+        last = path
+    return found
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _json_bounds(bounds: Bounds) -> dict[str, Any]:
+    return {
+        "requests": _json_range(bounds.least, bounds.most, _count),
+        "usd": _json_range(bounds.least_usd, bounds.most_usd, usd),
+    }
+
+
+def _json_range(least: Amount, most: Amount, shown: Any) -> dict[str, Any]:
+    known: Mapping[str, int] = {}
+    low, high = least.number, most.value(known)
+    found: dict[str, Any] = {
+        "least": int(low) if shown is _count else round(low, 9),
+        "most": high if high is None else int(high) if shown is _count else round(high, 9),
+    }
+    if not (least.is_number and most.is_number):
+        found["expression"] = _range(least, most, shown)
+    return found
