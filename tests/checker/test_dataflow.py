@@ -272,7 +272,7 @@ def test_the_json_of_a_finding_carries_the_branch_that_leaves_a_key_unset() -> N
         "related": [{"path": "<text>", "line": 4, "col": 3, "message": "this branch does not set it"}],
         "fixes": [
             {
-                "title": "write `a | default('')`",
+                "title": "add `| default('')`",
                 "safe": False,
                 "edits": [
                     {"path": "<text>", "line": 6, "col": 34, "end_line": 6, "end_col": 35, "text": "a | default('')"}

@@ -308,7 +308,7 @@ def test_a_text_in_place_of_a_tuple_fails_at_class_creation() -> None:
         ("import not_there\n", "cannot be loaded from hello_steps.foreign_words: No module named 'not_there'"),
         (
             "STEPS = {'GREETING': '=GREET'}\n",
-            "Word(name='GREET', hint=None, goes=False, times=1, beside=None, of_loop=False)",
+            "Word(name='GREET', hint=None, goes=False, times=1, beside=None, of_loop=False, lifted=False)",
         ),
         (None, "None"),
         *(

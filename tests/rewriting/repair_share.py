@@ -41,7 +41,15 @@ REASONS = {
     ),
     OTHER_WORK: ("unknown-key", "unknown-filter", "invalid-schema", "seed-not-sent"),
     NOTHING_NEAR: (
-        *("unknown-port", "unknown-member", "unknown-service", "unknown-step", "undefined-block", "unknown-flow"),
+        *(
+            "unknown-port",
+            "unknown-member",
+            "unknown-provider",
+            "unknown-service",
+            "unknown-step",
+            "undefined-block",
+            "unknown-flow",
+        ),
     ),
     NOT_OURS: ("not-a-flow", "empty-file", "empty-flow"),
     SILENT: ("maybe-undefined",),

@@ -8,6 +8,7 @@ from flowdsl.errors import ConfigError
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import Options
 from flowdsl.step.service import TREE, Service, address_of
+from flowdsl.step.spec import is_templated
 from flowdsl_steps.image.hosts import host_of, is_local
 from flowdsl_steps.image.vendor import Vendor, is_host_of
 from flowdsl_steps.image.vendors import vendor_at
@@ -40,6 +41,8 @@ def refuse_odd_key(service: Service) -> None:
         raise ConfigError(message, code="conflicting-values", hint=hint)
     for name in ("apiKey", "authKey"):
         text = str(service.get(name) or "").strip()
+        if is_templated(text):
+            continue  # what comes of it is looked at in the run
         first, blank, _ = text.partition(" ")
         if blank and first.rstrip(":").lower() in ("bearer", "basic", "key", "token", "authorization"):
             message = f"the `{name}` of the service {service.name} begins with a word of a header"
