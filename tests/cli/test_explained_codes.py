@@ -30,6 +30,7 @@ def test_the_example_of_a_finding_gives_it_and_its_fix_takes_it_away(code: str) 
         assert sum(one.code == code for one in findings_of(shown.fixed)) < before
 
 
+@pytest.mark.long
 def test_every_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for code in CODES.values():
         assert main(["explain", code.name]) == 0

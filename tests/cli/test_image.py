@@ -78,6 +78,7 @@ def test_a_key_that_no_step_has_gets_the_nearest_one(capsys: pytest.CaptureFixtu
     assert "did you mean `background`?" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_service_whose_settings_are_there_makes_the_picture(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

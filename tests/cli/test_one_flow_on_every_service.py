@@ -61,6 +61,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("service", FLOWS)
 def test_the_flow_is_rehearsed_and_its_two_pictures_are_named(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("harbour.flow.yaml").write_text(FLOWS[service], encoding="utf-8")

@@ -77,6 +77,7 @@ def test_an_example_checks_without_errors(name: str, example: str) -> None:
     assert [(finding.code, finding.message) for finding in findings if finding.severity != "note"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_runs_on_the_simulator(
     name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

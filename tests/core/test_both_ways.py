@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 OPTION = re.compile(r"`--[a-z-]+`|\(--[a-z-]+\)")
 OF_A_HOST = re.compile(r"host's (Storage|Limits|Environment)\(")
@@ -23,6 +25,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
+@pytest.mark.long
 def test_a_message_that_names_an_option_of_the_command_line_names_the_way_of_a_host_too() -> None:
     files = [path for folder in ("flowdsl", "steps") for path in sorted((ROOT / folder).rglob("*.py"))]
     outside = [path for path in files if "cli" not in path.parts and "simulator" not in path.parts]

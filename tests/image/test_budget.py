@@ -269,6 +269,7 @@ def test_a_price_that_is_not_known_is_said_not_to_be(tmp_path: Path) -> None:
         budget.reserve(None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("figure", [float("nan"), float("inf"), -1.0], ids=["no number", "no end", "less than nothing"])
 def test_a_figure_that_is_no_sum_raises_no_limit(
     figure: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -314,6 +315,7 @@ flow:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limits", [{"max_requests": 7}, {"max_usd": 0.0413}], ids=["requests", "money"])
 def test_called_flows_branches_loops_and_repetitions_share_one_limit(limits: dict[str, object], tmp_path: Path) -> None:
     with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:

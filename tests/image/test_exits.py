@@ -242,6 +242,7 @@ except KeyboardInterrupt as stop:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("opened", ["if True:", "with flow.environment:"], ids=["alone", "kept loop"])
 def test_ctrl_c_has_the_result_of_the_run(opened: str, tmp_path: Path) -> None:
     code = textwrap.dedent(INTERRUPTED).replace("FOLDER", repr(str(tmp_path))).replace("WITH", opened)

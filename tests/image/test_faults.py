@@ -84,6 +84,7 @@ def test_a_hang_after_sending_is_never_resent(bench: Bench, simulator: Simulator
     assert (simulator.request_count, error.charge_possible, error.retryable) == (1, True, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["server_error", "reset", "empty_data"])
 def test_what_is_unknown_is_resent_when_the_service_says_so(fault: str, bench: Bench, simulator: Simulator) -> None:
     bench.service.settings["onUnknown"] = "resend"

@@ -83,6 +83,7 @@ def test_links_that_hang_cost_the_time_of_one_deadline_and_are_all_told(
     assert "not complete within 0.2 s" in str(found.error)
 
 
+@pytest.mark.long
 def test_dead_links_among_good_ones_lose_none_of_them(tmp_path: Path) -> None:
     answers: dict[str, list[Any]] = {ORDER: [links(*PLACES)]}
     good = {name: PNG + name.encode() for name in PLACES[::3]}

@@ -162,6 +162,7 @@ def test_without_metadata_the_named_file_is_a_link_to_the_bytes(tmp_path: Path) 
     assert manifest(tmp_path)[0]["file_sha256"] == image.sha256
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ["basic", "full"])
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
 def test_metadata_is_in_the_named_file_and_the_pixels_are_the_same(kind: str, level: str, tmp_path: Path) -> None:

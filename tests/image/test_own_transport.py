@@ -123,6 +123,7 @@ def test_redirects_are_followed_with_care_whatever_the_transport(tmp_path: Path)
         environment(tmp_path, opened(reply)).run(REST % "https://api.invalid/")
 
 
+@pytest.mark.long
 def test_limits_of_size_and_time_hold_whatever_the_transport(tmp_path: Path) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:

@@ -121,6 +121,7 @@ def test_without_metadata_the_bytes_are_kept_once(simulator: Simulator, tmp_path
     assert result.made[0].read() == store.held["image-1.png"]
 
 
+@pytest.mark.long
 def test_runs_side_by_side_take_each_name_once_and_save_in_threads(simulator: Simulator, tmp_path: Path) -> None:
     store = Objects()
     flow = environment(simulator, store, tmp_path).load(LOOP.format(items="[a, a, a, a]"))

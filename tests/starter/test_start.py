@@ -81,6 +81,7 @@ def test_a_new_project_runs_and_its_tests_run_every_branch(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.long
 def test_a_skeleton_of_each_step_checks_and_says_what_its_keys_are() -> None:
     environment = flowdsl.Environment()
     for spec in specs():

@@ -126,6 +126,7 @@ def test_the_flow_has_no_error_that_the_document_had_not(path: Path) -> None:
     assert errors(environment.check(flow_of(path))) == errors(environment.check(source_of(path)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
 def test_the_flow_of_a_task_sends_the_same_request(path: Path, tmp_path: Path, simulator: Simulator) -> None:
     sent = []

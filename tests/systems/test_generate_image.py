@@ -205,6 +205,7 @@ def test_model_is_dall_e_3_unless_the_task_names_another(tmp_path: Path, simulat
     assert [body.get("model") for body in sent(simulator)] == ["dall-e-3", "gpt-image-2"]
 
 
+@pytest.mark.long
 def test_size_and_quality_are_those_of_the_page_or_of_the_model(tmp_path: Path, simulator: Simulator) -> None:
     for size in ("1024x1024", "1024x1792", "1792x1024"):
         for quality in ("standard", "hd"):
@@ -259,6 +260,7 @@ def test_without_filename_the_same_task_has_the_same_name(tmp_path: Path, simula
     assert other["filename"] != names[0]["filename"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", [True, "true", "True"], ids=["boolean", "text", "capital"])
 def test_disable_model_response_shows_no_picture_and_keeps_it_in_the_payload(
     value: Any, tmp_path: Path, simulator: Simulator

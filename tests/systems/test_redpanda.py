@@ -242,6 +242,7 @@ def command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
     return code, shown.out, shown.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "warnings"),
     [(EXAMPLE, 0), (GOLDEN / "right" / "common.yaml", 1), (GOLDEN / "right" / "advanced.yaml", 1)],
@@ -260,6 +261,7 @@ def test_five_lines_on_stdin_are_five_pictures(
     assert "✓ RECORD_IMAGE 5 a brown fox" in err
 
 
+@pytest.mark.long
 def test_with_one_refused_there_are_four_and_the_fifth_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

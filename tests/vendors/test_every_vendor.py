@@ -51,6 +51,7 @@ def test_each_image_step_draws_with_it(step: type[ImageOptions], vendor: Running
     assert found["object"]["finishReason"] == "stop"
 
 
+@pytest.mark.long
 def test_what_is_refused_for_now_is_sent_again(vendor: Running, tmp_path: Path) -> None:
     about = bought(tmp_path, vendor.entry(), instruction="a busy street", maxRetries=1)["object"]
     assert about["attemptCount"] == 2
@@ -67,6 +68,7 @@ def test_moderation_is_told_with_its_code_and_never_sent_again(vendor: Running, 
     assert vendor.fake.times("forbidden") == 1
 
 
+@pytest.mark.long
 def test_no_secret_of_it_is_shown(vendor: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = flow_of(vendor.entry())
     shown = "".join(
@@ -84,6 +86,7 @@ def test_no_secret_of_it_is_shown(vendor: Running, tmp_path: Path, capsys: pytes
     assert len(vendor.fake.asked) >= 2
 
 
+@pytest.mark.long
 def test_the_simulator_draws_for_it_without_a_key(
     vendor: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

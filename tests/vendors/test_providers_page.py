@@ -18,6 +18,7 @@ def test_every_vendor_that_comes_along_has_a_fake() -> None:
     assert sorted(CASES) == sorted(provider_names())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(COLUMNS))
 def test_a_table_has_a_row_for_each_vendor(kind: str, update_golden: bool) -> None:
     before, found, after = written(kind)

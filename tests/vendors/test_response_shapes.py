@@ -48,6 +48,7 @@ def _read(name: str, document: Any, store: ImageStore) -> str:
     return ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_response_with_anything_in_place_of_its_parts_is_read_or_refused(name: str, tmp_path: Path) -> None:
     store = ImageStore(tmp_path)
