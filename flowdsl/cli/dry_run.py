@@ -23,14 +23,12 @@ def dry_run(source: Source, options: Namespace) -> int:
         FlowCheckError: the file has mistakes.
         UsageError: it is a kit and no action is named.
     """
-    from flowdsl.plan import planned
-
     flows = flows_of(source, options)
     if len(flows) > 1:
         names = ", ".join(flow.document.title or flow.document.id or "(no title)" for flow, _ in flows)
         raise UsageError(f"this kit has {len(flows)} actions; choose one with --action: {names}")
     flow, inputs = flows[0]
-    plan = planned(flow, inputs)
+    plan = flow.plan(inputs)
     if options.json:
         import json
 

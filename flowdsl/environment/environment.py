@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
+    from flowdsl.document.document import Document
     from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.own_loop import KeptLoops
@@ -348,7 +349,17 @@ class Environment(Unchanging):
         )
         with counting(settings.models):
             found = check_file(file, against)
+        if settings.policy and not has_errors(found):
+            found = in_order([*found, *self._judged(file.documents, settings)])
         return Examined(file, [*settings.findings, *found], settings, files)
+
+    def _judged(self, documents: Iterable[Document], settings: InForce) -> Iterator[Diagnostic]:
+        """What of flows breaks rules of the house, as far as no run decides it."""
+        from flowdsl.environment.flow import Flow
+        from flowdsl.plan.judged import judged
+
+        for document in documents:
+            yield from judged(Flow(self, document, (), settings, False).plan().requests, settings.policy)
 
     def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "flowdsl.toml"
 """The settings file of a project, in the folder of a flow or in the nearest folder above that has one."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models")
-_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
+_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models", "policy")
+_USER_KEYS = (*(key for key in _KEYS if key not in ("env", "kv")), "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 

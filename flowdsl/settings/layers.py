@@ -28,6 +28,7 @@ from flowdsl.settings.files import (
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.limits import Limits
+    from flowdsl.settings.policy import PolicyRule
     from flowdsl.step.registry import Registry
 
 USER = "the user's settings"
@@ -46,6 +47,8 @@ class InForce(NamedTuple):
     severities: Mapping[str, str]
     files: tuple[Settings | None, ...]
     models: OwnModels | None = None
+    policy: tuple[PolicyRule, ...] = ()
+    """Rules of the house."""
 
     def lowered(self, limits: Limits) -> Limits:
         """Other limits, with what the files take away from them."""
@@ -93,7 +96,15 @@ def in_force(
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
     set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
     models = _models(project, user)
-    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models)
+    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models, _policy(project, user))
+
+
+def _policy(*files: Settings | None) -> tuple[PolicyRule, ...]:
+    if not any(file is not None and file[1].get("policy") is not None for file in files):
+        return ()
+    from flowdsl.settings.policy import policy_rules
+
+    return policy_rules(*files)
 
 
 def _models(*files: Settings | None) -> OwnModels | None:

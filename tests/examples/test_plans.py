@@ -15,7 +15,6 @@ from studio import EXAMPLES, Studio, png
 import flowdsl
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
-from flowdsl.plan import planned
 from flowdsl_steps.image.simulator import Fault
 
 pytestmark = pytest.mark.long
@@ -68,7 +67,7 @@ def spent(flow: Flow, inputs: dict[str, Any]) -> tuple[int, float | None, bool]:
 
 
 def check(flow: Flow, inputs: dict[str, Any], *, counts: dict[str, int] | None = None, close: bool = False) -> None:
-    plan = planned(flow, inputs)
+    plan = flow.plan(inputs)
     requests, cost, well = spent(flow, inputs)
     known = counts or {}
     most, most_usd = plan.bounds.most.value(known), plan.bounds.most_usd.value(known)
@@ -118,7 +117,7 @@ def test_a_document_of_another_system_spends_what_its_plan_says(studio: Studio, 
     assert found.file is not None
     for document in found.file.documents:
         flow = Flow(environment, document, [], found.settings, False)
-        plan = planned(flow)
+        plan = flow.plan()
         assert plan.bounds.most_usd.terms or plan.bounds.most_usd.unbounded or not plan.rows
         missing = [name for name, each in (document.inputs or {}).items() if not each.has_default]
         if not missing and not any(step.spec.name == "FOR_RECORDS" for step in document.every_step()):

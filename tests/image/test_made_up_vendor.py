@@ -19,7 +19,6 @@ from installed_vendors import MADE_UP, made_up_vendor
 import flowdsl
 from flowdsl.errors import ContentRefused, ServiceRefused
 from flowdsl.image.store import ImageStore
-from flowdsl.plan import planned
 from flowdsl.plan.shown import headline
 from flowdsl.step.service import Service
 from flowdsl_steps.image.generate import generate
@@ -234,6 +233,6 @@ def test_what_it_costs_is_planned_by_the_prices_of_its_entry(monkeypatch: pytest
     environment = flowdsl.Environment(settings=None, environ={}, services=entry)
     flow = "- {step: OPENAI_IMAGE_GENERATION, model: borealis-1, n: 3, instruction: p}\n"
     with made_up_vendor(monkeypatch):
-        plan = planned(environment.load(flow))
+        plan = environment.load(flow).plan()
     assert headline(plan.bounds) == "2 paid requests, $0.0900"
     assert {row.host for row in plan.rows} == {"api.aurora.example"}

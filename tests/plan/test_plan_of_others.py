@@ -11,7 +11,6 @@ import pytest
 
 from flowdsl import Environment, Source, Step
 from flowdsl.environment.flow import Flow
-from flowdsl.plan import planned
 from flowdsl.plan.shown import headline
 
 PACKAGES = Path(__file__).parents[1] / "packages"
@@ -37,7 +36,7 @@ def spent(environment: Environment, text: str, name: str = "x.flow.yaml") -> str
     assert found.file is not None
     wrong = [each for each in found.diagnostics if each.severity == "error" and each.code != "retired-model"]
     assert wrong == []
-    return headline(planned(Flow(environment, found.file.documents[0], [], found.settings, False)).bounds)
+    return headline(Flow(environment, found.file.documents[0], [], found.settings, False).plan().bounds)
 
 
 CASES = {
