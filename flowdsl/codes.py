@@ -129,6 +129,7 @@ FINDINGS = (
     Code("lost-images", "warning", "A loop makes pictures, and only those of its last iteration are left."),
     Code("unused-variable", "note", "Nothing reads this variable."),
     Code("secret-leak", "warning", "A secret can reach a prompt or an output."),
+    Code("house-rule", "error", "A step asks for what a rule of the house forbids.", ("note",)),
     Code("plain-secret", "warning", "A key of a service stands in the file in plain text."),
     Code(
         "key-for-foreign-host",

@@ -73,8 +73,8 @@ class Clean:
 
     def remember(self, path: str, content: bytes, examined: Examined) -> None:
         """Keeps that a file with this content is clean, if it is, and what its check looked at."""
-        if self._path is None or examined.diagnostics or examined.file is None:
-            return
+        if self._path is None or examined.diagnostics or examined.file is None or examined.settings.policy:
+            return  # rules of the house look at the whole plan of a flow, and what that reads
         read = examined.files.read()
         texts = {real: _bytes_of(source.text, source.marks) for real, source in read.items()}
         if _reads_more(examined) or any(b"Pem" in text for text in (content, *texts.values())):  # reads certificates

@@ -88,14 +88,12 @@ def plans_of(source: Source, options: Namespace, *, quiet: bool = False) -> dict
         FlowCheckError: the file has mistakes.
         UsageError: it is a module, or there is no such action; an input does not fit.
     """
-    from flowdsl.plan import planned
-
     found: dict[str | None, Plan] = {}
     for flow, inputs in flows_of(source, options, quiet=quiet):
         name = flow.document.title or flow.document.id
         while name in found:
             name = f"{name} ({len(found) + 1})"
-        found[name] = planned(flow, inputs)
+        found[name] = flow.plan(inputs)
     return found
 
 

@@ -67,7 +67,12 @@ def main(arguments: Sequence[str]) -> int:
     one that failed, 128 and more after a signal."""
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, [options.file])
-    return perform(options, flow_source(options.file, options.stdin_filename))
+    source = flow_source(options.file, options.stdin_filename)
+    if options.dry_run:
+        from flowdsl.cli.dry_run import dry_run
+
+        return dry_run(source, options)
+    return perform(options, source)
 
 
 def perform(options: Namespace, source: Source) -> int:
@@ -274,6 +279,7 @@ def parser() -> Parser:
         "else a text), @- for stdin, @@ for an @ at the beginning",
     )
     parser.add_argument("--inputs", type=file_name, metavar="FILE", help="a YAML or JSON file of inputs")
+    flag(parser, "--dry-run", help="print the requests with their prompts, as far as they are known, and send nothing")
     add_options(parser)
     return parser
 

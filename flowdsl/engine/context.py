@@ -184,6 +184,20 @@ class RunningStep:
         if self._frame.run.emit is not None:
             self._tell(PartialImage(**self._now(), request=request, index=index, image=image))
 
+    def allow(self, **facts: Any) -> None:
+        """Refuses what the rules of the house do not allow."""
+        from flowdsl.errors import ConfigError
+
+        run = self._frame.run
+        facts["step"] = self.step
+        for rule in run.policy:
+            if rule.is_kept(facts):
+                continue
+            text = run.secrets.hide(rule.broken(facts))
+            if rule.severity == "error":
+                raise ConfigError(text, code="house-rule", hint="nothing was sent")
+            self.note("house-rule", text)
+
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
     ) -> int:

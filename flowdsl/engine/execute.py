@@ -39,7 +39,7 @@ from flowdsl.values import ErrorValue, copied
 from flowdsl.walks import unwalkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
     from random import Random
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from flowdsl.host import Host, OpenTransport, Storage
     from flowdsl.limits import Limits
     from flowdsl.services import ServiceLayers
+    from flowdsl.settings.policy import PolicyRule
 
 
 async def run_program(
@@ -62,6 +63,7 @@ async def run_program(
     as_of: date | None,
     resources: Resources,
     metadata: str | None = None,
+    policy: Sequence[PolicyRule] = (),
     emit: Emit | None = None,
     effects: Effects | None = None,
     id: str | None = None,
@@ -99,6 +101,7 @@ async def run_program(
         resources=resources,
         transport=transport,
         as_of=as_of,
+        policy=policy,
         output=storage.output,
         emit=None if listener is None else ending_the_run(listener),
         heard=emit is not None,

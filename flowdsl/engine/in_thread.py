@@ -30,6 +30,7 @@ _ON_THE_LOOP = frozenset(
         "input",
         "evaluate",
         "partial_image",
+        "allow",
         "request_started",
         "request_finished",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Limits
     from flowdsl.services import ServiceLayers
+    from flowdsl.settings.policy import PolicyRule
     from flowdsl.source import Span
 
 Emit = Callable[[Event], None]
@@ -97,6 +98,7 @@ class Run:
         "observed",
         "output",
         "pictures",
+        "policy",
         "program",
         "resources",
         "root",
@@ -130,11 +132,13 @@ class Run:
         pictures: Pictures | None = None,
         tags: Mapping[str, str] | None = None,
         transport: OpenTransport | None = None,
+        policy: Sequence[PolicyRule] = (),
     ) -> None:
         self.id = id or new_run_id()
         self.pictures = pictures
         self.tags = tags or {}
         self.transport = transport
+        self.policy = policy
         self.program = program
         self.host = host
         self.names = names

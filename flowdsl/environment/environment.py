@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
@@ -13,6 +13,7 @@ from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered
 from flowdsl.document.files import Files
+from flowdsl.environment.wanted import wanted
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
 from flowdsl.image.own_models import counting
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
+    from flowdsl.document.document import Document
     from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects
     from flowdsl.engine.own_loop import KeptLoops
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from flowdsl.template.filters import Filters
 
 T = TypeVar("T")
-_MARK = "flowdsl:"
-"""What stands in each comment that ignores a finding."""
 FlowText = str | os.PathLike[str] | Source
 """A flow: a path, or its text when it is a str with a line break, or a Source."""
 
@@ -321,20 +321,7 @@ class Environment(Unchanging):
         `settings` are those of its folder, where they are known already.
         """
         examined = self._examined(flow, declare, settings)
-        file, found, settings = examined.file, examined.diagnostics, examined.settings
-        texts = {id(each.span.source): each.span.source.text for each in found}.values()
-        if file is not None and (_MARK in file.source.text or any(_MARK in text for text in texts)):
-            from flowdsl.checker.ignores import without_ignored
-            from flowdsl.settings.severities import OF_SECRETS
-
-            found = without_ignored(file.source, found, OF_SECRETS, whole=file.kind != "module")
-        if settings.severities:
-            from flowdsl.settings.severities import with_severities
-
-            found = with_severities(found, settings.severities)
-        if settings.reported is not None:
-            found = settings.reported.kept(found)
-        return examined._replace(diagnostics=found)
+        return examined._replace(diagnostics=wanted(examined.file, examined.diagnostics, examined.settings))
 
     def _examined(self, flow: FlowText, declare: Iterable[str], settings: InForce | None) -> Examined:
         source, diagnostics = source_of(flow)
@@ -361,7 +348,17 @@ class Environment(Unchanging):
         )
         with counting(settings.models):
             found = check_file(file, against)
+        if settings.policy and not has_errors(found):
+            found = in_order([*found, *self._judged(file.documents, settings)])
         return Examined(file, [*settings.findings, *found], settings, files)
+
+    def _judged(self, documents: Iterable[Document], settings: InForce) -> Iterator[Diagnostic]:
+        """What of flows breaks rules of the house, as far as no run decides it."""
+        from flowdsl.environment.flow import Flow
+        from flowdsl.plan.judged import judged
+
+        for document in documents:
+            yield from judged(Flow(self, document, (), settings, False).plan().requests, settings.policy)
 
     def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""

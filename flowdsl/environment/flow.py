@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
+    from flowdsl.plan import Plan
     from flowdsl.settings.layers import InForce
     from flowdsl.step.registry import Registry
     from flowdsl.step.step import Step
@@ -172,6 +173,21 @@ class Flow:
             as_of=self.environment.as_of,
         )
 
+    def plan(self, inputs: Mapping[str, Any] | None = None) -> Plan:
+        """What a run with these inputs pays for, at least and at most; an input that is missing is not known. Nothing
+        is sent, and no secret is read.
+
+        Raises:
+            ConfigError: an input that the flow does not declare, or that does not fit its schema.
+        """
+        from flowdsl.environment.destinations import destinations
+        from flowdsl.plan import planned
+
+        with counting(self._settings.models):
+            return planned(
+                self.rehearsed(inputs), destinations([self.document], self._settings.services), self.document.title
+            )
+
     def prepare(self) -> Flow:
         """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,
         a fifth of a second in which an event loop would do nothing else. Call it before the loop, or in a thread."""
@@ -294,6 +310,7 @@ class Flow:
                 resources=resources,
                 transport=environment.transport,
                 metadata=self._settings.metadata,
+                policy=self._settings.policy,
                 emit=on_event,
                 effects=effects,
             )

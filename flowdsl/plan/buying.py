@@ -139,6 +139,7 @@ class Buying:
                 purchase.most_usd,
                 not self._walk.uncertain,
                 " × ".join(self._walk.often) or None,
+                _facts(step, purchase, expected),
             )
         )
 
@@ -206,6 +207,23 @@ class Buying:
         service = run.layers.service(name, spec, run.program.document.services, resolve, given)
         self._services[id(step)] = service
         return service
+
+
+def _facts(step: StepNode, purchase: Purchase, expected: Expected) -> dict[str, Any]:
+    """What a rule of the house can say of a purchase; UNKNOWN where only the run knows it."""
+    number = expected.options.value("n")
+    return {
+        "step": step.spec.name,
+        "service": purchase.service,
+        "vendor": purchase.vendor,
+        "host": purchase.host,
+        "model": UNKNOWN if purchase.model is None else purchase.model,
+        "size": UNKNOWN if purchase.size == "?" else purchase.size,
+        "quality": UNKNOWN if purchase.quality == "?" else purchase.quality,
+        "n": UNKNOWN if number is UNKNOWN or purchase.images is None else purchase.images,
+        "prompt": UNKNOWN if purchase.prompt is None else purchase.prompt,
+        "cost": UNKNOWN if purchase.unknown or purchase.most_usd is None else purchase.most_usd,
+    }
 
 
 def place_of(step: StepNode) -> str:

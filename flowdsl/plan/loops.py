@@ -146,7 +146,8 @@ class Loops:
         return f"items(line {_line(step)})", True
 
     def _iteration(self, step: StepNode, flow: Loop, number: int | None) -> Ways:
-        self._walk.around.append(f"{number or 'each'} of line {_line(step)}")
+        which = "each iteration" if number is None else f"iteration {number}"
+        self._walk.around.append(f"{which} of line {_line(step)}")
         try:
             if number is None:
                 with self._walk.perhaps():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from flowdsl.environment.destinations import Destination, destinations
-from flowdsl.environment.flow import Flow
-from flowdsl.image.own_models import counting
 from flowdsl.plan.spending import FREE, NONE, Bounds, Request, Row, either
 from flowdsl.plan.walk import Walk
 from flowdsl.record import Record
+
+if TYPE_CHECKING:
+    from flowdsl.engine.frame import Frame
 
 
 class Plan(Record):
@@ -28,7 +28,7 @@ class Plan(Record):
     each: Mapping[Row, tuple[float, float] | None]
     reasons: Mapping[str, tuple[str, ...]]
     requests: tuple[Request, ...]
-    secrets: tuple[Destination, ...]
+    secrets: tuple[tuple[str, str, str], ...]
 
     @property
     def most_usd(self) -> float | None:
@@ -41,15 +41,10 @@ class Plan(Record):
         return self.bounds.most.value({})
 
 
-def planned(flow: Flow, inputs: Mapping[str, Any] | None = None) -> Plan:
-    """The plan of a flow with inputs, as far as they are known. Nothing is sent, and no secret is read.
-
-    Raises:
-        ConfigError: an input that the flow does not declare, or that does not fit its schema.
-    """
-    with counting(flow._settings.models):
-        walk = Walk(flow.rehearsed(inputs))
-        ways = walk.whole()
+def planned(frame: Frame, secrets: Sequence[tuple[str, str, str]] = (), title: str | None = None) -> Plan:
+    """The plan of what begins with a frame; `secrets` are names of secrets, the hosts they go to, and places."""
+    walk = Walk(frame)
+    ways = walk.whole()
     well = {end: spending for end, spending in ways.items() if end is not None}
     every, ended = either(ways.values()), either(well.values()) if well else FREE
     rows = {
@@ -58,11 +53,11 @@ def planned(flow: Flow, inputs: Mapping[str, Any] | None = None) -> Plan:
     }
     total = rows.pop(None, NONE)
     return Plan(
-        title=flow.title,
+        title=title,
         bounds=total,
         rows={row: bounds for row, bounds in rows.items() if row is not None},
         each=walk.buying.each,
         reasons={why: tuple(places) for why, places in walk.buying.reasons.items()},
         requests=tuple(walk.buying.requests),
-        secrets=tuple(destinations([flow.document], flow._settings.services)),
+        secrets=tuple(secrets),
     )

@@ -20,7 +20,7 @@ def text(plan: Plan, name: str) -> str:
         lines += ["", *_columns([_HEAD, *(_cells(plan, row, bounds) for row, bounds in plan.rows.items())])]
         lines += ["", *(f"{asked[0]} at {asked[1]}: {', '.join(asked[2])}" for asked in _asked(plan))]
     if plan.secrets:
-        lines += ["", *dict.fromkeys(f"secret {each.secret} → {each.host}" for each in plan.secrets)]
+        lines += ["", *dict.fromkeys(f"secret {secret} → {host}" for secret, host, _ in plan.secrets)]
     if plan.reasons:
         lines += ["", *(f"{', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())]
     return "\n".join(lines)
@@ -63,7 +63,7 @@ def to_json(plan: Plan, name: str) -> dict[str, Any]:
             }
             for row, bounds in plan.rows.items()
         ],
-        "secrets": [{"secret": each.secret, "host": each.host, "place": each.place} for each in plan.secrets],
+        "secrets": [{"secret": secret, "host": host, "place": place} for secret, host, place in plan.secrets],
         "open": [{"why": why, "places": list(places)} for why, places in plan.reasons.items()],
     }
 
@@ -109,7 +109,7 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
     new = [each for each in plan.secrets if before is None or each[:2] not in {its[:2] for its in before.secrets}]
     if base is not None and new:
         yield ""
-        yield from dict.fromkeys(f"- new: secret `{each.secret}` → {each.host}" for each in new)
+        yield from dict.fromkeys(f"- new: secret `{secret}` → {host}" for secret, host, _ in new)
 
 
 def _difference(plan: Plan, before: Plan | None, base: str) -> str:

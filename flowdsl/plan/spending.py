@@ -96,6 +96,8 @@ class Request(Record):
     most_usd: float | None
     certain: bool
     often: str | None
+    facts: Mapping[str, object]
+    """What rules of a house speak of; UNKNOWN where a run decides it."""
 
 
 def then(first: Spending, second: Spending) -> Spending:

@@ -60,6 +60,7 @@ _WHY = {
     "The service stores it; a person can be known by it.": "personal-identifier",
     "A comment that ignores nothing will one day hide something that nobody has seen.": """
         unused-ignore unknown-code ignore-without-code""",
+    "The house has agreed on what its flows may ask for and cost.": "house-rule",
     "A test that can never pass, or never fail, says nothing of its flow.": "no-such-step impossible-expectation",
     "A setting that is misspelt would be in force nowhere, and nobody would notice.": "invalid-setting",
     "Nothing was sent: the run ends before its first paid request.": """

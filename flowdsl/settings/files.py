@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 REPORTED = ("select", "ignore", "per-file-ignores", "exclude", "fail-on")
 """Settings that say which findings are reported."""
-_KEYS = ("services", "private_addresses", "max_requests", "metadata", "env", "kv", "severity", "models", *REPORTED)
-_USER_KEYS = ("services", "private_addresses", "max_requests", "metadata", "allow_endpoints", "severity", "models")
+_SHARED = ("services", "private_addresses", "max_requests", "metadata", "severity", "models", "policy")
+_KEYS = (*_SHARED, "env", "kv", *REPORTED)
+_USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 

@@ -31,6 +31,7 @@ from flowdsl.settings.places import PROJECT_FILE
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.limits import Limits
+    from flowdsl.settings.policy import PolicyRule
     from flowdsl.settings.reported import Reported
     from flowdsl.step.registry import Registry
 
@@ -51,6 +52,8 @@ class InForce(Record):
     files: tuple[Settings | None, ...]
     models: OwnModels | None = None
     reported: Reported | None = None
+    policy: tuple[PolicyRule, ...] = ()
+    """Rules of the house."""
 
     def lowered(self, limits: Limits) -> Limits:
         """Other limits, with what the files take away from them."""
@@ -100,7 +103,10 @@ def in_force(
     metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
     set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
     models = _models(project, user)
-    return InForce(made, lowered, findings, metadata, set_severities, (project, user), models, _reported(project))
+    files = project, user
+    return InForce(
+        made, lowered, findings, metadata, set_severities, files, models, _reported(project), _policy(project, user)
+    )
 
 
 def _reported(project: Settings | None) -> Reported | None:
@@ -109,6 +115,14 @@ def _reported(project: Settings | None) -> Reported | None:
     from flowdsl.settings.reported import reported
 
     return reported(project)
+
+
+def _policy(*files: Settings | None) -> tuple[PolicyRule, ...]:
+    if not any(file is not None and file[1].get("policy") is not None for file in files):
+        return ()
+    from flowdsl.settings.policy import policy_rules
+
+    return policy_rules(*files)
 
 
 def _models(*files: Settings | None) -> OwnModels | None:

@@ -112,6 +112,15 @@ class StepContext(Protocol):
         """Add a cost in USD to the run's; None makes the run's cost unknown."""
         ...
 
+    def allow(self, **facts: Any) -> None:
+        """Refuse what the rules of the house do not allow, before anything is reserved or sent: `model`, `service`,
+        `vendor`, `host`, `size`, `quality`, `n`, `prompt` and `cost` (the most, in USD) of what the step asks for.
+
+        Raises:
+            ConfigError: a rule is broken.
+        """
+        ...
+
     def reserve(self, most_usd: float | None) -> Reservation:
         """Set a paid request aside from what the run may spend, before it is sent: the most that it can cost in USD,
         None when that is not known. Settle the reservation with what it cost; release it when nothing was bought; leave

@@ -14,7 +14,7 @@ FILES = frozenset(
     (
         *("not-utf8", "json-syntax", "csv-syntax", "include-cycle", "import-cycle", "import-collision", "not-a-module"),
         *("scripts-refused", "template-in-constant", "missing-extra", "unused-import", "unstable-value"),
-        *("invalid-setting", "no-such-step", "impossible-expectation"),
+        *("invalid-setting", "no-such-step", "impossible-expectation", "house-rule"),
     )
 )
 """Findings without an example, which take several files, or bytes that are no text."""

@@ -19,6 +19,7 @@ from installed_vendors import MADE_UP, made_up_vendor
 import flowdsl
 from flowdsl.errors import ContentRefused, ServiceRefused
 from flowdsl.image.store import ImageStore
+from flowdsl.plan.shown import headline
 from flowdsl.step.service import Service
 from flowdsl_steps.image.generate import generate
 from flowdsl_steps.image.image_result import Generated
@@ -225,3 +226,13 @@ def test_an_order_that_outlives_its_deadline_may_be_charged(
     with pytest.raises(flowdsl.ServiceTimeout) as caught:
         bought(server, tmp_path, ImageRequest(prompt="a boat", model="borealis-1"), timeout_s=0.5)
     assert (caught.value.charge_possible, len(server.orders)) == (True, 1)
+
+
+def test_what_it_costs_is_planned_by_the_prices_of_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"OPENAI_IMAGE_GENERATION": {"provider": "aurora", "prices": 0.03}}
+    environment = flowdsl.Environment(settings=None, environ={}, services=entry)
+    flow = "- {step: OPENAI_IMAGE_GENERATION, model: borealis-1, n: 3, instruction: p}\n"
+    with made_up_vendor(monkeypatch):
+        plan = environment.load(flow).plan()
+    assert headline(plan.bounds) == "2 paid requests, $0.0900"
+    assert {row.host for row in plan.rows} == {"api.aurora.example"}

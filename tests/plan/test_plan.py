@@ -8,7 +8,7 @@ import pytest
 
 from flowdsl import Environment, Expected, Purchase, Step, StepContext
 from flowdsl.errors import ConfigError
-from flowdsl.plan import Plan, planned
+from flowdsl.plan import Plan
 from flowdsl.plan.shown import headline, text, to_json
 
 PICTURE = "{step: OPENAI_IMAGE_GENERATION, model: dall-e-3, size: 1024x1024, quality: standard, instruction: p}"
@@ -46,7 +46,7 @@ def plan_of(flow: str, inputs: dict[str, Any] | None = None, **given: Any) -> Pl
     from datetime import date
 
     environment = Environment(steps=[Stamp], settings=None, environ={}, as_of=date(2025, 1, 1), **given)
-    return planned(environment.load(f"{flow}\n", declare=inputs or ()), inputs)
+    return environment.load(f"{flow}\n", declare=inputs or ()).plan(inputs)
 
 
 def bounds(flow: str, inputs: dict[str, Any] | None = None) -> str:

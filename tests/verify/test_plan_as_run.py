@@ -17,7 +17,7 @@ from billing_service import BillingService
 
 from flowdsl import Environment, Limits, RequestStarted, Storage
 from flowdsl.errors import RunError
-from flowdsl.plan import Plan, planned
+from flowdsl.plan import Plan
 
 FLOWS = int(os.environ.get("FLOWDSL_PLANNED", "100"))
 PARTS = 10
@@ -171,7 +171,7 @@ def test_a_run_stays_within_its_plan_whatever_fails(part: int, tmp_path: Path) -
             )
             flow = environment.load(text)
             known = {"city": random.choice("ab")} if random.random() < 0.3 else {}
-            plan = planned(flow, known)
+            plan = flow.plan(known)
             for _ in range(3):
                 given = {"city": random.choice("abz"), **known, "open": ["x"] * random.randint(0, 4)}
                 service.begin()

@@ -14,6 +14,7 @@ from flowdsl_steps.http.excerpt import unbroken
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
 from flowdsl_steps.image.fetch import fetch, fetch_all
+from flowdsl_steps.image.house_rules import allow
 from flowdsl_steps.image.image_result import (
     Generated,
     Purchase,
@@ -146,6 +147,7 @@ class _Generation:
         asking = self._sender(0)
         bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought)]
+        allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(

@@ -98,7 +98,7 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
         )
     yield Purchase(
         service=service.name,
-        vendor=vendor.title,
+        vendor=vendor.name,
         host=host,
         model=model,
         size=_shown("size", request),
