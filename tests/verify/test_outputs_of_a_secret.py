@@ -104,7 +104,8 @@ def test_a_simulator_remembers_no_key_that_a_host_sends_it(settings: dict[str, A
     with Simulator() as simulator:
         query = settings.pop("query", None)
         url = simulator.openai_base_url + (f"?{query}={KEY}" if query else "")
-        entry = {"endpoint": url, "apiKey": simulator.key, **settings}
+        key = {} if "authKey" in settings else {"apiKey": simulator.key}  # with both, nothing is sent
+        entry = {"endpoint": url, **key, **settings}
         flow = (
             f"services: {json.dumps({'OPENAI_IMAGE_GENERATION': entry})}\nflow:\n  {PROMPT.replace('ITEM', 'a boat')}"
         )
