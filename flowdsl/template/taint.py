@@ -250,7 +250,7 @@ def hide_in_failure(error: TemplateError, given: tuple[Any, ...]) -> None:
     """Takes the secrets of what a function was given out of what its failure says; a message that still holds a part
     of one goes as a whole."""
     secrets = {*map(str, _marked_in(given))}
-    ordered = sorted(filter(None, secrets), key=len, reverse=True)
+    ordered = sorted(filter(None, secrets), key=lambda secret: (-len(secret), secret))  # the same in every process
     for name in ("message", "hint"):
         said = getattr(error, name)
         if said is None:
