@@ -12,6 +12,11 @@ FAILED = 4
 CHARGE_WARNING = "the service may have done, and billed, the work"
 
 
+def is_of_inputs(error: RunError) -> bool:
+    """Whether inputs do not fit the flow, so that nothing has run."""
+    return error.code in ("missing-input", "invalid-input", "undefined-input") and error.step is None
+
+
 def report_error(error: Exception) -> int:
     """Prints an error to stderr and returns the exit code."""
     from flowdsl.cli.terminal import colors

@@ -24,7 +24,7 @@ from flowdsl.cli.arguments import (
     seconds,
     usd,
 )
-from flowdsl.cli.failure import FAILED
+from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
@@ -207,7 +207,7 @@ def _missing(flow: Flow, error: RunError) -> str:
 
 def _hint_of_inputs(error: RunError, flow: Flow, inputs: dict[str, Any]) -> str | None:
     """How inputs that are wrong are given here: the error says it for a host."""
-    if not _of_inputs(error):
+    if not is_of_inputs(error):
         return None
     from flowdsl.checker.inputs import input_values
     from flowdsl.cli.given_inputs import by_option
@@ -219,18 +219,13 @@ def _hint_of_inputs(error: RunError, flow: Flow, inputs: dict[str, Any]) -> str 
     return None
 
 
-def _of_inputs(error: RunError) -> bool:
-    """Whether inputs do not fit the flow, so that nothing has run."""
-    return error.code in ("missing-input", "invalid-input", "undefined-input") and error.step is None
-
-
 def _failed(error: RunError, account: Account, options: Namespace, missing: str) -> int:
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
     text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
-    return 1 if _of_inputs(error) else FAILED
+    return 1 if is_of_inputs(error) else FAILED
 
 
 def _tell(text: str, account: Account, options: Namespace, error: RunError | None = None) -> None:

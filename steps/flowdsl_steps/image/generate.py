@@ -76,7 +76,11 @@ async def generate(
 
     def sender(number: int) -> Sender:
         """What sends the request of this number of the invocation."""
-        told = _on_retry(ctx), _on_partial(ctx, number), _on_order(ctx, endpoint)
+
+        def on_order(order: Order) -> None:  # at once: a process that is killed says nothing afterwards
+            ctx.progress(order.described(endpoint))
+
+        told = _on_retry(ctx), _on_partial(ctx, number), on_order
         return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
@@ -100,11 +104,6 @@ def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
         ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
 
     return note
-
-
-def _on_order(ctx: StepContext, endpoint: Endpoint) -> Callable[[Order], None]:
-    """Names an order as soon as it is taken: a process that is killed says nothing afterwards."""
-    return lambda order: ctx.progress(order.described(endpoint))
 
 
 def _on_partial(ctx: StepContext, request: int) -> Callable[[Partial], None]:
