@@ -27,7 +27,6 @@ from flowdsl_steps.image.image_result import (
 from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
-from flowdsl_steps.image.retry import Order
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.stated_prices import Prices
 from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
@@ -75,12 +74,9 @@ async def generate(
     peers: set[str] = set()
 
     def sender(number: int) -> Sender:
-        """What sends the request of this number of the invocation."""
-
-        def on_order(order: Order) -> None:  # at once: a process that is killed says nothing afterwards
-            ctx.progress(order.described(endpoint))
-
-        told = _on_retry(ctx), _on_partial(ctx, number), on_order
+        """What sends the request of this number of the invocation. An order is named at once: a process that is killed
+        says nothing afterwards."""
+        told = _on_retry(ctx), _on_partial(ctx, number), lambda order: ctx.progress(order.described(endpoint))
         return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
