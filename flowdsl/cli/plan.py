@@ -21,9 +21,11 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import has_errors, render
-from flowdsl.errors import FlowCheckError, FlowSyntaxError, UsageError
+from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowdsl.environment.flow import Flow
     from flowdsl.plan import Plan
     from flowdsl.source import Source
@@ -165,10 +167,28 @@ def _before(options: Namespace) -> dict[str | None, Plan]:
             return {}
         try:
             source = flow_source(str(path))
-            return plans_of(source, Namespace(**{**vars(options), "input": [], "inputs": None}), quiet=True)
+            plans = plans_of(source, options, quiet=True)
+            return {key: _placed(plan, path.parent, options.file) for key, plan in plans.items()}
         except FlowCheckError:
             sys.stderr.write(f"flowdsl: {options.file} has mistakes in {options.base}, so there is no plan of it\n")
             return {}
+        except (ConfigError, UsageError) as error:  # an input or an action that it has not got there
+            sys.stderr.write(f"flowdsl: there is no plan of {options.file} in {options.base}: {error}\n")
+            return {}
+
+
+def _placed(plan: Plan, copy: Path, file: str) -> Plan:
+    """A plan of a copy, with the places that its files have in the working tree."""
+    import os
+
+    def moved(place: str) -> str:
+        path, _, line = place.rpartition(":")
+        inside = os.path.relpath(os.path.realpath(path), os.path.realpath(copy))
+        return f"{os.path.normpath(os.path.join(os.path.dirname(file), inside))}:{line}"  # noqa: PTH118, PTH120
+
+    places = {row: row._replace(place=moved(row.place)) for row in plan.rows}
+    rows = {places[row]: bounds for row, bounds in plan.rows.items()}
+    return plan._replace(rows=rows, each={places[row]: each for row, each in plan.each.items() if row in places})
 
 
 def _beyond(plans: dict[str | None, Plan], options: Namespace) -> int:

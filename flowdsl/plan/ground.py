@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.frame import Frame
     from flowdsl.plan.spending import Ways
 
-MOST_STEPS: Final = 20_000
+MOST_STEPS: Final = 5_000
 """How many steps are followed one by one; what remains of loops is multiplied."""
 
 
