@@ -1,4 +1,4 @@
-"""Other checkers, each with the command line that checks some files, and clean files where it does not read our flows."""
+"""Other checkers: the command line of each, and clean files for those that do not read our flows."""
 
 from __future__ import annotations
 
