@@ -7,6 +7,7 @@ UV = .venv-lock/bin/uv
 NUNJUCKS = $(if $(shell command -v npm),scripts/node_modules/.package-lock.json)
 INDEX = --no-config --system-certs --default-index https://pypi.org/simple
 MERMAID = $(if $(shell command -v npm),scripts/mermaid/node_modules/.package-lock.json)
+LINTERS = $(if $(shell command -v npm),benchmarks/node_modules/.package-lock.json)
 COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
 SETS = $(COMPILE) pyproject.toml --group editable
@@ -62,7 +63,7 @@ generate: $(VENV)/dev
 	$(BIN)/python scripts/public_names.py
 	$(BIN)/python scripts/finding_pages.py
 
-bench: $(VENV)/bench
+bench: $(VENV)/bench $(LINTERS)
 	$(BIN)/python -m benchmarks
 
 # What is installed is locked. `make lock` keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the
@@ -119,6 +120,10 @@ scripts/node_modules/.package-lock.json: scripts/package-lock.json
 
 scripts/mermaid/node_modules/.package-lock.json: scripts/mermaid/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix scripts/mermaid
+	@touch $@
+
+benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix benchmarks
 	@touch $@
 
 $(UV): lock/uv.txt

@@ -1,4 +1,5 @@
-"""What validation costs: one file, a thousand files, both anew and once more, and files that grow."""
+"""What validation costs: one file, a thousand files, both anew and once more, beside other checkers, and files that
+grow."""
 
 from __future__ import annotations
 
@@ -6,16 +7,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import NamedTuple
 
+from benchmarks.linters import Linter, installed
 from benchmarks.table import Row, duration, show
 
 COLD_RUNS = 21
+LINTER_RUNS = 3
 FILES = 1_000
 STEPS = 20
 SIZES = (500, 1_000, 2_000, 4_000)
@@ -36,16 +39,18 @@ class Commands(NamedTuple):
     nothing: list[str]
     flowdsl: list[str]
     peer: list[str] | None
+    linters: list[Linter]
 
 
 def main() -> None:
-    """Measures all three and prints a table of each."""
+    """Measures all of it and prints a table of each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         commands = _commands(folder)
         cold(folder, commands)
         many(folder, commands)
+        beside(folder, commands)
     linear()
 
 
@@ -79,15 +84,13 @@ def cold(folder: Path, commands: Commands) -> None:
 def many(folder: Path, commands: Commands) -> None:
     """One command of each that validates all files, ours anew and once more; the time that passes is compared."""
     flows = folder / "flows"
-    flows.mkdir()
-    for index in range(FILES):
-        (flows / f"{index:04}.flow.yaml").write_text(flow_text(STEPS, index), encoding="utf-8")
+    files = _written(flows, ".flow.yaml", FILES, lambda serial: flow_text(STEPS, serial))
     lines = {"flowdsl validate --no-cache": ["--no-cache"], "flowdsl validate, once more": []}
     costs = {
         name: min(_run([*commands.flowdsl, *options, str(flows)]) for _ in range(5)) for name, options in lines.items()
     }
     if commands.peer:
-        costs["check-jsonschema"] = _run([*commands.peer, *map(str, sorted(flows.iterdir()))])
+        costs["check-jsonschema"] = _run([*commands.peer, *map(str, files)])
     targets = dict(zip(lines, ("at least 25", "at least 100"), strict=True))
     rows = []
     for name, cost in costs.items():
@@ -95,6 +98,41 @@ def many(folder: Path, commands: Commands) -> None:
         figures = (duration(cost.elapsed), duration(cost.cpu), duration(cost.elapsed / FILES))
         rows.append(Row(name, figures, ratio, targets.get(name, "")))
     show(f"{FILES:,} files of {STEPS} steps", ("elapsed", "CPU", "elapsed a file"), rows)
+
+
+def beside(folder: Path, commands: Commands) -> None:
+    """Whole processes of other checkers for one file and for several, each beside ours for as many files as long."""
+    flows = _written(folder / "beside", ".flow.yaml", FILES, lambda serial: flow_text(STEPS, serial))
+    command = [*commands.flowdsl, "--no-cache"]
+    rows = []
+    for linter in commands.linters:
+        files = flows[: linter.files]
+        if linter.text is not None:
+            files = _written(folder / linter.name, ".yaml", linter.files, linter.text)
+        figures: list[str] = []
+        ratios = []
+        for number in (1, len(files)):
+            turns = [
+                (_run([*command, *map(str, flows[:number])]).elapsed, _run(linter.line(files[:number])).elapsed)
+                for _ in range(LINTER_RUNS)
+            ]
+            ours, theirs = map(min, zip(*turns, strict=True))
+            ratios.append(theirs / ours)
+            figures += (duration(theirs / number), duration(ours / number))
+        ratio = f"{ratios[0]:.1f} x flowdsl for one, {ratios[1]:.1f} x for {len(files):,}"
+        rows.append(Row(linter.name, (figures[0], figures[1], f"{len(files):,}", figures[2], figures[3]), ratio))
+    if rows:
+        columns = ("one file", "flowdsl", "files", "elapsed a file", "flowdsl")
+        show(f"Other checkers on files as long as {STEPS} steps, beside flowdsl validate --no-cache", columns, rows)
+
+
+def _written(folder: Path, suffix: str, number: int, text_of: Callable[[int], str]) -> list[Path]:
+    """Files in a new folder, each with the text for its number."""
+    folder.mkdir()
+    files = [folder / f"{serial:04}{suffix}" for serial in range(number)]
+    for serial, file in enumerate(files):
+        file.write_text(text_of(serial), encoding="utf-8")
+    return files
 
 
 def linear() -> None:
@@ -154,20 +192,21 @@ def _step(index: int, serial: int) -> str:
 
 
 def _commands(folder: Path) -> Commands:
-    """The console scripts beside this interpreter, and the schema of the installed steps for the peer."""
+    """The console scripts beside this interpreter, and the schema of the installed steps for the peers."""
     from flowdsl.environment import Environment
     from flowdsl.reference.schema import schema_files
 
     registry = Environment().registry
     schema = folder / "flow.schema.json"
     specs = [spec for name in registry if (spec := registry.spec(name)) is not None]
-    schema.write_text(schema_files(specs)["flow.schema.json"], encoding="utf-8")
+    schema.write_text(schema_files(specs, {})["flow.schema.json"], encoding="utf-8")
     scripts = Path(sys.executable).parent
     peer = scripts / "check-jsonschema"
     return Commands(
         [sys.executable, "-c", "pass"],
         [str(scripts / "flowdsl"), "validate"],
         [str(peer), "--schemafile", str(schema)] if peer.exists() else None,
+        list(installed(schema)),
     )
 
 
