@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"  # compiled when it is needed: most checks compare no names
 _LONG_ENOUGH = 4
 """A part of a name shorter than this says nothing about which name is meant."""
 _MANY = 256
@@ -130,7 +130,7 @@ def _containing(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(name[:64])]
+    return [word.lower() for word in re.findall(_WORD, name[:64])]
 
 
 def _place(part: Sequence[str], whole: Sequence[str]) -> int | None:

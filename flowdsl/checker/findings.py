@@ -26,7 +26,7 @@ class CheckSettings:
     caller sets, `env` the environment variables that templates may read, `filters` the host's.
     """
 
-    __slots__ = ("as_of", "context", "env", "filters", "objects", "registry", "services", "variables")
+    __slots__ = ("_as_of", "context", "env", "filters", "objects", "registry", "services", "variables")
 
     def __init__(
         self,
@@ -46,8 +46,17 @@ class CheckSettings:
         self.variables = frozenset(variables)
         self.context = frozenset(context)
         self.env = frozenset(env)
-        self.as_of = as_of
         self.filters = filters
+        self._as_of = as_of
+
+    @property
+    def as_of(self) -> date:
+        """The day that life dates of models are compared with, by default today; only some steps ask for it."""
+        if self._as_of is None:
+            from datetime import date
+
+            self._as_of = date.today()
+        return self._as_of
 
 
 class Findings(FormFindings):

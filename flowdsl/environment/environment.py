@@ -331,8 +331,6 @@ class Environment(Unchanging):
         nodes, mistakes = lowered(source, files.include)
         if nodes is None:
             return Examined(None, in_order(mistakes), settings, files)
-        from datetime import date
-
         file = build(nodes, self.registry, files)
         if file is None:
             return Examined(None, in_order(nodes.findings.diagnostics), settings, files)
@@ -343,7 +341,7 @@ class Environment(Unchanging):
             variables=self.host.variables,
             context=declare,
             env=self.host.env,
-            as_of=self.as_of or date.today(),
+            as_of=self.as_of,
             filters=self.template_filters,
         )
         with counting(settings.models):

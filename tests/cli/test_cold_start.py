@@ -41,7 +41,12 @@ def test_validating_a_flow_without_images_imports_nothing_heavy(tmp_path: Path) 
         encoding="utf-8",
     )
     assert (
-        imported(tmp_path, (*HEAVY, "json", "flowdsl.codes", "flowdsl_steps.control.set"), "validate", "a.flow.yaml")
+        imported(
+            tmp_path,
+            (*HEAVY, "datetime", "json", "flowdsl.codes", "flowdsl_steps.control.set"),
+            "validate",
+            "a.flow.yaml",
+        )
         == ""
     )
 
