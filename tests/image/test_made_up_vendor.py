@@ -230,9 +230,9 @@ def test_an_order_that_outlives_its_deadline_may_be_charged(
 
 def test_what_it_costs_is_planned_by_the_prices_of_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = {"OPENAI_IMAGE_GENERATION": {"provider": "aurora", "prices": 0.03}}
-    environment = flowdsl.Environment(settings=None, environ={}, services=entry)
     flow = "- {step: OPENAI_IMAGE_GENERATION, model: borealis-1, n: 3, instruction: p}\n"
     with made_up_vendor(monkeypatch):
+        environment = flowdsl.Environment(settings=None, environ={}, services=entry)
         plan = environment.load(flow).plan()
     assert headline(plan.bounds) == "2 paid requests, $0.0900"
     assert {row.host for row in plan.rows} == {"api.aurora.example"}
