@@ -93,7 +93,7 @@ def parser() -> Parser:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml), or - for stdin",
+        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml, *.test.yaml), or - for stdin",
     )
     parser.add_argument(
         "--format",

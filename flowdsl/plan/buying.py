@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from flowdsl.document.document import inside
 from flowdsl.engine.resolvers import is_constant
@@ -93,18 +93,19 @@ class Buying:
         return {"on": {None: Bounds(most=amount(None), most_usd=amount(None))}}
 
     def _say(self, step: StepNode, why: str) -> None:
-        self.reasons.setdefault(why, {}).setdefault(place_of(step))
+        self.reasons.setdefault(step.node.source.without_keys(why), {}).setdefault(place_of(step))
 
     def _spending(self, step: StepNode, purchase: Purchase) -> Spending:
+        hide = partial(_without_keys, step)
         row = Row(
             place_of(step),
             step.spec.name,
-            purchase.service,
+            hide(purchase.service),
             purchase.vendor,
-            purchase.host,
-            purchase.model,
-            purchase.size,
-            purchase.quality,
+            hide(purchase.host),
+            hide(purchase.model),
+            hide(purchase.size),
+            hide(purchase.quality),
         )
         bounds = Bounds(
             amount(purchase.least), amount(purchase.most), amount(purchase.least_usd), amount(purchase.most_usd)
@@ -123,18 +124,20 @@ class Buying:
     def _list(self, step: StepNode, purchase: Purchase, expected: Expected) -> None:
         if len(self.requests) >= MOST_REQUESTS:
             return
+        hide = partial(_without_keys, step)
         prompt = purchase.prompt
+        asked = {"size": hide(purchase.size), "quality": hide(purchase.quality)}
         self.requests.append(
             Request(
                 step.spec.name,
                 step.name_node.span,
                 tuple(self._walk.around),
-                purchase.service,
+                hide(purchase.service),
                 purchase.vendor,
-                purchase.host,
-                purchase.model,
-                {name: getattr(purchase, name) for name in ("size", "quality") if getattr(purchase, name) is not None},
-                shown_prompt(step, self._walk.known) if prompt is None else prompt,
+                hide(purchase.host),
+                hide(purchase.model),
+                {name: value for name, value in asked.items() if value is not None},
+                hide(shown_prompt(step, self._walk.known) if prompt is None else prompt),
                 (purchase.least, purchase.most),
                 purchase.most_usd,
                 not self._walk.uncertain,
@@ -224,6 +227,19 @@ def _facts(step: StepNode, purchase: Purchase, expected: Expected) -> dict[str, 
         "prompt": UNKNOWN if purchase.prompt is None else purchase.prompt,
         "cost": UNKNOWN if purchase.unknown or purchase.most_usd is None else purchase.most_usd,
     }
+
+
+@overload
+def _without_keys(step: StepNode, text: str) -> str: ...
+
+
+@overload
+def _without_keys(step: StepNode, text: None) -> None: ...
+
+
+def _without_keys(step: StepNode, text: str | None) -> str | None:
+    """A text that a plan shows, without the secrets that stand in the file or in the text in plain text."""
+    return text if text is None else step.node.source.without_keys(text)
 
 
 def place_of(step: StepNode) -> str:

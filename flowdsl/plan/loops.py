@@ -142,7 +142,7 @@ class Loops:
             reference = parsed.references[0]
             bare = text.strip()[2:-2].strip("- ")
             if reference.root in ("inputs", "flowContext") and bare == ".".join((reference.root, *reference.path)):
-                return f"len({'.'.join(reference.path)})", True
+                return step.node.source.without_keys(f"len({'.'.join(reference.path)})"), True
         return f"items(line {_line(step)})", True
 
     def _iteration(self, step: StepNode, flow: Loop, number: int | None) -> Ways:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowdsl.plan.spending import FREE, NONE, Bounds, Request, Row, either
 from flowdsl.plan.walk import Walk
 from flowdsl.record import Record
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.engine.frame import Frame
@@ -53,11 +54,11 @@ def planned(frame: Frame, secrets: Sequence[tuple[str, str, str]] = (), title: s
     }
     total = rows.pop(None, NONE)
     return Plan(
-        title=title,
+        title=title and walk.document.source.without_keys(title),
         bounds=total,
         rows={row: bounds for row, bounds in rows.items() if row is not None},
         each=walk.buying.each,
         reasons={why: tuple(places) for why, places in walk.buying.reasons.items()},
         requests=tuple(walk.buying.requests),
-        secrets=tuple(secrets),
+        secrets=tuple((without_keys(secret), without_keys(host), place) for secret, host, place in secrets),
     )

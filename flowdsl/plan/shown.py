@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowdsl.display.visible import visible_line
 from flowdsl.plan.amount import Amount
 from flowdsl.plan.plan import Plan
 from flowdsl.plan.spending import NONE, Bounds, Row
 
 _NO_BOUND = "no bound"
+_MARKS = re.compile(r"[<>\[\]|\\@&]")
 _HEAD = ("where", "requests", "model", "size", "quality", "a picture", "sum")
 
 
@@ -23,7 +26,7 @@ def text(plan: Plan, name: str) -> str:
         lines += ["", *dict.fromkeys(f"secret {secret} → {host}" for secret, host, _ in plan.secrets)]
     if plan.reasons:
         lines += ["", *(f"{', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())]
-    return "\n".join(lines)
+    return "\n".join(map(visible_line, lines))
 
 
 def headline(bounds: Bounds) -> str:
@@ -75,11 +78,11 @@ def markdown(plans: Iterable[tuple[str, Plan | None, Plan | None]], base: str | 
 
 def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None) -> Iterator[str]:
     if plan is None:
-        yield f"### `{name}` is gone"
+        yield f"### {_code(name)} is gone"
         yield ""
         yield f"It was {headline(before.bounds)}." if before is not None else ""
         return
-    yield f"### `{_named(plan, name)}`: {headline(plan.bounds)}"
+    yield f"### {_code(_named(plan, name))}: {headline(plan.bounds)}"
     yield ""
     if base is not None:
         yield f"{_difference(plan, before, base)}"
@@ -96,7 +99,8 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
         yield f"| {' | '.join(head)} |"
         yield f"|{'---|' * len(head)}"
     for row, (now, its) in rows.items():
-        cells = list(_cells(plan if now is not None or before is None else before, row, now or its or NONE))
+        texts = _cells(plan if now is not None or before is None else before, row, now or its or NONE)
+        cells = list(map(_inline, texts))
         if now is None:
             cells = [f"~~{cell}~~" if cell else "" for cell in cells]
         if base is not None:
@@ -105,23 +109,37 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     if plan.reasons:
         yield ""
-        yield from (f"- {', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())
+        yield from (f"- {_inline(', '.join(_places(places)))}: {_inline(why)}" for why, places in plan.reasons.items())
     new = [each for each in plan.secrets if before is None or each[:2] not in {its[:2] for its in before.secrets}]
     if base is not None and new:
         yield ""
-        yield from dict.fromkeys(f"- new: secret `{secret}` → {host}" for secret, host, _ in new)
+        yield from dict.fromkeys(f"- new: secret {_code(secret)} → {_inline(host)}" for secret, host, _ in new)
 
 
 def _difference(plan: Plan, before: Plan | None, base: str) -> str:
     if before is None:
-        return f"New since `{base}`."
+        return f"New since {_code(base)}."
     if plan.bounds == before.bounds:
-        return f"As in `{base}`."
+        return f"As in {_code(base)}."
     change = ""
     now, was = plan.most_usd, before.most_usd
     if now is not None and was is not None:
         change = f" At most **{'+' if now >= was else '−'}{usd(abs(now - was))}** a run."
-    return f"In `{base}` it was {headline(before.bounds)}.{change}"
+    return f"In {_code(base)} it was {headline(before.bounds)}.{change}"
+
+
+def _code(text: str) -> str:
+    """A text of a file as code of Markdown, in one line: nothing in it is a row, a link or a tag."""
+    text = visible_line(text)
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
+
+
+def _inline(text: str) -> str:
+    """A text within a line of Markdown: as code where something in it would be read as more than a text."""
+    is_plain = text == visible_line(text) and not _MARKS.search(text) and text.count("`") % 2 == 0
+    return text if is_plain else _code(text)
 
 
 def _key(row: Row) -> tuple[Any, ...]:
