@@ -29,7 +29,7 @@ from flowdsl.syntax.yaml_reader import read
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas", "tasks"]
+__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas", "tasks", "worded"]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -43,6 +43,9 @@ class Lowered(Record):
     root: Node
     form: Literal["flow", "kit"]
     findings: Findings
+    dialect: Dialect = NATIVE
+    own: tuple[Diagnostic, ...] = ()
+    """What the dialect has found itself, in its own words."""
 
 
 def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | None, list[Diagnostic]]:
@@ -56,15 +59,51 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     if dialect.reads_text:
         root, mistakes = _foreign(dialect, "read", source, fitting=read_pair)
     if root is None:
-        return None, mistakes
+        return None, mistakes if dialect.reads_text else _worded(dialect, mistakes)
     findings = Findings(mistakes)
+    read_first = 0 if dialect.reads_text else len(mistakes)
     if dialect in BUILT_IN:
         node = root if dialect is NATIVE else dialect.lower(root, findings)
     else:
         node = _foreign(dialect, "lower", root, findings, fitting=partial(_lowered, findings))
+    own = tuple(findings.diagnostics[read_first:])
     if node is None:
-        return None, findings.diagnostics
-    return Lowered(source, node, dialect.form, findings), []
+        return None, [*_worded(dialect, findings.diagnostics[:read_first]), *own]
+    return Lowered(source, node, dialect.form, findings, dialect, own), []
+
+
+def worded(nodes: Lowered, found: list[Diagnostic]) -> list[Diagnostic]:
+    """The findings of a file in the words of its dialect: those that the dialect has not found itself.
+
+    Raises:
+        PluginError: the dialect of a plugin fails.
+    """
+    if nodes.dialect in BUILT_IN:
+        return found
+    own = {id(each) for each in nodes.own}
+    said = (
+        [each] if id(each) in own or each.span.source is not nodes.source else _worded(nodes.dialect, [each])
+        for each in found
+    )
+    return [each for told in said for each in told]
+
+
+def _worded(dialect: Dialect, found: list[Diagnostic]) -> list[Diagnostic]:
+    if dialect in BUILT_IN:
+        return found
+    said = [_foreign(dialect, "worded", each, fitting=_one_finding) for each in found]
+    return [each for each in said if each is not None]
+
+
+def _one_finding(found: Any) -> Diagnostic | None:
+    """What `worded` gave, looked over.
+
+    Raises:
+        TypeError: it is no finding.
+    """
+    if found is not None:
+        check_findings([found])
+    return found  # type: ignore[no-any-return]  # looked over
 
 
 def is_foreign(source: Source) -> bool:

@@ -42,6 +42,15 @@ class Dialect:
         """
         raise NotImplementedError
 
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """A finding about what `lower` gave, or about the YAML, in the words of this dialect: those who wrote the file
+        know no steps, and what a hint tells them to write must be right there. By default as it is; None where it tells
+        them nothing.
+
+        What `lower` adds is in these words already, and does not come here. The place stays as it is.
+        """
+        return found
+
     def failure(self, account: Mapping[str, Any]) -> Any:
         """What `flowdsl run --json` prints when a flow fails, in the form that readers of this dialect know; None where
         it has none of its own. (What it prints of a run that succeeds are the flow's `outputs`, which `lower` gives.)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Dialect, Source
+from flowdsl import Diagnostic, Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.step.problem import show
 from flowdsl.template.foreign import ForeignText
@@ -102,6 +102,12 @@ class KestraFlow(Dialect):
         lowered = made({**told, **flow}, root.span)
         lowered.keys.update({name: root.keys[name] for name in told})
         return lowered
+
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """Tasks and properties in place of steps and options."""
+        from flowdsl_steps.dialects.kestra_words import worded
+
+        return worded(found)
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """The state, and what is printed of any run that failed."""

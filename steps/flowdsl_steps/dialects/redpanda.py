@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Dialect, Source
+from flowdsl import Diagnostic, Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
@@ -84,6 +84,12 @@ class RedpandaPipeline(Dialect):
         if processors.services:
             flow = {"services": processors.services, **flow}
         return made(flow, root.span)
+
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """Processors and fields in place of steps and options."""
+        from flowdsl_steps.dialects.redpanda_words import worded
+
+        return worded(found)
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any] | None:
         """Where messages failed, what became of all of them stands under `records`, as after a run that succeeds."""
