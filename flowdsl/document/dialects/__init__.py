@@ -29,7 +29,19 @@ from flowdsl.syntax.yaml_reader import read
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas", "tasks", "worded"]
+__all__ = [
+    "Dialect",
+    "Findings",
+    "Lowered",
+    "Node",
+    "failure",
+    "is_foreign",
+    "lowered",
+    "made",
+    "schemas",
+    "tasks",
+    "worded",
+]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()

@@ -21,7 +21,7 @@ _NAMES = {
     "TRY": "task",
     "SET": "task",
 }
-"""Types of tasks by the steps that they become; of a loop, and of what any task can have, it is the place that says it."""
+"""Types of tasks by the steps that they become; of a loop, and of what any task can have, the place says it."""
 _PLAIN = {"steps": "tasks", "step": "task", "options": "properties", "option": "property", "items": "values"}
 _HINTS = {
     "loop-runs-once": "give the task that ends it a `condition`, or take it out of the loop",
@@ -38,9 +38,19 @@ def worded(found: Diagnostic) -> Diagnostic | None:
         return None if type not in ("Return", "OutputValues") else _WORDS.said(_named(found, type))
     if re.fullmatch("[A-Z][A-Za-z]+", type):
         found = _named(found, type)
+    hint = "take its tasks out of the loop" if found.message.endswith("one iteration only") else None
     found = _WORDS.said(found)
+    found = found if hint is None else found._replace(hint=hint)
+    if type == "Request" or "`url`" in found.message:
+        found = found._replace(message=found.message.replace("`url`", "`uri`"))
     if found.code == "unknown-model" and found.message.startswith("the deployment"):
         return found._replace(hint=_DEPLOYMENT)
+    if found.code == "old-api-version":
+        message = re.sub(r"^the \w+ version", "`serviceVersion`", found.message)
+        hint = (found.hint or "").replace("the service's `apiVersion`", "`serviceVersion`")
+        return found._replace(message=message, hint=hint)
+    if found.code == "invalid-default":
+        return found._replace(message=found.message.replace(" does not fit its schema:", " does not fit:"))
     if found.code == "constant-condition" and found.hint is None:
         is_never = "always false" in found.message
         return found._replace(hint="`disabled: true` leaves a task out" if is_never else None)

@@ -38,9 +38,8 @@ class Words(NamedTuple):
         return f"`{self.names[part[1:-1]]}`" if part[1:-1] in self.names else part
 
     def _plain(self, part: str) -> str:
-        for table in (self.names, self.plain):
-            part = _pattern(table).sub(lambda found, table=table: table[found[0]], part) if table else part
-        return part
+        words = {**self.plain, **self.names}
+        return _pattern(words).sub(lambda found: words[found[0]], part)
 
 
 def _pattern(words: Mapping[str, str]) -> re.Pattern[str]:
@@ -56,8 +55,6 @@ def in_json(text: str | None) -> str | None:
 
 
 def _value(text: str) -> str:
-    if text[0] in "\"[{" or text in ("true", "false", "null") or re.fullmatch(r"-?\d+(\.\d+)?", text):
+    if text[0] in '"[{' or text in ("true", "false", "null") or re.fullmatch(r"-?\d+(\.\d+)?", text):
         return text
     return f'"{text}"'
-
-
