@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account, alone, in_its_form
+from flowdsl.cli.account import Account, alone, in_its_form, in_its_words
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import (
     Parser,
@@ -223,7 +223,7 @@ def _failed(error: RunError, account: Account, options: Namespace, missing: str)
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
-    text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
+    text = f"{failed_run(error, color=colors(sys.stderr), source=account.source)}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
     return 1 if is_of_inputs(error) else FAILED
 
@@ -378,7 +378,9 @@ async def _run_with_progress(
     from flowdsl.cli.progress import progress_on
 
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(inputs, on_event=account.hearing(progress), effects=effects)
+        return await flow.arun(
+            inputs, on_event=account.hearing(in_its_words(account.source, progress)), effects=effects
+        )
 
 
 def _responses(options: Namespace) -> TextIO:

@@ -137,6 +137,23 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
     return None if dialect in BUILT_IN else _foreign(dialect, "failure", account, fitting=_written_as_json)
 
 
+def told(source: Source, found: Diagnostic) -> tuple[Diagnostic, str] | None:
+    """What went wrong in a run, in the words of the file's dialect, and the task it was in, such as `Fail stop
+    (tasks[1])`; None of a file of this language.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    if found.span.source is not source or dialect in BUILT_IN:
+        return None
+    said = _worded(dialect, [found])
+    holding = [task for task in tasks(source) if task.node.start <= found.span.start < task.node.end]
+    inner = min(holding, key=lambda task: task.node.end - task.node.start, default=None)
+    name = "" if inner is None else " ".join(filter(None, (inner.kind, inner.id)))
+    return (said or [found])[0], f"{name} ({inner.path})" if inner is not None else ""
+
+
 def tasks(source: Source) -> list[ForeignTask]:
     """The tasks of a document of another system, in its own words; none of a file of this language.
 

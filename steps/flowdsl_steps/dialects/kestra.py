@@ -17,7 +17,7 @@ from flowdsl.syntax.fixes import in_a_list, renamed
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_defaults import with_defaults
 from flowdsl_steps.dialects.kestra_inputs import declared
-from flowdsl_steps.dialects.kestra_kinds import flow_kinds
+from flowdsl_steps.dialects.kestra_kinds import KEYS, flow_kinds
 from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
@@ -26,11 +26,6 @@ from flowdsl_steps.expressions.pebble_kinds import shielded
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
 
-KEYS = (
-    "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
-    "outputs", "disabled", "triggers", "concurrency", "retry", "pluginDefaults", "taskDefaults", "checks", "revision",
-    "sla", "workerGroup", "workerSelector", "listeners", "quotas", "tutorial", "editable",
-)  # fmt: skip
 _OF_TASKS = ("prompt", "provider", "type", "runIf", "when", "timeout", "allowFailure", "values", "condition")
 """Properties of tasks that stand at the root where a line is not indented."""
 _UNHEARD = {
@@ -119,6 +114,12 @@ class KestraFlow(Dialect):
         from flowdsl_steps.dialects.kestra_explained import tasks_of
 
         return tasks_of(root)
+
+    def schema(self) -> dict[str, Any]:
+        """A flow, with the properties of its tasks."""
+        from flowdsl_steps.dialects.kestra_schema import flow_schema
+
+        return flow_schema()
 
     def _root(self, root: Node, findings: Findings) -> Node | None:
         """What is wrong with the keys of the flow itself; gives the tasks, where they stand at another key."""
