@@ -11,7 +11,7 @@ from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.display.visible import visible
-from flowdsl.document.dialects import failure, is_foreign, told
+from flowdsl.document.dialects import failure, is_foreign, summary, told
 from flowdsl.errors import PluginError
 from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
 from flowdsl.source import Span
@@ -79,6 +79,7 @@ class Account:
             return ""
         made = pictures(end.images)
         lines = [*iterations(end.failed, is_foreign=self.source is not None and is_foreign(self.source)), *made]
+        lines += self._of_dialect(error)
         if made:
             number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
@@ -89,6 +90,17 @@ class Account:
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
         return "".join(f"{line}\n" for line in lines)
+
+    def _of_dialect(self, error: RunError | None) -> list[str]:
+        """What the file's dialect says of the outputs that there are."""
+        if self.source is None:
+            return []
+        try:
+            printed = failure(self.source, self.to_dict(error))
+            said = summary(self.source, printed) if isinstance(printed, dict) else {}
+        except PluginError:  # it is told where it fails at the form of the failure
+            return []
+        return [visible(line) for lines in said.values() for line in lines]
 
     def to_json(self, error: RunError | None) -> Any:
         """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""

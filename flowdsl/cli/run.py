@@ -28,8 +28,9 @@ from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
+from flowdsl.cli.printed import print_result
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
-from flowdsl.cli.summary import inner_names, summary
+from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
@@ -146,7 +147,8 @@ def perform(options: Namespace, source: Source) -> int:
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options, inner_names(flow.document, names), None if nothing else account.lost.lines())
+            inner = inner_names(flow.document, names)
+            print_result(result, options, source, inner, None if nothing else account.lost.lines())
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise
@@ -239,19 +241,6 @@ def _tell(text: str, account: Account, options: Namespace, error: RunError | Non
             print(json.dumps(account.to_json(error), indent=2, ensure_ascii=False))
         elif not told:
             sys.stdout.write(text)
-
-
-def _print_result(result: Result, options: Namespace, inner: set[str], lost: list[str] | None) -> None:
-    if options.json:
-        import json
-
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    elif options.events:
-        from flowdsl.cli.event_lines import print_result
-
-        print_result(result, simulated=options.simulate)
-    else:
-        print(summary(result, simulated=options.simulate, inner=inner, lost=lost))
 
 
 def parser() -> Parser:

@@ -8,7 +8,7 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal
@@ -135,6 +135,28 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
     """
     dialect = _dialect_of(source, read(source)[0])
     return None if dialect in BUILT_IN else _foreign(dialect, "failure", account, fitting=_written_as_json)
+
+
+def summary(source: Source, printed: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """The lines that the dialect of a file has for people in place of outputs of a run, by their names.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    return {} if dialect in BUILT_IN else _foreign(dialect, "summary", printed, fitting=_lines)
+
+
+def _lines(found: Any) -> dict[str, list[str]]:
+    """What `summary` gave, looked over.
+
+    Raises:
+        TypeError: a line in it is no text.
+    """
+    lines = {str(name): [*each] for name, each in found.items()}
+    if not all(isinstance(line, str) for each in lines.values() for line in each):
+        raise TypeError("it gave a line that is no text")
+    return lines
 
 
 def told(source: Source, found: Diagnostic) -> tuple[Diagnostic, str] | None:

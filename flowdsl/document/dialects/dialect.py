@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from flowdsl.diagnostics import Diagnostic
@@ -59,6 +59,12 @@ class Dialect:
         `images`, `failed`, `cost_usd` and `in_doubt` where it ran.
         """
         return None
+
+    def summary(self, printed: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Lines for people in place of outputs, by the names of these: what `flowdsl run` prints without `--json`.
+        `printed` is what it prints with it, also of a run that failed. None by default: then each output is one line,
+        cut where it is long."""
+        return {}
 
     def tasks(self, root: Node) -> Iterable[ForeignTask]:
         """The tasks of a document with their options, in its own words and order: what `flowdsl explain` shows. None by

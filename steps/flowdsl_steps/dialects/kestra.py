@@ -105,6 +105,12 @@ class KestraFlow(Dialect):
 
         return worded(found)
 
+    def summary(self, printed: Mapping[str, Any]) -> dict[str, list[str]]:
+        """A line for the outputs of each task; metrics are for programs."""
+        from flowdsl_steps.dialects.kestra_explained import outputs_in_lines
+
+        return {"outputs": outputs_in_lines(printed.get("outputs")), "metrics": []}
+
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """The state, and what is printed of any run that failed."""
         return {"state": "FAILED", **account}

@@ -91,6 +91,14 @@ class RedpandaPipeline(Dialect):
 
         return worded(found)
 
+    def summary(self, printed: Mapping[str, Any]) -> dict[str, list[str]]:
+        """How many messages there were, and where the pictures of each are."""
+        from flowdsl_steps.dialects.redpanda_explained import counted
+        from flowdsl_steps.records.run_records import MOST_TOLD
+
+        told = MOST_TOLD if printed.get("error") else 0
+        return {"records": counted(printed["records"], told)} if "records" in printed else {}
+
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any] | None:
         """Where messages failed, what became of all of them stands under `records`, as after a run that succeeds."""
         error = dict(account["error"] or {})
