@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account, alone, in_its_form
+from flowdsl.cli.account import Account, alone, in_its_form, in_its_words
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import (
     Parser,
@@ -28,8 +28,9 @@ from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
+from flowdsl.cli.printed import print_result
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
-from flowdsl.cli.summary import inner_names, summary
+from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
@@ -146,7 +147,8 @@ def perform(options: Namespace, source: Source) -> int:
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options, inner_names(flow.document, names), None if nothing else account.lost.lines())
+            inner = inner_names(flow.document, names)
+            print_result(result, options, source, inner, None if nothing else account.lost.lines())
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise
@@ -223,7 +225,7 @@ def _failed(error: RunError, account: Account, options: Namespace, missing: str)
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
-    text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
+    text = f"{failed_run(error, color=colors(sys.stderr), source=account.source)}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
     return 1 if is_of_inputs(error) else FAILED
 
@@ -239,19 +241,6 @@ def _tell(text: str, account: Account, options: Namespace, error: RunError | Non
             print(json.dumps(account.to_json(error), indent=2, ensure_ascii=False))
         elif not told:
             sys.stdout.write(text)
-
-
-def _print_result(result: Result, options: Namespace, inner: set[str], lost: list[str] | None) -> None:
-    if options.json:
-        import json
-
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    elif options.events:
-        from flowdsl.cli.event_lines import print_result
-
-        print_result(result, simulated=options.simulate)
-    else:
-        print(summary(result, simulated=options.simulate, inner=inner, lost=lost))
 
 
 def parser() -> Parser:
@@ -378,7 +367,9 @@ async def _run_with_progress(
     from flowdsl.cli.progress import progress_on
 
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(inputs, on_event=account.hearing(progress), effects=effects)
+        return await flow.arun(
+            inputs, on_event=account.hearing(in_its_words(account.source, progress)), effects=effects
+        )
 
 
 def _responses(options: Namespace) -> TextIO:

@@ -11,8 +11,10 @@ from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import renamed
 from flowdsl_steps.dialects.kestra_flowables import FlowableTasks, type_of
+from flowdsl_steps.dialects.kestra_http import WebTasks
 from flowdsl_steps.dialects.kestra_properties import Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
+from flowdsl_steps.dialects.kestra_until import RepeatedTasks
 from flowdsl_steps.image.model_providers import PROVIDERS, short_name
 
 AI = "io.kestra.plugin.ai.completion."
@@ -23,13 +25,12 @@ _INSTEAD = {
     "io.kestra.plugin.openai.CreateImage": f"write `type: {AI}ImageGeneration`, and its key under `provider`",
     "io.kestra.plugin.core.http.Download": "take it out: a picture is stored here, and `imageUrl` leads to it",
     f"{AI}ChatCompletion": "give its text as an input: `inputs: [{id: prompt, type: STRING}]`",
-    f"{FLOW}Subflow": "put its tasks into this flow",
-    f"{FLOW}LoopUntil": "write a ForEach over a list",
+    f"{FLOW}Subflow": "put the tasks of that flow in its place: a run here knows one file",
 }
 """What to do without tasks that often stand beside pictures."""
 
 
-class Tasks(FlowableTasks):
+class Tasks(FlowableTasks, RepeatedTasks, WebTasks):
     """Lowers tasks in their order."""
 
     def steps(self, tasks: Node | None, where: str = "tasks") -> Steps:
@@ -86,7 +87,10 @@ class Tasks(FlowableTasks):
             f"{FLOW}EachSequential": self._for_each,
             f"{FLOW}EachParallel": self._for_each,
             f"{FLOW}Loop": self._loop,
+            f"{FLOW}LoopUntil": self._loop_until,
+            f"{FLOW}WaitFor": self._loop_until,
             f"{FLOW}Sleep": self._sleep,
+            "io.kestra.plugin.core.http.Request": self._request,
             "io.kestra.plugin.core.log.Log": self._log,
             "io.kestra.plugin.core.debug.Return": self._return,
             "io.kestra.plugin.core.output.OutputValues": self._output_values,
@@ -122,7 +126,7 @@ class Tasks(FlowableTasks):
         options["provider"] = _short(self.scope.inside(provider))
         timeout = self._duration(task, "timeout")
         if timeout is not None:
-            options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
+            options["timeoutMs"] = self._deadline(timeout, task.value["timeout"])
         key = self._gives(id, IMAGE_OUTPUTS)
         outputs = [{"type": "object", "name": key}]
         if not self._loops:
@@ -163,7 +167,7 @@ class Tasks(FlowableTasks):
         self._keys(task, "duration")
         if self._needed(task, "duration") is None:
             return []
-        seconds = self._duration(task, "duration")
+        seconds = self._pause(task, "duration")
         at = task.value["duration"].span
         return [] if seconds is None else [self._step("SLEEP", task, {"delay": made(int(seconds * 1000), at)})]
 

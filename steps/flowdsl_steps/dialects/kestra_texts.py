@@ -135,11 +135,15 @@ class Scope:
                 self._missing(reference, node, f"vars.{path[1]}", self.vars, "variables", path[1])
         elif name in _PARTS and len(path) > 1 and path[1] not in _PARTS[name]:
             self._missing(reference, node, f"{name}.{path[1]}", _PARTS[name], name, path[1])
-        elif name in ("taskrun", "parent", "parents", "item"):
+        elif name in ("taskrun", "parent", "parents", "item", "iteration"):
             self._loop_name(reference, node, name, path)
 
     def _loop_name(self, reference: Reference, node: Node, name: str, path: tuple[str, ...]) -> None:
         if reference.guarded or (name == "taskrun" and path[1:2] in (("id",), ("startDate",), ("attemptsCount",))):
+            return
+        if name == "iteration":
+            if "breakWhen" not in self.loops:
+                self._add(reference, node, f"`{'.'.join(path)}` is there in `breakWhen` of a Loop alone", None)
             return
         wanted = {"item": "Loop"}.get(name, "ForEach")
         if wanted not in self.loops:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Dialect, Source
+from flowdsl import Diagnostic, Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
@@ -84,6 +84,20 @@ class RedpandaPipeline(Dialect):
         if processors.services:
             flow = {"services": processors.services, **flow}
         return made(flow, root.span)
+
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """Processors and fields in place of steps and options."""
+        from flowdsl_steps.dialects.redpanda_words import worded
+
+        return worded(found)
+
+    def summary(self, printed: Mapping[str, Any]) -> dict[str, list[str]]:
+        """How many messages there were, and where the pictures of each are."""
+        from flowdsl_steps.dialects.redpanda_explained import counted
+        from flowdsl_steps.records.run_records import MOST_TOLD
+
+        told = MOST_TOLD if printed.get("error") else 0
+        return {"records": counted(printed["records"], told)} if "records" in printed else {}
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any] | None:
         """Where messages failed, what became of all of them stands under `records`, as after a run that succeeds."""

@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 
 ROOTS = frozenset(
-    ("inputs", "vars", "outputs", "taskrun", "task", "flow", "execution", "labels", "parent", "parents", "item", "envs")
+    (
+        "inputs",
+        "vars",
+        "outputs",
+        "taskrun",
+        "task",
+        "flow",
+        "execution",
+        "labels",
+        "parent",
+        "parents",
+        "item",
+        "iteration",
+        "envs",
+    )
 )
 """The names that expressions can read."""
 _TAKEN = ROOTS | {"globals", "trigger", "tasks", "kestra", "error", "text", "imageList"}
