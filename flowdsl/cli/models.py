@@ -167,6 +167,8 @@ def _facts(model: KnownModel) -> Iterator[str]:
         yield _row("price", f"{_usd(least, most)} for a {model.size} picture{of_quality}")
     if not model.prices:
         yield _row("price", "unknown")
+    if model.price_note:
+        yield _row("price", model.price_note)
     for name, option in model.options.items():
         yield _row("option", f"{name}: {_option(option)}")
     if model.uncertain:

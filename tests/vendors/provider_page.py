@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from fake_vendor import Asked, running
+from fake_vendor import Asked, Reply, running
 from image_bench import Bench
 from vendor_cases import CASES
 
@@ -69,7 +69,7 @@ def cells(name: str) -> Mapping[str, str]:
         "draws nothing": moderation,
         "usage": _listed(about.get("usage") or ()),
         "price before": "unknown" if most is None else "free" if most == 0 else "known",
-        "price after": _price_after(about.get("cost"), vendor, most),
+        "price after": _price_after(about.get("cost"), fake.replies),
         "edits": edits,
         "models": _models(vendor),
         "settings": _listed(key.name for key in vendor.settings),
@@ -132,12 +132,13 @@ def _package(name: str) -> str:
     return f"`flowdsl[{name}]`" if name in extras else "none"
 
 
-def _price_after(cost: float | None, vendor: Vendor, most: float | None) -> str:
+def _price_after(cost: float | None, replies: Iterable[Reply]) -> str:
     if cost is None:
         return "unknown"
     if cost == 0:
         return "free"
-    return "told by the response" if most is None else "by the catalogue"
+    told = any("cost" in (each.body.get("usage") or {}) for each in replies if isinstance(each.body, dict))
+    return "told by the response" if told else "by the catalogue"
 
 
 def _edits(vendor: Vendor, service: Service, request: ImageRequest, folder: Path) -> str:

@@ -85,4 +85,5 @@ def _offered(model: OfferedModel, offer: Offer, as_of: date | None) -> KnownMode
         uncertain=tuple(name for name, option in sorted(model.options.items()) if option.known is None),
         assumed=model.assumed,
         sources=tuple(Source(**offer.sources[tag]) for tag in model.sources),
+        price_note=model.price_note,
     )
