@@ -176,6 +176,8 @@ def _facts(model: KnownModel) -> Iterator[str]:
     each = "one image" if model.images_per_request == 1 else f"{model.images_per_request} images"
     prompt = f", {model.prompt_max_chars:,} characters a prompt" if model.prompt_max_chars is not None else ""
     yield _row("limits", f"{each} a request{prompt}")
+    if model.edits:
+        yield _row("edits", "one picture" if model.edits == 1 else f"up to {model.edits} pictures at once")
     for fact in model.assumed:
         yield _row("assumed", fact)
     for source in model.sources:

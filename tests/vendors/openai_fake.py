@@ -1,4 +1,4 @@
-"""Strict fakes of OpenAI's images operation, of Azure's form of it with a deployment, and of a HUB.
+"""Strict fakes of OpenAI's images operations, of Azure's form of it with a deployment, and of a HUB.
 
 Source: OpenAI API reference, Create image; Microsoft Learn, image generation how-to. The simulator has the whole API.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
+from workersai_fake import fields_of
 
 KEY = "sk-proj-openai-0123456789"
 TENANT, CLIENT = "72f988bf-tenant", "6731de76-client"
@@ -27,12 +28,13 @@ class OpenAIFake(Fake):
         return asked.headers.get("authorization") == f"Bearer {KEY}" and "api-key" not in asked.headers
 
     def respond(self, asked: Asked) -> Reply:
-        if (asked.method, asked.target) != ("POST", self.target):
+        is_edit = asked.target == self.target.replace("/images/generations", "/images/edits")
+        if asked.method != "POST" or not (is_edit or asked.target == self.target):
             raise Fault(f"{asked.method} {asked.target} is no operation")
         if not self.is_let_in(asked):
             return error(401, "invalid_api_key", "Incorrect API key provided")
-        body = asked.json
-        only(body, {"prompt", *(["model"] if self.names_model else [])}, _OPTIONS)
+        body = fields_of(asked) if is_edit else asked.json
+        only(body, {"prompt", *(["model"] if self.names_model else []), *(["image"] if is_edit else [])}, _OPTIONS)
         if "forbidden" in body["prompt"]:
             return error(400, "moderation_blocked", "Your request was rejected by the safety system.")
         if "busy" in body["prompt"] and self.times("busy") == 1:

@@ -10,16 +10,16 @@ smaller than `models.json`. A file has
 - `models`, newest first: `sizes` (a name; absent: any), `options` (absent: the model has none of that name; true: any
   value; null: not known; `{"values": …, "default": …}`; `size` is there unless it is false), `n` (pictures a request),
   `prompt_max_chars`, `life` (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `edits`
-  (a name under the file's `edits`, which has the fields of `EditLimits`; absent: it edits nothing), `assumed`,
-  `sources`;
+  (a name under the file's `edits`, which has the fields of `EditLimits`; absent: it edits nothing), `partners` (who
+  else runs it → what it is called there), `assumed`, `sources`;
 - `other`: the same for a model that is not known.
 
 `prices` are in USD: `image`, what one picture costs (a number, or that by size, and further by quality), under another
 name of the size where `by` says which word of the vendor's it is; or `area`, what it costs by its pixels: `each`, with
 `first` for the first `unit` of them and `more` for every further one that is begun; `rates` for a million tokens of
-`text_in`, `text_out` and `image_out`, where what is thought and written beside a picture is paid too: no source says how
-much that can be, so nobody knows what such a request costs at most; `stated`, whether the project said it, which then is
-all that a picture costs, those that are edited for it included; `note`, what has to be known of all that.
+`text_in`, `text_out` and `image_out`, where what is thought and written beside a picture is paid too: no source says
+how much that can be, so nobody knows what such a request costs at most; `stated`, whether the project said it, which
+then is all that a picture costs, those that are edited for it included; `note`, what has to be known of all that.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class OfferedModel:
         "name",
         "names",
         "options",
+        "partners",
         "prompt_max_chars",
         "sizes",
         "sources",
@@ -80,6 +81,7 @@ class OfferedModel:
             key: parameter_of(value) for key, value in data.get("options", {}).items()
         }
         self.images_per_request: int = data.get("n", 1)
+        self.partners: Mapping[str, str] = data.get("partners", _NOTHING)
         self.prompt_max_chars: int | None = data.get("prompt_max_chars")
         self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self.sources: tuple[str, ...] = tuple(data.get("sources", ()))
