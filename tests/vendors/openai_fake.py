@@ -14,6 +14,8 @@ from workersai_fake import fields_of
 KEY = "sk-proj-openai-0123456789"
 TENANT, CLIENT = "72f988bf-tenant", "6731de76-client"
 SECRET, TOKEN = "entra~secret.0123456789", "eyJ0eXAi.fake-entra-token.0123456789"
+TOKENS = {"low": 196, "medium": 1756, "high": 7024}
+"""Tokens of a picture of gpt-image-2 of 1024x1024. Source: OpenAI image generation guide."""
 _OPTIONS = {"n", "size", "quality", "output_format", "output_compression", "background", "moderation", "user"}
 
 
@@ -22,6 +24,8 @@ class OpenAIFake(Fake):
 
     target = "/v1/images/generations"
     names_model = True
+    quality = "low"
+    """What it makes of `auto`."""
 
     def is_let_in(self, asked: Asked) -> bool:
         """Whether the key is in its place."""
@@ -40,7 +44,8 @@ class OpenAIFake(Fake):
         if "busy" in body["prompt"] and self.times("busy") == 1:
             return error(429, "rate_limit_exceeded", "Rate limit reached")._replace(headers=SOON)
         details = {"text_tokens": 8, "image_tokens": 0}
-        usage = {"input_tokens": 8, "output_tokens": 196, "total_tokens": 204, "input_tokens_details": details}
+        drawn = TOKENS[body.get("quality", self.quality)] * int(body.get("n", 1))
+        usage = {"input_tokens": 8, "output_tokens": drawn, "total_tokens": 8 + drawn, "input_tokens_details": details}
         return Reply({"created": 1795000000, "data": [{"b64_json": PICTURE_B64}] * body.get("n", 1), "usage": usage})
 
 
@@ -49,6 +54,7 @@ class AzureFake(OpenAIFake):
 
     target = "/openai/deployments/images/images/generations?api-version=2025-04-01-preview"
     names_model = False
+    quality = "high"
 
     def is_let_in(self, asked: Asked) -> bool:
         return asked.headers.get("api-key") == KEY and "authorization" not in asked.headers
