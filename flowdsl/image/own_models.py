@@ -18,7 +18,7 @@ class OwnModels(Record):
 
     An entry has those of `like` (a known model whose rules it has), `prices` (size, `*` for any → quality, `*` for any
     → USD), `rates` (USD for a million tokens of a kind), `sizes`, `qualities`, `snapshots`, and `life`: provider, `*`
-    for all that have the model → days by `released`, `shutdown`, `replacement`.
+    for all that have the model → days by `released`, `shutdown`, `replacement`; `file` is the path that it stands in.
     """
 
     where: str
