@@ -38,7 +38,7 @@ def own_models(path: str, table: object) -> OwnModels | None:
     if not isinstance(table, Mapping):
         raise mistake(path, ("models",), "models must be a table of tables", 'write `[models."a-name"]`')
     entries = {name: _entry(path, name, entry) for name, entry in table.items()}
-    return OwnModels(path, entries, json.dumps([path, entries], sort_keys=True))
+    return OwnModels(path, entries, json.dumps([path, entries], sort_keys=True), mistake)
 
 
 def _entry(path: str, name: str, entry: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.nearest import nearest
-from flowdsl.settings.mistakes import mistake
 
 if TYPE_CHECKING:
     from flowdsl.image.own_models import OwnModels
@@ -48,7 +47,7 @@ def own_facts(known: Catalogue, own: OwnModels) -> dict[str, Any]:
     models: dict[str, Any] = dict(known.facts["models"])
     added: dict[str, Any] = {}
     for name, entry in own.entries.items():
-        model = _base(known, name, entry)
+        model = _base(known, name, entry, own)
         if model is None:
             continue  # of a vendor with a catalogue of its own
         data = deepcopy(known.facts["models"][model])
@@ -65,7 +64,7 @@ def own_facts(known: Catalogue, own: OwnModels) -> dict[str, Any]:
 _SOURCE = "own"
 
 
-def _base(known: Catalogue, name: str, entry: Mapping[str, Any]) -> str | None:
+def _base(known: Catalogue, name: str, entry: Mapping[str, Any], own: OwnModels) -> str | None:
     """The model whose facts an entry begins with."""
     found = known.find(entry["like"]) if "like" in entry else known.find(name)
     if found is not None:
@@ -77,10 +76,10 @@ def _base(known: Catalogue, name: str, entry: Mapping[str, Any]) -> str | None:
         near = known.nearest(entry["like"]) or nearest(entry["like"], names)
         said = f"nothing is known of `{entry['like']}`, which models.{name} is like"
         hint = f"did you mean `{near}`?" if near else "`flowdsl models` lists those that are known"
-        raise mistake(entry["file"], ("models", name, "like"), said, hint)
+        raise own.mistake(entry["file"], ("models", name, "like"), said, hint)
     said = f"models.{name}: say which known model it is like"
     hint = f'add `like = "{next(iter(known.facts["models"]))}"`'
-    raise mistake(entry["file"], ("models", name), said, hint, of_key=True)
+    raise own.mistake(entry["file"], ("models", name), said, hint, of_key=True)
 
 
 def _names_of_others() -> list[str]:
