@@ -28,10 +28,10 @@ class RunBudget:
         if self.max_usd is not None:
             if most_usd is None:
                 raise ConfigError(
-                    f"the run may spend {_usd(self.max_usd)}, and what this picture costs is not known: "
+                    f"the run may spend {_usd(self.max_usd)}, and nobody says what this picture costs at most: "
                     f"{self._spent()}",
                     code="unknown-price",
-                    hint="say in the service entry what one costs at most, in USD: `prices: 0.05`; or limit the "
+                    hint="say it in the service entry, in USD for a picture, such as `prices: 0.05`; or limit the "
                     "requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
                 )
             left = self.max_usd - self.usd

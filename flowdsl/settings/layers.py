@@ -131,12 +131,13 @@ def _models(*files: Settings | None) -> OwnModels | None:
     named = [os.path.basename(file[0]) for file in files if file is not None and file[1].get("models")]  # noqa: PTH119
     if not named:
         return None
+    from flowdsl.settings.mistakes import mistake
     from flowdsl.settings.models import own_models
 
     for path, content in [settings for settings in files if settings is not None]:
         own = own_models(path, content.get("models"))
         found = {**(own.entries if own is not None else {}), **found}
-    return OwnModels(", ".join(named), found, repr(found))
+    return OwnModels(", ".join(named), found, repr(found), mistake)
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:

@@ -27,7 +27,7 @@ def offer_problems(request: ImageRequest, resolved: ResolvedModel, title: str, o
     for name, value in request.options():
         if name != "n" and value is not False and not (name == "partial_images" and value == 0):
             yield from _option(model, who, name, value)
-    yield from offered_edit_problems(request, model.edits, who)
+    yield from offered_edit_problems(request, model.edits, who, key_of(resolved))
     yield from _prompt_length(request, model, who)
     yield from _count(request, model, who)
 

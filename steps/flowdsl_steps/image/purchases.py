@@ -6,6 +6,7 @@ over all that it can be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
     each = None if low is None or high is None else (low[0], high[0])
     unknown = []
     if high is None:
-        unknown.append(_without_price(service, model))
+        unknown.append(_without_price(service, vendor, model))
     elif open_prompt and _is_text_paid(vendor, endpoint, request):
         unknown.append(f"the prompt is not known, and counted as {PROMPT_BYTES:,} bytes")
     if "n" in opened:
@@ -198,10 +199,17 @@ def _shown(name: str, request: ImageRequest) -> str | None:
     return "?" if name in request.unknown else request.option(name)
 
 
-def _without_price(service: Service, model: str | None) -> str:
+def _without_price(service: Service, vendor: Vendor, model: str | None) -> str:
     if model is None:
         return "the model is not known, so its price is not either"
     return (
-        f"no price is known for {model}: say what a picture costs at most, `prices: 0.05` in the service entry "
-        f"{service.name}, or its prices below [models] in flowdsl.toml"
+        f"nobody says what {model} costs at most: say what a picture does, `prices: {_as_a_rule(vendor, model)}` in "
+        f"the service entry {service.name}, or its prices below [models] in flowdsl.toml"
     )
+
+
+def _as_a_rule(vendor: Vendor, model: str) -> str:
+    """A sum that is enough for a picture as a rule: half as much again as the known part of its price."""
+    known = next((each for each in vendor.models() if model in (each.name, *each.snapshots)), None)
+    prices = [most for _, most in known.prices.values()] if known is not None else []
+    return f"{max([0.05, *(math.ceil(150 * each) / 100 for each in prices)]):g}"
