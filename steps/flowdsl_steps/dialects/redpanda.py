@@ -62,7 +62,7 @@ class RedpandaPipeline(Dialect):
         processors = Processors(findings)
         listed = parts.get("processors")
         steps = [] if listed is None else processors.lowered(listed, is_fragment="pipeline" not in parts)
-        if listed is None and not findings.diagnostics:
+        if not steps and not any(found.severity == "error" for found in findings.diagnostics):
             hint = f"write `pipeline: {{processors: [{{{PROCESSOR}: …}}]}}`"
             findings.add("missing-key", "the pipeline has no `processors`", parts.get("pipeline", root), hint=hint)
         if not steps:
