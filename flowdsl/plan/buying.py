@@ -31,12 +31,13 @@ MOST_REQUESTS = 10_000
 
 class Buying:
     """Asks the steps of a walk what they buy. `requests` has it in the order of the walk, `reasons` why something is
-    not known, each with its places."""
+    not known, each with its places, `assumed` what the most takes for granted."""
 
     def __init__(self, walk: Ground) -> None:
         self._walk = walk
         self.requests: list[Request] = []
         self.reasons: dict[str, dict[str, None]] = {}
+        self.assumed: dict[str, None] = {}
         self.each: dict[Row, tuple[float, float] | None] = {}
         """What a picture costs at least and at most, by kind of request."""
         self._services: dict[int, Service | None] = {}
@@ -113,6 +114,7 @@ class Buying:
             self._say(step, why)
         if bounds.most is NOTHING:
             return {}
+        self.assumed.update(dict.fromkeys(purchase.assumed))
         known, each = self.each.get(row), purchase.usd_each
         if row not in self.each or each is None:
             self.each[row] = each

@@ -30,7 +30,8 @@ class Purchase(Record):
     `least` and `most` requests (None: nobody knows), `least_usd` and `most_usd` for all of them together (None: no
     price is known). `images` is how many pictures they ask for at most. `usd_each` are the least and the most that one
     of the pictures costs. `prompt` is None where only the run knows it. `unknown` says, a sentence each, why a bound is
-    not closer, or is missing.
+    not closer, or is missing. `assumed` says, in a few words each, what the most takes for granted: `prompts of up to
+    2,000 bytes`; a run that goes beyond it can cost more.
     """
 
     service: str
@@ -47,3 +48,4 @@ class Purchase(Record):
     usd_each: tuple[float, float] | None = None
     prompt: str | None = None
     unknown: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()

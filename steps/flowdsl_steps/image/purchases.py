@@ -85,11 +85,13 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
     low, high = _prices(service, vendor, endpoint, priced, counts)
     requests = tuple(-(-n // max(1, vendor.images_per_request(request.with_count(n), endpoint))) for n in counts)
     each = None if low is None or high is None else (low[0], high[0])
-    unknown = []
+    unknown: list[str] = []
+    assumed: list[str] = []
     if high is None:
         unknown.append(_without_price(service, model))
     elif open_prompt and _is_text_paid(vendor, endpoint, request):
         unknown.append(f"the prompt is not known, and counted as {PROMPT_BYTES:,} bytes")
+        assumed.append(f"prompts of up to {PROMPT_BYTES:,} bytes")
     if "n" in opened:
         unknown.append(f"`n` is not known, and counted as up to {MOST_IMAGES}")
     if sends > 1:
@@ -111,6 +113,7 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
         usd_each=each,
         prompt=None if open_prompt else request.prompt,
         unknown=tuple(unknown),
+        assumed=tuple(assumed),
     )
 
 
