@@ -10,6 +10,7 @@ from flowdsl.document.document import inside
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import FlowError
 from flowdsl.plan.amount import NOTHING, amount
+from flowdsl.plan.longest import longest
 from flowdsl.plan.prompts import shown_prompt
 from flowdsl.plan.spending import GOING_ON, Bounds, Request, Row, Spending, Ways, then
 from flowdsl.step.purchase import Expected
@@ -148,6 +149,7 @@ class Buying:
     def _expected(self, step: StepNode) -> Expected:
         given: dict[str, Any] = {}
         counts: dict[str, int] = {}
+        most_bytes: dict[str, int] = {}
         for name, node in step.keys.items():
             key = step.spec.keys.get(name)
             if key is None or key.type in BLOCK_TYPES:
@@ -158,6 +160,8 @@ class Buying:
                 given[name] = self._walk.value(step, name)
                 if given[name] is UNKNOWN and (count := self._count(node)) is not None:
                     counts[name] = count
+                if given[name] is UNKNOWN and key.prompt and (size := longest(node, self._walk.known)) is not None:
+                    most_bytes[name] = size
         inputs: dict[str, Any] = {}
         named = {port.type: port.name for port in step.inputs}
         for port in step.spec.inputs:
@@ -171,7 +175,7 @@ class Buying:
         options = Options(step.spec.name, given, step.spec.defaults, self._service(step, given), run.as_of)
         if step.spec.reads_files:
             options.project_file = partial(run.project_file, at=step.node.span)
-        return Expected(options, inputs, counts)
+        return Expected(options, inputs, counts, most_bytes)
 
     def _count(self, node: Node) -> int | None:
         """How many items there will be in what a template gives that names one key, or one of its items."""

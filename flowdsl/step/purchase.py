@@ -16,12 +16,14 @@ class Expected(Record):
 
     `options` are its options, and its service entry, as in a check: what only the run decides is UNKNOWN. `inputs` has
     the values of its inputs by their type, where they are known. `counts` says of options and inputs that are UNKNOWN,
-    by name, how many items there will be in them, as far as that is known.
+    by name, how many items there will be in them, as far as that is known; `longest` of prompts that are, how many
+    bytes they have at most.
     """
 
     options: Options
     inputs: Mapping[str, Any] = {}
     counts: Mapping[str, int] = {}
+    longest: Mapping[str, int] = {}
 
 
 class Purchase(Record):

@@ -162,6 +162,39 @@ flow:
     assert known.assumed == () and "bytes" not in text(known, "x")
 
 
+PROMPTS = {
+    "a text of any length": ("{{ inputs.text }}", None),
+    "a text that is cut": ("A {{ inputs.text | truncate(10) }}", 2 + 4 * 10 + 3),
+    "a text that is cut at its end": ("{{ inputs.text | truncate(10, true, '') }}", 4 * 10),
+    "a text that is cut by a number that nobody knows": ("{{ inputs.text | truncate(inputs.open.length) }}", None),
+    "a text or another": ("{{ (inputs.text or 'kites') | truncate(2) }}", 4 * 2 + 3),
+    "one of two texts": ("{{ inputs.short if inputs.open else 'a long text that is known' }}", 25),
+    "a text with a length": ("{{ inputs.short }}, {{ inputs.kind }}{{ inputs.known }}", 4 * 3 + 2 + 6 + 5),
+    "a block tag": ("{% if inputs.open %}{{ inputs.short }}{% endif %}", None),
+    "a text in another": ("{{ inputs.text | truncate(2) | upper }}", None),
+}
+
+
+@pytest.mark.parametrize("case", PROMPTS, ids=lambda case: case.replace(" ", "-"))
+def test_a_prompt_is_as_long_as_its_template_and_the_inputs_allow(case: str) -> None:
+    prompt, size = PROMPTS[case]
+    plan = plan_of(f"""\
+inputs:
+  text: {{type: string}}
+  open: {{type: array}}
+  short: {{type: string, maxLength: 3}}
+  kind: {{enum: [kite, ballon]}}
+  known: {{type: string, default: été}}
+flow:
+  - {{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, instruction: "{prompt}"}}
+""")
+    counted = 2000 if size is None else size
+    said = "is not known, and counted as 2,000 bytes" if size is None else f"is not known, and has at most {size} bytes"
+    assert said in text(plan, "x")
+    assert plan.bounds.most_usd.number - plan.bounds.least_usd.number == pytest.approx(counted * 5e-6)
+    assert bool(plan.assumed) is (size is None)
+
+
 def test_a_list_that_is_given_is_counted() -> None:
     flow = 'inputs: {names: {type: array}}\nflow: [{step: FOR, var: n, items: "{{ inputs.names }}", do: [PICTURE]}]'
     assert bounds(flow, {"names": ["a", "b"]}) == "2 paid requests, $0.0800"
