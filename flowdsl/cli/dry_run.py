@@ -57,7 +57,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield textwrap.indent(prompt, "   | ", lambda line: True)
     if plan.requests:
         yield ""
-    yield f"nothing was sent; a run: {headline(plan.bounds)}"
+    yield f"nothing was sent; a run: {headline(plan.bounds, plan.assumed)}"
 
 
 def _requests(request: Request) -> str:

@@ -10,6 +10,7 @@ from flowdsl.document.document import inside
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import FlowError
 from flowdsl.plan.amount import NOTHING, amount
+from flowdsl.plan.longest import longest
 from flowdsl.plan.prompts import shown_prompt
 from flowdsl.plan.spending import GOING_ON, Bounds, Request, Row, Spending, Ways, then
 from flowdsl.step.purchase import Expected
@@ -31,12 +32,13 @@ MOST_REQUESTS = 10_000
 
 class Buying:
     """Asks the steps of a walk what they buy. `requests` has it in the order of the walk, `reasons` why something is
-    not known, each with its places."""
+    not known, each with its places, `assumed` what the most takes for granted."""
 
     def __init__(self, walk: Ground) -> None:
         self._walk = walk
         self.requests: list[Request] = []
         self.reasons: dict[str, dict[str, None]] = {}
+        self.assumed: dict[str, None] = {}
         self.each: dict[Row, tuple[float, float] | None] = {}
         """What a picture costs at least and at most, by kind of request."""
         self._services: dict[int, Service | None] = {}
@@ -114,6 +116,7 @@ class Buying:
             self._say(step, why)
         if bounds.most is NOTHING:
             return {}
+        self.assumed.update(dict.fromkeys(purchase.assumed))
         known, each = self.each.get(row), purchase.usd_each
         if row not in self.each or each is None:
             self.each[row] = each
@@ -149,6 +152,7 @@ class Buying:
     def _expected(self, step: StepNode) -> Expected:
         given: dict[str, Any] = {}
         counts: dict[str, int] = {}
+        most_bytes: dict[str, int] = {}
         for name, node in step.keys.items():
             key = step.spec.keys.get(name)
             if key is None or key.type in BLOCK_TYPES:
@@ -159,6 +163,8 @@ class Buying:
                 given[name] = self._walk.value(step, name)
                 if given[name] is UNKNOWN and (count := self._count(node)) is not None:
                     counts[name] = count
+                if given[name] is UNKNOWN and key.prompt and (size := longest(node, self._walk.known)) is not None:
+                    most_bytes[name] = size
         inputs: dict[str, Any] = {}
         named = {port.type: port.name for port in step.inputs}
         for port in step.spec.inputs:
@@ -172,7 +178,7 @@ class Buying:
         options = Options(step.spec.name, given, step.spec.defaults, self._service(step, given), run.as_of)
         if step.spec.reads_files:
             options.project_file = partial(run.project_file, at=step.node.span)
-        return Expected(options, inputs, counts)
+        return Expected(options, inputs, counts, most_bytes)
 
     def _count(self, node: Node) -> int | None:
         """How many items there will be in what a template gives that names one key, or one of its items."""

@@ -18,7 +18,7 @@ _HEAD = ("where", "requests", "model", "size", "quality", "a picture", "sum")
 
 def text(plan: Plan, name: str) -> str:
     """A plan as text: the totals in the first line, then each kind of request, where secrets go, and what is open."""
-    lines = [f"{_named(plan, name)}: {headline(plan.bounds)}"]
+    lines = [f"{_named(plan, name)}: {headline(plan.bounds, plan.assumed)}"]
     if plan.rows:
         lines += ["", *_columns([_HEAD, *(_cells(plan, row, bounds) for row, bounds in plan.rows.items())])]
         lines += ["", *(f"{asked[0]} at {asked[1]}: {', '.join(asked[2])}" for asked in _asked(plan))]
@@ -29,8 +29,8 @@ def text(plan: Plan, name: str) -> str:
     return "\n".join(map(visible_line, lines))
 
 
-def headline(bounds: Bounds) -> str:
-    """How many requests and how much money, in a line."""
+def headline(bounds: Bounds, assumed: Sequence[str] = ()) -> str:
+    """How many requests and how much money, in a line, with what the most takes for granted."""
     if bounds.most.is_nothing:
         return "nothing is paid"
     if bounds.most.unbounded:
@@ -42,7 +42,7 @@ def headline(bounds: Bounds) -> str:
     money = _range(bounds.least_usd, bounds.most_usd, usd)
     if bounds.most_usd.unbounded:
         money = f"{bounds.least_usd.text(usd)} or more" if bounds.least_usd.terms else "cost not known"
-    return f"{requests}, {money}"
+    return f"{requests}, {money}{' for ' if assumed else ''}{' and '.join(assumed)}"
 
 
 def to_json(plan: Plan, name: str) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def to_json(plan: Plan, name: str) -> dict[str, Any]:
         "file": name,
         "title": plan.title,
         **_json_bounds(plan.bounds),
+        "assumed": list(plan.assumed),
         "steps": [
             {
                 "place": row.place,
@@ -80,9 +81,9 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
     if plan is None:
         yield f"### {_code(name)} is gone"
         yield ""
-        yield f"It was {headline(before.bounds)}." if before is not None else ""
+        yield f"It was {headline(before.bounds, before.assumed)}." if before is not None else ""
         return
-    yield f"### {_code(_named(plan, name))}: {headline(plan.bounds)}"
+    yield f"### {_code(_named(plan, name))}: {headline(plan.bounds, plan.assumed)}"
     yield ""
     if base is not None:
         yield f"{_difference(plan, before, base)}"
@@ -125,7 +126,7 @@ def _difference(plan: Plan, before: Plan | None, base: str) -> str:
     now, was = plan.most_usd, before.most_usd
     if now is not None and was is not None:
         change = f" At most **{'+' if now >= was else '−'}{usd(abs(now - was))}** a run."
-    return f"In {_code(base)} it was {headline(before.bounds)}.{change}"
+    return f"In {_code(base)} it was {headline(before.bounds, before.assumed)}.{change}"
 
 
 def _code(text: str) -> str:
