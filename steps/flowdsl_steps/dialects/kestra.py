@@ -22,6 +22,7 @@ from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.expressions.pebble_kinds import shielded
+from flowdsl_steps.expressions.pebble_names import default_key
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
@@ -65,10 +66,12 @@ class KestraFlow(Dialect):
             _no_tasks(tasks, root, findings)
             return None
         defaults = root.value.get("pluginDefaults", root.value.get("taskDefaults"))
-        inputs = declared(root.value.get("inputs"), findings)
+        given = declared(root.value.get("inputs"), findings)
+        inputs = given.inputs
         variables = root.value.get("variables")
         vars = variables.value if variables is not None and variables.kind == "map" else {}
-        scope = Scope(findings, inputs, vars)
+        scope = Scope(findings, given, vars)
+        computed = [_default(id, scope.text(node)) for id, node in given.defaults.items()]
         lowering = Tasks(scope, findings)
         parts = {"tasks": tasks, **{name: root.value.get(name) for name in ("errors", "finally")}}
         merged = {name: with_defaults(node, defaults, findings) for name, node in parts.items() if node is not None}
@@ -81,8 +84,7 @@ class KestraFlow(Dialect):
             steps = [made({"step": "TRY", "try": steps, "finally": final, "when": False}, at)]
         outputs = self._outputs(root, scope, lowering, findings)
         begin = self._begin(root, scope, variables)
-        if begin is not None:
-            steps = [begin, *steps]
+        steps = [*([] if begin is None else [begin]), *(computed if steps else ()), *steps]
         if not steps:
             if not any(found.severity == "error" for found in findings.diagnostics):
                 findings.add("empty-flow", "no task of this flow runs", tasks, hint="enable one of them")
@@ -203,6 +205,14 @@ class KestraFlow(Dialect):
         measured = {id: f"{given[id]}_metrics" for id in lowering.measured if id in given}
         found["metrics"] = _of_tasks(measured, lowering)
         return made(found, root.keys.get("tasks", root).span)
+
+
+def _default(id: str, value: Node) -> Node:
+    """The step that gives an input its default, which is an expression."""
+    key = default_key(id)
+    name = f"inputs.{id}" if id.isidentifier() else f"inputs['{id}']"
+    then, other = ({"step": "SET", key: given} for given in (value, f"{{{{ {name} }}}}"))
+    return made({"step": "IF", "condition": f"{{{{ {name} is none }}}}", "then": [then], "else": [other]}, value.span)
 
 
 def _are_tasks(node: Node) -> bool:

@@ -13,6 +13,7 @@ from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
 from flowdsl.template.problems import Mistake
+from flowdsl_steps.dialects.kestra_inputs import Declared
 from flowdsl_steps.expressions.pebble import TEXT, Finish, Pebble, converted, names_in
 from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
@@ -29,9 +30,10 @@ NEUTRAL = "{{ ' ' }}"
 class Scope:
     """What the expressions of a flow can read: it grows with each task. `inputs` and `vars` are those of the flow."""
 
-    def __init__(self, findings: Findings, inputs: Mapping[str, Node], vars: Mapping[str, Node]) -> None:
+    def __init__(self, findings: Findings, declared: Declared, vars: Mapping[str, Node]) -> None:
         self.findings = findings
-        self.inputs = inputs
+        self.inputs = declared.inputs
+        self.moved = declared.moved
         self.vars = vars
         self.labels: set[str] = set()
         self.ids: dict[str, Node] = {}
@@ -53,8 +55,12 @@ class Scope:
             return node
         if finish is not None and not is_templated(value):
             return made(finish.make(value), node.span)
-        found = self.expression(node, TEXT if finish is None else converted(finish))
+        found = self.expression(node, self.language(finish))
         return made(NEUTRAL, node.span) if found is None else found
+
+    def language(self, finish: Finish | None = None) -> Pebble:
+        """The language of the flow's expressions."""
+        return TEXT if finish is None and not self.moved else converted(finish, self.moved)
 
     def inside(self, node: Node) -> Node:
         """A list or map whose texts may hold expressions."""
@@ -80,7 +86,7 @@ class Scope:
 
                 fix = instead(span, node.value[problem.start : problem.end], found[1], style=node.style)
             self.findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
-        for reference in names_in(node.value) if not template.problems else ():
+        for reference in names_in(node.value, self.moved) if not template.problems else ():
             self._read(reference, node)
         for name in _RENDERED.findall(node.value):
             if name in self.vars:
@@ -92,7 +98,7 @@ class Scope:
     def _rendered(self, node: Node) -> None:
         """Looks at the expressions of a variable that is rendered."""
         for each in _texts(node):
-            self.expression(each, TEXT)
+            self.expression(each, self.language())
 
     def _rendered_names(self, text: str) -> set[str]:
         """The names that `render` may come to in a text: all, unless it renders variables that read nothing but others
@@ -117,7 +123,9 @@ class Scope:
         root, path = reference.root, reference.path
         if root == "inputs":
             self.used.add(root)
-            if path and path[0] not in self.inputs:
+            if path and any(id.startswith(f"{path[0]}.") for id in self.inputs) and path[0] not in self.inputs:
+                self._nested(reference, node, ".".join(path))
+            elif path and path[0] not in self.inputs:
                 self._missing(reference, node, f"inputs.{path[0]}", self.inputs, "inputs", path[0])
             return
         if not path:
@@ -137,6 +145,17 @@ class Scope:
             self._missing(reference, node, f"{name}.{path[1]}", _PARTS[name], name, path[1])
         elif name in ("taskrun", "parent", "parents", "item", "iteration"):
             self._loop_name(reference, node, name, path)
+
+    def _nested(self, reference: Reference, node: Node, name: str) -> None:
+        """Looks at an input that is read where there are some with dots in their ids."""
+        inner = [id for id in self.inputs if id.startswith(f"{name}.")]
+        if name in self.inputs or reference.guarded:
+            return
+        if inner:
+            message, hint = f"`inputs.{name}` holds other inputs, and is none itself", f"write `inputs.{inner[0]}`"
+            self._add(reference, node, message, hint)
+            return
+        self._missing(reference, node, f"inputs.{name}", self.inputs, "inputs", name)
 
     def _loop_name(self, reference: Reference, node: Node, name: str, path: tuple[str, ...]) -> None:
         if reference.guarded or (name == "taskrun" and path[1:2] in (("id",), ("startDate",), ("attemptsCount",))):
