@@ -72,6 +72,7 @@ class KestraFlow(Dialect):
         vars = variables.value if variables is not None and variables.kind == "map" else {}
         scope = Scope(findings, given, vars)
         computed = [_default(id, scope.text(node)) for id, node in given.defaults.items()]
+        scope.labels = _label_names(root.value.get("labels"))
         lowering = Tasks(scope, findings)
         parts = {"tasks": tasks, **{name: root.value.get(name) for name in ("errors", "finally")}}
         merged = {name: with_defaults(node, defaults, findings) for name, node in parts.items() if node is not None}
@@ -194,7 +195,10 @@ class KestraFlow(Dialect):
             for each in outputs.value:
                 id = each.value.get("id") if each.kind == "map" else None
                 value = each.value.get("value") if each.kind == "map" else None
-                if id is None or value is None or not isinstance(id.value, str):
+                if id is not None and id.value in own:
+                    message = f"there are two outputs with the id `{id.value}`"
+                    findings.add("duplicate-key", message, id, hint="give one of them another id")
+                elif id is None or value is None or not isinstance(id.value, str):
                     message = "an output needs `id`, `type` and `value`"
                     findings.add("missing-key", message, each, hint="write `- id: image`, `type: STRING`, `value: …`")
                 else:
@@ -213,6 +217,14 @@ def _default(id: str, value: Node) -> Node:
     name = f"inputs.{id}" if id.isidentifier() else f"inputs['{id}']"
     then, other = ({"step": "SET", key: given} for given in (value, f"{{{{ {name} }}}}"))
     return made({"step": "IF", "condition": f"{{{{ {name} is none }}}}", "then": [then], "else": [other]}, value.span)
+
+
+def _label_names(labels: Node | None) -> set[str]:
+    """The names of the labels of a flow."""
+    if labels is None or labels.kind == "scalar":
+        return set()
+    pairs = labels.value if labels.kind == "list" else ()
+    return {*(labels.value if labels.kind == "map" else ()), *(str(each.plain()) for each in pairs)}
 
 
 def _are_tasks(node: Node) -> bool:

@@ -19,8 +19,18 @@ from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("id", "namespace", "revision"),
-    "execution": ("id", "startDate", "state", "originalId"),
+    "execution": ("id", "startDate", "state"),
+    "task": ("id", "type"),
 }
+_NOT_HERE: Mapping[str, str] = {
+    "taskrun.id": "write `execution.id`, or `uuid()`",
+    "taskrun.startDate": "write `now()`",
+    "taskrun.attemptsCount": "take it out: a task knows nothing of its attempts here",
+    "item.key": "of a map write `fromJson(item.value).key`",
+    "item.parent": "give the values of the outer loop in those of the inner one",
+    "item.parents": "give the values of the outer loop in those of the inner one",
+}
+"""What Kestra knows of a task or an item, and is not known here."""
 _RENDER = re.compile(r"\brender(?:Once)?\(")
 _RENDERED = re.compile(r"\brender(?:Once)?\(\s*vars\.(\w+)\s*\)")
 NEUTRAL = "{{ ' ' }}"
@@ -40,6 +50,8 @@ class Scope:
         """Every task of the flow by its id."""
         self.outputs: dict[str, tuple[str, ...] | None] = {}
         """The attributes of each task whose outputs are there by now; None where all are taken."""
+        self.inner: dict[str, str] = {}
+        """Tasks whose outputs ended with a Loop, each with the id of that."""
         self.loops: list[str] = []
         """The kinds of the loops around."""
         self.used: set[str] = set()
@@ -56,7 +68,10 @@ class Scope:
         if finish is not None and not is_templated(value):
             return made(finish.make(value), node.span)
         found = self.expression(node, self.language(finish))
-        return made(NEUTRAL, node.span) if found is None else found
+        if found is not None:
+            return found
+        unknown = NEUTRAL if finish is None else ForeignText("{{ uuid() }}", self.language(finish))
+        return made(unknown, node.span)
 
     def language(self, finish: Finish | None = None) -> Pebble:
         """The language of the flow's expressions."""
@@ -143,6 +158,11 @@ class Scope:
                 self._missing(reference, node, f"vars.{path[1]}", self.vars, "variables", path[1])
         elif name in _PARTS and len(path) > 1 and path[1] not in _PARTS[name]:
             self._missing(reference, node, f"{name}.{path[1]}", _PARTS[name], name, path[1])
+        elif name == "envs" and not reference.guarded:
+            hint = "declare an input, or write `kv('NAME')`, which reads the environment variable NAME"
+            self._add(reference, node, f"`{'.'.join(path)}` is not known here", hint)
+        elif name == "labels" and not self.labels and not reference.guarded:
+            self._add(reference, node, "the flow has no `labels`", "write `labels:`, and a name and a value below it")
         elif name in ("taskrun", "parent", "parents", "item", "iteration"):
             self._loop_name(reference, node, name, path)
 
@@ -158,7 +178,11 @@ class Scope:
         self._missing(reference, node, f"inputs.{name}", self.inputs, "inputs", name)
 
     def _loop_name(self, reference: Reference, node: Node, name: str, path: tuple[str, ...]) -> None:
-        if reference.guarded or (name == "taskrun" and path[1:2] in (("id",), ("startDate",), ("attemptsCount",))):
+        if reference.guarded:
+            return
+        instead = _NOT_HERE.get(".".join(path[:2]))
+        if instead is not None:
+            self._add(reference, node, f"`{'.'.join(path[:2])}` is not known here", instead)
             return
         if name == "iteration":
             if "breakWhen" not in self.loops:
@@ -181,7 +205,12 @@ class Scope:
             self._missing(reference, node, f"outputs.{key}", self.ids, "tasks", key)
             return
         if id not in self.outputs:
-            if not reference.guarded:
+            if not reference.guarded and id in self.inner:
+                loop = self.inner[id]
+                message = f"the outputs of `{id}` end with the iterations of the Loop `{loop}`"
+                hint = f"declare them in its `outputs`, and write `loopOutputs(outputs.{loop}.outputs, 'ID')`"
+                self._add(reference, node, message, hint)
+            elif not reference.guarded:
                 self._add(reference, node, f"the task `{id}` has no outputs yet here", "it runs later, or side by side")
             return
         known = self.outputs[id]
@@ -213,7 +242,9 @@ class Scope:
             self._add(reference, node, f"there is no `{shown}`", hint)
             return
         near = nearest(name, names)
-        there = f"the {what} are {', '.join(names)}" if names else f"the flow has no {what}"
+        listed = ", ".join(names)
+        there = f"`{what}` has {listed}" if what in _PARTS else f"the {what} are {listed}"
+        there = there if names else f"the flow has no {what}"
         self._add(reference, node, f"there is no `{shown}`", f"did you mean `{near}`?" if near else there, name, near)
 
     def _add(
