@@ -41,6 +41,7 @@ SHOWN = [
     SYSTEMS / "kestra" / "right" / "retry.yaml",
     SYSTEMS / "kestra" / "right" / "if_else.yaml",
     SYSTEMS / "kestra" / "right" / "inputs.yaml",
+    SYSTEMS / "kestra" / "right" / "computed_defaults.yaml",
     SYSTEMS / "kestra" / "right" / "for_each_over_an_input.yaml",
     SYSTEMS / "kestra" / "right" / "loop_of_version_2.yaml",
     SYSTEMS / "kestra" / "right" / "loop_until.yaml",
@@ -50,7 +51,7 @@ SHOWN = [
     SYSTEMS / "kestra" / "right" / "poster_of_today.yaml",
     SYSTEMS / "kestra" / "right" / "current_each_output.yaml",
 ]
-NOT_SAID = {"for_each", "loop_until_its_last_iteration"}
+NOT_SAID = {"for_each", "inputs_with_dots", "loop_until_its_last_iteration"}
 """The flows of Kestra in which something has no counterpart."""
 FILES = {
     "products.csv": 'name,background\nRed Chair,white\n"Lamp, small","a ""dark"" wall"\n',

@@ -22,6 +22,7 @@ from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.expressions.pebble_kinds import shielded
+from flowdsl_steps.expressions.pebble_names import default_key
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
@@ -65,10 +66,13 @@ class KestraFlow(Dialect):
             _no_tasks(tasks, root, findings)
             return None
         defaults = root.value.get("pluginDefaults", root.value.get("taskDefaults"))
-        inputs = declared(root.value.get("inputs"), findings)
+        given = declared(root.value.get("inputs"), findings)
+        inputs = given.inputs
         variables = root.value.get("variables")
         vars = variables.value if variables is not None and variables.kind == "map" else {}
-        scope = Scope(findings, inputs, vars)
+        scope = Scope(findings, given, vars)
+        computed = [_default(id, scope.text(node)) for id, node in given.defaults.items()]
+        scope.labels = _label_names(root.value.get("labels"))
         lowering = Tasks(scope, findings)
         parts = {"tasks": tasks, **{name: root.value.get(name) for name in ("errors", "finally")}}
         merged = {name: with_defaults(node, defaults, findings) for name, node in parts.items() if node is not None}
@@ -81,8 +85,7 @@ class KestraFlow(Dialect):
             steps = [made({"step": "TRY", "try": steps, "finally": final, "when": False}, at)]
         outputs = self._outputs(root, scope, lowering, findings)
         begin = self._begin(root, scope, variables)
-        if begin is not None:
-            steps = [begin, *steps]
+        steps = [*([] if begin is None else [begin]), *(computed if steps else ()), *steps]
         if not steps:
             if not any(found.severity == "error" for found in findings.diagnostics):
                 findings.add("empty-flow", "no task of this flow runs", tasks, hint="enable one of them")
@@ -192,7 +195,10 @@ class KestraFlow(Dialect):
             for each in outputs.value:
                 id = each.value.get("id") if each.kind == "map" else None
                 value = each.value.get("value") if each.kind == "map" else None
-                if id is None or value is None or not isinstance(id.value, str):
+                if id is not None and id.value in own:
+                    message = f"there are two outputs with the id `{id.value}`"
+                    findings.add("duplicate-key", message, id, hint="give one of them another id")
+                elif id is None or value is None or not isinstance(id.value, str):
                     message = "an output needs `id`, `type` and `value`"
                     findings.add("missing-key", message, each, hint="write `- id: image`, `type: STRING`, `value: …`")
                 else:
@@ -203,6 +209,22 @@ class KestraFlow(Dialect):
         measured = {id: f"{given[id]}_metrics" for id in lowering.measured if id in given}
         found["metrics"] = _of_tasks(measured, lowering)
         return made(found, root.keys.get("tasks", root).span)
+
+
+def _default(id: str, value: Node) -> Node:
+    """The step that gives an input its default, which is an expression."""
+    key = default_key(id)
+    name = f"inputs.{id}" if id.isidentifier() else f"inputs['{id}']"
+    then, other = ({"step": "SET", key: given} for given in (value, f"{{{{ {name} }}}}"))
+    return made({"step": "IF", "condition": f"{{{{ {name} is none }}}}", "then": [then], "else": [other]}, value.span)
+
+
+def _label_names(labels: Node | None) -> set[str]:
+    """The names of the labels of a flow."""
+    if labels is None or labels.kind == "scalar":
+        return set()
+    pairs = labels.value if labels.kind == "list" else ()
+    return {*(labels.value if labels.kind == "map" else ()), *(str(each.plain()) for each in pairs)}
 
 
 def _are_tasks(node: Node) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowdsl.document.dialects import Node, made
 from flowdsl.errors import TemplateError
 from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import renamed
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
@@ -91,7 +93,7 @@ class FlowableTasks(CommonProperties):
             self.findings.add("wrong-type", f"`cases` takes a map, not {show(cases.plain())}", cases, hint=hint)
         other = self.steps(default, "defaults")
         self.uncertain |= set(self.given) - known
-        if not blocks and not other and is_map:
+        if not blocks and not other and is_map and not self._is_misspelt(task, "defaults", "cases"):
             message = "no task is defined: neither `cases` nor `defaults` have any"
             self.findings.add("missing-key", message, task.value["type"], hint="add `cases:`")
         if value is None or not (blocks or other):
@@ -151,7 +153,12 @@ class FlowableTasks(CommonProperties):
         try:
             return self.scope.text(values, of_text)
         except TemplateError as error:  # of a text without expressions
-            self.findings.add("wrong-type", error.message, values, hint=error.hint)
+            is_name = (
+                re.fullmatch(r"\s*(inputs|outputs|vars|trigger|taskrun|item)[.\[].*", str(values.value)) is not None
+            )
+            written = f"{{{{ {str(values.value).strip()} }}}}"
+            hint, fix = (f'write `"{written}"`', renamed(values, written)) if is_name else (error.hint, None)
+            self.findings.add("wrong-type", error.message, values, hint=hint, fixes=[fix])
             return made(NEUTRAL, values.span)
 
     def _inside(self, task: Node, kind: str, var: str) -> tuple[list[tuple[Steps, list[str]]], list[str]]:
@@ -190,6 +197,7 @@ class FlowableTasks(CommonProperties):
         for each in written:
             self.given.pop(each, None)
             self.scope.outputs.pop(each, None)
+            self.scope.inner[each] = id
             self.measured = [other for other in self.measured if other != each]
         if values is None or not inside:
             return []

@@ -52,6 +52,9 @@ def task_kinds(task: Node, findings: Findings) -> None:
     for name in _FLAGS:
         if name != "allowFailure":  # it is read, and told where it is
             _flag(task, name, findings)
+    if "taskCache" in task.value:
+        message = "`taskCache` has no effect here: a run keeps nothing for the next one"
+        findings.add("no-effect", message, task.keys["taskCache"], severity="note")
 
 
 def retry_kinds(retry: Node, findings: Findings) -> None:

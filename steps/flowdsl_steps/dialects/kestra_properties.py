@@ -71,9 +71,13 @@ class CommonProperties:
                 self._misspelt.add((task.start, near or ""))
                 self.findings.add("unknown-key", f"{short} has no property `{name}`", key, hint=hint, fixes=[fix])
 
+    def _is_misspelt(self, task: Node, *names: str) -> bool:
+        """Whether one of these properties is there by another name, which was told."""
+        return any((task.start, name) in self._misspelt for name in names)
+
     def _needed(self, task: Node, name: str) -> Node | None:
         found: Node | None = task.value.get(name)
-        if found is None and (task.start, name) in self._misspelt:
+        if found is None and self._is_misspelt(task, name):
             return None
         if found is None or found.value is None:
             if found is not None and found.span.text.startswith("!include"):  # which was told

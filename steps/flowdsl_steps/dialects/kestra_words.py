@@ -23,6 +23,7 @@ _NAMES = {
 }
 """Types of tasks by the steps that they become; of a loop, and of what any task can have, the place says it."""
 _PLAIN = {"steps": "tasks", "step": "task", "options": "properties", "option": "property", "items": "values"}
+_PLAIN |= {"a template": "an expression", "template": "expression"}
 _HINTS = {
     "loop-runs-once": "give the task that ends it a `condition`, or take it out of the loop",
     "loop-never-runs": "write the values, or take the loop out",
