@@ -11,11 +11,11 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from flowdsl.journal.errors import NAME, WITHOUT, JournalError, refused
 from flowdsl.journal.place import make
@@ -36,6 +36,7 @@ class Database:
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
         self._is_closing = False
+        self._alone = 0
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
 
@@ -71,7 +72,7 @@ class Database:
         """
         return await asyncio.wrap_future(self.submit(operation, durable=durable))
 
-    def read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def read(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query, of what is committed; none where there is no file yet.
 
         Raises:
@@ -133,15 +134,20 @@ class Database:
                     connection = self._opened()
                 results = _committed(connection, group)
             except JournalError as error:
-                failure: JournalError = error
+                failure: BaseException = error
             except (sqlite3.Error, OSError) as error:
                 failure = refused(self.folder, error)
                 failure.__cause__ = error
             except BaseException as error:  # noqa: BLE001  an operation of ours that is wrong: whoever waits must know
-                failure = cast("JournalError", error)
+                failure = error
             else:
                 for (_, future, _), result in zip(group, results, strict=True):
                     future.set_result(result)
+                continue
+            if len(group) > 1:  # what one of them is refused for does not concern the others
+                with self._changed:
+                    self._alone += len(group)
+                    self._waiting.extendleft(reversed(group))
                 continue
             for _, future, _ in group:
                 future.set_exception(failure)
@@ -155,6 +161,9 @@ class Database:
                 if self._is_closing:
                     return None
                 self._changed.wait()
+            if self._alone:
+                self._alone -= 1
+                return [self._waiting.popleft()]
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
 
 

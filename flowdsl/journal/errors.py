@@ -6,12 +6,12 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from flowdsl.errors import LimitExceeded, StepError
+from flowdsl.errors import ConfigError, LimitExceeded
 
 WITHOUT = "`--no-journal` runs without one: a run that is killed then cannot be resumed"
 
 
-class JournalError(StepError):
+class JournalError(ConfigError):
     """The journal cannot be read or written. Nothing was sent because of it."""
 
     code = "journal-unwritable"

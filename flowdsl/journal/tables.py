@@ -29,13 +29,13 @@ STEPS = (
     CREATE INDEX runs_by_batch ON runs (batch, record) WHERE batch IS NOT NULL;
     CREATE TABLE journal (
         run TEXT NOT NULL,
-        key TEXT NOT NULL,            -- the kind of the effect: http, file, random, sleep
         place TEXT NOT NULL,          -- the key of the invocation
-        number INTEGER NOT NULL,      -- which of that kind there, from 0
         digest BLOB NOT NULL,         -- SHA-256 of kind and request
+        number INTEGER NOT NULL,      -- which of equal ones there, from 0
+        key TEXT NOT NULL,            -- the kind of the effect: http, file, random, sleep
         state TEXT NOT NULL,          -- ok, failed
         result TEXT NOT NULL,         -- JSON
-        PRIMARY KEY (run, key, place, number)
+        PRIMARY KEY (run, place, digest, number)
     ) WITHOUT ROWID;
     CREATE TABLE ledger (
         id BLOB PRIMARY KEY,          -- SHA-256 of run, digest, place and number
