@@ -99,7 +99,8 @@ class Journaling(Effects, Protocol):
 
 
 class Began(NamedTuple):
-    """A run that begins, for its journal. `inputs` are without secrets; `hidden` names those that held one."""
+    """A run that begins, for its journal. `inputs` are without secrets; `hidden` names those that held one. `hide`
+    takes the secrets of the run out of a value."""
 
     run: str
     document: Document
@@ -107,6 +108,7 @@ class Began(NamedTuple):
     hidden: Sequence[str]
     tags: Mapping[str, str]
     as_of: date
+    hide: Callable[[Any], Any]
 
 
 class Journal(Protocol):

@@ -29,7 +29,7 @@ def began(
 
     shown = {name: secrets.hide_in(value) for name, value in inputs.items()}
     hidden = [name for name, value in inputs.items() if holds_secret(value) or shown[name] != value]
-    return Began(run, document, shown, hidden, secrets.hide_in(dict(tags)), as_of or date.today())
+    return Began(run, document, shown, hidden, secrets.hide_in(dict(tags)), as_of or date.today(), secrets.hide_in)
 
 
 async def kept(outputs: Coroutine[Any, Any, dict[str, Any]], door: Journaling) -> dict[str, Any]:

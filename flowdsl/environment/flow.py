@@ -138,6 +138,17 @@ class Flow:
         required = [name for name, each in declared.items() if not each.has_default]
         return {**head, "properties": copied(properties), "required": required, "additionalProperties": False}
 
+    @property
+    def pays(self) -> bool:
+        """Whether a step of it asks a service that costs money: one that has a service entry, or says what it buys."""
+        from flowdsl.step.step import Step
+
+        registry, nothing = self.environment.registry, vars(Step)["buys"].__func__
+        for spec in {step.spec.name: step.spec for step in self.document.every_step()}.values():
+            if spec.service is not None or registry.step_class(spec.name).buys.__func__ is not nothing:  # type: ignore[attr-defined]
+                return True
+        return False
+
     def services(self) -> list[dict[str, Any]]:
         """Which services the flow can call, one map each: `service` (the entry), `vendor`, `endpoint` (None: the
         vendor's own), `models`, `secrets` (the names of those it takes, never a value; where there is no key yet,

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,6 +87,21 @@ class Database:
                 return self._reader.execute(query, values).fetchall()
             except (sqlite3.Error, OSError) as error:
                 raise refused(self.folder, error) from error
+
+    def vacuum(self) -> None:
+        """Gives the disk back what rows that are gone took.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        if not self.exists:
+            return
+        try:
+            with closing(self._opened()) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sqlite3.Error, OSError) as error:
+            raise refused(self.folder, error) from error
 
     def close(self) -> None:
         """Waits for what was handed in, and closes the file. Nothing happens a second time."""

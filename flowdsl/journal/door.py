@@ -9,6 +9,7 @@ the disk took no more.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
@@ -222,6 +223,7 @@ class JournalDoor:
         )
         early, self._early = self._early, []
         was_open, self._is_open = self._is_open, True
+        self._journal.wrote = True
         if not was_open and self._is_new:
             self._journal.take(self._began.run)
 
@@ -253,13 +255,14 @@ class JournalDoor:
             db.execute("UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", (began.run,))
             return
         document = began.document
-        given = {"inputs": began.inputs, "hidden": list(began.hidden), "steps": steps_of(document), **journal.given}
+        given = {**began.hide(dict(journal.given)), "inputs": began.inputs, "hidden": list(began.hidden)}
+        given["steps"] = steps_of(document)
         db.execute(
             "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
             " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
             (
                 began.run,
-                document.source.path,
+                flow_path(document.source.path),
                 text_digest(document.source.text),
                 document.title,
                 journal.given.get("action"),
@@ -301,6 +304,11 @@ class JournalDoor:
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
+
+
+def flow_path(path: str) -> str:
+    """The path of a flow as the journal has it: absolute, or the name of a text that has no file."""
+    return path if path.startswith("<") else os.path.abspath(path)  # noqa: PTH100  links stay links
 
 
 def _text(value: Any) -> str:

@@ -50,6 +50,8 @@ class Journal:
         self.given = given
         self.batch = batch
         self.record = record
+        self.wrote = False
+        """Whether a run has paid for something."""
         self._resumed: set[str] = set()
 
     def resuming(self, run: str) -> Journal:

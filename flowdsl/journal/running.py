@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from flowdsl.image.part_file import lock
+from flowdsl.journal.place import make
 
 _FOLDER = "running"
 
@@ -22,7 +23,8 @@ class Running:
         """Takes a run; False where it goes on, here or in another process."""
         if run in self._held:
             return False
-        self._folder.mkdir(0o700, parents=True, exist_ok=True)
+        make(self._folder.parent)
+        self._folder.mkdir(0o700, exist_ok=True)
         while True:
             descriptor = os.open(self._folder / run, os.O_RDWR | os.O_CREAT, 0o600)
             if lock(descriptor) is False:
