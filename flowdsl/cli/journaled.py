@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
 from flowdsl.settings.files import project_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 AGAIN = "`flowdsl resume` goes on from here: what is paid for is not bought again"
 _CENT = 0.01
+_MOST_SHOWN = 10
 
 
 def state_of(path: str) -> Path:
@@ -49,9 +51,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         return journal.resuming(options.resume.id)
     if not options.quiet and journal.database.exists:
         from flowdsl.journal.door import flow_path
-        from flowdsl.journal.runs import Runs
 
-        found = Runs(journal).unfinished(flow_path(source.path), simulated=options.simulate)
+        found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
         if found is not None and (found.paid or found.in_doubt):
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
@@ -78,3 +79,28 @@ def named(run: KeptRun) -> str:
     path = run.flow if run.flow.startswith("<") else os.path.relpath(run.flow)
     action = f" ({run.action})" if run.action else ""
     return f"{visible_line(path)}{visible_line(action)}, {strftime('%Y-%m-%d %H:%M', localtime(run.began))}"
+
+
+def announce(run: KeptRun, flow: Flow, options: Namespace) -> bool:
+    """Says what is used again and what has changed since, and asks whether to go on; False when not.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
+    from flowdsl.journal.steps import changes, steps_of
+
+    lines = [f"resume {run.id}: {named(run)}, {run.status}", f"  {worth(run)}; what asks for the same again uses it"]
+    found = changes(run.given.get("steps", {}), steps_of(flow.document))
+    for what, steps in (("changed", found.changed), ("new", found.new), ("gone", found.gone)):
+        if steps:
+            more = f" … {len(steps) - _MOST_SHOWN} more" if len(steps) > _MOST_SHOWN else ""
+            lines.append(f"  {what}: {', '.join(map(visible_line, steps[:_MOST_SHOWN]))}{more}")
+    if not options.quiet:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+    if options.yes or run.simulated:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the rest of the run may cost money: `--yes` goes on without asking")
+    sys.stderr.write("go on? [Y/n] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")

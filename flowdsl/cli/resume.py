@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
-from flowdsl.cli.journaled import named, state_of, worth
-from flowdsl.display.visible import visible_line
+from flowdsl.cli.journaled import state_of
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.environment.flow import Flow
     from flowdsl.journal.runs import KeptRun, Runs
 
 EXAMPLES = (
@@ -33,10 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code, as that of `flowdsl run`; 1 also where requests are in doubt."""
     options = parser().parse(arguments)
     from flowdsl.journal.journal import Journal
-    from flowdsl.journal.runs import Runs
 
     with Journal(state_of("<resume>")) as journal:
-        runs = Runs(journal)
+        runs = journal.runs
         run = runs.find(options.run) if options.run is not None else _last(runs, journal)
         _check(run)
         if not _decided(runs, run, resend=options.resend):
@@ -76,31 +73,6 @@ def parser() -> Parser:
     parser.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests, earlier ones too")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, with what is spent already")
     return parser
-
-
-def announce(run: KeptRun, flow: Flow, options: Namespace) -> bool:
-    """Says what is used again and what has changed since, and asks whether to go on; False when not.
-
-    Raises:
-        UsageError: nobody is there to ask.
-    """
-    from flowdsl.journal.steps import changes, steps_of
-
-    lines = [f"resume {run.id}: {named(run)}, {run.status}", f"  {worth(run)}; what asks for the same again uses it"]
-    found = changes(run.given.get("steps", {}), steps_of(flow.document))
-    for what, steps in (("changed", found.changed), ("new", found.new), ("gone", found.gone)):
-        if steps:
-            more = f" … {len(steps) - _MOST_SHOWN} more" if len(steps) > _MOST_SHOWN else ""
-            lines.append(f"  {what}: {', '.join(map(visible_line, steps[:_MOST_SHOWN]))}{more}")
-    if not options.quiet:
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-    if options.yes or run.simulated:
-        return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("the rest of the run may cost money: `--yes` goes on without asking")
-    sys.stderr.write("go on? [Y/n] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
 
 def _last(runs: Runs, journal: Any) -> KeptRun:

@@ -28,9 +28,8 @@ from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import journal_of
+from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
-from flowdsl.cli.resume import announce
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names, summary
 from flowdsl.cli.terminal import colors

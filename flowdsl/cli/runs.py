@@ -49,10 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     if action not in ("list", "gc") and options.run is None:
         raise UsageError(f"say which run: `flowdsl runs {action} RUN`; `flowdsl runs list` shows their ids")
     from flowdsl.journal.journal import Journal
-    from flowdsl.journal.runs import Runs
 
     with Journal(state_of("<runs>")) as journal:
-        return _ACTIONS[action](Runs(journal), options)
+        return _ACTIONS[action](journal.runs, options)
 
 
 def parser() -> Parser:

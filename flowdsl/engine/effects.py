@@ -44,6 +44,10 @@ class Effect:
     hide: Callable[[Any], Any]
     most_usd: float | None = None
 
+    def note(self, code: str, text: str) -> None:
+        """Emits a note as one of the step."""
+        self.emit(("note", (code, text, None)))
+
 
 class Recovered(NamedTuple):
     """The result of a paid request that an earlier attempt of the run has made, what it cost (None: nobody knows), and

@@ -12,15 +12,15 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import ref
 
 from flowdsl.engine.effects import Began, Effect, Effects, Recovered
-from flowdsl.engine.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.journal.errors import JournalError, RequestHeld
+from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
 from flowdsl.journal.shelved import Shelved, sync
 from flowdsl.journal.steps import steps_of, text_digest
@@ -29,11 +29,34 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import date
 
-    from flowdsl.journal.journal import Journal
+    from flowdsl.journal.database import Database
 
 T = TypeVar("T")
 _MOST_KEPT_BYTES = 1024 * 1024
 """A result larger than this, which cost nothing, is asked for again in place of being kept."""
+
+
+class Keeper(Protocol):
+    """What a door needs of its journal."""
+
+    simulated: bool
+    given: Mapping[str, Any]
+    batch: str | None
+    record: int | None
+    wrote: bool
+
+    @property
+    def database(self) -> Database:
+        """The file."""
+        ...
+
+    def take(self, run: str) -> None:
+        """A run begins to pay."""
+        ...
+
+    def let_go(self, run: str) -> None:
+        """A run has ended."""
+        ...
 
 
 class JournalDoor:
@@ -42,7 +65,7 @@ class JournalDoor:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Keeper,
         began: Began,
         inner: Effects | None,
         rows: Iterable[Row] = (),
@@ -181,7 +204,8 @@ class JournalDoor:
             raise
         shelved = Shelved()
         said = _text(encoded(result, shelved, effect.hide))
-        cost = result.get("usd") if isinstance(result, dict) else None
+        facts = result if isinstance(result, dict) else {}
+        cost = None if facts.get("chargedBefore") else facts.get("usd")
         images = shelved.images
 
         def ended(db: sqlite3.Connection) -> None:
@@ -195,7 +219,7 @@ class JournalDoor:
             await self._journal.database.write(ended)
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
             text = f"{error.message}. What was bought just now stands in it as in doubt"
-            effect.emit(("note", ("journal-behind", text, None)))
+            effect.note("journal-behind", text)
         return result
 
     async def _begin(self, key: bytes, effect: Effect, place: str, number: int, asked: bytes) -> None:

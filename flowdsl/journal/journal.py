@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
@@ -17,6 +17,9 @@ from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError, refused
 from flowdsl.journal.rows import Row
 from flowdsl.journal.running import Running
+
+if TYPE_CHECKING:
+    from flowdsl.journal.runs import Runs
 
 _ROWS = """
     SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, 0.0 AS began
@@ -28,7 +31,7 @@ _ROWS = """
 
 class Journal:
     """Keeps what runs pay for in a folder, so that one that was killed, or failed, can be resumed without buying
-    anything twice. Any number of runs, threads and processes may share the folder.
+    anything twice. Any number of runs, threads and processes may share the folder. `runs` is what it knows of them.
 
     `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON values. Close it, or use it
     as a context manager.
@@ -53,6 +56,13 @@ class Journal:
         self.wrote = False
         """Whether a run has paid for something."""
         self._resumed: set[str] = set()
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs that are kept, and what they paid for."""
+        from flowdsl.journal.runs import Runs
+
+        return Runs(self.database, self.running)
 
     def resuming(self, run: str) -> Journal:
         """Lets the next run of this id use what it has bought before.
@@ -126,13 +136,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def given_of(row: Any) -> dict[str, Any]:
-    """What is kept with a run: `inputs`, `hidden` (the names of those that held a secret), `steps`, and what the
-    journal was given."""
-    found: dict[str, Any] = json.loads(row["given"])
-    return found
 
 
 def _row(row: Any) -> Row:

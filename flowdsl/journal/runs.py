@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
-from flowdsl.journal.journal import Journal
+from flowdsl.journal.database import Database
+from flowdsl.journal.running import Running
 
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
@@ -88,9 +89,9 @@ class Request(NamedTuple):
 class Runs:
     """What a journal knows of its runs."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._database = journal.database
+    def __init__(self, database: Database, running: Running) -> None:
+        self._database = database
+        self._running = running
 
     def all(self, *, most: int = -1, batch: str | None = None) -> list[KeptRun]:
         """The runs, the newest first."""
@@ -175,7 +176,7 @@ class Runs:
         return count
 
     def _decide(self, run: str, update: str, requests: Sequence[str]) -> int:
-        if self._journal.running.goes_on(run):
+        if self._running.goes_on(run):
             raise UsageError(f"the run {run} goes on: wait until it has ended, or end it with Ctrl-C")
         if not requests:
             return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
@@ -187,7 +188,7 @@ class Runs:
 
     def _run(self, row: sqlite3.Row) -> KeptRun:
         status = row["status"]
-        if status == "running" and not self._journal.running.goes_on(row["id"]):
+        if status == "running" and not self._running.goes_on(row["id"]):
             status = "killed"
         found = {name: row[name] for name in KeptRun._fields}
         error = None if row["error"] is None else json.loads(row["error"])

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flowdsl.engine.recorded_values import Blobs
 from flowdsl.errors import StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
+from flowdsl.journal.recorded_values import Blobs
 
 _FACTS = ("mime", "bytes", "sha256", "width", "height")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
-from flowdsl.engine.recorded_values import Blobs, decoded, decoded_error, encoded, encoded_error
 from flowdsl.errors import StepError, UsageError
+from flowdsl.journal.recorded_values import Blobs, decoded, decoded_error, encoded, encoded_error
 
 T = TypeVar("T")
 VERSION = 1

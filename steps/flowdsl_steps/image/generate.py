@@ -273,7 +273,7 @@ class _Generation:
         facts = came["facts"]
         received = Received(images, **{**facts, "notes": tuple(facts.get("notes", ()))})
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
-        usd = self._prices.cost(request, received)
+        usd = came["usd"] if "usd" in came else self._prices.cost(request, received)
         purchase = Purchase(request, response, images, usd, again=before is not None)
         self._purchases.append(purchase)
         if before is None and not response.charged_before:
@@ -338,7 +338,7 @@ class _Generation:
             "attempts": response.attempts,
             "requestId": response.request_id,
             "chargedBefore": response.charged_before,
-            "usd": None if response.charged_before else self._prices.cost(request, response.received),
+            "usd": self._prices.cost(request, response.received),
         }
 
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:
