@@ -88,7 +88,7 @@ class Account:
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
-        if self.journal is not None and self.journal.wrote:
+        if self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed"):
             lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
 
