@@ -34,6 +34,7 @@ _HOMES = {
     "image.image": "Image",
     "image.origin": "Origin",
     "image.store": "ImageStore",
+    "journal.journal": "Journal",
     "limits": "Budget Limits Reservation",
     "reference.step_schemas": "step_schema",
     "source": "Position Source Span",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Generator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,16 @@ MAX_ID_PART = 40
 MAX_ID = 120
 """How long the words are that name all parameters of a test."""
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:/'()=+-]")
+
+
+_STATES = tempfile.mkdtemp(prefix="flowdsl-tests-")
+_NUMBERS = count()
+atexit.register(shutil.rmtree, _STATES, ignore_errors=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Each test has a journal of its own."""
+    os.environ["FLOWDSL_STATE"] = f"{_STATES}/{next(_NUMBERS)}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

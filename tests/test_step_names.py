@@ -51,6 +51,8 @@ def test_no_standard_step_is_named_in_the_code() -> None:
         skipped = docstrings(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+                if node.value.startswith("UPDATE "):  # SQL has a SET of its own
+                    continue
                 found += [f"{path.name}:{node.lineno} {name}" for name in sorted(names_in(node.value, known))]
     assert found == []
 

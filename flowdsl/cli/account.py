@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.journaled import AGAIN
 from flowdsl.cli.lost import Lost
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from flowdsl.errors import RunError
     from flowdsl.events import Event
+    from flowdsl.journal.journal import Journal
     from flowdsl.source import Source
 
 
@@ -29,8 +31,9 @@ class Account:
     """Hands events on, and keeps the last one, which says what the run came to, and the unfinished pictures of requests
     that brought no better one."""
 
-    def __init__(self, *, simulated: bool, source: Source | None = None) -> None:
+    def __init__(self, *, simulated: bool, source: Source | None = None, journal: Journal | None = None) -> None:
         self.source = source
+        self.journal = journal
         self.simulated = simulated
         self.finished: FlowFinished | None = None
         self.lost = Lost()
@@ -89,6 +92,8 @@ class Account:
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
+        if self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed"):
+            lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
 
     def _of_dialect(self, error: RunError | None) -> list[str]:

@@ -52,6 +52,12 @@ _PLAIN = re.compile(r"[\w.-]+")
 def main(arguments: Sequence[str]) -> int:
     """The exit code, as that of `flowdsl run`."""
     options = parser().parse(arguments)
+    options.argv = ["image", *arguments]
+    return perform_again(options)
+
+
+def perform_again(options: Namespace) -> int:
+    """Makes the picture of the options; gives the exit code."""
     if options.prompt == STANDARD_INPUT:
         options.prompt = flow_source(STANDARD_INPUT).text.strip()
     environment = Environment(as_of=options.as_of)

@@ -28,14 +28,16 @@ from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
+from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.printed import print_result
+from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
 from flowdsl.cli.variables import stored_values, variables
-from flowdsl.diagnostics import Diagnostic, render
+from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError, FlowCheckError, RunError, UsageError, in_words
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after a complete run, 1 when the flow or its inputs are wrong, so that nothing has run, 4 after
     one that failed, 128 and more after a signal."""
     options = parser().parse(arguments)
+    options.argv = ["run", *arguments]
     check_stdin_filename(options.stdin_filename, [options.file])
     source = flow_source(options.file, options.stdin_filename)
     if options.dry_run:
@@ -117,8 +120,8 @@ def perform(options: Namespace, source: Source) -> int:
         flow = _loaded(Environment(**settings), source, options, names)
         shown = []
         if not options.quiet:
-            shown = _rehearsed(flow, source, options, names) if options.simulate else _warnings(flow)
-            _print_warnings(shown)
+            shown = rehearsed(flow, source, options, names) if options.simulate else warnings(flow)
+            print_warnings(shown)
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         inputs = given.take_options(options.input, flow.document.inputs)
@@ -126,7 +129,10 @@ def perform(options: Namespace, source: Source) -> int:
             given.warn_of_lacking_keys(flow.document)
         for warning in () if options.quiet else given.warnings:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
-        account = Account(simulated=options.simulate, source=source)
+        if options.resume is not None and not announce(options.resume, flow, options):
+            return 0
+        journal = journal_of(flow, source, options, stack)
+        account = Account(simulated=options.simulate, source=source, journal=journal)
         try:
             result = _run(flow, inputs, options, account, shown)
         except RunError as error:
@@ -296,6 +302,7 @@ def add_options(parser: Parser) -> None:
         metavar="LEVEL",
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
+    flag(parser, "--no-journal", help="keep no journal: what is paid for is bought again when the run is broken off")
     flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
@@ -312,30 +319,7 @@ def add_options(parser: Parser) -> None:
     add_allow_endpoint(parser)
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
-
-
-def _rehearsed(flow: Flow, source: Source, options: Namespace, names: Iterable[str]) -> list[Diagnostic]:
-    """The warnings of a simulated run, and what a real one would be refused for."""
-    host = Host(env=variables(source, options.env), kv=stored_values(source, options.kv))
-    real = Environment(as_of=options.as_of, host=host, allow_endpoints=options.allow_endpoint).check(
-        source, declare=names
-    )
-    refused = [found for found in real if found.severity == "error"]
-    places = {(found.code, found.span) for found in refused}
-    others = [found for found in _warnings(flow) if (found.code, found.span) not in places]
-    return others + [
-        found._replace(severity="warning", message=f"a real run is refused: {found.message}") for found in refused
-    ]
-
-
-def _print_warnings(warnings: list[Diagnostic]) -> None:
-    if warnings:
-        sys.stderr.write(render(warnings, color=colors(sys.stderr)) + "\n\n")
-        sys.stderr.flush()
-
-
-def _warnings(flow: Flow) -> list[Diagnostic]:
-    return [diagnostic for diagnostic in flow.diagnostics if diagnostic.severity == "warning"]
+    parser.set_defaults(resume=None)
 
 
 def _run(
@@ -345,6 +329,7 @@ def _run(
     import asyncio
 
     effects: Effects | None = None
+    kept: dict[str, Any] = {"journal": account.journal, "run_id": options.resume and options.resume.id}
     if options.fault:
         from flowdsl.cli.simulated import StepMarks
 
@@ -352,24 +337,27 @@ def _run(
     if options.events:
         from flowdsl.cli.event_lines import print_event
 
-        return asyncio.run(until_terminated(flow.arun(inputs, on_event=account.hearing(print_event), effects=effects)))
+        return asyncio.run(
+            until_terminated(flow.arun(inputs, on_event=account.hearing(print_event), effects=effects, **kept))
+        )
     if options.quiet:
         hear = account.hearing(_quiet(options))
-        return asyncio.run(until_terminated(flow.arun(inputs, on_event=hear, effects=effects)))
+        return asyncio.run(until_terminated(flow.arun(inputs, on_event=hear, effects=effects, **kept)))
     places = {(finding.code, finding.span) for finding in shown}
     known = {finding.message for finding in flow.diagnostics if (finding.code, finding.span) in places}
-    return asyncio.run(until_terminated(_run_with_progress(flow, inputs, account, known, _responses(options), effects)))
+    return asyncio.run(
+        until_terminated(_run_with_progress(flow, inputs, account, known, _responses(options), effects=effects, **kept))
+    )
 
 
 async def _run_with_progress(
-    flow: Flow, inputs: dict[str, Any], account: Account, known: set[str], responses: TextIO, effects: Effects | None
+    flow: Flow, inputs: dict[str, Any], account: Account, known: set[str], responses: TextIO, **options: Any
 ) -> Result:
     from flowdsl.cli.progress import progress_on
 
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(
-            inputs, on_event=account.hearing(in_its_words(account.source, progress)), effects=effects
-        )
+        hear = account.hearing(in_its_words(account.source, progress))
+        return await flow.arun(inputs, on_event=hear, **options)
 
 
 def _responses(options: Namespace) -> TextIO:

@@ -63,7 +63,7 @@ def summary(
         f"{number} image{'' if number == 1 else 's'}" if number else "done" if lost is not None else "nothing was made"
     )
     lines.append(f"{came} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
-    return "\n".join([*lines, *reused(result.reused)])
+    return "\n".join([*lines, *reused(result.reused), *recovered(result.recovered)])
 
 
 def reused(number: int) -> list[str]:
@@ -72,6 +72,14 @@ def reused(number: int) -> list[str]:
         return []
     requests = "1 paid request was" if number == 1 else f"{number} paid requests were"
     return [f"{requests} not sent again: the result of the first time was used"]
+
+
+def recovered(number: int) -> list[str]:
+    """A line on paid requests of a run that was resumed, where there are any."""
+    if not number:
+        return []
+    requests = "1 request was" if number == 1 else f"{number} requests were"
+    return [f"{requests} paid for before the run was resumed: the results were used again"]
 
 
 def inner_names(document: Document, given: Iterable[str]) -> set[str]:

@@ -9,11 +9,13 @@ from flowdsl.limits import Reservation
 class RunBudget:
     """The budget of one run, which belongs to one event loop: between two `await`s nobody else reserves."""
 
-    def __init__(self, max_requests: int | None = None, max_usd: float | None = None) -> None:
+    def __init__(
+        self, max_requests: int | None = None, max_usd: float | None = None, requests: int = 0, usd: float = 0.0
+    ) -> None:
         self.max_requests = max_requests
         self.max_usd = max_usd
-        self.requests = 0
-        self.usd = 0.0
+        self.requests = requests
+        self.usd = usd
         self._unpriced = 0
 
     def reserve(self, most_usd: float | None) -> Reservation:

@@ -237,14 +237,23 @@ class RunningStep:
         """What the blocks of this step pay for while it is entered."""
         return Paid(self._frame)
 
-    def paid_before(self, purchase: Any) -> Any:
-        """The result of an equal purchase that was paid for in an earlier attempt of a block around this step."""
-        paid = self._frame.paid
+    def paid_before(self, purchase: Any, request: Any = None) -> Any:
+        """The result of an equal purchase that was paid for in an earlier attempt: of a block around this step, or of
+        the run."""
+        run, paid = self._frame.run, self._frame.paid
         result = None if paid is None else paid.take(purchase)
         if result is not None:
-            self._frame.run.totals.reused += 1
+            run.totals.reused += 1
             self.note("paid-before", "an equal request was paid for before the repetition: its result is used again")
-        return result
+            return result
+        recovered = None if run.journal is None or request is None else run.journal.before(self._effect(PAID, request))
+        if recovered is None:
+            return None
+        run.recover(recovered)
+        self.note("recovered", "this was paid for before the run was resumed: its result is used again")
+        if paid is not None:
+            paid.add(purchase, recovered.result)
+        return recovered.result
 
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
@@ -280,6 +289,7 @@ class RunningStep:
         *,
         purchase: Any = None,
         may_be_done: Callable[[], bool] | None = None,
+        most_usd: float | None = None,
     ) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
@@ -297,7 +307,7 @@ class RunningStep:
             if effects is None:
                 result = await perform()
             else:
-                result = await effects.perform(self._effect(key, request), perform)
+                result = await effects.perform(self._effect(key, request, most_usd), perform)
         except (ConfigError, ServiceError) as error:
             if error.charge_possible:
                 self._frame.run.doubt(self._placed())
@@ -327,11 +337,11 @@ class RunningStep:
         own = self._invocation
         return own if own.step else Invocation(id=own.id, step=self.step, path=self.path)
 
-    def _effect(self, key: str, request: Any) -> Effect:
+    def _effect(self, key: str, request: Any, most_usd: float | None = None) -> Effect:
         run = self._frame.run
         hide = run.secrets.hide_in
         place: dict[str, Any] = {"run": run.id, "invocation": self._invocation, "store": run.store}
-        return Effect(key=key, request=hide(request), emit=self._repeat, hide=hide, **place)
+        return Effect(key=key, request=hide(request), emit=self._repeat, hide=hide, most_usd=most_usd, **place)
 
     def _tell(self, event: Event) -> None:
         """Emits an event."""

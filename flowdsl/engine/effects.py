@@ -6,12 +6,15 @@ the engine just performs. A door can keep a recording, replay one, count money o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from flowdsl.document.document import Document
     from flowdsl.events import Invocation
     from flowdsl.image.store import ImageStore
 
@@ -27,8 +30,9 @@ class Effect:
     """Something that is about to happen outside: `key` names its kind (`image`, `http`, `file`, `emit`), `request` says
     as JSON values, without secrets, what is asked for.
 
-    `store` is where the pictures of the run are. `emit` repeats what was emitted while an effect was performed. `hide`
-    takes the secrets of the run out of a value: what comes of an effect may repeat them.
+    `most_usd` is what it can cost at most, where that is known. `store` is where the pictures of the run are. `emit`
+    repeats what was emitted while an effect was performed. `hide` takes the secrets of the run out of a value: what
+    comes of an effect may repeat them.
     """
 
     key: str
@@ -38,6 +42,22 @@ class Effect:
     store: ImageStore
     emit: Callable[[Emission], None]
     hide: Callable[[Any], Any]
+    most_usd: float | None = None
+
+    def note(self, code: str, text: str) -> None:
+        """Emits a note as one of the step."""
+        self.emit(("note", (code, text, None)))
+
+
+class Recovered(NamedTuple):
+    """The result of a paid request that an earlier attempt of the run has made, what it cost (None: nobody knows), and
+    the files of its pictures with names for people, by the path of the bytes as they came. Those in `listed` stand in
+    the manifest."""
+
+    result: Any
+    cost_usd: float | None
+    files: Mapping[str, str]
+    listed: frozenset[str]
 
 
 class Effects(Protocol):
@@ -49,4 +69,59 @@ class Effects(Protocol):
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """The result of an effect that needs no waiting."""
+        ...
+
+
+@runtime_checkable
+class Journaling(Effects, Protocol):
+    """A door that keeps what is paid for, so that a further attempt of the run does not pay for it again."""
+
+    @property
+    def as_of(self) -> date:
+        """The day that the run takes for today: that of its first attempt."""
+        ...
+
+    def spent(self) -> tuple[int, float]:
+        """How many paid requests the run has made in earlier attempts, and what they cost at most, in USD."""
+        ...
+
+    def before(self, effect: Effect) -> Recovered | None:
+        """What an earlier attempt of the run has for a paid request; None when it is to be made.
+
+        Raises:
+            RunError: it was made, and nobody knows what became of it, or its pictures are gone.
+        """
+        ...
+
+    def named(self, original: str, file: str) -> None:
+        """A picture has got a file with a name for people."""
+        ...
+
+    def end(self, status: str, error: BaseException | None) -> None:
+        """The run has ended: `done`, `failed` or `cancelled`; its pictures stand in the manifest."""
+        ...
+
+
+class Began(NamedTuple):
+    """A run that begins, for its journal. `inputs` are without secrets; `hidden` names those that held one. `hide`
+    takes the secrets of the run out of a value."""
+
+    run: str
+    document: Document
+    inputs: Mapping[str, Any]
+    hidden: Sequence[str]
+    tags: Mapping[str, str]
+    as_of: date
+    hide: Callable[[Any], Any]
+
+
+class Journal(Protocol):
+    """Keeps runs: `flow.run(journal=…)`."""
+
+    def door(self, began: Began, inner: Effects | None) -> Journaling:
+        """The door of one run; `inner` performs what it lets through.
+
+        Raises:
+            UsageError: a run of that id has ended, or goes on in another process.
+        """
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
 from flowdsl.engine.deadline import PastDeadline, within
-from flowdsl.engine.effects import Effect, Effects
+from flowdsl.engine.effects import Effect, Effects, Journal
 from flowdsl.engine.failures import (
     EXITS,
     ODD,
@@ -24,6 +24,7 @@ from flowdsl.engine.failures import (
 )
 from flowdsl.engine.frame import Frame, run_steps
 from flowdsl.engine.iterations import Around, around
+from flowdsl.engine.journaled import began, kept
 from flowdsl.engine.log import listens, log_begin, log_failure, logging_events
 from flowdsl.engine.paid import Paid
 from flowdsl.engine.pictures import Pictures
@@ -69,6 +70,7 @@ async def run_program(
     id: str | None = None,
     tags: Mapping[str, str] | None = None,
     transport: OpenTransport | None = None,
+    journal: Journal | None = None,
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. `id` is the run's, when the host has made one.
 
@@ -86,6 +88,9 @@ async def run_program(
     id = id or new_run_id()
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
+    door = None if journal is None else journal.door(began(program.document, id, inputs, secrets, tags, as_of), effects)
+    if door is not None:
+        pictures.on_named = door.named
     logged = listens(logging.INFO)
     listener = logging_events(emit, tags, secrets) if logged else emit
     run = Run(
@@ -100,19 +105,21 @@ async def run_program(
         store=pictures.store,
         resources=resources,
         transport=transport,
-        as_of=as_of,
+        as_of=as_of if door is None else door.as_of,
         policy=policy,
         output=storage.output,
         emit=None if listener is None else ending_the_run(listener),
         heard=emit is not None,
-        effects=effects,
+        effects=effects if door is None else door,
         tags=tags,
+        journal=door,
     )
     if logged:
         log_begin(run.id, tags, secrets)
     frame = Frame(run, dict(inputs))
     try:
-        return _result(frame, await execute(frame))
+        outputs = await (execute(frame) if door is None else kept(execute(frame), door))
+        return _result(frame, outputs)
     except RunError as error:
         error.charge_possible = error.charge_possible or bool(run.in_doubt)
         error.result = _result(frame, {}, around(error).failed(error.step, error.path))
@@ -136,6 +143,7 @@ def _result(frame: Frame, outputs: dict[str, Any], failed: dict[str, Any] | None
         made=run.store.made,
         in_doubt=run.in_doubt,
         reused=run.totals.reused,
+        recovered=run.totals.recovered,
         failed=failed,
         notes=run.notes,
         files=run.files,

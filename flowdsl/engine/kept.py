@@ -63,6 +63,10 @@ class Kept:
         """The temporary file: it is all there is."""
         return Named(image.path, image.original, None)
 
+    def found(self, image: Image, path: str) -> Named | None:
+        """Nothing: what is kept elsewhere is kept once more."""
+        return None
+
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
         """Saves a manifest of the run: nothing can be added to what is kept."""
         content = io.BytesIO(whole_manifest(lines))

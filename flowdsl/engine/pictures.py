@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
@@ -107,6 +107,16 @@ class Pictures:
         self._files: dict[str, Image] = {}
         self._orders: dict[int, tuple[tuple[Any, ...], int]] = {}
         self._busy = 0
+        self._before: dict[str, str] = {}
+        self._listed: set[str] = set()
+        self.on_named: Callable[[str, str], None] | None = None
+        """Called with the path of a picture's bytes as they came, and that of its file with a name for people."""
+
+    def recover(self, files: Mapping[str, str], listed: Iterable[str]) -> None:
+        """Says which files pictures of an earlier attempt of this run have, and which stand in the manifest, by the
+        paths of the bytes as they came."""
+        self._before.update(files)
+        self._listed.update(listed)
 
     @cached_property
     def _turn(self) -> threading.Condition:
@@ -213,12 +223,20 @@ class Pictures:
         now = _now()
         stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
         naming = counted(stem) if origin.name is None else as_given(self._secrets.hide_in(origin.name))
-        named = self._file(naming, image, self._packet(maker, image, origin, now))
+        named = self._named_before(image) or self._file(naming, image, self._packet(maker, image, origin, now))
+        if self.on_named is not None and image.is_named:
+            self.on_named(image.original, image.path)
         if self.store.spare.holds(image):
             why = f"{self._shelf.describe()} takes no more: {self.store.spare.reason}"
             self.problems.append(f"{why}. A picture is among the temporary files, which do not last: {image.path}")
         self._files[image.sha256] = image
-        self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
+        if image.original not in self._listed:
+            self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
+
+    def _named_before(self, image: Image) -> Named | None:
+        """The file that an earlier attempt of the run has given to a picture, if it is there."""
+        path = self._before.pop(image.original, None)
+        return None if path is None else self._shelf.found(image, path)
 
     def _file(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
         """Gives a picture its file, and tells what keeps it from that.

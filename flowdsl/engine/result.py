@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class Result:
     """What a run gives back.
 
-    `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the FlowContext;
-    `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a part is not
-    known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every picture that the
-    run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request, whose work (a
-    picture) a service may have done, and billed, without the run having it. `reused` is how many paid requests a
-    repetition did not send again: their results were used. `notes` is code and text of what steps noted, `files` the
-    paths of the files that steps wrote, beside the pictures that the run stored. `failed` says
-    what failed of a run that did: the step, the iteration and the values of the loop around it, and the loops around
-    that one; None of a run that is done. `tags` is what the host called the run.
+    `outputs` is the flow's `outputs`, or the whole FlowContext when the flow declares none; `context` the
+    FlowContext; `images` every picture in the outputs, in order; `cost_usd` what the services charged, None when a
+    part is not known; `elapsed_s` the time; `steps` how many steps ran; `run` the id of the run. `made` is every
+    picture that the run stored, whether or not an output holds it; `in_doubt` the invocations, one for each request,
+    whose work (a picture) a service may have done, and billed, without the run having it. `reused` is how many paid
+    requests a repetition did not send again: their results were used; `recovered` the same of a run that was resumed.
+    `notes` is code and text of what steps noted, `files` the paths of the files that steps wrote, beside the pictures
+    that the run stored. `failed` says what failed of a run that did: the step, the iteration and the values of the
+    loop around it, and the loops around that one; None of a run that is done. `tags` is what the host called the run.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Result:
         "made",
         "notes",
         "outputs",
+        "recovered",
         "reused",
         "run",
         "steps",
@@ -59,6 +60,7 @@ class Result:
         made: Iterable[Image] = (),
         in_doubt: Iterable[Invocation] = (),
         reused: int = 0,
+        recovered: int = 0,
         failed: dict[str, Any] | None = None,
         notes: Iterable[tuple[str, str]] = (),
         files: Iterable[str] = (),
@@ -68,6 +70,7 @@ class Result:
         self.made = tuple(made)
         self.in_doubt = tuple(in_doubt)
         self.reused = reused
+        self.recovered = recovered
         self.failed = failed
         self.notes = tuple(notes)
         self.files = tuple(files)
@@ -104,7 +107,7 @@ class Result:
         }
         figures = {"steps": self.steps, "elapsed_s": round(self.elapsed_s, 6), "cost_usd": self.cost_usd}
         notes = [{"code": code, "text": text} for code, text in self.notes]
-        ended = {"reused": self.reused, "notes": notes, "failed": self.failed}
+        ended = {"reused": self.reused, "recovered": self.recovered, "notes": notes, "failed": self.failed}
         return {"v": VERSION, "run": self.run, "tags": hide(self.tags), **facts, **figures, **ended}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -115,6 +118,7 @@ class Result:
         named = {"run": self.run, "tags": hide(self.tags), "made": self.made, "in_doubt": self.in_doubt}
         named |= {
             "reused": self.reused,
+            "recovered": self.recovered,
             "notes": self.notes,
             "failed": self.failed,
             "files": self.files,

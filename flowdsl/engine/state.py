@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from flowdsl.document.document import StepNode
-    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.effects import Effects, Journaling, Recovered
     from flowdsl.engine.iterations import Around
     from flowdsl.engine.pictures import Pictures
     from flowdsl.engine.program import CompiledStep, Program
@@ -53,7 +53,16 @@ class Totals:
     """What a run and its branches add up: steps, iterations without any, invocations, cost, paid requests, and those
     whose result was used again."""
 
-    __slots__ = ("cost_known", "cost_usd", "empty_iterations", "invocations", "requests", "reused", "steps")
+    __slots__ = (
+        "cost_known",
+        "cost_usd",
+        "empty_iterations",
+        "invocations",
+        "recovered",
+        "requests",
+        "reused",
+        "steps",
+    )
 
     def __init__(self) -> None:
         self.steps = 0
@@ -63,6 +72,7 @@ class Totals:
         self.cost_usd = 0.0
         self.cost_known = True
         self.reused = 0
+        self.recovered = 0
 
 
 class Run:
@@ -89,6 +99,7 @@ class Run:
         "in_doubt",
         "interrupted",
         "is_ended_by_listener",
+        "journal",
         "layers",
         "left_open",
         "limits",
@@ -133,7 +144,9 @@ class Run:
         tags: Mapping[str, str] | None = None,
         transport: OpenTransport | None = None,
         policy: Sequence[PolicyRule] = (),
+        journal: Journaling | None = None,
     ) -> None:
+        self.journal = journal
         self.id = id or new_run_id()
         self.pictures = pictures
         self.tags = tags or {}
@@ -167,7 +180,7 @@ class Run:
         self.held: set[str] = set()
         self.files: list[str] = []
         self.notes: list[tuple[str, str]] = []
-        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd)
+        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd, *(journal.spent() if journal else ()))
 
     @property
     def as_of(self) -> date:
@@ -210,6 +223,13 @@ class Run:
             self.totals.cost_known = False
         else:
             self.totals.cost_usd += usd
+
+    def recover(self, recovered: Recovered) -> None:
+        """Takes what an earlier attempt of this run has bought among what it made and paid for."""
+        self.totals.recovered += 1
+        self.spend(recovered.cost_usd)
+        if self.pictures is not None:
+            self.pictures.recover(recovered.files, recovered.listed)
 
     def doubt(self, invocation: Invocation) -> None:
         """Takes note of a paid request whose outcome is unknown: it may be done and billed, so the cost is unknown."""

@@ -9,7 +9,7 @@ from flowdsl.environment.environment import Environment, FlowText
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
-    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.effects import Effects, Journal
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow, OnEvent
     from flowdsl.limits import Limits
@@ -44,13 +44,22 @@ def run(
     action: str | None = None,
     on_event: OnEvent | None = None,
     effects: Effects | None = None,
+    journal: Journal | None = None,
     limits: Limits | None = None,
     run_id: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Result:
     """Loads and runs a flow. Raises FlowCheckError before anything runs, RunError for the step that fails."""
     return (environment or Environment()).run(
-        flow, inputs, action=action, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags
+        flow,
+        inputs,
+        action=action,
+        on_event=on_event,
+        effects=effects,
+        journal=journal,
+        limits=limits,
+        run_id=run_id,
+        tags=tags,
     )
 
 
@@ -62,11 +71,20 @@ async def arun(
     action: str | None = None,
     on_event: OnEvent | None = None,
     effects: Effects | None = None,
+    journal: Journal | None = None,
     limits: Limits | None = None,
     run_id: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Result:
     """`run` for a running event loop."""
     return await (environment or Environment()).arun(
-        flow, inputs, action=action, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags
+        flow,
+        inputs,
+        action=action,
+        on_event=on_event,
+        effects=effects,
+        journal=journal,
+        limits=limits,
+        run_id=run_id,
+        tags=tags,
     )

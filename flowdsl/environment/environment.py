@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from flowdsl.document.document import Document
     from flowdsl.document.flow_file import FlowFile
-    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.effects import Effects, Journal
     from flowdsl.engine.own_loop import KeptLoops
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
@@ -231,6 +231,7 @@ class Environment(Unchanging):
         action: str | None = None,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        journal: Journal | None = None,
         limits: Limits | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -238,7 +239,9 @@ class Environment(Unchanging):
         """Loads and runs a flow; see `Flow.run`. The names of `inputs` count as declared."""
         expect("inputs", inputs, Mapping, "a dict")
         loaded = self.load(flow, action=action, declare=inputs or ())
-        return loaded.run(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
+        return loaded.run(
+            inputs, on_event=on_event, effects=effects, journal=journal, limits=limits, run_id=run_id, tags=tags
+        )
 
     async def arun(
         self,
@@ -248,6 +251,7 @@ class Environment(Unchanging):
         action: str | None = None,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        journal: Journal | None = None,
         limits: Limits | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -255,7 +259,9 @@ class Environment(Unchanging):
         """Loads and runs a flow in the running event loop; see `Flow.arun`."""
         expect("inputs", inputs, Mapping, "a dict")
         loaded = self.load(flow, action=action, declare=inputs or ())
-        return await loaded.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
+        return await loaded.arun(
+            inputs, on_event=on_event, effects=effects, journal=journal, limits=limits, run_id=run_id, tags=tags
+        )
 
     async def __aenter__(self) -> Environment:
         import asyncio

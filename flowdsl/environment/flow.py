@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.document.document import Document
-    from flowdsl.engine.effects import Effects
+    from flowdsl.engine.effects import Effects, Journal
     from flowdsl.engine.frame import Frame
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
@@ -138,6 +138,17 @@ class Flow:
         required = [name for name, each in declared.items() if not each.has_default]
         return {**head, "properties": copied(properties), "required": required, "additionalProperties": False}
 
+    @property
+    def pays(self) -> bool:
+        """Whether a step of it asks a service that costs money: one that has a service entry, or says what it buys."""
+        from flowdsl.step.step import Step
+
+        registry, nothing = self.environment.registry, vars(Step)["buys"].__func__
+        for spec in {step.spec.name: step.spec for step in self.document.every_step()}.values():
+            if spec.service is not None or registry.step_class(spec.name).buys.__func__ is not nothing:  # type: ignore[attr-defined]
+                return True
+        return False
+
     def services(self) -> list[dict[str, Any]]:
         """Which services the flow can call, one map each: `service` (the entry), `vendor`, `endpoint` (None: the
         vendor's own), `models`, `secrets` (the names of those it takes, never a value; where there is no key yet,
@@ -206,12 +217,14 @@ class Flow:
         *,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        journal: Journal | None = None,
         limits: Limits | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Result:
         """Runs the flow to its end; `inputs` prefill the FlowContext, `on_event` is called with each event, `effects`
-        is the door that everything paid or written to the outside goes through (default: it is just done). `limits`
+        is the door that everything paid or written to the outside goes through (default: it is just done), `journal`
+        a `flowdsl.Journal`, which keeps what is paid for, so that the run can be resumed. `limits`
         stand in the place of the environment's for this run, and files lower them too; `run_id` is the run's id, which
         the host makes so that no other run has it (default: one is made); `tags` are texts by name that the result, the
         end's event, log records and the manifest of the pictures say.
@@ -225,7 +238,9 @@ class Flow:
 
         if asyncio._get_running_loop() is None:  # no exception, which would be the context of whatever the run raises
             return self.environment.run_in_own_loop(
-                self.arun(inputs, on_event=on_event, effects=effects, limits=limits, run_id=run_id, tags=tags)
+                self.arun(
+                    inputs, on_event=on_event, effects=effects, journal=journal, limits=limits, run_id=run_id, tags=tags
+                )
             )
         raise UsageError("an event loop is running here: use `await flow.arun(...)`")
 
@@ -235,6 +250,7 @@ class Flow:
         *,
         on_event: OnEvent | None = None,
         effects: Effects | None = None,
+        journal: Journal | None = None,
         limits: Limits | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -247,15 +263,16 @@ class Flow:
         given = self._given(limits, run_id, tags)
         shared = self.environment.resources_of(asyncio.get_running_loop())
         if shared is not None:
-            return await self._arun(inputs, on_event, effects, given, shared)
+            return await self._arun(inputs, on_event, effects, journal, given, shared)
         async with Resources() as resources:
-            return await self._arun(inputs, on_event, effects, given, resources)
+            return await self._arun(inputs, on_event, effects, journal, given, resources)
 
     async def stream(
         self,
         inputs: Mapping[str, Any] | None = None,
         *,
         effects: Effects | None = None,
+        journal: Journal | None = None,
         limits: Limits | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -269,7 +286,15 @@ class Flow:
 
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         task = asyncio.create_task(
-            self.arun(inputs, on_event=queue.put_nowait, effects=effects, limits=limits, run_id=run_id, tags=tags)
+            self.arun(
+                inputs,
+                on_event=queue.put_nowait,
+                effects=effects,
+                journal=journal,
+                limits=limits,
+                run_id=run_id,
+                tags=tags,
+            )
         )
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
@@ -285,6 +310,7 @@ class Flow:
         inputs: Mapping[str, Any] | None,
         on_event: OnEvent | None,
         effects: Effects | None,
+        journal: Journal | None,
         given: _Given,
         resources: Resources,
     ) -> Result:
@@ -313,6 +339,7 @@ class Flow:
                 policy=self._settings.policy,
                 emit=on_event,
                 effects=effects,
+                journal=journal,
             )
 
     def _given(self, limits: Limits | None, run_id: str | None, tags: Mapping[str, str] | None) -> _Given:

@@ -29,7 +29,7 @@ def open_part(folder: Path) -> tuple[Path, int]:
         descriptor = os.open(part, flags, 0o644)
         # Between the opening and the lock a sweep can take the file for one that was left: it holds the lock, or the
         # file is gone. Then there is another one to be made.
-        if _lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):
+        if lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):
             return part, descriptor
         os.close(descriptor)
 
@@ -56,11 +56,11 @@ def sweep(folder: Path) -> None:
 
 def _is_abandoned(descriptor: int) -> bool:
     """Whether nobody writes a part file any more. Where there are no locks, that is when it has not grown for long."""
-    held = _lock(descriptor)
+    held = lock(descriptor)
     return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_S if held is None else held
 
 
-def _lock(descriptor: int) -> bool | None:
+def lock(descriptor: int) -> bool | None:
     """Takes the lock of a file; False when another process or thread has it, None where there are no locks."""
     if fcntl is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -46,6 +47,10 @@ class Shelf(Protocol):
         """What the manifest lists of a picture without another name."""
         ...
 
+    def found(self, image: Image, path: str) -> Named | None:
+        """Gives an image the file that it had before; None where that is gone."""
+        ...
+
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
         """Adds pictures to the manifest; gives what is odd about that.
 
@@ -85,6 +90,16 @@ class Folder:
     def unnamed(self, image: Image) -> Named:
         """The paths inside the folder."""
         return Named(_inside(image.path, self._path), _inside(image.original, self._path), None)
+
+    def found(self, image: Image, path: str) -> Named | None:
+        """The file, where it is still there."""
+        try:
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
+        image.take_name(path)
+        return self.unnamed(image)._replace(sha256=digest)
 
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
         """Adds to `manifest.json`, or to a manifest of the run where that is not ours. Where the disk takes neither,

@@ -88,6 +88,10 @@ class ImageStore:
             writer.write(content)
             return writer.commit()
 
+    def adopt(self, image: Image) -> None:
+        """Counts a picture of the folder among what was made: an earlier attempt of the run has stored it."""
+        self._take(image)
+
     def _take(self, image: Image) -> None:
         self.made.append(image)
         if self._whole is not None:

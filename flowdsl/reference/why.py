@@ -70,7 +70,11 @@ _WHY = {
         key-not-sent private-address redirect-refused invalid-url""",
     "The run goes on, and you may want to know.": """
         endpoint-changed loop-held label-failed fewer-images plugin-fault other-format picture-incomplete no-picture
-        picture-unnamed binary-response paid-before finally-failed retry record-failed no-records image-left""",
+        picture-unnamed binary-response paid-before recovered journal-behind finally-failed retry record-failed
+        no-records image-left""",
+    "Nothing is bought that could not be written down: what a killed run paid for would be lost.": """
+        journal-unwritable journal-full journal-damaged journal-busy journal-newer journal-closed run-goes-on""",
+    "It may be done and billed; sent again without knowing, it could be billed twice.": "request-held picture-gone",
     "The service refuses, and sending it again would not help.": """
         service-refused quota-exceeded content-refused""",
     "The service may answer later; whether the work was done, and is billed, the error says as far as it is known.": """

@@ -164,9 +164,14 @@ class StepContext(Protocol):
         blocks pay for is kept, and after `paid.again()` equal requests get it in place of buying it once more."""
         ...
 
-    def paid_before(self, purchase: Any) -> Any:
+    def paid_before(self, purchase: Any, request: Any = None) -> Any:
         """The result of an equal purchase, in the sense of `effect`, that was paid for before the block around this
-        step was repeated; None when there is none. Ask before it is reserved and sent: each result comes once."""
+        step was repeated, or, of an equal `request`, before the run was resumed; None when there is none. Ask before it
+        is reserved and sent: each result comes once.
+
+        Raises:
+            RunError: it was sent before the run was resumed, and nobody knows what became of it.
+        """
         ...
 
     def write(self, key: str, value: Any) -> None:
@@ -207,12 +212,14 @@ class StepContext(Protocol):
         *,
         purchase: Any = None,
         may_be_done: Callable[[], bool] | None = None,
+        most_usd: float | None = None,
     ) -> T:
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
         result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
         that would buy something else, where `request` does not: a digest of what is sent, keys included. `may_be_done`
-        says of what is broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks."""
+        says of what is broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks.
+        `most_usd` is what it can cost at most."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.errors import StepError, UsageError
+from flowdsl.journal.recorded_values import Blobs, decoded, decoded_error, encoded, encoded_error
 from flowdsl.rewriting.files import put
-from flowdsl.testing.recorded_values import decoded, decoded_error, encoded, encoded_error
 
 T = TypeVar("T")
 VERSION = 1
@@ -69,7 +69,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
-        self.blobs: dict[str, bytes] = {}
+        self.blobs = Blobs()
         self._numbers = _Numbers()
 
     async def perform(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
@@ -117,7 +117,7 @@ class Recording:
         try:
             recording.recorded = [Recorded(**recorded) for recorded in values["recorded"]]
             files = (path for path in Path(folder).iterdir() if len(path.name) == 64)
-            recording.blobs = {path.name: path.read_bytes() for path in files}
+            recording.blobs = Blobs((path.name, path.read_bytes()) for path in files)
         except (KeyError, TypeError, OSError) as error:
             raise UsageError(f"{folder} holds a damaged recording: record it again ({error})") from None
         return recording
@@ -171,7 +171,7 @@ class Replay:
         if recorded is None:
             self.missing.append(_shown(place))
             raise StepError(f"the recording has no {_shown(place)}", code="not-recorded")
-        if _spelt(recorded.request) != _spelt(encoded(effect.request, {})):
+        if _spelt(recorded.request) != _spelt(encoded(effect.request, Blobs())):
             self.missing.append(_shown(place))
             raise StepError(f"the recording has another request for {_shown(place)}", code="not-recorded")
         return recorded

@@ -36,7 +36,7 @@ def test_a_result_as_a_dict_is_whole(tmp_path: Path) -> None:
     valid(found, "result")
     assert list(found) == [
         *("v", "run", "tags", "outputs", "images", "made", "files", "in_doubt", "steps", "elapsed_s", "cost_usd"),
-        *("reused", "notes", "failed"),
+        *("reused", "recovered", "notes", "failed"),
     ]  # fmt: skip
     assert (found["run"], found["steps"], found["cost_usd"]) == (result.run, 1, result.cost_usd)
     assert found["images"] == found["made"] == found["outputs"]["imageList"]

@@ -77,10 +77,10 @@ class Ground:
     def request_finished(self, request: int, outcome: str, elapsed_s: float, **said: Any) -> None:
         self.outcomes.append(outcome)
 
-    def paid_before(self, purchase: Any) -> Any:
+    def paid_before(self, purchase: Any, request: Any = None) -> Any:
         return None
 
-    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], *, purchase: Any = None) -> T:
+    async def effect(self, key: str, request: Any, perform: Callable[[], Awaitable[T]], **said: Any) -> T:
         return await perform()
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -219,7 +219,7 @@ def test_two_processes_of_16_threads_lose_no_picture_in_one_folder(tmp_path: Pat
 
 def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    lock = part_file._lock
+    lock = part_file.lock
 
     def sweep_first(descriptor: int) -> bool | None:
         if not taken:  # a sweep opens the file between its making and its lock
@@ -228,7 +228,7 @@ def test_a_part_file_that_a_sweep_has_locked_is_left_to_it(tmp_path: Path, monke
             assert lock(taken[0])
         return lock(descriptor)
 
-    monkeypatch.setattr(part_file, "_lock", sweep_first)
+    monkeypatch.setattr(part_file, "lock", sweep_first)
     writer = store.ImageWriter(tmp_path)
     (swept, own) = sorted(tmp_path.iterdir(), key=lambda path: path != Path(f"/proc/self/fd/{taken[0]}").resolve())
     swept.unlink()

@@ -82,6 +82,7 @@ def result_schema() -> dict[str, Any]:
         "elapsed_s": {"type": "number", "minimum": 0},
         "cost_usd": {"type": ["number", "null"]},
         "reused": {"description": "How many paid requests a repetition did not send again.", **_COUNT},
+        "recovered": {"description": "How many paid requests a run that was resumed did not send again.", **_COUNT},
         "notes": {
             "description": "What steps noted.",
             "type": "array",

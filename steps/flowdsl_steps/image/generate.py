@@ -141,7 +141,7 @@ class _Generation:
         """What came, when every request succeeded. All of them end before one that failed is reported."""
         asking = self._sender(0)
         bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
-        before = [*map(self._ctx.paid_before, bought)]
+        before = [*map(self._ctx.paid_before, bought, map(asking.described, self._requests))]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
         reserved = self._reserved(before)
         numbers = self._announced(before, reserved)
@@ -223,13 +223,12 @@ class _Generation:
                 if came is not None:
                     numbers.append(0)
                     continue
-                most = self._prices.most(request)
                 number = self._ctx.request_started(
                     service=self._endpoint.service,
                     vendor=self._vendor.name,
                     model=self._endpoint.label,
                     images=request.n,
-                    most_usd=None if most is None else most * self._sends,
+                    most_usd=self._most(request),
                 )
                 numbers.append(number)
         except BaseException:
@@ -237,6 +236,11 @@ class _Generation:
                 _release(own)
             raise
         return numbers
+
+    def _most(self, request: ImageRequest) -> float | None:
+        """What a request can cost with every time it may be sent again."""
+        most = self._prices.most(request)
+        return None if most is None else most * self._sends
 
     async def _purchase(
         self, request: ImageRequest, digest: str, reserved: Sequence[Reservation], before: Any, number: int
@@ -249,7 +253,11 @@ class _Generation:
             if came is None:
                 described = self._sender(number).described(request)
                 came = await self._ctx.effect(
-                    "image", described, lambda: self._performed(request, number), purchase=digest
+                    "image",
+                    described,
+                    lambda: self._performed(request, number),
+                    purchase=digest,
+                    most_usd=self._most(request),
                 )
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
@@ -265,7 +273,7 @@ class _Generation:
         facts = came["facts"]
         received = Received(images, **{**facts, "notes": tuple(facts.get("notes", ()))})
         response = Response(received, came["attempts"], came["requestId"], came["chargedBefore"])
-        usd = self._prices.cost(request, received)
+        usd = came["usd"] if "usd" in came else self._prices.cost(request, received)
         purchase = Purchase(request, response, images, usd, again=before is not None)
         self._purchases.append(purchase)
         if before is None and not response.charged_before:
@@ -330,6 +338,7 @@ class _Generation:
             "attempts": response.attempts,
             "requestId": response.request_id,
             "chargedBefore": response.charged_before,
+            "usd": self._prices.cost(request, response.received),
         }
 
     async def _all_fetched(self, found: Sequence[Image | LinkedImage]) -> tuple[list[Image], list[ServiceError]]:

@@ -113,7 +113,7 @@ class Sender:
         """Who is asked for what, as JSON can hold it, without a key."""
         endpoint = self._endpoint
         where = {"vendor": self._vendor.name, "service": endpoint.service, "url": endpoint.shown_url}
-        return {**where, "request": request.described()}
+        return {**where, "model": endpoint.label, "request": request.described()}
 
     def purchase(self, request: ImageRequest, service: Service) -> str:
         """A digest of all that reaches the vendor: equal for requests that would buy the same, for the same account.

@@ -28,7 +28,27 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def encoded(value: Any, blobs: dict[str, bytes], hide: Hide = _as_it_is) -> Any:
+class Blobs(dict[str, bytes]):
+    """The bytes that values hold, by their SHA-256; and how a picture is written, and made again."""
+
+    def keep(self, content: bytes) -> str:
+        """Takes bytes; gives their SHA-256."""
+        digest = hashlib.sha256(content).hexdigest()
+        self[digest] = content
+        return digest
+
+    def written(self, image: Image) -> Any:
+        """What stands for a picture, as JSON values."""
+        return self.keep(image.read())
+
+    def picture(self, written: Any, facts: Mapping[str, Any], store: ImageStore) -> Image:
+        """The picture again, stored anew."""
+        with store.writer() as writer:
+            writer.write(self[written])
+            return writer.commit(**facts)
+
+
+def encoded(value: Any, blobs: Blobs, hide: Hide = _as_it_is) -> Any:
     """A value as JSON values, from which `decoded` makes it again: keys that are no texts and tuples too. The bytes of
     pictures and blobs go to `blobs`, by their SHA-256. `hide` takes the secrets out of what stands in it.
 
@@ -41,7 +61,7 @@ def encoded(value: Any, blobs: dict[str, bytes], hide: Hide = _as_it_is) -> Any:
     return _encoded(value, blobs, hide)
 
 
-def _encoded(value: Any, blobs: dict[str, bytes], hide: Hide) -> Any:
+def _encoded(value: Any, blobs: Blobs, hide: Hide) -> Any:
     if value is UNDEFINED:
         return {"$undefined": True}
     if value is None or isinstance(value, (bool, int, float)):
@@ -50,9 +70,9 @@ def _encoded(value: Any, blobs: dict[str, bytes], hide: Hide) -> Any:
         return str(hide(value))
     if isinstance(value, Image):
         facts = {name: hide(getattr(value, name)) for name in _IMAGE_FACTS}
-        return {"$image": _kept(value.read(), blobs), **facts}
+        return {"$image": blobs.written(value), **facts}
     if isinstance(value, Blob):
-        return {"$blob": _kept(hide(value.content), blobs), "contentType": value["contentType"]}
+        return {"$blob": blobs.keep(hide(value.content)), "contentType": value["contentType"]}
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"$bytes": base64.b64encode(hide(bytes(value))).decode("ascii")}
     if isinstance(value, list):
@@ -71,16 +91,14 @@ def _encoded(value: Any, blobs: dict[str, bytes], hide: Hide) -> Any:
     )
 
 
-def decoded(value: Any, blobs: Mapping[str, bytes], store: ImageStore) -> Any:
+def decoded(value: Any, blobs: Blobs, store: ImageStore) -> Any:
     """The value again; its pictures are stored anew."""
     if isinstance(value, list):
         return [decoded(item, blobs, store) for item in value]
     if not isinstance(value, dict):
         return value
     if "$image" in value:
-        with store.writer() as writer:
-            writer.write(blobs[value["$image"]])
-            return writer.commit(**{name: value[name] for name in _IMAGE_FACTS})
+        return blobs.picture(value["$image"], {name: value[name] for name in _IMAGE_FACTS}, store)
     if "$blob" in value:
         return Blob(blobs[value["$blob"]], value["contentType"])
     if "$bytes" in value:
@@ -96,7 +114,7 @@ def decoded(value: Any, blobs: Mapping[str, bytes], store: ImageStore) -> Any:
     return {key: decoded(item, blobs, store) for key, item in value.get("$map", value).items()}
 
 
-def encoded_error(error: Exception, effect: Effect, blobs: dict[str, bytes]) -> dict[str, Any]:
+def encoded_error(error: Exception, effect: Effect, blobs: Blobs) -> dict[str, Any]:
     """An error as JSON values, without the secrets of the run; one that is no RunError becomes the StepError that the
     engine makes of it."""
     if not isinstance(error, RunError):
@@ -106,7 +124,7 @@ def encoded_error(error: Exception, effect: Effect, blobs: dict[str, bytes]) -> 
     return {"name": _public_class(error).__name__, "code": error.code, "facts": shown}
 
 
-def decoded_error(value: Mapping[str, Any], blobs: Mapping[str, bytes], store: ImageStore) -> RunError:
+def decoded_error(value: Mapping[str, Any], blobs: Blobs, store: ImageStore) -> RunError:
     """The error again, of the same class."""
     facts = decoded(value["facts"], blobs, store)
     error: RunError = getattr(errors, value["name"])(facts["message"], code=value["code"])
@@ -119,9 +137,3 @@ def _public_class(error: RunError) -> type[RunError]:
     """The nearest class of flowdsl.errors: a package of steps may have errors of its own."""
     found: type[RunError] = next(kind for kind in type(error).__mro__ if getattr(errors, kind.__name__, None) is kind)
     return found
-
-
-def _kept(content: bytes, blobs: dict[str, bytes]) -> str:
-    digest = hashlib.sha256(content).hexdigest()
-    blobs[digest] = content
-    return digest

@@ -1,0 +1,106 @@
+"""The journal of runs on the command line: where it is, what is said of it before and after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
+from flowdsl.settings.files import project_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowdsl.environment.flow import Flow
+    from flowdsl.journal.journal import Journal
+    from flowdsl.journal.runs import KeptRun
+    from flowdsl.source import Source
+
+AGAIN = "`flowdsl resume` goes on from here: what is paid for is not bought again"
+_CENT = 0.01
+_MOST_SHOWN = 10
+
+
+def state_of(path: str) -> Path:
+    """The folder of the journal of the project of a file, or of the working folder for a text that has none."""
+    from flowdsl.journal.place import state_folder
+
+    settings = project_file(path)
+    return state_folder(os.environ, None if settings is None else settings[0])
+
+
+def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack) -> Journal | None:
+    """The journal of a run, which closes with the stack; None for a flow that pays for nothing, and where none is
+    wanted. Says so on stderr when an earlier run of the same flow is not finished.
+
+    Raises:
+        UsageError: the run to be resumed goes on, or is done.
+        JournalError: the journal cannot be read.
+    """
+    if options.no_journal or not flow.pays:
+        return None
+    from flowdsl.journal.journal import Journal
+
+    given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
+    journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, given=given))
+    if options.resume is not None:
+        return journal.resuming(options.resume.id)
+    if not options.quiet and journal.database.exists:
+        from flowdsl.journal.door import flow_path
+
+        found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
+        if found is not None and (found.paid or found.in_doubt):
+            sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
+            sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
+    return journal
+
+
+def worth(run: KeptRun) -> str:
+    """What a run has paid for, in words."""
+    paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"
+    cost = "at a price that is not known" if run.cost_usd is None else sum_of(run.cost_usd)
+    text = f"{paid} paid for, {cost}{', simulated' if run.simulated else ''}"
+    return f"{text}; {run.in_doubt} in doubt" if run.in_doubt else text
+
+
+def sum_of(usd: float) -> str:
+    """A sum in USD, with as many digits as show it."""
+    return f"${usd:.2f}" if usd >= _CENT or not usd else f"${usd:.4f}"
+
+
+def named(run: KeptRun) -> str:
+    """A run as people know it: its flow and when it began."""
+    from time import localtime, strftime
+
+    path = run.flow if run.flow.startswith("<") else os.path.relpath(run.flow)
+    action = f" ({run.action})" if run.action else ""
+    return f"{visible_line(path)}{visible_line(action)}, {strftime('%Y-%m-%d %H:%M', localtime(run.began))}"
+
+
+def announce(run: KeptRun, flow: Flow, options: Namespace) -> bool:
+    """Says what is used again and what has changed since, and asks whether to go on; False when not.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
+    from flowdsl.journal.steps import changes, steps_of
+
+    lines = [f"resume {run.id}: {named(run)}, {run.status}", f"  {worth(run)}; what asks for the same again uses it"]
+    found = changes(run.given.get("steps", {}), steps_of(flow.document))
+    for what, steps in (("changed", found.changed), ("new", found.new), ("gone", found.gone)):
+        if steps:
+            more = f" … {len(steps) - _MOST_SHOWN} more" if len(steps) > _MOST_SHOWN else ""
+            lines.append(f"  {what}: {', '.join(map(visible_line, steps[:_MOST_SHOWN]))}{more}")
+    if not options.quiet:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+    if options.yes or run.simulated:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the rest of the run may cost money: `--yes` goes on without asking")
+    sys.stderr.write("go on? [Y/n] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")

@@ -1,0 +1,156 @@
+"""`flowdsl resume`: a run that was killed, or failed, goes on; what it has paid for is used again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
+from flowdsl.cli.journaled import state_of
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.journal.runs import KeptRun, Runs
+
+EXAMPLES = (
+    "flowdsl resume",
+    "flowdsl resume 01a21b4b --yes",
+    "flowdsl resume --resend",
+)
+_ABOUT = """\
+A run of a flow that pays writes down what it buys. Resumed, it begins at its first step; what asks for the same again \
+gets what was bought, also where steps have moved, were added or left out. A request that was sent and whose outcome \
+nobody knows is not sent again unless you say so."""
+_MOST_SHOWN = 10
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code, as that of `flowdsl run`; 1 also where requests are in doubt."""
+    options = parser().parse(arguments)
+    from flowdsl.journal.journal import Journal
+
+    with Journal(state_of("<resume>")) as journal:
+        runs = journal.runs
+        run = runs.find(options.run) if options.run is not None else _last(runs, journal)
+        _check(run)
+        if not _decided(runs, run, resend=options.resend):
+            return 1
+    again = _options(run, options)
+    os.chdir(run.given.get("cwd") or ".")
+    return _perform(run, again, options)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("resume", f"{COMMANDS['resume']} {_ABOUT}", EXAMPLES)
+    parser.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="the id of the run, or its beginning; `flowdsl runs list` shows them (default: the last unfinished one)",
+    )
+    flag(parser, "-y", "--yes", help="go on without asking")
+    flag(parser, "--resend", help="send requests in doubt again: what the vendor has done is then billed twice")
+    parser.add_argument(
+        "-i",
+        dest="input",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="NAME=VALUE",
+        help="another value for an input, or one that held a secret, which is not kept; may be repeated",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
+    shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
+    flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
+    parser.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests, earlier ones too")
+    parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, with what is spent already")
+    return parser
+
+
+def _last(runs: Runs, journal: Any) -> KeptRun:
+    found = runs.unfinished()
+    if found is None:
+        raise UsageError(f"no run in {journal.folder} is unfinished: `flowdsl runs list` shows those there are")
+    return found
+
+
+def _check(run: KeptRun) -> None:
+    """Raises UsageError for a run that cannot be resumed."""
+    if run.status == "done":
+        raise UsageError(f"the run {run.id} is done: there is nothing to resume")
+    if run.status == "running":
+        raise UsageError(f"the run {run.id} goes on in another process: wait until it has ended, or end it there")
+    if run.status == "dropped":
+        raise UsageError(f"the run {run.id} was given up by `flowdsl runs cancel`: `flowdsl run` begins anew")
+    if "argv" not in run.given:
+        raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
+
+
+def _decided(runs: Runs, run: KeptRun, *, resend: bool) -> bool:
+    """Whether nothing is in doubt any more; says what is."""
+    doubts = [request for request in runs.requests(run.id) if request.blocks]
+    if not doubts:
+        return True
+    if resend:
+        runs.release(run.id)
+        return True
+    from flowdsl.cli.runs import request_line
+
+    number = "1 request of the run is" if len(doubts) == 1 else f"{len(doubts)} requests of the run are"
+    lines = [f"{number} in doubt: sent, and nobody knows whether done and billed"]
+    lines += [f"  {request_line(each)}" for each in doubts[:_MOST_SHOWN]]
+    lines += ["look at the vendor's own account whether they are; then"]
+    lines += [f"  flowdsl resume {run.id[:13]} --resend    sends them again: one that was done is billed twice"]
+    lines += [f"  flowdsl runs cancel {run.id[:13]}        gives the run up"]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    return False
+
+
+def _options(run: KeptRun, options: Namespace) -> Namespace:
+    """The options of the run, with those that are given now in their place.
+
+    Raises:
+        UsageError: an input held a secret, and is not given again.
+    """
+    from flowdsl.cli import image as image_command
+    from flowdsl.cli import run as run_command
+
+    command, *arguments = run.given["argv"]
+    given = {name for name, _ in options.input}
+    missing = [name for name in run.given.get("hidden", []) if name not in given]
+    if missing and command == "run":
+        more = " ".join(f"-i {name}=…" for name in missing)
+        raise UsageError(
+            f"{', '.join(missing)} held a secret, which no journal keeps: flowdsl resume {run.id[:13]} {more}"
+        )
+    module = image_command if command == "image" else run_command
+    found: Namespace = module.parser().parse(arguments)
+    found.argv, found.resume, found.yes = run.given["argv"], run, options.yes
+    found.fault = []  # it failed once, as it was told
+    found.json, found.events, found.quiet = options.json, options.events, options.quiet
+    for name in ("timeout", "max_requests", "max_usd"):
+        if getattr(options, name) is not None:
+            setattr(found, name, getattr(options, name))
+    if command == "run":
+        found.input = [*(pair for pair in found.input if pair[0] not in given), *options.input]
+    return found
+
+
+def _perform(run: KeptRun, again: Namespace, options: Namespace) -> int:
+    from flowdsl.cli import image as image_command
+    from flowdsl.cli.flow_files import flow_source
+    from flowdsl.cli.run import perform
+
+    if run.given["argv"][0] == "image":
+        return image_command.perform_again(again)
+    if again.file != "-" and not os.path.exists(again.file):  # noqa: PTH110
+        raise UsageError(f"the flow of the run is gone: {os.path.abspath(again.file)}")  # noqa: PTH100
+    return perform(again, flow_source(again.file, again.stdin_filename))

@@ -1,0 +1,186 @@
+"""`flowdsl runs`: the runs that paid for something, and deciding what became of requests in doubt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from flowdsl.cli.arguments import Parser, count, flag
+from flowdsl.cli.journaled import named, state_of, sum_of
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
+
+if TYPE_CHECKING:
+    from flowdsl.journal.runs import KeptRun, Request, Runs
+
+EXAMPLES = (
+    "flowdsl runs list",
+    "flowdsl runs show 01a21b4b",
+    "flowdsl runs release 01a21b4b",
+    "flowdsl runs gc --older-than 30",
+    "flowdsl runs export 01a21b4b > run.jsonl",
+)
+ACTIONS = {
+    "list": "the runs, the newest first",
+    "show": "one run: what it paid for, and what is in doubt",
+    "release": "let requests in doubt be sent again when the run is resumed",
+    "hold": "take that back",
+    "cancel": "give a run up: it is not resumed any more",
+    "gc": "remove what finished runs kept for a resume; what they cost stays",
+    "export": "a run and its requests as lines of JSON",
+}
+_DAY_S = 86_400
+_PROMPT = 60
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    options = parser().parse(arguments)
+    action = options.action
+    if action not in ACTIONS:
+        near = nearest(action, ACTIONS)
+        known = f"did you mean `{near}`?" if near else f"there are {', '.join(ACTIONS)}"
+        raise UsageError(f"`flowdsl runs` knows no `{action}`: {known}")
+    if action not in ("list", "gc") and options.run is None:
+        raise UsageError(f"say which run: `flowdsl runs {action} RUN`; `flowdsl runs list` shows their ids")
+    from flowdsl.journal.journal import Journal
+
+    with Journal(state_of("<runs>")) as journal:
+        return _ACTIONS[action](journal.runs, options)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
+    parser = Parser("runs", COMMANDS["runs"], EXAMPLES)
+    parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help=actions)
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the id of a run, or its beginning")
+    parser.add_argument("request", nargs="*", metavar="REQUEST", help="ids of requests, for release and hold")
+    parser.add_argument("--limit", type=count, default=50, metavar="N", help="list at most N runs (default: 50)")
+    parser.add_argument(
+        "--older-than", type=count, default=30, metavar="DAYS", help="gc: of runs that began before (default: 30)"
+    )
+    flag(parser, "--json", help="print it as JSON")
+    return parser
+
+
+def request_line(request: Request) -> str:
+    """A paid request in one line."""
+    asked = request.request if isinstance(request.request, dict) else {}
+    prompt = visible_line(" ".join(str(asked.get("prompt") or "").split()))
+    prompt = prompt if len(prompt) <= _PROMPT else f"{prompt[: _PROMPT - 1]}…"
+    when = strftime("%H:%M:%S", localtime(request.began))
+    return f"{request.id[:8]}  {when}  {request.step} {request.path}  {request.model or ''}  “{prompt}”"
+
+
+def _list(runs: Runs, options: Namespace) -> int:
+    found = runs.all(most=options.limit)
+    if options.json:
+        print(json.dumps([run.to_dict() for run in found], indent=2, ensure_ascii=False))
+        return 0
+    if not found:
+        print("no run has paid for anything here yet")
+        return 0
+    rows = [(run.id[:13], run.status, str(run.paid), _cost(run), named(run)) for run in found]
+    head = ("run", "status", "paid", "cost", "flow")
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if doubts := [run for run in found if run.in_doubt]:
+        print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
+    return 0
+
+
+def _show(runs: Runs, options: Namespace) -> int:
+    run = runs.find(options.run)
+    requests = runs.requests(run.id)
+    if options.json:
+        said = {**run.to_dict(), "requests": [request.to_dict() for request in requests]}
+        print(json.dumps(said, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{run.id}  {run.status}  {_cost(run)}  {named(run)}")
+    if run.error is not None:
+        print(f"  {visible_line(str(run.error.get('message')))}")
+    for request in requests:
+        state = "in doubt" if request.blocks else request.state
+        cost = "" if request.cost_usd is None else f"  {sum_of(request.cost_usd)}"
+        print(f"{state:9} {request_line(request)}{cost}")
+        for path in request.files:
+            print(f"          {visible_line(path)}")
+    if run.in_doubt:
+        print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
+        print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
+        print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+    elif run.may_be_resumed:
+        print(f"`flowdsl resume {run.id[:13]}` goes on with it")
+    return 0
+
+
+def _release(runs: Runs, options: Namespace) -> int:
+    run = runs.find(options.run)
+    number = runs.release(run.id, options.request)
+    _decided(number, "released", "`flowdsl resume` sends them again", options, run)
+    return 0
+
+
+def _hold(runs: Runs, options: Namespace) -> int:
+    run = runs.find(options.run)
+    number = runs.hold(run.id, options.request)
+    _decided(number, "held", "they are not sent again", options, run)
+    return 0
+
+
+def _decided(number: int, what: str, then: str, options: Namespace, run: KeptRun) -> None:
+    if options.json:
+        print(json.dumps({"run": run.id, what: number}))
+        return
+    requests = "1 request is" if number == 1 else f"{number} requests are"
+    print(f"{requests} {what}" + (f": {then}" if number else ""))
+
+
+def _cancel(runs: Runs, options: Namespace) -> int:
+    run = runs.find(options.run)
+    if run.status == "done":
+        raise UsageError(f"the run {run.id} is done")
+    runs.drop(run.id)
+    print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
+    return 0
+
+
+def _gc(runs: Runs, options: Namespace) -> int:
+    from flowdsl.journal.runs import ago
+
+    number = runs.collect(ago(options.older_than * _DAY_S))
+    print(json.dumps({"runs": number}) if options.json else f"cleaned up after {number} finished runs")
+    return 0
+
+
+def _export(runs: Runs, options: Namespace) -> int:
+    run = runs.find(options.run)
+    sys.stdout.write(json.dumps({"run": run._asdict()}, ensure_ascii=False) + "\n")
+    for request in runs.requests(run.id):
+        sys.stdout.write(json.dumps({"request": request.to_dict()}, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _cost(run: KeptRun) -> str:
+    cost = "unknown" if run.cost_usd is None else sum_of(run.cost_usd)
+    return f"{cost} simulated" if run.simulated else cost
+
+
+_ACTIONS: dict[str, Callable[[Runs, Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "release": _release,
+    "hold": _hold,
+    "cancel": _cancel,
+    "gc": _gc,
+    "export": _export,
+}

@@ -1,0 +1,367 @@
+"""The door that keeps a journal: what is paid for is written down before it is asked for, and what came of it after.
+
+Nothing is written before the first paid request of a run: what came before it is kept in memory until then, so that a
+flow that pays for nothing does not pay for the journal. A result is committed when the files of its pictures are on the
+disk. A request that was begun and has no result is in doubt, whether the process was killed, the service timed out or
+the disk took no more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import ref
+
+from flowdsl.engine.effects import Began, Effect, Effects, Recovered
+from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.journal.errors import JournalError, RequestHeld
+from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
+from flowdsl.journal.shelved import Shelved, sync
+from flowdsl.journal.steps import steps_of, text_digest
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import date
+
+    from flowdsl.journal.database import Database
+
+T = TypeVar("T")
+_MOST_KEPT_BYTES = 1024 * 1024
+"""A result larger than this, which cost nothing, is asked for again in place of being kept."""
+
+
+class Keeper(Protocol):
+    """What a door needs of its journal."""
+
+    simulated: bool
+    given: Mapping[str, Any]
+    batch: str | None
+    record: int | None
+    wrote: bool
+
+    @property
+    def database(self) -> Database:
+        """The file."""
+        ...
+
+    def take(self, run: str) -> None:
+        """A run begins to pay."""
+        ...
+
+    def let_go(self, run: str) -> None:
+        """A run has ended."""
+        ...
+
+
+class JournalDoor:
+    """The door of one run. `names` are the files that earlier attempts gave to pictures, `listed` those of them that
+    stand in the manifest, by the paths of the bytes as they came. `as_of` is the day of the first of them."""
+
+    def __init__(
+        self,
+        journal: Keeper,
+        began: Began,
+        inner: Effects | None,
+        rows: Iterable[Row] = (),
+        names: dict[str, str] | None = None,
+        listed: frozenset[str] = frozenset(),
+        as_of: date | None = None,
+    ) -> None:
+        self._journal = journal
+        self._began = began
+        self._inner = inner
+        rows = list(rows)
+        self._spent = _spent(rows)
+        self._rows = Rows(rows)
+        self._names = names or {}
+        self._listed = listed
+        self._is_open = False
+        self._is_new = as_of is None
+        self._as_of = as_of or began.as_of
+        self._early: list[tuple[Any, ...]] = []
+        self._failed: list[tuple[bytes, str, ref[RunError]]] = []
+        self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
+
+    @property
+    def as_of(self) -> date:
+        """The day of the first attempt."""
+        return self._as_of
+
+    def spent(self) -> tuple[int, float]:
+        """Requests and USD of earlier attempts."""
+        return self._spent
+
+    def before(self, effect: Effect) -> Recovered | None:
+        """What an earlier attempt has bought for an equal request."""
+        row = self._rows.take(effect.invocation.key, digest(effect.key, effect.request))
+        if row is None:
+            return None
+        if row.blocks:
+            raise _held(self._began.run, row, effect)
+        if row.state != "ok":  # a failure: it is told when it is the request's turn
+            self._taken[row.place, row.digest].append(row)
+            return None
+        shelved = Shelved()
+        result = decoded(json.loads(row.result or "null"), shelved, effect.store)
+        paths = {image.original for image in shelved.images}
+        files = {path: file for path, file in self._names.items() if path in paths}
+        return Recovered(result, row.cost_usd, files, self._listed & paths)
+
+    async def perform(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
+        """The result of an effect: kept, or performed and then kept."""
+        inner = self._inner
+
+        async def performed() -> T:
+            return await (act() if inner is None else inner.perform(effect, act))
+
+        if effect.key == PAID:
+            return await self._bought(effect, performed)
+        if effect.key not in KEPT:
+            return await performed()
+        found = digest(effect.key, effect.request)
+        row = self._rows.take(effect.invocation.key, found)
+        if row is not None:
+            return self._again(effect, row)  # type: ignore[no-any-return]
+        try:
+            result = await performed()
+        except RunError as error:
+            self._keep(effect, found, "failed", encoded_error(error, effect, Shelved()))
+            raise
+        self._keep(effect, found, "ok", encoded(result, Shelved(), effect.hide))
+        return result
+
+    def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
+        """The same of an effect that needs no waiting."""
+        if effect.key not in KEPT:
+            return act() if self._inner is None else self._inner.perform_now(effect, act)
+        found = digest(effect.key, effect.request)
+        row = self._rows.take(effect.invocation.key, found)
+        if row is not None:
+            return self._again(effect, row)  # type: ignore[no-any-return]
+        result = act() if self._inner is None else self._inner.perform_now(effect, act)
+        self._keep(effect, found, "ok", encoded(result, Shelved(), effect.hide))
+        return result
+
+    def named(self, original: str, file: str) -> None:
+        """Keeps the file of a picture, with whatever is committed next."""
+        if self._is_open and original not in self._names:
+            values = (self._began.run, original, file)
+            self._later(
+                lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
+            )
+
+    def end(self, status: str, error: BaseException | None) -> None:
+        """Writes down how the run ended, and then lets go of it. What that fails at is told by nobody: the run is over,
+        and whoever looks sees one that did not end."""
+        run = self._began.run
+        if not self._is_open and self._is_new:
+            return
+        final = self._final(error)
+        said = _text(error.to_dict()) if isinstance(error, RunError) else None
+
+        def ended(db: sqlite3.Connection) -> None:
+            values = (status, said, time.time(), run)
+            db.execute("UPDATE runs SET status = ?, error = ?, ended = ? WHERE id = ?", values)
+            db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
+            db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
+
+        try:
+            written = self._journal.database.submit(ended, durable=False)
+        except JournalError:
+            self._journal.let_go(run)
+        else:
+            written.add_done_callback(lambda _: self._journal.let_go(run))
+
+    def _final(self, error: BaseException | None) -> list[bytes]:
+        """The failures that a run ended with: those of the step whose error it was."""
+        places = {place for _, place, failed in self._failed if _led_to(failed(), error)}
+        return [key for key, place, _ in self._failed if place in places]
+
+    async def _bought(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
+        place, asked = effect.invocation.key, digest(effect.key, effect.request)
+        if failed := self._taken.get((place, asked)):
+            return self._again(effect, failed.pop(0))  # type: ignore[no-any-return]
+        number = self._rows.number(place, asked)
+        key = row_id(self._began.run, place, number, asked)
+        await self._begin(key, effect, place, number, asked)
+        try:
+            result = await act()
+        except BaseException as error:
+            said = None
+            if isinstance(error, RunError):
+                self._failed.append((key, place, ref(error)))
+                said = _text(encoded_error(error, effect, Shelved()))
+            is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
+            values = ("refused" if is_free else "unknown", said, said is None, time.time(), key)
+            update = "UPDATE ledger SET state = ?, result = ?, is_final = ?, ended = ? WHERE id = ?"
+            self._later(lambda db: db.execute(update, values))
+            raise
+        shelved = Shelved()
+        said = _text(encoded(result, shelved, effect.hide))
+        facts = result if isinstance(result, dict) else {}
+        cost = None if facts.get("chargedBefore") else facts.get("usd")
+        images = shelved.images
+
+        def ended(db: sqlite3.Connection) -> None:
+            sync(images)
+            db.execute(
+                "UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ? WHERE id = ?",
+                (said, len(images), cost, time.time(), key),
+            )
+
+        try:
+            await self._journal.database.write(ended)
+        except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
+            text = f"{error.message}. What was bought just now stands in it as in doubt"
+            effect.note("journal-behind", text)
+        return result
+
+    async def _begin(self, key: bytes, effect: Effect, place: str, number: int, asked: bytes) -> None:
+        """Writes down that a paid request begins: on the disk when this returns.
+
+        Raises:
+            JournalError: the journal cannot be written. Nothing is sent.
+        """
+        asks = effect.request if isinstance(effect.request, dict) else {}
+        values = (
+            key,
+            self._began.run,
+            place,
+            number,
+            asked,
+            effect.invocation.step,
+            effect.invocation.path,
+            asks.get("service"),
+            asks.get("vendor"),
+            asks.get("model"),
+            _text(asks.get("request")),
+            effect.most_usd,
+            self._journal.simulated,
+            time.time(),
+        )
+        early, self._early = self._early, []
+        was_open, self._is_open = self._is_open, True
+        self._journal.wrote = True
+        if not was_open and self._is_new:
+            self._journal.take(self._began.run)
+
+        def begun(db: sqlite3.Connection) -> None:
+            if not was_open:
+                self._write_run(db)
+            db.executemany(_KEEP, early)
+            db.execute(
+                "INSERT INTO ledger (state, id, run, place, number, digest, step, path, service, vendor, model,"
+                " request, most_usd, simulated, began) VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                values,
+            )
+
+        try:
+            await self._journal.database.write(begun)
+        except JournalError:
+            if not was_open:
+                self._is_open, self._early = False, early
+            if not was_open and self._is_new:
+                self._journal.let_go(self._began.run)
+            raise
+        except BaseException:  # it may stand there by now, and is not sent
+            self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
+            raise
+
+    def _write_run(self, db: sqlite3.Connection) -> None:
+        began, journal = self._began, self._journal
+        if not self._is_new:
+            db.execute("UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", (began.run,))
+            return
+        document = began.document
+        given = {**began.hide(dict(journal.given)), "inputs": began.inputs, "hidden": list(began.hidden)}
+        given["steps"] = steps_of(document)
+        db.execute(
+            "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
+            " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
+            (
+                began.run,
+                flow_path(document.source.path),
+                text_digest(document.source.text),
+                document.title,
+                journal.given.get("action"),
+                json.dumps(given, ensure_ascii=False, default=str),
+                began.as_of.isoformat(),
+                journal.simulated,
+                journal.batch,
+                journal.record,
+                json.dumps(dict(began.tags), ensure_ascii=False),
+                time.time(),
+            ),
+        )
+
+    def _again(self, effect: Effect, row: Row) -> Any:
+        """What a kept row says, as when it happened."""
+        kept = json.loads(row.result or "null")
+        if row.state == "ok":
+            return decoded(kept, Shelved(), effect.store)
+        raise decoded_error(kept, Shelved(), effect.store)
+
+    def _keep(self, effect: Effect, found: bytes, state: str, result: Any) -> None:
+        """Keeps what came of an effect that cost nothing: with the next commit."""
+        text = _text(result)
+        if len(text) > _MOST_KEPT_BYTES:
+            return
+        place = effect.invocation.key
+        number = self._rows.number(place, found)
+        values = (self._began.run, effect.key, place, number, found, state, text)
+        if self._is_open:
+            self._later(lambda db: db.execute(_KEEP, values))
+        else:
+            self._early.append(values)
+
+    def _later(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
+        """Has something written with the next commit. Where that fails, a later attempt knows less: what it does not
+        know of a paid request is in doubt."""
+        with suppress(JournalError):
+            self._journal.database.submit(operation, durable=False)
+
+
+_KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
+
+
+def flow_path(path: str) -> str:
+    """The path of a flow as the journal has it: absolute, or the name of a text that has no file."""
+    return path if path.startswith("<") else os.path.abspath(path)  # noqa: PTH100  links stay links
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=repr)
+
+
+def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
+    """Whether a failure is the one that a run ended with, or stands behind it."""
+    seen: set[int] = set()
+    while failed is not None and error is not None and id(error) not in seen:
+        if error is failed:
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _spent(rows: Iterable[Row]) -> tuple[int, float]:
+    paid = [row for row in rows if row.key == PAID and row.state != "refused"]
+    return len(paid), sum(row.cost_usd or 0.0 for row in paid)
+
+
+def _held(run: str, row: Row, effect: Effect) -> RequestHeld:
+    asks = effect.request if isinstance(effect.request, dict) else {}
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.began))
+    error = RequestHeld(
+        f"this request to {asks.get('service') or 'the service'} was sent at {when}, and nobody knows what became of "
+        "it: it may be done, and billed",
+        hint=f"look at the vendor's own account whether it is; `flowdsl runs release {run}` lets it be sent again",
+    )
+    error.charge_possible = True
+    return error

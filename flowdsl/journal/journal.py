@@ -1,0 +1,143 @@
+"""A journal of runs, in a folder: `flow.run(journal=Journal(".flowdsl"))`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.engine.effects import Began, Effects
+from flowdsl.errors import UsageError
+from flowdsl.journal.database import Database
+from flowdsl.journal.door import JournalDoor
+from flowdsl.journal.errors import JournalError, refused
+from flowdsl.journal.rows import Row
+from flowdsl.journal.running import Running
+
+if TYPE_CHECKING:
+    from flowdsl.journal.runs import Runs
+
+_ROWS = """
+    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, 0.0 AS began
+    FROM journal WHERE run = :run
+    UNION ALL
+    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, began FROM ledger WHERE run = :run
+"""
+
+
+class Journal:
+    """Keeps what runs pay for in a folder, so that one that was killed, or failed, can be resumed without buying
+    anything twice. Any number of runs, threads and processes may share the folder. `runs` is what it knows of them.
+
+    `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON values. Close it, or use it
+    as a context manager.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        simulated: bool = False,
+        given: Mapping[str, Any] = MappingProxyType({}),
+        batch: str | None = None,
+        record: int | None = None,
+    ) -> None:
+        self.folder = Path(folder).absolute()
+        self.database = Database(self.folder)
+        self.running = Running(self.folder)
+        self.simulated = simulated
+        self.given = given
+        self.batch = batch
+        self.record = record
+        self.wrote = False
+        """Whether a run has paid for something."""
+        self._resumed: set[str] = set()
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs that are kept, and what they paid for."""
+        from flowdsl.journal.runs import Runs
+
+        return Runs(self.database, self.running)
+
+    def resuming(self, run: str) -> Journal:
+        """Lets the next run of this id use what it has bought before.
+
+        Raises:
+            UsageError: there is no such run, it is done, or it goes on in another process.
+            JournalError: the journal cannot be read.
+        """
+        found = self.database.read("SELECT status FROM runs WHERE id = ?", (run,))
+        if not found:
+            raise UsageError(f"the journal {self.database.path} has no run {run}")
+        if found[0]["status"] == "done":
+            raise UsageError(f"the run {run} is done: there is nothing to resume")
+        if self.running.goes_on(run):
+            raise UsageError(f"the run {run} goes on in another process: wait until it has ended")
+        self._resumed.add(run)
+        return self
+
+    def door(self, began: Began, inner: Effects | None) -> JournalDoor:
+        """The door of one run.
+
+        Raises:
+            UsageError: a run of this id was there before, and is not to be resumed.
+            JournalError: the journal cannot be read.
+        """
+        run = began.run
+        if run not in self._resumed:
+            return JournalDoor(self, began, inner)
+        self._resumed.discard(run)
+        self.take(run)
+        rows = [_row(each) for each in self.database.read(_ROWS, {"run": run})]
+        names = self.database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
+        return JournalDoor(
+            self,
+            began,
+            inner,
+            rows,
+            {each["original"]: each["file"] for each in names},
+            frozenset(each["original"] for each in names if each["is_listed"]),
+            date.fromisoformat(self.database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
+        )
+
+    def take(self, run: str) -> None:
+        """A run begins to pay.
+
+        Raises:
+            UsageError: it goes on elsewhere.
+            JournalError: the folder cannot be written.
+        """
+        try:
+            is_ours = self.running.take(run)
+        except OSError as error:
+            raise refused(self.folder, error) from error
+        if not is_ours:
+            raise JournalError(
+                f"a run of the id {run} goes on already",
+                code="run-goes-on",
+                hint="wait until it has ended; give each run an id of its own",
+            )
+
+    def let_go(self, run: str) -> None:
+        """A run has ended."""
+        self.running.let_go(run)
+
+    def close(self) -> None:
+        """Waits for what is still to be written."""
+        self.database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _row(row: Any) -> Row:
+    values = {name: row[name] for name in Row._fields}
+    return Row(**{**values, "is_final": bool(row["is_final"])})

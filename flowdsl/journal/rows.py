@@ -1,0 +1,84 @@
+"""What stands in the journal of one run, and what a further attempt of the run takes from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+PAID = "image"
+"""The kind of effects that stand in the ledger."""
+KEPT = frozenset({"http", "file", "random", "sleep"})
+"""Kinds whose results are kept as well: what a service said, where files were written, what was drawn by lot."""
+DOUBT = frozenset({"started", "unknown"})
+"""States of requests that may be done and billed."""
+
+
+class Row(NamedTuple):
+    """One effect as it is kept. `number` counts the effects of equal request and place, from 0."""
+
+    key: str
+    place: str
+    number: int
+    digest: bytes
+    state: str
+    result: str | None
+    is_final: bool = False
+    cost_usd: float | None = None
+    began: float = 0.0
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nobody may go on before it is decided what became of it: it may be billed, and nothing took that
+        as an answer."""
+        return self.state == "started" or (self.state == "unknown" and self.is_final)
+
+
+def digest(key: str, request: Any) -> bytes:
+    """What is equal for equal requests: SHA-256 over what is asked. Where that is sent is no part of it."""
+    if isinstance(request, dict) and key == PAID:
+        request = {name: value for name, value in request.items() if name != "url"}
+    text = json.dumps([key, request], sort_keys=True, ensure_ascii=False, default=repr)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def row_id(run: str, place: str, number: int, digest: bytes) -> bytes:
+    """The key of a paid request: equal requests of a run are told apart by where in the run they are made."""
+    head = json.dumps([run, place, number]).encode()
+    return hashlib.sha256(head + digest).digest()
+
+
+class Rows:
+    """The effects of a run that were kept, each to be taken once, and the numbers of new ones.
+
+    What stands at its own place is taken first; a result whose place has moved, because steps or items were added or
+    left out, serves an equal request elsewhere.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: dict[bytes, list[Row]] = defaultdict(list)
+        self._numbers: dict[tuple[bytes, str], int] = defaultdict(int)
+        for row in sorted(rows, key=lambda row: (row.began, row.place, row.number)):
+            at = (row.digest, row.place)
+            self._numbers[at] = max(self._numbers[at], row.number + 1)
+            if row.state != "released" and not (row.state == "refused" and row.is_final):
+                self._rows[row.digest].append(row)
+
+    def take(self, place: str, digest: bytes) -> Row | None:
+        """The row for a request: a result, a request in doubt, or a failure that the run went on after."""
+        rows = self._rows.get(digest)
+        if not rows:
+            return None
+        found = next((row for row in rows if row.place == place), None)
+        if found is None:
+            found = next((row for row in rows if row.state == "ok" or row.blocks), None)
+        if found is not None:
+            rows.remove(found)
+        return found
+
+    def number(self, place: str, digest: bytes) -> int:
+        """The number of a new effect."""
+        self._numbers[digest, place] += 1
+        return self._numbers[digest, place] - 1

@@ -1,0 +1,226 @@
+"""The runs of a journal: which there are, what they paid for, what of that is in doubt, and deciding it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from flowdsl.errors import UsageError
+from flowdsl.journal.database import Database
+from flowdsl.journal.running import Running
+
+OVER = ("done", "dropped")
+"""How a run stands that is not to be resumed."""
+_BLOCKING = "(state = 'started' OR (state = 'unknown' AND is_final))"
+_SUMS = f"""
+    SELECT runs.*,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,
+        (SELECT coalesce(sum(images), 0) FROM ledger WHERE run = runs.id) AS images,
+        (SELECT sum(cost_usd) FROM ledger WHERE run = runs.id) AS cost_usd,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok' AND cost_usd IS NULL) AS unpriced,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {_BLOCKING}) AS in_doubt
+    FROM runs
+"""
+
+
+class KeptRun(NamedTuple):
+    """A run as the journal has it. `status` is `running`, `killed`, `done`, `failed`, `cancelled` or `dropped`; `paid`
+    counts its requests that brought something, `cost_usd` is what they cost (None: a part is not known), `in_doubt`
+    counts those of which nobody knows what became of them. Times are Unix times in seconds."""
+
+    id: str
+    flow: str
+    title: str | None
+    action: str | None
+    status: str
+    error: dict[str, Any] | None
+    given: dict[str, Any]
+    as_of: str
+    simulated: bool
+    batch: str | None
+    record: int | None
+    tags: dict[str, str]
+    began: float
+    ended: float | None
+    paid: int
+    images: int
+    cost_usd: float | None
+    in_doubt: int
+
+    @property
+    def may_be_resumed(self) -> bool:
+        """Whether it ended, and not well."""
+        return self.status in ("killed", "failed", "cancelled")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON values; what it was given stays out, which may be long."""
+        return {name: value for name, value in self._asdict().items() if name != "given"}
+
+
+class Request(NamedTuple):
+    """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
+    `released`; it `blocks` while nobody has decided what became of it."""
+
+    id: str
+    step: str
+    path: str
+    place: str
+    service: str | None
+    vendor: str | None
+    model: str | None
+    request: Any
+    state: str
+    blocks: bool
+    images: int
+    files: list[str]
+    most_usd: float | None
+    cost_usd: float | None
+    began: float
+    ended: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The request as JSON values."""
+        return self._asdict()
+
+
+class Runs:
+    """What a journal knows of its runs."""
+
+    def __init__(self, database: Database, running: Running) -> None:
+        self._database = database
+        self._running = running
+
+    def all(self, *, most: int = -1, batch: str | None = None) -> list[KeptRun]:
+        """The runs, the newest first."""
+        where, values = ("WHERE batch = ?", [batch]) if batch is not None else ("WHERE batch IS NULL", [])
+        rows = self._database.read(f"{_SUMS} {where} ORDER BY began DESC, id DESC LIMIT ?", [*values, most])
+        return [self._run(row) for row in rows]
+
+    def find(self, named: str) -> KeptRun:
+        """The run of an id, or of its beginning where only one begins so.
+
+        Raises:
+            UsageError: there is none, or there are several.
+        """
+        pattern = named.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        query = f"{_SUMS} WHERE id LIKE ? ESCAPE '\\' ORDER BY id = ? DESC, began DESC LIMIT 3"
+        rows = self._database.read(query, (f"{pattern}%", named))
+        if not rows:
+            raise UsageError(
+                f"the journal {self._database.path} has no run {named}: `flowdsl runs list` shows those it has"
+            )
+        if len(rows) > 1 and rows[0]["id"] != named:
+            raise UsageError(f"several runs begin with {named}: {', '.join(row['id'] for row in rows)}")
+        return self._run(rows[0])
+
+    def unfinished(self, flow: str | None = None, *, simulated: bool | None = None) -> KeptRun | None:
+        """The last run, of a flow's file when one is named, that can be resumed."""
+        wheres, values = ["status NOT IN ('done', 'dropped')", "batch IS NULL"], []
+        for column, value in (("flow", flow), ("simulated", simulated)):
+            if value is not None:
+                wheres.append(f"{column} = ?")
+                values.append(value)
+        query = f"{_SUMS} WHERE {' AND '.join(wheres)} ORDER BY began DESC LIMIT 20"
+        found = (self._run(row) for row in self._database.read(query, values))
+        return next((run for run in found if run.may_be_resumed), None)
+
+    def requests(self, run: str) -> list[Request]:
+        """The paid requests of a run, in the order in which they began."""
+        rows = self._database.read("SELECT * FROM ledger WHERE run = ? ORDER BY began, place, number", (run,))
+        names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
+        return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
+
+    def release(self, run: str, requests: Sequence[str] = ()) -> int:
+        """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are.
+
+        Raises:
+            UsageError: the run goes on.
+            JournalError: the journal cannot be written.
+        """
+        return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {_BLOCKING}", requests)
+
+    def hold(self, run: str, requests: Sequence[str] = ()) -> int:
+        """Takes that back, of what was not sent again."""
+        update = "UPDATE ledger SET state = 'unknown', is_final = 1 WHERE run = ? AND state = 'released'"
+        return self._decide(run, update, requests)
+
+    def drop(self, run: str) -> None:
+        """Gives a run up: it is not resumed any more.
+
+        Raises:
+            UsageError: it goes on.
+        """
+        self._decide(run, "UPDATE runs SET status = 'dropped' WHERE id = ? AND status != 'done'", ())
+
+    def collect(self, before: float) -> int:
+        """Removes what runs that are over kept for a resume, of those that began before a time; what they paid for and
+        what it cost stays. Gives how many they were, and the room to the disk.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+
+        def collected(db: sqlite3.Connection) -> int:
+            over = f"SELECT id FROM runs WHERE status IN {OVER} AND began < ?"
+            count: int = db.execute(f"SELECT count(*) FROM ({over})", (before,)).fetchone()[0]
+            for table in ("journal", "names"):
+                db.execute(f"DELETE FROM {table} WHERE run IN ({over})", (before,))
+            db.execute(f"UPDATE ledger SET result = NULL WHERE run IN ({over}) AND result IS NOT NULL", (before,))
+            return count
+
+        count = self._database.submit(collected).result()
+        self._database.vacuum()
+        return count
+
+    def _decide(self, run: str, update: str, requests: Sequence[str]) -> int:
+        if self._running.goes_on(run):
+            raise UsageError(f"the run {run} goes on: wait until it has ended, or end it with Ctrl-C")
+        if not requests:
+            return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
+
+        def decided(db: sqlite3.Connection) -> int:
+            return sum(db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests)
+
+        return self._database.submit(decided).result()
+
+    def _run(self, row: sqlite3.Row) -> KeptRun:
+        status = row["status"]
+        if status == "running" and not self._running.goes_on(row["id"]):
+            status = "killed"
+        found = {name: row[name] for name in KeptRun._fields}
+        error = None if row["error"] is None else json.loads(row["error"])
+        cost = None if row["unpriced"] or (row["cost_usd"] is None and row["paid"]) else row["cost_usd"] or 0.0
+        found |= {"status": status, "error": error, "cost_usd": cost, "simulated": bool(row["simulated"])}
+        return KeptRun(**{**found, "given": json.loads(row["given"]), "tags": json.loads(row["tags"])})
+
+
+def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
+    found = {name: row[name] for name in Request._fields if name not in ("files", "blocks")}
+    blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
+    paths = list(_paths(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
+    return Request(
+        **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
+        blocks=blocks,
+        files=[names.get(path, path) for path in paths],
+    )
+
+
+def _paths(kept: Any) -> Iterator[str]:
+    """The paths of the pictures in a kept result."""
+    if isinstance(kept, dict):
+        image = kept.get("$image")
+        if isinstance(image, dict):
+            yield image["path"]
+        for value in kept.values():
+            yield from _paths(value)
+    elif isinstance(kept, list):
+        for value in kept:
+            yield from _paths(value)
+
+
+def ago(seconds: float) -> float:
+    """The time that so many seconds ago was."""
+    return time.time() - seconds

@@ -1,0 +1,79 @@
+"""Pictures in a journal: where their bytes lie, and their SHA-256, so that a run finds them again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowdsl.errors import StepError
+from flowdsl.image.image import Image
+from flowdsl.image.store import ImageStore
+from flowdsl.journal.recorded_values import Blobs
+
+_FACTS = ("mime", "bytes", "sha256", "width", "height")
+
+
+class Shelved(Blobs):
+    """Writes a picture as a reference to its file. What else is bytes is written whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[Image] = []
+
+    def written(self, image: Image) -> Any:
+        """What stands for a picture."""
+        self.images.append(image)
+        return {"path": image.original, **{name: getattr(image, name) for name in _FACTS}}
+
+    def picture(self, written: Any, facts: Mapping[str, Any], store: ImageStore) -> Image:
+        """The picture again.
+
+        Raises:
+            StepError: its file is gone, or changed.
+        """
+        path = Path(written["path"])
+        if not path.is_file():
+            path = store.folder / path.name  # the folder was moved
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _gone(written, error.strerror or str(error)) from error
+        if found != written["sha256"]:
+            raise _gone(written, "its bytes have changed")
+        image = Image(path=str(path), **{name: written[name] for name in _FACTS}, **facts)
+        store.adopt(image)
+        self.images.append(image)
+        return image
+
+
+def sync(images: list[Image]) -> None:
+    """Has the disk take the files of pictures, and their names.
+
+    Raises:
+        OSError: it does not.
+    """
+    for path in dict.fromkeys(image.original for image in images):
+        _sync(path)
+    if os.name != "nt":
+        for folder in dict.fromkeys(str(Path(image.original).parent) for image in images):
+            _sync(folder)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _gone(written: Mapping[str, Any], why: str) -> StepError:
+    return StepError(
+        f"the picture {written['path']} was paid for, and cannot be used again: {why}",
+        code="picture-gone",
+        hint="put the file back where it was; or buy it anew: `flowdsl runs release` lets the run do that",
+    )

@@ -1,0 +1,101 @@
+"""The tables of a journal, as steps from an empty file to the newest version: what is released is never changed, the
+next version is a further step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+STEPS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        flow TEXT NOT NULL,           -- the path of the file, `-` for stdin
+        flow_sha256 TEXT NOT NULL,
+        title TEXT,
+        action TEXT,
+        given TEXT NOT NULL,          -- JSON: inputs and options of the command, without secrets
+        as_of TEXT NOT NULL,          -- the day that the run takes for today
+        simulated INTEGER NOT NULL,
+        batch TEXT,
+        record INTEGER,
+        tags TEXT NOT NULL DEFAULT '{}',
+        status TEXT NOT NULL,         -- running, done, failed, cancelled
+        error TEXT,
+        began REAL NOT NULL,          -- Unix time in seconds, as all times here
+        ended REAL
+    ) WITHOUT ROWID;
+    CREATE INDEX runs_by_time ON runs (began);
+    CREATE INDEX runs_by_batch ON runs (batch, record) WHERE batch IS NOT NULL;
+    CREATE TABLE journal (
+        run TEXT NOT NULL,
+        place TEXT NOT NULL,          -- the key of the invocation
+        digest BLOB NOT NULL,         -- SHA-256 of kind and request
+        number INTEGER NOT NULL,      -- which of equal ones there, from 0
+        key TEXT NOT NULL,            -- the kind of the effect: http, file, random, sleep
+        state TEXT NOT NULL,          -- ok, failed
+        result TEXT NOT NULL,         -- JSON
+        PRIMARY KEY (run, place, digest, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE ledger (
+        id BLOB PRIMARY KEY,          -- SHA-256 of run, digest, place and number
+        run TEXT NOT NULL,
+        place TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        digest BLOB NOT NULL,         -- SHA-256 of service, vendor and request: equal for equal requests
+        step TEXT NOT NULL,
+        path TEXT NOT NULL,
+        service TEXT,
+        vendor TEXT,
+        model TEXT,
+        request TEXT NOT NULL,        -- JSON, without secrets
+        state TEXT NOT NULL,          -- started, ok, refused, unknown, released
+        result TEXT,                  -- JSON of the result, or of the error
+        images INTEGER NOT NULL DEFAULT 0,
+        most_usd REAL,
+        cost_usd REAL,
+        simulated INTEGER NOT NULL,
+        vendor_order TEXT,            -- where the vendor says what became of the request, if it does
+        is_final INTEGER NOT NULL DEFAULT 0,  -- a failure that ended the run: tried again when it is resumed
+        began REAL NOT NULL,
+        ended REAL
+    ) WITHOUT ROWID;
+    CREATE INDEX ledger_by_run ON ledger (run);
+    CREATE TABLE names (              -- files of pictures with names for people
+        run TEXT NOT NULL,
+        original TEXT NOT NULL,
+        file TEXT NOT NULL,
+        is_listed INTEGER NOT NULL DEFAULT 0,  -- it stands in the manifest
+        PRIMARY KEY (run, original, file)
+    ) WITHOUT ROWID;
+    """,
+)
+VERSION = len(STEPS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the file to the newest version; nothing happens where it has that.
+
+    Raises:
+        sqlite3.Error: the file cannot be read or written.
+        ValueError: a newer version of flowdsl has written it.
+    """
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        found = _version(connection)  # another process may have been quicker
+        if found > VERSION:
+            raise ValueError(found)
+        for step in STEPS[found:]:
+            for statement in filter(str.strip, step.split(";\n")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,75 @@
+"""A run that failed or was broken off is resumed: what it bought is used again, and only the rest is bought."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from journaled import BOAT, shop
+
+from flowdsl.errors import RunError
+
+FAIL = "- step: RAISE\n  message: not today\n"
+FOUR = """\
+- step: FOR
+  var: n
+  start: 1
+  end: 4
+  do:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: A paper boat
+      size: 1024x1024
+      quality: low
+"""
+
+
+def test_a_resumed_run_buys_nothing_twice(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(BOAT + FAIL)
+        assert isinstance(error, RunError)
+        assert at.bought == 1
+        result = at.run(BOAT, resume=error.result.run)
+        assert (at.bought, result.recovered, len(result.images)) == (1, 1, 1)
+        assert result.cost_usd == error.result.cost_usd
+        assert result.run == error.result.run
+        assert result.images[0].path == error.result.made[0].path
+
+
+def test_a_picture_that_is_used_again_keeps_its_name_and_stands_in_the_manifest_once(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(BOAT + FAIL)
+        at.run(BOAT, resume=error.result.run)
+    folder = tmp_path / "pictures"
+    lines = json.loads((folder / "manifest.json").read_text())["images"]
+    assert len(lines) == 1
+    assert [path.name for path in folder.iterdir() if path.suffix == ".png"] == [lines[0]["file"]]
+
+
+def test_equal_requests_of_a_loop_are_each_found_again(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(FOUR + FAIL)
+        assert at.bought == 4
+        result = at.run(FOUR, resume=error.result.run)
+        assert (at.bought, result.recovered, len({image.path for image in result.made})) == (4, 4, 4)
+
+
+def test_what_was_bought_is_found_where_steps_have_moved(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(FOUR + FAIL)
+        result = at.run("- step: SET\n  a: 1\n" + FOUR, resume=error.result.run)
+        assert (at.bought, result.recovered) == (4, 4)
+
+
+def test_a_changed_prompt_is_bought(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(BOAT + FAIL)
+        result = at.run(BOAT.replace("boat", "ship"), resume=error.result.run)
+        assert (at.bought, result.recovered) == (2, 0)
+        assert result.cost_usd is not None
+
+
+def test_a_flow_that_pays_for_nothing_has_no_journal(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        at.run("- step: SET\n  a: 1\n")
+    assert not (tmp_path / ".flowdsl").exists()
