@@ -18,6 +18,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "image": "Make a picture from a prompt, without a file.",
+    "batch": "Run a flow over the records of a file, many at once.",
     "resume": "Go on with a run that was killed or failed; nothing that is paid for is bought again.",
     "runs": "Show the runs that paid for something, and decide what became of requests in doubt.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account, alone, in_its_form, in_its_words
-from flowdsl.cli.actions import load
+from flowdsl.cli.account import Account, alone, in_its_words
 from flowdsl.cli.arguments import (
     Parser,
     add_allow_endpoint,
@@ -30,19 +29,17 @@ from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.printed import print_result
+from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
-from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import Diagnostic
-from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import ConfigError, FlowCheckError, RunError, UsageError, in_words
-from flowdsl.host import METADATA, Host, Storage
-from flowdsl.limits import Limits
+from flowdsl.errors import ConfigError, RunError, UsageError, in_words
+from flowdsl.host import METADATA
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
@@ -51,8 +48,6 @@ if TYPE_CHECKING:
     from flowdsl.events import Event
     from flowdsl.source import Source
 
-IMAGES = "flowdsl-images"
-"""The folder for pictures, unless an option names one."""
 MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 _NOT_READY = frozenset({"service-not-configured", "secret-not-set"})
@@ -87,37 +82,8 @@ def perform(options: Namespace, source: Source) -> int:
         given.take_file(options.inputs)
     names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
-    env, kv = variables(source, options.env), stored_values(source, options.kv)
     with ExitStack() as stack:
-        settings: dict[str, Any] = {
-            "host": Host(env=env, kv=kv),
-            "storage": Storage(
-                images=options.out or IMAGES,
-                output=options.out or "flowdsl-output",
-                metadata=options.metadata,
-            ),
-            "as_of": options.as_of,
-            "limits": Limits(
-                timeout_s=options.timeout,
-                private_addresses=options.private_addresses,
-                max_requests=most,
-                max_usd=options.max_usd,
-                fixed=_fixed(options),
-            ),
-            "allow_endpoints": options.allow_endpoint,
-        }
-        if options.simulate:
-            from flowdsl.cli import simulated
-
-            settings |= {
-                "host": Host(secrets=simulated.placeholder_secret, env=env, kv=kv),
-                "overrides": simulated.overrides(simulated.NOWHERE, ""),
-            }
-            seen = _loaded(Environment(**settings), source, options, names)
-            settings["overrides"] = stack.enter_context(simulated.running_simulator(seen, options.fault))
-        elif options.fault:
-            raise UsageError("--fault goes with --simulate: a real service cannot be told to fail")
-        flow = _loaded(Environment(**settings), source, options, names)
+        flow = ready_flow(source, options, names, stack, most)
         shown = []
         if not options.quiet:
             shown = rehearsed(flow, source, options, names) if options.simulate else warnings(flow)
@@ -164,30 +130,6 @@ def perform(options: Namespace, source: Source) -> int:
     if options.open:
         _open(options)
     return 0
-
-
-def _loaded(environment: Environment, source: Source, options: Namespace, names: Iterable[str]) -> Flow:
-    """The flow of a source. What is wrong with it is printed as JSON too where its dialect has a form for that.
-
-    Raises:
-        FlowCheckError: the file has mistakes.
-        UsageError: it is a kit and the action is missing or unknown.
-    """
-    try:
-        return load(environment, source, options.action, names)
-    except FlowCheckError as error:
-        if options.json and (said := in_its_form(source, {"error": error.to_dict()})) is not None:
-            import json
-
-            with stdout_at_stake():
-                print(json.dumps(said, indent=2, ensure_ascii=False))
-        raise
-
-
-def _fixed(options: Namespace) -> frozenset[str]:
-    """The limits that an option sets: it raises what a settings file lowers."""
-    given = {"max_requests": options.max_requests is not None, "private_addresses": options.private_addresses}
-    return frozenset(name for name, is_given in given.items() if is_given)
 
 
 def _open(options: Namespace) -> None:

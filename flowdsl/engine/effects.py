@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document
     from flowdsl.events import Invocation
     from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Budget
 
 T = TypeVar("T")
 Emission = tuple[str, tuple[Any, ...]]
@@ -79,6 +80,11 @@ class Journaling(Effects, Protocol):
     @property
     def as_of(self) -> date:
         """The day that the run takes for today: that of its first attempt."""
+        ...
+
+    @property
+    def budget(self) -> Budget | None:
+        """What this run and others may spend together, in the place of a budget of its own."""
         ...
 
     def spent(self) -> tuple[int, float]:

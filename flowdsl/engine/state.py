@@ -180,7 +180,9 @@ class Run:
         self.held: set[str] = set()
         self.files: list[str] = []
         self.notes: list[tuple[str, str]] = []
-        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd, *(journal.spent() if journal else ()))
+        spent = journal.spent() if journal is not None else (0, 0.0)
+        shared = None if journal is None else journal.budget
+        self.budget: Budget = shared or RunBudget(limits.max_requests, limits.max_usd, *spent)
 
     @property
     def as_of(self) -> date:

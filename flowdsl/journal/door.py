@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from flowdsl.journal.database import Database
+    from flowdsl.limits import Budget
 
 T = TypeVar("T")
 _MOST_KEPT_BYTES = 1024 * 1024
@@ -44,6 +45,7 @@ class Keeper(Protocol):
     batch: str | None
     record: int | None
     wrote: bool
+    budget: Budget | None
 
     @property
     def database(self) -> Database:
@@ -87,6 +89,11 @@ class JournalDoor:
         self._early: list[tuple[Any, ...]] = []
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
+
+    @property
+    def budget(self) -> Budget | None:
+        """What several runs may spend together."""
+        return self._journal.budget
 
     @property
     def as_of(self) -> date:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.door import JournalDoor
+from flowdsl.journal.door import JournalDoor, Keeper
 from flowdsl.journal.errors import JournalError, refused
 from flowdsl.journal.rows import Row
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
+    from flowdsl.journal.batches import Batches
     from flowdsl.journal.runs import Runs
+    from flowdsl.limits import Budget
 
 _ROWS = """
     SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, 0.0 AS began
@@ -43,16 +45,15 @@ class Journal:
         *,
         simulated: bool = False,
         given: Mapping[str, Any] = MappingProxyType({}),
-        batch: str | None = None,
-        record: int | None = None,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.database = Database(self.folder)
         self.running = Running(self.folder)
         self.simulated = simulated
         self.given = given
-        self.batch = batch
-        self.record = record
+        self.batch: str | None = None
+        self.record: int | None = None
+        self.budget: Budget | None = None
         self.wrote = False
         """Whether a run has paid for something."""
         self._resumed: set[str] = set()
@@ -63,6 +64,13 @@ class Journal:
         from flowdsl.journal.runs import Runs
 
         return Runs(self.database, self.running)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches that are kept."""
+        from flowdsl.journal.batches import Batches
+
+        return Batches(self.database, self.running)
 
     def resuming(self, run: str) -> Journal:
         """Lets the next run of this id use what it has bought before.
@@ -93,17 +101,7 @@ class Journal:
             return JournalDoor(self, began, inner)
         self._resumed.discard(run)
         self.take(run)
-        rows = [_row(each) for each in self.database.read(_ROWS, {"run": run})]
-        names = self.database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
-        return JournalDoor(
-            self,
-            began,
-            inner,
-            rows,
-            {each["original"]: each["file"] for each in names},
-            frozenset(each["original"] for each in names if each["is_listed"]),
-            date.fromisoformat(self.database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
-        )
+        return resumed_door(self, began, inner)
 
     def take(self, run: str) -> None:
         """A run begins to pay.
@@ -136,6 +134,26 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def resumed_door(keeper: Keeper, began: Began, inner: Effects | None) -> JournalDoor:
+    """The door of a run that has been there before, with what stands in the journal of it.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    run, database = began.run, keeper.database
+    rows = [_row(each) for each in database.read(_ROWS, {"run": run})]
+    names = database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
+    return JournalDoor(
+        keeper,
+        began,
+        inner,
+        rows,
+        {each["original"]: each["file"] for each in names},
+        frozenset(each["original"] for each in names if each["is_listed"]),
+        date.fromisoformat(database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
+    )
 
 
 def _row(row: Any) -> Row:
