@@ -2,6 +2,9 @@
 
 from flowdsl import template as template
 from flowdsl import testing as testing
+from flowdsl.batches.running import Outcome as Outcome
+from flowdsl.batches.running import Stop as Stop
+from flowdsl.batches.running import batch as batch
 from flowdsl.diagnostics import Diagnostic as Diagnostic
 from flowdsl.diagnostics import Edit as Edit
 from flowdsl.diagnostics import Fix as Fix

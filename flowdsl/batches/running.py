@@ -15,7 +15,6 @@ from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
 from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.journal import Journal, resumed_door
-from flowdsl.limits import Limits
 
 if TYPE_CHECKING:
     from flowdsl.engine.effects import Began, Effects
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.events import Event
     from flowdsl.journal.database import Database
-    from flowdsl.limits import Budget
+    from flowdsl.limits import Budget, Limits
 
 CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
@@ -151,7 +150,7 @@ class _Work:
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.held(id)
             requests, usd, _ = journal.batches.spent(id)
-            own = limits or Limits()
+            own = limits or flow.limits
             self._budget = RunBudget(own.max_requests, own.max_usd, requests, usd)
 
     async def outcomes(self, concurrency: int) -> AsyncGenerator[Outcome, None]:
