@@ -97,7 +97,7 @@ class Batches:
         """How many requests the batch has sent that were not refused, what they cost in USD, those in doubt at the most
         that they can, and whether that is all of it."""
         sums = (
-            "count(*), sum(CASE WHEN ledger.state = 'ok' THEN ledger.cost_usd ELSE ledger.most_usd END), "
+            "count(*), sum(iif(ledger.state = 'ok', ledger.cost_usd, ledger.most_usd)), "
             "sum(ledger.state = 'ok' AND ledger.cost_usd IS NULL)"
         )
         query = f"SELECT {sums} {_OF_RUNS} AND ledger.state NOT IN ('refused', 'released')"
