@@ -174,9 +174,6 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
         bare = re.fullmatch(r"(?:[a-z]+:/*)?([\w.-]+(:\d+)?(/\S*)?)", value)
         hint = f"write `{ADDRESS_START}{bare[1]}`" if bare else "write it in full: `endpoint: https://…`"
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
-    if problem is not None and known is not None and problem.code == "wrong-pattern" and problem.hint is None:
-        example = known.summary.partition(", such as ")[2].rstrip(".")
-        return problem._replace(hint=f"write it as `{key}: {example}`") if example else problem
     if problem is None and key in ("provider", "protocol") and value is not None:
         return _unknown_provider(key, value)
     if problem is not None or value is None or key not in ("endpoint", "headers"):
