@@ -69,6 +69,8 @@ def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
     if is_refused(resolved):
         found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
         found = list(_of_replacement(found, request, options, vendor, resolved))
+    if any(problem.key == "size" and problem.code == "unsupported-value" for problem in found):
+        found = [problem for problem in found if problem.code != "short-timeout"]  # of a picture that is never drawn
     yield from _one_per_key(found)
 
 

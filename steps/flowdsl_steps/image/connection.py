@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
 from flowdsl_steps.http.transport import open_client
 from flowdsl_steps.image.workers import Workers
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from flowdsl import OpenTransport, StepContext
 
 _WORKERS = 2
-_NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
 
 
 class Connection:
@@ -75,7 +73,6 @@ async def connection_to(service: Service, ctx: StepContext) -> Connection:
     try:
         return await ctx.resource(key, lambda: _opened(*pem, *pace, ctx.transport))
     except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ConfigError(
-            _NO_CONNECTION.format(name=service.name, problem=problem), code="invalid-certificate"
-        ) from error
+        from flowdsl_steps.image.pem_check import pem_fault
+
+        raise pem_fault(service, error) from error

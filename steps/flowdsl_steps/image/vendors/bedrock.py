@@ -54,7 +54,12 @@ class Bedrock(Offering):
     title = "Amazon Bedrock"
     hosts = ("bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com")
     settings = (
-        Key("region", "text", "The region of the cloud that is asked, such as us-west-2.", pattern=r"^[a-z0-9-]+$"),
+        Key(
+            "region",
+            "text",
+            "The region of the cloud that is asked, such as us-west-2.",
+            pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
+        ),
         Key("accessKeyId", "text", "The id of an AWS access key.", secret=True),
         Key("secretAccessKey", "text", "The secret of an AWS access key.", secret=True),
         Key("sessionToken", "text", "The session token of an AWS key that expires.", secret=True),
