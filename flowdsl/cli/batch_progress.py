@@ -7,6 +7,7 @@ from typing import TextIO
 
 from flowdsl.cli.journaled import sum_of
 from flowdsl.cli.terminal import is_terminal, width
+from flowdsl.display.visible import in_place
 
 _REDRAW_S = 0.2
 _SILENCE_S = 10.0
@@ -41,7 +42,7 @@ class BatchProgress:
     def clear(self) -> None:
         """Takes the moving line away."""
         if self._stream is not None and self._moves:
-            self._stream.write("\r\x1b[K")
+            self._stream.write(in_place(""))
             self._stream.flush()
 
     def _show(self, now: float) -> None:
@@ -60,7 +61,7 @@ class BatchProgress:
         parts += [f"{self.held:,} in doubt"] if self.held else []
         line = "  ".join(parts)
         if self._moves:
-            self._stream.write(f"\r\x1b[K{line[: max(10, width(self._stream) - 1)]}")
+            self._stream.write(in_place(line[: max(10, width(self._stream) - 1)]))
         else:
             self._stream.write(f"  … {line}\n")
         self._stream.flush()
