@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, count, pair
+from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
@@ -21,7 +22,6 @@ from flowdsl.cli.ready_flow import ready_flow
 from flowdsl.cli.record_files import Lines, Read, count_records, read_records
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
-from flowdsl.cli.tables import TYPED
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.template.json_values import to_json
@@ -103,9 +103,9 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         flow = ready_flow(source, options, names, stack, options.max_requests)
         if not options.quiet and kept is None:
             print_warnings(rehearsed(flow, source, options, names) if options.simulate else warnings(flow))
-        types = _declared_types(flow, fields)
+        types = declared_types(flow, fields)
         given = GivenInputs().take_options(options.input, flow.document.inputs)
-        inputs = _Inputs(flow, given, dict(options.map))
+        inputs = RecordInputs(flow, given, dict(options.map))
         inputs.check_fields(first.fields, options.over)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate))
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
@@ -122,52 +122,6 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         return _run(_Batch(id, flow, journal, options, results, failed, inputs, known), types, folder)
 
 
-class _Inputs:
-    """Makes the inputs of a run of the fields of a record."""
-
-    def __init__(self, flow: Flow, given: Mapping[str, Any], mapped: Mapping[str, str]) -> None:
-        self._declared = flow.document.inputs
-        self._given = given
-        self._mapped = mapped
-
-    def of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs: those that all share, then fields by their names, then those that are mapped. Fields that are no
-        input of the flow are left out."""
-        used = set(self._mapped.values())
-        found = {name: value for name, value in fields.items() if name not in used or name in (self._declared or {})}
-        if self._declared is not None:
-            found = {name: value for name, value in found.items() if name in self._declared}
-        mapped = {name: fields[field] for name, field in self._mapped.items() if field in fields}
-        return {**self._given, **found, **mapped}
-
-    def check_fields(self, fields: Mapping[str, Any], path: str) -> None:
-        """Looks whether the first record has what the flow needs.
-
-        Raises:
-            UsageError: it lacks a field, or the flow has no such input.
-        """
-        from flowdsl.nearest import nearest
-
-        for name, field in self._mapped.items():
-            if self._declared is not None and name not in self._declared:
-                near = nearest(name, self._declared)
-                meant = f"; did you mean `{near}`?" if near else ""
-                raise UsageError(f"--map {name}={field}: the flow has no input `{name}`{meant}")
-            if field not in fields:
-                near = nearest(field, fields)
-                has = f"did you mean `{near}`?" if near else f"it has {', '.join(map(visible_line, fields)) or 'none'}"
-                raise UsageError(f"--map {name}={field}: the first record of {path} has no field `{field}`; {has}")
-        have = self.of(fields)
-        lacking = [name for name, each in (self._declared or {}).items() if not each.has_default and name not in have]
-        if lacking and fields:
-            name, near = lacking[0], nearest(lacking[0], fields)
-            how = f"--map {name}={near or 'FIELD'}"
-            raise UsageError(
-                f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
-                f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
-            )
-
-
 class _Batch:
     """A batch that goes on: its flow, its files, and what is known of earlier."""
 
@@ -179,7 +133,7 @@ class _Batch:
         options: Namespace,
         results: Lines,
         failed: Lines,
-        inputs: _Inputs,
+        inputs: RecordInputs,
         known: Mapping[int, int],
     ) -> None:
         self.id = id
@@ -379,17 +333,6 @@ def _check(options: Namespace) -> None:
         raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
     if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
         raise UsageError(f"--over {options.over}: there is no such file")
-
-
-def _declared_types(flow: Flow, inputs: Mapping[str, str]) -> dict[str, str]:
-    """The fields that are numbers or booleans, as the inputs say that they are for."""
-    fields = {name: field for field, name in inputs.items()}
-    declared = flow.document.inputs or {}
-    return {
-        fields.get(name, name): each.schema["type"]
-        for name, each in declared.items()
-        if each.schema.get("type") in TYPED
-    }
 
 
 def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:
