@@ -150,7 +150,7 @@ class JournalDoor:
 
     def named(self, original: str, file: str) -> None:
         """Keeps the file of a picture, with whatever is committed next."""
-        if self._is_open and original not in self._names:
+        if (self._is_open or not self._is_new) and original not in self._names:
             values = (self._began.run, original, file)
             self._later(
                 lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
