@@ -38,6 +38,7 @@ soak: $(VENV)/dev $(NUNJUCKS)
 	FLOWDSL_FLOWS=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_spending_at_length.py
 	FLOWDSL_KILLS=300 $(BIN)/python -m pytest tests/verify/test_killed_batches.py
 	FLOWDSL_PLANNED=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_plan_as_run.py
+	FLOWDSL_KILLS=200 $(BIN)/python -m pytest -n 2 tests/verify/test_killed_runs.py
 	set -e; for seed in $(SEEDS); do \
 		$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile soak --hypothesis-seed $$seed; done
 

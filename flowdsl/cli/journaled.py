@@ -49,11 +49,11 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, given=given))
     if options.resume is not None:
         return journal.resuming(options.resume.id)
-    if not options.quiet and journal.database.exists:
+    if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
         from flowdsl.journal.door import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
-        if found is not None and (found.paid or found.in_doubt):
+        if not options.quiet and found is not None and (found.paid or found.in_doubt):
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal

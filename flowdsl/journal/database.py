@@ -1,8 +1,9 @@
 """The SQLite file of a journal: one thread writes, and what comes while it commits goes into the next commit together.
 
 So a hundred requests that begin at once cost one sync of the disk, and the event loop never waits for one. Another
-process may write the same file; the lock of SQLite is between them. `synchronous=FULL` in WAL mode: what a commit says
-is on the disk when it returns, also after a loss of power.
+process may write the same file; the lock of SQLite is between them. `synchronous=FULL` in WAL mode: what a durable
+commit says is on the disk when it returns, also after a loss of power, with all that was committed before it. What is
+not durable waits for the next that is, but not longer than a moment.
 """
 
 from __future__ import annotations
@@ -10,21 +11,35 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from flowdsl.journal.errors import NAME, WITHOUT, JournalError, refused
+from flowdsl.journal.errors import NAME, WITHOUT, JournalError, damaged, refused
 from flowdsl.journal.place import make
+from flowdsl.journal.synced import Synced, sync_file
 from flowdsl.journal.tables import VERSION, migrate
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
 _PATIENCE_S = 30.0
+_PAUSE_S = 0.005
 _MOST_TOGETHER = 1000
+_BEHIND_S = 0.2
+"""So long what is not durable waits for a commit that is, before it is brought to the disk by itself."""
+
+
+class _Waiting(NamedTuple):
+    """An operation to be done, and where its result is waited for."""
+
+    operation: Operation
+    result: Future[Any]
+    durable: bool
+    files: Sequence[str]
 
 
 class Database:
@@ -32,11 +47,13 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._waiting: deque[tuple[Operation, Future[Any], bool]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
         self._is_closing = False
         self._alone = 0
+        self._is_behind = False
+        self._synced = Synced()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
 
@@ -50,27 +67,32 @@ class Database:
         """Whether there is one yet."""
         return self.path.exists()
 
-    def submit(self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> Future[T]:
+    def submit(
+        self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()
+    ) -> Future[T]:
         """Has an operation done in the next transaction, and gives its result after the commit. What is not `durable`
-        may be lost with the power, in order: nothing later is kept then either."""
+        may be lost with the power, in order: nothing later is kept then either. `files` are on the disk before."""
         result: Future[T] = Future()
+        result.set_running_or_notify_cancel()  # whoever waits may be cancelled, and what is handed in is done
         with self._changed:
             if self._is_closing:
                 raise JournalError(f"the journal {self.path} is closed", code="journal-closed")
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
                 self._writer.start()
-            self._waiting.append((operation, result, durable))
+            self._waiting.append(_Waiting(operation, result, durable, files))
             self._changed.notify()
         return result
 
-    async def write(self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+    async def write(
+        self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()
+    ) -> T:
         """The same from an event loop. A caller that is cancelled does not take its operation back.
 
         Raises:
             JournalError: the file cannot be written.
         """
-        return await asyncio.wrap_future(self.submit(operation, durable=durable))
+        return await asyncio.wrap_future(self.submit(operation, durable=durable, files=files))
 
     def read(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query, of what is committed; none where there is no file yet.
@@ -126,7 +148,9 @@ class Database:
         connection = sqlite3.connect(self.path, _PATIENCE_S, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
+            if _is_foreign(connection):
+                raise damaged(self.folder, "it is the database of another program")
+            _turn_to_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection)
         except ValueError as error:
@@ -144,7 +168,11 @@ class Database:
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
         while (group := self._group()) is not None:
+            if not group:
+                self._catch_up()
+                continue
             try:
+                self._synced.sync(path for each in group for path in each.files)
                 if connection is None:
                     connection = self._opened()
                 results = _committed(connection, group)
@@ -156,38 +184,70 @@ class Database:
             except BaseException as error:  # noqa: BLE001  an operation of ours that is wrong: whoever waits must know
                 failure = error
             else:
-                for (_, future, _), result in zip(group, results, strict=True):
-                    future.set_result(result)
+                self._is_behind = not any(each.durable for each in group)
+                for each, result in zip(group, results, strict=True):
+                    each.result.set_result(result)
                 continue
             if len(group) > 1:  # what one of them is refused for does not concern the others
                 with self._changed:
                     self._alone += len(group)
                     self._waiting.extendleft(reversed(group))
                 continue
-            for _, future, _ in group:
-                future.set_exception(failure)
+            for each in group:
+                each.result.set_exception(failure)
+        self._catch_up()
         if connection is not None:
             connection.close()
 
-    def _group(self) -> list[tuple[Operation, Future[Any], bool]] | None:
-        """What is to be committed together; None when the journal is closed and all is done."""
+    def _catch_up(self) -> None:
+        """Brings to the disk what is committed and not durable. What that fails at is told with the next commit."""
+        if self._is_behind:
+            self._is_behind = False
+            with suppress(OSError):
+                sync_file(f"{self.path}-wal")
+
+    def _group(self) -> list[_Waiting] | None:
+        """What is to be committed together; nothing, when what is committed has waited long enough for the disk; None
+        when the journal is closed and all is done."""
         with self._changed:
             while not self._waiting:
                 if self._is_closing:
                     return None
-                self._changed.wait()
+                if not self._changed.wait(_BEHIND_S if self._is_behind else None):
+                    return []
             if self._alone:
                 self._alone -= 1
                 return [self._waiting.popleft()]
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
 
 
-def _committed(connection: sqlite3.Connection, group: Sequence[tuple[Operation, Future[Any], bool]]) -> list[Any]:
-    durable = any(is_durable for _, _, is_durable in group)
-    with _synchronous(connection, durable):
+def _turn_to_wal(connection: sqlite3.Connection) -> None:
+    """Has the file be in WAL mode. For this, and only this, SQLite does not wait for another process that does it too."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE_S)
+
+
+def _is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether a file holds tables of somebody else."""
+    connection.execute("BEGIN")  # another process may be making the tables at this moment
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.execute("COMMIT")
+    return bool(version or tables) and not (version and "ledger" in tables)
+
+
+def _committed(connection: sqlite3.Connection, group: Sequence[_Waiting]) -> list[Any]:
+    with _synchronous(connection, any(each.durable for each in group)):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            results = [operation(connection) for operation, _, _ in group]
+            results = [each.operation(connection) for each in group]
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

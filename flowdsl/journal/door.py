@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 from weakref import ref
 
 from flowdsl.engine.effects import Began, Effect, Effects, Recovered
@@ -22,7 +22,7 @@ from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.journal.errors import JournalError, RequestHeld
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
-from flowdsl.journal.shelved import Shelved, sync
+from flowdsl.journal.shelved import Shelved
 from flowdsl.journal.steps import steps_of, text_digest
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class JournalDoor:
 
     def named(self, original: str, file: str) -> None:
         """Keeps the file of a picture, with whatever is committed next."""
-        if self._is_open and original not in self._names:
+        if (self._is_open or not self._is_new) and original not in self._names:
             values = (self._began.run, original, file)
             self._later(
                 lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
@@ -193,7 +193,7 @@ class JournalDoor:
     async def _bought(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
         if failed := self._taken.get((place, asked)):
-            return self._again(effect, failed.pop(0))  # type: ignore[no-any-return]
+            return self._failed_again(effect, failed.pop(0))
         number = self._rows.number(place, asked)
         key = row_id(self._began.run, place, number, asked)
         await self._begin(key, effect, place, number, asked)
@@ -216,14 +216,14 @@ class JournalDoor:
         images = shelved.images
 
         def ended(db: sqlite3.Connection) -> None:
-            sync(images)
             db.execute(
                 "UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ? WHERE id = ?",
                 (said, len(images), cost, time.time(), key),
             )
 
         try:
-            await self._journal.database.write(ended)
+            files = [image.original for image in images]
+            await self._journal.database.write(ended, durable=False, files=files)
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
             text = f"{error.message}. What was bought just now stands in it as in doubt"
             effect.note("journal-behind", text)
@@ -254,7 +254,6 @@ class JournalDoor:
         )
         early, self._early = self._early, []
         was_open, self._is_open = self._is_open, True
-        self._journal.wrote = True
         if not was_open and self._is_new:
             self._journal.take(self._began.run)
 
@@ -279,6 +278,7 @@ class JournalDoor:
         except BaseException:  # it may stand there by now, and is not sent
             self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
             raise
+        self._journal.wrote = True
 
     def _write_run(self, db: sqlite3.Connection) -> None:
         began, journal = self._began, self._journal
@@ -313,6 +313,12 @@ class JournalDoor:
         if row.state == "ok":
             return decoded(kept, Shelved(), effect.store)
         raise decoded_error(kept, Shelved(), effect.store)
+
+    def _failed_again(self, effect: Effect, row: Row) -> NoReturn:
+        """Raises the failure that a kept row says; the run may end with it only now."""
+        error = decoded_error(json.loads(row.result or "null"), Shelved(), effect.store)
+        self._failed.append((row_id(self._began.run, row.place, row.number, row.digest), row.place, ref(error)))
+        raise error
 
     def _keep(self, effect: Effect, found: bytes, state: str, result: Any) -> None:
         """Keeps what came of an effect that cost nothing: with the next commit."""

@@ -7,8 +7,11 @@ import sqlite3
 from pathlib import Path
 
 from flowdsl.errors import ConfigError, LimitExceeded
+from flowdsl.journal.place import VARIABLE
 
-WITHOUT = "`--no-journal` runs without one: a run that is killed then cannot be resumed"
+_DAMAGED = ("malformed", "not a database", "no such table", "no such column")
+"""What SQLite says of a file that is none of its own, or has lost a part."""
+WITHOUT = "`flowdsl run --no-journal` keeps none: a run that is killed then cannot be resumed"
 
 
 class JournalError(ConfigError):
@@ -23,6 +26,15 @@ class RequestHeld(LimitExceeded):
     code = "request-held"
 
 
+def damaged(folder: Path, why: str) -> JournalError:
+    """The error for a file that is no journal, or no longer one."""
+    return JournalError(
+        f"the journal {folder / NAME} is damaged: {why}",
+        code="journal-damaged",
+        hint=f"move it away, and keep it: it says what was paid for; the next run makes a new one. {WITHOUT}",
+    )
+
+
 def refused(folder: Path, error: sqlite3.Error | OSError) -> JournalError:
     """The error for what SQLite or the system refuses."""
     said = str(error) if isinstance(error, sqlite3.Error) else error.strerror or str(error)
@@ -33,17 +45,18 @@ def refused(folder: Path, error: sqlite3.Error | OSError) -> JournalError:
             code="journal-full",
             hint=f"make room, or let `flowdsl runs gc` remove what old runs left there; {WITHOUT}",
         )
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in said or "not a database" in said):
-        return JournalError(
-            f"the journal {folder / NAME} is damaged: {said}",
-            code="journal-damaged",
-            hint=f"move it away, and keep it: it says what was paid for; the next run makes a new one. {WITHOUT}",
-        )
+    if isinstance(error, sqlite3.DatabaseError) and any(words in said for words in _DAMAGED):
+        return damaged(folder, said)
     if isinstance(error, sqlite3.OperationalError) and "locked" in said:
         return JournalError(
             f"the journal {folder / NAME} is held by another process",
             code="journal-busy",
             hint="wait until it has ended, and run this again",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
+        return JournalError(
+            f"the journal's folder {folder} cannot be made: something that is no folder stands there",
+            hint=f"move it away, or name another folder in the variable {VARIABLE}; {WITHOUT}",
         )
     return JournalError(
         f"the journal in {folder} cannot be written: {said}", hint=f"make the folder writable; {WITHOUT}"

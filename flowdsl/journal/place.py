@@ -25,7 +25,11 @@ def make(folder: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    folder.mkdir(0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        from flowdsl.journal.synced import sync_names
+
+        sync_names(str(folder))  # else it may be gone with the power, and what is in it
     ignored = folder / ".gitignore"
     if not ignored.exists():
         ignored.write_text("*\n", encoding="utf-8")

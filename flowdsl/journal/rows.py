@@ -60,7 +60,7 @@ class Rows:
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: dict[bytes, list[Row]] = defaultdict(list)
         self._numbers: dict[tuple[bytes, str], int] = defaultdict(int)
-        for row in sorted(rows, key=lambda row: (row.began, row.place, row.number)):
+        for row in sorted(rows, key=lambda row: (row.number, row.began, row.place)):  # a clock may jump back
             at = (row.digest, row.place)
             self._numbers[at] = max(self._numbers[at], row.number + 1)
             if row.state != "released" and not (row.state == "refused" and row.is_final):

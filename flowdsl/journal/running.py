@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 from flowdsl.image.part_file import lock
 from flowdsl.journal.place import make
 
 _FOLDER = "running"
+_PAUSES_S = (0.001, 0.01, 0.05)
 
 
 class Running:
@@ -27,13 +29,21 @@ class Running:
         self._folder.mkdir(0o700, exist_ok=True)
         while True:
             descriptor = os.open(self._folder / run, os.O_RDWR | os.O_CREAT, 0o600)
-            if lock(descriptor) is False:
+            if not self._locked(descriptor):
                 os.close(descriptor)
                 return False
             if os.name == "nt" or os.fstat(descriptor).st_nlink:  # else it ended in this moment, and its file is gone
                 self._held[run] = descriptor
                 return True
             os.close(descriptor)
+
+    def _locked(self, descriptor: int) -> bool:
+        """Whether the lock is ours, in the end: who asks whether a run goes on holds it for a moment as well."""
+        for pause_s in _PAUSES_S:
+            if lock(descriptor) is not False:
+                return True
+            time.sleep(pause_s)
+        return lock(descriptor) is not False
 
     def let_go(self, run: str) -> None:
         """A run has ended."""

@@ -15,6 +15,10 @@ from flowdsl.journal.running import Running
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
 _BLOCKING = "(state = 'started' OR (state = 'unknown' AND is_final))"
+_HOLD = """
+    UPDATE ledger SET state = 'unknown', is_final = 1 WHERE run = ? AND state = 'released' AND NOT EXISTS (
+        SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
+        AND again.digest = ledger.digest AND again.number > ledger.number)"""
 _SUMS = f"""
     SELECT runs.*,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,
@@ -144,8 +148,7 @@ class Runs:
 
     def hold(self, run: str, requests: Sequence[str] = ()) -> int:
         """Takes that back, of what was not sent again."""
-        update = "UPDATE ledger SET state = 'unknown', is_final = 1 WHERE run = ? AND state = 'released'"
-        return self._decide(run, update, requests)
+        return self._decide(run, _HOLD, requests)
 
     def drop(self, run: str) -> None:
         """Gives a run up: it is not resumed any more.

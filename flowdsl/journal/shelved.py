@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,27 +47,6 @@ class Shelved(Blobs):
         store.adopt(image)
         self.images.append(image)
         return image
-
-
-def sync(images: list[Image]) -> None:
-    """Has the disk take the files of pictures, and their names.
-
-    Raises:
-        OSError: it does not.
-    """
-    for path in dict.fromkeys(image.original for image in images):
-        _sync(path)
-    if os.name != "nt":
-        for folder in dict.fromkeys(str(Path(image.original).parent) for image in images):
-            _sync(folder)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _gone(written: Mapping[str, Any], why: str) -> StepError:

@@ -1,0 +1,126 @@
+"""Runs that end in the middle of writing down what came, clocks that jump, and decisions that come late."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from journaled import BOAT, Shop, shop
+
+from flowdsl.errors import UsageError
+from flowdsl.journal.errors import RequestHeld
+from flowdsl.journal.journal import Journal
+
+FAIL = "- step: RAISE\n  message: not today\n"
+AGAIN = """\
+- step: TRY
+  retry: {max: 1, delayMs: 0, paid: again}
+  try:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: A paper boat
+      size: 1024x1024
+      quality: low
+    - step: RAISE
+      message: not good enough
+"""
+
+
+def change(at: Shop, statement: str) -> None:
+    """Makes the journal what it would be after something that no test can wait for."""
+    with Journal(at.state) as journal:
+        journal.database.submit(lambda db: db.execute(statement)).result(30)
+
+
+def as_killed_before_the_end(at: Shop) -> None:
+    change(at, "UPDATE runs SET status = 'running', ended = NULL")
+    change(at, "UPDATE ledger SET is_final = 0")
+
+
+def test_a_refusal_of_which_the_run_did_not_end_any_more_is_asked_again(tmp_path: Path) -> None:
+    with shop(tmp_path, faults=["moderation:1"]) as at:
+        run = at.run(BOAT).result.run
+        as_killed_before_the_end(at)
+        assert at.run(BOAT, resume=run).code == "content-refused"  # what it was about to say
+        assert at.bought == 1
+        assert len(at.run(BOAT, resume=run).images) == 1
+        assert at.bought == 2
+
+
+def test_an_unknown_outcome_of_which_the_run_did_not_end_any_more_is_held(tmp_path: Path) -> None:
+    with shop(tmp_path, faults=["reset_before_body:1"]) as at:
+        run = at.run(BOAT.replace("quality: low", "quality: low\n  maxRetries: 0")).result.run
+        assert at.rows()[0]["state"] == "unknown"
+        as_killed_before_the_end(at)
+        assert at.run(BOAT, resume=run).charge_possible
+        assert isinstance(at.run(BOAT, resume=run), RequestHeld)
+        assert at.bought == 1
+
+
+def test_a_clock_that_jumps_back_mixes_up_no_equal_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shop(tmp_path) as at:
+        now = [2e9]
+
+        def backwards() -> float:
+            now[0] -= 3600
+            return now[0]
+
+        monkeypatch.setattr("flowdsl.journal.door.time.time", backwards)
+        error = at.run(AGAIN + FAIL)
+        assert at.bought == 2
+        first = [image.path for image in error.result.made]
+        again = at.run(AGAIN, resume=error.result.run)
+        assert (at.bought, again.recovered) == (2, 2)
+        assert [image.path for image in again.made] == first
+
+
+def test_what_was_sent_again_is_not_held_any_more(tmp_path: Path) -> None:
+    with shop(tmp_path, faults=["reset_before_body:1"]) as at:
+        flow = BOAT.replace("quality: low", "quality: low\n  maxRetries: 0")
+        run = at.run(flow).result.run
+        with Journal(at.state) as journal:
+            assert journal.runs.release(run) == 1
+            assert journal.runs.hold(run) == 1
+            assert journal.runs.release(run) == 1
+        at.run(flow + FAIL, resume=run)
+        with Journal(at.state) as journal:
+            assert journal.runs.hold(run) == 0
+        assert at.run(flow, resume=run).recovered == 1
+        assert at.bought == 2
+
+
+def test_a_run_is_resumed_by_one_at_a_time(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        run = at.run(BOAT + FAIL).result.run
+        with Journal(at.state) as first, Journal(at.state) as second:
+            assert first.running.take(run)
+            with pytest.raises(UsageError, match="goes on in another process"):
+                second.resuming(run)
+            with pytest.raises(UsageError, match="goes on"):
+                second.runs.release(run)
+            assert second.runs.find(run).status == "failed"
+            first.let_go(run)
+            assert len(at.flow(BOAT).run(journal=second.resuming(run), run_id=run).images) == 1
+        assert at.bought == 1
+
+
+def test_who_asks_whether_a_run_goes_on_keeps_nobody_from_taking_it(tmp_path: Path) -> None:
+    with Journal(tmp_path) as asking, Journal(tmp_path) as taking:
+        taking.running.take("run")
+        taking.running.let_go("run")
+        ended = threading.Event()
+
+        def ask() -> None:
+            while not ended.is_set():
+                asking.running.goes_on("run")
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            for _ in range(300):
+                assert taking.running.take("run")
+                taking.running.let_go("run")
+        finally:
+            ended.set()
+            thread.join()
