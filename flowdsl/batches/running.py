@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.events import Event
     from flowdsl.journal.database import Database
+    from flowdsl.journal.sharing import Sharing
     from flowdsl.limits import Budget, Limits
 
 CONCURRENCY = 8
@@ -58,13 +59,23 @@ class _RecordJournal:
 
     wrote = False
 
-    def __init__(self, whole: Journal, batch: str, record: int, budget: Budget | None, *, is_known: bool) -> None:
+    def __init__(
+        self,
+        whole: Journal,
+        batch: str,
+        record: int,
+        budget: Budget | None,
+        sharing: Sharing | None,
+        *,
+        is_known: bool,
+    ) -> None:
         self.simulated = whole.simulated
         self.given: Mapping[str, Any] = MappingProxyType({})
         self.batch: str | None = batch
         self.record: int | None = record
         self.budget = budget
         self._whole = whole
+        self._sharing = sharing
         self._is_known = is_known
 
     @property
@@ -75,6 +86,10 @@ class _RecordJournal:
     def door(self, began: Began, inner: Effects | None) -> JournalDoor:
         """The door of the run."""
         return resumed_door(self, began, inner) if self._is_known else JournalDoor(self, began, inner)
+
+    def sharing(self, run: str) -> Sharing | None:
+        """What equal requests of the batch share."""
+        return self._sharing
 
     def take(self, run: str) -> None:
         """The batch has the lock."""
@@ -146,9 +161,11 @@ class _Work:
         self._begun: set[int] = set()
         self._held: set[int] = set()
         self._budget: RunBudget | None = None
+        self._sharing: Sharing | None = None
         self._failure: BaseException | None = None
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.held(id)
+            self._sharing = journal.shared(batch=id)
             requests, usd, _ = journal.batches.spent(id)
             own = limits or flow.limits
             self._budget = RunBudget(own.max_requests, own.max_usd, requests, usd)
@@ -192,7 +209,7 @@ class _Work:
             error = LimitExceeded("a request of this record is in doubt", code="request-held")
             return Outcome(number, "held", run, None, error, 0.0)
         kept = self._journal and _RecordJournal(
-            self._journal, self.id, number, self._budget, is_known=number in self._begun
+            self._journal, self.id, number, self._budget, self._sharing, is_known=number in self._begun
         )
         try:
             result = await self._flow.arun(

@@ -107,7 +107,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         given = GivenInputs().take_options(options.input, flow.document.inputs)
         inputs = RecordInputs(flow, given, dict(options.map))
         inputs.check_fields(first.fields, options.over)
-        journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate))
+        journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
         stack.callback(failed.close)

@@ -46,7 +46,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     from flowdsl.journal.journal import Journal
 
     given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
-    journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, given=given))
+    own = {"simulated": options.simulate, "given": given, "cache": options.cache}
+    journal = stack.enter_context(Journal(state_of(source.path), **own))
     if options.resume is not None:
         return journal.resuming(options.resume.id)
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done

@@ -245,6 +245,12 @@ def add_options(parser: Parser) -> None:
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
     flag(parser, "--no-journal", help="keep no journal: what is paid for is bought again when the run is broken off")
+    parser.add_argument(
+        "--cache",
+        choices=("off", "run", "project"),
+        default="off",
+        help="buy equal requests once: within the run or batch, or among all runs of the project (default: off)",
+    )
     flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")

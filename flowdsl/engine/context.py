@@ -250,7 +250,10 @@ class RunningStep:
         if recovered is None:
             return None
         run.recover(recovered)
-        self.note("recovered", "this was paid for before the run was resumed: its result is used again")
+        if recovered.is_shared:
+            self.note("paid-before", "an equal request was paid for elsewhere, and is shared: its result is used again")
+        else:
+            self.note("recovered", "this was paid for before the run was resumed: its result is used again")
         if paid is not None:
             paid.add(purchase, recovered.result)
         return recovered.result

@@ -228,7 +228,10 @@ class Run:
 
     def recover(self, recovered: Recovered) -> None:
         """Takes what an earlier attempt of this run has bought among what it made and paid for."""
-        self.totals.recovered += 1
+        if recovered.is_shared:
+            self.totals.reused += 1
+        else:
+            self.totals.recovered += 1
         self.spend(recovered.cost_usd)
         if self.pictures is not None:
             self.pictures.recover(recovered.files, recovered.listed)

@@ -8,21 +8,24 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.door import JournalDoor, Keeper
+from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError, refused
+from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.rows import Row
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
     from flowdsl.journal.batches import Batches
     from flowdsl.journal.runs import Runs
+    from flowdsl.journal.sharing import Sharing
     from flowdsl.limits import Budget
 
+CACHES = ("off", "run", "project")
 _ROWS = """
     SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, 0.0 AS began
     FROM journal WHERE run = :run
@@ -35,8 +38,9 @@ class Journal:
     """Keeps what runs pay for in a folder, so that one that was killed, or failed, can be resumed without buying
     anything twice. Any number of runs, threads and processes may share the folder. `runs` is what it knows of them.
 
-    `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON values. Close it, or use it
-    as a context manager.
+    With `cache="run"` equal requests of a run, or of a batch, are one purchase, with `cache="project"` those of all
+    runs of the folder. `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON
+    values. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -45,7 +49,11 @@ class Journal:
         *,
         simulated: bool = False,
         given: Mapping[str, Any] = MappingProxyType({}),
+        cache: Literal["off", "run", "project"] = "off",
     ) -> None:
+        if cache not in CACHES:
+            raise UsageError(f"cache is one of {', '.join(CACHES)}, not {cache!r}")
+        self.cache = cache
         self.folder = Path(folder).absolute()
         self.database = Database(self.folder)
         self.running = Running(self.folder)
@@ -124,6 +132,18 @@ class Journal:
     def let_go(self, run: str) -> None:
         """A run has ended."""
         self.running.let_go(run)
+
+    def sharing(self, run: str) -> Sharing | None:
+        """What equal requests of a run share."""
+        return self.shared(run=run)
+
+    def shared(self, *, run: str | None = None, batch: str | None = None) -> Sharing | None:
+        """What equal requests of a run, or of a batch, share; None where each is bought."""
+        if self.cache == "off":
+            return None
+        from flowdsl.journal.sharing import Sharing
+
+        return Sharing(self.database, self.cache, simulated=self.simulated, run=run, batch=batch)
 
     def close(self) -> None:
         """Waits for what is still to be written."""

@@ -32,7 +32,7 @@ class Synced:
 def sync_names(folder: str) -> None:
     """Has the disk take the names that lead to a folder, as far as one may look at what is around it."""
     with suppress(OSError):
-        while (around := os.path.dirname(folder)) != folder:
+        while (around := os.path.dirname(folder)) != folder:  # noqa: PTH120  paths are texts here
             sync_folder(around)
             folder = around
 

@@ -70,6 +70,7 @@ STEPS = (
     ) WITHOUT ROWID;
     """,
     """
+    CREATE INDEX ledger_by_digest ON ledger (digest);
     CREATE TABLE batches (            -- many runs of one flow, a record each: `runs.batch` and `runs.record`
         id TEXT PRIMARY KEY,
         flow TEXT NOT NULL,
