@@ -60,6 +60,7 @@ from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.journal.journal import Journal as Journal
 from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits
+from flowdsl.limits import Pace as Pace
 from flowdsl.limits import Reservation as Reservation
 from flowdsl.reference.step_schemas import step_schema as step_schema
 from flowdsl.source import Position as Position

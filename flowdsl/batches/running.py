@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,12 +128,23 @@ async def batch(
     if journal is not None:
         journal.take(work.id)
     try:
-        async with aclosing(work.outcomes(concurrency)) as outcomes:
+        async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
     finally:
         if journal is not None:
             journal.let_go(work.id)
+
+
+@asynccontextmanager
+async def _connected(flow: Flow) -> AsyncGenerator[None, None]:
+    """Runs share the connections to services, and their limits; those that are open in this loop, if some are."""
+    environment: Any = flow.environment
+    if environment.resources_of(asyncio.get_running_loop()) is not None:
+        yield
+        return
+    async with environment:
+        yield
 
 
 class _Work:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document
     from flowdsl.events import Invocation
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Budget
+    from flowdsl.limits import Budget, Pace
 
 T = TypeVar("T")
 Emission = tuple[str, tuple[Any, ...]]
@@ -86,6 +86,11 @@ class Journaling(Effects, Protocol):
     @property
     def budget(self) -> Budget | None:
         """What this run and others may spend together, in the place of a budget of its own."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How fast services may be asked, by all who share the journal."""
         ...
 
     def spent(self) -> tuple[int, float]:

@@ -21,6 +21,7 @@ from flowdsl.engine.effects import Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.journal.errors import JournalError, RequestHeld
 from flowdsl.journal.keeper import Keeper
+from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
 from flowdsl.journal.shelved import Shelved
@@ -71,6 +72,11 @@ class JournalDoor:
     def budget(self) -> Budget | None:
         """What several runs may spend together."""
         return self._journal.budget
+
+    @property
+    def pace(self) -> Pace:
+        """How fast services may be asked."""
+        return Pace(self._journal.database)
 
     @property
     def as_of(self) -> date:

@@ -70,6 +70,10 @@ STEPS = (
     ) WITHOUT ROWID;
     """,
     """
+    CREATE TABLE pace (               -- when the next request to a service may begin
+        service TEXT PRIMARY KEY,
+        at REAL NOT NULL
+    ) WITHOUT ROWID;
     CREATE INDEX ledger_by_digest ON ledger (digest);
     CREATE TABLE batches (            -- many runs of one flow, a record each: `runs.batch` and `runs.record`
         id TEXT PRIMARY KEY,

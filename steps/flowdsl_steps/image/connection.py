@@ -15,7 +15,7 @@ from flowdsl_steps.http.transport import open_client
 from flowdsl_steps.image.workers import Workers
 
 if TYPE_CHECKING:
-    from flowdsl import OpenTransport, StepContext
+    from flowdsl import OpenTransport, Pace, StepContext
 
 _WORKERS = 2
 
@@ -36,10 +36,13 @@ class Connection:
         self._next = 0.0
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until a request may be sent, and hold the place while it goes on."""
+    async def turn(self, service: str = "", pace: Pace | None = None) -> AsyncIterator[None]:
+        """Wait until a request may be sent, and hold the place while it goes on; with a `pace` other processes count
+        for the rate as well."""
         async with self._slots or contextlib.nullcontext():
-            if self._interval_s:
+            if pace is not None:
+                await pace.take(service, self._interval_s)
+            elif self._interval_s:
                 now = time.monotonic()
                 at = max(now, self._next)
                 self._next = at + self._interval_s

@@ -78,7 +78,7 @@ async def generate(
         """What sends the request of this number of the invocation. An order is named at once: a process that is killed
         says nothing afterwards."""
         told = on_retry(ctx), on_partial(ctx, number), lambda order: ctx.progress(order.described(endpoint))
-        return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers)
+        return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers, ctx.pace)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
     return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
