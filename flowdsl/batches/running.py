@@ -9,7 +9,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.engine.budget import RunBudget
+from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
 from flowdsl.journal.door import JournalDoor
@@ -106,6 +106,8 @@ async def batch(
     batch_id: str | None = None,
     concurrency: int = CONCURRENCY,
     limits: Limits | None = None,
+    max_requests: int | None = None,
+    max_usd: float | None = None,
     effects: Effects | None = None,
     on_event: Callable[[Event], None] | None = None,
     tags: Mapping[str, str] | None = None,
@@ -115,8 +117,9 @@ async def batch(
 
     Records are taken when there is room for them, so they may be more than memory holds; a pair is the number of a
     record and the record. With a `journal`, `batch_id` names the batch: given again, records that were begun go on
-    where they were, and nothing is bought twice; `limits.max_usd` and `limits.max_requests` count for all records
-    together then, and else for each. Whoever closes the iterator, or cancels it, cancels the runs that go on.
+    where they were, and nothing is bought twice; `max_requests` and `max_usd`, which need a journal, are for all
+    records together, with what was spent before, `limits` for each. Whoever closes the iterator, or cancels it,
+    cancels the runs that go on.
 
     Raises:
         UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
@@ -124,16 +127,19 @@ async def batch(
     """
     if concurrency < 1:
         raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
-    work = _Work(flow, records, journal, batch_id or new_run_id(), limits, effects, on_event, tags, stop or Stop())
+    if journal is None and (max_requests is not None or max_usd is not None):
+        raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
+    id, most = batch_id or new_run_id(), (max_requests, max_usd)
+    work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
     if journal is not None:
-        journal.take(work.id)
+        journal.take(id)
     try:
         async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
     finally:
         if journal is not None:
-            journal.let_go(work.id)
+            journal.let_go(id)
 
 
 @asynccontextmanager
@@ -155,6 +161,7 @@ class _Work:
         journal: Journal | None,
         id: str,
         limits: Limits | None,
+        most: tuple[int | None, float | None],
         effects: Effects | None,
         on_event: Callable[[Event], None] | None,
         tags: Mapping[str, str] | None,
@@ -171,15 +178,15 @@ class _Work:
         self._stop = stop
         self._begun: set[int] = set()
         self._held: set[int] = set()
-        self._budget: RunBudget | None = None
+        self._budget: Budget | None = None
         self._sharing: Sharing | None = None
         self._failure: BaseException | None = None
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.held(id)
             self._sharing = journal.shared(batch=id)
             requests, usd, _ = journal.batches.spent(id)
-            own = limits or flow.limits
-            self._budget = RunBudget(own.max_requests, own.max_usd, requests, usd)
+            own = RunBudget(*most, requests, usd)
+            self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
 
     async def outcomes(self, concurrency: int) -> AsyncGenerator[Outcome, None]:
         """The outcomes, as they come. No more records are begun than somebody takes outcomes."""

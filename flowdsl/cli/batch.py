@@ -17,7 +17,7 @@ from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.journaled import budget_of, state_of, sum_of
 from flowdsl.cli.ready_flow import ready_flow
 from flowdsl.cli.record_files import Lines, Read, count_records, read_records
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
@@ -100,7 +100,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         shared = {name for name, _ in options.input}
         fields = {field: name for name, field in options.map}
         names = [*shared, *(fields.get(name, name) for name in first.fields)]
-        flow = ready_flow(source, options, names, stack, options.max_requests)
+        flow = ready_flow(source, options, names, stack, None)
         if not options.quiet and kept is None:
             print_warnings(rehearsed(flow, source, options, names) if options.simulate else warnings(flow))
         types = declared_types(flow, fields)
@@ -108,6 +108,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         inputs = RecordInputs(flow, given, dict(options.map))
         inputs.check_fields(first.fields, options.over)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
+        journal.budget = budget_of(source.path, journal)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
         stack.callback(failed.close)
@@ -207,6 +208,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 journal=work.journal,
                 batch_id=work.id,
                 concurrency=max(1, options.concurrency),
+                max_requests=options.max_requests,
+                max_usd=options.max_usd,
                 stop=stop,
             )
             async with aclosing(outcomes):

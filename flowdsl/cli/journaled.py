@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
-from flowdsl.settings.files import project_file
+from flowdsl.settings.files import project_file, usd, user_file
+from flowdsl.settings.origins import shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.runs import KeptRun
+    from flowdsl.limits import Budget
     from flowdsl.source import Source
 
 AGAIN = "`flowdsl resume` goes on from here: what is paid for is not bought again"
@@ -48,6 +50,7 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
     own = {"simulated": options.simulate, "given": given, "cache": options.cache}
     journal = stack.enter_context(Journal(state_of(source.path), **own))
+    journal.budget = budget_of(source.path, journal)
     if options.resume is not None:
         return journal.resuming(options.resume.id)
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
@@ -58,6 +61,22 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal
+
+
+def budget_of(path: str, journal: Journal) -> Budget | None:
+    """What the settings of a file's project, or of the user, let all runs spend in a day; the lower one counts. What is
+    simulated costs nothing.
+
+    Raises:
+        UsageError: it is no sum.
+    """
+    files = [each for each in (project_file(path), user_file(os.environ)) if each is not None]
+    said = [(most, shown_path(file[0])) for file in files if (most := usd(file, "max_usd_per_day")) is not None]
+    if not said or journal.simulated:
+        return None
+    from flowdsl.journal.day_budget import DayBudget
+
+    return DayBudget(journal.database, *min(said))
 
 
 def worth(run: KeptRun) -> str:

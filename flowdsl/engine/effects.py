@@ -85,7 +85,7 @@ class Journaling(Effects, Protocol):
 
     @property
     def budget(self) -> Budget | None:
-        """What this run and others may spend together, in the place of a budget of its own."""
+        """What this run and others may spend together, beside what it may spend itself."""
         ...
 
     @property

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.files import is_within, project_file
-from flowdsl.engine.budget import RunBudget
+from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.context_size import ContextSize
 from flowdsl.errors import ConfigError
 from flowdsl.events import Event, Invocation
@@ -182,7 +182,8 @@ class Run:
         self.notes: list[tuple[str, str]] = []
         spent = journal.spent() if journal is not None else (0, 0.0)
         shared = None if journal is None else journal.budget
-        self.budget: Budget = shared or RunBudget(limits.max_requests, limits.max_usd, *spent)
+        own = RunBudget(limits.max_requests, limits.max_usd, *spent)
+        self.budget: Budget = own if shared is None else BothBudgets(own, shared)
 
     @property
     def as_of(self) -> date:

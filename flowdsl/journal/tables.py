@@ -74,6 +74,10 @@ STEPS = (
         service TEXT PRIMARY KEY,
         at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE spending (           -- what is spent, or set aside, a day
+        day TEXT PRIMARY KEY,
+        usd REAL NOT NULL
+    ) WITHOUT ROWID;
     CREATE INDEX ledger_by_digest ON ledger (digest);
     CREATE TABLE batches (            -- many runs of one flow, a record each: `runs.batch` and `runs.record`
         id TEXT PRIMARY KEY,

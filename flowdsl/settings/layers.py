@@ -24,6 +24,7 @@ from flowdsl.settings.files import (
     severities,
     texts,
     unheeded,
+    usd,
     user_file,
 )
 from flowdsl.settings.places import PROJECT_FILE
@@ -142,6 +143,7 @@ def _models(*files: Settings | None) -> OwnModels | None:
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:
     """The limits with what a settings file takes away from them; what it would add does not count."""
+    usd(settings, "max_usd_per_day")  # which the command line heeds
     most = count(settings, "max_requests")
     free = "max_requests" not in limits.fixed
     if most is not None and free and (limits.max_requests is None or most < limits.max_requests):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import flowdsl
-from flowdsl import Journal, Limits
+from flowdsl import Journal
 from flowdsl.batches.running import Outcome, Stop
 from flowdsl_steps.image.simulator import Simulator
 
@@ -58,9 +58,7 @@ def test_one_that_fails_stops_no_other_and_nothing_is_bought_twice(tmp_path: Pat
 def test_records_share_the_money(tmp_path: Path) -> None:
     records = [{"name": str(number)} for number in range(20)]
     with Simulator(plain=True) as simulator, Journal(tmp_path / "state") as journal:
-        found = outcomes(
-            flow(simulator, tmp_path), records, journal=journal, concurrency=5, limits=Limits(max_requests=7)
-        )
+        found = outcomes(flow(simulator, tmp_path), records, journal=journal, concurrency=5, max_requests=7)
         assert simulator.request_count == 7
     assert sum(outcome.status == "done" for outcome in found) == 7
     assert {outcome.status for outcome in found} == {"done", "stopped"}

@@ -19,10 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from flowdsl import Pace
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
-from flowdsl.limits import Pace
 from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
