@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
-from flowdsl.errors import UsageError
+from flowdsl.errors import ConfigError, UsageError
 from flowdsl.settings.files import project_file, usd, user_file
 from flowdsl.settings.origins import shown_path
 
@@ -101,7 +102,26 @@ def named(run: KeptRun) -> str:
     return f"{visible_line(path)}{visible_line(action)}, {strftime('%Y-%m-%d %H:%M', localtime(run.began))}"
 
 
-def announce(run: KeptRun, flow: Flow, options: Namespace) -> bool:
+def _changed_inputs(run: KeptRun, flow: Flow, inputs: Mapping[str, Any]) -> list[str]:
+    """The inputs that have another value than when the run began; of those that held a secret nobody knows it."""
+    from flowdsl.checker.inputs import input_values
+
+    try:
+        now = input_values(flow.document.inputs, dict(inputs))
+    except ConfigError:  # which the run will say
+        return []
+    before, hidden = run.given.get("inputs", {}), run.given.get("hidden", [])
+    names = [name for name in {**before, **now} if name not in hidden]
+    return [name for name in names if _spelt(before.get(name)) != _spelt(now.get(name))]
+
+
+def _spelt(value: Any) -> str:
+    import json
+
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def announce(run: KeptRun, flow: Flow, inputs: Mapping[str, Any], options: Namespace) -> bool:
     """Says what is used again and what has changed since, and asks whether to go on; False when not.
 
     Raises:
@@ -115,6 +135,8 @@ def announce(run: KeptRun, flow: Flow, options: Namespace) -> bool:
         if steps:
             more = f" … {len(steps) - _MOST_SHOWN} more" if len(steps) > _MOST_SHOWN else ""
             lines.append(f"  {what}: {', '.join(map(visible_line, steps[:_MOST_SHOWN]))}{more}")
+    if others := _changed_inputs(run, flow, inputs):
+        lines.append(f"  other inputs: {', '.join(map(visible_line, others))}")
     if not options.quiet:
         sys.stderr.write("".join(f"{line}\n" for line in lines))
     if options.yes or run.simulated:

@@ -95,7 +95,7 @@ def perform(options: Namespace, source: Source) -> int:
             given.warn_of_lacking_keys(flow.document)
         for warning in () if options.quiet else given.warnings:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
-        if options.resume is not None and not announce(options.resume, flow, options):
+        if options.resume is not None and not announce(options.resume, flow, inputs, options):
             return 0
         journal = journal_of(flow, source, options, stack)
         account = Account(simulated=options.simulate, source=source, journal=journal)

@@ -328,9 +328,10 @@ class Flow:
         if on_event is not None:
             refuse_async("on_event", on_event)
         with counting(self._settings.models):
+            values = input_values(self.document.inputs, inputs or {})
             return await run_program(
-                self._compiled(self._reads_secrets or holds_secret(inputs), given.limits),
-                input_values(self.document.inputs, inputs or {}),
+                self._compiled(self._reads_secrets or holds_secret(values), given.limits),
+                values,
                 host=environment.host,
                 storage=environment.storage,
                 layers=self._settings.services,

@@ -222,7 +222,7 @@ class Database:
 
 
 def _turn_to_wal(connection: sqlite3.Connection) -> None:
-    """Has the file be in WAL mode. For this alone, SQLite does not wait for another process that does it too."""
+    """Has the file be in WAL mode. For this alone SQLite does not wait for another process that does it too."""
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:

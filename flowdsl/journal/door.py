@@ -290,8 +290,9 @@ class JournalDoor:
             db.execute("UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", (began.run,))
             return
         document = began.document
-        given = {**began.hide(dict(journal.given)), "inputs": began.inputs, "hidden": list(began.hidden)}
-        given["steps"] = steps_of(document)
+        inputs = began.hide(dict(began.inputs))  # again: by now more secrets are known
+        hidden = [*began.hidden, *(name for name in inputs if inputs[name] != began.inputs[name])]
+        given = {**began.hide(dict(journal.given)), "inputs": inputs, "hidden": hidden, "steps": steps_of(document)}
         db.execute(
             "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
             " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",

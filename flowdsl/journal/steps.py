@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from flowdsl.document.document import Document
+from flowdsl.source import Source
+from flowdsl.syntax.node import Node
 
 
 class Changes(NamedTuple):
@@ -24,32 +26,50 @@ def text_digest(text: str) -> str:
 
 
 def steps_of(document: Document) -> dict[str, str]:
-    """Each step by its place, `NAME flow[2]`, and the SHA-256 of its own text, without that of the steps in it."""
+    """Each step by its place, `NAME flow[2]`, and the SHA-256 of its own text and of what it includes, without that of
+    the steps in it."""
     found: dict[str, str] = {}
     for step in document.every_step():
-        span = step.node.span
+        span, inner = step.node.span, [each.node for block in step.blocks for each in block.steps]
         text = span.source.text[span.start : span.end]
-        for block in step.blocks:
-            for inner in block.steps:
-                own = inner.node.span
-                text = text.replace(own.source.text[own.start : own.end], "", 1)
-        words = " ".join(text.split())
+        for node in inner:
+            text = text.replace(node.source.text[node.start : node.end], "", 1)
+        included = _included(step.node, step.node.source, set(map(id, inner)))
+        words = " ".join([*text.split(), *included])
         found.setdefault(f"{step.spec.name} {step.path}", text_digest(words))
     return found
 
 
+def _included(node: Node, source: Source, inner: set[int]) -> Iterator[str]:
+    """The values below a node that stand in another file, but for those of the steps inside."""
+    if id(node) in inner:
+        return
+    if node.kind == "scalar":
+        if node.source is not source:
+            yield node.source.text[node.start : node.end]
+        return
+    for child in node.value.values() if node.kind == "map" else node.value:
+        yield from _included(child, source, inner)
+
+
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> Changes:
-    """What is different: steps are told apart by their texts, so one that has moved is the same."""
-    old, new = list(before), list(now)
-    matcher = SequenceMatcher(None, [before[name] for name in old], [now[name] for name in new], autojunk=False)
-    changed: list[str] = []
-    added: list[str] = []
-    gone: list[str] = []
-    for kind, first, last, begin, end in matcher.get_opcodes():
-        if kind == "equal":
-            continue
-        pairs = min(last - first, end - begin)
-        changed += new[begin : begin + pairs]
-        gone += old[first + pairs : last]
-        added += new[begin + pairs : end]
-    return Changes(tuple(changed), tuple(added), tuple(gone))
+    """What is different. Steps are told apart by their texts, so one that has moved is the same; of the others, one
+    that stands where a step of its kind stood has changed."""
+    same = {name for name, digest in now.items() if before.get(name) == digest}
+    left, right = ({name: each[name] for name in each if name not in same} for each in (before, now))
+    moved = Counter(left.values()) & Counter(right.values())
+    old, new = _others(left, Counter(moved)), _others(right, Counter(moved))
+    changed = [name for name in new if name in old]
+    old = [name for name in old if name not in changed]
+    added = [name for name in new if name not in changed]
+    return Changes(tuple(changed), tuple(added), tuple(old))
+
+
+def _others(steps: Mapping[str, str], moved: Counter[str]) -> list[str]:
+    """The places of those steps that are not among the ones that have moved at most; each of these counts once."""
+    names = []
+    for name, digest in steps.items():
+        moved[digest] -= 1
+        if moved[digest] < 0:
+            names.append(name)
+    return names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 
 class Synced:
@@ -22,7 +23,7 @@ class Synced:
         distinct = dict.fromkeys(paths)
         for path in distinct:
             sync_file(path)
-        for folder in dict.fromkeys(map(os.path.dirname, distinct)):
+        for folder in dict.fromkeys(str(Path(path).parent) for path in distinct):
             sync_folder(folder)
             if folder not in self._folders:  # its own name, and those around it, which may be as new
                 sync_names(folder)
@@ -32,9 +33,8 @@ class Synced:
 def sync_names(folder: str) -> None:
     """Has the disk take the names that lead to a folder, as far as one may look at what is around it."""
     with suppress(OSError):
-        while (around := os.path.dirname(folder)) != folder:  # noqa: PTH120  paths are texts here
-            sync_folder(around)
-            folder = around
+        for around in Path(folder).parents:
+            sync_folder(str(around))
 
 
 def sync_folder(folder: str) -> None:

@@ -19,6 +19,8 @@ FLAKY = "refused once"
 """A prompt with these words is refused the first time, for nothing."""
 LOST = "lost once"
 """A prompt with these words is made the first time, and the connection ends before the response."""
+REPEATED = "said again"
+"""A prompt with these words is refused, for nothing, with an error that repeats it."""
 KEY = "sk-counted-0123456789abcdef"
 
 
@@ -85,13 +87,15 @@ class CountingService:
                 with self.heard:
                     self.asked[prompt] += 1
                     is_first, number = self.asked[prompt] == 1, self.count
-                    if is_first and FLAKY in prompt:
+                    if (is_first and FLAKY in prompt) or REPEATED in prompt:
                         self.refused[prompt] += 1
                     self.heard.notify_all()
                 await asyncio.sleep(self._random.uniform(*self.delay_s))
                 if is_first and LOST in prompt:
                     break
-                if is_first and FLAKY in prompt:
+                if REPEATED in prompt:
+                    writer.write(_response({"error": {"message": f"no: {prompt}", "code": prompt}}, "400 Bad Request"))
+                elif is_first and FLAKY in prompt:
                     error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
                     writer.write(_response(error, "429 Too Many Requests", "retry-after: 0\r\n"))
                 else:
