@@ -92,7 +92,7 @@ class Account:
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
-        if self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed"):
+        if end.status != "done" and self._may_be_resumed(error):
             lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
 
@@ -106,6 +106,10 @@ class Account:
         except PluginError:  # it is told where it fails at the form of the failure
             return []
         return [visible(line) for lines in said.values() for line in lines]
+
+    def _may_be_resumed(self, error: RunError | None) -> bool:
+        """Whether a further attempt has something to go on with; of messages that failed each has had its turn."""
+        return self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed")
 
     def to_json(self, error: RunError | None) -> Any:
         """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""
