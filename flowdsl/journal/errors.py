@@ -37,6 +37,8 @@ def damaged(folder: Path, why: str) -> JournalError:
 
 def refused(folder: Path, error: sqlite3.Error | OSError) -> JournalError:
     """The error for what SQLite or the system refuses."""
+    if isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error):
+        error = _unopened(folder) or error
     said = str(error) if isinstance(error, sqlite3.Error) else error.strerror or str(error)
     full = isinstance(error, sqlite3.OperationalError) and "full" in said
     if full or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
@@ -61,6 +63,17 @@ def refused(folder: Path, error: sqlite3.Error | OSError) -> JournalError:
     return JournalError(
         f"the journal in {folder} cannot be written: {said}", hint=f"make the folder writable; {WITHOUT}"
     )
+
+
+def _unopened(folder: Path) -> OSError | None:
+    """What keeps a file from being made in a folder, which SQLite does not say."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error
 
 
 NAME = "journal.sqlite"

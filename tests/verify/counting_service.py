@@ -26,9 +26,11 @@ KEY = "sk-counted-0123456789abcdef"
 
 class CountingService:
     """Answers after a delay that chance draws from `delay_s`. `asked` counts requests by prompt, `refused` those of
-    them that cost nothing, `delivered` those whose response was written to the end."""
+    them that cost nothing, `delivered` those whose response was written to the end. `first` is for pictures that
+    another service has not made either."""
 
-    def __init__(self, seed: int = 0, delay_s: tuple[float, float] = (0.0, 0.0)) -> None:
+    def __init__(self, seed: int = 0, delay_s: tuple[float, float] = (0.0, 0.0), first: int = 0) -> None:
+        self._first = first
         self._random = Random(seed)
         self.delay_s = delay_s
         self.asked: Counter[str] = Counter()
@@ -86,7 +88,7 @@ class CountingService:
                 prompt = asked["prompt"]
                 with self.heard:
                     self.asked[prompt] += 1
-                    is_first, number = self.asked[prompt] == 1, self.count
+                    is_first, number = self.asked[prompt] == 1, self._first + self.count
                     if (is_first and FLAKY in prompt) or REPEATED in prompt:
                         self.refused[prompt] += 1
                     self.heard.notify_all()
