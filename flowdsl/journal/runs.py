@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
+from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
 OVER = ("done", "dropped")
@@ -109,6 +110,9 @@ class Runs:
         Raises:
             UsageError: there is none, or there are several.
         """
+        self.check()
+        if not named:
+            raise UsageError("the id of the run is empty: `flowdsl runs list` shows those there are")
         pattern = named.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         query = f"{_SUMS} WHERE id LIKE ? ESCAPE '\\' ORDER BY id = ? DESC, began DESC LIMIT 3"
         rows = self._database.read(query, (f"{pattern}%", named))
@@ -119,6 +123,14 @@ class Runs:
         if len(rows) > 1 and rows[0]["id"] != named:
             raise UsageError(f"several runs begin with {named}: {', '.join(row['id'] for row in rows)}")
         return self._run(rows[0])
+
+    def check(self) -> None:
+        """Raises UsageError where there is no journal yet."""
+        if not self._database.exists:
+            raise UsageError(
+                f"there is no journal in {self._database.folder}: no run has paid for anything there; "
+                f"it lies beside flowdsl.toml, else in the folder where a run began, or where {VARIABLE} says"
+            )
 
     def unfinished(self, flow: str | None = None, *, simulated: bool | None = None) -> KeptRun | None:
         """The last run, of a flow's file when one is named, that can be resumed."""
@@ -141,7 +153,7 @@ class Runs:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are.
 
         Raises:
-            UsageError: the run goes on.
+            UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
         return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {_BLOCKING}", requests)
@@ -185,7 +197,12 @@ class Runs:
             return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
 
         def decided(db: sqlite3.Connection) -> int:
-            return sum(db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests)
+            found = {each: db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests}
+            if missing := [each for each, number in found.items() if not number]:
+                raise UsageError(
+                    f"the run {run} has no request {missing[0]} of which that can be decided: `flowdsl runs show {run}`"
+                )
+            return sum(found.values())
 
         return self._database.submit(decided).result()
 
