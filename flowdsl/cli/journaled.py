@@ -53,7 +53,10 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     journal = stack.enter_context(Journal(state_of(source.path), **own))
     journal.budget = budget_of(source.path, journal)
     if options.resume is not None:
-        return journal.resuming(options.resume.id)
+        journal.resuming(options.resume.id)
+        if options.resend:
+            journal.runs.release(options.resume.id)
+        return journal
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
         from flowdsl.journal.door import flow_path
 
@@ -145,4 +148,5 @@ def announce(run: KeptRun, flow: Flow, inputs: Mapping[str, Any], options: Names
         raise UsageError("the rest of the run may cost money: `--yes` goes on without asking")
     sys.stderr.write("go on? [Y/n] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    said = sys.stdin.readline()  # without a line end where nobody answers any more
+    return said.endswith("\n") and said.strip().lower() in ("", "y", "yes")

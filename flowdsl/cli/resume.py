@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import Namespace
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         runs = journal.runs
         run = runs.find(options.run) if options.run is not None else _last(runs, journal)
         _check(run)
-        if not _decided(runs, run, resend=options.resend):
+        if not _decided(runs, run, options):
             return 1
     again = _options(run, options)
-    os.chdir(run.given.get("cwd") or ".")
+    _go_to(run)
     return _perform(run, again, options)
 
 
@@ -117,6 +118,7 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
 
 
 def _last(runs: Runs, journal: Any) -> KeptRun:
+    runs.check()
     found = runs.unfinished()
     if found is None:
         raise UsageError(f"no run in {journal.folder} is unfinished: `flowdsl runs list` shows those there are")
@@ -135,13 +137,23 @@ def _check(run: KeptRun) -> None:
         raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
 
 
-def _decided(runs: Runs, run: KeptRun, *, resend: bool) -> bool:
+def _go_to(run: KeptRun) -> None:
+    """Makes the folder in which a run began the working folder: paths of its options are meant from there."""
+    folder = run.given.get("cwd") or "."
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UsageError(
+            f"the folder in which the run began cannot be entered: {folder}: {error.strerror}; put it back there"
+        ) from error
+
+
+def _decided(runs: Runs, run: KeptRun, options: Namespace) -> bool:
     """Whether nothing is in doubt any more; says what is."""
     doubts = [request for request in runs.requests(run.id) if request.blocks]
     if not doubts:
         return True
-    if resend:
-        runs.release(run.id)
+    if options.resend:  # they are released when the run goes on
         return True
     from flowdsl.cli.runs import request_line
 
@@ -152,6 +164,15 @@ def _decided(runs: Runs, run: KeptRun, *, resend: bool) -> bool:
     lines += [f"  flowdsl resume {run.id[:13]} --resend    sends them again: one that was done is billed twice"]
     lines += [f"  flowdsl runs cancel {run.id[:13]}        gives the run up"]
     sys.stderr.write("".join(f"{line}\n" for line in lines))
+    if options.json:
+        from flowdsl.journal.errors import RequestHeld
+
+        resend, cancel = f"flowdsl resume {run.id} --resend", f"flowdsl runs cancel {run.id}"
+        hint = f"look at the vendor's own account; then `{resend}` sends them again, `{cancel}` gives the run up"
+        error = RequestHeld(lines[0], hint=hint)
+        error.charge_possible = True
+        said = {"error": error.to_dict(), "run": run.id, "requests": [each.to_dict() for each in doubts]}
+        print(json.dumps(said, indent=2, ensure_ascii=False))
     return False
 
 
@@ -175,6 +196,7 @@ def _options(run: KeptRun, options: Namespace) -> Namespace:
     module = image_command if command == "image" else run_command
     found: Namespace = module.parser().parse(arguments)
     found.argv, found.resume, found.yes = run.given["argv"], run, options.yes
+    found.resend = options.resend
     found.fault = []  # it failed once, as it was told
     found.json, found.events, found.quiet = options.json, options.events, options.quiet
     for name in ("timeout", "max_requests", "max_usd"):

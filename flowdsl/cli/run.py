@@ -267,7 +267,7 @@ def add_options(parser: Parser) -> None:
     add_allow_endpoint(parser)
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
-    parser.set_defaults(resume=None)
+    parser.set_defaults(resume=None, resend=False)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ ACTIONS = {
     "gc": "remove what finished runs kept for a resume; what they cost stays",
     "export": "a run and its requests as lines of JSON",
 }
+_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,}")
 _DAY_S = 86_400
 _PROMPT = 60
 
@@ -46,9 +48,14 @@ def main(arguments: Sequence[str]) -> int:
     if action not in ACTIONS:
         near = nearest(action, ACTIONS)
         known = f"did you mean `{near}`?" if near else f"there are {', '.join(ACTIONS)}"
+        known = f"`flowdsl runs show {action}` shows a run" if _ID.fullmatch(action) else known
         raise UsageError(f"`flowdsl runs` knows no `{action}`: {known}")
     if action not in ("list", "gc") and options.run is None:
         raise UsageError(f"say which run: `flowdsl runs {action} RUN`; `flowdsl runs list` shows their ids")
+    if action in ("list", "gc") and options.run is not None:
+        raise UsageError(f"`flowdsl runs {action}` takes no run: `flowdsl runs show {options.run}` shows one")
+    if action not in ("release", "hold") and options.request:
+        raise UsageError(f"`flowdsl runs {action}` is of a whole run: leave `{options.request[0]}` out")
     from flowdsl.journal.journal import Journal
 
     with Journal(state_of("<runs>")) as journal:
@@ -92,7 +99,7 @@ def _list(runs: Runs, options: Namespace) -> int:
         print(json.dumps([run.to_dict() for run in found], indent=2, ensure_ascii=False))
         return 0
     if not found:
-        print("no single run has paid for anything here yet")
+        print("no single run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")
         return 0
     rows = [(run.id[:13], run.status, str(run.paid), _cost(run), named(run)) for run in found]
     head = ("run", "status", "paid", "cost", "flow")
@@ -132,29 +139,30 @@ def _show(runs: Runs, options: Namespace) -> int:
 def _release(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     number = runs.release(run.id, options.request)
-    _decided(number, "released", "`flowdsl resume` sends them again", options, run)
+    then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
+    _decided(number, "released", then, "no request of it is in doubt", options, run)
     return 0
 
 
 def _hold(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     number = runs.hold(run.id, options.request)
-    _decided(number, "held", "they are not sent again", options, run)
+    _decided(number, "held", "what is held is not sent again", "none of it waits to be sent again", options, run)
     return 0
 
 
-def _decided(number: int, what: str, then: str, options: Namespace, run: KeptRun) -> None:
+def _decided(number: int, what: str, then: str, none: str, options: Namespace, run: KeptRun) -> None:
     if options.json:
         print(json.dumps({"run": run.id, what: number}))
         return
     requests = "1 request is" if number == 1 else f"{number} requests are"
-    print(f"{requests} {what}" + (f": {then}" if number else ""))
+    print(f"{requests} {what}: {then if number else none}")
 
 
 def _cancel(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     if run.status == "done":
-        raise UsageError(f"the run {run.id} is done")
+        raise UsageError(f"the run {run.id} is done: there is nothing to give up")
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
     return 0
@@ -164,7 +172,11 @@ def _gc(runs: Runs, options: Namespace) -> int:
     from flowdsl.journal.runs import ago
 
     number = runs.collect(ago(options.older_than * _DAY_S))
-    print(json.dumps({"runs": number}) if options.json else f"cleaned up after {number} finished runs")
+    print(
+        json.dumps({"runs": number})
+        if options.json
+        else f"cleaned up after {number} finished run{'' if number == 1 else 's'}"
+    )
     return 0
 
 

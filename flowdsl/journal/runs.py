@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
+from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
 OVER = ("done", "dropped")
@@ -36,6 +37,7 @@ class KeptRun(NamedTuple):
 
     id: str
     flow: str
+    flow_sha256: str
     title: str | None
     action: str | None
     status: str
@@ -65,7 +67,7 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it."""
+    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what it brought."""
 
     id: str
     step: str
@@ -79,6 +81,7 @@ class Request(NamedTuple):
     blocks: bool
     images: int
     files: list[str]
+    pictures: list[str]
     most_usd: float | None
     cost_usd: float | None
     began: float
@@ -108,6 +111,9 @@ class Runs:
         Raises:
             UsageError: there is none, or there are several.
         """
+        self.check()
+        if not named:
+            raise UsageError("the id of the run is empty: `flowdsl runs list` shows those there are")
         pattern = named.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         query = f"{_SUMS} WHERE id LIKE ? ESCAPE '\\' ORDER BY id = ? DESC, began DESC LIMIT 3"
         rows = self._database.read(query, (f"{pattern}%", named))
@@ -118,6 +124,14 @@ class Runs:
         if len(rows) > 1 and rows[0]["id"] != named:
             raise UsageError(f"several runs begin with {named}: {', '.join(row['id'] for row in rows)}")
         return self._run(rows[0])
+
+    def check(self) -> None:
+        """Raises UsageError where there is no journal yet."""
+        if not self._database.exists:
+            raise UsageError(
+                f"there is no journal in {self._database.folder}: no run has paid for anything there; "
+                f"it lies beside flowdsl.toml, else in the folder where a run began, or where {VARIABLE} says"
+            )
 
     def unfinished(self, flow: str | None = None, *, simulated: bool | None = None) -> KeptRun | None:
         """The last run, of a flow's file when one is named, that can be resumed."""
@@ -140,7 +154,7 @@ class Runs:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are.
 
         Raises:
-            UsageError: the run goes on.
+            UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
         return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {_BLOCKING}", requests)
@@ -184,7 +198,12 @@ class Runs:
             return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
 
         def decided(db: sqlite3.Connection) -> int:
-            return sum(db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests)
+            found = {each: db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests}
+            if missing := [each for each, number in found.items() if not number]:
+                raise UsageError(
+                    f"the run {run} has no request {missing[0]} of which that can be decided: `flowdsl runs show {run}`"
+                )
+            return sum(found.values())
 
         return self._database.submit(decided).result()
 
@@ -200,27 +219,28 @@ class Runs:
 
 
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
-    found = {name: row[name] for name in Request._fields if name not in ("files", "blocks")}
+    found = {name: row[name] for name in Request._fields if name not in ("files", "pictures", "blocks")}
     blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
-    paths = list(_paths(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
+    kept = list(_pictures(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
     return Request(
         **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
         blocks=blocks,
-        files=[names.get(path, path) for path in paths],
+        files=[names.get(each["path"], each["path"]) for each in kept],
+        pictures=[each["sha256"] for each in kept],
     )
 
 
-def _paths(kept: Any) -> Iterator[str]:
-    """The paths of the pictures in a kept result."""
+def _pictures(kept: Any) -> Iterator[dict[str, Any]]:
+    """The pictures in a kept result."""
     if isinstance(kept, dict):
         image = kept.get("$image")
         if isinstance(image, dict):
-            yield image["path"]
+            yield image
         for value in kept.values():
-            yield from _paths(value)
+            yield from _pictures(value)
     elif isinstance(kept, list):
         for value in kept:
-            yield from _paths(value)
+            yield from _pictures(value)
 
 
 def ago(seconds: float) -> float:

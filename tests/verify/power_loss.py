@@ -4,7 +4,6 @@ all, only what was synced, or what was synced and by chance some of the rest, in
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -145,7 +144,7 @@ class Disk:
             if file is not None:
                 file.synced = len(file.changes)
                 return
-            inside = {name for name in {**self.synced, **names} if os.path.dirname(name) == op.path}  # noqa: PTH120
+            inside = {name for name in {**self.synced, **names} if str(Path(name).parent) == op.path}
             for name in inside:
                 if name in names:
                     self.synced[name] = names[name]
@@ -164,7 +163,7 @@ class Disk:
                         names.pop(name, None)
         found: dict[str, bytes | None] = {}
         for name, file in sorted(names.items(), key=lambda each: each[0].count("/")):
-            around = os.path.dirname(name)  # noqa: PTH120
+            around = str(Path(name).parent)
             if around in self.names and around not in found:
                 continue  # its folder is gone
             found[name] = None if file is None else file.content(_kept(file, how, random))

@@ -1,4 +1,4 @@
-"""Several processes with one journal, and one that stands still for a while: `FLOWDSL_STOPPED=60` seconds."""
+"""Several processes with one journal, and one that stands still for `FLOWDSL_STOPPED` seconds."""
 
 from __future__ import annotations
 
