@@ -67,7 +67,7 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what it brought."""
+    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what came."""
 
     id: str
     step: str
