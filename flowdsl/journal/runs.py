@@ -82,6 +82,7 @@ class Request(NamedTuple):
     images: int
     files: list[str]
     pictures: list[str]
+    error: str | None
     most_usd: float | None
     cost_usd: float | None
     began: float
@@ -219,7 +220,7 @@ class Runs:
 
 
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
-    found = {name: row[name] for name in Request._fields if name not in ("files", "pictures", "blocks")}
+    found = {name: row[name] for name in Request._fields if name not in ("files", "pictures", "blocks", "error")}
     blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
     kept = list(_pictures(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
     return Request(
@@ -227,7 +228,17 @@ def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
         blocks=blocks,
         files=[names.get(each["path"], each["path"]) for each in kept],
         pictures=[each["sha256"] for each in kept],
+        error=_message(row),
     )
+
+
+def _message(row: sqlite3.Row) -> str | None:
+    """What a request failed with."""
+    if row["state"] not in ("refused", "unknown") or not row["result"]:
+        return None
+    kept = json.loads(row["result"])
+    facts = kept.get("facts") if isinstance(kept, dict) else None
+    return str(facts["message"]) if isinstance(facts, dict) and "message" in facts else None
 
 
 def _pictures(kept: Any) -> Iterator[dict[str, Any]]:
