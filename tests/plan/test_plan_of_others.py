@@ -100,8 +100,8 @@ ASKED = {
         "    prices: 0.25",
     ),
     "a fallback from one target to another": (
-        f"  - step: TRY\n    try:\n      - {{step: HUB_IMAGE_GENERATION, model: no-such-model, instruction: a boat}}\n"
-        f"    catch:\n      - {{step: HUB_IMAGE_GENERATION, model: gpt-image-2, target: b, instruction: a boat}}\n",
+        "  - step: TRY\n    try:\n      - {step: HUB_IMAGE_GENERATION, model: no-such-model, instruction: a boat}\n"
+        "    catch:\n      - {step: HUB_IMAGE_GENERATION, model: gpt-image-2, target: b, instruction: a boat}\n",
         "    prices: 0.25",
     ),
     "a model that only the run knows": (
