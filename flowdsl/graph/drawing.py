@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from flowdsl.document.document import BlockNode, Document, Module, StepNode
 from flowdsl.graph.run_state import StepState
@@ -70,16 +70,21 @@ def _inside(boxes: Sequence[Box]) -> Iterator[Box]:
             yield from _inside(lane.boxes)
 
 
-def drawing(document: Document, costs: Mapping[str, str] | None = None) -> Drawing:
-    """What is drawn of a flow. `costs` says what steps cost, by their places (`a.flow.yaml:7`), as far as that is
-    known."""
-    return _Drawer(document, costs or {}).drawing()
+Costs: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
+"""What steps will cost, in lines, by their places (`a.flow.yaml:7`) and their names."""
+
+
+def drawing(document: Document, costs: Costs | None = None, whole: str | None = None) -> Drawing:
+    """What is drawn of a flow; `costs` are those of its steps, as far as that is known, and `whole` is that of a
+    run."""
+    return _Drawer(document, costs or {}, whole).drawing()
 
 
 class _Drawer:
-    def __init__(self, document: Document, costs: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, costs: Costs, whole: str | None) -> None:
         self._document = document
         self._costs = costs
+        self._whole = "" if whole is None else f" A run: {whole}."
         self._waiting: list[tuple[str, Sequence[StepNode], Module | None]] = []
         self._names: dict[int, str] = {}
 
@@ -97,7 +102,7 @@ class _Drawer:
         said = f"{count} step{'' if count == 1 else 's'}"
         called = len(sections) - 1 - (document.on_error is not None and bool(document.on_error))
         said += f", {called} called flow{'' if called == 1 else 's'}" if called else ""
-        return Drawing(title, f"The flow of {hide(document.source.path)}: {said}.", tuple(sections))
+        return Drawing(title, f"The flow of {hide(document.source.path)}: {said}.{self._whole}", tuple(sections))
 
     def _boxes(self, steps: Sequence[StepNode], module: Module | None) -> tuple[Box, ...]:
         return tuple(self._box(step, module) for step in steps)
@@ -111,7 +116,7 @@ class _Drawer:
         line = step.name_node.span.first.line
         place = f"{step.name_node.span.path}:{line}"
         shown_place = f"{hide(step.name_node.span.path)}:{line}"
-        said += [self._costs[place]] if place in self._costs else []
+        said += self._costs.get((place, spec.name), ())
         head = [f"{spec.name}{f' ({id})' if id else ''}", shown_place, *said]
         return Box(
             step.path,

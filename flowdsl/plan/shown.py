@@ -45,6 +45,26 @@ def headline(bounds: Bounds, assumed: Sequence[str] = ()) -> str:
     return f"{requests}, {money}{' for ' if assumed else ''}{' and '.join(assumed)}"
 
 
+def cost_lines(plan: Plan) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What each step that buys spends in a run, in short lines, by its place and its name."""
+    steps: dict[tuple[str, str], Bounds] = {}
+    for row, bounds in plan.rows.items():
+        key = row.place, row.step
+        steps[key] = steps[key].plus(bounds) if key in steps else bounds
+    return {key: tuple(_cost(bounds)) for key, bounds in steps.items()}
+
+
+def _cost(bounds: Bounds) -> Iterator[str]:
+    least, most = bounds.least_usd, bounds.most_usd
+    if most.unbounded:
+        yield f"costs {least.text(usd)} or more" if least.terms else "cost not known"
+    elif not (least.is_number and most.is_number):
+        yield f"costs at least {least.text(usd)}"
+        yield f"costs at most {most.text(usd)}"
+    else:
+        yield f"costs {_range(least, most, usd)}"
+
+
 def to_json(plan: Plan, name: str) -> dict[str, Any]:
     """A plan as JSON values. A bound that is not known is null, and its `expression` says on what it depends."""
     return {
