@@ -282,6 +282,12 @@ class JournalDoor:
         inputs = began.hide(dict(began.inputs))  # again: by now more secrets are known
         hidden = [*began.hidden, *(name for name in inputs if inputs[name] != began.inputs[name])]
         given = {**began.hide(dict(journal.given)), "inputs": inputs, "hidden": hidden, "steps": steps_of(document)}
+        if db.execute("SELECT 1 FROM runs WHERE id = ?", (began.run,)).fetchone():
+            raise JournalError(
+                f"a run of the id {began.run} stands in the journal already",
+                code="run-goes-on",
+                hint="give each run an id of its own; `journal.resuming(id)` lets this one go on",
+            )
         db.execute(
             "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
             " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
