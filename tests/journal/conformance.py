@@ -155,6 +155,16 @@ class JournalConformance:
         assert isinstance(error, LimitExceeded)
         assert shop.bought == 2
 
+    @pytest.mark.parametrize("shop", [{"faults": ["reset_before_body:1"]}], indirect=True, ids=["a lost response"])
+    def test_what_may_be_billed_counts_towards_the_limits(self, shop: Shop) -> None:
+        dropped = f"- {{step: TRY, try: [{BOAT[2:-1]}], catch: []}}\n"
+        shop.first(dropped + FAIL)
+        assert shop.bought == 1
+        error = shop.again(dropped + SHIP, max_usd=0.015)  # of about 0.011 each at most
+        assert isinstance(error, LimitExceeded)
+        assert shop.bought == 1
+        assert len(shop.again(dropped + SHIP, max_usd=0.03).images) == 1
+
     def test_runs_are_kept_apart(self, shop: Shop) -> None:
         shop.first(BOAT + FAIL, "one")
         shop.first(BOAT + FAIL, "two")
