@@ -220,7 +220,7 @@ FAILURES = (
     Code("journal-busy", "error", "Another process holds the journal for too long."),
     Code("journal-newer", "error", "A newer flowdsl has written the journal."),
     Code("journal-closed", "error", "The journal was closed while a run went on."),
-    Code("run-goes-on", "error", "A run of this id goes on already."),
+    Code("run-goes-on", "error", "A run of this id goes on already, or was there before."),
     Code("request-held", "error", "A request was sent before, and nobody knows what became of it."),
     Code("picture-gone", "error", "A picture that was paid for cannot be used again: its file is gone."),
     Code("finally-failed", "note", "`finally` failed while the run was ending."),

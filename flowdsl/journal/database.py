@@ -9,6 +9,7 @@ not durable waits for the next that is, but not longer than a moment.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -145,6 +146,8 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         make(self.folder)
+        with suppress(FileExistsError):  # its owner's alone, whoever may look into the folder
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(self.path, _PATIENCE_S, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
 from flowdsl.engine.effects import Began, Effect, Effects, Recovered
-from flowdsl.errors import ConfigError, RunError, ServiceError
+from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.journal.errors import JournalError, RequestHeld
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
-from flowdsl.journal.shelved import Shelved
+from flowdsl.journal.shelved import PUT_BACK, Shelved
 from flowdsl.journal.steps import steps_of, text_digest
 
 if TYPE_CHECKING:
@@ -100,7 +100,12 @@ class JournalDoor:
             self._taken[row.place, row.digest].append(row)
             return None
         shelved = Shelved()
-        result = decoded(json.loads(row.result or "null"), shelved, effect.store)
+        try:
+            result = decoded(json.loads(row.result or "null"), shelved, effect.store)
+        except StepError as error:
+            key = row_id(self._began.run, row.place, row.number, row.digest).hex()
+            error.hint = f"{PUT_BACK}; or buy it anew: `flowdsl runs release {self._began.run} {key[:8]}` allows that"
+            raise
         paths = {image.original for image in shelved.images}
         files = {path: file for path, file in self._names.items() if path in paths}
         return Recovered(result, row.cost_usd, files, self._listed & paths)
@@ -293,6 +298,12 @@ class JournalDoor:
         inputs = began.hide(dict(began.inputs))  # again: by now more secrets are known
         hidden = [*began.hidden, *(name for name in inputs if inputs[name] != began.inputs[name])]
         given = {**began.hide(dict(journal.given)), "inputs": inputs, "hidden": hidden, "steps": steps_of(document)}
+        if db.execute("SELECT 1 FROM runs WHERE id = ?", (began.run,)).fetchone():
+            raise JournalError(
+                f"a run of the id {began.run} stands in the journal already",
+                code="run-goes-on",
+                hint="give each run an id of its own; `journal.resuming(id)` lets this one go on",
+            )
         db.execute(
             "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
             " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
@@ -369,8 +380,9 @@ def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
 
 
 def _spent(rows: Iterable[Row]) -> tuple[int, float]:
+    """How many requests, and what they cost at most: what is in doubt may be billed."""
     paid = [row for row in rows if row.key == PAID and row.state != "refused"]
-    return len(paid), sum(row.cost_usd or 0.0 for row in paid)
+    return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)
 
 
 def _held(run: str, row: Row, effect: Effect) -> RequestHeld:

@@ -27,6 +27,7 @@ class Row(NamedTuple):
     result: str | None
     is_final: bool = False
     cost_usd: float | None = None
+    most_usd: float | None = None
     began: float = 0.0
 
     @property

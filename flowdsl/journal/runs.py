@@ -16,7 +16,8 @@ from flowdsl.journal.running import Running
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
 _BLOCKING = "(state = 'started' OR (state = 'unknown' AND is_final))"
-_HOLD = """UPDATE ledger SET state = 'unknown', is_final = 1 WHERE run = ? AND state = 'released' AND NOT EXISTS (
+_HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
+    WHERE run = ? AND state = 'released' AND NOT EXISTS (
         SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
         AND again.digest = ledger.digest AND again.number > ledger.number)"""
 _SUMS = f"""
@@ -152,13 +153,15 @@ class Runs:
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
 
     def release(self, run: str, requests: Sequence[str] = ()) -> int:
-        """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are.
+        """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are. One that is
+        named may also be one that brought something, such as a picture that is gone since.
 
         Raises:
             UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
-        return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {_BLOCKING}", requests)
+        which = f"({_BLOCKING} OR state = 'ok')" if requests else _BLOCKING
+        return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {which}", requests)
 
     def hold(self, run: str, requests: Sequence[str] = ()) -> int:
         """Takes that back, of what was not sent again."""

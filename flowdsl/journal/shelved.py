@@ -12,6 +12,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.journal.recorded_values import Blobs
 
+PUT_BACK = "put the file back where it was"
 _FACTS = ("mime", "bytes", "sha256", "width", "height")
 
 
@@ -53,5 +54,5 @@ def _gone(written: Mapping[str, Any], why: str) -> StepError:
     return StepError(
         f"the picture {written['path']} was paid for, and cannot be used again: {why}",
         code="picture-gone",
-        hint="put the file back where it was; or buy it anew: `flowdsl runs release` lets the run do that",
+        hint=PUT_BACK,
     )

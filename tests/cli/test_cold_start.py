@@ -85,3 +85,10 @@ def test_help_and_version_import_no_command(tmp_path: Path) -> None:
 
 def test_the_list_of_steps_imports_no_step(tmp_path: Path) -> None:
     assert imported(tmp_path, ("pydantic", "httpx", "asyncio", "flowdsl_steps.control.set"), "steps") == ""
+
+
+def test_a_run_of_a_flow_that_pays_for_nothing_has_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: A harbour at dawn\n", encoding="utf-8")
+    journal = ("sqlite3", "_sqlite3", "flowdsl.journal", "flowdsl.journal.door")
+    assert imported(tmp_path, journal, "run", "a.flow.yaml", "--quiet") == ""
+    assert not (tmp_path / ".flowdsl").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from journaled import BOAT, shop
 
 from flowdsl.errors import RunError
+from flowdsl.journal.journal import Journal
 
 FAIL = "- step: RAISE\n  message: not today\n"
 FOUR = """\
@@ -104,3 +105,32 @@ def test_a_request_that_failed_is_made_by_the_next_one_who_waits_for_it(tmp_path
     with shop(tmp_path, latency_s=0.1, faults=["moderation:1"]) as at:
         result = at.run(trying.replace("  end: 4\n", "  end: 4\n  concurrency: 4\n"), cache="run")
         assert (at.bought, len(result.made)) == (2, 3)
+
+
+def test_a_picture_that_is_gone_is_bought_anew_when_that_is_allowed(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        error = at.run(FOUR + FAIL)
+        run = error.result.run
+        (gone, *_) = [Path(image.original) for image in error.result.made]
+        kept = gone.read_bytes()
+        gone.unlink()
+        refused = at.run(FOUR, resume=run)
+        assert (refused.code, at.bought) == ("picture-gone", 4)
+        gone.write_bytes(kept)
+        assert at.run(FOUR + FAIL, resume=run).result.recovered == 4
+        gone.unlink()
+        command = at.run(FOUR, resume=run).hint.split("`")[1].split()
+        assert command[:4] == ["flowdsl", "runs", "release", run]
+        with Journal(at.state) as journal:
+            assert journal.runs.release(run, command[4:]) == 1
+            assert journal.runs.hold(run, command[4:]) == 1
+            assert journal.runs.release(run, command[4:]) == 1
+        assert len(at.run(FOUR, resume=run).made) == 4
+        assert at.bought == 5
+
+
+def test_a_journal_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        at.state.mkdir(0o755)
+        at.run(BOAT)
+        assert (at.state / "journal.sqlite").stat().st_mode & 0o077 == 0

@@ -17,7 +17,7 @@ from flowdsl.journal.journal import Journal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "resume" / "messages.txt"
 PICTURE = "  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: a boat}\n"
-FAIL = "  - {step: RAISE, message: not today}\n"
+FAIL = "  - {step: RAISE, message: not today, code: content-refused}\n"
 FLOW = f"flow:\n{PICTURE}{FAIL}"
 RUN = ("run", "a.flow.yaml", "--simulate", "-q")
 IDS = ("RUN-A", "RUN-B", "RUN-C")
