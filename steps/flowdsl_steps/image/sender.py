@@ -199,7 +199,7 @@ class Sender:
         """Where a service says that it is asked too often, all who share the pace wait as long as it says."""
         if self._pace is not None and failure.status == _TOO_OFTEN:
             pause_s = server_delay_s(_pause(failure))
-            if pause_s:
+            if pause_s and pause_s <= LONGEST_SERVER_DELAY_S:  # a longer one nobody waits for
                 self._pace.push_back(self._endpoint.paced_as, pause_s)
 
     def _may_be_resent(self, verdict: Verdict) -> bool:

@@ -67,8 +67,8 @@ class Endpoint(Record):
 
     @property
     def paced_as(self) -> str:
-        """What tells its pace from that of others: requests of one entry to one host."""
-        return f"{self.service} {self.host}"
+        """What tells its pace from that of others: requests of one entry to one address."""
+        return f"{self.service} {self.shown_url}"
 
     @property
     def host(self) -> str:
