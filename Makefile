@@ -7,6 +7,7 @@ UV = .venv-lock/bin/uv
 NUNJUCKS = $(if $(shell command -v npm),scripts/node_modules/.package-lock.json)
 INDEX = --no-config --system-certs --default-index https://pypi.org/simple
 MERMAID = $(if $(shell command -v npm),scripts/mermaid/node_modules/.package-lock.json)
+BROWSER = $(if $(shell command -v npm),scripts/report/node_modules/.package-lock.json)
 LINTERS = $(if $(shell command -v npm),benchmarks/node_modules/.package-lock.json)
 COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
@@ -23,7 +24,7 @@ test: $(VENV)/dev
 
 # What needs more than Python or takes longer: other tools, short soaks at a fixed seed, and tests marked as long. What is missing is skipped,
 # and a skipped test fails with CI=true.
-verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID)
+verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID) $(BROWSER)
 	$(BIN)/python -m pytest -n 2 tests/verify
 	$(BIN)/python -m pytest -n 3 -m long
 
@@ -66,7 +67,7 @@ generate: $(VENV)/dev
 	$(BIN)/python scripts/public_names.py
 	$(BIN)/python scripts/finding_pages.py
 
-bench: $(VENV)/bench $(LINTERS)
+bench: $(VENV)/bench $(LINTERS) $(BROWSER)
 	$(BIN)/python -m benchmarks
 
 # What is installed is locked. `make lock` keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the
@@ -123,6 +124,10 @@ scripts/node_modules/.package-lock.json: scripts/package-lock.json
 
 scripts/mermaid/node_modules/.package-lock.json: scripts/mermaid/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix scripts/mermaid
+	@touch $@
+
+scripts/report/node_modules/.package-lock.json: scripts/report/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix scripts/report
 	@touch $@
 
 benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.cli.arguments import Parser, file_name, flag
-from flowdsl.cli.journaled import named, state_of
-from flowdsl.display.visible import visible_line
+from flowdsl.cli.journaled import state_of
+from flowdsl.cli.terminal import is_terminal
+from flowdsl.display.visible import Shown, visible_line
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.journal.batches import KeptBatch
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.runs import KeptRun
-    from flowdsl.report.rows import Row
+    from flowdsl.report.page import Facts
+    from flowdsl.report.row import Row
 
 EXAMPLES = (
     "flowdsl report --open",
@@ -29,36 +32,61 @@ _ABOUT = """\
 One file that opens from a disk, without a server: prompts, cost, timing and failures, with search, filters and an \
 export of what you choose. It links to the pictures, so leave them where they are; with --embed they are in it."""
 _PAGE = "report.html"
+_THUMBNAILS = ".thumbnails"
+
+
+class _Found(NamedTuple):
+    facts: Facts
+    rows: list[Row]
+    folder: Path
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code."""
     options = parser().parse(arguments)
-    title, rows, folder = _found(options.of)
-    if not rows:
-        raise UsageError(f"{title}: there is nothing to show, no picture and no request")
+    found = _found(options.of)
+    if not found.rows:
+        raise UsageError(f"{found.facts.title}: there is nothing to show, no picture and no request")
+    pictures = [row.path for row in found.rows if row.path is not None]
+    out = Path(options.out) if options.out else found.folder / _PAGE
+    out = out / _PAGE if out.is_dir() else out
+    told = _moving if is_terminal(sys.stderr) and not options.quiet else _silent
+    try:
+        _write(out, found, pictures, told, embed=options.embed)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(f"{out} cannot be written: {why}; `--out FILE` writes the page elsewhere") from error
+    print(visible_line(_near(out)))
+    if not options.quiet:
+        _warn(pictures, found)
+    if options.open:
+        from flowdsl.cli.desktop import open_file
+
+        said = open_file(str(out.absolute()))
+        if said is not None:
+            sys.stderr.write(f"{said}\n")
+    return 0
+
+
+def _write(out: Path, found: _Found, pictures: list[str], told: Callable[[int, int], None], *, embed: bool) -> None:
     from flowdsl.report.page import MOST_EMBEDDED, page
     from flowdsl.report.thumbnails import thumbnails
     from flowdsl.rewriting.files import put
 
-    pictures = [row.path for row in rows if row.path is not None]
-    if options.embed and len(pictures) > MOST_EMBEDDED:
-        raise UsageError(f"--embed takes {MOST_EMBEDDED} pictures at most, not {len(pictures):,}: leave it out")
-    out = Path(options.out) if options.out else folder / _PAGE
-    if out.is_dir():
-        out = out / _PAGE
-    small = thumbnails(pictures, out.absolute().parent / ".thumbnails")
-    if pictures and not small and not options.quiet:
-        sys.stderr.write("flowdsl: `pip install pillow` makes small pictures for the page; it has the large ones now\n")
-    put(str(out), page(title, rows, out.absolute().parent, small, embed=options.embed).encode("utf-8", "replace"))
-    print(visible_line(_near(out)))
-    if options.open:
-        from flowdsl.cli.desktop import open_folder
+    if embed and len(pictures) > MOST_EMBEDDED:
+        raise UsageError(
+            f"--embed takes {MOST_EMBEDDED} pictures at most, and there are {len(pictures):,}: without it the page "
+            "links to them, and goes wherever their folder goes"
+        )
+    folder = out.absolute().parent
+    with ExitStack() as stack:
+        small = folder / _THUMBNAILS
+        if embed:
+            from tempfile import TemporaryDirectory
 
-        said = open_folder(str(out.absolute()))
-        if said is not None:
-            sys.stderr.write(f"{said}\n")
-    return 0
+            small = Path(stack.enter_context(TemporaryDirectory(prefix="flowdsl-report-")))
+        made = thumbnails(pictures, small, told)
+        put(str(out), page(found.rows, found.facts, folder, made, embed=embed).encode())
 
 
 def parser() -> Parser:
@@ -81,31 +109,50 @@ def parser() -> Parser:
     return parser
 
 
-def _found(of: str | None) -> tuple[str, list[Row], Path]:
-    """The title, the rows and the folder of what is meant.
+def _found(of: str | None) -> _Found:
+    """The rows of what is meant, and where their page goes.
 
     Raises:
         UsageError: there is no such thing.
     """
+    if of is not None and os.path.exists(of):  # noqa: PTH110  pathlib is slow to import
+        return _of_folder(Path(of))
     from flowdsl.journal.journal import Journal
-    from flowdsl.report.rows import rows_of_folder
 
-    if of is not None and os.path.isdir(of):  # noqa: PTH112  pathlib is slow to import
-        try:
-            return f"Pictures in {of}", list(rows_of_folder(Path(of))), Path(of)
-        except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise UsageError(f"{of} has no manifest of pictures: {said}") from error
     with Journal(state_of("<report>")) as journal:
         batch = _batch(journal, of)
         if batch is not None:
             return _of_batch(journal, batch)
         if of is not None:
-            return _of_run(journal, journal.runs.find(of))
+            try:
+                return _of_run(journal, journal.runs.find(of))
+            except UsageError as error:
+                if "/" in of or os.sep in of:
+                    raise UsageError(f"there is no folder {of}") from error
+                raise
         runs = journal.runs.all(most=1)
         if not runs:
             raise UsageError(f"no run in {journal.folder} has paid for anything yet: name a folder of pictures")
         return _of_run(journal, runs[0])
+
+
+def _of_folder(path: Path) -> _Found:
+    from flowdsl.report.of_folder import rows_of_folder
+    from flowdsl.report.page import Facts
+
+    if path.is_file():
+        if path.suffix != ".json":
+            raise UsageError(f"{path} is a file: name its folder, {path.parent}")
+        path = path.parent
+    try:
+        rows = list(rows_of_folder(path))
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(
+            f"{path} has no manifest of pictures: {said}; a folder that `flowdsl run --out` wrote has one"
+        ) from error
+    runs = len({row.run for row in rows})
+    return _Found(Facts(path.absolute().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
@@ -115,20 +162,71 @@ def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
     return batches[0] if batches and (not runs or batches[0].began > runs[0].began) else None
 
 
-def _of_batch(journal: Journal, batch: KeptBatch) -> tuple[str, list[Row], Path]:
-    from flowdsl.report.rows import rows_of_batch
+def _of_batch(journal: Journal, batch: KeptBatch) -> _Found:
+    from flowdsl.report.of_journal import as_listed, rows_of_batch
 
     folder = Path(batch.folder)
-    rows = list(rows_of_batch(journal.runs, batch.id, folder))
-    return f"{os.path.basename(batch.flow)}, batch {batch.id[:13]}, {batch.status}", rows, folder  # noqa: PTH119
+    rows = as_listed(list(rows_of_batch(journal.runs, batch.id, folder)))
+    return _Found(_facts(batch, f"batch {batch.id[:13]}"), rows, folder)
 
 
-def _of_run(journal: Journal, run: KeptRun) -> tuple[str, list[Row], Path]:
-    from flowdsl.report.rows import rows_of_run
+def _of_run(journal: Journal, run: KeptRun) -> _Found:
+    from flowdsl.report.of_journal import as_listed, rows_of_run
 
-    rows = list(rows_of_run(journal.runs, run))
+    rows = as_listed(list(rows_of_run(journal.runs, run)))
     paths = [Path(row.path) for row in rows if row.path is not None]
-    return f"{named(run)}, {run.status}", rows, paths[0].parent if paths else Path()
+    return _Found(_facts(run, f"run {run.id}"), rows, paths[0].parent if paths else Path())
+
+
+def _facts(kept: KeptBatch | KeptRun, name: str) -> Facts:
+    from time import localtime, strftime
+
+    from flowdsl.report.page import Facts
+
+    title = getattr(kept, "title", None) or os.path.basename(kept.flow)  # noqa: PTH119
+    began = strftime("%Y-%m-%d %H:%M", localtime(kept.began))
+    took = "" if kept.ended is None else f"took {lasted(kept.ended - kept.began)}"
+    said = (name, kept.status, began, took, "simulated" if kept.simulated else "")
+    return Facts(title, tuple(filter(None, said)), kept.simulated)
+
+
+def lasted(seconds: float) -> str:
+    """A time in words, `2 h 5 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{max(0.0, seconds):.1f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _warn(pictures: list[str], found: _Found) -> None:
+    """Says what the page lacks, and what helps."""
+    gone = [path for path in pictures if not os.path.isfile(path)]  # noqa: PTH113  there may be many
+    if gone:
+        count = "1 picture is" if len(gone) == 1 else f"{len(gone):,} pictures are"
+        sys.stderr.write(
+            f"flowdsl: {count} not where the run put them, such as {visible_line(gone[0])}; where their folder was "
+            "moved, `flowdsl report FOLDER` shows it\n"
+        )
+    from flowdsl.report.thumbnails import can_be_made
+
+    if len(gone) < len(pictures) and not can_be_made():
+        sys.stderr.write(
+            "flowdsl: the page shows the pictures in full size, which is slow for many: `pip install pillow` makes "
+            "small ones\n"
+        )
+
+
+def _moving(done: int, all: int) -> None:
+    """A line that moves while small pictures are made."""
+    if done == all:
+        sys.stderr.write(Shown("\r\x1b[K"))
+    elif done % 20 == 0:
+        sys.stderr.write(Shown(f"\r{done:,} of {all:,} small pictures"))
+        sys.stderr.flush()
+
+
+def _silent(done: int, all: int) -> None:
+    """Nobody reads along."""
 
 
 def _near(path: Path) -> str:

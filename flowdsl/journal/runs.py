@@ -68,7 +68,8 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what came."""
+    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what came, and
+    `revised` the prompts as the service rewrote them, None where it did not."""
 
     id: str
     step: str
@@ -83,6 +84,8 @@ class Request(NamedTuple):
     images: int
     files: list[str]
     pictures: list[str]
+    revised: list[str | None]
+    request_id: str | None
     error: str | None
     most_usd: float | None
     cost_usd: float | None
@@ -151,6 +154,18 @@ class Runs:
         rows = self._database.read("SELECT * FROM ledger WHERE run = ? ORDER BY began, place, number", (run,))
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
+
+    def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
+        """The paid requests of all runs of a batch, each with its run and its record, record by record."""
+        query = """SELECT ledger.*, runs.record AS record FROM ledger JOIN runs ON runs.id = ledger.run
+            WHERE runs.batch = ? ORDER BY runs.record, ledger.began, ledger.place, ledger.number"""
+        names: dict[str, dict[str, str]] = {}
+        for each in self._database.read(
+            "SELECT run, original, file FROM names WHERE run IN (SELECT id FROM runs WHERE batch = ?)", (batch,)
+        ):
+            names.setdefault(each["run"], {})[each["original"]] = each["file"]
+        for row in self._database.read(query, (batch,)):
+            yield row["run"], row["record"], _request(row, names.get(row["run"], {}))
 
     def release(self, run: str, requests: Sequence[str] = ()) -> int:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are. One that is
@@ -223,33 +238,38 @@ class Runs:
 
 
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
-    found = {name: row[name] for name in Request._fields if name not in ("files", "pictures", "blocks", "error")}
+    result = json.loads(row["result"]) if row["result"] else None
+    kept = list(_pictures(result)) if row["state"] == "ok" else []
+    own = ("files", "pictures", "revised", "request_id", "blocks", "error")
+    found = {name: row[name] for name in Request._fields if name not in own}
     blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
-    kept = list(_pictures(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
+    failed = row["state"] in ("refused", "unknown")
     return Request(
         **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
         blocks=blocks,
-        files=[names.get(each["path"], each["path"]) for each in kept],
-        pictures=[each["sha256"] for each in kept],
-        error=_message(row),
+        files=[names.get(image["path"], image["path"]) for image, _ in kept],
+        pictures=[image["sha256"] for image, _ in kept],
+        revised=[prompt for _, prompt in kept],
+        request_id=_fact(result, "requestId") or _fact(result, "request_id"),
+        error=_fact(result, "message") if failed else None,
     )
 
 
-def _message(row: sqlite3.Row) -> str | None:
-    """What a request failed with."""
-    if row["state"] not in ("refused", "unknown") or not row["result"]:
-        return None
-    kept = json.loads(row["result"])
-    facts = kept.get("facts") if isinstance(kept, dict) else None
-    return str(facts["message"]) if isinstance(facts, dict) and "message" in facts else None
+def _fact(result: Any, name: str) -> str | None:
+    """A fact of a kept result, or of a kept error."""
+    for facts in (result, result.get("facts")) if isinstance(result, dict) else ():
+        if isinstance(facts, dict) and facts.get(name) is not None:
+            return str(facts[name])
+    return None
 
 
-def _pictures(kept: Any) -> Iterator[dict[str, Any]]:
-    """The pictures in a kept result."""
+def _pictures(kept: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """The pictures in a kept result, and what the service made of the prompt of each."""
     if isinstance(kept, dict):
         image = kept.get("$image")
         if isinstance(image, dict):
-            yield image
+            revised = kept.get("revised_prompt")
+            yield image, revised if isinstance(revised, str) and revised else None
         for value in kept.values():
             yield from _pictures(value)
     elif isinstance(kept, list):

@@ -8,55 +8,94 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flowdsl.display.visible import visible_line
-from flowdsl.report.rows import Row
+from flowdsl.report.row import Row
 
 MOST_EMBEDDED = 200
 """So many pictures at most are put into the page itself."""
+_KINDS = ("png", "jpg", "jpeg", "webp", "gif", "svg", "avif", "bmp")
+_SHOWN = {f".{kind}": {"jpg": "jpeg", "svg": "svg+xml"}.get(kind, kind) for kind in _KINDS}
+"""The endings of files that a browser shows, and what comes behind `image/`."""
 
 
-def page(title: str, rows: Sequence[Row], folder: Path, small: Mapping[str, Path], *, embed: bool) -> str:
+class Facts(NamedTuple):
+    """What is said of all rows: a title, and a line below it. `simulated`: nothing was paid."""
+
+    title: str
+    said: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+def page(rows: Sequence[Row], facts: Facts, folder: Path, small: Mapping[str, Path], *, embed: bool) -> str:
     """The text of the page, which is to lie in a folder; `small` are the small pictures by the paths of the large ones.
     With `embed` the pictures are in the page, else it links to them."""
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    script = template.partition("<script>")[2].partition("</script>")[0]
-    data = {"title": visible_line(title), "rows": [_data(row, folder, small, embed=embed) for row in rows]}
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    safe = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    safe = safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return template.replace("SCRIPT-DIGEST", digest).replace('"DATA"', safe)
+    template, style, script = (_part(f"page.{kind}") for kind in ("html", "css", "js"))
+    shown = [_data(row, folder, small, embed=embed) for row in rows]
+    data = {
+        "title": visible_line(facts.title),
+        "facts": [visible_line(each) for each in facts.said],
+        "simulated": facts.simulated,
+        "key": hashlib.sha256(json.dumps([facts.title, shown]).encode()).hexdigest()[:16],
+        "rows": shown,
+    }
+    parts = {
+        "STYLE-DIGEST": _digest(style),
+        "SCRIPT-DIGEST": _digest(script),
+        "PAGE-STYLE": style,
+        "PAGE-SCRIPT": script,
+        "PAGE-DATA": _safe(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+    }
+    for name, text in parts.items():  # the data come last: no word of theirs is taken for a place
+        before, _, after = template.partition(name)
+        template = f"{before}{text}{after}"
+    return template
+
+
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _safe(text: str) -> str:
+    """JSON that ends no element, begins none, and is one line for every reader; lone surrogates are told as such."""
+    for sign in "&<>\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return "".join(f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
 
 
 def _data(row: Row, folder: Path, small: Mapping[str, Path], *, embed: bool) -> dict[str, Any]:
     found: dict[str, Any] = {name: value for name, value in row._asdict().items() if value not in (None, "")}
     if row.path is None:
         return found
-    found["name"] = os.path.basename(row.path)  # noqa: PTH119
+    found["name"] = name = os.path.basename(row.path)  # noqa: PTH119
+    if embed:
+        found["path"] = name  # the page goes to others, whom the folders of this machine do not concern
     if not os.path.isfile(row.path):  # noqa: PTH113
         found["gone"] = True
-        return found
     thumbnail = small.get(row.path)
-    if embed:
-        found["src"] = _inline(row.path)
-        found["thumb"] = found["src"] if thumbnail is None else _inline(str(thumbnail))
-    else:
-        found["src"] = _link(row.path, folder)
-        found["thumb"] = found["src"] if thumbnail is None else _link(str(thumbnail), folder)
+    is_shown = os.path.splitext(name)[1].lower() in _SHOWN  # noqa: PTH122
+    if not found.get("gone"):
+        found["src"] = _inline(row.path) if embed else _link(row.path, folder)
+    if thumbnail is not None:
+        found["thumb"] = _inline(str(thumbnail)) if embed else _link(str(thumbnail), folder)
+    elif "src" in found and is_shown:
+        found["thumb"] = found["src"]
     return found
 
 
 def _link(path: str, folder: Path) -> str:
     try:
-        return quote(Path(os.path.relpath(path, folder)).as_posix())
+        return quote(Path(os.path.relpath(path, folder)).as_posix().encode("utf-8", "surrogateescape"))
     except ValueError:  # another drive
         return Path(path).as_uri()
 
 
 def _inline(path: str) -> str:
-    kind = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".svg": "svg+xml", ".gif": "gif"}
-    mime = kind.get(os.path.splitext(path)[1].lower(), "png")  # noqa: PTH122
-    return f"data:image/{mime};base64,{base64.b64encode(Path(path).read_bytes()).decode('ascii')}"
+    kind = _SHOWN.get(os.path.splitext(path)[1].lower(), "png")  # noqa: PTH122
+    return f"data:image/{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode('ascii')}"

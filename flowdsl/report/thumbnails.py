@@ -4,48 +4,81 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SIZE = 256
 """The longer edge, in pixels."""
-QUALITY = 78
+_QUALITY = 78
+_BY_ITSELF = 16 * 1024
+"""A picture with fewer bytes is its own small one."""
 
 
-def thumbnails(paths: Iterable[str], folder: Path) -> Mapping[str, Path]:
-    """The small picture of each file, in a folder; those that no small one can be made of are left out, and all of them
-    where Pillow is not installed."""
-    try:
-        from PIL import Image  # noqa: F401  it may not be installed
-    except ImportError:
+def can_be_made() -> bool:
+    """Whether Pillow is there."""
+    from importlib.util import find_spec
+
+    return find_spec("PIL") is not None
+
+
+def thumbnails(
+    paths: Iterable[str], folder: Path, told: Callable[[int, int], None] = lambda done, all: None
+) -> Mapping[str, Path]:
+    """The small picture of each file, in a folder; those that none can be made of are left out, and all of them where
+    Pillow is not installed. `told` hears how many of those that were not there yet are made.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if not can_be_made():
         return {}
-    distinct = [path for path in dict.fromkeys(paths) if os.path.isfile(path)]  # noqa: PTH113  there may be many
-    if not distinct:
-        return {}
+    names = {path: folder / name for path in dict.fromkeys(paths) if (name := _name(path, folder)) is not None}
+    found = {path: small for path, small in names.items() if os.path.exists(small)}  # noqa: PTH110  there may be many
+    missing = {path: small for path, small in names.items() if path not in found}
+    if not missing:
+        return found
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        made = pool.map(lambda path: _thumbnail(path, folder), distinct)
-        return {path: small for path, small in zip(distinct, made, strict=True) if small is not None}
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # what Pillow thinks of a file
+        for number, (path, small) in enumerate(pool.map(_made, missing.items()), start=1):
+            if small is not None:
+                found[path] = small
+            told(number, len(missing))
+    return found
 
 
-def _thumbnail(path: str, folder: Path) -> Path | None:
-    from PIL import Image
+def _name(path: str, folder: Path) -> str | None:
+    """What the small picture of a file is called: another one when the file changes, the same one when the folder moves
+    with all that is in it. None for a file that is not there, or small itself."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        near = os.path.relpath(path, folder)
+    except OSError:
+        return None
+    except ValueError:  # another drive
+        near = path
+    if status.st_size < _BY_ITSELF:
+        return None
+    facts = f"{near}\0{status.st_size}\0{status.st_mtime_ns}"
+    return f"{hashlib.sha256(facts.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.webp"
 
-    status = os.stat(path)  # noqa: PTH116
-    name = hashlib.sha256(f"{path}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:24]
-    small = folder / f"{name}.jpg"
-    if small.exists():
-        return small
-    part = folder / f".{name}.{os.getpid()}.part"
+
+def _made(item: tuple[str, Path]) -> tuple[str, Path | None]:
+    from PIL import Image, ImageOps
+
+    path, small = item
+    part = small.with_name(f".{small.name}.{os.getpid()}.part")
     try:
         with Image.open(path) as image:
             image.draft("RGB", (SIZE, SIZE))
             image.thumbnail((SIZE, SIZE))
-            plain = image.convert("RGB") if image.mode != "RGB" else image
-            plain.save(part, "JPEG", quality=QUALITY)
+            upright = ImageOps.exif_transpose(image)
+            plain = upright if upright.mode in ("RGB", "RGBA") else upright.convert("RGBA")
+            plain.save(part, "WEBP", quality=_QUALITY, method=2)
         part.replace(small)
     except Exception:  # noqa: BLE001  of whatever format: the picture itself is shown then
         part.unlink(missing_ok=True)
-        return None
-    return small
+        return path, None
+    return path, small

@@ -49,7 +49,7 @@ def test_the_page_of_a_batch_has_its_pictures_and_what_failed(cards: Path, capsy
     assert capsys.readouterr().out == "cards/report.html\n"
     rows = {row["record"]: row for row in data("cards/report.html")["rows"]}
     assert sorted(rows) == [0, 1, 2, 3]
-    assert (rows[0]["status"], rows[0]["prompt"], round(rows[0]["usd"], 4)) == ("done", "A card for Ada", 0.0059)
+    assert (rows[0]["status"], rows[0]["prompt"], round(rows[0]["cost_usd"], 4)) == ("done", "A card for Ada", 0.0059)
     assert (rows[2]["status"], rows[2]["error"]) == ("failed", "the input `name` is missing")
     for number in (0, 1, 3):
         assert (cards / rows[number]["src"]).is_file()

@@ -1,0 +1,100 @@
+"""The rows of a folder of pictures: the lines of its manifests."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowdsl.image.manifest import NAME
+from flowdsl.report.hidden import hidden
+from flowdsl.report.row import Row
+
+
+def rows_of_folder(folder: Path) -> Iterator[Row]:
+    """The pictures of a folder: of its manifest, and of those that runs wrote for themselves where they could not add
+    to it.
+
+    Raises:
+        OSError: there is none that can be read.
+        ValueError: it is none of ours.
+    """
+    others = sorted(folder.glob("manifest-*.json"))
+    first = folder / NAME
+    paths = [first, *others] if first.exists() or not others else others
+    for path in paths:
+        for line in lines_of(path):
+            yield _row(folder, line)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The lines of a manifest; of one whose writer was killed, those that are whole.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none of ours.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        found = json.loads(text)
+        images = found["images"] if isinstance(found, dict) and found.get("version") == 1 else None
+    except (ValueError, KeyError, RecursionError):
+        images = [line for each in text.splitlines()[1:] if (line := _whole(each)) is not None]
+    if not isinstance(images, list) or not (images or text.startswith('{"version": 1, "images": [')):
+        raise ValueError(f"{path.name} is not a manifest of pictures, as a run writes it")
+    return [line for line in images if isinstance(line, dict)]
+
+
+def _whole(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text.rstrip().removesuffix(","))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _row(folder: Path, line: dict[str, Any]) -> Row:
+    file = _text(line, "file") or _text(line, "original")
+    iterations = line.get("iteration")
+    return Row(
+        path=None if file is None else os.path.abspath(folder / file),  # noqa: PTH100  there may be many
+        prompt=hidden(_text(line, "prompt")),
+        revised_prompt=hidden(_text(line, "revised_prompt")),
+        model=_text(line, "model"),
+        service=_text(line, "service"),
+        size=_text(line, "size"),
+        cost_usd=_number(line.get("cost_usd")),
+        step=_text(line, "id") or _text(line, "step"),
+        place=_text(line, "at"),
+        iteration=counted(iterations if isinstance(iterations, list) else []),
+        request_id=_text(line, "request_id"),
+        run=_text(line, "run"),
+        made=_unix(line.get("made")),
+    )
+
+
+def counted(iterations: list[Any]) -> str | None:
+    """Iterations from the outermost, counted from 1."""
+    return ".".join(str(each + 1) for each in iterations if isinstance(each, int)) or None
+
+
+def _text(line: dict[str, Any], name: str) -> str | None:
+    value = line.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> float | None:
+    is_one = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_one else None
+
+
+def _unix(text: Any) -> float | None:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
