@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of
 from flowdsl.cli.flow_files import flow_source, read_source
+from flowdsl.cli.journaled import state_of
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowError, UsageError
 
@@ -16,29 +19,47 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.graph.drawing import Costs, Drawing
     from flowdsl.graph.run_state import StepState
+    from flowdsl.journal.journal import Journal
+
+    StatesOf = Callable[[Drawing, Flow], dict[str, StepState]]
 
 FORMATS = {".mmd": "mermaid", ".mermaid": "mermaid", ".svg": "svg", ".html": "html", ".htm": "html"}
 """The ending of a file, and the form that it means."""
+LAST = "last"
+"""What stands for the last run."""
 EXAMPLES = (
     "flowdsl graph skyline.flow.yaml",
     "flowdsl graph skyline.flow.yaml --output skyline.svg",
     "flowdsl graph skyline.flow.yaml --events events.jsonl --output run.html",
+    "flowdsl graph --run last --output run.html",
 )
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0."""
     options = parser().parse(arguments)
-    check_stdin_filename(options.stdin_filename, [options.file])
-    flow = load(Environment(), flow_source(options.file, options.stdin_filename), options.action)
-    states = _states(options.events) if options.events is not None else None
+    if options.run is None:
+        if options.file is None:
+            raise UsageError("name the file of a flow, or with --run a run of it")
+        check_stdin_filename(options.stdin_filename, [options.file])
+        return _draw(options, options.file, options.action, None if options.events is None else _of_events(options))
+    if options.events is not None:
+        raise UsageError("--run and --events both say what became of the steps: give one of them")
+    from flowdsl.journal.journal import Journal
+
+    with Journal(state_of(options.file or "<graph>")) as journal:
+        return _draw_run(options, journal)
+
+
+def _draw(options: Namespace, file: str, action: str | None, states_of: StatesOf | None) -> int:
+    """Draws a flow, with the states of its steps where somebody says them; the exit code."""
+    flow = load(Environment(), flow_source(file, options.stdin_filename), action)
     from flowdsl.graph.drawing import drawing
 
     costs, whole = _costs(flow)
     drawn = drawing(flow.document, costs, whole)
-    if states is not None and not any(box.path in states for box in drawn.boxes()):
-        raise UsageError(f"{options.events} holds no event of a step of this flow: is it of another one?")
-    text = _text(drawn, states, options.format or _meant(options.output))
+    states = None if states_of is None else states_of(drawn, flow)
+    text = _text(drawn, states, options.format or _meant(options.output), of_run=options.run is not None)
     if options.output is None:
         sys.stdout.write(text)
         return 0
@@ -50,12 +71,58 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _of_events(options: Namespace) -> StatesOf:
+    def states(drawn: Drawing, flow: Flow) -> dict[str, StepState]:
+        found = _states(options.events)
+        if not any(box.path in found for box in drawn.boxes()):
+            raise UsageError(f"{options.events} holds no event of a step of this flow: is it of another one?")
+        return found
+
+    return states
+
+
+def _draw_run(options: Namespace, journal: Journal) -> int:
+    batch = None if options.run == LAST else journal.batches.find(options.run)
+    if batch is not None:
+        runs, name = journal.runs.all(batch=batch.id), f"the batch {batch.id}"
+    elif options.run == LAST:
+        runs, name = journal.runs.all(most=1), f"the last run in {journal.folder}"
+    else:
+        runs = [journal.runs.find(options.run)]
+        name = f"the run {runs[0].id}"
+    if not runs:
+        raise UsageError(f"{name} has paid for nothing: `flowdsl runs list` shows which there are")
+    first = runs[0]
+    if options.file is None and first.flow.startswith("<"):
+        raise UsageError(f"{name} was of a flow that had no file: name the file to draw it over")
+
+    def states(drawn: Drawing, flow: Flow) -> dict[str, StepState]:
+        from flowdsl.graph.kept_state import kept_states
+        from flowdsl.journal.steps import text_digest
+
+        found = kept_states(drawn, journal.runs, runs)
+        if not any(box.path in found for box in drawn.boxes()):
+            raise UsageError(f"{name} did nothing in this flow that was kept: its flow was {first.flow}")
+        if text_digest(flow.document.source.text) != first.flow_sha256:
+            sys.stderr.write("flowdsl: the flow has changed since the run; steps may stand in other places now\n")
+        return found
+
+    return _draw(options, options.file or _near(first.flow), options.action or first.action, states)
+
+
+def _near(path: str) -> str:
+    shown = os.path.relpath(path)
+    return path if shown.startswith(os.pardir) else shown
+
+
 def parser() -> Parser:
     """The options of the command."""
     from flowdsl.cli import COMMANDS
 
     parser = Parser("graph", COMMANDS["graph"], EXAMPLES)
-    parser.add_argument("file", metavar="FILE", help="the flow or kit; - for stdin")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="the flow or kit; - for stdin; with --run that of the run"
+    )
     add_stdin_filename(parser)
     parser.add_argument("--action", metavar="NAME", help="which action of a kit: its title or its id")
     parser.add_argument(
@@ -71,6 +138,12 @@ def parser() -> Parser:
         metavar="FILE",
         help="the events of a run, as `flowdsl run --events` prints them: each step shows what became of it, and its "
         "cost",
+    )
+    parser.add_argument(
+        "--run",
+        metavar="RUN",
+        help="the id of a run or a batch, its beginning, or `last`: each step shows what the journal has of it; steps "
+        "that pay and ask for nothing leave nothing there",
     )
     return parser
 
@@ -100,7 +173,7 @@ def _costs(flow: Flow) -> tuple[Costs, str]:
     return cost_lines(plan), headline(plan.bounds, plan.assumed)
 
 
-def _text(drawn: Drawing, states: dict[str, StepState] | None, form: str) -> str:
+def _text(drawn: Drawing, states: dict[str, StepState] | None, form: str, *, of_run: bool) -> str:
     if form == "svg":
         from flowdsl.graph.svg import svg
 
@@ -108,7 +181,7 @@ def _text(drawn: Drawing, states: dict[str, StepState] | None, form: str) -> str
     if form == "html":
         from flowdsl.graph.page import page
 
-        return page(drawn, states)
+        return page(drawn, states, "nothing kept" if of_run else "not run")
     from flowdsl.graph.mermaid import mermaid
 
     return mermaid(drawn, states)

@@ -72,7 +72,7 @@ class _Writer:
         state = self._states.get(box.path) if self._states is not None else None
         node = self._node(f"n{self._number}", [box.name, *box.lines, *state_lines(state)], box.kind)
         if self._states is not None:
-            self._classes.setdefault("idle" if state is None else state.word, []).append(node)
+            self._classes.setdefault("idle" if state is None else state.look, []).append(node)
         self._arrows(exits, node)
         if box.calls is not None:
             self._calls.append((node, box.calls))

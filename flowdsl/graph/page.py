@@ -17,12 +17,13 @@ td,th{border-bottom:1px solid #e3e3e3;padding:.25rem .8rem;text-align:left;verti
 td{font:13px ui-monospace,Menlo,Consolas,monospace;white-space:pre-line}"""
 
 
-def page(drawing: Drawing, states: Mapping[str, StepState] | None = None) -> str:
-    """The text of the page: the picture, and all that there is to say of each step."""
+def page(drawing: Drawing, states: Mapping[str, StepState] | None = None, otherwise: str = "not run") -> str:
+    """The text of the page: the picture, and all that there is to say of each step; `otherwise` of one that has no
+    state."""
     rows = []
     for box in drawing.boxes():
         state = states.get(box.path) if states is not None else None
-        ran = "<br>".join(map(escaped, state_lines(state))) or ("not run" if states is not None else "")
+        ran = "<br>".join(map(escaped, state_lines(state))) or (otherwise if states is not None else "")
         said = escaped("\n".join(box.text.split("\n")[2:]))
         cells = (escaped(box.place), escaped(box.name), said, *((ran,) if states is not None else ()))
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")

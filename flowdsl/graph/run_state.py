@@ -10,22 +10,28 @@ from flowdsl.errors import UsageError
 
 
 class StepState:
-    """What became of the invocations of one step: how many there were, how many failed or are still open, their time,
-    and what their requests cost, as far as somebody said."""
+    """What became of the invocations of one step: how many there were, how many failed, are still open or in doubt,
+    their time, and what their requests cost, as far as somebody said."""
 
-    __slots__ = ("cost_usd", "failed", "open", "seconds", "times")
+    __slots__ = ("cost_usd", "failed", "in_doubt", "open", "seconds", "times")
 
     def __init__(self) -> None:
         self.times = 0
         self.failed = 0
         self.open = 0
+        self.in_doubt = 0
         self.seconds = 0.0
         self.cost_usd: float | None = None
 
     @property
     def word(self) -> str:
-        """`done`, `failed` or `running`: the gravest."""
-        return "failed" if self.failed else "running" if self.open else "done"
+        """`done`, `failed`, `in doubt` or `running`: the gravest."""
+        return "failed" if self.failed else "in doubt" if self.in_doubt else self.look
+
+    @property
+    def look(self) -> str:
+        """How it is drawn: `done`, `failed` or `running`; what is in doubt looks as what runs."""
+        return "failed" if self.failed else "running" if self.open or self.in_doubt else "done"
 
 
 def run_states(lines: Iterable[str], name: str) -> dict[str, StepState]:

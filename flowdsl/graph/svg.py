@@ -123,7 +123,7 @@ class _Painter:
     def _box(self, box: Box, x: float, y: float, width: float) -> Iterator[str]:
         height = self._size(box)[1]
         state = self._state(box)
-        look = box.kind if self._states is None else "idle" if state is None else state.word
+        look = box.kind if self._states is None else "idle" if state is None else state.look
         yield f"<g><title>{escaped(box.text)}</title>"
         yield _rect(x, y, width, height, f"box {look}", round=12 if box.kind == "exit" else 4)
         for index, line in enumerate(self._lines(box)):

@@ -155,6 +155,11 @@ class Runs:
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
 
+    def places(self, run: str) -> list[tuple[str, bool]]:
+        """Where a run did something that is kept, by the key of the invocation, and whether it failed there."""
+        rows = self._database.read("SELECT place, state FROM journal WHERE run = ?", (run,))
+        return [(row["place"], row["state"] != "ok") for row in rows]
+
     def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
         """The paid requests of all runs of a batch, each with its run and its record, record by record."""
         query = """SELECT ledger.*, runs.record AS record FROM ledger JOIN runs ON runs.id = ledger.run

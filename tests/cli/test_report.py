@@ -124,3 +124,107 @@ def test_what_there_is_no_page_of_is_told(
     Path("odd/manifest.json").write_text("[]")
     assert main(["report", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_record_that_failed_after_its_picture_was_made_has_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    failing = """\
+  - step: IF
+    condition: "{{ inputs.name == 'Bo' }}"
+    then:
+      - {step: RAISE, message: "no {{ inputs.name }}"}
+"""
+    Path("card.flow.yaml").write_text(CARD + failing)
+    Path("a.jsonl").write_text('{"name": "Ada"}\n{"name": "Bo"}\n')
+    assert main(["batch", "card.flow.yaml", "--over", "a.jsonl", "--simulate", "--quiet", "--out", "cards"]) == 4
+    assert main(["report"]) == 0
+    found = [(row["record"], row["status"], row.get("error")) for row in data("cards/report.html")["rows"]]
+    assert found == [(0, "done", None), (1, "done", None), (1, "failed", "no Bo")]
+    first = data("cards/report.html")["rows"][0]
+    assert (first["step"], first["place"]) == ("card", "card.flow.yaml:3")
+    assert first["request_id"].startswith("req_")
+
+
+def test_a_single_run_that_failed_elsewhere_says_with_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("card.flow.yaml").write_text(CARD + "  - {step: RAISE, message: not yet}\n")
+    assert main(["run", "card.flow.yaml", "--simulate", "--quiet", "-i", "name=Ada"]) == 4
+    assert main(["report"]) == 0
+    page = data("flowdsl-images/report.html")
+    assert [(row["status"], row.get("error")) for row in page["rows"]] == [("done", None), ("failed", "not yet")]
+    assert (page["title"], page["simulated"], page["facts"][1]) == ("card.flow.yaml", True, "failed")
+
+
+def test_a_manifest_that_was_cut_off_and_those_of_single_runs_are_read(
+    cards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (cards / "manifest.json").read_text()
+    (cards / "manifest.json").write_text(text[: text.rindex('"sha256"')])
+    (cards / "manifest-01a.json").write_text(text)
+    assert main(["report", "cards"]) == 0
+    assert len(data("cards/report.html")["rows"]) == 2 + 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["01a-nosuch", "--out", "page.html"], "has no run 01a-nosuch"),
+        (["no/such", "--out", "page.html"], "there is no folder no/such"),
+        (["cards/failed.jsonl", "--out", "page.html"], "cards/failed.jsonl is a file: name its folder, cards"),
+        (["cards", "--out", "a.jsonl/page.html"], "`--out FILE` writes the page elsewhere"),
+    ],
+    ids=["no run", "no folder", "a file", "no place for it"],
+)
+def test_a_page_that_cannot_be_made_leaves_the_old_one(
+    arguments: list[str], said: str, cards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("page.html").write_text("the old page")
+    assert main(["report", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert Path("page.html").read_text() == "the old page"
+
+
+def test_too_many_pictures_are_not_put_into_a_page(cards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (cards / "manifest.json").read_text()
+    first = text.splitlines()[1].rstrip(",")
+    (cards / "manifest.json").write_text(text.splitlines()[0] + "\n" + ",\n".join([first] * 201) + "\n]}\n")
+    assert main(["report", "cards", "--embed", "--out", "alone.html"]) == 2
+    assert "--embed takes 200 pictures at most, and there are 201" in capsys.readouterr().err
+    assert not Path("alone.html").exists()
+
+
+def test_pictures_that_were_moved_are_told_with_what_shows_them(
+    cards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cards.rename("elsewhere")
+    assert main(["report", "--out", "page.html"]) == 0
+    assert "3 pictures are not where the run put them, such as " in (said := capsys.readouterr().err)
+    assert "`flowdsl report FOLDER` shows it" in said
+    assert main(["report", "elsewhere", "--out", "page.html"]) == 0
+    assert [row for row in data("page.html")["rows"] if row.get("gone")] == []
+
+
+def test_small_pictures_outlive_a_move_of_their_folder(cards: Path) -> None:
+    assert main(["report", "cards"]) == 0
+    made = sorted((cards / ".thumbnails").iterdir())
+    cards.rename("elsewhere")
+    assert main(["report", "elsewhere"]) == 0
+    assert sorted(Path("elsewhere/.thumbnails").iterdir()) == [Path("elsewhere", *path.parts[1:]) for path in made]
+
+
+def test_without_pillow_the_page_shows_the_pictures_themselves(
+    cards: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["report", "cards"]) == 0
+    assert "`pip install pillow` makes small ones" in capsys.readouterr().err
+    assert all(row["thumb"] == row["src"] for row in data("cards/report.html")["rows"])
+
+
+def test_what_an_embedded_page_says_of_this_machine_is_the_names_of_files(cards: Path) -> None:
+    assert main(["report", "cards", "--embed", "--out", "alone.html"]) == 0
+    assert str(cards.absolute()) not in Path("alone.html").read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""`flowdsl graph --run`: what a journal has of a run, drawn over its flow."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+from flowdsl.cli.journaled import state_of
+from flowdsl.journal.errors import NAME
+
+FLOW = """\
+- step: SET
+  a: 1
+- step: FOR
+  var: style
+  items: [watercolour, ink]
+  do:
+    - step: SET
+      b: 1
+    - step: TRY
+      try:
+        - step: OPENAI_IMAGE_GENERATION
+          id: card
+          model: gpt-image-2
+          instruction: "A card, {{ flowContext.style }}"
+          size: 1024x1024
+          quality: low
+      catch:
+        - step: SET
+          c: 1
+- step: RAISE
+  message: not yet
+"""
+CARD = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: 'A {{ inputs.what }}', quality: low}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def drawn(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """What the boxes of the drawing say of the run, in their order; empty for one of which nothing is known."""
+    capsys.readouterr()
+    assert main(["graph", *arguments]) == 0
+    boxes = re.findall(r'^  n\d+[\[({]+"(.*)"', capsys.readouterr().out, re.MULTILINE)
+    found = [re.search(r"<br/>((?:done|failed|in doubt|running)(?::.*)?)$", box) for box in boxes]
+    return ["" if each is None else re.sub(r"\d+\.\d s", "S", each[1]) for each in found]
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["graph", *arguments]) == 2
+    return capsys.readouterr().err
+
+
+def test_a_run_shows_what_it_paid_for_what_failed_and_what_must_have_run(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cards.flow.yaml").write_text(FLOW)
+    assert main(["run", "cards.flow.yaml", "--simulate", "--quiet", "--fault", "card=moderation:1"]) == 4
+    states = drawn(capsys, "--run", "last")
+    assert states[:4] == ["done", "done", "done", "done: 2×"]
+    assert re.fullmatch(r"failed: 2×, 1 failed, (S, )?\$0.005[89]\d*", states[4])
+    assert states[5:] == ["", "failed"]
+    assert main(["graph", "cards.flow.yaml", "--run", "last", "--output", "run.html"]) == 0
+    assert "nothing kept" in Path("run.html").read_text(encoding="utf-8")
+
+
+def test_a_request_that_nobody_saw_answered_is_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cards.flow.yaml").write_text(FLOW)
+    main(["run", "cards.flow.yaml", "--simulate", "--quiet"])
+    with sqlite3.connect(state_of("<test>") / NAME) as journal:
+        journal.execute("UPDATE ledger SET state = 'started', ended = NULL, cost_usd = NULL WHERE place LIKE '%#1%'")
+    journal.close()
+    assert drawn(capsys, "--run", "last")[4].startswith("in doubt: 2×, 1 in doubt")
+
+
+def test_a_batch_is_drawn_as_all_of_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("card.flow.yaml").write_text(f"inputs: {{what: {{type: string}}}}\nflow:\n  {CARD}")
+    Path("a.jsonl").write_text("".join(json.dumps({"what": each}) + "\n" for each in ("kite", "fox", "tram")))
+    assert main(["batch", "card.flow.yaml", "--over", "a.jsonl", "--simulate", "--quiet", "--out", "cards"]) == 0
+    with sqlite3.connect(state_of("<test>") / NAME) as journal:
+        ((batch,),) = journal.execute("SELECT id FROM batches")
+    journal.close()
+    (state,) = drawn(capsys, "--run", batch[:8])
+    assert state.startswith("done: 3×")
+
+
+def test_wrong_uses_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("card.flow.yaml").write_text(CARD.replace("{{ inputs.what }}", "kite"))
+    Path("other.flow.yaml").write_text("- {step: SET, a: 1}\n")
+    assert "name the file of a flow" in told(capsys)
+    assert "there is no journal in" in told(capsys, "--run", "01a")
+    assert "has paid for nothing" in told(capsys, "--run", "last")
+    assert main(["run", "card.flow.yaml", "--simulate", "--quiet"]) == 0
+    assert "has no run nope" in told(capsys, "--run", "nope")
+    assert "give one of them" in told(capsys, "--run", "last", "--events", "a.jsonl")
+    Path("card.flow.yaml").write_text("- {step: SET, a: 1}\n- {step: SET, b: 1}\n" + Path("card.flow.yaml").read_text())
+    capsys.readouterr()
+    assert main(["graph", "--run", "last"]) == 0
+    assert "the flow has changed since the run" in capsys.readouterr().err
+    Path("card.flow.yaml").unlink()
+    assert "card.flow.yaml: No such file" in told(capsys, "--run", "last")
+
+
+def test_a_flow_that_came_on_standard_input_is_to_be_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CARD.replace("{{ inputs.what }}", "kite").encode())))
+    assert main(["run", "-", "--simulate", "--quiet"]) == 0
+    assert "of a flow that had no file: name the file" in told(capsys, "--run", "last")
