@@ -13,7 +13,6 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.journaled import state_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
-from flowdsl.image.manifest import NAME
 from flowdsl.image.shelf import ORIGINALS
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _TOLD = {
     "Iptc4xmpExt:AIPromptInformation": "prompt",
 }
 _LONG = 100
+_HEAD = 32 * 1024
 
 
 class Finding(NamedTuple):
@@ -81,52 +81,114 @@ def _differs(found: Sequence[Finding]) -> bool:
 def _findings(path: Path, content: bytes, flow: str | None) -> Iterator[Finding]:
     from flowdsl.image.told import told
 
-    digest = hashlib.sha256(content).hexdigest()
-    line = _line(path, digest)
-    said = told(content)
+    picture = _look(path, content)
+    line, said = picture.line, told(content)
     if line is not None:
-        yield from _of_bytes(path, digest, line)
+        yield from _of_bytes(picture, line, bool(said))
         yield from _of_line(line)
     for name, label in _TOLD.items():
         if name in said:
             yield from _of_claim(label, said[name], line)
-    if line is not None:
-        yield from _of_journal(line, digest, flow)
-    elif flow is not None:
-        yield Finding("differs", "no manifest lists the picture, so nothing ties it to the flow")
+    yield from _of_journal(picture, said.get("flowdsl:requestId"), flow)
 
 
-def _line(path: Path, digest: str) -> dict[str, Any] | None:
+class _Picture(NamedTuple):
+    """A file: the SHA-256 of its bytes, those of what it was before its metadata were put in, its line in a manifest,
+    and what of it is that of the line: `file`, `original`, `without` (its bytes without metadata), `pixels`, or
+    nothing (empty)."""
+
+    path: Path
+    digest: str
+    befores: tuple[str, ...]
+    line: dict[str, Any] | None
+    same: str
+
+
+def _look(path: Path, content: bytes) -> _Picture:
+    from flowdsl.image.formats import media_type
+    from flowdsl.image.metadata import without_packet
+
+    mime = media_type(content[:_HEAD])
+    if mime is None:
+        raise UsageError(f"{path} is no picture")
+    digest = _sha256(content)
+    befores = tuple(_sha256(each) for each in without_packet(mime, content))
+    line = _line(path, (digest, *befores))
+    if line is None:
+        return _Picture(path, digest, befores, None, "")
+    original = line.get("sha256")
+    same = {original: "original", line.get("file_sha256"): "file"}.get(digest, "without" if original in befores else "")
+    if not same and (kept := _kept(path, line)) is not None and _sha256(kept) == original:
+        same = "pixels" if _same_pixels(content, kept) else ""
+    return _Picture(path, digest, befores, line, same)
+
+
+def _line(path: Path, digests: Sequence[str]) -> dict[str, Any] | None:
     """The line of the manifest for a picture: by its bytes, else by its name."""
-    folder = path.absolute().parent
-    folder = folder.parent if folder.name == ORIGINALS else folder
+    from flowdsl.image.listed import listed
+
     try:
-        images = json.loads((folder / NAME).read_text(encoding="utf-8"))["images"]
-    except (OSError, ValueError, KeyError, TypeError):
+        lines = list(listed(_folder(path)))
+    except (OSError, ValueError):
         return None
-    lines: list[dict[str, Any]] = [line for line in images if isinstance(line, dict)]
     by_name = [line for line in lines if line.get("file") == path.name]
-    by_bytes = [line for line in lines if digest in (line.get("sha256"), line.get("file_sha256"))]
+    by_bytes = [line for line in lines if line.get("sha256") in digests or line.get("file_sha256") in digests]
     both = [line for line in by_name if line in by_bytes]
     return next(iter((*both, *by_bytes, *by_name)), None)
 
 
-def _of_bytes(path: Path, digest: str, line: dict[str, Any]) -> Iterator[Finding]:
-    if digest == line.get("sha256"):
-        yield Finding("proved", "its bytes are those that the service sent, as the manifest has them")
-    elif digest == line.get("file_sha256"):
-        yield Finding("proved", "its bytes are those that the run wrote, with metadata, as the manifest has them")
-    else:
-        yield Finding("differs", "its bytes are not those of the manifest: the file was changed after the run")
+def _folder(path: Path) -> Path:
     folder = path.absolute().parent
-    folder = folder.parent if folder.name == ORIGINALS else folder
-    original = folder / str(line.get("original"))
+    return folder.parent if folder.name == ORIGINALS else folder
+
+
+def _kept(path: Path, line: dict[str, Any]) -> bytes | None:
+    """The bytes as the service sent them, where they are kept."""
     try:
-        kept = hashlib.sha256(original.read_bytes()).hexdigest()
+        return (_folder(path) / str(line.get("original"))).read_bytes()
     except OSError:
+        return None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _same_pixels(one: bytes, other: bytes) -> bool | None:
+    """Whether two files show the same; None where Pillow is not there, or cannot say."""
+    import io
+    import warnings
+
+    try:
+        from PIL import Image
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            first, second = (Image.open(io.BytesIO(each)).convert("RGBA") for each in (one, other))
+            return first.size == second.size and first.tobytes() == second.tobytes()
+    except Exception:  # noqa: BLE001  whatever is wrong with a file: it is not known to be the same
+        return None
+
+
+def _of_bytes(picture: _Picture, line: dict[str, Any], has_metadata: bool) -> Iterator[Finding]:
+    gone = "" if has_metadata or picture.same == "original" else ", and its metadata are gone"
+    if picture.same == "original":
+        yield Finding("proved", "its bytes are those that the service sent, as the manifest has them")
+    elif picture.same == "file":
+        yield Finding("proved", "its bytes are those that the run wrote, with metadata, as the manifest has them")
+    elif picture.same == "without":
+        yield Finding("proved", "without its metadata its bytes are those that the service sent")
+        yield Finding("differs", "its metadata are not those that the run wrote: they were changed after it")
+    elif picture.same == "pixels":
+        yield Finding("proved", "its pixels are those that the service sent")
+        yield Finding("differs", f"the file was written anew after the run{gone}")
+    else:
+        yield Finding("differs", f"its bytes are not those of the manifest: the file was changed after the run{gone}")
+    kept = _kept(picture.path, line)
+    if kept is None:
         yield Finding("claimed", "the bytes as the service sent them are not kept any more")
-        return
-    if kept != line.get("sha256"):
+    elif _sha256(kept) != line.get("sha256"):
+        original = _folder(picture.path) / str(line.get("original"))
         yield Finding("differs", f"the bytes that were kept as the service sent them have changed: {original}")
 
 
@@ -148,42 +210,68 @@ def _of_claim(label: str, value: str, line: dict[str, Any] | None) -> Iterator[F
         yield Finding("differs", f"the file says {label} {_short(value)}, and the manifest {_short(str(known))}")
 
 
-def _of_journal(line: dict[str, Any], digest: str, flow: str | None) -> Iterator[Finding]:
+def _of_journal(picture: _Picture, claimed: str | None, flow: str | None) -> Iterator[Finding]:
+    """What the journal has of the picture: of the run that its line names, else by its bytes."""
     from flowdsl.journal.journal import Journal
+    from flowdsl.journal.steps import text_digest
 
-    with Journal(state_of("<provenance>")) as journal:
+    line, digest = picture.line, None if flow is None else text_digest(flow_source(flow).text)
+    with Journal(state_of(str(picture.path))) as journal:
+        run = None
         try:
-            run = journal.runs.find(str(line.get("run")))
+            run = journal.runs.find(str(line.get("run"))) if line is not None else None
         except UsageError:
             yield Finding("claimed", "the journal of this project does not have its run")
-            if flow is not None:
-                yield Finding("differs", "without its run nothing ties it to the flow")
-            return
-        yield from _of_run(run, journal.runs.requests(run.id), line)
-    if flow is not None:
-        from flowdsl.journal.steps import text_digest
-
-        same = text_digest(flow_source(flow).text) == run.flow_sha256
-        yield (
-            Finding("proved", f"{flow} is the flow of that run, byte for byte")
-            if same
-            else Finding("differs", f"{flow} is not the flow of that run: another file, or changed since")
-        )
-
-
-def _of_run(run: KeptRun, requests: Sequence[Request], line: dict[str, Any]) -> Iterator[Finding]:
-    made = [request for request in requests if line.get("sha256") in request.pictures]
-    if not made:
-        yield Finding("differs", f"the run {run.id} has no request that made it")
+        if run is None:  # several may have brought the same bytes: the one that fits best
+            brought = list(journal.runs.of_picture((picture.digest, *picture.befores)))
+            brought.sort(key=lambda each: (each[1].request_id != claimed, each[0].flow_sha256 != digest))
+            run = brought[0][0] if brought else None
+        if run is not None:
+            yield from _of_run(run, journal.runs.requests(run.id), picture, claimed)
+    if flow is None:
         return
-    request = made[0]
-    asked = request.request if isinstance(request.request, dict) else {}
+    if run is None:
+        why = (
+            "no manifest lists the picture, and the journal does not have it"
+            if line is None
+            else "its run is not known"
+        )
+        yield Finding("differs", f"{why}: nothing ties it to the flow")
+    elif digest == run.flow_sha256:
+        yield Finding("proved", f"{flow} is the flow of that run, byte for byte")
+    else:
+        yield Finding("differs", f"{flow} is not the flow of that run: another file, or changed since")
+
+
+def _of_run(run: KeptRun, requests: Sequence[Request], picture: _Picture, claimed: str | None) -> Iterator[Finding]:
+    line = picture.line or {}
+    known = {line.get("sha256")} if line else {picture.digest, *picture.befores}
+    request = next((each for each in requests if known & set(each.pictures)), None)
+    if request is None:
+        gone = (
+            ": `flowdsl runs gc` may have removed what it kept" if not any(each.pictures for each in requests) else ""
+        )
+        yield Finding("claimed" if gone else "differs", f"the run {run.id} has no request that made it{gone}")
+        return
     kind = "a simulator" if run.simulated else str(request.service)
     cost = "" if request.cost_usd is None else f" for ${request.cost_usd:.4f}"
-    yield Finding("proved", f"the journal has the request that bought it{cost}: {kind}, {request.model}, run {run.id}")
-    for name, known in (("model", request.model), ("prompt", asked.get("prompt"))):
-        if line.get(name) is not None and known is not None and line[name] != known:
-            yield Finding("differs", f"the manifest has {name} {_short(line[name])}, and the journal {_short(known)}")
+    several = f", with {len(request.pictures) - 1} more" if len(request.pictures) > 1 else ""
+    bought = f"the request that bought it{several}{cost}: {kind}, {request.model}, run {run.id}"
+    if line and not picture.same:
+        yield Finding("claimed", f"the journal has {bought}; but the file is not what came then")
+    else:
+        yield Finding("proved", f"the journal has {bought}")
+    asked = request.request if isinstance(request.request, dict) else {}
+    facts = {"model": request.model, "prompt": asked.get("prompt"), "request_id": request.request_id}
+    for name, fact in facts.items():
+        if line.get(name) is not None and fact is not None and line[name] != fact:
+            word = {"request_id": "the request id"}.get(name, name)
+            yield Finding("differs", f"the manifest has {word} {_short(line[name])}, and the journal {_short(fact)}")
+    if not line and claimed is not None and request.request_id is not None:
+        same = claimed == request.request_id
+        said = f"the file and the journal name the same request: {claimed}"
+        other = f"the file says request {claimed}, and the journal {request.request_id}"
+        yield Finding("proved", said) if same else Finding("differs", other)
 
 
 def _short(value: Any) -> str:

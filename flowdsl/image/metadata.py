@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
 from typing import BinaryIO
 
 from flowdsl.image.formats import image_size, is_cut
@@ -74,6 +75,38 @@ def with_packet(mime: str, file: BinaryIO, xmp: bytes) -> list[Piece] | None:
     """
     insert = _FORMATS.get(mime)
     return None if insert is None or is_cut(mime, file) else insert(file, xmp)
+
+
+def without_packet(mime: str, content: bytes) -> list[bytes]:
+    """What the bytes of a file may have been before a packet was put into it: none where there is no packet, and two
+    for a WebP whose header may be of its own or have come with the packet."""
+    taken_out = {"image/png": _png_without, "image/jpeg": _jpeg_without, "image/webp": _webp_without}.get(mime)
+    return [] if taken_out is None else list(taken_out(content))
+
+
+def _png_without(content: bytes) -> Iterator[bytes]:
+    for kind, at, length in _png_chunks(BytesIO(content)):
+        if kind == b"iTXt" and content.startswith(_PNG_XMP, at):
+            yield content[: at - 8] + content[at + length + 4 :]
+            return
+
+
+def _jpeg_without(content: bytes) -> Iterator[bytes]:
+    for marker, at, length in _jpeg_segments(BytesIO(content)):
+        if marker == 0xE1 and content.startswith(_JPEG_XMP, at):
+            yield content[: at - 4] + content[at + length :]
+            return
+
+
+def _webp_without(content: bytes) -> Iterator[bytes]:
+    at = content.rfind(b"XMP ", 0, len(content) - 8)
+    if at < 0 or content[12:16] != b"VP8X":
+        return
+    if at + 8 + (length := int.from_bytes(content[at + 4 : at + 8], "little")) + length % 2 != len(content):
+        return
+    plain, extended = content[30:at], content[12:20] + bytes([content[20] & ~_WEBP_XMP_FLAG]) + content[21:at]
+    for rest in (plain, extended):
+        yield b"RIFF" + struct.pack("<I", 4 + len(rest)) + b"WEBP" + rest
 
 
 def _png(file: BinaryIO, xmp: bytes) -> list[Piece] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
@@ -154,6 +154,15 @@ class Runs:
         rows = self._database.read("SELECT * FROM ledger WHERE run = ? ORDER BY began, place, number", (run,))
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
+
+    def of_picture(self, digests: Iterable[str]) -> Iterator[tuple[KeptRun, Request]]:
+        """The requests that brought a picture with one of these SHA-256 of its bytes, each with its run, the first of
+        them first."""
+        query = "SELECT DISTINCT run FROM ledger WHERE state = 'ok' AND instr(result, ?) ORDER BY run"
+        for digest in digests:
+            for row in self._database.read(query, (digest,)):
+                brought = [each for each in self.requests(row["run"]) if digest in each.pictures]
+                yield from ((self.find(row["run"]), each) for each in brought)
 
     def places(self, run: str) -> list[tuple[str, bool]]:
         """Where a run did something that is kept, by the key of the invocation, and whether it failed there."""

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flowdsl.image.manifest import NAME
+from flowdsl.image.listed import listed
 from flowdsl.report.hidden import hidden
 from flowdsl.report.row import Row
 
 
 def rows_of_folder(folder: Path) -> Iterator[Row]:
-    """The pictures of a folder: of its manifest, and of those that runs wrote for themselves where they could not add
-    to it.
+    """The pictures of a folder, as its manifests list them.
 
     Raises:
         OSError: there is none that can be read.
         ValueError: it is none of ours.
     """
-    others = sorted(folder.glob("manifest-*.json"))
-    first = folder / NAME
-    paths = [first, *others] if first.exists() or not others else others
-    for path in paths:
-        for line in lines_of(path):
-            yield _row(folder, line)
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of a manifest; of one whose writer was killed, those that are whole.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is none of ours.
-    """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        found = json.loads(text)
-        images = found["images"] if isinstance(found, dict) and found.get("version") == 1 else None
-    except (ValueError, KeyError, RecursionError):
-        images = [line for each in text.splitlines()[1:] if (line := _whole(each)) is not None]
-    if not isinstance(images, list) or not (images or text.startswith('{"version": 1, "images": [')):
-        raise ValueError(f"{path.name} is not a manifest of pictures, as a run writes it")
-    return [line for line in images if isinstance(line, dict)]
-
-
-def _whole(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text.rstrip().removesuffix(","))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    return (_row(folder, line) for line in listed(folder))
 
 
 def _row(folder: Path, line: dict[str, Any]) -> Row:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flowdsl.image.manifest import NAME
+from flowdsl.image.listed import listed
 from flowdsl.journal.runs import KeptRun, Request, Runs
 from flowdsl.report.hidden import hidden
-from flowdsl.report.of_folder import counted, lines_of
+from flowdsl.report.of_folder import counted
 from flowdsl.report.row import DONE, FAILED, IN_DOUBT, RELEASED, Row
 
 DEAD_LETTERS = "failed.jsonl"
@@ -51,7 +51,7 @@ def as_listed(rows: list[Row]) -> list[Row]:
     known: dict[str, dict[str, dict[str, Any]]] = {}
     for folder in {os.path.dirname(row.path) for row in rows if row.path is not None}:  # noqa: PTH120
         try:
-            known[folder] = {str(line.get("file")): line for line in lines_of(Path(folder) / NAME)}
+            known[folder] = {str(line.get("file")): line for line in listed(Path(folder))}
         except (OSError, ValueError):
             known[folder] = {}
     return [row if row.path is None else _listed(row, known) for row in rows]

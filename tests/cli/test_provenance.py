@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from flowdsl.cli import main
@@ -78,14 +79,90 @@ def test_a_manifest_that_was_changed_does_not_fit_the_journal(
     assert "differs   the manifest has prompt A steel ship, and the journal A paper boat" in lines
 
 
-def test_what_a_file_says_of_itself_proves_nothing(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def without_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(Path("elsewhere").absolute()))
+
+
+def test_what_a_file_says_of_itself_proves_nothing(
+    picture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_journal(monkeypatch)
     alone = Path("alone.png")
     alone.write_bytes(picture.read_bytes())
     code, lines = said(capsys, "alone.png")
     assert code == 1
     assert {line.split()[0] for line in lines} == {"claimed"}
     code, lines = said(capsys, "alone.png", "boat.flow.yaml")
-    assert lines[-1] == "differs   no manifest lists the picture, so nothing ties it to the flow"
+    assert lines[-1] == (
+        "differs   no manifest lists the picture, and the journal does not have it: nothing ties it to the flow"
+    )
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_copy_far_from_its_manifest_is_found_in_the_journal_by_its_bytes_without_metadata(
+    kind: str, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("boat.flow.yaml").write_text(FLOW + f"  output_format: {kind}\n")
+    assert main(["run", "boat.flow.yaml", "--simulate", "--quiet", "--out", "others"]) == 0
+    capsys.readouterr()
+    (other,) = Path("others").glob("boat-1.*")
+    alone = other.rename(other.name)
+    code, lines = said(capsys, str(alone), "boat.flow.yaml")
+    assert code == 0
+    assert [line for line in lines if line.startswith("proved    the journal has the request that bought it")]
+    assert [line for line in lines if line.startswith("proved    the file and the journal name the same request: req_")]
+    assert lines[-1] == "proved    boat.flow.yaml is the flow of that run, byte for byte"
+
+
+def test_a_file_that_was_written_anew_has_its_pixels_and_no_metadata(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PIL.Image.open(picture) as image:
+        pixels = image.copy()
+    pixels.info.clear()
+    pixels.save(picture)
+    code, lines = said(capsys, str(picture))
+    assert code == 1
+    assert lines[:2] == [
+        "proved    its pixels are those that the service sent",
+        "differs   the file was written anew after the run, and its metadata are gone",
+    ]
+    pixels.putpixel((0, 0), (1, 2, 3))
+    pixels.save(picture)
+    code, lines = said(capsys, str(picture))
+    assert code == 1
+    assert lines[0].startswith("differs   its bytes are not those of the manifest")
+    (line,) = (line for line in lines if "the journal has" in line)
+    assert line.startswith("claimed") and line.endswith("but the file is not what came then")
+
+
+def test_metadata_that_were_changed_do_not_fit(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = picture.read_bytes()
+    picture.write_bytes(content.replace(b"gpt-image-2<", b"gpt-image-9<"))
+    code, lines = said(capsys, str(picture))
+    assert code == 1
+    assert lines[:2] == [
+        "proved    without its metadata its bytes are those that the service sent",
+        "differs   its metadata are not those that the run wrote: they were changed after it",
+    ]
+    assert "differs   the file says model gpt-image-9, and the manifest gpt-image-2" in lines
+
+
+def test_a_manifest_that_was_cut_off_is_read_as_far_as_it_goes(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = picture.parent / "manifest.json"
+    manifest.write_text(manifest.read_text().removesuffix("\n]}\n") + ',\n{"file": "boat-')
+    code, lines = said(capsys, str(picture))
+    assert (code, lines[0]) == (
+        0,
+        "proved    its bytes are those that the run wrote, with metadata, as the manifest has them",
+    )
+
+
+def test_what_is_no_picture_is_refused(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["provenance", "boat.flow.yaml"]) == 2
+    assert "boat.flow.yaml is no picture" in capsys.readouterr().err
 
 
 def test_a_picture_of_somebody_else_is_not_known(
