@@ -156,18 +156,18 @@ def _sha256(content: bytes) -> str:
 
 def _same_pixels(one: bytes, other: bytes) -> bool | None:
     """Whether two files show the same; None where Pillow is not there, or cannot say."""
-    import io
-    import warnings
+    from flowdsl.report.pillow import is_there, quietly, read
 
-    try:
+    def compared() -> bool:
+        import io
+
         from PIL import Image
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            first, second = (Image.open(io.BytesIO(each)).convert("RGBA") for each in (one, other))
-            return first.size == second.size and first.tobytes() == second.tobytes()
-    except Exception:  # noqa: BLE001  whatever is wrong with a file: it is not known to be the same
-        return None
+        first, second = (Image.open(io.BytesIO(each)).convert("RGBA") for each in (one, other))
+        return first.size == second.size and first.tobytes() == second.tobytes()
+
+    with quietly():
+        return read(compared) if is_there() else None
 
 
 def _of_bytes(picture: _Picture, line: dict[str, Any], has_metadata: bool) -> Iterator[Finding]:

@@ -207,9 +207,9 @@ def _warn(pictures: list[str], found: _Found) -> None:
             f"flowdsl: {count} not where the run put them, such as {visible_line(gone[0])}; where their folder was "
             "moved, `flowdsl report FOLDER` shows it\n"
         )
-    from flowdsl.report.thumbnails import can_be_made
+    from flowdsl.report.pillow import is_there
 
-    if len(gone) < len(pictures) and not can_be_made():
+    if len(gone) < len(pictures) and not is_there():
         sys.stderr.write(
             "flowdsl: the page shows the pictures in full size, which is slow for many: `pip install pillow` makes "
             "small ones\n"

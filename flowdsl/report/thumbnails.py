@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from flowdsl.report.pillow import is_there, quietly, read
 
 SIZE = 256
 """The longer edge, in pixels."""
 _QUALITY = 78
 _BY_ITSELF = 16 * 1024
 """A picture with fewer bytes is its own small one."""
-
-
-def can_be_made() -> bool:
-    """Whether Pillow is there."""
-    from importlib.util import find_spec
-
-    return find_spec("PIL") is not None
 
 
 def thumbnails(
@@ -32,7 +26,7 @@ def thumbnails(
     Raises:
         OSError: the folder cannot be made.
     """
-    if not can_be_made():
+    if not is_there():
         return {}
     names = {path: folder / name for path in dict.fromkeys(paths) if (name := _name(path, folder)) is not None}
     found = {path: small for path, small in names.items() if os.path.exists(small)}  # noqa: PTH110  there may be many
@@ -40,8 +34,7 @@ def thumbnails(
     if not missing:
         return found
     folder.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")  # what Pillow thinks of a file
+    with quietly(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for number, (path, small) in enumerate(pool.map(_made, missing.items()), start=1):
             if small is not None:
                 found[path] = small
@@ -66,19 +59,22 @@ def _name(path: str, folder: Path) -> str | None:
 
 
 def _made(item: tuple[str, Path]) -> tuple[str, Path | None]:
-    from PIL import Image, ImageOps
-
     path, small = item
     part = small.with_name(f".{small.name}.{os.getpid()}.part")
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (SIZE, SIZE))
-            image.thumbnail((SIZE, SIZE))
-            upright = ImageOps.exif_transpose(image)
-            plain = upright if upright.mode in ("RGB", "RGBA") else upright.convert("RGBA")
-            plain.save(part, "WEBP", quality=_QUALITY, method=2)
-        part.replace(small)
-    except Exception:  # noqa: BLE001  of whatever format: the picture itself is shown then
+    if read(lambda: _shrink(path, part)) is None:
         part.unlink(missing_ok=True)
         return path, None
+    part.replace(small)
     return path, small
+
+
+def _shrink(path: str, part: Path) -> bool:
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        image.draft("RGB", (SIZE, SIZE))
+        image.thumbnail((SIZE, SIZE))
+        upright = ImageOps.exif_transpose(image)
+        plain = upright if upright.mode in ("RGB", "RGBA") else upright.convert("RGBA")
+        plain.save(part, "WEBP", quality=_QUALITY, method=2)
+    return True
