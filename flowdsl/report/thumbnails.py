@@ -45,7 +45,8 @@ def _thumbnail(path: str, folder: Path) -> Path | None:
             plain = image.convert("RGB") if image.mode != "RGB" else image
             plain.save(part, "JPEG", quality=QUALITY)
         part.replace(small)
-    except Exception:  # noqa: BLE001  of whatever format: the picture itself is shown then
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, Image.DecompressionBombError):
+        # what Pillow raises at files that are damaged, or too large: the picture itself is shown then
         part.unlink(missing_ok=True)
         return None
     return small
