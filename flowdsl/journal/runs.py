@@ -16,8 +16,7 @@ from flowdsl.journal.running import Running
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
 _BLOCKING = "(state = 'started' OR (state = 'unknown' AND is_final))"
-_HOLD = """
-    UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
+_HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
     WHERE run = ? AND state = 'released' AND NOT EXISTS (
         SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
         AND again.digest = ledger.digest AND again.number > ledger.number)"""
