@@ -76,7 +76,8 @@ def test_one_record_that_fails_stops_no_other_and_can_be_run_again_as_it_is(run:
     assert failed[2]["_failed"]["error"]["code"] == "missing-input"
     assert "line 4 is no JSON" in failed[3]["_failed"]["error"]["message"]
     mended = Path("cards/failed.jsonl").read_text(encoding="utf-8").replace("7x7", "1024x1024")
-    Path("again.jsonl").write_text(mended.splitlines()[0] + "\n", encoding="utf-8")
+    (again,) = (line for line in mended.splitlines() if '"Bo"' in line)
+    Path("again.jsonl").write_text(f"{again}\n", encoding="utf-8")
     code, out, _ = run("batch", "card.flow.yaml", "--simulate", "--quiet", "--out", "more", "--over", "again.jsonl")
     assert (code, out.splitlines()[0]) == (0, "1 record done, simulated, would cost about $0.0059")
 
@@ -130,6 +131,19 @@ def test_what_was_written_half_is_taken_away_and_done_again(run: Run) -> None:
     code, out, _ = run("resume", "--quiet", "--max-usd", "1")
     assert (code, sorted(line["record"] for line in lines("results.jsonl"))) == (0, [0, 1, 2, 3])
     assert out.startswith("4 records done, simulated, would cost about $0.02")
+
+
+def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(4))
+    run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
+    path = Path("a.csv")
+    path.write_text(records.replace("P0", "Q0"), encoding="utf-8")
+    code, _, err = run("resume", "--quiet", "--max-usd", "1")
+    assert code == 2
+    assert "a.csv has changed since the batch began" in err
+    path.write_text(records + "P4\n", encoding="utf-8")
+    code, out, _ = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, out.splitlines()[0]) == (0, "5 records done, simulated, would cost about $0.03")
 
 
 @pytest.mark.parametrize(
