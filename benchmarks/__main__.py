@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte")
+NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte", "journal")
 
 
 def main() -> None:

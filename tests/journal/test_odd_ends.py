@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from journaled import BOAT, Shop, shop
@@ -66,7 +67,7 @@ def test_a_clock_that_jumps_back_mixes_up_no_equal_requests(tmp_path: Path, monk
             now[0] -= 3600
             return now[0]
 
-        monkeypatch.setattr("flowdsl.journal.door.time.time", backwards)
+        monkeypatch.setattr("flowdsl.journal.door.time", SimpleNamespace(time=backwards))
         error = at.run(AGAIN + FAIL)
         assert at.bought == 2
         first = [image.path for image in error.result.made]
