@@ -14,6 +14,7 @@ Names are imported on first use, so that `import flowdsl` costs nothing. Type ch
 __version__ = "0.1.0"
 
 _HOMES = {
+    "batches.running": "batch Outcome Stop",
     "diagnostics": "Diagnostic Edit Fix Related render",
     "document.dialects.dialect": "Dialect",
     "engine.effects": "Effect Effects",
@@ -35,7 +36,7 @@ _HOMES = {
     "image.origin": "Origin",
     "image.store": "ImageStore",
     "journal.journal": "Journal",
-    "limits": "Budget Limits Reservation",
+    "limits": "Budget Limits Pace Reservation",
     "reference.step_schemas": "step_schema",
     "source": "Position Source Span",
     "step.block": "Block",

@@ -2,6 +2,9 @@
 
 from flowdsl import template as template
 from flowdsl import testing as testing
+from flowdsl.batches.running import Outcome as Outcome
+from flowdsl.batches.running import Stop as Stop
+from flowdsl.batches.running import batch as batch
 from flowdsl.diagnostics import Diagnostic as Diagnostic
 from flowdsl.diagnostics import Edit as Edit
 from flowdsl.diagnostics import Fix as Fix
@@ -57,6 +60,7 @@ from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.journal.journal import Journal as Journal
 from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits
+from flowdsl.limits import Pace as Pace
 from flowdsl.limits import Reservation as Reservation
 from flowdsl.reference.step_schemas import step_schema as step_schema
 from flowdsl.source import Position as Position

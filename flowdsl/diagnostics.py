@@ -206,13 +206,18 @@ class _Paint:
 def _render_one(diagnostic: Diagnostic, paint: _Paint) -> Iterator[str]:
     severity, hide = diagnostic.severity, diagnostic.span.source.hide
     yield from (paint("bold", visible_line(str(diagnostic.span))), ": ", paint(severity, severity))
-    yield from (f": {hide(diagnostic.message)} ", paint("dim", f"[{diagnostic.code}]"))
+    yield from (f": {_within(hide(diagnostic.message))} ", paint("dim", f"[{diagnostic.code}]"))
     yield from _excerpt(diagnostic.span, "^", paint, severity)
     for related in diagnostic.related:
-        yield f"\n  {visible_line(str(related.span))}: {hide(related.message)}"
+        yield f"\n  {visible_line(str(related.span))}: {_within(hide(related.message))}"
         yield from _excerpt(related.span, "-", paint, "dim")
     if diagnostic.hint:
         yield from ("\n  ", paint("hint", "hint"), f": {hide(diagnostic.hint)}")
+
+
+def _within(message: str) -> str:
+    """A message of which no line begins where a finding begins: those of a list in it are indented."""
+    return message if "\n" not in message else "\n  ".join(map(visible_line, message.split("\n  ")))
 
 
 def _excerpt(span: Span, mark: str, paint: _Paint, kind: str) -> Iterator[str]:

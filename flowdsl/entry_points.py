@@ -13,16 +13,19 @@ T = TypeVar("T")
 
 
 @lru_cache(maxsize=4)
-def _sections(path: tuple[str, ...]) -> tuple[str, ...]:
-    """The text of every `entry_points.txt` on the path that names one of our groups.
+def _sections(path: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The text of every `entry_points.txt` on the path that names one of our groups, and what is installed there, by
+    name and version.
 
     The files are read directly, because importlib.metadata takes three times as long to import as this takes to run;
     it is asked only where nothing is found on the path. They are read once, for all groups.
     """
-    return tuple(text for folder in path for text in _texts_in(folder or "."))
+    found = [_texts_in(folder or ".") for folder in path]
+    names = tuple(name for _, names in found for name in sorted(names))
+    return tuple(text for texts, _ in found for text in texts), names
 
 
-def _texts_in(folder: str) -> list[str]:
+def _texts_in(folder: str) -> tuple[list[str], list[str]]:
     import os
 
     texts: list[str] = []
@@ -30,7 +33,7 @@ def _texts_in(folder: str) -> list[str]:
         with os.scandir(folder) as items:
             names = [item.path for item in items if item.name.endswith((".dist-info", ".egg-info"))]
     except OSError:
-        return texts
+        return texts, []
     for path in names:
         try:
             with open(f"{path}/entry_points.txt", encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow to import
@@ -39,12 +42,17 @@ def _texts_in(folder: str) -> list[str]:
             continue
         if "[flowdsl." in text:
             texts.append(text)
-    return texts
+    return texts, names
+
+
+def installed() -> tuple[str, ...]:
+    """The folders that say what is installed: names and versions of distributions."""
+    return _sections(tuple(sys.path))[1]
 
 
 def targets(group: str) -> set[tuple[str, str]]:
     """The name and target (`package.module:attribute`) of every entry point of a group; nothing is imported."""
-    sections = _sections(tuple(sys.path))
+    sections, _ = _sections(tuple(sys.path))
     if not sections:
         from importlib.metadata import entry_points
 

@@ -58,3 +58,16 @@ class Budget(Protocol):
             ConfigError: money is limited and the price is not known.
         """
         ...
+
+
+class Pace(Protocol):
+    """How fast services may be asked, by all who share it."""
+
+    async def take(self, service: str, pause_s: float) -> None:
+        """Waits until a request may be sent, `pause_s` after the one before it; with 0 only as long as the service has
+        asked for."""
+        ...
+
+    def push_back(self, service: str, pause_s: float) -> None:
+        """A service asks for a pause: nobody asks it before that is over."""
+        ...

@@ -171,7 +171,8 @@ def problem_of(key: str, value: Any, provider_name: object = None) -> Problem | 
     known = setting(key, provider_name)
     problem = None if value is None or known is None else known.problem(value)
     if problem is not None and key == "endpoint" and problem.code == "wrong-pattern":
-        hint = f"write `{ADDRESS_START}{value}`" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", value) else None
+        bare = re.fullmatch(r"(?:[a-z]+:/*)?([\w.-]+(:\d+)?(/\S*)?)", value)
+        hint = f"write `{ADDRESS_START}{bare[1]}`" if bare else "write it in full: `endpoint: https://…`"
         return problem._replace(message=f"`endpoint` is {show(value)}, which is no web address", hint=hint)
     if problem is None and key in ("provider", "protocol") and value is not None:
         return _unknown_provider(key, value)

@@ -111,6 +111,12 @@ class Source:
             return text
         return without(text, (secret for secret in self._hidden if len(secret) >= REVEALING or secret == text))
 
+    def without_keys(self, text: str) -> str:
+        """A text that was made of this one, such as a title or a prompt, without the secrets that stand in either."""
+        from flowdsl.secrets.plain import without_keys
+
+        return without_keys(self.hide(text))
+
     def _line_starts(self) -> Sequence[int]:
         if self._starts is None:
             text, starts, at = self.text, [0], 0

@@ -157,7 +157,7 @@ def test_every_public_name_is_documented() -> None:
     kinds = {name: value for name in flowdsl.__all__ if isinstance(value := getattr(flowdsl, name), type)}
     functions = {
         name: getattr(flowdsl, name)
-        for name in ("arun", "check", "gather", "holds", "load", "render", "run", "step_schema")
+        for name in ("arun", "batch", "check", "gather", "holds", "load", "render", "run", "step_schema")
     }
     assert [name for name, value in {**kinds, **functions}.items() if not (value.__doc__ or "").strip()] == []
     aliases = set(flowdsl.__all__) - set(kinds) - set(functions)

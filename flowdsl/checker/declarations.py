@@ -190,14 +190,15 @@ def _check_entry(entry: Node, findings: Findings) -> None:
     for key, value in entry.value.items():
         if setting(key, of) is None:
             continue
-        if of is not None and (others := setting_of_others(key, of, protocol)):
+        others = setting_of_others(key, of, protocol) if of is not None else []
+        if others:
             message = f"`{key}` is a setting of {' and '.join(others)}, and does nothing for {of}"
             findings.add("no-effect", message, entry.keys[key], hint="remove it", fixes=[fixes.removed(entry, key)])
         check_setting(value, findings)
         templated = isinstance(value.value, str) and is_templated(value.value)
         if not templated and is_plain_secret(key, value.value, of):
             _plain_secret(entry.keys[key], value, "{{ secret('MY_KEY') }}", findings)
-        elif not templated and (problem := problem_of(key, value.plain(), of)) is not None:
+        elif not templated and not others and (problem := problem_of(key, value.plain(), of)) is not None:
             fix = _setting_fix(problem, value)
             findings.add(problem.code, problem.message, _at(value, problem.inside), hint=problem.hint, fixes=[fix])
         if value.kind == "map":

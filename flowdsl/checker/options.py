@@ -350,11 +350,19 @@ def _place(problem: Problem, step: StepNode) -> Span:
         return step.name_node.span
     node = step.keys.get(problem.key)
     if problem.on_key or node is None:
-        return _key_node(step, problem.key).span
+        return (_inner_key(node, problem) or _key_node(step, problem.key)).span
     node = _inside(node, problem)
     if node.kind == "scalar" and isinstance(node.value, str):
         return span_in(node, 0, len(node.value)) if node.style in ("|", ">") else node.span
     return node.span
+
+
+def _inner_key(node: Node | None, problem: Problem) -> Node | None:
+    """The key inside an option that a problem is about."""
+    if node is None or not problem.inside:
+        return None
+    around = _inside(node, problem._replace(inside=problem.inside[:-1]))
+    return around.keys.get(str(problem.inside[-1])) if around.kind == "map" else None
 
 
 def _key_node(step: StepNode, key: str) -> Node:

@@ -18,8 +18,11 @@ INTERRUPTED = 130
 COMMANDS = {
     "run": "Run a flow: make its pictures and say where they are.",
     "image": "Make a picture from a prompt, without a file.",
+    "batch": "Run a flow over the records of a file, many at once.",
     "resume": "Go on with a run that was killed or failed; nothing that is paid for is bought again.",
     "runs": "Show the runs that paid for something, and decide what became of requests in doubt.",
+    "report": "Show what a run or a batch made, as a page with its pictures.",
+    "provenance": "Say where a picture comes from, and what of that is proved.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",
     "fmt": "Write flows in the one style, with their comments, and without changing what they mean.",
     "test": "Run the tests of flows, on simulators and mocks, and say what of the flows they ran.",

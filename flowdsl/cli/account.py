@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.journaled import AGAIN
 from flowdsl.cli.lost import Lost
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
+from flowdsl.diagnostics import Diagnostic
 from flowdsl.display.visible import visible
-from flowdsl.document.dialects import failure
+from flowdsl.document.dialects import failure, is_foreign, summary, told
 from flowdsl.errors import PluginError
 from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
+from flowdsl.source import Span
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -78,7 +81,8 @@ class Account:
         if end is None:
             return ""
         made = pictures(end.images)
-        lines = [*iterations(end.failed), *made]
+        lines = [*iterations(end.failed, is_foreign=self.source is not None and is_foreign(self.source)), *made]
+        lines += self._of_dialect(error)
         if made:
             number = f"{len(made)} image{'' if len(made) == 1 else 's'}"
             lines.append(f"{number} made, {cost(end.cost_usd, self.simulated)}")
@@ -88,9 +92,24 @@ class Account:
         if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
-        if self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed"):
+        if end.status != "done" and self._may_be_resumed(error):
             lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
+
+    def _of_dialect(self, error: RunError | None) -> list[str]:
+        """What the file's dialect says of the outputs that there are."""
+        if self.source is None:
+            return []
+        try:
+            printed = failure(self.source, self.to_dict(error))
+            said = summary(self.source, printed) if isinstance(printed, dict) else {}
+        except PluginError:  # it is told where it fails at the form of the failure
+            return []
+        return [visible(line) for lines in said.values() for line in lines]
+
+    def _may_be_resumed(self, error: RunError | None) -> bool:
+        """Whether a further attempt has something to go on with; of messages that failed each has had its turn."""
+        return self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed")
 
     def to_json(self, error: RunError | None) -> Any:
         """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""
@@ -113,6 +132,18 @@ class Account:
         }
 
 
+def in_its_words(source: Source | None, show: Callable[[Event], None]) -> Callable[[Event], None]:
+    """A listener that is told the notes of a run in the words of the file's dialect."""
+
+    def listen(event: Event) -> None:
+        if source is not None and isinstance(event, Note):
+            said = told(source, Diagnostic(event.code, event.text, Span(source, 0, 0), "note"))
+            event = event if said is None else replace(event, text=said[0].message)
+        show(event)
+
+    return listen
+
+
 def alone(text: str) -> str:
     """An account that no error stands before: where the run was begins a line of its own."""
     return "".join(
@@ -131,15 +162,20 @@ def in_its_form(source: Source, failed: Mapping[str, Any]) -> Any:
         return None
 
 
-def iterations(failed: dict[str, Any] | None) -> list[str]:
-    """In which iterations of which loops it was, a line for each loop, the innermost first."""
+def iterations(failed: dict[str, Any] | None, *, is_foreign: bool = False) -> list[str]:
+    """In which iterations of which loops it was, a line for each loop, the innermost first. A document of another
+    system, which `is_foreign`, knows the names neither of the steps nor of their variables."""
     if failed is None or "loop" not in failed:
         return []
     inner = {**failed["loop"], "iteration": failed["iteration"], "values": failed["values"]}
     lines = []
     for loop in (inner, *failed["around"]):
-        values = ", ".join(f"{name}: {_shown(value)}" for name, value in loop["values"].items())
-        place = f"  in iteration {loop['iteration'] + 1} of {loop['step']} ({loop['path']})"
+        if is_foreign:
+            values = ", ".join(_shown(value) for value in loop["values"].values() if value != loop["iteration"] + 1)
+            place = f"  in iteration {loop['iteration'] + 1}"
+        else:
+            values = ", ".join(f"{name}: {_shown(value)}" for name, value in loop["values"].items())
+            place = f"  in iteration {loop['iteration'] + 1} of {loop['step']} ({loop['path']})"
         lines.append(f"{place}, {values}" if values else place)
     return lines
 

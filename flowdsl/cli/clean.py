@@ -3,7 +3,8 @@
 What is kept are digests, in the user's cache folder, never in the tree that is checked. The name of the file there
 stands for the day (models live and die by days), the version of Python, and the code of this package and its plugins.
 A line stands for one text at one path, and for all else that its check looked at: the settings files around it, the
-files that it names, and the environment variables of its services. Everything is read anew and compared by content.
+files that it names, the environment variables of its services, and modules that a plugin has from elsewhere, such as a
+folder of PYTHONPATH. Everything is read anew and compared by content, code by sizes and times.
 Findings are not kept: whoever has some wants to see them, and they are made anew.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.environment import Examined
 
 _GROUPS = ("flowdsl.steps", "flowdsl.dialects", "flowdsl.image_vendors")
+_SKIPPED = frozenset({"__pycache__", "node_modules"})
 _LARGEST = 16 * 1024 * 1024
 """A file with more bytes begins anew."""
 _KEPT_DAYS = 3
@@ -58,6 +60,9 @@ class Clean:
         self._new: dict[str, str] = {}
         """Path → line."""
         folder = cache_folder(os.environ)
+        self._statuses: dict[str, str] = {}
+        self._foreign: tuple[int, list[str]] | None = None
+        self._packages = [place for package in _packages() for place in _places(package)] if folder is not None else []
         self._path = f"{folder}/clean-{_digest((day, sys.version, *_code()))}" if folder is not None else None
         self._lines: dict[str, str] = {}
         if self._path is not None:
@@ -86,10 +91,21 @@ class Clean:
             *(f"env {name}" for name in sorted(examined.settings.services.asked)),
             *(["root"] if asked else []),
             *(f"file {name}" for name in asked),
+            *(f"code {name}" for name in self._modules()),
         ]
         if any("\t" in name or "\n" in name for name in (path, *names)):
             return
         self._new[path] = "\t".join((_key(path, content), self._state(path, names, texts.get), *names))
+
+    def _modules(self) -> list[str]:
+        """The files of the modules that plugins have loaded from outside of their packages, and of what is installed,
+        of which the name of this file of the cache knows the version."""
+        if self._foreign is None or self._foreign[0] != len(sys.modules):
+            known = tuple(f"{place.rstrip(os.sep)}{os.sep}" for place in (sys.prefix, sys.base_prefix, *self._packages))
+            places = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+            found = sorted(place for place in places if isinstance(place, str) and not place.startswith(known))
+            self._foreign = len(sys.modules), found
+        return self._foreign[1]
 
     def last_of(self, path: str) -> str:
         """What is new of a file, for `add` of another process; empty when nothing is."""
@@ -133,6 +149,8 @@ class Clean:
             kind, _, name = entry.partition(" ")
             if kind == "env":
                 parts += (name, "set" if name in os.environ else "", os.environ.get(name, ""))
+            elif kind == "code":
+                parts += (name, self._status_of(name))
             elif kind == "root":
                 parts.append(project_root(os.path.dirname(os.path.realpath(path))))
             else:
@@ -140,6 +158,16 @@ class Clean:
                 content = content_of(real)
                 parts += (real, "" if content is None else "there", content or b"")
         return _digest(parts)
+
+    def _status_of(self, path: str) -> str:
+        """Size and time of a file of code; empty where it is not there."""
+        if path not in self._statuses:
+            try:
+                status = os.stat(path)
+                self._statuses[path] = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:
+                self._statuses[path] = ""
+        return self._statuses[path]
 
     def _settings(self, folder: str) -> str:
         """The digest of all settings files that may count for the files of a folder."""
@@ -201,25 +229,41 @@ def _settings_around(folder: str) -> Iterator[bytes | str]:
 
 
 def _code() -> Iterator[str]:
-    """What tells the code that checks from other code: names, sizes and times of the files of all packages in it."""
-    from flowdsl.entry_points import targets
+    """What tells the code that checks from other code: where modules are looked for, what is installed there, what
+    plugins name, and names, sizes and times of the files of their packages."""
+    from flowdsl.entry_points import installed, targets
 
-    named = {target.partition(":")[0] for group in _GROUPS for _, target in targets(group)}
-    packages = {"flowdsl", *(module.partition(".")[0] for module in named)}
-    for package in sorted(packages):
+    yield from sys.path
+    yield from installed()
+    for group in _GROUPS:
+        for name, target in sorted(targets(group)):
+            yield f"{group} {name} = {target}"
+    for package in _packages():
         yield package
         for place in _places(package):
             yield from _files(place)
 
 
-def _places(package: str) -> Iterator[str]:
-    from importlib.machinery import PathFinder
+def _packages() -> list[str]:
+    """This package, and those of the plugins."""
+    from flowdsl.entry_points import targets
 
-    spec = PathFinder.find_spec(package)
-    if spec is not None and spec.submodule_search_locations is not None:
-        yield from spec.submodule_search_locations
-    elif spec is not None and spec.origin is not None:
-        yield spec.origin
+    named = {target.partition(":")[0] for group in _GROUPS for _, target in targets(group)}
+    return sorted({"flowdsl", *(module.partition(".")[0] for module in named)})
+
+
+def _places(package: str) -> Iterator[str]:
+    """The folders or the file of a package, as an import finds it: one that is installed to be worked on may have a
+    finder of its own."""
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = find(package, None) if find is not None else None
+        if spec is not None:
+            if spec.submodule_search_locations is not None:
+                yield from spec.submodule_search_locations
+            elif spec.origin is not None:
+                yield spec.origin
+            return
 
 
 def _files(place: str) -> Iterator[str]:
@@ -229,12 +273,20 @@ def _files(place: str) -> Iterator[str]:
         status = os.stat(place)
         yield f"{place} {status.st_size} {status.st_mtime_ns}"
         return
+    except OSError:  # a folder that is gone, or an archive
+        yield place
+        return
     for item in items:
-        if item.name.endswith((".py", ".json")):
-            status = item.stat()
-            yield f"{item.path} {status.st_size} {status.st_mtime_ns}"
-        elif item.name[:1] not in "._" and "." not in item.name and item.is_dir():
-            yield from _files(item.path)
+        if item.name in _SKIPPED or item.name[:1] == ".":
+            continue
+        try:
+            if item.is_dir():
+                yield from _files(item.path)
+            else:
+                status = item.stat()
+                yield f"{item.path} {status.st_size} {status.st_mtime_ns}"
+        except OSError:  # gone meanwhile, or a link to nowhere
+            yield item.path
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:

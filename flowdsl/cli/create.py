@@ -35,11 +35,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from pathlib import Path
 
+    from flowdsl.rewriting.files import put_new
+
     path = Path(options.output)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        put_new(str(path), text.encode())
     except FileExistsError:
         raise UsageError(f"{path} is there already, and stays as it is; name another file") from None
     print(f"{path} written")

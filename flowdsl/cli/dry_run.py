@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.plan import flows_of
 from flowdsl.errors import UsageError
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.plan import Plan
@@ -25,7 +26,8 @@ def dry_run(source: Source, options: Namespace) -> int:
     """
     flows = flows_of(source, options)
     if len(flows) > 1:
-        names = ", ".join(flow.document.title or flow.document.id or "(no title)" for flow, _ in flows)
+        named = (flow.document.title or flow.document.id or "(no title)" for flow, _ in flows)
+        names = ", ".join(map(without_keys, named))
         raise UsageError(f"this kit has {len(flows)} actions; choose one with --action: {names}")
     flow, inputs = flows[0]
     plan = flow.plan(inputs)
@@ -39,7 +41,7 @@ def dry_run(source: Source, options: Namespace) -> int:
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    from flowdsl.display.visible import visible
+    from flowdsl.display.visible import visible, visible_line
     from flowdsl.plan.shown import headline, usd
 
     for number, each in enumerate(plan.requests, 1):
@@ -47,15 +49,15 @@ def _lines(plan: Plan) -> Iterator[str]:
         loops = f", {', '.join(each.iteration)}" if each.iteration else ""
         sure = "" if each.certain else ", perhaps"
         often = "" if each.often is None else f", {each.often} times"
-        yield f"{number}. {each.step} {place}{loops}{sure}{often}"
+        yield visible_line(f"{number}. {each.step} {place}{loops}{sure}{often}")
         asked = [each.model or "a model that only the run knows", *map(str, each.options.values())]
         asked += [_requests(each), "price not known" if each.most_usd is None else f"at most {usd(each.most_usd)}"]
-        yield f"   {', '.join(asked)}, {each.vendor} at {each.host}"
+        yield f"   {visible_line(', '.join(asked))}, {each.vendor} at {each.host}"
         prompt = "the prompt is not known" if each.prompt is None else visible(each.prompt.rstrip("\n"))
         yield textwrap.indent(prompt, "   | ", lambda line: True)
     if plan.requests:
         yield ""
-    yield f"nothing was sent; a run: {headline(plan.bounds)}"
+    yield f"nothing was sent; a run: {headline(plan.bounds, plan.assumed)}"
 
 
 def _requests(request: Request) -> str:

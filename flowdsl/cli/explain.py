@@ -14,6 +14,7 @@ from flowdsl.diagnostics import has_errors
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import FlowCheckError, UsageError
 from flowdsl.record import Record
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.cli.origins import Option
@@ -112,11 +113,11 @@ class _Shown(Record):
         from flowdsl.cli.origins import Option, options_of
 
         if self.task is not None:
-            hide = self.task.node.source.hide
+            hide = self.task.node.source.without_keys
             rows = [Option(row.name, row.value, row.origin) for row in self.task.options]
         else:
             assert self.step is not None  # noqa: S101  one of the two is there
-            hide = self.step.node.source.hide
+            hide = self.step.node.source.without_keys
             rows = list(options_of(self.step, self.service))
         return [row._replace(value=without_secrets(row.value, hide)) for row in rows]
 
@@ -141,9 +142,12 @@ class _Shown(Record):
         node = self.step.node if self.task is None and self.step is not None else self._node()
         found: dict[str, Any] = {"file": node.span.path, "line": node.span.first.line}
         if self.task is not None:
-            found |= {"task": self.task.kind, "id": self.task.id, "path": self.task.path}
-        if self.step is not None:
-            found |= {"step": self.step.spec.name} | ({} if self.task is not None else {"path": self.step.path})
+            hide = self.task.node.source.without_keys
+            found |= {"task": self.task.kind, "id": self.task.id and hide(self.task.id), "path": hide(self.task.path)}
+        elif self.step is not None:
+            found |= {"step": self.step.spec.name, "path": self.step.node.source.without_keys(self.step.path)}
+        if self.task is not None and self.step is not None:
+            found |= {"step": self.step.spec.name}
         found["options"] = [_plain(row) for row in self.options()]
         service = self.service
         if service is not None:
@@ -157,10 +161,12 @@ class _Shown(Record):
     def _title(self) -> str:
         if self.task is not None:
             node, name = self.task.node, " ".join(filter(None, (self.task.kind, self.task.id)))
-            return visible_line(f"{node.span.path}:{node.span.first.line} {name} ({self.task.path})")
+            title = f"{node.span.path}:{node.span.first.line} {name} ({self.task.path})"
+            return visible_line(node.source.without_keys(title))
         assert self.step is not None  # noqa: S101  one of the two is there
         node = self.step.node
-        return f"{node.span.path}:{node.span.first.line} {self.step.spec.name} ({self.step.path})"
+        title = f"{node.span.path}:{node.span.first.line} {self.step.spec.name} ({self.step.path})"
+        return visible_line(node.source.without_keys(title))
 
     def _destinations(self) -> list[str]:
         """Which secret the step sends to which host, when it sends one."""
@@ -244,7 +250,7 @@ def _none_found(file: _File, line: int | None, id: str | None) -> str:
     if id is None:
         return f"{file.path} has no steps of its own"
     there = f"there are {', '.join(names)}" if names else "no step there has an id"
-    return visible_line(f"no step of {file.path} has the id `{id}`; {there}")
+    return visible_line(without_keys(f"no step of {file.path} has the id `{id}`; {there}"))
 
 
 def _meaning(code: str, form: str) -> str:
@@ -301,7 +307,7 @@ def _hidden_findings(examined: Examined) -> list[Diagnostic]:
 
 
 def _table(title: str, rows: Iterable[Option]) -> str:
-    shown = [(row.name, _short(row.value), row.origin) for row in rows]
+    shown = [(visible_line(row.name), _short(row.value), row.origin) for row in rows]
     names = max((len(name) for name, _, _ in shown), default=0)
     values = max((len(value) for _, value, _ in shown), default=0)
     lines = [f"  {name:{names}}  {value:{values}}  {origin}" for name, value, origin in shown]

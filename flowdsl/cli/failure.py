@@ -74,13 +74,18 @@ def meant_flow(name: str) -> str:
     return f"; did you mean `{path.parent / near}`?" if near else ""
 
 
-def failed_run(error: RunError, *, color: bool = False) -> str:
-    """A failed run as text for people: message, place with a caret, hint, and what the service said."""
+def failed_run(error: RunError, *, color: bool = False, source: Source | None = None) -> str:
+    """A failed run as text for people: message, place with a caret, hint, and what the service said. Of a document of
+    another system, which is its `source`, in the words of that."""
     from flowdsl.diagnostics import Diagnostic, render
 
     span = error.span or Nowhere(Source("", error.step or "flowdsl"), 0, 0)
-    report = render([Diagnostic(error.code, error.message, span, hint=error.hint)], color=color)
-    return report + "".join(f"\n{fact}" for fact in _facts(error))
+    found, place = Diagnostic(error.code, error.message, span, hint=error.hint), None
+    if source is not None:
+        from flowdsl.document.dialects import told
+
+        found, place = told(source, found) or (found, None)
+    return render([found], color=color) + "".join(f"\n{fact}" for fact in _facts(error, place))
 
 
 class Nowhere(Span):
@@ -92,9 +97,9 @@ class Nowhere(Span):
         return self.path
 
 
-def _facts(error: RunError) -> list[str]:
-    facts = []
-    if error.step and error.path and error.step != error.path:
+def _facts(error: RunError, place: str | None = None) -> list[str]:
+    facts = [f"  in {place}"] if place else []
+    if place is None and error.step and error.path and error.step != error.path:
         facts.append(f"  in {error.step} ({error.path})")
     if isinstance(error, ServiceError):
         said = [

@@ -63,7 +63,8 @@ def parser() -> Parser:
         nargs="*",
         default=["."],
         metavar="PATH",
-        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml; default: this one), or - for stdin",
+        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml, *.test.yaml; default: this one), or - "
+        "for stdin",
     )
     flag(parser, "--check", help="write nothing, name the files that would change, and fail when there are any")
     flag(parser, "--diff", help="write nothing, print what would change, and fail when anything would")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,15 +37,9 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    from flowdsl.rewriting.files import put
+
+    put(str(path), text.encode("utf-8", "replace"))
 
 
 def _left_over(folder: Path, files: Mapping[str, str], mark: str) -> list[Path]:

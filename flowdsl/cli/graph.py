@@ -1,4 +1,4 @@
-"""`flowdsl graph`: a flow as a picture."""
+"""`flowdsl graph`: a flow as a picture, with what its steps will cost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of
 from flowdsl.cli.flow_files import flow_source, read_source
 from flowdsl.environment import Environment
-from flowdsl.errors import UsageError
+from flowdsl.errors import FlowError, UsageError
 
 if TYPE_CHECKING:
-    from flowdsl.graph.drawing import Drawing
+    from flowdsl.environment.flow import Flow
+    from flowdsl.graph.drawing import Costs, Drawing
     from flowdsl.graph.run_state import StepState
 
 FORMATS = {".mmd": "mermaid", ".mermaid": "mermaid", ".svg": "svg", ".html": "html", ".htm": "html"}
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     states = _states(options.events) if options.events is not None else None
     from flowdsl.graph.drawing import drawing
 
-    drawn = drawing(flow.document)
+    costs, whole = _costs(flow)
+    drawn = drawing(flow.document, costs, whole)
     if states is not None and not any(box.path in states for box in drawn.boxes()):
         raise UsageError(f"{options.events} holds no event of a step of this flow: is it of another one?")
     text = _text(drawn, states, options.format or _meant(options.output))
@@ -85,6 +87,17 @@ def _states(path: str) -> dict[str, StepState]:
     if mistakes:
         raise UsageError(f"{path} is not UTF-8 text")
     return run_states(source.text.splitlines(), path)
+
+
+def _costs(flow: Flow) -> tuple[Costs, str]:
+    """What each step will cost, as a plan without inputs says it, and the run as a whole."""
+    from flowdsl.plan.shown import cost_lines, headline
+
+    try:
+        plan = flow.plan()
+    except FlowError as error:
+        return {}, f"what it costs is not known: {error}"
+    return cost_lines(plan), headline(plan.bounds, plan.assumed)
 
 
 def _text(drawn: Drawing, states: dict[str, StepState] | None, form: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flowdsl.cli.arguments import Parser, file_name
 from flowdsl.errors import UsageError
+from flowdsl.rewriting.files import put_new
 
 EXAMPLES = ("flowdsl init", "flowdsl init postcards")
 _NEXT = """\
@@ -75,8 +76,7 @@ def _make(folder: Path, name: str, text: str) -> bool:
     if os.path.lexists(path):
         return False
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:  # another process may be as quick
-            file.write(text)
+        put_new(str(path), text.encode())  # another process may be as quick
     except FileExistsError:
         return False
     sys.stdout.flush()

@@ -13,8 +13,10 @@ from flowdsl.cli.arguments import Parser, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.terminal import text_width
 from flowdsl.cli.variables import Environments
+from flowdsl.display.visible import visible_line
 from flowdsl.errors import FlowSyntaxError, UsageError
 from flowdsl.record import Record
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.checker.input_keys import Keys
@@ -84,7 +86,7 @@ def flows_of(path: str, action: str | None = None) -> list[Inputs]:
 
 def listed(flows: Iterable[Inputs]) -> str:
     """The inputs of flows as text for people."""
-    return "\n\n".join("\n".join(_lines(flow)) for flow in flows)
+    return "\n\n".join("\n".join(map(without_keys, _lines(flow))) for flow in flows)
 
 
 def _inputs(path: str, document: Document, names: tuple[str, ...]) -> Inputs:
@@ -96,10 +98,11 @@ def _inputs(path: str, document: Document, names: tuple[str, ...]) -> Inputs:
 
 def _lines(flow: Inputs) -> Iterator[str]:
     name = "stdin" if flow.file == "-" else flow.file
-    yield f"inputs of {name}" + (f", {flow.title}" if flow.title else "")
+    yield visible_line(f"inputs of {name}" + (f", {flow.title}" if flow.title else ""))
     names = max((len(name) for name in flow.declared), default=0)
     for name, declaration in flow.declared.items():
-        yield f"  {name:{names}}  {_kind(declaration.schema)}{_default(declaration)}"
+        kind = _kind(_hidden(declaration, declaration.schema))
+        yield visible_line(f"  {name:{names}}  {kind}{_default(declaration)}")
         for key in ("title", "description"):
             if isinstance(declaration.schema.get(key), str):
                 indent = " " * (names + 4)
@@ -142,7 +145,7 @@ def _hidden(declaration: InputDeclaration, value: Any) -> Any:
     """A value of a declaration without the secrets that stand in the file in plain text."""
     from flowdsl.cli.explain import without_secrets
 
-    return without_secrets(value, declaration.node.source.hide)
+    return without_secrets(value, declaration.node.source.without_keys)
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
@@ -168,7 +171,7 @@ def _json(flows: Iterable[Inputs]) -> str:
     found = [
         {
             "id": flow.id,
-            "title": flow.title,
+            "title": flow.title and without_keys(flow.title),
             "inputs": [_plain(declaration, flow.keys.get(name)) for name, declaration in flow.declared.items()],
             "undeclared": list(flow.undeclared),
         }

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.settings.files import project_file
+from flowdsl.settings.files import project_file, usd, user_file
+from flowdsl.settings.origins import shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.runs import KeptRun
+    from flowdsl.limits import Budget
     from flowdsl.source import Source
 
 AGAIN = "`flowdsl resume` goes on from here: what is paid for is not bought again"
@@ -47,7 +49,9 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     from flowdsl.journal.journal import Journal
 
     given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
-    journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, given=given))
+    own = {"simulated": options.simulate, "given": given, "cache": options.cache}
+    journal = stack.enter_context(Journal(state_of(source.path), **own))
+    journal.budget = budget_of(source.path, journal)
     if options.resume is not None:
         journal.resuming(options.resume.id)
         if options.resend:
@@ -61,6 +65,22 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal
+
+
+def budget_of(path: str, journal: Journal) -> Budget | None:
+    """What the settings of a file's project, or of the user, let all runs spend in a day; the lower one counts. What is
+    simulated costs nothing.
+
+    Raises:
+        UsageError: it is no sum.
+    """
+    files = [each for each in (project_file(path), user_file(os.environ)) if each is not None]
+    said = [(most, shown_path(file[0])) for file in files if (most := usd(file, "max_usd_per_day")) is not None]
+    if not said or journal.simulated:
+        return None
+    from flowdsl.journal.day_budget import DayBudget
+
+    return DayBudget(journal.database, *min(said))
 
 
 def worth(run: KeptRun) -> str:

@@ -37,8 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.compare is not None:
             return _compared(options.compare)
         found = _known(options.provider, options.as_of)
-    if options.name is not None:
-        found = _of(options.name, found)
+        if options.name is not None:
+            found = _of(options.name, found, options.provider)
     if options.json:
         print(_json(found, options.as_of))
     else:
@@ -91,25 +91,37 @@ def _known(provider: str | None, as_of: date | None) -> Found:
         raise UsageError("no vendor that is installed says which models it has")
     chosen = {vendor: models for vendor, models in found.items() if provider in (None, vendor[0])}
     if not chosen:
-        raise UsageError(
-            f"no models are known of a provider `{provider}`; there are {', '.join(name for name, _ in found)}"
-        )
+        names = [name for name, _ in found]
+        near = nearest(str(provider), names)
+        meant = f"did you mean {near}? " if near else ""
+        raise UsageError(f"no models are known of a provider `{provider}`; {meant}there are {', '.join(names)}")
     return chosen
 
 
-def _of(name: str, found: Found) -> Found:
+def _of(name: str, found: Found, provider: str | None) -> Found:
     """What is known of one model, by its own name or that of a snapshot."""
-    chosen = {
+    chosen = _named(name, found)
+    if not chosen:
+        names = list(dict.fromkeys(model.name for models in found.values() for model in models))
+        near = nearest(name, names) or next((known for known in names if name and known.startswith(name)), None)
+        hint = f"did you mean {near}?" if near else "`flowdsl models` lists those that are known"
+        if name in providers():
+            raise UsageError(
+                f"`{name}` is a provider, and no model: `flowdsl models --provider {name}` lists what it has"
+            )
+        elsewhere = ", ".join(vendor for vendor, _ in _named(name, _known(None, None))) if provider else ""
+        there = f" of {provider}: it is one of {elsewhere}" if elsewhere else ""
+        raise UsageError(f"nothing is known of the model `{name}`{there}; {hint}")
+    return chosen
+
+
+def _named(name: str, found: Found) -> Found:
+    """The models of that name, or with a snapshot of it."""
+    return {
         vendor: here
         for vendor, models in found.items()
         if (here := [model for model in models if name in (model.name, *model.snapshots)])
     }
-    if not chosen:
-        names = list(dict.fromkeys(model.name for models in found.values() for model in models))
-        near = nearest(name, names) or next((known for known in names if known.startswith(name)), None)
-        hint = f"did you mean {near}?" if near else "`flowdsl models` lists those that are known"
-        raise UsageError(f"nothing is known of the model `{name}`; {hint}")
-    return chosen
 
 
 def _lists(found: Found) -> Iterator[str]:
@@ -167,6 +179,8 @@ def _facts(model: KnownModel) -> Iterator[str]:
         yield _row("price", f"{_usd(least, most)} for a {model.size} picture{of_quality}")
     if not model.prices:
         yield _row("price", "unknown")
+    if model.price_note:
+        yield _row("price", model.price_note)
     for name, option in model.options.items():
         yield _row("option", f"{name}: {_option(option)}")
     if model.uncertain:
@@ -174,6 +188,8 @@ def _facts(model: KnownModel) -> Iterator[str]:
     each = "one image" if model.images_per_request == 1 else f"{model.images_per_request} images"
     prompt = f", {model.prompt_max_chars:,} characters a prompt" if model.prompt_max_chars is not None else ""
     yield _row("limits", f"{each} a request{prompt}")
+    if model.edits:
+        yield _row("edits", "one picture" if model.edits == 1 else f"up to {model.edits} pictures at once")
     for fact in model.assumed:
         yield _row("assumed", fact)
     for source in model.sources:

@@ -85,6 +85,7 @@ jobs:
       - uses: actions/setup-python@v5
         with: {python-version: "3.12"}
       - run: pip install "flowdsl[simulator]"
+      - run: flowdsl fmt . --check
       - run: flowdsl validate . --strict
       - run: flowdsl test . --coverage --junit flows.xml
 """
@@ -93,6 +94,7 @@ _IGNORED = """\
 /flowdsl-images/
 /flowdsl-output/
 /out/
+/flows.xml
 """
 _EDITOR = """\
 {

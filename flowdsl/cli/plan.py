@@ -21,7 +21,9 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import has_errors, render
+from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, FlowCheckError, FlowSyntaxError, UsageError
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +155,7 @@ def _printed(plans: dict[str | None, Plan], options: Namespace) -> str:
     if options.markdown:
         before = _before(options) if options.base is not None else {}
         several = [(name, plan, before.pop(key, None)) for key, plan in plans.items()]
-        gone = [(f"{name}, {key}" if key else name, None, plan) for key, plan in before.items()]
+        gone = [(f"{name}, {without_keys(key)}" if key else name, None, plan) for key, plan in before.items()]
         return shown.markdown([*several, *gone], options.base)
     return "\n\n".join(shown.text(plan, name) for plan in plans.values())
 
@@ -202,6 +204,6 @@ def _beyond(plans: dict[str | None, Plan], options: Namespace) -> int:
             continue
         code = 1
         what = "can cost any sum, as far as is known" if most is None else f"can cost ${most:,.4f}"
-        which = f"{options.file}, {name}" if name else options.file
+        which = f"{options.file}, {visible_line(without_keys(name))}" if name else options.file
         sys.stderr.write(f"flowdsl: {which} {what}; --max-usd allows ${options.max_usd:,.4f}\n")
     return code

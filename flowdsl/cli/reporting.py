@@ -124,12 +124,8 @@ def write_report(path: str, text: str) -> None:
     from flowdsl.display.visible import visible
     from flowdsl.errors import UsageError
 
-    target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():  # such as /dev/stderr, which nothing may take the place of
-            target.write_text(visible(text), encoding="utf-8")
-        else:
-            write_atomically(target, visible(text))
+        write_atomically(Path(path), visible(text))
     except OSError as error:
         raise UsageError(f"{path}: the report cannot be written: {error.strerror or error}") from error
 

@@ -14,6 +14,8 @@ from flowdsl.cli.journaled import state_of
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
+    from flowdsl.journal.batches import KeptBatch
+    from flowdsl.journal.journal import Journal
     from flowdsl.journal.runs import KeptRun, Runs
 
 EXAMPLES = (
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.journal.journal import Journal
 
     with Journal(state_of("<resume>")) as journal:
+        found = _batch(journal, options)
+        if found is not None:
+            return _go_on(journal, found, options)
         runs = journal.runs
         run = runs.find(options.run) if options.run is not None else _last(runs, journal)
         _check(run)
@@ -74,6 +79,42 @@ def parser() -> Parser:
     parser.add_argument("--max-requests", type=count, metavar="N", help="send at most N requests, earlier ones too")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, with what is spent already")
     return parser
+
+
+def _batch(journal: Journal, options: Namespace) -> KeptBatch | None:
+    """The batch that is meant: by its id, or the last thing that is not finished."""
+    if options.run is not None:
+        return journal.batches.find(options.run)
+    found, run = journal.batches.unfinished(), journal.runs.unfinished()
+    return found if found is not None and (run is None or found.began > run.began) else None
+
+
+def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
+    """Goes on with a batch.
+
+    Raises:
+        UsageError: it goes on elsewhere, or is done.
+    """
+    if found.status == "running":
+        raise UsageError(f"the batch {found.id} goes on in another process: wait until it has ended, or end it there")
+    if found.status in ("done", "dropped"):
+        is_done = found.status == "done"
+        why = "is done: there is nothing to resume" if is_done else "was given up: `flowdsl batch` begins anew"
+        raise UsageError(f"the batch {found.id} {why}")
+    if options.resend:
+        journal.batches.release(found.id)
+    journal.close()
+    from flowdsl.cli import batch
+
+    _, *arguments = found.given["argv"]
+    again = batch.parser().parse(arguments)
+    again.fault, again.json, again.quiet = [], options.json, options.quiet
+    for name in ("timeout", "max_requests", "max_usd"):
+        if getattr(options, name) is not None:
+            setattr(again, name, getattr(options, name))
+    again.argv = found.given["argv"]
+    os.chdir(found.given.get("cwd") or ".")
+    return batch.perform(again, found)
 
 
 def _last(runs: Runs, journal: Any) -> KeptRun:

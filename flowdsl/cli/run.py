@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from flowdsl.cli.account import Account, alone, in_its_form
-from flowdsl.cli.actions import load
+from flowdsl.cli.account import Account, alone, in_its_words
 from flowdsl.cli.arguments import (
     Parser,
     add_allow_endpoint,
@@ -29,19 +28,18 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
+from flowdsl.cli.printed import print_result
+from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
-from flowdsl.cli.summary import inner_names, summary
+from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
-from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import Diagnostic
-from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import ConfigError, FlowCheckError, RunError, UsageError, in_words
-from flowdsl.host import METADATA, Host, Storage
-from flowdsl.limits import Limits
+from flowdsl.errors import ConfigError, RunError, UsageError, in_words
+from flowdsl.host import METADATA
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
     from flowdsl.events import Event
     from flowdsl.source import Source
 
-IMAGES = "flowdsl-images"
-"""The folder for pictures, unless an option names one."""
 MAX_REQUESTS = 200
 """How many paid requests a run sends unless its options say otherwise: a loop that never ends is found out by then."""
 _NOT_READY = frozenset({"service-not-configured", "secret-not-set"})
@@ -86,37 +82,8 @@ def perform(options: Namespace, source: Source) -> int:
         given.take_file(options.inputs)
     names = {**given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
-    env, kv = variables(source, options.env), stored_values(source, options.kv)
     with ExitStack() as stack:
-        settings: dict[str, Any] = {
-            "host": Host(env=env, kv=kv),
-            "storage": Storage(
-                images=options.out or IMAGES,
-                output=options.out or "flowdsl-output",
-                metadata=options.metadata,
-            ),
-            "as_of": options.as_of,
-            "limits": Limits(
-                timeout_s=options.timeout,
-                private_addresses=options.private_addresses,
-                max_requests=most,
-                max_usd=options.max_usd,
-                fixed=_fixed(options),
-            ),
-            "allow_endpoints": options.allow_endpoint,
-        }
-        if options.simulate:
-            from flowdsl.cli import simulated
-
-            settings |= {
-                "host": Host(secrets=simulated.placeholder_secret, env=env, kv=kv),
-                "overrides": simulated.overrides(simulated.NOWHERE, ""),
-            }
-            seen = _loaded(Environment(**settings), source, options, names)
-            settings["overrides"] = stack.enter_context(simulated.running_simulator(seen, options.fault))
-        elif options.fault:
-            raise UsageError("--fault goes with --simulate: a real service cannot be told to fail")
-        flow = _loaded(Environment(**settings), source, options, names)
+        flow = ready_flow(source, options, names, stack, most)
         shown = []
         if not options.quiet:
             shown = rehearsed(flow, source, options, names) if options.simulate else warnings(flow)
@@ -152,7 +119,8 @@ def perform(options: Namespace, source: Source) -> int:
     try:
         account.check_output()
         with stdout_at_stake():
-            _print_result(result, options, inner_names(flow.document, names), None if nothing else account.lost.lines())
+            inner = inner_names(flow.document, names)
+            print_result(result, options, source, inner, None if nothing else account.lost.lines())
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise
@@ -162,30 +130,6 @@ def perform(options: Namespace, source: Source) -> int:
     if options.open:
         _open(options)
     return 0
-
-
-def _loaded(environment: Environment, source: Source, options: Namespace, names: Iterable[str]) -> Flow:
-    """The flow of a source. What is wrong with it is printed as JSON too where its dialect has a form for that.
-
-    Raises:
-        FlowCheckError: the file has mistakes.
-        UsageError: it is a kit and the action is missing or unknown.
-    """
-    try:
-        return load(environment, source, options.action, names)
-    except FlowCheckError as error:
-        if options.json and (said := in_its_form(source, {"error": error.to_dict()})) is not None:
-            import json
-
-            with stdout_at_stake():
-                print(json.dumps(said, indent=2, ensure_ascii=False))
-        raise
-
-
-def _fixed(options: Namespace) -> frozenset[str]:
-    """The limits that an option sets: it raises what a settings file lowers."""
-    given = {"max_requests": options.max_requests is not None, "private_addresses": options.private_addresses}
-    return frozenset(name for name, is_given in given.items() if is_given)
 
 
 def _open(options: Namespace) -> None:
@@ -229,7 +173,7 @@ def _failed(error: RunError, account: Account, options: Namespace, missing: str)
     """Reports a failed run, and what it made before; gives the exit code."""
     from flowdsl.cli.failure import failed_run
 
-    text = f"{failed_run(error, color=colors(sys.stderr))}\n{missing}{account.text(error)}"
+    text = f"{failed_run(error, color=colors(sys.stderr), source=account.source)}\n{missing}{account.text(error)}"
     _tell(text, account, options, error)
     return 1 if is_of_inputs(error) else FAILED
 
@@ -245,19 +189,6 @@ def _tell(text: str, account: Account, options: Namespace, error: RunError | Non
             print(json.dumps(account.to_json(error), indent=2, ensure_ascii=False))
         elif not told:
             sys.stdout.write(text)
-
-
-def _print_result(result: Result, options: Namespace, inner: set[str], lost: list[str] | None) -> None:
-    if options.json:
-        import json
-
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    elif options.events:
-        from flowdsl.cli.event_lines import print_result
-
-        print_result(result, simulated=options.simulate)
-    else:
-        print(summary(result, simulated=options.simulate, inner=inner, lost=lost))
 
 
 def parser() -> Parser:
@@ -314,6 +245,12 @@ def add_options(parser: Parser) -> None:
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
     flag(parser, "--no-journal", help="keep no journal: what is paid for is bought again when the run is broken off")
+    parser.add_argument(
+        "--cache",
+        choices=("off", "run", "project"),
+        default="off",
+        help="buy equal requests once: within the run or batch, or among all runs of the project (default: off)",
+    )
     flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
@@ -367,7 +304,8 @@ async def _run_with_progress(
     from flowdsl.cli.progress import progress_on
 
     async with progress_on(sys.stderr, known, responses) as progress:
-        return await flow.arun(inputs, on_event=account.hearing(progress), **options)
+        hear = account.hearing(in_its_words(account.source, progress))
+        return await flow.arun(inputs, on_event=hear, **options)
 
 
 def _responses(options: Namespace) -> TextIO:

@@ -11,6 +11,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, flag
+from flowdsl.cli.batch_runs import list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
@@ -58,6 +59,11 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.journal.journal import Journal
 
     with Journal(state_of("<runs>")) as journal:
+        batch = None if options.run is None else journal.batches.find(options.run)
+        if batch is not None:
+            return of_batch(journal, batch, options)
+        if action == "list":
+            list_batches(journal, options)
         return _ACTIONS[action](journal.runs, options)
 
 
@@ -93,7 +99,7 @@ def _list(runs: Runs, options: Namespace) -> int:
         print(json.dumps([run.to_dict() for run in found], indent=2, ensure_ascii=False))
         return 0
     if not found:
-        print("no run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")
+        print("no single run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")
         return 0
     rows = [(run.id[:13], run.status, str(run.paid), _cost(run), named(run)) for run in found]
     head = ("run", "status", "paid", "cost", "flow")

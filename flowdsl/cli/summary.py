@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
 
 _SHOWN = 100
+_LONGEST_LINE = 200
 _MOST_FILES = 100
 """So many files are named that no output names."""
 _CENT = 0.01
@@ -22,13 +23,23 @@ _WARNED = ("dropped-error", "fewer-images", "no-picture", "other-format", "pictu
 """Notes that a summary repeats: what was paid for is not what was asked for, or an error has gone unseen."""
 
 
-def summary(result: Result, *, simulated: bool, inner: Collection[str] = (), lost: Iterable[str] | None = ()) -> str:
+def summary(
+    result: Result,
+    *,
+    simulated: bool,
+    inner: Collection[str] = (),
+    lost: Iterable[str] | None = (),
+    said: Mapping[str, Iterable[str]] | None = None,
+) -> str:
     """The outcome as text for people; the outputs whose names are `inner` are left out, warnings of what was `lost` are
-    told, None where that is everything."""
+    told, None where that is everything. What is `said` of an output stands in its place."""
     lines = pictures(result.made)
     number = len(lines)
     files: dict[str, None] = {}
     for (name, value), shown in zip(result.outputs.items(), result.to_json().values(), strict=False):
+        if said and name in said:
+            lines += map(_line, said[name])
+            continue
         if name in inner or _only_images(value):
             continue
         if isinstance(value, ErrorValue):
@@ -123,6 +134,11 @@ def _short(plain: Any) -> str:
         plain = json.dumps(plain, ensure_ascii=False)
     text = " ".join(plain.split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _line(text: str) -> str:
+    """A line of somebody else's, cut where it is long."""
+    return visible_line(text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1]}…")
 
 
 def cost(usd: float | None, simulated: bool) -> str:

@@ -14,7 +14,7 @@ from flowdsl.source import Source, Span
 ENDINGS: Final = (".csv", ".tsv")
 _MOST_LINES = 20
 """So many lines of a table are named that are wrong; of the others only how many they are."""
-_TYPED = frozenset({"integer", "number", "boolean"})
+TYPED = frozenset({"integer", "number", "boolean"})
 
 
 _SAID: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*$')
@@ -107,7 +107,7 @@ def _rows(
                 if len(cells) != len(names):
                     wrong.append(_other_length(source, line, reader.line_num + 1, names, cells))
                 else:
-                    yield line, reader.line_num + 1, dict(_typed(names, cells, types))
+                    yield line, reader.line_num + 1, dict(typed(names, cells, types))
             elif not names and not (line == 1 and _SAID.match(source.text.partition("\n")[0])):
                 names = [cell.strip() for cell in cells]
                 twice = next((name for name in names if names.count(name) > 1), None)
@@ -147,11 +147,12 @@ def _types(schema: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: part["type"]
         for name, part in properties.items()
-        if isinstance(part, Mapping) and isinstance(part.get("type"), str) and part["type"] in _TYPED
+        if isinstance(part, Mapping) and isinstance(part.get("type"), str) and part["type"] in TYPED
     }
 
 
-def _typed(names: list[str], cells: list[str], types: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def typed(names: list[str], cells: list[str], types: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """The cells of a line by their names: texts, or what the types say; an empty one of these is left out."""
     from flowdsl.syntax.core_schema import plain_value
 
     for name, cell in zip(names, cells, strict=True):

@@ -160,7 +160,7 @@ class _Run:
                 if not outcome.passed:
                     print(shown(failure_text(outcome, self._paint), "\n"), flush=True)
                 elif self._options.verbose:
-                    place = f" {outcome.file}:{outcome.line}  {outcome.name}"
+                    place = f" {outcome.file}:{outcome.line}  {outcome.shown_name}"
                     print(shown(self._paint("good", "✓"), visible_line(place)), flush=True)
 
     def _say_findings(self) -> None:

@@ -91,9 +91,11 @@ def parser() -> Parser:
     parser = Parser("validate", COMMANDS["validate"], EXAMPLES)
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
+        default=["."],
         metavar="PATH",
-        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml), or - for stdin",
+        help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml, *.test.yaml; default: this one), or - "
+        "for stdin",
     )
     parser.add_argument(
         "--format",

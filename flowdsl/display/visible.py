@@ -55,6 +55,11 @@ def shown(*parts: str) -> Shown:
     return Shown("".join([part if isinstance(part, Shown) else visible(part) for part in parts]))
 
 
+def in_place(text: str) -> Shown:
+    """A line in the place of the one that the cursor stands in, which stays there."""
+    return Shown(f"\r\x1b[K{visible_line(text)}")
+
+
 def styled(style: str, text: str) -> Shown:
     """The text in a style of ANSI's (`1;31` is bold and red), made visible."""
     return Shown(f"\x1b[{style}m{visible(text)}\x1b[0m")

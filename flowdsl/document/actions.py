@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document
@@ -46,7 +48,7 @@ def chosen(file: FlowFile, action: str | None) -> Document:
         raise UsageError("this file is one flow: it has no actions to choose from")
     if not documents:
         raise UsageError("this kit has no actions")
-    names = _names(documents)
+    names = [visible_line(without_keys(name)) for name in _names(documents)]
     if action is None:
         raise ActionNeeded(
             f"this kit has {len(documents)} actions; name one: {', '.join(names)}",
@@ -59,4 +61,4 @@ def chosen(file: FlowFile, action: str | None) -> Document:
 
     near = nearest(action, names)
     hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"the kit has no action `{action}`: {hint}")
+    raise UsageError(f"the kit has no action `{visible_line(without_keys(action))}`: {hint}")

@@ -34,7 +34,7 @@ def build(lowered: Lowered, registry: Registry, files: Files) -> FlowFile | None
     if root.kind == "map" and ("tests" in root.value or source.path.endswith((".test.yaml", ".test.yml"))):
         from flowdsl.document.flow_tests import build_flow_tests, is_flow_tests
 
-        if is_flow_tests(root):
+        if is_flow_tests(source, root):
             tests = build_flow_tests(source, root, lowered.findings)
             return FlowFile("tests", source, (), (), (), (), lowered.findings, tests)
     if is_module(root):

@@ -85,7 +85,9 @@ class Findings:
             return
         self.misindented |= code == "misnested-key"
         span = at if isinstance(at, Span) else at.span
-        if code == "wrong-type" and span.text.startswith("!include"):  # the file was not read, which was reported
+        if code in ("wrong-type", "missing-key") and span.text.startswith(
+            "!include"
+        ):  # the file was not read, which was reported
             return
         if code in _ABOUT_NAMES and not span.text.isascii():
             message += _invisible(span.text)

@@ -114,14 +114,12 @@ class FlowTests(Record):
     cases: tuple[Case, ...]
 
 
-def is_flow_tests(root: Node) -> bool:
-    """Whether a map that has `tests`, or whose file is named so, holds flow tests: it has no steps."""
-    return not _steps(root)
-
-
-def _steps(root: Node) -> bool:
+def is_flow_tests(source: Source, root: Node) -> bool:
+    """Whether a root is that of flow tests: a map that has `tests`, or whose file is named so, and has no steps."""
+    if root.kind != "map" or not ("tests" in root.value or source.path.endswith(ENDINGS)):
+        return False
     flow = root.value.get("flow")
-    return "AI_KIT" in root.value or (flow is not None and flow.kind == "list")
+    return "AI_KIT" not in root.value and (flow is None or flow.kind != "list")
 
 
 def build_flow_tests(source: Source, root: Node, findings: Findings) -> FlowTests:

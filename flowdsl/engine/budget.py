@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdsl.errors import ConfigError, LimitExceeded
-from flowdsl.limits import Reservation
+from flowdsl.limits import Budget, Reservation
 
 
 class RunBudget:
@@ -30,17 +30,17 @@ class RunBudget:
         if self.max_usd is not None:
             if most_usd is None:
                 raise ConfigError(
-                    f"the run may spend {_usd(self.max_usd)}, and what this picture costs is not known: "
+                    f"the run may spend {in_usd(self.max_usd)}, and nobody says what this picture costs at most: "
                     f"{self._spent()}",
                     code="unknown-price",
-                    hint="say in the service entry what one costs at most, in USD: `prices: 0.05`; or limit the "
+                    hint="say it in the service entry, in USD for a picture, such as `prices: 0.05`; or limit the "
                     "requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
                 )
             left = self.max_usd - self.usd
             if not most_usd <= left:  # nor is anything, where a figure is none
                 raise LimitExceeded(
-                    f"this request can cost {_up_to(most_usd)}; {_usd(max(left, 0))} of {_usd(self.max_usd)} are left, "
-                    f"as {self._spent()}",
+                    f"this request can cost {_up_to(most_usd)}; {in_usd(max(left, 0))} of {in_usd(self.max_usd)} are "
+                    f"left, as {self._spent()}",
                     code="budget-spent",
                     hint="raise the limit: `--max-usd X` on the command line, `Limits(max_usd=X)` in a host; or give "
                     "the step a `size` and a `quality`, which cost less than `auto` may",
@@ -58,7 +58,7 @@ class RunBudget:
         besides = "" if not self._unpriced else ", and what is not known," if self.usd else ""
         if self._unpriced and not self.usd:
             return f"{requests} were sent at a price that is not known"
-        return f"{_usd(self.usd)}{besides} are spent or set aside for {requests}"
+        return f"{in_usd(self.usd)}{besides} are spent or set aside for {requests}"
 
 
 class _Reserved:
@@ -84,10 +84,40 @@ class _Reserved:
         self._is_unpriced = False
 
 
+class BothBudgets:
+    """Two budgets that a request must both fit into: that of a run, and one that it shares with others."""
+
+    def __init__(self, own: Budget, shared: Budget) -> None:
+        self._own = own
+        self._shared = shared
+
+    def reserve(self, most_usd: float | None) -> Reservation:
+        """Sets one request aside in both, or in none; see `Budget.reserve`."""
+        own = self._own.reserve(most_usd)
+        try:
+            return _Both(own, self._shared.reserve(most_usd))
+        except BaseException:
+            own.release()
+            raise
+
+
+class _Both:
+    def __init__(self, own: Reservation, shared: Reservation) -> None:
+        self._parts = (own, shared)
+
+    def settle(self, usd: float | None) -> None:
+        for part in self._parts:
+            part.settle(usd)
+
+    def release(self) -> None:
+        for part in self._parts:
+            part.release()
+
+
 def _up_to(usd: float | None) -> str:
-    return "a sum that is not known" if usd is None else f"up to {_usd(usd)}"
+    return "a sum that is not known" if usd is None else f"up to {in_usd(usd)}"
 
 
-def _usd(usd: float) -> str:
+def in_usd(usd: float) -> str:
     """A sum in USD: with four decimals, or as many as show it."""
     return f"${usd:.4f}" if usd >= 0.001 or not usd else f"${usd:.7f}".rstrip("0")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from flowdsl.image.image import Image
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits, Reservation
+    from flowdsl.limits import Limits, Pace, Reservation
 
 T = TypeVar("T")
 PAID = "image"
@@ -131,6 +131,12 @@ class RunningStep:
     def project_file(self, name: str) -> str:
         """The path of a file of the project; a step alone, without a flow, is in the working folder's."""
         return self._frame.run.project_file(name, Span(Source(""), 0, 0))
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast services may be asked, by all who share the journal of the run; None without one."""
+        journal = self._frame.run.journal
+        return None if journal is None else journal.pace
 
     def hide(self, text: str) -> str:
         """The text with `***` in place of every secret of the run."""
@@ -250,7 +256,10 @@ class RunningStep:
         if recovered is None:
             return None
         run.recover(recovered)
-        self.note("recovered", "this was paid for before the run was resumed: its result is used again")
+        if recovered.is_shared:
+            self.note("paid-before", "an equal request was paid for elsewhere, and is shared: its result is used again")
+        else:
+            self.note("recovered", "this was paid for before the run was resumed: its result is used again")
         if paid is not None:
             paid.add(purchase, recovered.result)
         return recovered.result

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document
     from flowdsl.events import Invocation
     from flowdsl.image.store import ImageStore
+    from flowdsl.limits import Budget, Pace
 
 T = TypeVar("T")
 Emission = tuple[str, tuple[Any, ...]]
@@ -52,12 +53,13 @@ class Effect:
 class Recovered(NamedTuple):
     """The result of a paid request that an earlier attempt of the run has made, what it cost (None: nobody knows), and
     the files of its pictures with names for people, by the path of the bytes as they came. Those in `listed` stand in
-    the manifest."""
+    the manifest. One that `is_shared` was made for an equal request elsewhere, and costs nothing here."""
 
     result: Any
     cost_usd: float | None
     files: Mapping[str, str]
     listed: frozenset[str]
+    is_shared: bool = False
 
 
 class Effects(Protocol):
@@ -79,6 +81,16 @@ class Journaling(Effects, Protocol):
     @property
     def as_of(self) -> date:
         """The day that the run takes for today: that of its first attempt."""
+        ...
+
+    @property
+    def budget(self) -> Budget | None:
+        """What this run and others may spend together, beside what it may spend itself."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How fast services may be asked, by all who share the journal."""
         ...
 
     def spent(self) -> tuple[int, float]:

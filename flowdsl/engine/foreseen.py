@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.document.document import inside
 from flowdsl.engine.foreseen_options import ForeseenOptions
 from flowdsl.engine.iterations import around
 from flowdsl.engine.known import Known
@@ -67,7 +66,7 @@ class Foreseen:
             self.known.context.update(self.run.names["inputs"])
             self._follow(self.document.steps)
             return
-        self._forget([paid])
+        self.known.forget_steps([paid])
         self.options.count(paid, self.known)
         self._rest(places)
 
@@ -86,10 +85,10 @@ class Foreseen:
         if isinstance(flow, flow_shapes.Sequence):
             return self._in_order(owner, owner.blocks.index(place.block) + 1, ends)
         if isinstance(flow, Parallel):
-            self._forget([owner])
+            self.known.forget_steps([owner])
             return self._side_by_side(owner, [block for block in owner.blocks if block is not place.block], ends)
         if isinstance(flow, Assign):
-            self._forget([owner])
+            self.known.forget_steps([owner])
         return ends
 
     def _rest_of_block(self, places: Sequence[Place]) -> Ends:
@@ -115,10 +114,10 @@ class Foreseen:
             ends = self._rest_of_block(places)
         every = GOES_ON.union(*(possible(self.document, each) for each in loop.block(flow.body)))
         with self._apart():
-            self._forget([loop])  # what it changes, its items were not made of
+            self.known.forget_steps([loop])  # what it changes, its items were not made of
             items = self.options.items(loop, flow, self.known, begun=True)
         if number is None or items is None or ends != GOES_ON or self._concurrent(loop, flow):
-            self._forget([loop])
+            self.known.forget_steps([loop])
         if ends <= _NEXT and number is not None and items is not None:
             return self._iterations(loop, flow, items, number + 1, counted=ends == every == GOES_ON)
         return (ends | GOES_ON) - _LEAVE_A_LOOP
@@ -142,7 +141,7 @@ class Foreseen:
         """Follows steps behind others, which end like this."""
         if ends == GOES_ON:
             return self._follow(steps)
-        self._forget(steps)
+        self.known.forget_steps(steps)
         if "on" not in ends:
             return ends
         return ends.union(*(possible(self.document, each, self.known.frame.module) for each in steps))
@@ -152,7 +151,7 @@ class Foreseen:
         if isinstance(flow, Leaf):
             self.require(step)
             self.options.check(step, self.known)
-            self._forget([step])
+            self.known.forget_steps([step])
             self.options.count(step, self.known)
             return GOES_ON
         if isinstance(flow, Assign):
@@ -175,7 +174,7 @@ class Foreseen:
 
     def _unknown(self, step: StepNode) -> Ends:
         """How a step may end of which nobody knows what of it comes to pass."""
-        self._forget([step])
+        self.known.forget_steps([step])
         return possible(self.document, step, self.known.frame.module)
 
     def _in_order(self, step: StepNode, begin: int = 0, ends: Ends = GOES_ON) -> Ends:
@@ -187,13 +186,13 @@ class Foreseen:
         for block in blocks:
             with self._apart():
                 ends |= self._follow(block.steps)
-        self._forget([step])
+        self.known.forget_steps([step])
         return ends
 
     def _assign(self, step: StepNode, flow: Assign) -> Ends:
         ends = self._in_order(step)
         if ends != GOES_ON:
-            self._forget([step])
+            self.known.forget_steps([step])
             return ends
         converts = flow.convert is not None and flow.convert in step.keys
         from_blocks = {block.key for block in step.blocks}
@@ -266,10 +265,10 @@ class Foreseen:
             elif ends != frozenset({Signal.CONTINUE}):
                 collected, counted = None, False
             if not ends <= _NEXT:
-                self._forget([step])
+                self.known.forget_steps([step])
                 return (ends | GOES_ON if ends & _LEAVE_A_LOOP else ends) - _LEAVE_A_LOOP
         if at_once:
-            self._forget([step])
+            self.known.forget_steps([step])
         if flow.collect and (key := step.named(flow.collect[1])) is not None:
             self.known.forget(key[0])
             if collected is not None:
@@ -288,16 +287,6 @@ class Foreseen:
 
     def _concurrent(self, step: StepNode, flow: Loop) -> bool:
         return flow.concurrent is not None and flow.concurrent in step.keys
-
-    def _forget(self, steps: Sequence[StepNode]) -> None:
-        """Takes note that steps, and those inside them, may or may not run: what they write is not known any more."""
-        for step in steps:
-            for each in inside(step):
-                if isinstance(each.spec.flow, Call):  # it writes what it likes
-                    self.known.context.clear()
-                    self.known.counts.clear()
-                for name, _ in each.writes():
-                    self.known.forget(name)
 
     @contextmanager
     def _apart(self, apart: bool = True) -> Iterator[None]:

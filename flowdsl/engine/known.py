@@ -3,13 +3,15 @@ then, and how many items will be in other ones. Templates that read nothing else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdsl.document.document import inside
 from flowdsl.engine.context_size import estimated
 from flowdsl.engine.resolvers import is_constant, plain_option
 from flowdsl.image.image import Image
+from flowdsl.step.flow_shapes import Call
 from flowdsl.template import UNDEFINED, parse, parse_expression
 from flowdsl.values import Blob, ErrorValue
 
@@ -72,6 +74,16 @@ class Known:
         """Takes note that a key will have another value, or none."""
         self.context.pop(name, None)
         self.counts.pop(name, None)
+
+    def forget_steps(self, steps: Sequence[StepNode]) -> None:
+        """Takes note that steps, and those inside them, may or may not run: what they write is not known any more."""
+        for step in steps:
+            for each in inside(step):
+                if isinstance(each.spec.flow, Call):  # it writes what it likes
+                    self.context.clear()
+                    self.counts.clear()
+                for name, _ in each.writes():
+                    self.forget(name)
 
     def count(self, name: str) -> int | None:
         """How many items there will be in the list of a key."""

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.files import is_within, project_file
-from flowdsl.engine.budget import RunBudget
+from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.context_size import ContextSize
 from flowdsl.errors import ConfigError
 from flowdsl.events import Event, Invocation
@@ -180,7 +180,10 @@ class Run:
         self.held: set[str] = set()
         self.files: list[str] = []
         self.notes: list[tuple[str, str]] = []
-        self.budget: Budget = RunBudget(limits.max_requests, limits.max_usd, *(journal.spent() if journal else ()))
+        spent = journal.spent() if journal is not None else (0, 0.0)
+        shared = None if journal is None else journal.budget
+        own = RunBudget(limits.max_requests, limits.max_usd, *spent)
+        self.budget: Budget = own if shared is None else BothBudgets(own, shared)
 
     @property
     def as_of(self) -> date:
@@ -226,7 +229,10 @@ class Run:
 
     def recover(self, recovered: Recovered) -> None:
         """Takes what an earlier attempt of this run has bought among what it made and paid for."""
-        self.totals.recovered += 1
+        if recovered.is_shared:
+            self.totals.reused += 1
+        else:
+            self.totals.recovered += 1
         self.spend(recovered.cost_usd)
         if self.pictures is not None:
             self.pictures.recover(recovered.files, recovered.listed)

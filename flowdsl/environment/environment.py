@@ -11,7 +11,7 @@ from flowdsl.checker import check as check_file
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
-from flowdsl.document.dialects import lowered
+from flowdsl.document.dialects import lowered, worded
 from flowdsl.document.files import Files
 from flowdsl.environment.wanted import wanted
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
@@ -339,7 +339,7 @@ class Environment(Unchanging):
             return Examined(None, in_order(mistakes), settings, files)
         file = build(nodes, self.registry, files)
         if file is None:
-            return Examined(None, in_order(nodes.findings.diagnostics), settings, files)
+            return Examined(None, in_order(worded(nodes, nodes.findings.diagnostics)), settings, files)
         against = CheckSettings(
             self.registry,
             services=settings.services,
@@ -354,7 +354,7 @@ class Environment(Unchanging):
             found = check_file(file, against)
         if settings.policy and not has_errors(found):
             found = in_order([*found, *self._judged(file.documents, settings)])
-        return Examined(file, [*settings.findings, *found], settings, files)
+        return Examined(file, [*settings.findings, *worded(nodes, found)], settings, files)
 
     def _judged(self, documents: Iterable[Document], settings: InForce) -> Iterator[Diagnostic]:
         """What of flows breaks rules of the house, as far as no run decides it."""

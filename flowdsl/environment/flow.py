@@ -139,6 +139,11 @@ class Flow:
         return {**head, "properties": copied(properties), "required": required, "additionalProperties": False}
 
     @property
+    def limits(self) -> Limits:
+        """What a run may use, unless it is given other limits."""
+        return self._settings.limits
+
+    @property
     def pays(self) -> bool:
         """Whether a step of it asks a service that costs money: one that has a service entry, or says what it buys."""
         from flowdsl.step.step import Step

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.document.document import Document, Module, StepNode, inside
 from flowdsl.events import StepFailed, StepFinished, StepStarted
+from flowdsl.secrets.plain import without_keys
 from flowdsl.step.flow_shapes import Call, Choice, Exit, Loop, Switch, Try
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Point(NamedTuple):
 
     def text(self) -> str:
         """The point for people: `12 IF: else`."""
-        return f"{self.line} {self.step}{f': {self.way}' if self.way else ''}"
+        return f"{self.line} {self.step}{f': {without_keys(self.way)}' if self.way else ''}"
 
 
 def points(document: Document) -> set[Point]:
@@ -257,7 +258,8 @@ class Coverage:
     def _file(self, path: str) -> dict[str, Any]:
         points = sorted(point for point in self.points if point.path == path)
         told = [
-            {name: value for name, value in point._asdict().items() if name != "path"} | {"ran": point in self.hit}
+            {name: value for name, value in point._asdict().items() if name != "path"}
+            | {"way": without_keys(point.way), "ran": point in self.hit}
             for point in points
         ]
         return {**{kind: _figures(self.share((kind,), path)) for kind in KINDS}, "points": told}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowdsl.document.step_names import steps_named
 from flowdsl.events import StepStarted
 from flowdsl.flowtest.matching import Difference, difference, differences, facts, shown
+from flowdsl.secrets.plain import without_keys
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _prompts(node: Node, found: list[str], snapshot: Sequence[str] | None) -> It
 
 
 def _beside_snapshot(node: Node, found: list[str], snapshot: Sequence[str] | None) -> Iterator[Difference]:
+    found, snapshot = list(map(without_keys, found)), snapshot and list(map(without_keys, snapshot))
     if snapshot is None:
         yield difference(node, "prompts", "a snapshot; `flowdsl test --update-snapshots` writes it", shown(found))
         return

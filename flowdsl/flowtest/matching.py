@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowdsl.display.visible import visible_line
 from flowdsl.document.flow_tests import matcher
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.syntax.node import Node
@@ -31,7 +33,7 @@ class Difference(NamedTuple):
     def text(self) -> str:
         """The difference for people, in three lines."""
         lines = [f"{self.at}  ({self.place})", f"  expected  {self.expected}", f"  found     {self.found}"]
-        return "\n".join(lines)
+        return "\n".join(map(visible_line, lines))
 
 
 def differences(expected: Node, found: Any, at: str) -> Iterator[Difference]:
@@ -98,7 +100,7 @@ def same(one: Any, other: Any) -> bool:
 
 def _beside(plain: Any, found: Any) -> str:
     """A value that differs from another one; of texts that begin alike, from where they differ."""
-    if isinstance(plain, str) and isinstance(found, str):
+    if isinstance(plain, str) and isinstance(found, str) and without_keys(found) == found:  # a part of a key may show
         alike = next((index for index, pair in enumerate(zip(plain, found, strict=False)) if pair[0] != pair[1]), None)
         alike = min(len(plain), len(found)) if alike is None else alike
         if alike > _NEAR:
@@ -165,9 +167,7 @@ def shown(value: Any) -> str:
     """A value in a line, as JSON."""
     import json
 
-    from flowdsl.display.visible import visible_line
-
-    text = visible_line(json.dumps(value, ensure_ascii=False, default=str))
+    text = visible_line(without_keys(json.dumps(value, ensure_ascii=False, default=str)))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} … {text[-_SHOWN // 2 :]}"
 
 

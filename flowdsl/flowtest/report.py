@@ -21,7 +21,7 @@ _MOST = 12
 
 def failure_text(outcome: Outcome, paint: Paint) -> str:
     """A case that failed: where it stands, and each difference."""
-    place = visible_line(f" {outcome.file}:{outcome.line}  {outcome.name}")
+    place = visible_line(f" {outcome.file}:{outcome.line}  {outcome.shown_name}")
     parts = [difference.text() for difference in outcome.differences]
     if outcome.error is not None:
         parts.append(visible(outcome.error))
@@ -47,12 +47,12 @@ def coverage_text(coverage: Coverage, untested: Sequence[str]) -> str:
     width = max([len(path) for path in (*paths, "total")], default=5)
     lines = [f"{'coverage'.ljust(width)}  {'steps':>9}  {'branches':>9}  {'catches':>9}  {'iterations':>10}"]
     for path in paths:
-        lines.append(f"{path.ljust(width)}  {_figures(coverage, path)}")
+        lines.append(f"{visible_line(path).ljust(width)}  {_figures(coverage, path)}")
         missing = coverage.missing(path) if path not in untested else []
-        lines += [f"  not run: {point.text()}" for point in missing[:_MOST]]
+        lines += [f"  not run: {visible_line(point.text())}" for point in missing[:_MOST]]
         lines += [f"  and {len(missing) - _MOST} more"] if len(missing) > _MOST else []
     lines.append(f"{'total'.ljust(width)}  {_figures(coverage, None)}")
-    lines += [f"no test runs {path}" for path in untested]
+    lines += [f"no test runs {visible_line(path)}" for path in untested]
     ran, total = coverage.share()
     lines.append(f"{coverage.percent:.1f} % of steps, branches and catch blocks ({ran} of {total})")
     return "\n".join(lines)
@@ -94,8 +94,8 @@ def junit(files: Iterable[CaseFile], outcomes: Sequence[Outcome]) -> str:
 
 def _case(outcome: Outcome) -> str:
     head = (
-        f'name="{_attribute(outcome.name)}" classname="{_attribute(outcome.file)}" file="{_attribute(outcome.file)}" '
-        f'line="{outcome.line}" time="{outcome.seconds:.3f}"'
+        f'name="{_attribute(outcome.shown_name)}" classname="{_attribute(outcome.file)}" '
+        f'file="{_attribute(outcome.file)}" line="{outcome.line}" time="{outcome.seconds:.3f}"'
     )
     if outcome.passed:
         return f"<testcase {head}/>"

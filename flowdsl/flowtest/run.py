@@ -23,6 +23,7 @@ from flowdsl.flowtest.expectations import Came, compared
 from flowdsl.flowtest.matching import Difference
 from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.document.flow_tests import Case, FlowTests
@@ -91,6 +92,11 @@ class Outcome(NamedTuple):
         """Whether everything came as expected."""
         return self.error is None and not self.differences
 
+    @property
+    def shown_name(self) -> str:
+        """The name without what looks like a secret in it."""
+        return without_keys(self.name)
+
 
 class Halt:
     """Ends the runs of other threads: what they have begun is cancelled, and cleans up."""
@@ -148,10 +154,19 @@ def run_case(
     could: frozenset[Point] = frozenset()
     hit: frozenset[Point] = frozenset()
     prompts = error = None
+    sources = [tests.source]
+
+    def hidden(text: str) -> str:
+        for source in sources:
+            text = source.hide(text)
+        return without_keys(text)
+
     with tempfile.TemporaryDirectory(prefix="flowdsl-test-") as folder:
         try:
             came, tracker = _run(tests, case, simulation, Path(folder), halt or Halt())
-            could, hit, prompts = frozenset(points(came.document)), frozenset(tracker.hit), tuple(came.prompts)
+            sources.append(came.document.source)
+            could, hit = frozenset(points(came.document)), frozenset(tracker.hit)
+            prompts = tuple(map(without_keys, came.prompts))
             found = tuple(compared(case, came, snapshot))
         except FlowCheckError as wrong:
             from flowdsl.diagnostics import render
@@ -161,6 +176,10 @@ def run_case(
             error = str(wrong)
         except Exception as crash:  # noqa: BLE001  one case must not end the others
             error = f"the test itself failed: {in_words(crash)}"
+    found = tuple(
+        each._replace(at=hidden(each.at), expected=hidden(each.expected), found=hidden(each.found)) for each in found
+    )
+    error = error and hidden(error)
     seconds = time.perf_counter() - began
     return Outcome(place.path, place.first.line, case.name, found, error, seconds, could, hit, prompts)
 

@@ -39,7 +39,7 @@ def snapshots(tests: FlowTests) -> dict[str, list[str]]:
     except FileNotFoundError:
         return {}
     if mistakes:
-        raise UsageError(f"{path} is not UTF-8 text: write it again with --update-snapshots")
+        raise UsageError(f"{path} is not UTF-8 text: remove it, and write it anew with --update-snapshots")
     return _read(source)
 
 
@@ -54,7 +54,7 @@ def _read(source: Source) -> dict[str, list[str]]:
         isinstance(prompts, list) and all(isinstance(prompt, str) for prompt in prompts) for prompts in plain.values()
     )
     if plain is None or not is_right:
-        raise UsageError(f"{source.path} holds no snapshots: write it again with --update-snapshots")
+        raise UsageError(f"{source.path} holds no snapshots: remove it, and write it anew with --update-snapshots")
     return plain  # type: ignore[no-any-return]  # as was just seen
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from flowdsl.document.document import BlockNode, Document, Module, StepNode
 from flowdsl.graph.run_state import StepState
@@ -70,16 +70,21 @@ def _inside(boxes: Sequence[Box]) -> Iterator[Box]:
             yield from _inside(lane.boxes)
 
 
-def drawing(document: Document, costs: Mapping[str, str] | None = None) -> Drawing:
-    """What is drawn of a flow. `costs` says what steps cost, by their places (`a.flow.yaml:7`), as far as that is
-    known."""
-    return _Drawer(document, costs or {}).drawing()
+Costs: TypeAlias = Mapping[tuple[str, str], Sequence[str]]
+"""What steps will cost, in lines, by their places (`a.flow.yaml:7`) and their names."""
+
+
+def drawing(document: Document, costs: Costs | None = None, whole: str | None = None) -> Drawing:
+    """What is drawn of a flow; `costs` are those of its steps, as far as that is known, and `whole` is that of a
+    run."""
+    return _Drawer(document, costs or {}, whole).drawing()
 
 
 class _Drawer:
-    def __init__(self, document: Document, costs: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, costs: Costs, whole: str | None) -> None:
         self._document = document
         self._costs = costs
+        self._whole = "" if whole is None else f" A run: {whole}."
         self._waiting: list[tuple[str, Sequence[StepNode], Module | None]] = []
         self._names: dict[int, str] = {}
 
@@ -91,12 +96,13 @@ class _Drawer:
         while self._waiting:
             name, steps, module = self._waiting.pop(0)
             sections.append(Section(name, self._boxes(steps, module)))
-        title = document.title or document.id or document.source.path
+        hide = document.source.without_keys
+        title = hide(document.title or document.id or document.source.path)
         count = sum(1 for section in sections for _ in _inside(section.boxes))
         said = f"{count} step{'' if count == 1 else 's'}"
         called = len(sections) - 1 - (document.on_error is not None and bool(document.on_error))
         said += f", {called} called flow{'' if called == 1 else 's'}" if called else ""
-        return Drawing(title, f"The flow of {document.source.path}: {said}.", tuple(sections))
+        return Drawing(title, f"The flow of {hide(document.source.path)}: {said}.{self._whole}", tuple(sections))
 
     def _boxes(self, steps: Sequence[StepNode], module: Module | None) -> tuple[Box, ...]:
         return tuple(self._box(step, module) for step in steps)
@@ -104,21 +110,24 @@ class _Drawer:
     def _box(self, step: StepNode, module: Module | None) -> Box:
         shape, spec = step.spec.flow, step.spec
         lanes = tuple(self._lane(step, block, module) for block in step.blocks)
-        said = list(_said(step))
+        hide = step.node.source.without_keys
+        said = [hide(line) for line in _said(step)]
+        id = step.id and hide(step.id)
         line = step.name_node.span.first.line
         place = f"{step.name_node.span.path}:{line}"
-        said += [self._costs[place]] if place in self._costs else []
-        head = [f"{spec.name}{f' ({step.id})' if step.id else ''}", place, *said]
+        shown_place = f"{hide(step.name_node.span.path)}:{line}"
+        said += self._costs.get((place, spec.name), ())
+        head = [f"{spec.name}{f' ({id})' if id else ''}", shown_place, *said]
         return Box(
             step.path,
             spec.name,
-            tuple(short(text) for text in ([f"id {step.id}"] if step.id else []) + said),
+            tuple(short(text) for text in ([f"id {id}"] if id else []) + said),
             lanes,
             _KINDS.get(type(shape), "step"),
             _passes(step),
             isinstance(shape, Exit) and not step.given((shape.when,)),
             self._called(step, module),
-            place,
+            shown_place,
             "\n".join(head),
         )
 
@@ -126,7 +135,7 @@ class _Drawer:
         shape = step.spec.flow
         on_error = isinstance(shape, Try) and block.key == shape.catch
         label = str(block.key if block.name is None else block.name)
-        label = f"{block.key} {block.name + 1}" if isinstance(block.name, int) else label
+        label = f"{block.key} {block.name + 1}" if isinstance(block.name, int) else step.node.source.without_keys(label)
         return Lane(label, self._boxes(block.steps, module), on_error)
 
     def _called(self, step: StepNode, module: Module | None) -> str | None:
@@ -138,7 +147,7 @@ class _Drawer:
         if name is None:
             shape = step.spec.flow
             named = step.named(step.given((shape.ref, shape.name))) if isinstance(shape, Call) else None
-            name = self._unique(named[0] if named is not None else "called flow")
+            name = self._unique(step.node.source.without_keys(named[0]) if named is not None else "called flow")
             self._names[id(steps)] = name
             self._waiting.append((name, steps, inner))
         return name

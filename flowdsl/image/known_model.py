@@ -35,7 +35,8 @@ class KnownModel(Record):
     `sizes` says in words what it accepts, `size` is one of them, `prices` what a picture of that size costs in USD,
     without its prompt: quality → the least and the most (`any` at a model without qualities). `uncertain` are options
     of which no source says whether the model has them, `assumed` names what no authority says, `as_of` is the day of
-    the facts. `prompt_max_chars` is None where no source says it.
+    the facts. `prompt_max_chars` is None where no source says it. `price_note` is what has to be known of the prices:
+    why there is none, or what comes on top of it. `edits` is how many pictures it edits at once at most; 0: none.
     """
 
     name: str
@@ -54,6 +55,8 @@ class KnownModel(Record):
     uncertain: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    price_note: str | None = None
+    edits: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON has them; prices as `{quality: {"least": USD, "most": USD}}`."""

@@ -5,12 +5,15 @@ It counts while a flow is checked and run, and is read where the catalogue is as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.record import Record
+
+if TYPE_CHECKING:
+    from flowdsl.errors import UsageError
 
 
 class OwnModels(Record):
@@ -18,12 +21,14 @@ class OwnModels(Record):
 
     An entry has those of `like` (a known model whose rules it has), `prices` (size, `*` for any → quality, `*` for any
     → USD), `rates` (USD for a million tokens of a kind), `sizes`, `qualities`, `snapshots`, and `life`: provider, `*`
-    for all that have the model → days by `released`, `shutdown`, `replacement`.
+    for all that have the model → days by `released`, `shutdown`, `replacement`; `file` is the path that it stands in.
+    `mistake` makes the error for what cannot be: of a file, the keys that lead to its place, a message and a hint.
     """
 
     where: str
     entries: Mapping[str, Mapping[str, Any]]
     key: str
+    mistake: Callable[..., UsageError]
 
 
 OWN_MODELS: ContextVar[OwnModels | None] = ContextVar("own models", default=None)

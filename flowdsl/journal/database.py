@@ -28,6 +28,8 @@ from flowdsl.journal.tables import VERSION, migrate
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
 _PATIENCE_S = 30.0
+_IMPATIENCE_S = 1.0
+"""So long, when another process has just held the file for all of that time: it may stand still."""
 _PAUSE_S = 0.005
 _MOST_TOGETHER = 1000
 _BEHIND_S = 0.2
@@ -170,6 +172,7 @@ class Database:
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
+        is_held = False
         while (group := self._group()) is not None:
             if not group:
                 self._catch_up()
@@ -187,11 +190,15 @@ class Database:
             except BaseException as error:  # noqa: BLE001  an operation of ours that is wrong: whoever waits must know
                 failure = error
             else:
+                if is_held:
+                    is_held = _be_patient(connection)
                 self._is_behind = not any(each.durable for each in group)
                 for each, result in zip(group, results, strict=True):
                     each.result.set_result(result)
                 continue
-            if len(group) > 1:  # what one of them is refused for does not concern the others
+            if getattr(failure, "code", "") == "journal-busy":
+                is_held = _be_patient(connection, _IMPATIENCE_S)  # as those that wait for an end need not wait again
+            elif len(group) > 1:  # what one of them is refused for does not concern the others
                 with self._changed:
                     self._alone += len(group)
                     self._waiting.extendleft(reversed(group))
@@ -222,6 +229,14 @@ class Database:
                 self._alone -= 1
                 return [self._waiting.popleft()]
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
+
+
+def _be_patient(connection: sqlite3.Connection | None, seconds: float = 0.0) -> bool:
+    """Sets how long to wait for another process that holds the file; without `seconds` as long as at first. Whether
+    it is less than that."""
+    if connection is not None:
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * (seconds or _PATIENCE_S))}")
+    return bool(seconds)
 
 
 def _turn_to_wal(connection: sqlite3.Connection) -> None:

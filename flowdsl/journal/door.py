@@ -12,14 +12,16 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
 from flowdsl.engine.effects import Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.journal.errors import JournalError, RequestHeld
+from flowdsl.journal.keeper import Keeper
+from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
 from flowdsl.journal.shelved import PUT_BACK, Shelved
@@ -29,34 +31,11 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import date
 
-    from flowdsl.journal.database import Database
+    from flowdsl.limits import Budget
 
 T = TypeVar("T")
 _MOST_KEPT_BYTES = 1024 * 1024
 """A result larger than this, which cost nothing, is asked for again in place of being kept."""
-
-
-class Keeper(Protocol):
-    """What a door needs of its journal."""
-
-    simulated: bool
-    given: Mapping[str, Any]
-    batch: str | None
-    record: int | None
-    wrote: bool
-
-    @property
-    def database(self) -> Database:
-        """The file."""
-        ...
-
-    def take(self, run: str) -> None:
-        """A run begins to pay."""
-        ...
-
-    def let_go(self, run: str) -> None:
-        """A run has ended."""
-        ...
 
 
 class JournalDoor:
@@ -86,7 +65,18 @@ class JournalDoor:
         self._as_of = as_of or began.as_of
         self._early: list[tuple[Any, ...]] = []
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
+        self._sharing = journal.sharing(began.run)
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
+
+    @property
+    def budget(self) -> Budget | None:
+        """What several runs may spend together."""
+        return self._journal.budget
+
+    @property
+    def pace(self) -> Pace:
+        """How fast services may be asked."""
+        return Pace(self._journal.database)
 
     @property
     def as_of(self) -> date:
@@ -99,9 +89,11 @@ class JournalDoor:
 
     def before(self, effect: Effect) -> Recovered | None:
         """What an earlier attempt has bought for an equal request."""
-        row = self._rows.take(effect.invocation.key, digest(effect.key, effect.request))
+        asked = digest(effect.key, effect.request)
+        row = self._rows.take(effect.invocation.key, asked)
         if row is None:
-            return None
+            known = None if self._sharing is None else self._sharing.known(asked)
+            return None if known is None else Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
         if row.blocks:
             raise _held(self._began.run, row, effect)
         if row.state != "ok":  # a failure: it is told when it is the request's turn
@@ -188,10 +180,29 @@ class JournalDoor:
         places = {place for _, place, failed in self._failed if _led_to(failed(), error)}
         return [key for key, place, _ in self._failed if place in places]
 
+    def _shared(self, known: str, effect: Effect) -> Any:
+        """The result of an equal request, which was paid for there."""
+        result = decoded(json.loads(known), Shelved(), effect.store)
+        return {**result, "usd": 0.0} if isinstance(result, dict) else result
+
     async def _bought(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
         if failed := self._taken.get((place, asked)):
             return self._failed_again(effect, failed.pop(0))
+        sharing = self._sharing
+        if sharing is None:
+            return (await self._paid(effect, act, place, asked))[0]
+        if (known := await sharing.turn(asked)) is not None:  # an equal one was on its way when this was asked for
+            return self._shared(known, effect)  # type: ignore[no-any-return]
+        said: str | None = None
+        try:
+            result, said = await self._paid(effect, act, place, asked)
+            return result
+        finally:
+            sharing.made(asked, said)
+
+    async def _paid(self, effect: Effect, act: Callable[[], Awaitable[T]], place: str, asked: bytes) -> tuple[T, str]:
+        """Makes a request; gives its result, and that as the journal keeps it."""
         number = self._rows.number(place, asked)
         key = row_id(self._began.run, place, number, asked)
         await self._begin(key, effect, place, number, asked)
@@ -225,7 +236,7 @@ class JournalDoor:
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
             text = f"{error.message}. What was bought just now stands in it as in doubt"
             effect.note("journal-behind", text)
-        return result
+        return result, said
 
     async def _begin(self, key: bytes, effect: Effect, place: str, number: int, asked: bytes) -> None:
         """Writes down that a paid request begins: on the disk when this returns.

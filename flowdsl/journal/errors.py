@@ -11,7 +11,7 @@ from flowdsl.journal.place import VARIABLE
 
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 """What SQLite says of a file that is none of its own, or has lost a part."""
-WITHOUT = "`flowdsl run --no-journal` keeps none: a run that is killed then cannot be resumed"
+WITHOUT = "`flowdsl run --no-journal`, in a host no `journal=`, keeps none: a run that is killed then cannot be resumed"
 
 
 class JournalError(ConfigError):

@@ -8,19 +8,24 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
 from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError, refused
+from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.rows import Row
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
+    from flowdsl.journal.batches import Batches
     from flowdsl.journal.runs import Runs
+    from flowdsl.journal.sharing import Sharing
+    from flowdsl.limits import Budget
 
+CACHES = ("off", "run", "project")
 _ROWS = """
     SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began
     FROM journal WHERE run = :run
@@ -34,8 +39,9 @@ class Journal:
     """Keeps what runs pay for in a folder, so that one that was killed, or failed, can be resumed without buying
     anything twice. Any number of runs, threads and processes may share the folder. `runs` is what it knows of them.
 
-    `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON values. Close it, or use it
-    as a context manager.
+    With `cache="run"` equal requests of a run, or of a batch, are one purchase, with `cache="project"` those of all
+    runs of the folder. `simulated` says that nothing is paid for really; `given` is kept with each run, as JSON
+    values. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -44,16 +50,19 @@ class Journal:
         *,
         simulated: bool = False,
         given: Mapping[str, Any] = MappingProxyType({}),
-        batch: str | None = None,
-        record: int | None = None,
+        cache: Literal["off", "run", "project"] = "off",
     ) -> None:
+        if cache not in CACHES:
+            raise UsageError(f"cache is one of {', '.join(CACHES)}, not {cache!r}")
+        self.cache = cache
         self.folder = Path(folder).absolute()
         self.database = Database(self.folder)
         self.running = Running(self.folder)
         self.simulated = simulated
         self.given = given
-        self.batch = batch
-        self.record = record
+        self.batch: str | None = None
+        self.record: int | None = None
+        self.budget: Budget | None = None
         self.wrote = False
         """Whether a run has paid for something."""
         self._resumed: set[str] = set()
@@ -64,6 +73,13 @@ class Journal:
         from flowdsl.journal.runs import Runs
 
         return Runs(self.database, self.running)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches that are kept."""
+        from flowdsl.journal.batches import Batches
+
+        return Batches(self.database, self.running)
 
     def resuming(self, run: str) -> Journal:
         """Lets the next run of this id use what it has bought before.
@@ -94,17 +110,7 @@ class Journal:
             return JournalDoor(self, began, inner)
         self._resumed.discard(run)
         self.take(run)
-        rows = [_row(each) for each in self.database.read(_ROWS, {"run": run})]
-        names = self.database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
-        return JournalDoor(
-            self,
-            began,
-            inner,
-            rows,
-            {each["original"]: each["file"] for each in names},
-            frozenset(each["original"] for each in names if each["is_listed"]),
-            date.fromisoformat(self.database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
-        )
+        return resumed_door(self, began, inner)
 
     def take(self, run: str) -> None:
         """A run begins to pay.
@@ -128,6 +134,18 @@ class Journal:
         """A run has ended."""
         self.running.let_go(run)
 
+    def sharing(self, run: str) -> Sharing | None:
+        """What equal requests of a run share."""
+        return self.shared(run=run)
+
+    def shared(self, *, run: str | None = None, batch: str | None = None) -> Sharing | None:
+        """What equal requests of a run, or of a batch, share; None where each is bought."""
+        if self.cache == "off":
+            return None
+        from flowdsl.journal.sharing import Sharing
+
+        return Sharing(self.database, self.cache, simulated=self.simulated, run=run, batch=batch)
+
     def close(self) -> None:
         """Waits for what is still to be written."""
         self.database.close()
@@ -137,6 +155,26 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def resumed_door(keeper: Keeper, began: Began, inner: Effects | None) -> JournalDoor:
+    """The door of a run that has been there before, with what stands in the journal of it.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    run, database = began.run, keeper.database
+    rows = [_row(each) for each in database.read(_ROWS, {"run": run})]
+    names = database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
+    return JournalDoor(
+        keeper,
+        began,
+        inner,
+        rows,
+        {each["original"]: each["file"] for each in names},
+        frozenset(each["original"] for each in names if each["is_listed"]),
+        date.fromisoformat(database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
+    )
 
 
 def _row(row: Any) -> Row:

@@ -38,6 +38,7 @@ class KeptRun(NamedTuple):
 
     id: str
     flow: str
+    flow_sha256: str
     title: str | None
     action: str | None
     status: str
@@ -67,7 +68,7 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it."""
+    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what came."""
 
     id: str
     step: str
@@ -81,6 +82,8 @@ class Request(NamedTuple):
     blocks: bool
     images: int
     files: list[str]
+    pictures: list[str]
+    error: str | None
     most_usd: float | None
     cost_usd: float | None
     began: float
@@ -225,27 +228,38 @@ class Runs:
 
 
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
-    found = {name: row[name] for name in Request._fields if name not in ("files", "blocks")}
+    found = {name: row[name] for name in Request._fields if name not in ("files", "pictures", "blocks", "error")}
     blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
-    paths = list(_paths(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
+    kept = list(_pictures(json.loads(row["result"]))) if row["result"] and row["state"] == "ok" else []
     return Request(
         **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
         blocks=blocks,
-        files=[names.get(path, path) for path in paths],
+        files=[names.get(each["path"], each["path"]) for each in kept],
+        pictures=[each["sha256"] for each in kept],
+        error=_message(row),
     )
 
 
-def _paths(kept: Any) -> Iterator[str]:
-    """The paths of the pictures in a kept result."""
+def _message(row: sqlite3.Row) -> str | None:
+    """What a request failed with."""
+    if row["state"] not in ("refused", "unknown") or not row["result"]:
+        return None
+    kept = json.loads(row["result"])
+    facts = kept.get("facts") if isinstance(kept, dict) else None
+    return str(facts["message"]) if isinstance(facts, dict) and "message" in facts else None
+
+
+def _pictures(kept: Any) -> Iterator[dict[str, Any]]:
+    """The pictures in a kept result."""
     if isinstance(kept, dict):
         image = kept.get("$image")
         if isinstance(image, dict):
-            yield image["path"]
+            yield image
         for value in kept.values():
-            yield from _paths(value)
+            yield from _pictures(value)
     elif isinstance(kept, list):
         for value in kept:
-            yield from _paths(value)
+            yield from _pictures(value)
 
 
 def ago(seconds: float) -> float:

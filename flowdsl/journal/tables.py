@@ -69,6 +69,27 @@ STEPS = (
         PRIMARY KEY (run, original, file)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE pace (               -- when the next request to a service may begin
+        service TEXT PRIMARY KEY,
+        at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE spending (           -- what is spent, or set aside, a day
+        day TEXT PRIMARY KEY,
+        usd REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX ledger_by_digest ON ledger (digest);
+    CREATE TABLE batches (            -- many runs of one flow, a record each: `runs.batch` and `runs.record`
+        id TEXT PRIMARY KEY,
+        flow TEXT NOT NULL,
+        given TEXT NOT NULL,          -- JSON: how to go on with it
+        folder TEXT NOT NULL,         -- where its results are
+        simulated INTEGER NOT NULL,
+        status TEXT NOT NULL,         -- running, done, stopped, dropped
+        began REAL NOT NULL,
+        ended REAL
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 

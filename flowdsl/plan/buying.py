@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from flowdsl.document.document import inside
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import FlowError
 from flowdsl.plan.amount import NOTHING, amount
+from flowdsl.plan.longest import longest
 from flowdsl.plan.prompts import shown_prompt
 from flowdsl.plan.spending import GOING_ON, Bounds, Request, Row, Spending, Ways, then
 from flowdsl.step.purchase import Expected
@@ -31,12 +32,13 @@ MOST_REQUESTS = 10_000
 
 class Buying:
     """Asks the steps of a walk what they buy. `requests` has it in the order of the walk, `reasons` why something is
-    not known, each with its places."""
+    not known, each with its places, `assumed` what the most takes for granted."""
 
     def __init__(self, walk: Ground) -> None:
         self._walk = walk
         self.requests: list[Request] = []
         self.reasons: dict[str, dict[str, None]] = {}
+        self.assumed: dict[str, None] = {}
         self.each: dict[Row, tuple[float, float] | None] = {}
         """What a picture costs at least and at most, by kind of request."""
         self._services: dict[int, Service | None] = {}
@@ -93,18 +95,19 @@ class Buying:
         return {"on": {None: Bounds(most=amount(None), most_usd=amount(None))}}
 
     def _say(self, step: StepNode, why: str) -> None:
-        self.reasons.setdefault(why, {}).setdefault(place_of(step))
+        self.reasons.setdefault(step.node.source.without_keys(why), {}).setdefault(place_of(step))
 
     def _spending(self, step: StepNode, purchase: Purchase) -> Spending:
+        hide = partial(_without_keys, step)
         row = Row(
             place_of(step),
             step.spec.name,
-            purchase.service,
+            hide(purchase.service),
             purchase.vendor,
-            purchase.host,
-            purchase.model,
-            purchase.size,
-            purchase.quality,
+            hide(purchase.host),
+            hide(purchase.model),
+            hide(purchase.size),
+            hide(purchase.quality),
         )
         bounds = Bounds(
             amount(purchase.least), amount(purchase.most), amount(purchase.least_usd), amount(purchase.most_usd)
@@ -113,6 +116,7 @@ class Buying:
             self._say(step, why)
         if bounds.most is NOTHING:
             return {}
+        self.assumed.update(dict.fromkeys(purchase.assumed))
         known, each = self.each.get(row), purchase.usd_each
         if row not in self.each or each is None:
             self.each[row] = each
@@ -123,18 +127,20 @@ class Buying:
     def _list(self, step: StepNode, purchase: Purchase, expected: Expected) -> None:
         if len(self.requests) >= MOST_REQUESTS:
             return
+        hide = partial(_without_keys, step)
         prompt = purchase.prompt
+        asked = {"size": hide(purchase.size), "quality": hide(purchase.quality)}
         self.requests.append(
             Request(
                 step.spec.name,
                 step.name_node.span,
                 tuple(self._walk.around),
-                purchase.service,
+                hide(purchase.service),
                 purchase.vendor,
-                purchase.host,
-                purchase.model,
-                {name: getattr(purchase, name) for name in ("size", "quality") if getattr(purchase, name) is not None},
-                shown_prompt(step, self._walk.known) if prompt is None else prompt,
+                hide(purchase.host),
+                hide(purchase.model),
+                {name: value for name, value in asked.items() if value is not None},
+                hide(shown_prompt(step, self._walk.known) if prompt is None else prompt),
                 (purchase.least, purchase.most),
                 purchase.most_usd,
                 not self._walk.uncertain,
@@ -146,6 +152,7 @@ class Buying:
     def _expected(self, step: StepNode) -> Expected:
         given: dict[str, Any] = {}
         counts: dict[str, int] = {}
+        most_bytes: dict[str, int] = {}
         for name, node in step.keys.items():
             key = step.spec.keys.get(name)
             if key is None or key.type in BLOCK_TYPES:
@@ -156,6 +163,8 @@ class Buying:
                 given[name] = self._walk.value(step, name)
                 if given[name] is UNKNOWN and (count := self._count(node)) is not None:
                     counts[name] = count
+                if given[name] is UNKNOWN and key.prompt and (size := longest(node, self._walk.known)) is not None:
+                    most_bytes[name] = size
         inputs: dict[str, Any] = {}
         named = {port.type: port.name for port in step.inputs}
         for port in step.spec.inputs:
@@ -169,7 +178,7 @@ class Buying:
         options = Options(step.spec.name, given, step.spec.defaults, self._service(step, given), run.as_of)
         if step.spec.reads_files:
             options.project_file = partial(run.project_file, at=step.node.span)
-        return Expected(options, inputs, counts)
+        return Expected(options, inputs, counts, most_bytes)
 
     def _count(self, node: Node) -> int | None:
         """How many items there will be in what a template gives that names one key, or one of its items."""
@@ -224,6 +233,19 @@ def _facts(step: StepNode, purchase: Purchase, expected: Expected) -> dict[str, 
         "prompt": UNKNOWN if purchase.prompt is None else purchase.prompt,
         "cost": UNKNOWN if purchase.unknown or purchase.most_usd is None else purchase.most_usd,
     }
+
+
+@overload
+def _without_keys(step: StepNode, text: str) -> str: ...
+
+
+@overload
+def _without_keys(step: StepNode, text: None) -> None: ...
+
+
+def _without_keys(step: StepNode, text: str | None) -> str | None:
+    """A text that a plan shows, without the secrets that stand in the file or in the text in plain text."""
+    return text if text is None else step.node.source.without_keys(text)
 
 
 def place_of(step: StepNode) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from flowdsl.document.document import inside
 from flowdsl.engine.foreseen_options import ForeseenOptions
 from flowdsl.engine.known import Known
 from flowdsl.errors import FlowError
-from flowdsl.step.flow_shapes import Call
 from flowdsl.step.rules import UNKNOWN
 
 if TYPE_CHECKING:
@@ -43,16 +41,6 @@ class Ground:
             return self.known.value(step, name)
         except FlowError:
             return UNKNOWN
-
-    def forget(self, steps: Sequence[StepNode]) -> None:
-        """Takes note that steps, and those inside them, may or may not have run: what they write is not known."""
-        for step in steps:
-            for each in inside(step):
-                if isinstance(each.spec.flow, Call):  # it writes what it likes
-                    self.known.context.clear()
-                    self.known.counts.clear()
-                for name, _ in each.writes():
-                    self.known.forget(name)
 
     def apart(self, follow: Callable[[], Ways]) -> Ways:
         """What a function gives that follows steps on a copy of what is known, whose changes are its own."""

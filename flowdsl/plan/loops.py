@@ -47,7 +47,7 @@ class Loops:
         collected: list[Any] | None = []
         for number, item in enumerate(items):
             if walk.steps_left <= 0:
-                walk.forget([step])
+                walk.known.forget_steps([step])
                 loop.take(self._iteration(step, flow, None), len(items) - number)
                 collected = None
                 break
@@ -64,11 +64,11 @@ class Loops:
                 walk.known = before
             loop.take(ways, 1)
             if Signal.CONTINUE in ways and len(ways) > 1:
-                walk.forget([step])
+                walk.known.forget_steps([step])
             if loop.is_over and not at_once:
                 break
         if at_once or loop.is_torn:
-            walk.forget([step])
+            walk.known.forget_steps([step])
         if flow.collect and (key := step.named(flow.collect[1])) is not None:
             walk.known.forget(key[0])
             if collected is not None and not loop.is_torn:
@@ -92,11 +92,11 @@ class Loops:
         while not loop.is_over and (most is None or number < most):
             value = True if number < flow.least else walk.value(step, on)
             if value is UNKNOWN or walk.steps_left <= 0:
-                walk.forget([step])
+                walk.known.forget_steps([step])
                 self._walk.often.append(f"iterations(line {_line(step)})")
                 ways = self._iteration(step, flow, None)
                 self._walk.often.pop()
-                walk.forget([step])
+                walk.known.forget_steps([step])
                 self._buying.endless(step, ways, most)
                 return loop.any_number(ways, None if most is None else most - number)
             if not holds(value):
@@ -104,10 +104,10 @@ class Loops:
             number += 1
             ways = self._iteration(step, flow, number)
             if Signal.CONTINUE in ways and len(ways) > 1:
-                walk.forget([step])
+                walk.known.forget_steps([step])
             loop.take(ways, 1)
         if loop.is_torn:
-            walk.forget([step])
+            walk.known.forget_steps([step])
         return loop.ended()
 
     def _most(self, step: StepNode, flow: Loop) -> int | None:
@@ -120,11 +120,11 @@ class Loops:
     def _uncounted(self, step: StepNode, flow: Loop) -> Ways:
         walk = self._walk
         name, counted = self._count(step, flow)
-        walk.forget([step])
+        walk.known.forget_steps([step])
         self._walk.often.append(name)
         ways = self._iteration(step, flow, None)
         self._walk.often.pop()
-        walk.forget([step])
+        walk.known.forget_steps([step])
         self._buying.uncounted(step, ways, name, counted=counted)
         loop = _Passed()
         if flow.least:
@@ -142,7 +142,7 @@ class Loops:
             reference = parsed.references[0]
             bare = text.strip()[2:-2].strip("- ")
             if reference.root in ("inputs", "flowContext") and bare == ".".join((reference.root, *reference.path)):
-                return f"len({'.'.join(reference.path)})", True
+                return step.node.source.without_keys(f"len({'.'.join(reference.path)})"), True
         return f"items(line {_line(step)})", True
 
     def _iteration(self, step: StepNode, flow: Loop, number: int | None) -> Ways:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowdsl.plan.spending import FREE, NONE, Bounds, Request, Row, either
 from flowdsl.plan.walk import Walk
 from flowdsl.record import Record
+from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.engine.frame import Frame
@@ -18,14 +19,16 @@ class Plan(Record):
 
     `bounds` are those of a run: what is least holds for every run that ends well, what is most for every run at all,
     whatever fails in it. `rows` are the same for each kind of request; branches share what is most, so the rows can add
-    up to more; `each` is what one picture of a kind costs. `reasons` says why a bound is open or wide, and where.
-    `requests` are the requests in order, as far as they are known; `secrets` says which secret goes to which host.
+    up to more; `each` is what one picture of a kind costs. `assumed` is what the most takes for granted, in a few words
+    each; `reasons` says why a bound is open or wide, and where. `requests` are the requests in order, as far as they
+    are known; `secrets` says which secret goes to which host.
     """
 
     title: str | None
     bounds: Bounds
     rows: Mapping[Row, Bounds]
     each: Mapping[Row, tuple[float, float] | None]
+    assumed: tuple[str, ...]
     reasons: Mapping[str, tuple[str, ...]]
     requests: tuple[Request, ...]
     secrets: tuple[tuple[str, str, str], ...]
@@ -53,11 +56,12 @@ def planned(frame: Frame, secrets: Sequence[tuple[str, str, str]] = (), title: s
     }
     total = rows.pop(None, NONE)
     return Plan(
-        title=title,
+        title=title and walk.document.source.without_keys(title),
         bounds=total,
         rows={row: bounds for row, bounds in rows.items() if row is not None},
         each=walk.buying.each,
+        assumed=tuple(walk.buying.assumed),
         reasons={why: tuple(places) for why, places in walk.buying.reasons.items()},
         requests=tuple(walk.buying.requests),
-        secrets=tuple(secrets),
+        secrets=tuple((without_keys(secret), without_keys(host), place) for secret, host, place in secrets),
     )

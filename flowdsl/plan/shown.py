@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowdsl.display.visible import visible_line
 from flowdsl.plan.amount import Amount
 from flowdsl.plan.plan import Plan
 from flowdsl.plan.spending import NONE, Bounds, Row
 
 _NO_BOUND = "no bound"
+_MARKS = re.compile(r"[<>\[\]|\\@&]")
 _HEAD = ("where", "requests", "model", "size", "quality", "a picture", "sum")
 
 
 def text(plan: Plan, name: str) -> str:
     """A plan as text: the totals in the first line, then each kind of request, where secrets go, and what is open."""
-    lines = [f"{_named(plan, name)}: {headline(plan.bounds)}"]
+    lines = [f"{_named(plan, name)}: {headline(plan.bounds, plan.assumed)}"]
     if plan.rows:
         lines += ["", *_columns([_HEAD, *(_cells(plan, row, bounds) for row, bounds in plan.rows.items())])]
         lines += ["", *(f"{asked[0]} at {asked[1]}: {', '.join(asked[2])}" for asked in _asked(plan))]
@@ -23,11 +26,11 @@ def text(plan: Plan, name: str) -> str:
         lines += ["", *dict.fromkeys(f"secret {secret} → {host}" for secret, host, _ in plan.secrets)]
     if plan.reasons:
         lines += ["", *(f"{', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())]
-    return "\n".join(lines)
+    return "\n".join(map(visible_line, lines))
 
 
-def headline(bounds: Bounds) -> str:
-    """How many requests and how much money, in a line."""
+def headline(bounds: Bounds, assumed: Sequence[str] = ()) -> str:
+    """How many requests and how much money, in a line, with what the most takes for granted."""
     if bounds.most.is_nothing:
         return "nothing is paid"
     if bounds.most.unbounded:
@@ -39,7 +42,27 @@ def headline(bounds: Bounds) -> str:
     money = _range(bounds.least_usd, bounds.most_usd, usd)
     if bounds.most_usd.unbounded:
         money = f"{bounds.least_usd.text(usd)} or more" if bounds.least_usd.terms else "cost not known"
-    return f"{requests}, {money}"
+    return f"{requests}, {money}{' for ' if assumed else ''}{' and '.join(assumed)}"
+
+
+def cost_lines(plan: Plan) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What each step that buys spends in a run, in short lines, by its place and its name."""
+    steps: dict[tuple[str, str], Bounds] = {}
+    for row, bounds in plan.rows.items():
+        key = row.place, row.step
+        steps[key] = steps[key].plus(bounds) if key in steps else bounds
+    return {key: tuple(_cost(bounds)) for key, bounds in steps.items()}
+
+
+def _cost(bounds: Bounds) -> Iterator[str]:
+    least, most = bounds.least_usd, bounds.most_usd
+    if most.unbounded:
+        yield f"costs {least.text(usd)} or more" if least.terms else "cost not known"
+    elif not (least.is_number and most.is_number):
+        yield f"costs at least {least.text(usd)}"
+        yield f"costs at most {most.text(usd)}"
+    else:
+        yield f"costs {_range(least, most, usd)}"
 
 
 def to_json(plan: Plan, name: str) -> dict[str, Any]:
@@ -48,6 +71,7 @@ def to_json(plan: Plan, name: str) -> dict[str, Any]:
         "file": name,
         "title": plan.title,
         **_json_bounds(plan.bounds),
+        "assumed": list(plan.assumed),
         "steps": [
             {
                 "place": row.place,
@@ -75,11 +99,11 @@ def markdown(plans: Iterable[tuple[str, Plan | None, Plan | None]], base: str | 
 
 def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None) -> Iterator[str]:
     if plan is None:
-        yield f"### `{name}` is gone"
+        yield f"### {_code(name)} is gone"
         yield ""
-        yield f"It was {headline(before.bounds)}." if before is not None else ""
+        yield f"It was {headline(before.bounds, before.assumed)}." if before is not None else ""
         return
-    yield f"### `{_named(plan, name)}`: {headline(plan.bounds)}"
+    yield f"### {_code(_named(plan, name))}: {headline(plan.bounds, plan.assumed)}"
     yield ""
     if base is not None:
         yield f"{_difference(plan, before, base)}"
@@ -96,7 +120,8 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
         yield f"| {' | '.join(head)} |"
         yield f"|{'---|' * len(head)}"
     for row, (now, its) in rows.items():
-        cells = list(_cells(plan if now is not None or before is None else before, row, now or its or NONE))
+        texts = _cells(plan if now is not None or before is None else before, row, now or its or NONE)
+        cells = list(map(_inline, texts))
         if now is None:
             cells = [f"~~{cell}~~" if cell else "" for cell in cells]
         if base is not None:
@@ -105,23 +130,37 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     if plan.reasons:
         yield ""
-        yield from (f"- {', '.join(_places(places))}: {why}" for why, places in plan.reasons.items())
+        yield from (f"- {_inline(', '.join(_places(places)))}: {_inline(why)}" for why, places in plan.reasons.items())
     new = [each for each in plan.secrets if before is None or each[:2] not in {its[:2] for its in before.secrets}]
     if base is not None and new:
         yield ""
-        yield from dict.fromkeys(f"- new: secret `{secret}` → {host}" for secret, host, _ in new)
+        yield from dict.fromkeys(f"- new: secret {_code(secret)} → {_inline(host)}" for secret, host, _ in new)
 
 
 def _difference(plan: Plan, before: Plan | None, base: str) -> str:
     if before is None:
-        return f"New since `{base}`."
+        return f"New since {_code(base)}."
     if plan.bounds == before.bounds:
-        return f"As in `{base}`."
+        return f"As in {_code(base)}."
     change = ""
     now, was = plan.most_usd, before.most_usd
     if now is not None and was is not None:
         change = f" At most **{'+' if now >= was else '−'}{usd(abs(now - was))}** a run."
-    return f"In `{base}` it was {headline(before.bounds)}.{change}"
+    return f"In {_code(base)} it was {headline(before.bounds, before.assumed)}.{change}"
+
+
+def _code(text: str) -> str:
+    """A text of a file as code of Markdown, in one line: nothing in it is a row, a link or a tag."""
+    text = visible_line(text)
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"
+
+
+def _inline(text: str) -> str:
+    """A text within a line of Markdown: as code where something in it would be read as more than a text."""
+    is_plain = text == visible_line(text) and not _MARKS.search(text) and text.count("`") % 2 == 0
+    return text if is_plain else _code(text)
 
 
 def _key(row: Row) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from flowdsl.errors import TemplateError
 from flowdsl.plan.buying import Buying
 from flowdsl.plan.ground import Ground
 from flowdsl.plan.loops import Loops
@@ -20,6 +21,7 @@ from flowdsl.step.condition import holds
 from flowdsl.step.flow_shapes import Assign, Call, Choice, Exit, Leaf, Loop, Parallel, Switch, Try
 from flowdsl.step.rules import UNKNOWN
 from flowdsl.step.signals import Signal
+from flowdsl.template import output_text
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Module, StepNode
@@ -81,7 +83,7 @@ class Walk(Ground):
         flow = step.spec.flow
         bought = self.buying.bought(step)
         if isinstance(flow, Leaf):
-            self.forget([step])
+            self.known.forget_steps([step])
             self.options.count(step, self.known)
             return {ON: bought} if bought else GOING_ON
         return after(bought, self._shaped(step))
@@ -146,12 +148,12 @@ class Walk(Ground):
         ]
         with self.perhaps():
             ways = [self.apart(partial(self._called_flow, step, steps, at)) for steps, at in found]
-        self.forget([step])
+        self.known.forget_steps([step])
         return joined(*ways) if ways else GOING_ON
 
     def _called_flow(self, step: StepNode, steps: Sequence[StepNode], module: Module | None) -> Ways:
         if steps in self._called or len(self._called) > _DEEPEST:
-            self.forget([step])
+            self.known.forget_steps([step])
             return self.buying.recursion(step, steps)
         self._called.append(steps)
         outside, self.known = self.known, self.known.within(module)
@@ -161,7 +163,7 @@ class Walk(Ground):
             self.known = outside
             self._called.pop()
         if Signal.RETURN in ways and len(ways) > 1:
-            self.forget([step])
+            self.known.forget_steps([step])
         return joined(*({end if end in (Signal.END, None) else ON: each} for end, each in ways.items()))
 
     def _choice(self, step: StepNode, flow: Choice) -> Ways:
@@ -178,37 +180,44 @@ class Walk(Ground):
             return self.follow(names[flow.chosen])
         if flow.chosen is not None:
             return self.follow(names.get(flow.default, ()))
+        on = step.given(flow.on) if flow.as_text else None
+        value = UNKNOWN if on is None else self.value(step, on)
+        if value is not UNKNOWN:
+            try:
+                return self.follow(names.get(output_text(value).strip(), names.get(flow.default, ())))
+            except TemplateError:  # a value without a text: the run fails there
+                return {None: FREE}
         blocks = [*names.values(), *([] if flow.default in names else [()])]
         return self._one_of(step, blocks)
 
     def _one_of(self, step: StepNode, blocks: Sequence[Sequence[StepNode]]) -> Ways:
         with self.perhaps():
             ways = [self.apart(partial(self.follow, steps)) for steps in blocks]
-        self.forget([step])
+        self.known.forget_steps([step])
         return joined(*ways)
 
     def _side_by_side(self, step: StepNode) -> Ways:
         several = [self.apart(partial(self.follow, block.steps)) for block in step.blocks]
-        self.forget([step])
+        self.known.forget_steps([step])
         return together(several)
 
     def _try(self, step: StepNode, flow: Try) -> Ways:
         again, anew = self._repetitions(step, flow)
         if again != 0:
-            self.forget(step.block(flow.body))
+            self.known.forget_steps(step.block(flow.body))
         is_same, body = self.buying.watched(lambda: self.follow(step.block(flow.body)))
         if again != 0:
             if again is None:
                 self.buying.open_retry(step, body)
             body = {end: self._repeated(each, again, anew or not is_same) for end, each in body.items()}
-        self.forget([step])
+        self.known.forget_steps([step])
         failed = perhaps(either(body.values()))
         with self.perhaps():
             caught = after(failed, self.follow(step.block(flow.catch)))
         ways = joined({end: each for end, each in body.items() if end is not None}, caught)
         if flow.when is not None and step.given((flow.when,)) is not None:
             ways = joined(ways, {None: failed})
-        self.forget([step])
+        self.known.forget_steps([step])
         last = self.follow(step.block(flow.final))
         ended = [
             {end if ending == "on" else ending: then(each, its)}

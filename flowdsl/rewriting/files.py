@@ -1,4 +1,4 @@
-"""The one way in which a changed file gets to the disk: whole, or not at all.
+"""The one way in which a file that is changed or made gets to the disk: whole, or not at all.
 
 The new text is written beside the file and takes its place with a rename, so that whoever reads it sees the old text or
 the new one, and a process that dies leaves the old one. Refused is what a rename would lose: a file that is read-only,
@@ -34,6 +34,92 @@ def rewrite(path: str, before: bytes, after: bytes) -> None:
         if status.st_nlink > 1:
             raise _refused(path, "it has several names (hard links), of which only one would change; it stays as it is")
         _replace(target, path, before, after, status)
+
+
+def put(path: str, content: bytes) -> None:
+    """Writes a file whatever it held: a report, a drawing. Its folder is made where it is not there. A link stays one:
+    what it leads to is written. What is no plain file, such as /dev/stderr, takes the bytes as they are.
+
+    Raises:
+        OSError: the file is as it was, or not there; the error says why.
+    """
+    target = _target(path)
+    try:
+        status = os.stat(target)  # noqa: PTH116  pathlib is slow to import
+    except FileNotFoundError:
+        status = None
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(content)
+        return
+    if status is not None and (not status.st_mode & 0o222 or not os.access(target, os.W_OK)):
+        raise _refused(path, "it is read-only, and stays as it is")
+    new = _beside(target, path, content, status)
+    try:
+        os.replace(new, target)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)  # noqa: PTH108
+        raise
+    with contextlib.suppress(OSError):
+        _sync_folder(os.path.dirname(target))  # noqa: PTH120
+
+
+def put_new(path: str, content: bytes) -> None:
+    """Writes a file that is not there yet, in a folder that is.
+
+    Raises:
+        FileExistsError: something has that name, be it a link to nowhere.
+        OSError: it cannot be written, and is not there.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    target = os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120
+    new = _beside(target, path, content, None)
+    try:
+        try:
+            os.link(new, target)  # of two processes that make it, one is refused
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+            os.replace(new, target)  # noqa: PTH105
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)  # noqa: PTH108
+
+
+def _target(path: str) -> str:
+    """What a path leads to over all its links."""
+    target = os.path.realpath(path)
+    if os.path.islink(target):  # noqa: PTH114
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return target
+
+
+def _beside(target: str, path: str, content: bytes, status: os.stat_result | None) -> str:
+    """Writes bytes to a file beside another one, and gives its path."""
+    folder, name = os.path.split(target)
+    new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(new, flags, 0o666 if status is None else 0o600)
+        try:
+            _fill(descriptor, content)
+            if status is not None:
+                with contextlib.suppress(OSError):
+                    _keep_owner(descriptor, path, status)
+        finally:
+            os.close(descriptor)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(new)  # noqa: PTH108
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), path) from error
+        raise
+    return new
 
 
 def _replace(target: str, path: str, before: bytes, after: bytes, status: os.stat_result) -> None:

@@ -1,9 +1,11 @@
-"""The one style of flows, modules and kits: what `flowdsl fmt` writes. docs/formatting.md says what it is, and why."""
+"""The one style of flows, modules, kits and flow tests: what `flowdsl fmt` writes. docs/formatting.md says what it is,
+and why."""
 
 from __future__ import annotations
 
 from flowdsl.diagnostics import Diagnostic, has_errors
 from flowdsl.document.dialects import BUILT_IN, is_foreign
+from flowdsl.document.flow_tests import is_flow_tests
 from flowdsl.errors import FlowSyntaxError
 from flowdsl.rewriting.layout import laid_out
 from flowdsl.source import Source, Span
@@ -12,13 +14,15 @@ from flowdsl.syntax.yaml_reader import read
 
 
 def formatted_flow(source: Source) -> str:
-    """The text of a flow, module or kit in the one style.
+    """The text of a flow, module, kit or file of flow tests in the one style.
 
     Raises:
-        FlowSyntaxError: it has mistakes of syntax, or is none of the three; the diagnostics say so.
+        FlowSyntaxError: it has mistakes of syntax, or is none of the four; the diagnostics say so.
     """
     root = _read(source)
-    if not any(dialect.recognises(source, root) for dialect in BUILT_IN):
+    if not any(dialect.recognises(source, root) for dialect in BUILT_IN) and not (
+        is_flow_tests(source, root) and not is_foreign(source)
+    ):
         raise FlowSyntaxError([_not_ours(source, root)])
     return _formatted(source, root)
 
@@ -56,7 +60,7 @@ def _not_ours(source: Source, root: Node) -> Diagnostic:
         message = "this is a document of another system, and not formatted"
         hint = f"`flowdsl convert {source.path}` prints the flow that it becomes"
     else:
-        message = "this is neither a flow nor a module nor a kit, and not formatted"
+        message = "this is neither a flow nor a module nor a kit nor flow tests, and not formatted"
         hint = "a flow is a list of steps, or a map with `flow:`"
     first = next(iter(root.keys.values()), root)
     return Diagnostic("not-a-flow", message, first.span, hint=hint)

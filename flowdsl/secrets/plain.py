@@ -92,11 +92,22 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """A message without the secrets, also where it shows the beginning of one."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
-        if len(secret) > BEGINNING and secret[:BEGINNING] in text:
-            text = without_beginning(text, secret[:BEGINNING], [secret])
+    longest_first = sorted(secrets, key=lambda secret: (-len(secret), secret))
+    for secret in longest_first:
+        text = text.replace(secret, HIDDEN)
+    beginnings: dict[str, list[str]] = {}  # after all whole ones: one may begin as another does
+    for secret in longest_first:
+        if len(secret) > BEGINNING:
+            beginnings.setdefault(secret[:BEGINNING], []).append(secret)
+    for beginning, alike in beginnings.items():
+        text = without_beginning(text, beginning, alike)
+    return text
+
+
+def without_keys(text: str) -> str:
+    """A text without what looks like a secret in it."""
+    for start, end in reversed(plain_secrets(text)):
+        text = text[:start] + HIDDEN + text[end:]
     return text
 
 
@@ -105,9 +116,18 @@ def without_beginning(text: str, beginning: str, forms: list[str]) -> str:
     at = text.find(beginning)
     while at >= 0:
         length = max(_agreeing(text, at, form) for form in forms)
+        length += _rest_of_key(text, at + length)
         text = text[:at] + HIDDEN + text[at + length :]
         at = text.find(beginning, at + len(HIDDEN))
     return text
+
+
+def _rest_of_key(text: str, at: int) -> int:
+    """How many characters from there on a key may have: another secret may begin like the one that is known."""
+    end = at
+    while end < len(text) and (text[end].isalnum() or text[end] in "-_"):
+        end += 1
+    return end - at
 
 
 def _agreeing(text: str, at: int, form: str) -> int:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 REPORTED = ("select", "ignore", "per-file-ignores", "exclude", "fail-on")
 """Settings that say which findings are reported."""
-_SHARED = ("services", "private_addresses", "max_requests", "metadata", "severity", "models", "policy")
+_SHARED = (
+    "services",
+    "private_addresses",
+    "max_requests",
+    "max_usd_per_day",
+    "metadata",
+    "severity",
+    "models",
+    "policy",
+)
 _KEYS = (*_SHARED, "env", "kv", *REPORTED)
 _USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
@@ -111,6 +120,20 @@ def count(settings: Settings | None, name: str) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise UsageError(f"{settings[0] if settings else ''}: {name} must be a whole number from 0 on")
     return value
+
+
+def usd(settings: Settings | None, name: str) -> float | None:
+    """A setting that is a sum in USD; None when the file does not say.
+
+    Raises:
+        UsageError: it is no such sum.
+    """
+    value = None if settings is None else settings[1].get(name)
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise UsageError(f"{settings[0] if settings else ''}: {name} must be a sum in USD, such as 5.00")
+    return float(value)
 
 
 def choice(settings: Settings | None, name: str, choices: Iterable[str]) -> str | None:

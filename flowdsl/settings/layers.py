@@ -24,6 +24,7 @@ from flowdsl.settings.files import (
     severities,
     texts,
     unheeded,
+    usd,
     user_file,
 )
 from flowdsl.settings.places import PROJECT_FILE
@@ -131,16 +132,18 @@ def _models(*files: Settings | None) -> OwnModels | None:
     named = [os.path.basename(file[0]) for file in files if file is not None and file[1].get("models")]  # noqa: PTH119
     if not named:
         return None
+    from flowdsl.settings.mistakes import mistake
     from flowdsl.settings.models import own_models
 
     for path, content in [settings for settings in files if settings is not None]:
         own = own_models(path, content.get("models"))
         found = {**(own.entries if own is not None else {}), **found}
-    return OwnModels(", ".join(named), found, repr(found))
+    return OwnModels(", ".join(named), found, repr(found), mistake)
 
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:
     """The limits with what a settings file takes away from them; what it would add does not count."""
+    usd(settings, "max_usd_per_day")  # which the command line heeds
     most = count(settings, "max_requests")
     free = "max_requests" not in limits.fixed
     if most is not None and free and (limits.max_requests is None or most < limits.max_requests):

@@ -96,6 +96,9 @@ class Switch(Record):
     `blocks`. Where the step has it not, only `default` can run."""
     on: tuple[str, ...] = ()
     """The keys that can hold the value that decides, the first that is given counts. Without one the step decides."""
+    as_text: bool = False
+    """Whether the value decides as the text that it prints as, without the blanks around it. A plan then follows the
+    one block of a value that is known, else each of them."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""

@@ -188,6 +188,8 @@ class Key(Record):
                 hint, name = "use letters, digits and _, and start with a letter or _", identifier(value)
                 if name:
                     hint, fixes = f"{hint}, for example `{name}`", use(self.name, name)
+            elif example := self.summary.partition(", such as ")[2].rstrip("."):
+                hint = f"write it as `{self.name}: {example}`"
             return Problem(
                 "wrong-pattern",
                 f"`{self.name}` is {show(value)}, which does not match {self.pattern}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowdsl.errors import PluginError, in_words
+from flowdsl.errors import PluginError, UsageError, in_words
 from flowdsl.step.declared import Shape, a_text, lasting, lists_by_name, settings, texts, texts_by_name, with_shapes
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def models_of(words: str, vendor: Provider, as_of: date | None = None) -> Sequen
             raise TypeError(f"it gave a {type(found).__name__}, and not a list of KnownModel")
         for each in found:
             each.to_dict()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UsageError):  # what a project says of models cannot be: no fault of the plugin
         raise
     except BaseException as error:
         raise PluginError(f"{words} failed in `models`: {in_words(error)}") from error

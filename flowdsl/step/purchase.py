@@ -16,12 +16,14 @@ class Expected(Record):
 
     `options` are its options, and its service entry, as in a check: what only the run decides is UNKNOWN. `inputs` has
     the values of its inputs by their type, where they are known. `counts` says of options and inputs that are UNKNOWN,
-    by name, how many items there will be in them, as far as that is known.
+    by name, how many items there will be in them, as far as that is known; `longest` of prompts that are, how many
+    bytes they have at most.
     """
 
     options: Options
     inputs: Mapping[str, Any] = {}
     counts: Mapping[str, int] = {}
+    longest: Mapping[str, int] = {}
 
 
 class Purchase(Record):
@@ -30,7 +32,8 @@ class Purchase(Record):
     `least` and `most` requests (None: nobody knows), `least_usd` and `most_usd` for all of them together (None: no
     price is known). `images` is how many pictures they ask for at most. `usd_each` are the least and the most that one
     of the pictures costs. `prompt` is None where only the run knows it. `unknown` says, a sentence each, why a bound is
-    not closer, or is missing.
+    not closer, or is missing. `assumed` says, in a few words each, what the most takes for granted: `prompts of up to
+    2,000 bytes`; a run that goes beyond it can cost more.
     """
 
     service: str
@@ -47,3 +50,4 @@ class Purchase(Record):
     usd_each: tuple[float, float] | None = None
     prompt: str | None = None
     unknown: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()

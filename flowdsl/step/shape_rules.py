@@ -51,6 +51,9 @@ def _check_fields(step: str, shape: FlowShape) -> None:
         elif field == "least":
             if value not in (0, 1):
                 raise PluginError(f"{step}: `least` of {name} is 0 or 1, not {value!r}")
+        elif field == "as_text":
+            if not isinstance(value, bool):
+                raise PluginError(f"{step}: `as_text` of {name} is True or False, not {value!r}")
         elif value is not None and not isinstance(value, str):
             raise PluginError(f"{step}: `{field}` of {name} takes the name of a key, not {value!r}")
     _check_whole(step, shape)

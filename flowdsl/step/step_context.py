@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flowdsl.image.image import Image
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import ImageStore
-    from flowdsl.limits import Limits, Reservation
+    from flowdsl.limits import Limits, Pace, Reservation
     from flowdsl.step.block import Block
     from flowdsl.step.service import Service
     from flowdsl.step.signals import Signal
@@ -83,6 +83,11 @@ class StepContext(Protocol):
 
         None when it is unset.
         """
+        ...
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast services may be asked, by all processes that share the journal of the run; None without one."""
         ...
 
     def hide(self, text: str) -> str:

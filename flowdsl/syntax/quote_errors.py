@@ -136,7 +136,10 @@ def escape(source: Source, error: Any, at: int) -> Diagnostic | None:
     problem = str(getattr(error, "problem", ""))
     if "escape" not in problem and "expected hexdecimal" not in problem:
         return None
-    start = source.text.rfind("\\", 0, at + 1)
+    opened = getattr(getattr(error, "context_mark", None), "index", 0)
+    start = source.text.rfind("\\", opened, at + 1)
+    if start < 0:  # in a tag, `%` escapes
+        return None
     half = _HALF.match(source.text, start)
     if half is not None:
         hint = "write the other half behind it, as JSON does, or the character itself"
@@ -144,7 +147,6 @@ def escape(source: Source, error: Any, at: int) -> Diagnostic | None:
         return Diagnostic("yaml-syntax", message, Span(source, start, half.end()), hint=hint)
     span = Span(source, start, start + len(source.text[start : start + 2]))
     message = f"{span.text} means nothing in double quotes"
-    opened = error.context_mark.index if getattr(error, "context_mark", None) is not None else start
     whole = re.compile(r"\"(?:[^\"\\\r\n]|\\.)*\"").match(source.text, opened)
     found = requoted(Span(source, *whole.span()), raw=_is_raw(whole[0][1:-1])) if whole is not None else None
     if whole is None or found is None:

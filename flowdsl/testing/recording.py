@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from flowdsl.engine.effects import EMISSIONS, Effect, Emission
 from flowdsl.errors import StepError, UsageError
 from flowdsl.journal.recorded_values import Blobs, decoded, decoded_error, encoded, encoded_error
+from flowdsl.rewriting.files import put
 
 T = TypeVar("T")
 VERSION = 1
@@ -94,10 +95,10 @@ class Recording:
         """Writes the recording into a folder: `recording.json`, and each picture under its SHA-256."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         for digest, content in self.blobs.items():
-            (Path(folder) / digest).write_bytes(content)
+            put(str(Path(folder) / digest), content)
         values = {"v": VERSION, "recorded": [asdict(recorded) for recorded in self.recorded]}
         text = json.dumps(values, ensure_ascii=False, indent=1)
-        (Path(folder) / _FILE).write_text(f"{text}\n", encoding="utf-8", errors="surrogatepass")
+        put(str(Path(folder) / _FILE), f"{text}\n".encode("utf-8", "surrogatepass"))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Recording:

@@ -15,7 +15,10 @@ _SAMPLING = "-the service decides how the picture is drawn: remove it, or choose
 _MONITOR = "=monitorLabel"
 _ORDER = "-steps run in the order of the file, so that nothing depends on another by name: remove it"
 _NEGATIVE = "say in `instruction` what is not to be seen, for example `…, without people`"
-_PICTURES = "-image steps start from a prompt alone: remove it, and describe the picture in `instruction`"
+_PICTURES = (
+    "this step starts from a prompt alone: OPENAI_IMAGE_EDIT and AZURE_OPENAI_IMAGE_EDIT take pictures to edit, with "
+    "`images`, `mask` and `input_fidelity`"
+)
 _LOOP_NAMES = (
     "a loop gives its item the name that `var` says, read as `flowContext.NAME`, and its number, from 0, is "
     "`flowContext.NAME_index`"
@@ -166,7 +169,9 @@ KEYS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
             **dict.fromkeys(("num_images", "number_of_images", "batch_size", "num_outputs", "count"), "=n"),
             **dict.fromkeys(("aspect_ratio", "aspectRatio", "ratio"), f"-{_ASPECT}"),
             **dict.fromkeys(("width", "height"), f"-{_ASPECT}"),
-            **dict.fromkeys(("image", "images", "input_image", "input_images", "init_image", "mask"), _PICTURES),
+            **dict.fromkeys(
+                ("image", "images", "input_image", "input_images", "init_image", "mask", "input_fidelity"), _PICTURES
+            ),
             **dict.fromkeys(("reference_image", "reference_images", "referenceImages"), _PICTURES),
             **dict.fromkeys(("resolution", "image_size", "imageSize", "dimensions"), "=size"),
             "format": "=output_format",

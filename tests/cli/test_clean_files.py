@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowdsl import entry_points
 from flowdsl.cli import checks, clean, main
 from flowdsl.environment.environment import Environment
 
@@ -302,3 +303,98 @@ def test_whatever_a_check_opens_is_known_to_the_cache(tmp_path: Path) -> None:
     *missed, remembered = run.stdout.splitlines()
     assert missed == []
     assert int(remembered) > 50
+
+
+PLUGIN = """
+from typing import Literal
+
+from helper_of_odd import KINDS
+
+from flowdsl.step.step import Step
+
+
+class Odd(Step, name="ODD"):
+    \"\"\"A step of a plugin that somebody works on.\"\"\"
+
+    kind: Literal[*KINDS]
+    \"\"\"Which one.\"\"\"
+
+    def run(self, ctx: object) -> None:
+        \"\"\"Is only checked here.\"\"\"
+"""
+
+
+def plugin(place: Path, target: str) -> None:
+    """A plugin whose code lies in the folders `code` and `helpers` of a place, and its entry point in `code`."""
+    for name, text in (
+        ("code/odd_steps/__init__.py", ""),
+        ("code/odd_steps/_inside/odd.py", PLUGIN),
+        ("code/odd_steps-1.dist-info/entry_points.txt", f"[flowdsl.steps]\nodd = {target}\n"),
+        ("helpers/helper_of_odd.py", "KINDS = ['a']\n"),
+    ):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+
+
+CHANGES = {
+    "code in a folder whose name begins with a line": (
+        "code/odd_steps/_inside/odd.py",
+        PLUGIN.replace("*KINDS", "'b'"),
+    ),
+    "a module that its package has from elsewhere": ("helpers/helper_of_odd.py", "KINDS = ['b']\n"),
+    "its entry point": (
+        "code/odd_steps-1.dist-info/entry_points.txt",
+        "[flowdsl.steps]\nodd = odd_steps._inside.odd:Nothing\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_plugin_that_changed_is_asked_again(folder: Path, tmp_path: Path, change: str) -> None:
+    plugin(tmp_path, "odd_steps._inside.odd:Odd")
+    (folder / "flow.flow.yaml").write_text("- {step: ODD, kind: a}\n")
+    path = os.pathsep.join((str(tmp_path / "code"), str(tmp_path / "helpers")))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def code() -> int:
+        command = [sys.executable, "-m", "flowdsl.cli", "validate", "flow.flow.yaml", "-q"]
+        return subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False).returncode
+
+    assert [code(), code()] == [0, 0]
+    name, text = CHANGES[change]
+    (tmp_path / name).write_text(text)
+    assert code() != 0
+
+
+def test_a_package_that_a_finder_of_its_own_finds_is_part_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.util import spec_from_file_location
+
+    plugin(tmp_path, "odd_steps._inside.odd:Odd")
+    (tmp_path / "code" / "odd_steps").rename(tmp_path / "odd_steps")
+
+    class Finder:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+            start = tmp_path / "odd_steps" / "__init__.py"
+            return spec_from_file_location(name, start) if name == "odd_steps" else None
+
+    monkeypatch.syspath_prepend(str(tmp_path / "code"))
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    before = list(clean._code())
+    (tmp_path / "odd_steps" / "words.yaml").write_text("a: 1\n")
+    assert list(clean._code()) != before
+
+
+def test_another_version_of_what_is_installed_is_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in "12":
+        (tmp_path / version / f"helper-{version}.dist-info").mkdir(parents=True)
+    found = []
+    for version in "12":
+        (tmp_path / "now").unlink(missing_ok=True)
+        (tmp_path / "now").symlink_to(version)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(tmp_path / "now"))
+            entry_points._sections.cache_clear()
+            found.append(list(clean._code()))
+    assert found[0] != found[1]

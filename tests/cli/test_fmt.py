@@ -47,6 +47,16 @@ def test_files_of_the_folder_are_formatted_and_named(folder: Path, capsys: pytes
     assert fmt(capsys, "-q", ".") == (0, "", "")
 
 
+def test_files_of_flow_tests_are_formatted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "a.test.yaml").write_text("tests:\n- name:   one # it\n")
+    (folder / "b.test.yaml").write_text("flow: a.flow.yaml\n\ntests: [ {name: a} ]\n")
+    (folder / "c.test.yaml").write_text("expects: 1\n")
+    (folder / "odd.yaml").write_text("tests: [ {name: a} ]\n")
+    said = "formatted: a.test.yaml\nformatted: b.test.yaml\nformatted: odd.yaml\n"
+    assert fmt(capsys, ".", "odd.yaml") == (0, said, "4 files: 3 formatted, 1 unchanged\n")
+    assert (folder / "a.test.yaml").read_text() == "tests:\n  - name: one  # it\n"
+
+
 def test_check_names_files_and_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "a.flow.yaml").write_text(UGLY)
     said = (1, "would be formatted: a.flow.yaml\n", "1 file: 1 would be formatted\n")

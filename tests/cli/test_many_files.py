@@ -72,3 +72,17 @@ def test_the_hook_checks_modules_and_kits_whichever_file_changed(capsys: pytest.
 def test_the_hook_that_a_page_shows_hears_of_the_files_of_the_hook_that_is_shipped(page: str) -> None:
     hook, *_ = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert f"files: {hook['files']}\n" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_without_a_path_the_folder_is_checked_as_fmt_formats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "alone"
+    (alone / "deep").mkdir(parents=True)
+    monkeypatch.chdir(alone)
+    (alone / "deep" / "a.flow.yaml").write_text("- {step: SET, a: 1}\n")
+    assert main(["validate", "--strict", "--no-cache"]) == 0
+    assert capsys.readouterr().out == "1 file, no findings\n"
+    (alone / "b.flow.yaml").write_text("- {step: SETT, a: 1}\n")
+    assert main(["validate"]) == 1
+    assert "b.flow.yaml:1:10: error" in capsys.readouterr().out

@@ -50,11 +50,19 @@ def test_a_snapshot_is_found_by_its_own_name(capsys: pytest.CaptureFixture[str])
         (["midjourney"], "nothing is known of the model `midjourney`; `flowdsl models` lists those that are known"),
         (
             ["gpt-image-2.6-flare", "--provider", "azure"],
-            "nothing is known of the model `gpt-image-2.6-flare`; did you",
+            "nothing is known of the model `gpt-image-2.6-flare` of azure: it is one of openai; did you",
         ),
-        (["--provider", "opnai"], "no models are known of a provider `opnai`; there are azure, "),
+        (
+            ["gpt-image-2", "--provider", "gemini"],
+            "nothing is known of the model `gpt-image-2` of gemini: it is one of azure, openai; `flowdsl models` lists",
+        ),
+        (["GPT-IMAGE-2"], "nothing is known of the model `GPT-IMAGE-2`; did you mean gpt-image-2?"),
+        (["gemini-3-pro"], "nothing is known of the model `gemini-3-pro`; did you mean gemini-3-pro-image?"),
+        ([""], "nothing is known of the model ``; `flowdsl models` lists those that are known"),
+        (["openai"], "`openai` is a provider, and no model: `flowdsl models --provider openai` lists what it has"),
+        (["--provider", "opnai"], "no models are known of a provider `opnai`; did you mean openai? there are azure, "),
     ],
-    ids=["typo", "another vendor's", "not at this vendor", "provider"],
+    ids=["typo", "others", "not here", "none here", "capitals", "a beginning", "empty", "vendor", "provider"],
 )
 def test_what_is_not_known_is_said_with_what_is(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]

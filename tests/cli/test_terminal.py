@@ -206,7 +206,7 @@ def test_a_disk_that_takes_no_picture_ends_the_run_at_once_and_says_so(tmp_path:
 
     with Simulator() as simulator:
         found = subprocess.run(
-            command("run", "a.flow.yaml", "--quiet"),
+            command("run", "a.flow.yaml", "--quiet", "--no-journal"),
             cwd=tmp_path,
             env=environment(simulator, PYTHONDONTWRITEBYTECODE="1"),
             capture_output=True,
@@ -258,7 +258,8 @@ def test_a_run_that_is_ended_names_its_pictures_and_what_may_be_billed(
     assert (process.returncode, out, requests) == (code, "", 2)
     assert err == (
         f"flowdsl-images/{picture.name}  1024x1024  PNG\n1 image made, cost unknown\n"
-        f"the service may have done, and billed, the work of 1 request\n{word}\n"
+        "the service may have done, and billed, the work of 1 request\n"
+        f"`flowdsl resume` goes on from here: what is paid for is not bought again\n{word}\n"
     )
 
 

@@ -20,6 +20,7 @@ from flowdsl.document.files import Files
 from flowdsl.source import Position, Source
 from flowdsl.syntax.composer import MAX_DEPTH
 from flowdsl.syntax.core_schema import plain_value
+from flowdsl.syntax.foreign_spaces import FOREIGN_SPACES
 from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read, read_bytes
 
@@ -33,10 +34,12 @@ def is_the_same_in_both(text: str) -> bool:
 
 
 WORDS = TEXTS.filter(is_the_same_in_both)
+KEYS = WORDS.filter(lambda text: not text.startswith(tuple(FOREIGN_SPACES)))
+"""A key that begins with a foreign space is told: it is meant as indentation."""
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS
 TREES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -413,3 +416,13 @@ def test_pyyaml_stays_whole_for_everybody_else(before: str) -> None:
     program = PROGRAM if not before else before + PROGRAM.replace(LIGHT, "")
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["a: !%zz b\n", 'a: "x\\n"\nb: !%zz c\n'])
+def test_a_percent_sign_in_a_tag_is_told_at_its_place(text: str) -> None:
+    (told,) = read(Source(text))[1]
+    assert (told.code, told.span.start) == ("yaml-syntax", text.index("%"))
+
+
+def test_a_key_that_begins_with_a_foreign_space_is_told() -> None:
+    assert [code for code, _, _ in mistakes("\u00a00: null\n")] == ["indentation"]

@@ -32,13 +32,10 @@ CASES = [*((name, None) for name in FLOWS), *(("studio.ai-kit.yaml", action) for
 FAULTS = ("moderation", "rate_limit", "server_error", "overloaded", "quota", "reset", "empty_data")
 DECIDED_BY_A_VENDOR = {
     "newsletter.flow.yaml": "a loop over what a service sends",
-    "museum.flow.yaml": "a prompt of what a service sends",
-    "release-banner.flow.yaml": "a prompt of what a service sends",
-    "skyline.flow.yaml": "quality auto",
-    "gentle-prompt.flow.yaml": "a fallback, quality auto",
-    "product-shots.flow.yaml": "a fallback, quality auto",
+    "gentle-prompt.flow.yaml": "a fallback after what moderation refuses",
+    "product-shots.flow.yaml": "a fallback after what fails",
 }
-"""Examples whose sum depends on what a service says or chooses, each with what it is."""
+"""Examples of which a loop or a branch depends on what a service says, each with what it is."""
 
 
 def served(web: Web) -> dict[str, dict[str, Any]]:

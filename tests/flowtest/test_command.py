@@ -145,7 +145,8 @@ def test_snapshots_are_written_on_request_and_compared_from_then_on(
     code, _, err = run(capsys, "kite.test.yaml")
     assert (code, err) == (
         2,
-        "flowdsl: kite.test.yaml: kite.snapshots.yaml holds no snapshots: write it again with --update-snapshots\n",
+        "flowdsl: kite.test.yaml: kite.snapshots.yaml holds no snapshots: remove it, and write it anew with "
+        "--update-snapshots\n",
     )
 
 

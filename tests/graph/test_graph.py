@@ -180,10 +180,51 @@ def test_the_run_shows_over_the_flow(
 def test_what_a_step_costs_stands_in_its_box_and_counts_for_its_size() -> None:
     path = Path("examples") / "skyline.flow.yaml"
     document = flowdsl.Environment().load(ROOT / path).document
-    place = f"{ROOT / path}:4"
-    found = drawing(document, {place: "2 requests, at most $0.1 each, whatever comes of them"})
+    key = f"{ROOT / path}:4", "OPENAI_IMAGE_GENERATION"
+    found = drawing(document, {key: ["2 requests, at most $0.1 each, whatever comes of them"]})
     check_picture(svg(found))
     assert "2 requests, at most $0.1 each" in mermaid(found)
+
+
+COSTS = """\
+inputs: {names: {type: array}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, instruction: A kite}
+  - step: FOR
+    var: n
+    items: "{{ inputs.names }}"
+    do:
+      - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        size: 1024x1024
+        quality: low
+        instruction: "{{ flowContext.n }}"
+  - {step: OPENAI_IMAGE_GENERATION, model: our-own, instruction: A kite}
+"""
+
+
+@pytest.mark.parametrize("form", ["mermaid", "svg", "html"])
+def test_each_step_that_buys_says_what_it_will_cost(
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    update_golden: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("costs.flow.yaml").write_text(COSTS, encoding="utf-8")
+    assert main(["graph", "costs.flow.yaml", "--format", form]) == 0
+    found = capsys.readouterr().out
+    for said in ("costs $0.0059", "costs at most len(names) × $0.0159", "cost not known"):
+        assert said in found
+    if form == "mermaid":
+        if update_golden:
+            (GOLDEN / "costs.mmd").write_text(found, encoding="utf-8")
+        assert found == (GOLDEN / "costs.mmd").read_text(encoding="utf-8")
+        return
+    assert "A run: 2 + len(names) paid requests" in found and "for prompts of up to 2,000 bytes" in found
+    if form == "svg":
+        check_picture(found)
 
 
 def test_events_of_a_run_that_stopped_in_the_middle_show_what_was_running() -> None:

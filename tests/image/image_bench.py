@@ -14,7 +14,7 @@ from flowdsl.host import OpenTransport
 from flowdsl.image.image import Image
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import ImageStore
-from flowdsl.limits import Limits, Reservation
+from flowdsl.limits import Limits, Pace, Reservation
 from flowdsl.step.service import Service
 from flowdsl.step.step import Step, Written
 from flowdsl_steps.image.generate import split
@@ -38,6 +38,7 @@ class Ground:
         self.limits = Limits()
         self.service = service
         self.transport: OpenTransport | None = None
+        self.pace: Pace | None = None
         self.store = ImageStore(folder)
         self.emitted: list[str] = []
         self.notes: list[tuple[str, str]] = []

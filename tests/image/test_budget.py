@@ -125,7 +125,7 @@ def test_a_price_that_is_stated_counts_before_the_catalogue(tmp_path: Path) -> N
 
 def test_a_model_that_no_price_is_stated_of_is_not_bought(tmp_path: Path) -> None:
     flow = UNKNOWN.replace("PRICES", "{another-model: 0.04}")
-    with Simulator() as simulator, pytest.raises(ConfigError, match="is not known") as raised:
+    with Simulator() as simulator, pytest.raises(ConfigError, match="nobody says what") as raised:
         run(flow, simulator, tmp_path, max_usd=9)
     assert raised.value.hint is not None
     assert "`prices: 0.05`" in raised.value.hint
@@ -257,7 +257,7 @@ NOBODY_KNOWS = "- {step: OPENAI_IMAGE_GENERATION, model: some-new-model, instruc
 
 def test_a_price_that_is_not_known_is_said_not_to_be(tmp_path: Path) -> None:
     assert str(spent_before(BOAT + NOBODY_KNOWS, tmp_path, max_usd=0.5)) == (
-        "the run may spend $0.5000, and what this picture costs is not known: "
+        "the run may spend $0.5000, and nobody says what this picture costs at most: "
         "$0.0059 are spent or set aside for 1 request"
     )
     budget = RunBudget(max_requests=2)

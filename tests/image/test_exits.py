@@ -284,10 +284,10 @@ def test_an_exit_in_a_task_of_a_step_has_the_result_of_the_run(is_open: bool, tm
 def test_a_step_that_ends_the_program_is_no_success_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import flowdsl.cli.run
+    import flowdsl.cli.ready_flow
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flowdsl.cli.run, "Environment", lambda **given: Environment(**{**given, "steps": STEPS}))
+    monkeypatch.setattr(flowdsl.cli.ready_flow, "Environment", lambda **given: Environment(**{**given, "steps": STEPS}))
     (tmp_path / "a.flow.yaml").write_text(f"{BOUGHT}- {{step: LEAVE, how: exit}}\n")
     assert main(["run", "a.flow.yaml", "--quiet"]) == 4
     said = capsys.readouterr().err

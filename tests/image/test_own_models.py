@@ -135,24 +135,143 @@ def test_the_list_of_models_has_them(
     assert "flowdsl.toml (not dated, own)" in page.replace("\n" + " " * 13, " ")
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ("models = 3", "models must be a table of tables"),
-        ("[models.x]\npricess = 3", "models.x: unknown key `pricess`; did you mean `prices`?"),
-        ("[models.x]\nreleased = 'soon'", "models.x: released must be a day, such as 2027-01-31, not 'soon'"),
-        ("[models.x]\nprices = -1", "models.x: prices holds -1, which is no sum in USD"),
-        ("[models.x]\nrates = {image = 3}", "models.x: rates has text_in"),
-        ("[models.x]\nsizes = '1024x1024'", "models.x: sizes must be a list of texts"),
-        ("[models.x.azure]\nends = 2026-01-01", "models.x.azure: unknown key `ends`"),
-        ("[models.x]\nlike = 3", "models.x: like must be the name of a model"),
-        ("[models.x]\nprices = 1", 'models.x: say which known model it is like: `like = "gpt-image-2.6-sunburst"`'),
-        ("[models.x]\nlike = 'gpt-imgae-2'", "did you mean `gpt-image-2`?"),
-    ],
-    ids=["a number", "a key", "a day", "a price", "a rate", "sizes", "a vendor", "like", "unlike", "a misspelt one"],
-)
-def test_a_mistake_in_the_table_names_its_place(settings: str, said: str, project: Project) -> None:
+MISTAKES: dict[str, tuple[str, str, str, str]] = {
+    "a number": ("models = 3", "1:10", "models must be a table of tables", 'write `[models."a-name"]`'),
+    "a number for a model": (
+        "[models]\ngpt-image-2 = 5",
+        "2:15",
+        "models.gpt-image-2 must be a table",
+        'write `[models."gpt-image-2"]`, and below it what is known of it',
+    ),
+    "a key": ("[models.x]\npricess = 3", "2:1", "models.x: unknown key `pricess`", "did you mean `prices`?"),
+    "a day": (
+        "[models.x]\nreleased = 'soon'",
+        "2:12",
+        "models.x.released must be a day, such as 2027-01-31, not `soon`",
+        "write `released = 2027-01-31`",
+    ),
+    "an end before the beginning": (
+        "[models.x]\nreleased = 2027-01-01\nshutdown = 2026-01-01",
+        "3:12",
+        "models.x.shutdown is 2026-01-01, and the model is released on 2027-01-01",
+        "write the first day without it, which comes later",
+    ),
+    "a price": (
+        "[models.x]\nprices = -1",
+        "2:10",
+        "models.x.prices is `-1`, which is no sum in USD",
+        "write a number that is not below 0, such as 0.05",
+    ),
+    "a price of a quality": (
+        "[models.x]\nprices = {low = 'cheap'}",
+        "2:17",
+        "models.x.prices.low is `cheap`, which is no sum in USD",
+        "write a number that is not below 0, such as 0.05",
+    ),
+    "a quality beside sizes": (
+        '[models.x]\nprices = {"1024x1024" = 1, low = 2}',
+        "2:28",
+        "models.x.prices has `low` beside sizes, which is none",
+        "write prices by size, or by quality, or by quality inside of a size",
+    ),
+    "a rate": (
+        "[models.x]\nrates = {image_ot = 3}",
+        "2:10",
+        "models.x.rates: unknown key `image_ot`",
+        "did you mean `image_out`?",
+    ),
+    "a rate alone": (
+        "[models.x]\nrates = 3",
+        "2:9",
+        "models.x.rates must be a table of USD for a million tokens",
+        "write `rates = { text_in = 5, image_out = 30 }`",
+    ),
+    "sizes": (
+        "[models.x]\nsizes = '1024x1024'",
+        "2:9",
+        "models.x.sizes must be a list of texts",
+        'write `sizes = ["1024x1024"]`',
+    ),
+    "no sizes": ("[models.x]\nsizes = []", "2:1", "models.x.sizes names none", 'write `sizes = ["1024x1024"]`'),
+    "a size": (
+        '[models.x]\nsizes = ["auto", "1024*768"]',
+        "2:18",
+        "models.x.sizes.1 is `1024*768`, which is no size",
+        'write `"1024x768"`',
+    ),
+    "a key of a vendor": (
+        "[models.x.azure]\nshutdwn = 2026-01-01",
+        "2:1",
+        "models.x.azure: unknown key `shutdwn`",
+        "did you mean `shutdown`?",
+    ),
+    "another key of a vendor": (
+        "[models.x.azure]\nends = 2026-01-01",
+        "2:1",
+        "models.x.azure: unknown key `ends`",
+        "a vendor has released, shutdown, replacement",
+    ),
+    "a vendor": (
+        "[models.gpt-image-2.opnai]\nshutdown = 2027-01-01",
+        "1:21",
+        "models.gpt-image-2.opnai is no vendor",
+        "did you mean `openai`?",
+    ),
+    "a name that is none": (
+        "[models.x]\nlike = 3",
+        "2:8",
+        "models.x.like must be the name of a model",
+        'write it in quotes: `like = "gpt-image-2"`',
+    ),
+    "a new model that is like none": (
+        "[models.x]\nprices = 1",
+        "1:9",
+        "models.x: say which known model it is like",
+        'add `like = "gpt-image-2.6-sunburst"`',
+    ),
+    "a misspelt model": (
+        "[models.x]\nlike = 'gpt-imgae-2'",
+        "2:8",
+        "nothing is known of `gpt-imgae-2`, which models.x is like",
+        "did you mean `gpt-image-2`?",
+    ),
+    "a misspelt model of another vendor": (
+        "[models.x]\nlike = 'gemini-3-pro-imge'",
+        "2:8",
+        "nothing is known of `gemini-3-pro-imge`, which models.x is like",
+        "did you mean `gemini-3-pro-image`?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_in_the_table_has_its_place_a_caret_and_a_hint(
+    case: str, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, place, said, hint = MISTAKES[case]
+    path = project(settings)
+    monkeypatch.chdir(path.parent)
     with pytest.raises(UsageError) as raised:
-        flowdsl.check(project(settings))
-    assert said in str(raised.value)
-    assert "flowdsl.toml: models" in str(raised.value)
+        flowdsl.check(path)
+    first, *lines = str(raised.value).splitlines()
+    assert first == f"flowdsl.toml:{place}: error: {said} [invalid-setting]"
+    assert "^" in lines[1]
+    assert lines[-1].strip() == f"hint: {hint}"
+    for command in (["models"], ["models", "gpt-image-2"], ["validate", "a.flow.yaml"]):
+        assert main(command) == 2
+        assert first in capsys.readouterr().err
+
+
+REMEDIES = {
+    "a size": '[models.gpt-image-2]\nsizes = ["auto", "1024x768"]\nprices = 0.1',
+    "an unlike model": '[models.x]\nprices = 1\nlike = "gpt-image-2.6-sunburst"',
+    "rates": "[models.gpt-image-2]\nrates = { text_in = 5, image_out = 30 }",
+    "a day": "[models.gpt-image-2]\nreleased = 2026-01-31\nshutdown = 2099-01-31",
+    "another's": "[models.x]\nlike = 'gemini-3-pro-image'\nprices = 0.05",
+    "of a vendor elsewhere": "[models.x.aurora]\nshutdown = 2027-01-01",
+}
+
+
+@pytest.mark.parametrize("case", REMEDIES)
+def test_what_a_hint_says_to_write_is_right(case: str, project: Project) -> None:
+    assert [code for code, _ in said(project(REMEDIES[case], model="gpt-image-2"))] == []

@@ -187,7 +187,7 @@ def test_a_certificate_that_is_no_file_or_too_large_for_one_is_refused(tmp_path:
     ):
         with pytest.raises(ConfigError) as caught:
             Bench(tmp_path / "store", {"provider": "openai", "endpoint": "https://localhost:1", setting: path}).run()
-        assert str(caught.value) == (f"the `caPem` or `clientPem` of the service PICTURES cannot be used: {problem}")
+        assert str(caught.value) == f"the `{setting}` of the service PICTURES cannot be used: {problem}"
     with pytest.raises(OSError, match="it is not PEM"):
         (tmp_path / "binary.pem").write_bytes(b"\xff\xfe")
         pem_file(str(tmp_path / "binary.pem"))

@@ -195,9 +195,7 @@ def test_an_invalid_certificate_is_an_error_of_the_service_entry(tmp_path: Path)
     bench = Bench(tmp_path, {"provider": "openai", "endpoint": "https://x", "caPem": "/nowhere/ca.pem"})
     with pytest.raises(ConfigError) as caught:
         bench.run()
-    assert str(caught.value) == (
-        "the `caPem` or `clientPem` of the service PICTURES cannot be used: No such file or directory"
-    )
+    assert str(caught.value) == ("the `caPem` of the service PICTURES cannot be used: No such file or directory")
 
 
 def test_a_service_with_an_authority_of_its_own_is_trusted_only_with_its_pem(tmp_path: Path) -> None:

@@ -46,9 +46,17 @@ class Shop:
             limits=Limits(private_addresses=True, **limits),
         ).load(text)
 
-    def run(self, text: str, inputs: dict[str, Any] | None = None, *, resume: str | None = None, **limits: Any) -> Any:
+    def run(
+        self,
+        text: str,
+        inputs: dict[str, Any] | None = None,
+        *,
+        resume: str | None = None,
+        cache: Any = "off",
+        **limits: Any,
+    ) -> Any:
         """The result of a run, or the error that it ended with."""
-        with Journal(self.state) as journal:
+        with Journal(self.state, cache=cache) as journal:
             if resume is not None:
                 journal.resuming(resume)
             try:

@@ -76,6 +76,37 @@ def test_a_flow_that_pays_for_nothing_has_no_journal(tmp_path: Path) -> None:
     assert not (tmp_path / ".flowdsl").exists()
 
 
+def test_equal_requests_share_one_purchase_where_that_is_asked_for(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        result = at.run(FOUR, cache="run")
+        assert (at.bought, result.reused, len(result.made)) == (1, 3, 4)
+        assert result.cost_usd == at.rows()[0]["cost_usd"]
+        assert at.run(FOUR, cache="run").reused == 3
+        assert at.bought == 2
+        assert at.run(FOUR, cache="project").reused == 4
+        assert at.bought == 2
+        assert at.run(FOUR).reused == 0
+        assert at.bought == 6
+
+
+def test_equal_requests_that_are_asked_for_at_once_share_one_purchase(tmp_path: Path) -> None:
+    with shop(tmp_path, latency_s=0.1) as at:
+        result = at.run(FOUR.replace("  end: 4\n", "  end: 4\n  concurrency: 4\n"), cache="run")
+        assert (at.bought, len(result.made)) == (1, 4)
+        assert result.cost_usd == at.rows()[0]["cost_usd"]
+
+
+def test_a_request_that_failed_is_made_by_the_next_one_who_waits_for_it(tmp_path: Path) -> None:
+    trying = FOUR.replace("    - step: OPENAI", "    - step: TRY\n      try:\n        - step: OPENAI").replace(
+        "\n      model", "\n          model"
+    )
+    trying = trying.replace("\n      instr", "\n          instr").replace("\n      size", "\n          size")
+    trying = trying.replace("\n      quality: low", "\n          quality: low\n          maxRetries: 0")
+    with shop(tmp_path, latency_s=0.1, faults=["moderation:1"]) as at:
+        result = at.run(trying.replace("  end: 4\n", "  end: 4\n  concurrency: 4\n"), cache="run")
+        assert (at.bought, len(result.made)) == (2, 3)
+
+
 def test_a_picture_that_is_gone_is_bought_anew_when_that_is_allowed(tmp_path: Path) -> None:
     with shop(tmp_path) as at:
         error = at.run(FOUR + FAIL)

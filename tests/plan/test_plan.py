@@ -9,7 +9,7 @@ import pytest
 from flowdsl import Environment, Expected, Purchase, Step, StepContext
 from flowdsl.errors import ConfigError
 from flowdsl.plan import Plan
-from flowdsl.plan.shown import headline, text, to_json
+from flowdsl.plan.shown import headline, markdown, text, to_json
 
 PICTURE = "{step: OPENAI_IMAGE_GENERATION, model: dall-e-3, size: 1024x1024, quality: standard, instruction: p}"
 
@@ -105,6 +105,24 @@ CASES = {
         '- {step: WHILE, condition: "{{ [1, 2] | random > 1 }}", max: 5, do: [PICTURE]}',
         "up to 5 paid requests, up to $0.2000",
     ),
+    "the case of a value that is known": (
+        '- {step: SET, size: 2}\n- {step: SWITCH, condition: "{{ flowContext.size }} ", '
+        'cases: {"1": [PICTURE, PICTURE], "2": [PICTURE], default: [PICTURE, PICTURE, PICTURE]}}',
+        ONE,
+    ),
+    "the case for every other value": (
+        "- {step: SWITCH, condition: much, cases: {few: [PICTURE, PICTURE], default: [PICTURE]}}",
+        ONE,
+    ),
+    "no case for a value that is known": (
+        "- {step: SWITCH, condition: much, cases: {few: [PICTURE]}}",
+        "nothing is paid",
+    ),
+    "a case that nobody knows": (
+        'inputs: {word: {type: string}}\nflow: [{step: SWITCH, condition: "{{ inputs.word }}", '
+        "cases: {few: [PICTURE], much: [PICTURE, PICTURE], default: [PICTURE]}}]",
+        "1 to 2 paid requests, $0.0400 to $0.0800",
+    ),
     "side by side": ("- {step: PARALLEL, steps: [[PICTURE], [PICTURE, PICTURE]]}", "3 paid requests, $0.1200"),
     "iterations side by side of which the first ends the run": (
         "- {step: FOR, var: i, start: 1, end: 3, concurrency: 3, do: [PICTURE, {step: END}]}",
@@ -127,6 +145,54 @@ CASES = {
 def test_the_first_line_says_what_a_run_spends(case: str) -> None:
     flow, said = CASES[case]
     assert bounds(flow) == said
+
+
+def test_the_first_line_says_how_long_a_prompt_is_taken_to_be_that_only_the_run_knows() -> None:
+    flow = """\
+inputs: {text: {type: string}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, instruction: "{{ inputs.text }}"}
+"""
+    plan = plan_of(flow)
+    said = "1 paid request, $0.0059 to $0.0159 for prompts of up to 2,000 bytes"
+    assert text(plan, "x").splitlines()[0] == f"x: {said}"
+    assert f": {said}" in markdown([("x", plan, None)], None).splitlines()[0]
+    assert to_json(plan, "x")["assumed"] == ["prompts of up to 2,000 bytes"]
+    known = plan_of(flow, {"text": "a kite"})
+    assert known.assumed == () and "bytes" not in text(known, "x")
+
+
+PROMPTS = {
+    "a text of any length": ("{{ inputs.text }}", None),
+    "a text that is cut": ("A {{ inputs.text | truncate(10) }}", 2 + 4 * 10 + 3),
+    "a text that is cut at its end": ("{{ inputs.text | truncate(10, true, '') }}", 4 * 10),
+    "a text that is cut by a number that nobody knows": ("{{ inputs.text | truncate(inputs.open.length) }}", None),
+    "a text or another": ("{{ (inputs.text or 'kites') | truncate(2) }}", 4 * 2 + 3),
+    "one of two texts": ("{{ inputs.short if inputs.open else 'a long text that is known' }}", 25),
+    "a text with a length": ("{{ inputs.short }}, {{ inputs.kind }}{{ inputs.known }}", 4 * 3 + 2 + 6 + 5),
+    "a block tag": ("{% if inputs.open %}{{ inputs.short }}{% endif %}", None),
+    "a text in another": ("{{ inputs.text | truncate(2) | upper }}", None),
+}
+
+
+@pytest.mark.parametrize("case", PROMPTS, ids=lambda case: case.replace(" ", "-"))
+def test_a_prompt_is_as_long_as_its_template_and_the_inputs_allow(case: str) -> None:
+    prompt, size = PROMPTS[case]
+    plan = plan_of(f"""\
+inputs:
+  text: {{type: string}}
+  open: {{type: array}}
+  short: {{type: string, maxLength: 3}}
+  kind: {{enum: [kite, ballon]}}
+  known: {{type: string, default: été}}
+flow:
+  - {{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, instruction: "{prompt}"}}
+""")
+    counted = 2000 if size is None else size
+    said = "is not known, and counted as 2,000 bytes" if size is None else f"is not known, and has at most {size} bytes"
+    assert said in text(plan, "x")
+    assert plan.bounds.most_usd.number - plan.bounds.least_usd.number == pytest.approx(counted * 5e-6)
+    assert bool(plan.assumed) is (size is None)
 
 
 def test_a_list_that_is_given_is_counted() -> None:

@@ -17,7 +17,7 @@ import flowdsl
 from flowdsl import Diagnostic, Dialect, Environment, PluginError, Source
 from flowdsl.diagnostics import fixed
 from flowdsl.document import dialects
-from flowdsl.document.dialects import Node
+from flowdsl.document.dialects import Node, made
 from flowdsl.document.findings import Findings
 
 PACKAGE = Path(__file__).parent.parent / "packages" / "prompt_list"
@@ -126,6 +126,39 @@ def test_a_dialect_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, members:
     with pytest.raises(PluginError) as caught:
         check("[1]")
     assert str(caught.value) == f"the dialect Broken {message}"
+
+
+class Worded(Dialect):
+    """A list of prompts, in whose words steps are drawings."""
+
+    def recognises(self, source: Source, root: Node | None) -> bool:
+        return True
+
+    def lower(self, root: Node, findings: Findings) -> Node:
+        findings.add("wrong-type", "a step of its own", root, severity="warning")
+        return made(
+            [made({"step": "OPENAI_IMAGE_GENERATION", "size": item}, item.span) for item in root.value], root.span
+        )
+
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        if found.code == "retired-model":
+            return None
+        return found._replace(message=found.message.replace("OPENAI_IMAGE_GENERATION", "a drawing"), hint=None)
+
+
+def test_findings_about_what_a_dialect_gave_are_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialects, "_of_plugins", lambda: iter([Worded()]))
+    found = check("[1]")
+    assert {each.code for each in found} == {"wrong-type", "missing-prompt"}
+    assert "a step of its own" in {each.message for each in found}
+    assert not any("OPENAI_IMAGE_GENERATION" in each.message or each.hint for each in found)
+
+
+def test_words_that_are_no_finding_name_the_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worded, "worded", lambda *_: "a drawing")
+    monkeypatch.setattr(dialects, "_of_plugins", lambda: iter([Worded()]))
+    with pytest.raises(PluginError, match=r"the dialect Worded fails in `worded`: TypeError: it gave a str"):
+        check("[1]")
 
 
 def test_a_target_that_is_no_dialect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -391,6 +391,7 @@ def test_a_block_that_no_shape_names_is_refused_at_class_creation() -> None:
             Choice(then="body", otherwise="els"),
             "DO: `otherwise` of Choice names the key `els`, which the step",
         ),
+        (Switch(cases="cases", as_text="on"), "DO: `as_text` of Switch is True or False, not 'on'"),  # type: ignore[arg-type]
         (Switch(), "DO: Switch takes either `cases` or `blocks`"),
         (Switch(cases="body"), "DO: `cases` of Switch takes a map from value to a list of steps, and the key `body`"),
         (Try(body="body", when="wen"), "DO: `when` of Try names the key `wen`, which the step does not have"),

@@ -47,6 +47,21 @@ def test_a_new_project_checks_without_a_finding_and_keeps_what_is_there(
     assert capsys.readouterr().out == "3 files, no findings\n"
 
 
+def test_a_new_project_passes_every_command_of_its_workflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    workflow = yaml.safe_load((tmp_path / ".github/workflows/flows.yml").read_text(encoding="utf-8"))
+    lines = [line for step in workflow["jobs"]["flows"]["steps"] for line in step.get("run", "").splitlines()]
+    commands = [line.split() for line in lines if line.startswith("flowdsl ")]
+    assert [command[1] for command in commands] == ["fmt", "validate", "test"]
+    for command in (*commands, ["flowdsl", "fmt", "--check", "."], ["flowdsl", "fmt", "--check"]):
+        assert main(command[1:]) == 0, capsys.readouterr()
+    written = {path.name for path in tmp_path.iterdir()} - {".github", ".vscode", ".gitignore", "flows", "flowdsl.toml"}
+    assert written <= {name.strip("/") for name in (tmp_path / ".gitignore").read_text(encoding="utf-8").split()}
+
+
 def test_what_editors_and_pipelines_read_is_what_they_can_read(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path)]) == 0
     settings = json.loads((tmp_path / ".vscode/settings.json").read_text(encoding="utf-8"))
@@ -61,7 +76,8 @@ def test_what_editors_and_pipelines_read_is_what_they_can_read(tmp_path: Path) -
         assert (path.parent / head.removeprefix(mark)).is_file(), "the line of the schema leads to it"
     workflow = yaml.safe_load((tmp_path / ".github/workflows/flows.yml").read_text(encoding="utf-8"))
     commands = [step["run"] for step in workflow["jobs"]["flows"]["steps"] if "run" in step]
-    assert commands[1:] == ["flowdsl validate . --strict", "flowdsl test . --coverage --junit flows.xml"]
+    checked = ["flowdsl fmt . --check", "flowdsl validate . --strict"]
+    assert commands[1:] == [*checked, "flowdsl test . --coverage --junit flows.xml"]
 
 
 @pytest.mark.long

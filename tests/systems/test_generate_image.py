@@ -296,18 +296,18 @@ def test_for_real_a_retired_model_stops_before_anything_is_sent(
     printed = json.loads(out)
     assert code == 1
     assert printed["success"] is False
-    assert printed["error"]["message"] == ("the step's default model `dall-e-3` was shut down by OpenAI on 2026-05-12")
+    assert printed["error"]["message"] == ("the task's default model `dall-e-3` was shut down by OpenAI on 2026-05-12")
     assert printed["error"]["diagnostics"][0]["hint"] == (
-        "set `model: gpt-image-2.5-sunburst`, `quality: high` for `hd`"
+        'set `"model": "gpt-image-2.5-sunburst"`, `"quality": "high"` for `hd`'
     )
-    assert "hint: set `model: gpt-image-2.5-sunburst`, `quality: high` for `hd`" in err
+    assert 'hint: set `"model": "gpt-image-2.5-sunburst"`, `"quality": "high"` for `hd`' in err
     assert not Path("flowdsl-images").exists()
 
 
 def test_what_goes_with_the_retired_model_is_what_the_catalogue_says() -> None:
     """The model that takes its place has other qualities. On Azure it is one that has other sizes as well."""
     (found,) = (each for each in check(task(quality="standard")) if each.severity == "error")
-    assert found.hint == "set `model: gpt-image-2.5-sunburst`, `quality: medium` for `standard`"
+    assert found.hint == 'set `"model": "gpt-image-2.5-sunburst"`, `"quality": "medium"` for `standard`'
     (size,) = (each for each in check(task(model="gpt-image-1-mini", size="1792x1024")) if each.severity == "error")
     assert (size.code, size.hint) == (
         "unsupported-value",

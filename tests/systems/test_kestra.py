@@ -12,18 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 import flowdsl
 from flowdsl import Environment, Host, Source, Storage
 from flowdsl.cli import main
 from flowdsl.diagnostics import fixed
 from flowdsl.document import dialects
+from flowdsl.syntax.yaml_reader import read
+from flowdsl_steps.dialects.kestra_schema import OWN
 from tests.systems.tiny_pictures import TinyPictures
 
 AS_OF = date(2026, 11, 21)
 GOLDEN = Path(__file__).parents[1] / "golden" / "systems" / "kestra"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "systems" / "comic_page.kestra.yml"
 RIGHT = sorted((GOLDEN / "right").glob("*.yaml"))
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "schemas" / "kestra.schema.json").read_text(encoding="utf-8"))
+)
 WRONG = sorted((GOLDEN / "wrong").glob("*.yaml"))
 
 
@@ -115,6 +121,49 @@ def test_fix_edits_the_flow_file_and_leaves_yaml(path: Path) -> None:
 def test_there_are_forty_documents_a_third_of_them_wrong() -> None:
     assert len(RIGHT) + len(WRONG) >= 40
     assert 3 * len(WRONG) >= len(RIGHT) + len(WRONG)
+
+
+# The schema for editors
+
+
+def plain(path: Path) -> Any:
+    """The values of a file."""
+    root, _ = read(Source(path.read_text(encoding="utf-8"), path.name))
+    assert root is not None
+    return root.plain()
+
+
+@pytest.mark.parametrize("path", [*RIGHT, EXAMPLE], ids=lambda path: path.stem)
+def test_the_schema_of_editors_takes_what_runs(path: Path) -> None:
+    document = plain(path)
+    assert [each.message for each in SCHEMA.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("unknown_properties", "'promt', 'size'"),
+        ("misspelt_task", "'io.kestra.plugin.ai.completion.ImageGenration' is not"),
+        ("durations_and_retry", "'10m' does not match"),
+        ("flow_keys", "'task' was unexpected"),
+        ("no_tasks", "'tasks' is a required property"),
+        ("provider_mistakes", "'tenantId' was unexpected"),
+        ("request_properties", "'url' was unexpected"),
+    ],
+)
+def test_the_schema_of_editors_shows_what_does_not(name: str, said: str) -> None:
+    document = plain(GOLDEN / "wrong" / f"{name}.yaml")
+    assert any(said in each.message for each in SCHEMA.iter_errors(document))
+
+
+@pytest.mark.parametrize("type", OWN)
+def test_the_schema_has_the_properties_that_the_task_has(type: str) -> None:
+    """Each by itself: what a task does not have is an unknown key, whatever else is said of it."""
+    for name in (*OWN[type], "no_such"):
+        task = {"id": "a", "type": type, name: None}
+        source = Source(json.dumps({"id": "f", "namespace": "a", "tasks": [task]}), "f.yaml")
+        found = Environment(as_of=AS_OF).check(source)
+        assert ("unknown-key" in {each.code for each in found}) == (name == "no_such")
 
 
 # Stored values and secrets

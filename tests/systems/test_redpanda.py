@@ -256,7 +256,7 @@ def test_five_lines_on_stdin_are_five_pictures(
     code, out, err = command(["run", str(path), "--simulate"], capsys)
     assert (code, err.count("warning:")) == (0, warnings)  # of the model of the page, which is shut down
     assert len(list(Path("flowdsl-images").glob("*.png"))) == 5
-    assert '"read": 5, "written": 5, "dropped": 0, "failed": 0' in out
+    assert "5 messages read, 5 written\nline 1: flowdsl-images/" in out
     assert out.splitlines()[-1].startswith("5 images in ")
     assert "✓ RECORD_IMAGE 5 a brown fox" in err
 
@@ -320,3 +320,23 @@ def test_json_names_the_pictures_of_each_message_with_what_they_cost(
     assert (first["mime"], first["model"], first["size"]) == ("image/png", "gpt-image-2", "1x1")
     assert len(records["messages"][1]["images"]) == 2
     assert {Path(each["path"]).is_file() for each in records["messages"][1]["images"]} == {True}
+
+
+def test_summary_says_of_each_message_where_its_pictures_are_and_which_failed(
+    tmp_path: Path, fake: FakeImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-used")
+    Path("cards.yaml").write_text(FORM.format(ends=""), encoding="utf-8")
+    given(monkeypatch, b"Lisbon\nPorto\n")
+    _, out, _ = command(["run", "cards.yaml", "--simulate", "--quiet"], capsys)
+    lines = out.splitlines()
+    assert "2 messages read, 2 written" in lines
+    assert "line 2: flowdsl-images/cards-2.png" in lines
+    assert "{" not in out
+    given(monkeypatch, b"".join(b"%d\n" % number for number in range(7)))
+    _, _, err = command(["run", "cards.yaml", "--simulate", "--quiet", "--fault", "RECORD_IMAGE=moderation:6"], capsys)
+    lines = err.splitlines()
+    assert "7 messages read, 7 written, 6 failed" in lines
+    assert [line[:16] for line in lines if line.startswith("line ")] == ["line 6: failed: ", "line 7: flowdsl-"]
+    assert "FOR_RECORDS" not in err

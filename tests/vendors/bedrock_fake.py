@@ -1,18 +1,22 @@
 """A strict fake of Amazon Bedrock's `InvokeModel`, which works every signature out again.
 
 Source: AWS docs, Signature Version 4, how to create a canonical request; botocore 1.44, bedrock-runtime service model;
-Bedrock model parameters of Stable Image, Stable Diffusion 3.5 and Nova Canvas. Nothing of botocore is used here.
+Bedrock model parameters of Stable Image, Stable Diffusion 3.5, Stability AI Image Services and Nova Canvas. Nothing of
+botocore is used here.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
 from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
+from PIL import Image as Pillow
 
 KEY_ID, SECRET, TOKEN = "AKIAFAKEKEYID0123456", "fake/secret+access/key0123456789abcdefghij", "fake-session-token=="
 BEARER = "ABSKQmVkcm9ja0FQSUtleS1mYWtlLTAxMjM0NTY3ODk="
@@ -38,8 +42,12 @@ class BedrockFake(Fake):
             raise Fault("no JSON is accepted")
         if (refused := self._not_let_in(asked)) is not None:
             return refused
-        model = unquote(path[1]).removeprefix("us.")
-        prompt = _amazon(asked) if model.startswith("amazon.") else _stability(asked)
+        named = unquote(path[1])
+        model = named.removeprefix("us.")
+        if model in SERVICES and named == model:
+            said = f"Invocation of model ID {model} with on-demand throughput isn’t supported."
+            return error(400, "ValidationException", said)
+        prompt = _amazon(asked) if model.startswith("amazon.") else _stability(asked, model)
         if "unheard" in model:
             return error(404, "ResourceNotFoundException", "Could not resolve the foundation model.")
         return self._told(prompt, asked)
@@ -93,9 +101,31 @@ class BedrockFake(Fake):
 NAMED = {"x-amzn-RequestId": "0b4c6a2e-request"}
 
 
-def _stability(asked: Asked) -> str:
+SERVICES = {
+    f"stability.stable-image-{name}-v1:0": fields
+    for name, fields in (
+        ("inpaint", {"prompt", "image", "mask"}),
+        ("control-structure", {"prompt", "image"}),
+        ("control-sketch", {"prompt", "image"}),
+    )
+}
+"""Models of Stability AI Image Services → the fields that a body must have here; AWS gives them by a profile alone."""
+
+
+def _stability(asked: Asked, model: str) -> str:
     body = asked.json
-    only(body, {"prompt"}, {"aspect_ratio", "output_format", "seed", "mode", "negative_prompt"})
+    if model in SERVICES:
+        only(body, SERVICES[model], {"output_format", "seed", "negative_prompt"})
+    elif model.startswith("stability.sd3-5") and body.get("mode") == "image-to-image":
+        only(body, {"prompt", "mode", "image", "strength"}, {"output_format", "seed", "negative_prompt"})
+        if not 0 <= body["strength"] <= 1:
+            raise Fault(f"the strength is {body['strength']}")
+    else:
+        only(body, {"prompt"}, {"aspect_ratio", "output_format", "seed", "mode", "negative_prompt"})
+    for name in {"image", "mask"} & set(body):
+        with Pillow.open(io.BytesIO(base64.b64decode(body[name], validate=True))) as picture:
+            if name == "mask" and (picture.mode != "L" or set(picture.tobytes()) - {0, 255}):
+                raise Fault("a mask is white where the picture is edited, and black elsewhere")
     if body.get("aspect_ratio", "1:1") not in _RATIOS or body.get("output_format", "PNG") not in ("PNG", "JPEG"):
         raise Fault(f"wrong options: {body}")
     return str(body["prompt"])

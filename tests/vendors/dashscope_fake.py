@@ -12,9 +12,14 @@ from fake_vendor import Asked, Fake, Fault, Reply, only
 
 KEY = "sk-dashscope-0123456789"
 ROOT = "/api/v1"
-OLD, NEW, AT_ONCE = (
+OLD, NEW, AT_ONCE, EDIT = (
     f"{ROOT}/services/aigc/{path}"
-    for path in ("text2image/image-synthesis", "image-generation/generation", "multimodal-generation/generation")
+    for path in (
+        "text2image/image-synthesis",
+        "image-generation/generation",
+        "multimodal-generation/generation",
+        "image2image/image-synthesis",
+    )
 )
 MODELS = {
     "wan2.2-t2i-plus": OLD,
@@ -22,7 +27,21 @@ MODELS = {
     "wan2.6-t2i": NEW,
     "qwen-image-2.0": AT_ONCE,
     "qwen-image-3.0": AT_ONCE,
+    "qwen-image-edit-plus": AT_ONCE,
+    "wan2.6-image": NEW,
+    "wan2.7-image": NEW,
+    "wan2.5-i2i-preview": EDIT,
 }
+MOST_PICTURES = {
+    "qwen-image-2.0": 3,
+    "qwen-image-3.0": 3,
+    "qwen-image-edit-plus": 3,
+    "wan2.6-image": 4,
+    "wan2.7-image": 9,
+    "wan2.5-i2i-preview": 3,
+}
+"""Of models that edit; of others, none."""
+NEEDS_PICTURES = ("qwen-image-edit-plus", "wan2.6-image", "wan2.5-i2i-preview")
 ERRORS = {
     "forbidden": (400, "DataInspectionFailed", "Input data may contain inappropriate content."),
     "crowded": (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later."),
@@ -57,7 +76,7 @@ class DashScopeFake(Fake):
             return Reply({"code": "InvalidApiKey", "message": "Invalid API-key provided.", "request_id": "r-0"}, 401)
         if asked.method == "GET" and asked.path.startswith(f"{ROOT}/tasks/"):
             return self.result(asked.path.rpartition("/")[2])
-        if asked.method != "POST" or asked.path not in (OLD, NEW, AT_ONCE) or asked.query:
+        if asked.method != "POST" or asked.path not in (OLD, NEW, AT_ONCE, EDIT) or asked.query:
             raise Fault(f"{asked.method} {asked.target}")
         if (asked.headers.get("x-dashscope-async") == "enable") != (asked.path != AT_ONCE):
             raise Fault(f"{asked.path} with X-DashScope-Async: {asked.headers.get('x-dashscope-async')}")
@@ -69,7 +88,10 @@ class DashScopeFake(Fake):
         only(body["parameters"], {"n"}, ("size", "seed", "watermark", "prompt_extend", "is_async"))
         if not re.fullmatch(r"\d+\*\d+", body["parameters"].get("size", "1*1")):
             raise Fault(f"no size: {body}")
-        prompt = prompt_of(body["input"], is_old=asked.path == OLD)
+        prompt, pictures = asked_in(body["input"], asked.path)
+        if len(pictures) > MOST_PICTURES.get(body["model"], 0) or (not pictures and body["model"] in NEEDS_PICTURES):
+            said = {"code": "InvalidParameter", "message": "the number of images is invalid", "request_id": "r-10"}
+            return Reply(said, 400)
         if "busy" in prompt and self.times("busy") == 1:
             busy = {"code": "Throttling.RateQuota", "message": "Requests rate limit exceeded.", "request_id": "r-2"}
             return Reply(busy, 429, {"Retry-After": "0"})
@@ -109,22 +131,25 @@ class DashScopeFake(Fake):
         return Reply({"request_id": "r-9", "output": {**output, "results": results}, "usage": {"image_count": n}})
 
 
-def prompt_of(found: Any, is_old: bool) -> str:
-    """The prompt in the input of a body.
+def asked_in(found: Any, path: str) -> tuple[str, list[str]]:
+    """The prompt in the input of a body, and the pictures to edit.
 
     Raises:
         Fault: it has another shape.
     """
-    if is_old:
-        only(found, {"prompt"})
-        return str(found["prompt"])
-    only(found, {"messages"})
-    [message] = found["messages"]
-    only(message, {"role", "content"})
-    *pictures, part = message["content"]
-    only(part, {"text"})
+    if path in (OLD, EDIT):
+        only(found, {"prompt", *(["images"] if path == EDIT else [])})
+        prompt, pictures = str(found["prompt"]), list(found.get("images", ()))
+    else:
+        only(found, {"messages"})
+        [message] = found["messages"]
+        only(message, {"role", "content"})
+        *before, part = message["content"]
+        only(part, {"text"})
+        for each in before:
+            only(each, {"image"})
+        prompt, pictures = str(part["text"]), [each["image"] for each in before]
     for picture in pictures:
-        only(picture, {"image"})
-        if not picture["image"].startswith("data:image/"):
-            raise Fault(f"no picture: {picture['image'][:40]}")
-    return str(part["text"])
+        if not picture.startswith("data:image/"):
+            raise Fault(f"no picture: {picture[:40]}")
+    return prompt, pictures

@@ -5,6 +5,7 @@ Source: huggingface_hub 2.4.0, `inference/_providers/*.py`; fal.ai for `has_nsfw
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from fake_vendor import PICTURE, PICTURE_B64, Asked, Fake, Fault, Reply, only
@@ -29,6 +30,22 @@ NAMES = {
     "zai-org": "glm-image",
 }
 """What each partner calls the model."""
+EDITOR = "black-forest-labs/FLUX.1-Kontext-dev"
+EDIT_ROUTES = {
+    "hf-inference": f"/hf-inference/models/{EDITOR}",
+    "fal-ai": "/fal-ai/fal-ai/flux-kontext/dev",
+    "together": "/together/v1/images/generations",
+    "replicate": "/replicate/v1/models/black-forest-labs/flux-kontext-dev/predictions",
+    "wavespeed": "/wavespeed/api/v3/wavespeed-ai/flux-kontext-dev",
+}
+EDIT_NAMES = {
+    "fal-ai": "fal-ai/flux-kontext/dev",
+    "together": "black-forest-labs/FLUX.1-kontext-dev",
+    "replicate": "black-forest-labs/flux-kontext-dev",
+    "wavespeed": "wavespeed-ai/flux-kontext-dev",
+}
+_REQUESTS = "/fal-ai/fal-ai/flux-kontext/requests/q-1"
+_QUEUE = {"_subdomain": "queue"}
 _EDGES = ("width", "height", "seed")
 _BODIES: dict[str, tuple[set[str], tuple[str, ...]]] = {
     "hf-inference": ({"inputs"}, ("parameters",)),
@@ -39,6 +56,15 @@ _BODIES: dict[str, tuple[set[str], tuple[str, ...]]] = {
     "wavespeed": ({"prompt"}, _EDGES),
     "zai-org": ({"prompt", "model"}, ("size",)),
 }
+_SIZED = ("target_size", "seed")
+_EDITS: dict[str, tuple[set[str], tuple[str, ...]]] = {
+    "hf-inference": ({"inputs", "parameters"}, ()),
+    "fal-ai": ({"prompt", "image_url", "image_urls"}, ("image_size", "seed")),
+    "together": ({"prompt", "image_url", "model", "response_format"}, _SIZED),
+    "replicate": ({"input"}, ()),
+    "wavespeed": ({"prompt", "image"}, _SIZED),
+}
+"""What a body with a picture to edit holds."""
 
 
 class HuggingFaceFake(Fake):
@@ -56,11 +82,36 @@ class HuggingFaceFake(Fake):
         if asked.headers.get("authorization") != f"Bearer {KEY}":
             return Reply({"error": "Invalid username or password."}, 401)
         if asked.method == "GET":
+            if asked.path.startswith(_REQUESTS) and asked.query != _QUEUE:
+                raise Fault(f"not asked of the queue: {asked.target}")
             return self.result(asked.path)
-        partner = next((name for name, path in ROUTES.items() if asked.path == path), None)
-        if asked.method != "POST" or partner is None or asked.query:
+        is_edit = b'"data:image/' in asked.content or asked.path == EDIT_ROUTES["hf-inference"]
+        routes = EDIT_ROUTES if is_edit else ROUTES
+        partner = next((name for name, path in routes.items() if asked.path == path), None)
+        if asked.method != "POST" or partner is None:
             raise Fault(f"{asked.method} {asked.target}")
-        return self.ordered(partner, asked)
+        if asked.query != (_QUEUE if is_edit and partner == "fal-ai" else {}):
+            raise Fault(f"the query is {asked.query}")
+        return self.edited(partner, asked) if is_edit else self.ordered(partner, asked)
+
+    def edited(self, partner: str, asked: Asked) -> Reply:
+        """The response to a picture that is to be edited."""
+        body = asked.json
+        only(body, *_EDITS[partner])
+        if partner == "hf-inference":
+            only(body["parameters"], {"prompt"}, _SIZED)
+            base64.b64decode(body["inputs"], validate=True)
+        if partner == "replicate":
+            pictures = {"image", "images", "input_image", "input_images"}
+            only(body["input"], {"prompt", *pictures}, _SIZED)
+        if body.get("model") not in (None, EDIT_NAMES.get(partner)):
+            raise Fault(f"{partner} has no {body['model']}")
+        held = body.get("parameters") or body.get("input") or body
+        self.prompt = str(held["prompt"])
+        if partner == "fal-ai":
+            at = f"https://queue.fal.run{_REQUESTS.removeprefix('/fal-ai')}"
+            return Reply({"status": "IN_QUEUE", "request_id": "q-1", "response_url": at, "status_url": f"{at}/status"})
+        return self.begun(partner)
 
     def ordered(self, partner: str, asked: Asked) -> Reply:
         body = asked.json
@@ -114,6 +165,14 @@ class HuggingFaceFake(Fake):
         self.questions += 1
         waits = self.questions <= self.polls
         url = f"{self.url}/pictures/1.png"
+        if path == f"{_REQUESTS}/status":
+            status = "IN_PROGRESS" if waits else "COMPLETED"
+            at = f"https://queue.fal.run{_REQUESTS.removeprefix('/fal-ai')}"
+            return Reply({"status": status, "request_id": "q-1", "response_url": at})
+        if path == _REQUESTS:
+            if waits:
+                raise Fault("the picture is asked for before it is there")
+            return Reply({"images": [{"url": url}], "has_nsfw_concepts": ["indecent" in self.prompt], "seed": 1})
         if path == "/replicate/v1/predictions/r-1":
             if waits:
                 return Reply({"id": "r-1", "status": "processing", "output": None})

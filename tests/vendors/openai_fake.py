@@ -1,4 +1,4 @@
-"""Strict fakes of OpenAI's images operation, of Azure's form of it with a deployment, and of a HUB.
+"""Strict fakes of OpenAI's images operations, of Azure's form of it with a deployment, and of a HUB.
 
 Source: OpenAI API reference, Create image; Microsoft Learn, image generation how-to. The simulator has the whole API.
 """
@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fake_vendor import PICTURE_B64, SOON, Asked, Fake, Fault, Reply, only
+from workersai_fake import fields_of
 
 KEY = "sk-proj-openai-0123456789"
 TENANT, CLIENT = "72f988bf-tenant", "6731de76-client"
 SECRET, TOKEN = "entra~secret.0123456789", "eyJ0eXAi.fake-entra-token.0123456789"
+TOKENS = {"low": 196, "medium": 1756, "high": 7024}
+"""Tokens of a picture of gpt-image-2 of 1024x1024. Source: OpenAI image generation guide."""
 _OPTIONS = {"n", "size", "quality", "output_format", "output_compression", "background", "moderation", "user"}
 
 
@@ -21,24 +24,28 @@ class OpenAIFake(Fake):
 
     target = "/v1/images/generations"
     names_model = True
+    quality = "low"
+    """What it makes of `auto`."""
 
     def is_let_in(self, asked: Asked) -> bool:
         """Whether the key is in its place."""
         return asked.headers.get("authorization") == f"Bearer {KEY}" and "api-key" not in asked.headers
 
     def respond(self, asked: Asked) -> Reply:
-        if (asked.method, asked.target) != ("POST", self.target):
+        is_edit = asked.target == self.target.replace("/images/generations", "/images/edits")
+        if asked.method != "POST" or not (is_edit or asked.target == self.target):
             raise Fault(f"{asked.method} {asked.target} is no operation")
         if not self.is_let_in(asked):
             return error(401, "invalid_api_key", "Incorrect API key provided")
-        body = asked.json
-        only(body, {"prompt", *(["model"] if self.names_model else [])}, _OPTIONS)
+        body = fields_of(asked) if is_edit else asked.json
+        only(body, {"prompt", *(["model"] if self.names_model else []), *(["image"] if is_edit else [])}, _OPTIONS)
         if "forbidden" in body["prompt"]:
             return error(400, "moderation_blocked", "Your request was rejected by the safety system.")
         if "busy" in body["prompt"] and self.times("busy") == 1:
             return error(429, "rate_limit_exceeded", "Rate limit reached")._replace(headers=SOON)
         details = {"text_tokens": 8, "image_tokens": 0}
-        usage = {"input_tokens": 8, "output_tokens": 196, "total_tokens": 204, "input_tokens_details": details}
+        drawn = TOKENS[body.get("quality", self.quality)] * int(body.get("n", 1))
+        usage = {"input_tokens": 8, "output_tokens": drawn, "total_tokens": 8 + drawn, "input_tokens_details": details}
         return Reply({"created": 1795000000, "data": [{"b64_json": PICTURE_B64}] * body.get("n", 1), "usage": usage})
 
 
@@ -47,6 +54,7 @@ class AzureFake(OpenAIFake):
 
     target = "/openai/deployments/images/images/generations?api-version=2025-04-01-preview"
     names_model = False
+    quality = "high"
 
     def is_let_in(self, asked: Asked) -> bool:
         return asked.headers.get("api-key") == KEY and "authorization" not in asked.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,15 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from fake_vendor import Asked, running
+from fake_vendor import Asked, Fake, Reply, running
 from image_bench import Bench
-from vendor_cases import CASES
+from image_pictures import drawn
+from PIL import Image as Pillow
+from vendor_cases import CASES, Case
 
+from flowdsl import Environment, Limits, Storage
 from flowdsl.errors import ConfigError, ContentRefused, ServiceError
-from flowdsl.image.store import ImageStore
 from flowdsl.services import KEYS
 from flowdsl.step.service import Service
-from flowdsl_steps.image.catalogue import SHIPPED, use_catalogue
+from flowdsl_steps.image.catalogue import SHIPPED, EditLimits, catalogue, use_catalogue
 from flowdsl_steps.image.offering import Offering
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.resolve import resolve_model
@@ -57,7 +60,7 @@ def cells(name: str) -> Mapping[str, str]:
         request = ImageRequest(prompt="a", model=str(case.entry["model"]))
         most = vendor.most(request, vendor.endpoint(service, request))
         needs_key = _needs_key(vendor, case.entry)
-        edits = _edits(vendor, service, request, Path(folder))
+        edits = _edits(vendor, case, fake, Path(folder))
     return {
         "vendor": vendor.title if name != "hub" else "a HUB",
         "works": "yes" if len(found["imageList"]) == 1 else "no",
@@ -69,7 +72,7 @@ def cells(name: str) -> Mapping[str, str]:
         "draws nothing": moderation,
         "usage": _listed(about.get("usage") or ()),
         "price before": "unknown" if most is None else "free" if most == 0 else "known",
-        "price after": _price_after(about.get("cost"), vendor, most),
+        "price after": _price_after(about.get("cost"), fake.replies),
         "edits": edits,
         "models": _models(vendor),
         "settings": _listed(key.name for key in vendor.settings),
@@ -132,24 +135,51 @@ def _package(name: str) -> str:
     return f"`flowdsl[{name}]`" if name in extras else "none"
 
 
-def _price_after(cost: float | None, vendor: Vendor, most: float | None) -> str:
+def _price_after(cost: float | None, replies: Iterable[Reply]) -> str:
     if cost is None:
         return "unknown"
     if cost == 0:
         return "free"
-    return "told by the response" if most is None else "by the catalogue"
+    told = any("cost" in (each.body.get("usage") or {}) for each in replies if isinstance(each.body, dict))
+    return "told by the response" if told else "by the catalogue"
 
 
-def _edits(vendor: Vendor, service: Service, request: ImageRequest, folder: Path) -> str:
-    import io
+def _edits(vendor: Vendor, case: Case, fake: Fake, folder: Path) -> str:
+    """How many pictures are edited at once, and whether with a mask, where the fake takes an edit."""
+    if case.editor is None:
+        request = ImageRequest(prompt="a", model=str(case.entry["model"]), unknown=frozenset({"images"}))
+        problems = vendor.supports(request, resolve_model(vendor, None, request.model))
+        return "no" if any(problem.key == "images" for problem in problems) else "not shown"
+    entry = {"provider": vendor.name, "endpoint": fake.url, **case.entry, **case.more(fake), **case.editor}
+    limits, made = limits_of_edits(vendor, str(entry["model"])), edited(folder, entry)
+    many = "one picture" if limits.images == 1 else f"up to {limits.images} pictures"
+    mask = "" if limits.mask_below_bytes is None else " and a mask"
+    which = f"with `{entry['model']}`" if "model" in case.editor else "yes"
+    return f"{which}: {many}{mask}" if made == 1 else "no"
 
-    from PIL import Image as Pillow
 
-    out = io.BytesIO()
-    Pillow.new("RGB", (64, 64)).save(out, "PNG")
-    asked = request._replace(images=(ImageStore(folder).add(out.getvalue()),))
-    problems = vendor.supports(asked, resolve_model(vendor, service, asked.model))
-    return "no" if any(problem.key == "images" for problem in problems) else "yes"
+def limits_of_edits(vendor: Vendor, model: str) -> EditLimits:
+    """What a model takes to edit."""
+    known = vendor.model(model) if isinstance(vendor, Offering) else catalogue().find(model)
+    assert known is not None
+    assert known.edits is not None
+    return known.edits
+
+
+def edited(folder: Path, entry: Mapping[str, Any]) -> int:
+    """How many pictures come of an edit."""
+    picture, step = drawn("PNG", (64, 64)), {"step": "OPENAI_IMAGE_EDIT", "service": "IT", "images": ["in.png"]}
+    (folder / "in.png").write_bytes(picture)
+    limits = limits_of_edits(vendor_named(str(entry["provider"])), str(entry["model"]))
+    if limits.needs_mask:
+        Pillow.new("RGBA", (64, 64)).save(folder / "mask.png")
+        step["mask"] = "mask.png"
+    file = folder / "edit.flow.yaml"
+    steps = [{**step, "instruction": "Snow"}]
+    file.write_text(json.dumps({"services": {"IT": dict(entry)}, "flow": steps}), encoding="utf-8")
+    (folder / "flowdsl.toml").write_text("", encoding="utf-8")
+    here = Environment(storage=Storage(images=folder / "images"), limits=Limits(private_addresses=True))
+    return len(here.run(file).images)
 
 
 def _models(vendor: Vendor) -> str:

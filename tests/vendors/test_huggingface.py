@@ -106,14 +106,25 @@ def test_a_picture_that_is_not_shown_may_be_charged(
 
 
 def test_what_a_partner_calls_the_model_must_be_said() -> None:
-    service = Service("PICTURES", {"apiKey": KEY, "model": MODEL, "partner": "fal-ai"})
-    with pytest.raises(flowdsl.ConfigError) as caught:
-        vendor_named("huggingface").endpoint(service, ImageRequest())
-    assert str(caught.value) == "Service not configured: PICTURES has no `partnerModel`"
-    assert caught.value.hint == (
-        "add `partnerModel:` to the service PICTURES: the `providerId` of fal-ai at "
+    """By the check already, in the same words; what it says to write is all that lacks."""
+    settings = {"provider": "huggingface", "apiKey": KEY, "model": MODEL, "partner": "fal-ai"}
+    said = f"PICTURES has no `partnerModel`, and fal-ai has a name of its own for {MODEL}"
+    hint = (
+        "add `partnerModel:` to the service, with the `providerId` of fal-ai that stands at "
         f"https://huggingface.co/api/models/{MODEL}?expand=inferenceProviderMapping"
     )
+    assert told(settings) == [("missing-key", "error", said, hint)]
+    with pytest.raises(flowdsl.ConfigError) as caught:
+        vendor_named("huggingface").endpoint(Service("PICTURES", settings), ImageRequest())
+    assert (str(caught.value), caught.value.hint) == (f"Service not configured: {said}", hint)
+    assert told({**settings, "partnerModel": NAMES["fal-ai"]}) == []
+
+
+def test_a_name_that_the_catalogue_has_need_not_be_said() -> None:
+    settings = {"provider": "huggingface", "apiKey": KEY, "model": "black-forest-labs/FLUX.1-dev", "partner": "fal-ai"}
+    assert told(settings) == []
+    endpoint = vendor_named("huggingface").endpoint(Service("PICTURES", settings), ImageRequest())
+    assert endpoint.url == "https://router.huggingface.co/fal-ai/fal-ai/flux/dev"
 
 
 @pytest.mark.parametrize(

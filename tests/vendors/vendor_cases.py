@@ -40,6 +40,8 @@ class Case(NamedTuple):
     """What of the entry depends on the fake."""
     refused: tuple[str, ...] = ("something forbidden",)
     """Prompts that the fake draws nothing for, each in a way of its own; the first is the one of moderation."""
+    editor: Mapping[str, Any] | None = None
+    """What of the entry differs where its fake is asked for an edit; None where the vendor has none."""
 
 
 _AZURE = {"deploymentId": "images", "apiVersion": "2025-04-01-preview"}
@@ -53,6 +55,7 @@ CASES: dict[str, Case] = {
         (openai_fake.KEY,),
         "moderation_blocked",
         _GPT_IMAGE_2,
+        editor={},
     ),
     "azure": Case(
         openai_fake.AzureFake,
@@ -60,6 +63,7 @@ CASES: dict[str, Case] = {
         (openai_fake.KEY,),
         "moderation_blocked",
         _GPT_IMAGE_2,
+        editor={},
     ),
     "hub": Case(
         openai_fake.HubFake,
@@ -67,6 +71,7 @@ CASES: dict[str, Case] = {
         (openai_fake.KEY,),
         "moderation_blocked",
         _GPT_IMAGE_2,
+        editor={},
     ),
     "gemini": Case(
         gemini_fake.GeminiFake,
@@ -75,6 +80,7 @@ CASES: dict[str, Case] = {
         "PROHIBITED_CONTENT",
         ("1536x1024", "use `1264x848`"),
         refused=_GOOGLE,
+        editor={},
     ),
     "openrouter": Case(
         openrouter_fake.OpenRouterFake,
@@ -83,6 +89,7 @@ CASES: dict[str, Case] = {
         "403",
         ("1024*512", "write `1024x512`"),
         refused=("something forbidden", "upstream refuses", "no credit"),
+        editor={},
     ),
     "localai": Case(
         localai_fake.LocalAIFake,
@@ -104,6 +111,7 @@ CASES: dict[str, Case] = {
         "Filter reason",
         ("1536x1024", "use `1216x832`; supported: 1024x1024, 1344x768"),
         refused=("something forbidden", "an unsafe picture", "all blocked", "breaks inside", "too much"),
+        editor={"model": "us.stability.stable-image-inpaint-v1:0"},
     ),
     "vertex": Case(
         vertex_fake.VertexFake,
@@ -113,6 +121,7 @@ CASES: dict[str, Case] = {
         ("1536x1024", "use `1264x848`"),
         lambda fake: {"credentials": json.dumps(fake.credentials)},
         _GOOGLE,
+        {},
     ),
     "zhipu": Case(
         zhipu_fake.ZhipuFake,
@@ -129,6 +138,7 @@ CASES: dict[str, Case] = {
         "3030",
         ("2048x2048", "use `1920x1920`"),
         refused=_BROKE,
+        editor={},
     ),
     "dashscope": Case(
         dashscope_fake.DashScopeFake,
@@ -137,6 +147,7 @@ CASES: dict[str, Case] = {
         "DataInspectionFailed",
         ("4096x4096", "use `2048x2048`"),
         refused=_BROKE,
+        editor={},
     ),
     "mistral": Case(
         mistral_fake.MistralFake,
@@ -152,6 +163,7 @@ CASES: dict[str, Case] = {
         (huggingface_fake.KEY,),
         None,
         ("1024*768", "write `1024x768`"),
+        editor={"model": huggingface_fake.EDITOR},
     ),
     "bfl": Case(
         bfl_fake.BlackForestLabsFake,

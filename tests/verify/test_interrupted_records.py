@@ -111,7 +111,8 @@ def test_an_interrupt_stops_with_an_account_of_what_was_made(tmp_path: Path) -> 
     code, _, err = run.end()
     assert code == 130, err
     assert "flowdsl-images/paint-1.png  1024x1024  PNG\nflowdsl-images/paint-2.png  1024x1024  PNG\n" in err
-    assert "2 images made, simulated, would cost about $0.01\ninterrupted\n" in err
+    again = "`flowdsl resume` goes on from here: what is paid for is not bought again\n"
+    assert f"2 images made, simulated, would cost about $0.01\n{again}interrupted\n" in err
     assert len(run.files()) == 2
     manifest = json.loads((tmp_path / "flowdsl-images" / "manifest.json").read_text(encoding="utf-8"))
     assert [each["file"] for each in manifest["images"]] == ["paint-1.png", "paint-2.png"]

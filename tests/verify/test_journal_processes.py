@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,20 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def stop(self, process: subprocess.Popen[str]) -> None:
+        """Has a process stand still, at a time when it does not write: nobody else could write then."""
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            with closing(sqlite3.connect(self.state / "journal.sqlite", 0.2, isolation_level=None)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    process.send_signal(signal.SIGCONT)
+                    time.sleep(0.01)
+                else:
+                    return
 
     def states(self) -> list[Counter[str]]:
         """The states of the requests of each run."""
@@ -98,7 +114,7 @@ def test_a_run_that_stands_still_keeps_no_other_from_its_journal_and_goes_on(tmp
         project = Project(tmp_path, service)
         still = project.start("run", "a.flow.yaml", "-q")
         assert service.wait_for(lambda: service.count >= 4, 60)
-        still.send_signal(signal.SIGSTOP)
+        project.stop(still)
         try:
             time.sleep(STOPPED_S)
             code, err = ended(project.start("run", "a.flow.yaml", "-q"))

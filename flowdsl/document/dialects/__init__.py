@@ -8,7 +8,7 @@ the native form nor AI_KIT recognises. What no dialect recognises is taken for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +29,19 @@ from flowdsl.syntax.yaml_reader import read
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
 
-__all__ = ["Dialect", "Findings", "Lowered", "Node", "failure", "is_foreign", "lowered", "made", "schemas", "tasks"]
+__all__ = [
+    "Dialect",
+    "Findings",
+    "Lowered",
+    "Node",
+    "failure",
+    "is_foreign",
+    "lowered",
+    "made",
+    "schemas",
+    "tasks",
+    "worded",
+]
 
 GROUP = "flowdsl.dialects"
 NATIVE = Native()
@@ -43,6 +55,9 @@ class Lowered(Record):
     root: Node
     form: Literal["flow", "kit"]
     findings: Findings
+    dialect: Dialect = NATIVE
+    own: tuple[Diagnostic, ...] = ()
+    """What the dialect has found itself, in its own words."""
 
 
 def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | None, list[Diagnostic]]:
@@ -56,15 +71,51 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     if dialect.reads_text:
         root, mistakes = _foreign(dialect, "read", source, fitting=read_pair)
     if root is None:
-        return None, mistakes
+        return None, mistakes if dialect.reads_text else _worded(dialect, mistakes)
     findings = Findings(mistakes)
+    read_first = 0 if dialect.reads_text else len(mistakes)
     if dialect in BUILT_IN:
         node = root if dialect is NATIVE else dialect.lower(root, findings)
     else:
         node = _foreign(dialect, "lower", root, findings, fitting=partial(_lowered, findings))
+    own = tuple(findings.diagnostics[read_first:])
     if node is None:
-        return None, findings.diagnostics
-    return Lowered(source, node, dialect.form, findings), []
+        return None, [*_worded(dialect, findings.diagnostics[:read_first]), *own]
+    return Lowered(source, node, dialect.form, findings, dialect, own), []
+
+
+def worded(nodes: Lowered, found: list[Diagnostic]) -> list[Diagnostic]:
+    """The findings of a file in the words of its dialect: those that the dialect has not found itself.
+
+    Raises:
+        PluginError: the dialect of a plugin fails.
+    """
+    if nodes.dialect in BUILT_IN:
+        return found
+    own = {id(each) for each in nodes.own}
+    said = (
+        [each] if id(each) in own or each.span.source is not nodes.source else _worded(nodes.dialect, [each])
+        for each in found
+    )
+    return [each for told in said for each in told]
+
+
+def _worded(dialect: Dialect, found: list[Diagnostic]) -> list[Diagnostic]:
+    if dialect in BUILT_IN:
+        return found
+    said = [_foreign(dialect, "worded", each, fitting=_one_finding) for each in found]
+    return [each for each in said if each is not None]
+
+
+def _one_finding(found: Any) -> Diagnostic | None:
+    """What `worded` gave, looked over.
+
+    Raises:
+        TypeError: it is no finding.
+    """
+    if found is not None:
+        check_findings([found])
+    return found  # type: ignore[no-any-return]  # looked over
 
 
 def is_foreign(source: Source) -> bool:
@@ -84,6 +135,45 @@ def failure(source: Source, account: Mapping[str, Any]) -> Any:
     """
     dialect = _dialect_of(source, read(source)[0])
     return None if dialect in BUILT_IN else _foreign(dialect, "failure", account, fitting=_written_as_json)
+
+
+def summary(source: Source, printed: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """The lines that the dialect of a file has for people in place of outputs of a run, by their names.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    return {} if dialect in BUILT_IN else _foreign(dialect, "summary", printed, fitting=_lines)
+
+
+def _lines(found: Any) -> dict[str, list[str]]:
+    """What `summary` gave, looked over.
+
+    Raises:
+        TypeError: a line in it is no text.
+    """
+    lines = {str(name): [*each] for name, each in found.items()}
+    if not all(isinstance(line, str) for each in lines.values() for line in each):
+        raise TypeError("it gave a line that is no text")
+    return lines
+
+
+def told(source: Source, found: Diagnostic) -> tuple[Diagnostic, str] | None:
+    """What went wrong in a run, in the words of the file's dialect, and the task it was in, such as `Fail stop
+    (tasks[1])`; None of a file of this language.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    dialect = _dialect_of(source, read(source)[0])
+    if found.span.source is not source or dialect in BUILT_IN:
+        return None
+    said = _worded(dialect, [found])
+    holding = [task for task in tasks(source) if task.node.start <= found.span.start < task.node.end]
+    inner = min(holding, key=lambda task: task.node.end - task.node.start, default=None)
+    name = "" if inner is None else " ".join(filter(None, (inner.kind, inner.id)))
+    return (said or [found])[0], f"{name} ({inner.path})" if inner is not None else ""
 
 
 def tasks(source: Source) -> list[ForeignTask]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from flowdsl.diagnostics import Diagnostic
@@ -42,6 +42,15 @@ class Dialect:
         """
         raise NotImplementedError
 
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """A finding about what `lower` gave, or about the YAML, in the words of this dialect: those who wrote the file
+        know no steps, and what a hint tells them to write must be right there. By default as it is; None where it tells
+        them nothing.
+
+        What `lower` adds is in these words already, and does not come here. The place stays as it is.
+        """
+        return found
+
     def failure(self, account: Mapping[str, Any]) -> Any:
         """What `flowdsl run --json` prints when a flow fails, in the form that readers of this dialect know; None where
         it has none of its own. (What it prints of a run that succeeds are the flow's `outputs`, which `lower` gives.)
@@ -50,6 +59,12 @@ class Dialect:
         `images`, `failed`, `cost_usd` and `in_doubt` where it ran.
         """
         return None
+
+    def summary(self, printed: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Lines for people in place of outputs, by the names of these: what `flowdsl run` prints without `--json`.
+        `printed` is what it prints with it, also of a run that failed. None by default: then each output is one line,
+        cut where it is long."""
+        return {}
 
     def tasks(self, root: Node) -> Iterable[ForeignTask]:
         """The tasks of a document with their options, in its own words and order: what `flowdsl explain` shows. None by

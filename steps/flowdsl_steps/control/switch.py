@@ -17,7 +17,7 @@ class Switch(
     Step,
     name="SWITCH",
     rules=(ExactlyOne("condition", "switch"),),
-    flow=flowdsl.Switch(on=("condition", "switch"), cases="cases", default="default"),
+    flow=flowdsl.Switch(on=("condition", "switch"), cases="cases", default="default", as_text=True),
     category="Control",
     examples=(
         """\

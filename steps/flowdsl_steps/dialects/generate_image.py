@@ -34,6 +34,7 @@ _NOT_THERE = {
 """Parameters that people look for, and what is right without them."""
 _STUB = re.compile(r"~~[A-Za-z][\w.]*(?:~~)?")
 _BOOLEANS = {"true": True, "false": False}
+_WORDS = {"steps": "tasks", "step": "task", "options": "parameters", "option": "parameter"}
 _EXAMPLE = '`"params": {"prompt": "…"}`'
 
 
@@ -80,6 +81,14 @@ class GenerateImageTask(Dialect):
         step.keys.update({key: node for key, node in params.keys.items() if key in options})
         result = {"success": True, "payload": "{{ flowContext.payload }}"}
         return made({"flow": [step], "outputs": result}, root.span)
+
+    def worded(self, found: Diagnostic) -> Diagnostic:
+        """Tasks and parameters in place of steps and options, and examples in JSON where the file is."""
+        from flowdsl_steps.dialects.words import Words, in_json
+
+        found = Words({STEP: TASK}, _WORDS, {}).said(found)
+        is_json = found.span.source.text.lstrip().startswith("{")
+        return found._replace(hint=in_json(found.hint)) if is_json else found
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """`success: false`, and the error in words."""

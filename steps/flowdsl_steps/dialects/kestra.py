@@ -10,26 +10,25 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Dialect, Source
+from flowdsl import Diagnostic, Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import in_a_list, renamed
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_defaults import with_defaults
 from flowdsl_steps.dialects.kestra_inputs import declared
-from flowdsl_steps.dialects.kestra_kinds import flow_kinds
+from flowdsl_steps.dialects.kestra_kinds import KEYS, flow_kinds
 from flowdsl_steps.dialects.kestra_loops import KEPT
 from flowdsl_steps.dialects.kestra_tasks import Tasks
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.expressions.pebble_kinds import shielded
+from flowdsl_steps.expressions.pebble_names import default_key
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
 
-KEYS = (
-    "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
-    "outputs", "disabled", "triggers", "concurrency", "retry", "pluginDefaults", "taskDefaults", "checks", "revision",
-    "sla", "workerGroup", "workerSelector", "listeners", "quotas", "tutorial", "editable",
-)  # fmt: skip
+_OF_TASKS = ("prompt", "provider", "type", "runIf", "when", "timeout", "allowFailure", "values", "condition")
+"""Properties of tasks that stand at the root where a line is not indented."""
 _UNHEARD = {
     "triggers": "a run here is started by hand",
     "concurrency": "it limits executions of the flow, and a run here is one",
@@ -61,20 +60,21 @@ class KestraFlow(Dialect):
 
     def lower(self, root: Node, findings: Findings) -> Node | None:
         """A flow of this language."""
-        self._root(root, findings)
-        tasks = root.value.get("tasks")
+        meant = self._root(root, findings)
+        tasks = root.value.get("tasks", meant)
         if tasks is None or tasks.kind != "list" or not tasks.value:
-            message = "a flow needs `tasks`" if tasks is None else f"`tasks` is {show(tasks.plain())}"
-            at = tasks or root.keys.get("id") or next(iter(root.keys.values()))
-            findings.add("missing-key", message, at, hint="write `tasks:`, and a list of tasks below it")
+            _no_tasks(tasks, root, findings)
             return None
         defaults = root.value.get("pluginDefaults", root.value.get("taskDefaults"))
-        inputs = declared(root.value.get("inputs"), findings)
+        given = declared(root.value.get("inputs"), findings)
+        inputs = given.inputs
         variables = root.value.get("variables")
         vars = variables.value if variables is not None and variables.kind == "map" else {}
-        scope = Scope(findings, inputs, vars)
+        scope = Scope(findings, given, vars)
+        computed = [_default(id, scope.text(node)) for id, node in given.defaults.items()]
+        scope.labels = _label_names(root.value.get("labels"))
         lowering = Tasks(scope, findings)
-        parts = {name: root.value.get(name) for name in ("tasks", "errors", "finally")}
+        parts = {"tasks": tasks, **{name: root.value.get(name) for name in ("errors", "finally")}}
         merged = {name: with_defaults(node, defaults, findings) for name, node in parts.items() if node is not None}
         for node in merged.values():
             _name_tasks(node, scope, findings)
@@ -85,11 +85,10 @@ class KestraFlow(Dialect):
             steps = [made({"step": "TRY", "try": steps, "finally": final, "when": False}, at)]
         outputs = self._outputs(root, scope, lowering, findings)
         begin = self._begin(root, scope, variables)
-        if begin is not None:
-            steps = [begin, *steps]
+        steps = [*([] if begin is None else [begin]), *(computed if steps else ()), *steps]
         if not steps:
             if not any(found.severity == "error" for found in findings.diagnostics):
-                findings.add("empty-flow", "no task of this flow runs", root.keys["tasks"], hint="enable one of them")
+                findings.add("empty-flow", "no task of this flow runs", tasks, hint="enable one of them")
             return None
         names = (name for name in ("id", "description") if name in root.value)
         told = {name: root.value[name] for name in names if isinstance(root.value[name].value, str)}
@@ -103,6 +102,18 @@ class KestraFlow(Dialect):
         lowered.keys.update({name: root.keys[name] for name in told})
         return lowered
 
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """Tasks and properties in place of steps and options."""
+        from flowdsl_steps.dialects.kestra_words import worded
+
+        return worded(found)
+
+    def summary(self, printed: Mapping[str, Any]) -> dict[str, list[str]]:
+        """A line for the outputs of each task; metrics are for programs."""
+        from flowdsl_steps.dialects.kestra_explained import outputs_in_lines
+
+        return {"outputs": outputs_in_lines(printed.get("outputs")), "metrics": []}
+
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any]:
         """The state, and what is printed of any run that failed."""
         return {"state": "FAILED", **account}
@@ -113,12 +124,27 @@ class KestraFlow(Dialect):
 
         return tasks_of(root)
 
-    def _root(self, root: Node, findings: Findings) -> None:
-        """What is wrong with the keys of the flow itself."""
+    def schema(self) -> dict[str, Any]:
+        """A flow, with the properties of its tasks."""
+        from flowdsl_steps.dialects.kestra_schema import flow_schema
+
+        return flow_schema()
+
+    def _root(self, root: Node, findings: Findings) -> Node | None:
+        """What is wrong with the keys of the flow itself; gives the tasks, where they stand at another key."""
+        meant: Node | None = None
         for name, key in root.keys.items():
             if name in _UNHEARD:
                 findings.add("no-effect", f"`{name}` has no effect here: {_UNHEARD[name]}", key, severity="note")
-            elif name not in KEYS:
+            elif name in KEYS:
+                continue
+            elif "tasks" not in root.value and meant is None and _are_tasks(root.value[name]):
+                meant, fix = root.value[name], renamed(key, "tasks")
+                findings.add("unknown-key", f"`{name}` is not a key of a flow", key, hint="write `tasks`", fixes=[fix])
+            elif name in _OF_TASKS:
+                message = f"`{name}` is a property of a task, and stands outside of it"
+                findings.add("misnested-key", message, key, hint="indent it, so that it stands below the task's `id`")
+            else:
                 findings.unknown_key(key, KEYS, "a flow", beside=root.value)
         for name, pattern, example in (("id", _ID, "comic_page"), ("namespace", _NAMESPACE, "company.ai")):
             node = root.value.get(name)
@@ -135,6 +161,7 @@ class KestraFlow(Dialect):
         disabled = root.value.get("disabled")
         if disabled is not None and disabled.value is True:
             findings.add("no-effect", "the flow is disabled: Kestra would not run it", root.keys["disabled"])
+        return meant
 
     def _begin(self, root: Node, scope: Scope, variables: Node | None) -> Node | None:
         """The step that sets what expressions read of the flow itself."""
@@ -168,7 +195,10 @@ class KestraFlow(Dialect):
             for each in outputs.value:
                 id = each.value.get("id") if each.kind == "map" else None
                 value = each.value.get("value") if each.kind == "map" else None
-                if id is None or value is None or not isinstance(id.value, str):
+                if id is not None and id.value in own:
+                    message = f"there are two outputs with the id `{id.value}`"
+                    findings.add("duplicate-key", message, id, hint="give one of them another id")
+                elif id is None or value is None or not isinstance(id.value, str):
                     message = "an output needs `id`, `type` and `value`"
                     findings.add("missing-key", message, each, hint="write `- id: image`, `type: STRING`, `value: …`")
                 else:
@@ -178,7 +208,41 @@ class KestraFlow(Dialect):
             findings.add("wrong-type", f"`outputs` takes a list, not {show(outputs.plain())}", outputs)
         measured = {id: f"{given[id]}_metrics" for id in lowering.measured if id in given}
         found["metrics"] = _of_tasks(measured, lowering)
-        return made(found, root.keys["tasks"].span)
+        return made(found, root.keys.get("tasks", root).span)
+
+
+def _default(id: str, value: Node) -> Node:
+    """The step that gives an input its default, which is an expression."""
+    key = default_key(id)
+    name = f"inputs.{id}" if id.isidentifier() else f"inputs['{id}']"
+    then, other = ({"step": "SET", key: given} for given in (value, f"{{{{ {name} }}}}"))
+    return made({"step": "IF", "condition": f"{{{{ {name} is none }}}}", "then": [then], "else": [other]}, value.span)
+
+
+def _label_names(labels: Node | None) -> set[str]:
+    """The names of the labels of a flow."""
+    if labels is None or labels.kind == "scalar":
+        return set()
+    pairs = labels.value if labels.kind == "list" else ()
+    return {*(labels.value if labels.kind == "map" else ()), *(str(each.plain()) for each in pairs)}
+
+
+def _are_tasks(node: Node) -> bool:
+    """Whether a value is a list of tasks."""
+    listed = node.value if node.kind == "list" else ()
+    types = (each.value["type"].value for each in listed if each.kind == "map" and "type" in each.value)
+    return any(isinstance(type, str) and "." in type for type in types)
+
+
+def _no_tasks(tasks: Node | None, root: Node, findings: Findings) -> None:
+    """Tells that there are no tasks, or no list of them."""
+    if tasks is not None and tasks.kind == "map" and {"id", "type"} & tasks.value.keys():
+        message, fix = "`tasks` takes a list, and this is a map", in_a_list(tasks)
+        findings.add("wrong-type", message, tasks, hint="put a dash before the task", fixes=[fix])
+        return
+    message = "a flow needs `tasks`" if tasks is None else f"`tasks` is {show(tasks.plain())}"
+    at = tasks or root.keys.get("id") or next(iter(root.keys.values()))
+    findings.add("missing-key", message, at, hint="write `tasks:`, and a list of tasks below it")
 
 
 def _of_tasks(keys: Mapping[str, str], lowering: Tasks) -> Any:

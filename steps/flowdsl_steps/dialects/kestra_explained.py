@@ -1,8 +1,10 @@
-"""The tasks of a Kestra flow with their properties, as `flowdsl explain` shows them."""
+"""What people are shown of a Kestra flow: its tasks with their properties (`flowdsl explain`), and their outputs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flowdsl.document.dialects import Findings, Node
 from flowdsl.document.dialects.task import ForeignOption, ForeignTask, flattened
@@ -63,3 +65,20 @@ def _origin(value: Node, task: Node) -> str:
     if task.start <= value.start and value.end <= task.end:
         return "task"
     return f"pluginDefaults, line {value.span.first.line}"
+
+
+def outputs_in_lines(outputs: Any) -> list[str]:
+    """The outputs of each task in a line."""
+    found = outputs.items() if isinstance(outputs, Mapping) else ()
+    return [f"{id}: {_in_words(given)}" for id, given in found]
+
+
+def _in_words(given: Any) -> str:
+    if not isinstance(given, Mapping) or not given:
+        return json.dumps(given, ensure_ascii=False)
+    shown = ((name, value) for name, value in given.items() if name != "tokenUsage")
+    return ", ".join(f"{name} {_value(value)}" for name, value in shown)
+
+
+def _value(value: Any) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

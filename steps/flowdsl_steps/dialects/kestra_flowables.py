@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowdsl.document.dialects import Node, made
 from flowdsl.errors import TemplateError
 from flowdsl.step.problem import show
+from flowdsl.syntax.fixes import renamed
 from flowdsl.template.foreign import ForeignText
 from flowdsl_steps.dialects.kestra_loops import KEPT, OF_ITERATION, OF_LOOP
 from flowdsl_steps.dialects.kestra_properties import MOST_SIDE_BY_SIDE, CommonProperties, Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
-from flowdsl_steps.dialects.kestra_values import ALL, EACH, each_of, loop_of
+from flowdsl_steps.dialects.kestra_values import ALL, EACH, TRUTH, each_of, loop_of
 from flowdsl_steps.expressions.pebble import Finish
 from flowdsl_steps.expressions.pebble_names import output_key
 
 OLD_NAMES = (
+    ("io.kestra.plugin.fs.http.Request", "io.kestra.plugin.core.http.Request"),
     ("io.kestra.plugin.langchain4j.completion.", "io.kestra.plugin.ai.completion."),
     ("io.kestra.plugin.langchain4j.", "io.kestra.plugin.ai.completion."),
     ("io.kestra.core.tasks.flows.", "io.kestra.plugin.core.flow."),
@@ -90,7 +93,7 @@ class FlowableTasks(CommonProperties):
             self.findings.add("wrong-type", f"`cases` takes a map, not {show(cases.plain())}", cases, hint=hint)
         other = self.steps(default, "defaults")
         self.uncertain |= set(self.given) - known
-        if not blocks and not other and is_map:
+        if not blocks and not other and is_map and not self._is_misspelt(task, "defaults", "cases"):
             message = "no task is defined: neither `cases` nor `defaults` have any"
             self.findings.add("missing-key", message, task.value["type"], hint="add `cases:`")
         if value is None or not (blocks or other):
@@ -150,7 +153,12 @@ class FlowableTasks(CommonProperties):
         try:
             return self.scope.text(values, of_text)
         except TemplateError as error:  # of a text without expressions
-            self.findings.add("wrong-type", error.message, values, hint=error.hint)
+            is_name = (
+                re.fullmatch(r"\s*(inputs|outputs|vars|trigger|taskrun|item)[.\[].*", str(values.value)) is not None
+            )
+            written = f"{{{{ {str(values.value).strip()} }}}}"
+            hint, fix = (f'write `"{written}"`', renamed(values, written)) if is_name else (error.hint, None)
+            self.findings.add("wrong-type", error.message, values, hint=hint, fixes=[fix])
             return made(NEUTRAL, values.span)
 
     def _inside(self, task: Node, kind: str, var: str) -> tuple[list[tuple[Steps, list[str]]], list[str]]:
@@ -183,20 +191,22 @@ class FlowableTasks(CommonProperties):
         item = {"value": f"{{{{ flowContext.{var} }}}}", "index": f"{{{{ flowContext.{var}_index }}}}"}
         inside, written = self._inside(task, "Loop", var)
         body = [self._set(task, {"item": item}), *(step for steps, _ in inside for step in steps)]
-        declared: dict[str, Any] = {}
-        outputs = task.value.get("outputs")
-        self.scope.loops.append("Loop")
-        for each in outputs.value if outputs is not None and outputs.kind == "list" else ():
-            if each.kind == "map" and {"id", "value"} <= each.value.keys():
-                declared[str(each.value["id"].value)] = self.scope.text(each.value["value"])
-        self.scope.loops.pop()
+        declared = self._declared(task)
+        self._told_fetch(task, declared)
+        stop = self._break_when(task, key, limit, declared)
         for each in written:
             self.given.pop(each, None)
             self.scope.outputs.pop(each, None)
+            self.scope.inner[each] = id
             self.measured = [other for other in self.measured if other != each]
         if values is None or not inside:
             return []
         side_by_side = limit or MOST_SIDE_BY_SIDE
+        if "transmitFailed" in task.value and not self._is(task, "transmitFailed"):
+            body = [self._caught(task, body)]
+        if stop:
+            leaves = self._step("BREAK", task, {"condition": f"{{{{ flowContext.{key}_stops }}}}"})
+            body = [leaves, *body, *stop]
         options: dict[str, Any] = {"var": var, "items": self._items(values, ALL, loop_of)}
         if side_by_side > 1:
             options["concurrency"] = side_by_side
@@ -206,4 +216,55 @@ class FlowableTasks(CommonProperties):
             "outputs": f"{{{{ flowContext.{kept} }}}}",
             "iterationCount": f"{{{{ flowContext.{kept} | length }}}}",
         }
-        return [self._step("FOR", task, options), self._set(task, {key: whole})]
+        begin = [self._set(task, {f"{key}_stops": False})] if stop else []
+        return [*begin, self._step("FOR", task, options), self._set(task, {key: whole})]
+
+    def _declared(self, task: Node) -> dict[str, Any]:
+        """The outputs of each iteration of a Loop."""
+        outputs = task.value.get("outputs")
+        if outputs is None or outputs.value is None:
+            return {}
+        hint = "write `- id: image`, `type: STRING`, `value: …`"
+        if outputs.kind != "list":
+            message = f"`outputs` takes a list, not {show(outputs.plain())}"
+            self.findings.add("wrong-type", message, outputs, hint=hint)
+            return {}
+        declared: dict[str, Any] = {}
+        self.scope.loops.append("Loop")
+        for each in outputs.value:
+            if each.kind == "map" and {"id", "value"} <= each.value.keys():
+                declared[str(each.value["id"].value)] = self.scope.text(each.value["value"])
+            else:
+                self.findings.add("missing-key", "an output needs `id`, `type` and `value`", each, hint=hint)
+        self.scope.loops.pop()
+        return declared
+
+    def _told_fetch(self, task: Node, declared: Mapping[str, Any]) -> None:
+        """What of `fetchType` and `transmitFailed` is done otherwise here."""
+        fetch = task.value.get("fetchType")
+        if fetch is not None and fetch.value == "STORE":
+            message = "`fetchType: STORE` has no effect here: the outputs of all iterations are a list"
+            self.findings.add("no-effect", message, task.keys["fetchType"])
+        elif fetch is not None and fetch.value not in ("AUTO", "FETCH"):
+            message = f"`fetchType` is {show(fetch.plain())}"
+            self.findings.add("not-a-choice", message, fetch, hint="it is AUTO, FETCH or STORE")
+        transmit = task.value.get("transmitFailed")
+        if transmit is not None and transmit.value is False and declared:
+            message = "an iteration that fails has no outputs, and `transmitFailed: false` lets it fail"
+            hint = "give its tasks `allowFailure: true`, and read what may be missing with `??`"
+            self.findings.add("not-supported", message, task.keys["transmitFailed"], hint=hint)
+
+    def _break_when(self, task: Node, key: str, limit: int | None, declared: Mapping[str, Any]) -> Steps:
+        """The steps at the end of an iteration that say whether the loop ends with it."""
+        condition = task.value.get("breakWhen")
+        if condition is None or condition.value is None:
+            return []
+        if limit != 1:
+            message = "`breakWhen` ends a loop whose iterations run one after another, and these run side by side"
+            self.findings.add("not-supported", message, task.keys["breakWhen"], hint="add `concurrencyLimit: 1`")
+            return []
+        self.scope.loops += ["Loop", "breakWhen"]
+        asked = self.scope.text(self._asked(condition), TRUTH)
+        self.scope.loops = self.scope.loops[:-2]
+        iteration = {"state": "SUCCESS", "outputs": dict(declared)}
+        return [self._set(task, {"iteration": iteration}), self._set(task, {f"{key}_stops": asked})]

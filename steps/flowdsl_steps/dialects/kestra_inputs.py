@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
 from flowdsl.syntax.fixes import renamed
+from flowdsl_steps.expressions.pebble_names import default_key
+
+if TYPE_CHECKING:
+    from flowdsl_steps.expressions.pebble_inputs import Moved
 
 KEYS = (
     "id", "name", "type", "required", "defaults", "prefill", "dependsOn", "displayName", "description", "validator",
@@ -37,19 +42,35 @@ TYPES: dict[str, dict[str, Any]] = {
     "SECRET": {"type": "string", "writeOnly": True},
 }
 """Type of an input → its schema."""
+_TEXTUAL = ("STRING", "SELECT", "ENUM", "DATE", "TIME", "DATETIME", "DURATION", "URI", "EMAIL", "SECRET")
+"""The types whose default may be an expression: its text is the value."""
 _BOUNDS: dict[str, tuple[type, ...]] = {"INT": (int,), "FLOAT": (int, float)}
 _ITEMS = {"STRING": "string", "INT": "integer", "FLOAT": "number", "BOOLEAN": "boolean"}
 
 
-def declared(node: Node | None, findings: Findings) -> dict[str, Node]:
-    """The declarations of a list of inputs, by their ids."""
+class Declared(NamedTuple):
+    """The declarations of inputs by their ids, and the defaults that are expressions."""
+
+    inputs: dict[str, Node]
+    defaults: dict[str, Node]
+
+    @property
+    def moved(self) -> Moved:
+        """Those that stand elsewhere than their names say."""
+        keys = {id: default_key(id) if id in self.defaults else "" for id in self.inputs}
+        return tuple((id, key) for id, key in keys.items() if key or "." in id)
+
+
+def declared(node: Node | None, findings: Findings) -> Declared:
+    """The declarations of a list of inputs."""
     if node is None or node.value is None:
-        return {}
+        return Declared({}, {})
     if node.kind != "list":
         message = f"`inputs` takes a list, not {show(node.plain())}"
         findings.add("wrong-type", message, node, hint="write `- id: topic`, and `type: STRING` below it")
-        return {}
+        return Declared({}, {})
     found: dict[str, Node] = {}
+    defaults: dict[str, Node] = {}
     for each in node.value:
         if each.kind != "map":
             message = f"an input is a map with `id` and `type`, not {show(each.plain())}"
@@ -59,15 +80,24 @@ def declared(node: Node | None, findings: Findings) -> dict[str, Node]:
         if id is None or not isinstance(id.value, str) or _ID.fullmatch(id.value) is None:
             at = id or next(iter(each.keys.values()), each)
             findings.add("missing-key", "an input needs `id`", at, hint="letters, digits, `.`, `_` and `-`")
-        elif "." in id.value:
-            hint = f"write `{id.value.replace('.', '_')}`, here and where it is read"
-            findings.add("wrong-pattern", f"the id `{id.value}` nests its input, which is not read here", id, hint=hint)
         elif id.value in found:
             findings.add("duplicate-key", f"there are two inputs `{id.value}`", id)
+        elif (around := _around(id.value, found)) is not None:
+            message = f"`{around[0]}` is an input, and `{around[1]}` stands inside of it"
+            findings.add("duplicate-key", message, id, hint="give one of the two another id")
         else:
-            found[id.value] = _declaration(each, str(id.value), findings)
+            found[id.value] = _declaration(each, str(id.value), findings, defaults)
     _depend(node, found, findings)
-    return found
+    return Declared(found, defaults)
+
+
+def _around(id: str, others: Iterable[str]) -> tuple[str, str] | None:
+    """An input, and the one that stands inside of it by its dots, of which one has this id."""
+    for other in others:
+        shorter, longer = sorted((id, other), key=len)
+        if longer.startswith(f"{shorter}."):
+            return shorter, longer
+    return None
 
 
 def _depend(inputs: Node, known: dict[str, Node], findings: Findings) -> None:
@@ -94,7 +124,7 @@ def _depend(inputs: Node, known: dict[str, Node], findings: Findings) -> None:
         findings.add("no-effect", message, each.keys["dependsOn"], severity="note")
 
 
-def _declaration(node: Node, id: str, findings: Findings) -> Node:
+def _declaration(node: Node, id: str, findings: Findings, defaults: dict[str, Node]) -> Node:
     for name, key in node.keys.items():
         if name not in KEYS:
             findings.unknown_key(key, KEYS, f"the input `{id}`", beside=node.value)
@@ -137,7 +167,11 @@ def _declaration(node: Node, id: str, findings: Findings) -> Node:
         schema["description"] = node.value["description"]
     default = node.value.get("defaults")
     optional = node.value.get("required")
-    if default is not None and default.value is not None:
+    if default is not None and kind in _TEXTUAL and isinstance(default.value, str) and "{{" in default.value:
+        defaults[id] = default
+        secret = {"writeOnly": True} if schema.pop("writeOnly", False) else {}
+        schema = {"anyOf": [schema, {"type": "null"}], "default": None, **secret}
+    elif default is not None and default.value is not None:
         _default(schema, default, id, kind, findings)
     elif kind in ("SELECT", "ENUM") and "enum" in schema and _is_true(node, "autoSelectFirst"):
         schema["default"] = schema["enum"][0]
@@ -168,7 +202,8 @@ def _kinds(node: Node, id: str, findings: Findings) -> None:
             findings.add("no-effect", message, node.keys[name])
         elif name in ("values", "options") and value.kind != "list" and not (isinstance(plain, str) and "{{" in plain):
             findings.add("wrong-type", f"`{name}` takes a list, not {show(plain)}", value)
-    if kind == "SECRET" and node.value.get("defaults") is not None and node.value["defaults"].value is not None:
+    default = node.value.get("defaults")
+    if kind == "SECRET" and default is not None and default.value is not None and "{{" not in str(default.value):
         message = f"the secret input `{id}` has a default, which stands in the file for all to read"
         findings.add("plain-secret", message, type or node, hint="remove `defaults`, and give it to the run")
 
@@ -192,8 +227,8 @@ def _is_true(node: Node, name: str) -> bool:
 def _default(schema: dict[str, Any], default: Node, id: str, kind: Any, findings: Findings) -> None:
     value = default.plain()
     if isinstance(value, str) and "{{" in value:
-        message = f"the default of `{id}` is an expression, which is not read here"
-        findings.add("wrong-type", message, default, hint="give a plain value, and use the expression in the task")
+        message = f"the default of `{id}` is an expression, which no {kind} has here"
+        findings.add("wrong-type", message, default, hint="give a plain value, or make it a STRING")
         return
     if isinstance(value, str) and kind in ("INT", "FLOAT", "BOOLEAN", "BOOL", "JSON", "YAML", "ARRAY", "MULTISELECT"):
         import json

@@ -5,6 +5,12 @@ from __future__ import annotations
 from flowdsl.document.dialects import Findings, Node
 from flowdsl.step.problem import show
 
+KEYS = (
+    "id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution",
+    "outputs", "disabled", "triggers", "concurrency", "retry", "pluginDefaults", "taskDefaults", "checks", "revision",
+    "sla", "workerGroup", "workerSelector", "listeners", "quotas", "tutorial", "editable",
+)  # fmt: skip
+"""The properties of a flow."""
 _TEXTS = ("description", "logLevel", "version", "pluginDefaultsRef")
 _FLAGS = ("disabled", "allowFailure", "allowWarning", "logToFile")
 _BEHAVIORS = ("RETRY_FAILED_TASK", "CREATE_NEW_EXECUTION")
@@ -46,6 +52,9 @@ def task_kinds(task: Node, findings: Findings) -> None:
     for name in _FLAGS:
         if name != "allowFailure":  # it is read, and told where it is
             _flag(task, name, findings)
+    if "taskCache" in task.value:
+        message = "`taskCache` has no effect here: a run keeps nothing for the next one"
+        findings.add("no-effect", message, task.keys["taskCache"], severity="note")
 
 
 def retry_kinds(retry: Node, findings: Findings) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
+from flowdsl.step.spec import is_templated
 from flowdsl.syntax.fixes import renamed
+from flowdsl_steps.control.repeat import LONGEST_MS
 from flowdsl_steps.dialects.kestra_kinds import retry_kinds, task_kinds
 from flowdsl_steps.dialects.kestra_texts import Scope
 from flowdsl_steps.dialects.kestra_values import TRUTH, meant_duration, seconds_of
@@ -21,6 +24,11 @@ COMMON = (
 _RETRY = ("type", "interval", "maxInterval", "minInterval", "delayFactor", "maxAttempts", "maxAttempt", "maxDuration",
           "warningOnRetry", "behavior")  # fmt: skip
 MOST_SIDE_BY_SIDE = 256
+_MOST_AGAIN = 20
+_LEAST_MS, _MOST_MS = 1000, 900_000
+"""The bounds of a deadline."""
+_OPERATION = re.compile(r"==|!=|[<>]|\b(inputs|outputs|vars|taskrun|item|trigger|labels)\b|\b(and|or|not|is)\b")
+"""What stands in an expression, and in no `true` or `false`."""
 Steps = list[Node]
 
 
@@ -36,6 +44,8 @@ class CommonProperties:
         """Those whose metrics are printed."""
         self.uncertain: set[str] = set()
         """Those that some runs do not come to."""
+        self._misspelt: set[tuple[int, str]] = set()
+        """What is meant by properties that are misspelt, each with the place of its task."""
         self._loops: list[tuple[str, str]] = []
         self._depth = 0
         self._written: list[str] = []
@@ -58,15 +68,30 @@ class CommonProperties:
                 hint = f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{each}`' for each in own)}"
                 short = str(task.value["type"].value).rpartition(".")[2]
                 fix = renamed(key, near) if near and near not in task.value else None
+                self._misspelt.add((task.start, near or ""))
                 self.findings.add("unknown-key", f"{short} has no property `{name}`", key, hint=hint, fixes=[fix])
+
+    def _is_misspelt(self, task: Node, *names: str) -> bool:
+        """Whether one of these properties is there by another name, which was told."""
+        return any((task.start, name) in self._misspelt for name in names)
 
     def _needed(self, task: Node, name: str) -> Node | None:
         found: Node | None = task.value.get(name)
+        if found is None and self._is_misspelt(task, name):
+            return None
         if found is None or found.value is None:
+            if found is not None and found.span.text.startswith("!include"):  # which was told
+                return None
             short = str(task.value["type"].value).rpartition(".")[2]
             at = task.keys.get(name, task.value["type"])
             self.findings.add("missing-key", f"{short} needs `{name}`", at, hint=f"add `{name}:`")
             return None
+        if found.kind == "list" and not found.value:
+            short = str(task.value["type"].value).rpartition(".")[2]
+            if name in ("tasks", "then"):
+                message = f"`{name}` of {short} is empty"
+                self.findings.add("missing-key", message, found, hint="write a task below it, with a dash")
+                return None
         return found
 
     def _step(self, name: str, task: Node, options: Mapping[str, Any]) -> Node:
@@ -98,20 +123,49 @@ class CommonProperties:
         return min(node.value, MOST_SIDE_BY_SIDE)
 
     def _when(self, condition: Node, then: Steps, task: Node, other: Steps | None = None) -> Node:
+        condition = self._asked(condition)
         options: dict[str, Any] = {"condition": self.scope.text(condition, TRUTH), "then": then}
         if other:
             options["else"] = other
         return self._step("IF", task, options)
+
+    def _asked(self, condition: Node) -> Node:
+        """A condition: without braces it would be a text like any other, and true."""
+        text = condition.value
+        if not isinstance(text, str) or is_templated(text) or not _OPERATION.search(text):
+            return condition
+        inner = text.strip()
+        written = f"{{{{ {inner} }}}}"
+        message = f"the condition {show(text, 60)} is a text, which is always true"
+        fix = renamed(condition, written)
+        self.findings.add("constant-condition", message, condition, hint=f'write `"{written}"`', fixes=[fix])
+        return made("{{ 'true' }}", condition.span)
+
+    def _pause(self, node: Node, name: str) -> float | None:
+        """A duration for which something waits, in seconds."""
+        seconds = self._duration(node, name)
+        if seconds is not None and seconds * 1000 > LONGEST_MS:
+            message = f"`{name}` is {show(node.value[name].plain())}, and nothing waits longer than P24D here"
+            self.findings.add("out-of-range", message, node.value[name], hint="write a shorter one")
+            return None
+        return seconds
+
+    def _deadline(self, seconds: float, at: Node) -> Node:
+        """A deadline of a request in milliseconds, in the bounds that there are."""
+        if not _LEAST_MS <= seconds * 1000 <= _MOST_MS:
+            message = f"a deadline of {show(at.plain())} is none here: a request has from PT1S to PT15M"
+            self.findings.add("no-effect", message, at)
+        return made(min(_MOST_MS, max(_LEAST_MS, int(seconds * 1000))), at.span)
 
     def _guarded(self, task: Node, id: str, steps: Steps) -> Steps:
         """The steps with what the task says of their failure, and of whether they run at all."""
         if (
             "timeout" in task.value
             and steps
-            and not any(step.value["step"].value == "IMAGE_GENERATION" for step in steps)
+            and not any(step.value["step"].value in ("IMAGE_GENERATION", "REST") for step in steps)
         ):
             self._duration(task, "timeout")
-            message = "`timeout` has no effect here: it is the deadline of a task that makes a picture"
+            message = "`timeout` has no effect here: it is the deadline of a picture, or of a request"
             self.findings.add("no-effect", message, task.keys["timeout"])
         errors, final = task.value.get("errors"), task.value.get("finally")
         if errors is not None or final is not None:
@@ -186,8 +240,8 @@ class CommonProperties:
             if name not in node.value:
                 self.findings.add("missing-key", f"a {kind.value} `retry` needs `{name}`", task.keys["retry"],
                                   hint=f"add `{name}: PT10S`")  # fmt: skip
-        first = self._duration(node, wanted[0]) or 0.0
-        most = self._duration(node, "maxInterval")
+        first = self._pause(node, wanted[0]) or 0.0
+        most = self._pause(node, "maxInterval") if wanted[0] != "maxInterval" else first
         attempts = node.value.get("maxAttempts", node.value.get("maxAttempt"))
         count = attempts.value if attempts is not None else 3
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
@@ -196,7 +250,10 @@ class CommonProperties:
             return None
         factor = node.value.get("delayFactor")
         backoff = factor.value if factor is not None and isinstance(factor.value, (int, float)) else 2
-        found: dict[str, Any] = {"max": min(20, count - 1), "delayMs": int(first * 1000)}
+        if count - 1 > _MOST_AGAIN:
+            message = f"`maxAttempts` is {count}, and a task is tried {_MOST_AGAIN + 1} times at most here"
+            self.findings.add("no-effect", message, attempts or node)
+        found: dict[str, Any] = {"max": min(_MOST_AGAIN, count - 1), "delayMs": int(first * 1000)}
         found["backoff"] = max(1, backoff) if kind.value == "exponential" else 1
         found |= {"maxDelayMs": int(max(most or first, first) * 1000), "jitter": kind.value == "random"}
         return {name: made(value, node.span) for name, value in found.items()}

@@ -9,27 +9,46 @@ from typing import Any
 from flowdsl.document.dialects import Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
-from flowdsl.syntax.fixes import renamed
+from flowdsl.syntax.fixes import removed, renamed
 from flowdsl_steps.dialects.kestra_flowables import FlowableTasks, type_of
+from flowdsl_steps.dialects.kestra_http import WebTasks
 from flowdsl_steps.dialects.kestra_properties import Steps
 from flowdsl_steps.dialects.kestra_texts import NEUTRAL
+from flowdsl_steps.dialects.kestra_until import RepeatedTasks
 from flowdsl_steps.image.model_providers import PROVIDERS, short_name
 
 AI = "io.kestra.plugin.ai.completion."
 FLOW = "io.kestra.plugin.core.flow."
+HTTP = "io.kestra.plugin.core.http.Request"
 IMAGE_OUTPUTS = ("imageUrl", "finishReason", "tokenUsage")
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,255}")
-_INSTEAD = {
-    "io.kestra.plugin.openai.CreateImage": f"write `type: {AI}ImageGeneration`, and its key under `provider`",
-    "io.kestra.plugin.core.http.Download": "take it out: a picture is stored here, and `imageUrl` leads to it",
-    f"{AI}ChatCompletion": "give its text as an input: `inputs: [{id: prompt, type: STRING}]`",
-    f"{FLOW}Subflow": "put its tasks into this flow",
-    f"{FLOW}LoopUntil": "write a ForEach over a list",
+_INSTEAD: tuple[tuple[str, str], ...] = (
+    ("io.kestra.plugin.openai.CreateImage", f"write `type: {AI}ImageGeneration`, and its key under `provider`"),
+    ("io.kestra.plugin.core.http.Download", "take it out: a picture is stored here, and `imageUrl` leads to it"),
+    (f"{AI}ChatCompletion", "give its text as an input: `inputs: [{id: prompt, type: STRING}]`"),
+    ("io.kestra.plugin.openai.", "give its text as an input: `inputs: [{id: prompt, type: STRING}]`"),
+    (f"{FLOW}Subflow", "put the tasks of that flow in its place: a run here knows one file"),
+    (f"{FLOW}ForEachItem", f"write `type: {FLOW}ForEach` over the items"),
+    (f"{FLOW}WorkingDirectory", "put its tasks in its place: they share no folder here"),
+    (f"{FLOW}Dag", f"write its tasks in their order, those side by side in a `{FLOW}Parallel`"),
+    (f"{FLOW}Pause", "end the flow there, and put what follows into a flow of its own"),
+    ("io.kestra.plugin.core.kv.", "take it out: values are given to a run with `--kv NAME=VALUE`"),
+    ("io.kestra.plugin.notifications.", f"send the message with `{HTTP}`"),
+    ("io.kestra.plugin.slack.", f"send the message with `{HTTP}`"),
+    ("io.kestra.plugin.scripts.", "take it out: scripts are not run here; do its work before the run, or after it"),
+)
+"""What to do without tasks that often stand beside pictures: by their types, or the beginnings of these."""
+_OF_PROVIDERS = ("apiKey", "modelName", "model", "baseUrl", "endpoint", "caPem", "clientPem")
+_NOT_OF_PICTURES = {
+    "n": "write a ForEach: a task makes one picture",
+    "configuration": "remove it: pictures have no such settings",
+    **dict.fromkeys(("size", "quality", "style"), "remove it, and say it in the prompt"),
+    **dict.fromkeys(("download", "responseFormat"), "remove it: the picture is stored, and `imageUrl` leads to it"),
 }
-"""What to do without tasks that often stand beside pictures."""
+"""Properties that people look for at an image task, and what is right without them."""
 
 
-class Tasks(FlowableTasks):
+class Tasks(FlowableTasks, RepeatedTasks, WebTasks):
     """Lowers tasks in their order."""
 
     def steps(self, tasks: Node | None, where: str = "tasks") -> Steps:
@@ -65,6 +84,7 @@ class Tasks(FlowableTasks):
             self._unknown_type(type, name)
             self.scope.outputs[str(id.value)] = None  # whatever it gives: that it is not there is told already
             return []
+        self.scope.used.discard("task")
         uncertain = any(key in task.value for key in ("runIf", "when", "allowFailure"))
         known = set(self.given)
         self._depth += 1
@@ -72,7 +92,11 @@ class Tasks(FlowableTasks):
         self._depth -= 1
         if uncertain:
             self.uncertain |= set(self.given) - known
-        return self._guarded(task, str(id.value), found)
+        found = self._guarded(task, str(id.value), found)
+        if found and "task" in self.scope.used:
+            found = [self._set(task, {"task": {"id": id.value, "type": type.value}}), *found]
+        self.scope.used.discard("task")
+        return found
 
     def _lowerings(self) -> Mapping[str, Callable[[Node, str], Steps]]:
         return {
@@ -86,7 +110,10 @@ class Tasks(FlowableTasks):
             f"{FLOW}EachSequential": self._for_each,
             f"{FLOW}EachParallel": self._for_each,
             f"{FLOW}Loop": self._loop,
+            f"{FLOW}LoopUntil": self._loop_until,
+            f"{FLOW}WaitFor": self._loop_until,
             f"{FLOW}Sleep": self._sleep,
+            HTTP: self._request,
             "io.kestra.plugin.core.log.Log": self._log,
             "io.kestra.plugin.core.debug.Return": self._return,
             "io.kestra.plugin.core.output.OutputValues": self._output_values,
@@ -96,16 +123,18 @@ class Tasks(FlowableTasks):
     def _unknown_type(self, type: Node, name: str) -> None:
         types = {each.rpartition(".")[2]: each for each in self._lowerings()}
         near = types.get(nearest(name.rpartition(".")[2], types) or "")
-        instead = _INSTEAD.get(name)
+        instead = next((hint for start, hint in _INSTEAD if name.startswith(start)), None)
         near = None if instead else near
-        hint = instead or (f"did you mean `{near}`?" if near else f"there are {', '.join(types)}")
+        known = ", ".join(each.removeprefix("io.kestra.plugin.") for each in types.values())
+        hint = instead or (f"did you mean `{near}`?" if near else f"behind `io.kestra.plugin.` there are {known}")
         message = f"there is no task {show(type.value, 80)} here"
         self.findings.add("unknown-step", message, type, hint=hint, fixes=[renamed(type, near) if near else None])
 
     # tasks
 
     def _image(self, task: Node, id: str) -> Steps:
-        self._keys(task, "prompt", "provider")
+        self._keys(task, "prompt", "provider", *_OF_PROVIDERS, *_NOT_OF_PICTURES)
+        self._misplaced(task)
         options: dict[str, Any] = {}
         first = self.scope.ids.get(id)
         if first is not None and first.start == task.value["id"].start:  # of two with one id the second has none
@@ -122,13 +151,23 @@ class Tasks(FlowableTasks):
         options["provider"] = _short(self.scope.inside(provider))
         timeout = self._duration(task, "timeout")
         if timeout is not None:
-            options["timeoutMs"] = made(min(900_000, max(1000, int(timeout * 1000))), task.value["timeout"].span)
+            options["timeoutMs"] = self._deadline(timeout, task.value["timeout"])
         key = self._gives(id, IMAGE_OUTPUTS)
         outputs = [{"type": "object", "name": key}]
         if not self._loops:
             outputs.append({"type": "metrics", "name": f"{key}_metrics"})
             self.measured.append(id)
         return [self._step("IMAGE_GENERATION", task, {**options, "outputs": outputs})]
+
+    def _misplaced(self, task: Node) -> None:
+        """Tells what stands beside a prompt and belongs elsewhere, or nowhere."""
+        for name, key in task.keys.items():
+            if name in _OF_PROVIDERS:
+                message = f"`{name}` is a property of the provider, and stands outside of it"
+                self.findings.add("misnested-key", message, key, hint="put it below `provider:`")
+            elif name in _NOT_OF_PICTURES:
+                message, fix = f"ImageGeneration has no property `{name}`", removed(task, name)
+                self.findings.add("unknown-key", message, key, hint=_NOT_OF_PICTURES[name], fixes=[fix])
 
     def _log(self, task: Node, id: str) -> Steps:
         self._keys(task, "message", "level")
@@ -163,7 +202,7 @@ class Tasks(FlowableTasks):
         self._keys(task, "duration")
         if self._needed(task, "duration") is None:
             return []
-        seconds = self._duration(task, "duration")
+        seconds = self._pause(task, "duration")
         at = task.value["duration"].span
         return [] if seconds is None else [self._step("SLEEP", task, {"delay": made(int(seconds * 1000), at)})]
 

@@ -13,13 +13,24 @@ from flowdsl.syntax.scalars import span_in
 from flowdsl.template import Reference, parse
 from flowdsl.template.foreign import ForeignText
 from flowdsl.template.problems import Mistake
+from flowdsl_steps.dialects.kestra_inputs import Declared
 from flowdsl_steps.expressions.pebble import TEXT, Finish, Pebble, converted, names_in
 from flowdsl_steps.expressions.pebble_names import ROOTS, output_key
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "flow": ("id", "namespace", "revision"),
-    "execution": ("id", "startDate", "state", "originalId"),
+    "execution": ("id", "startDate", "state"),
+    "task": ("id", "type"),
 }
+_NOT_HERE: Mapping[str, str] = {
+    "taskrun.id": "write `execution.id`, or `uuid()`",
+    "taskrun.startDate": "write `now()`",
+    "taskrun.attemptsCount": "take it out: a task knows nothing of its attempts here",
+    "item.key": "of a map write `fromJson(item.value).key`",
+    "item.parent": "give the values of the outer loop in those of the inner one",
+    "item.parents": "give the values of the outer loop in those of the inner one",
+}
+"""What Kestra knows of a task or an item, and is not known here."""
 _RENDER = re.compile(r"\brender(?:Once)?\(")
 _RENDERED = re.compile(r"\brender(?:Once)?\(\s*vars\.(\w+)\s*\)")
 NEUTRAL = "{{ ' ' }}"
@@ -29,15 +40,18 @@ NEUTRAL = "{{ ' ' }}"
 class Scope:
     """What the expressions of a flow can read: it grows with each task. `inputs` and `vars` are those of the flow."""
 
-    def __init__(self, findings: Findings, inputs: Mapping[str, Node], vars: Mapping[str, Node]) -> None:
+    def __init__(self, findings: Findings, declared: Declared, vars: Mapping[str, Node]) -> None:
         self.findings = findings
-        self.inputs = inputs
+        self.inputs = declared.inputs
+        self.moved = declared.moved
         self.vars = vars
         self.labels: set[str] = set()
         self.ids: dict[str, Node] = {}
         """Every task of the flow by its id."""
         self.outputs: dict[str, tuple[str, ...] | None] = {}
         """The attributes of each task whose outputs are there by now; None where all are taken."""
+        self.inner: dict[str, str] = {}
+        """Tasks whose outputs ended with a Loop, each with the id of that."""
         self.loops: list[str] = []
         """The kinds of the loops around."""
         self.used: set[str] = set()
@@ -53,8 +67,15 @@ class Scope:
             return node
         if finish is not None and not is_templated(value):
             return made(finish.make(value), node.span)
-        found = self.expression(node, TEXT if finish is None else converted(finish))
-        return made(NEUTRAL, node.span) if found is None else found
+        found = self.expression(node, self.language(finish))
+        if found is not None:
+            return found
+        unknown = NEUTRAL if finish is None else ForeignText("{{ uuid() }}", self.language(finish))
+        return made(unknown, node.span)
+
+    def language(self, finish: Finish | None = None) -> Pebble:
+        """The language of the flow's expressions."""
+        return TEXT if finish is None and not self.moved else converted(finish, self.moved)
 
     def inside(self, node: Node) -> Node:
         """A list or map whose texts may hold expressions."""
@@ -80,7 +101,7 @@ class Scope:
 
                 fix = instead(span, node.value[problem.start : problem.end], found[1], style=node.style)
             self.findings.add(problem.code, problem.message, span, hint=hint, fixes=[fix])
-        for reference in names_in(node.value) if not template.problems else ():
+        for reference in names_in(node.value, self.moved) if not template.problems else ():
             self._read(reference, node)
         for name in _RENDERED.findall(node.value):
             if name in self.vars:
@@ -92,7 +113,7 @@ class Scope:
     def _rendered(self, node: Node) -> None:
         """Looks at the expressions of a variable that is rendered."""
         for each in _texts(node):
-            self.expression(each, TEXT)
+            self.expression(each, self.language())
 
     def _rendered_names(self, text: str) -> set[str]:
         """The names that `render` may come to in a text: all, unless it renders variables that read nothing but others
@@ -117,7 +138,9 @@ class Scope:
         root, path = reference.root, reference.path
         if root == "inputs":
             self.used.add(root)
-            if path and path[0] not in self.inputs:
+            if path and any(id.startswith(f"{path[0]}.") for id in self.inputs) and path[0] not in self.inputs:
+                self._nested(reference, node, ".".join(path))
+            elif path and path[0] not in self.inputs:
                 self._missing(reference, node, f"inputs.{path[0]}", self.inputs, "inputs", path[0])
             return
         if not path:
@@ -135,11 +158,35 @@ class Scope:
                 self._missing(reference, node, f"vars.{path[1]}", self.vars, "variables", path[1])
         elif name in _PARTS and len(path) > 1 and path[1] not in _PARTS[name]:
             self._missing(reference, node, f"{name}.{path[1]}", _PARTS[name], name, path[1])
-        elif name in ("taskrun", "parent", "parents", "item"):
+        elif name == "envs" and not reference.guarded:
+            hint = "declare an input, or write `kv('NAME')`, which reads the environment variable NAME"
+            self._add(reference, node, f"`{'.'.join(path)}` is not known here", hint)
+        elif name == "labels" and not self.labels and not reference.guarded:
+            self._add(reference, node, "the flow has no `labels`", "write `labels:`, and a name and a value below it")
+        elif name in ("taskrun", "parent", "parents", "item", "iteration"):
             self._loop_name(reference, node, name, path)
 
+    def _nested(self, reference: Reference, node: Node, name: str) -> None:
+        """Looks at an input that is read where there are some with dots in their ids."""
+        inner = [id for id in self.inputs if id.startswith(f"{name}.")]
+        if name in self.inputs or reference.guarded:
+            return
+        if inner:
+            message, hint = f"`inputs.{name}` holds other inputs, and is none itself", f"write `inputs.{inner[0]}`"
+            self._add(reference, node, message, hint)
+            return
+        self._missing(reference, node, f"inputs.{name}", self.inputs, "inputs", name)
+
     def _loop_name(self, reference: Reference, node: Node, name: str, path: tuple[str, ...]) -> None:
-        if reference.guarded or (name == "taskrun" and path[1:2] in (("id",), ("startDate",), ("attemptsCount",))):
+        if reference.guarded:
+            return
+        instead = _NOT_HERE.get(".".join(path[:2]))
+        if instead is not None:
+            self._add(reference, node, f"`{'.'.join(path[:2])}` is not known here", instead)
+            return
+        if name == "iteration":
+            if "breakWhen" not in self.loops:
+                self._add(reference, node, f"`{'.'.join(path)}` is there in `breakWhen` of a Loop alone", None)
             return
         wanted = {"item": "Loop"}.get(name, "ForEach")
         if wanted not in self.loops:
@@ -158,7 +205,12 @@ class Scope:
             self._missing(reference, node, f"outputs.{key}", self.ids, "tasks", key)
             return
         if id not in self.outputs:
-            if not reference.guarded:
+            if not reference.guarded and id in self.inner:
+                loop = self.inner[id]
+                message = f"the outputs of `{id}` end with the iterations of the Loop `{loop}`"
+                hint = f"declare them in its `outputs`, and write `loopOutputs(outputs.{loop}.outputs, 'ID')`"
+                self._add(reference, node, message, hint)
+            elif not reference.guarded:
                 self._add(reference, node, f"the task `{id}` has no outputs yet here", "it runs later, or side by side")
             return
         known = self.outputs[id]
@@ -190,7 +242,9 @@ class Scope:
             self._add(reference, node, f"there is no `{shown}`", hint)
             return
         near = nearest(name, names)
-        there = f"the {what} are {', '.join(names)}" if names else f"the flow has no {what}"
+        listed = ", ".join(names)
+        there = f"`{what}` has {listed}" if what in _PARTS else f"the {what} are {listed}"
+        there = there if names else f"the flow has no {what}"
         self._add(reference, node, f"there is no `{shown}`", f"did you mean `{near}`?" if near else there, name, near)
 
     def _add(

@@ -26,7 +26,9 @@ def seconds_of(text: str) -> float | None:
 
 
 def meant_duration(text: str) -> str | None:
-    """A duration as it is written, for one as others write it: `10m`."""
+    """A duration as it is written, for one as others write it: `10m`, or 10 for seconds."""
+    if text.strip().isdecimal():
+        return f"PT{text.strip()}S"
     found = _PLAIN.fullmatch(text.strip())
     if found is None:
         return None

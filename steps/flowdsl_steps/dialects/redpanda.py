@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl import Dialect, Source
+from flowdsl import Diagnostic, Dialect, Source
 from flowdsl.document.dialects import Findings, Node, made
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import show
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 _READ = ("input", "pipeline", "output", "processors")
 _PASSED_OVER = ("http", "logger", "metrics", "tracer", "shutdown_delay", "shutdown_timeout", "tests")
 """What the engine does beside the messages."""
-_REFUSED = (
-    "buffer",
-    "error_handling",
-    "input_resources",
-    "processor_resources",
-    "output_resources",
-    "cache_resources",
-    "rate_limit_resources",
-)
+_REFUSED = {
+    "buffer": "take it out: messages are read when it is their turn",
+    "error_handling": "put the processors into a `try`, which skips messages that are marked",
+    "input_resources": "write the input in place of each `resource: NAME`",
+    "processor_resources": "write the processor in place of each `resource: NAME`",
+    "output_resources": "write the output in place of each `resource: NAME`",
+    "cache_resources": "take it out, and what reads it",
+    "rate_limit_resources": "take it out: a service that asks for a pause gets it",
+}
+"""What is not supported, and what to do without it."""
 _KEYS = (*_READ, *_PASSED_OVER, *_REFUSED)
 _DEEPEST = 8
 """So deep below the root a processor is looked for."""
@@ -50,7 +51,8 @@ class RedpandaPipeline(Dialect):
             return re.search(rf"^[\s-]*{PROCESSOR}\s*:", source.text, re.MULTILINE) is not None
         if root.kind == "map" and "pipeline" in root.value:
             pipeline = root.value["pipeline"]
-            if pipeline.kind == "map" and ("processors" in pipeline.value or {"input", "output"} & root.value.keys()):
+            is_whole = pipeline.kind == "map" and ("processors" in pipeline.value or not pipeline.value)
+            if is_whole or {"input", "output"} & root.value.keys():
                 return True
         if root.kind == "map" and "processors" in root.value and not root.value.keys() - {*_KEYS}:
             return True
@@ -62,7 +64,7 @@ class RedpandaPipeline(Dialect):
         processors = Processors(findings)
         listed = parts.get("processors")
         steps = [] if listed is None else processors.lowered(listed, is_fragment="pipeline" not in parts)
-        if listed is None and not findings.diagnostics:
+        if not steps and not any(found.severity == "error" for found in findings.diagnostics):
             hint = f"write `pipeline: {{processors: [{{{PROCESSOR}: …}}]}}`"
             findings.add("missing-key", "the pipeline has no `processors`", parts.get("pipeline", root), hint=hint)
         if not steps:
@@ -84,6 +86,20 @@ class RedpandaPipeline(Dialect):
         if processors.services:
             flow = {"services": processors.services, **flow}
         return made(flow, root.span)
+
+    def worded(self, found: Diagnostic) -> Diagnostic | None:
+        """Processors and fields in place of steps and options."""
+        from flowdsl_steps.dialects.redpanda_words import worded
+
+        return worded(found)
+
+    def summary(self, printed: Mapping[str, Any]) -> dict[str, list[str]]:
+        """How many messages there were, and where the pictures of each are."""
+        from flowdsl_steps.dialects.redpanda_explained import counted
+        from flowdsl_steps.records.run_records import MOST_TOLD
+
+        told = MOST_TOLD if printed.get("error") else 0
+        return {"records": counted(printed["records"], told)} if "records" in printed else {}
 
     def failure(self, account: Mapping[str, Any]) -> dict[str, Any] | None:
         """Where messages failed, what became of all of them stands under `records`, as after a run that succeeds."""
@@ -170,8 +186,7 @@ def _refuse(name: str, key: Node, value: Node, findings: Findings) -> None:
     is_empty = plain in (None, {}, [], {"none": {}}, {"strict": False})
     if not is_empty:
         message = f"`{name}` is not supported here"
-        hint = f"a document has {', '.join(f'`{each}`' for each in _READ[:3])}"
-        findings.add("not-supported", message, key, hint=hint)
+        findings.add("not-supported", message, key, hint=_REFUSED[name])
 
 
 def _threads(pipeline: Node | None, findings: Findings) -> Node | None:

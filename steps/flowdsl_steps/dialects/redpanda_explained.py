@@ -1,8 +1,11 @@
-"""The components of a pipeline of Redpanda Connect with their fields, as `flowdsl explain` shows them."""
+"""What people are shown of a pipeline of Redpanda Connect: its components with their fields (`flowdsl explain`), and
+what became of its messages."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flowdsl.document.dialects import Node
 from flowdsl.document.dialects.task import ForeignOption, ForeignTask, flattened
@@ -52,3 +55,32 @@ def _component(
     yield ForeignTask(name, id, path, item, tuple(options))
     if name in lists:
         yield from _listed(own, f"{path}.{name}", lists, defaults)
+
+
+_MOST_NAMED = 20
+"""So many messages are named in the summary of a run."""
+
+
+def counted(records: Mapping[str, Any], told: int) -> list[str]:
+    """What became of the messages: their numbers, the pictures of each, and the failures behind those that are `told`
+    already."""
+    numbers = [f"{records[word]:,} {word}" for word in ("written", "dropped", "failed") if records[word]]
+    read = records["read"]
+    lines = [", ".join((f"{read:,} message{'' if read == 1 else 's'} read", *numbers))]
+    found = {
+        each["record"]: [each["at"], *(_near(image["path"]) for image in each["images"])]
+        for each in records["messages"]
+    }
+    for each in records["failures"][told:]:
+        found.setdefault(each["record"], [each["at"]]).append(f"failed: {each['error']}")
+    for number in sorted(found)[:_MOST_NAMED]:
+        at, *facts = found[number]
+        lines.append(f"{at or 'the message'}: {', '.join(facts)}")
+    more = len(found) - _MOST_NAMED
+    return [*lines, f"… and {more:,} more, which --json names"] if more > 0 else lines
+
+
+def _near(path: str) -> str:
+    """A path below the current folder in its short form."""
+    near = os.path.relpath(path)
+    return path if near.startswith(os.pardir) else near

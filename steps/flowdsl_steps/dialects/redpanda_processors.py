@@ -20,6 +20,7 @@ MAPPINGS = ("mapping", "bloblang")
 LISTS: Mapping[str, str] = {"try": "RECORD_TRY", "catch": "RECORD_CATCH"}
 SUPPORTED = (PROCESSOR, *MAPPINGS, *LISTS, "noop")
 _TELLS = "log"
+_ELSEWHERE = "do its work before the pipeline, `… | flowdsl run FILE`, or with the pictures that it has made"
 _INSTEAD = {
     "switch": "write `if … { … } else { … }` in a `mapping`, and `deleted()` for messages that are not to be painted",
     "branch": "write a `mapping` that makes the prompt, and keep other fields as `meta name = this.name`",
@@ -31,6 +32,17 @@ _INSTEAD = {
     "dedupe": "take it out, and leave duplicates out of the input: `sort -u`",
     "split": "take it out: each line of the input is a message",
     "sleep": "take it out: a service that asks for a pause gets it",
+    "rate_limit": "take it out: a service that asks for a pause gets it",
+    "unarchive": "take it out: each line of the input is a message",
+    "archive": "take it out: each picture has a file of its own",
+    "cache": "take it out: a run keeps nothing for the next one",
+    "cached": "put its processors in its place: a run keeps nothing for the next one",
+    "parallel": "put its processors in its place: `pipeline.threads` works on messages side by side",
+    "while": "put its processors in its place, in a `try`, and what clears a failure into a `catch`",
+    "workflow": "write a `mapping` that makes the prompt, and keep other fields as `meta name = this.name`",
+    **dict.fromkeys(("jq", "jmespath", "awk"), "write a `mapping`, such as `root = this.prompt`"),
+    **dict.fromkeys(("http", "aws_lambda", "command", "subprocess", "sql_insert", "sql_select"), _ELSEWHERE),
+    **dict.fromkeys(("openai_chat_completion", "openai_embeddings", "ollama_chat"), _ELSEWHERE),
 }
 """What to write in place of processors that often stand beside pictures."""
 _BESIDE = ("label", "type")
@@ -59,6 +71,8 @@ class Processors:
         """The steps of a list of processors. In a fragment one processor alone may stand, as on the vendor's page."""
         if listed.kind == "map" and listed.value:
             listed = made([listed], listed.span)
+        if listed.value is None and self.findings.misindented:  # what stood there could not be read
+            return []
         if listed.kind != "list":
             message = f"`processors` takes a list, not {show(listed.plain())}"
             self.findings.add("wrong-type", message, listed, hint=f"write `- {PROCESSOR}:`")
@@ -106,10 +120,13 @@ class Processors:
         """The key that says which processor it is."""
         names: list[str] = [name for name in item.value if name not in _BESIDE]
         if len(names) > 1 and len(known := [name for name in names if name in SUPPORTED]) == 1:
+            outside = [name for name in names if name in FIELDS and known[0] == PROCESSOR]
             for name in names:
-                if name not in known:
+                if name not in known and name not in outside:
                     self._outside(item, name, known[0])
-            return known[0]
+            if outside:
+                self._not_indented(item, outside)
+            return None if outside and item.value[known[0]].value is None else known[0]
         if len(names) != 1:
             if not names:
                 hint = f"there are {', '.join(f'`{each}`' for each in SUPPORTED)}"
@@ -136,10 +153,7 @@ class Processors:
 
     def _outside(self, item: Node, name: str, component: str) -> None:
         key = item.keys[name]
-        if component == PROCESSOR and name in FIELDS:
-            message = f"`{name}` is a field of `{component}`, and stands outside of it"
-            self.findings.add("misnested-key", message, key, hint="indent it further")
-        elif near := nearest(name, _BESIDE):
+        if near := nearest(name, _BESIDE):
             fix = renamed(key, near) if near not in item.value else None
             self.findings.add(
                 "unknown-key", f"`{name}` is no key of a processor", key, hint=f"did you mean `{near}`?", fixes=[fix]
@@ -149,6 +163,16 @@ class Processors:
             self.findings.add(
                 "conflicting-keys", message, key, hint="each processor is an item of its own, with a dash"
             )
+
+    def _not_indented(self, item: Node, names: list[str]) -> None:
+        """Tells of fields that stand beside their processor: one finding, as one mistake put them there."""
+        listed = (
+            f"`{names[0]}`" if len(names) == 1 else f"{', '.join(f'`{name}`' for name in names[:-1])} and `{names[-1]}`"
+        )
+        verbs = ("is a field", "stands") if len(names) == 1 else ("are fields", "stand")
+        message = f"{listed} {verbs[0]} of `{PROCESSOR}`, and {verbs[1]} outside of it"
+        hint = "indent it further" if len(names) == 1 else "indent each of these lines further"
+        self.findings.add("misnested-key", message, item.keys[names[0]], hint=hint)
 
     def _label(self, item: Node) -> Node | None:
         """The label of a processor; None where it has none."""
@@ -237,9 +261,10 @@ class Processors:
         text = node.value if isinstance(node.value, str) else ""
         if "${" not in text and not re.match(r"(?i)https?://[^/\s]", text):
             message = f"`server_address` is {show(node.plain())}, which is no web address"
-            is_bare = re.match(r"[\w-]+(\.[\w-]+)+(:\d+)?(/|$)", text) is not None
-            hint = f"write `https://{text}`" if is_bare else f"write for example `{_DEFAULT_ADDRESS}`"
-            fix = renamed(node, f"https://{text}") if is_bare else None
+            is_bare = re.match(r"([\w-]+(\.[\w-]+)+(:\d+)?|localhost(:\d+)?)(/|$)", text) is not None
+            scheme = "http" if re.match(r"localhost|127\.|0\.0\.0\.0", text) else "https"
+            hint = f"write `{scheme}://{text}`" if is_bare else f"write for example `{_DEFAULT_ADDRESS}`"
+            fix = renamed(node, f"{scheme}://{text}") if is_bare else None
             self.findings.add("invalid-endpoint", message, node, hint=hint, fixes=[fix])
             return None
         return plain_text(node, "server_address", self.findings)

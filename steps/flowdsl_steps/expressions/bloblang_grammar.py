@@ -156,7 +156,12 @@ def _odd_character(text: str, at: int) -> Mistake:
         instead = f"{'' if around[:1].isspace() else ' '}= " if not text[at + 1 : at + 2].isspace() else " ="
         return Mistake("`=` has a space on both sides", at, at + 1, "write ` = `", instead)
     if char in "'‘’“”":
-        return Mistake('a text stands in double quotes, `"…"`', at, at + 1, SUBSET)
+        return Mistake(
+            'a text stands in double quotes, `"…"`',
+            at,
+            at + 1,
+            "put double quotes around the text, and single ones of YAML around all",
+        )
     if char == '"':
         return Mistake("the text is not closed", at, at + len(text[at:].partition("\n")[0]), 'end it with `"`')
     if char == ".":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.template.foreign import ForeignText, Native, Place, called, parsed, wrong
@@ -19,6 +19,7 @@ from flowdsl.template.problems import Mistake
 if TYPE_CHECKING:
     from flowdsl.template.syntax import Reference, Template
     from flowdsl_steps.expressions.pebble_expression import Expression
+    from flowdsl_steps.expressions.pebble_inputs import Moved
     from flowdsl_steps.expressions.pebble_kinds import Kind
     from flowdsl_steps.expressions.pebble_tree import Builder
 
@@ -42,24 +43,30 @@ class Finish(NamedTuple):
 
 
 class Pebble:
-    """The language; `finish` makes a value of the text, for a property that is no text."""
+    """The language; `finish` makes a value of the text, for a property that is no text. `moved` are inputs that stand
+    elsewhere than their names say."""
 
-    def __init__(self, finish: Finish | None = None) -> None:
+    def __init__(self, finish: Finish | None = None, moved: Moved = ()) -> None:
         self.name = "pebble"
         self._finish = finish
+        self._moved = moved
 
     def parse(self, text: ForeignText) -> Template:
         """The template of a text."""
         from flowdsl_steps.expressions.pebble_values import joined
 
         try:
-            body, references, calls_secret = _read(str(text))
+            body, references, calls_secret = _read(str(text), self._moved)
             if self._finish is not None:
                 whole = called("join", joined, _expressions(body, len(text)), 0, len(text))
                 body = [Output(called("convert", self._finish.make, [whole], 0, len(text)))]
         except Mistake as mistake:
             return wrong(text, mistake)
         told = [each._replace(guarded=True) for each in references]
+        if self._moved:
+            from flowdsl_steps.expressions.pebble_inputs import read_at
+
+            told = [read_at(each, dict(self._moved)) for each in told]
         return parsed(text, body, told, calls_secret=calls_secret)
 
     def native(self, text: ForeignText, place: Place) -> Native:
@@ -70,9 +77,10 @@ class Pebble:
         """
         from flowdsl_steps.expressions.pebble_native import native, native_value, note
 
+        read = partial(statements, moved=self._moved)
         if self._finish is None:
-            return Native(native(str(text), place, statements), note(str(text)))
-        return Native(native_value(str(text), place, statements, self._finish.said, self._finish.hint))
+            return Native(native(str(text), place, read), note(str(text)))
+        return Native(native_value(str(text), place, read, self._finish.said, self._finish.hint))
 
     def kind(self, text: ForeignText, of_key: Callable[[str], Any]) -> Kind | None:
         """What kind of value it has: a text, or one that nobody knows."""
@@ -86,38 +94,43 @@ TEXT = Pebble()
 
 
 @lru_cache(maxsize=1024)
-def _read(text: str) -> tuple[list[Statement], tuple[Reference, ...], bool]:
+def _read(text: str, moved: Moved = ()) -> tuple[list[Statement], tuple[Reference, ...], bool]:
     """The statements of a text, what it reads, and whether a secret is among that."""
     from flowdsl_steps.expressions.pebble_tree import Builder
 
-    builder = Builder(TEXT)
+    if moved:
+        from flowdsl_steps.expressions.pebble_inputs import InputsBuilder
+
+        builder: Builder = InputsBuilder(converted(None, moved), dict(moved))
+    else:
+        builder = Builder(TEXT)
     body = _Reader(text, builder).whole()
     return body, tuple(builder.references), builder.calls_secret
 
 
-def statements(text: str) -> list[Statement]:
+def statements(text: str, moved: Moved = ()) -> list[Statement]:
     """The statements of a text.
 
     Raises:
         Mistake: it cannot be read.
     """
-    return _read(text)[0]
+    return _read(text, moved)[0]
 
 
-def names_in(text: str) -> tuple[Reference, ...]:
+def names_in(text: str, moved: Moved = ()) -> tuple[Reference, ...]:
     """The names that a text reads, `guarded` where they need not be there. (In its template all of them are: whoever
     reads the document has looked at them, and says it in the document's words.)
 
     Raises:
         Mistake: it cannot be read.
     """
-    return _read(text)[1]
+    return _read(text, moved)[1]
 
 
 @lru_cache
-def converted(finish: Finish) -> Pebble:
-    """The language of a property that is made of its text by `finish`."""
-    return Pebble(finish)
+def converted(finish: Finish | None, moved: Moved = ()) -> Pebble:
+    """The language of a property that is made of its text by `finish`, in a flow where these inputs are `moved`."""
+    return Pebble(finish, moved)
 
 
 def _expressions(body: list[Statement], end: int) -> list[Node | Any]:

@@ -128,7 +128,7 @@ def of_key(key: str, steps: Sequence[Mapping[str, Any]]) -> Kind | None:
             if key == step.get("collectKey"):
                 return list_of(of_value(step["collect"], steps))
             if key == step.get("var"):
-                return _of_items(step.get("items"))
+                return WHOLE if "start" in step else _of_items(step.get("items"))
             if key == f"{step.get('var')}_index":
                 return WHOLE
     return None

@@ -19,7 +19,7 @@ from flowdsl_steps.expressions.pebble_expression import (
 )
 from flowdsl_steps.expressions.pebble_grammar import GRAMMAR
 from flowdsl_steps.expressions.pebble_kinds import TRUTH, UNDEFINED, WHOLE, Kind
-from flowdsl_steps.expressions.pebble_names import output_key
+from flowdsl_steps.expressions.pebble_names import default_key, output_key
 
 Read = Callable[[str], Sequence[Statement]]
 """What reads the statements of a text."""
@@ -148,6 +148,9 @@ class Values:
 
     def member(self, tree: Any) -> Expression:
         """A member of a value, or one of the names of a flow."""
+        moved = self._moved_input(tree)
+        if moved is not None:
+            return moved
         base, step = tree.children
         name = str(base.children[0]) if base.data == "name" else ""
         key = self._key(step)
@@ -170,6 +173,25 @@ class Values:
         is_there = known is not None and isinstance(key, int) and all(len(each) > key for each in known)
         is_open = of.is_open or (isinstance(key, int) and not is_there)
         return self.made(tree, of.tight(MEMBER) + written, found, MEMBER, may_lack=of.may_lack, is_open=is_open)
+
+    def _moved_input(self, tree: Any) -> Expression | None:
+        """An input with dots in its id, or one whose default is an expression; None for other members."""
+        names, base = list[str](), tree
+        while base.data in ("attribute", "subscript"):
+            base, step = base.children
+            if getattr(step, "data", "text") != "text":
+                return None
+            names.insert(0, str(self._key(step)))
+        if base.data != "name" or str(base.children[0]) != "inputs" or "inputs" in self._bound:
+            return None
+        id = ".".join(names)
+        declared = self.place.flow.get("inputs", {}).get(id)
+        if declared is None:
+            return None
+        key = default_key(id)
+        if any(step.get("step") == "SET" and key in step for step in self.place.steps):
+            return self.made(tree, f"flowContext.{key}", kinds.TEXT, MEMBER)
+        return self.made(tree, f"inputs{_step(id)}", kinds.of_input(declared), MEMBER) if "." in id else None
 
     def _key(self, step: Any) -> str | int | Expression:
         """What names a member."""

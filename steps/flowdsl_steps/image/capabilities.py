@@ -13,6 +13,7 @@ from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.problem import Change, Problem, show, use
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl_steps.image.catalogue import parse_size
+from flowdsl_steps.image.input_check import WHO_EDITS
 from flowdsl_steps.image.key_check import key_problems
 from flowdsl_steps.image.model_check import is_refused
 from flowdsl_steps.image.request import OPTIONS, ImageRequest
@@ -60,7 +61,7 @@ def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
     rules = known_vendor(resolved.provider) or vendor
     found = [
         *_prompt(options),
-        *(_placed(problem, options) for problem in rules.supports(request, resolved)),
+        *(_placed(_named(problem, rules, options), options) for problem in rules.supports(request, resolved)),
         *_habits(options),
         *_time(options, resolved),
         *key_problems(options, vendor),
@@ -68,7 +69,18 @@ def check_request(request: ImageRequest, options: Options) -> Iterator[Problem]:
     if is_refused(resolved):
         found = [problem for problem in found if problem.code not in ("fan-out", "unverified-option", "short-timeout")]
         found = list(_of_replacement(found, request, options, vendor, resolved))
+    if any(problem.key == "size" and problem.code == "unsupported-value" for problem in found):
+        found = [problem for problem in found if problem.code != "short-timeout"]  # of a picture that is never drawn
     yield from _one_per_key(found)
+
+
+def _named(problem: Problem, vendor: Vendor, options: Options) -> Problem:
+    """A problem; where a model cannot edit, with those that can."""
+    if problem.hint != WHO_EDITS:
+        return problem
+    from flowdsl_steps.image.who_edits import who_edits
+
+    return problem._replace(hint=who_edits(vendor, options.as_of))
 
 
 def of_endpoint(problems: Iterable[Problem]) -> Iterator[Problem]:

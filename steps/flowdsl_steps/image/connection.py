@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
 from flowdsl_steps.http.transport import open_client
 from flowdsl_steps.image.workers import Workers
 
 if TYPE_CHECKING:
-    from flowdsl import OpenTransport, StepContext
+    from flowdsl import OpenTransport, Pace, StepContext
 
 _WORKERS = 2
-_NO_CONNECTION = "the `caPem` or `clientPem` of the service {name} cannot be used: {problem}"
 
 
 class Connection:
@@ -38,10 +36,13 @@ class Connection:
         self._next = 0.0
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until a request may be sent, and hold the place while it goes on."""
+    async def turn(self, service: str = "", pace: Pace | None = None) -> AsyncIterator[None]:
+        """Wait until a request may be sent, and hold the place while it goes on; with a `pace` other processes count
+        for the rate as well."""
         async with self._slots or contextlib.nullcontext():
-            if self._interval_s:
+            if pace is not None:
+                await pace.take(service, self._interval_s)
+            elif self._interval_s:
                 now = time.monotonic()
                 at = max(now, self._next)
                 self._next = at + self._interval_s
@@ -75,7 +76,6 @@ async def connection_to(service: Service, ctx: StepContext) -> Connection:
     try:
         return await ctx.resource(key, lambda: _opened(*pem, *pace, ctx.transport))
     except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ConfigError(
-            _NO_CONNECTION.format(name=service.name, problem=problem), code="invalid-certificate"
-        ) from error
+        from flowdsl_steps.image.pem_check import pem_fault
+
+        raise pem_fault(service, error) from error

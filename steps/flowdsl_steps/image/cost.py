@@ -82,7 +82,7 @@ def of_inputs(model: Model, images: Sequence[Image], request: ImageRequest) -> f
     No source says which of the pictures a request counts how often: each is counted for each picture that is made.
     Source: measurements of third parties, see `inputs` in `models.json`.
     """
-    if not images:
+    if not images or "images" in model.prices:  # a price of a picture is all that it costs
         return 0.0
     rate = _rate(model, "image_in")
     if rate is None or not model.inputs:

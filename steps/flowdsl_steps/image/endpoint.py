@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -43,6 +44,30 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             hint="put the key in `apiKey`",
         )
     return parts
+
+
+def refuse_other_operation(service: Service, url: str) -> None:
+    """Looks whether the endpoint of an entry ends in an operation which the vendor's own would come behind.
+
+    Raises:
+        ConfigError: it does.
+    """
+    given = _shown(str(service.endpoint or "")).strip().rstrip("/")
+    found = _OPERATION.search(given)
+    if found is None or f"{urlsplit(given).path}/" not in urlsplit(url).path:
+        return
+    raise ConfigError(
+        f"the endpoint of the service {service.name} names an operation, {show(found[0])}: that of its provider is "
+        "added to it",
+        code="invalid-endpoint",
+        hint=f"write the address before it: `endpoint: {given[: found.start()]}`",
+    )
+
+
+_OPERATION = re.compile(
+    r"/images/(generations|edits)$|/chat/completions$|/conversations$|/responses$|/model/[^/]+/invoke$|/api/generate$"
+    r"|/models/[^/]+:(generateContent|predict)$"
+)
 
 
 def _shown(address: str) -> str:

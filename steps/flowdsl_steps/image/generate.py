@@ -25,10 +25,11 @@ from flowdsl_steps.image.image_result import (
     unexpected,
 )
 from flowdsl_steps.image.key_check import refuse_stray_key
-from flowdsl_steps.image.received import LinkedImage, Partial, Received
+from flowdsl_steps.image.received import LinkedImage, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.stated_prices import Prices
+from flowdsl_steps.image.told import on_partial, on_retry
 from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
@@ -76,8 +77,8 @@ async def generate(
     def sender(number: int) -> Sender:
         """What sends the request of this number of the invocation. An order is named at once: a process that is killed
         says nothing afterwards."""
-        told = _on_retry(ctx), _on_partial(ctx, number), lambda order: ctx.progress(order.described(endpoint))
-        return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers)
+        told = on_retry(ctx), on_partial(ctx, number), lambda order: ctx.progress(order.described(endpoint))
+        return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers, ctx.pace)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
     return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
@@ -92,23 +93,6 @@ def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[Im
 def _release(reserved: Iterable[Reservation]) -> None:
     for each in reserved:
         each.release()
-
-
-def _on_retry(ctx: StepContext) -> Callable[[ServiceError, float], None]:
-    def note(error: ServiceError, pause_s: float) -> None:
-        details = {"status": error.status, "code": error.code, "charge_possible": error.charge_possible}
-        ctx.note("retry", f"{error.message}; sent again in {pause_s:.1f} s", details)
-
-    return note
-
-
-def _on_partial(ctx: StepContext, request: int) -> Callable[[Partial], None]:
-    def tell(partial: Partial) -> None:
-        ctx.progress(f"partial image {partial.number + 1}")
-        if partial.image is not None:
-            ctx.partial_image(request, partial.number, partial.image)
-
-    return tell
 
 
 class _Generation:

@@ -40,20 +40,32 @@ def edit_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Pr
         yield from _of_mask(request, request.mask, limit)
 
 
-def offered_edit_problems(request: ImageRequest, limits: EditLimits | None, who: str) -> Iterator[Problem]:
-    """The same at a vendor with an API of its own; `limits` is None for a model that edits nothing."""
+def offered_edit_problems(
+    request: ImageRequest, limits: EditLimits | None, who: str, key: str | None = "model"
+) -> Iterator[Problem]:
+    """The same at a vendor with an API of its own; `limits` is None for a model that edits nothing, `key` is where the
+    step names it."""
     asked = [name for name in ("images", "mask") if getattr(request, name) or (name == "images" and is_edit(request))]
-    for name in asked if limits is None else ():
-        yield Problem("unsupported-parameter", f"{who} edits no pictures: `{name}` cannot be sent", name, _WHO_EDITS)
     if limits is None:
+        for name in asked:
+            yield Problem("unsupported-parameter", f"{who} edits no pictures: `{name}` cannot be sent", name, WHO_EDITS)
         return
+    if limits.only and "images" not in asked:
+        message = f"{who} only edits: it draws nothing without a picture"
+        yield Problem("unsupported-value", message, key, "edit a picture, with OPENAI_IMAGE_EDIT, or use another model")
     yield from _of_images(request.images, limits, who)
     if "mask" in asked and limits.mask_below_bytes is None:
         hint = "say in the prompt what shall change"
         yield Problem("unsupported-parameter", f"{who} takes no `mask`", "mask", hint, fixes=drop("mask"))
+    elif request.mask is not None:
+        yield from _of_mask(request, request.mask, limits.mask_below_bytes)
+    elif limits.needs_mask and "images" in asked and "mask" not in request.unknown:
+        hint = "add `mask:`, a PNG that is transparent where the picture shall change"
+        yield Problem("missing-key", f"`mask` is missing: {who} edits what a mask marks", hint=hint)
 
 
-_WHO_EDITS = "use a model or a service that edits"
+WHO_EDITS = "use a model or a service that edits"
+"""Where it is known which vendors there are, they are named."""
 
 
 def picture_name(image: Image, number: int | None = None) -> str:
@@ -66,7 +78,7 @@ def picture_name(image: Image, number: int | None = None) -> str:
 
 def _edits_nothing(resolved: ResolvedModel) -> Problem:
     alive = [show(model.name) for model in catalogue().alive(resolved.provider, resolved.as_of) if model.edits][:2]
-    hint = f"use a model that edits: {', '.join(alive)}" if alive else "use a model that edits"
+    hint = f"use a model that edits: {', '.join(alive)}" if alive else WHO_EDITS
     return Problem("unsupported-parameter", f"{show(resolved.label)} edits no pictures", "images", hint)
 
 

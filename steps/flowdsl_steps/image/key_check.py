@@ -56,6 +56,11 @@ def _is_of_environment(service: Service, name: str) -> bool:
     return service.origins.get(name, "").startswith("environment ")
 
 
+def goes_astray(service: Service, vendor: Vendor, url: str) -> bool:
+    """Whether a key would go to an address that it was not made for."""
+    return service.stray_key(url, own=_is_own(vendor, url)) is not None
+
+
 def refuse_stray_key(service: Service, vendor: Vendor, url: str) -> None:
     """Raises ConfigError, before anything is sent, when a key would go to an address that it was not made for, or is
     none."""
@@ -87,7 +92,12 @@ def _would_stray(service: Service, vendor: Vendor, endpoint: str) -> bool:
     An address on this machine or of a private network may need none, and is only warned of when there is one.
     """
     host = host_of(endpoint)
-    if any(service.get(key) for key in ("apiKey", "authKey")) or is_local(host) or vendor_at(host) is not None:
+    secrets = ("apiKey", "authKey", *(key.name for key in vendor.settings if key.secret))
+    if (
+        any(service.get(key) and not _is_of_environment(service, key) for key in secrets)
+        or is_local(host)
+        or vendor_at(host) is not None
+    ):
         return False
     return service.origins.get("endpoint", "flow") in TREE and address_of(endpoint) not in service.endpoints
 

@@ -42,6 +42,7 @@ def _known(model: Model, provider: str, home: Catalogue, as_of: date | None) -> 
         uncertain=tuple(name for name in options if model.accepts(name, provider) is None),
         assumed=(*model.assumed, *there.get("assumed", ())),
         sources=tuple(Source(**home.facts["sources"][tag]) for tag in model.sources),
+        edits=0 if model.edits is None else model.edits.images,
     )
 
 
@@ -85,4 +86,6 @@ def _offered(model: OfferedModel, offer: Offer, as_of: date | None) -> KnownMode
         uncertain=tuple(name for name, option in sorted(model.options.items()) if option.known is None),
         assumed=model.assumed,
         sources=tuple(Source(**offer.sources[tag]) for tag in model.sources),
+        price_note=model.price_note,
+        edits=0 if model.edits is None else model.edits.images,
     )

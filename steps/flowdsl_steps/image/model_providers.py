@@ -198,8 +198,9 @@ def _write(key: str, value: str | None) -> Any:
 
 
 def _missing(name: str, provider: ModelProvider, values: Mapping[str, Any]) -> Iterator[Problem]:
+    misspelt = {nearest(key, provider.properties) for key in values if key not in provider.properties}
     for key, known in provider.properties.items():
-        if known.required and values.get(key) is None:
+        if known.required and values.get(key) is None and key not in misspelt:
             example = "gpt-image-2" if key == "modelName" else "…"
             if key in ("apiKey", "accessKeyId", "secretAccessKey"):
                 example = "\"{{ secret('MY_KEY') }}\""

@@ -11,7 +11,7 @@ from flowdsl_steps.image.catalogue.offer import Offer, OfferedModel
 from flowdsl_steps.image.input_check import offered_edit_problems
 from flowdsl_steps.image.model_check import in_words, key_of
 from flowdsl_steps.image.option_check import IN_WORDS, listed
-from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.request import ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
 
 _MOST_LISTED = 12
@@ -27,13 +27,13 @@ def offer_problems(request: ImageRequest, resolved: ResolvedModel, title: str, o
     for name, value in request.options():
         if name != "n" and value is not False and not (name == "partial_images" and value == 0):
             yield from _option(model, who, name, value)
-    yield from offered_edit_problems(request, model.edits, who)
+    yield from offered_edit_problems(request, model.edits, who, key_of(resolved))
     yield from _prompt_length(request, model, who)
     yield from _count(request, model, who)
 
 
 def _model(request: ImageRequest, resolved: ResolvedModel, title: str, offer: Offer) -> Iterator[Problem]:
-    alive = offer.alive(resolved.as_of)
+    alive = [name for name in offer.alive(resolved.as_of) if _does(offer.model(name), request)]
     if resolved.origin == "default":
         hint = f"add `model: {alive[0]}`" if alive else "add `model:` with the name that it has there"
         yield Problem("missing-key", f"`model` is missing: {title} has no default model", hint=hint)
@@ -43,6 +43,11 @@ def _model(request: ImageRequest, resolved: ResolvedModel, title: str, offer: Of
             yield from _unknown(resolved, resolved.label, title, offer, alive)
         else:
             yield from _life(resolved, model, title)
+
+
+def _does(model: OfferedModel, request: ImageRequest) -> bool:
+    """Whether a model edits, where that is asked for, or else draws from a prompt alone."""
+    return model.edits is not None if is_edit(request) else model.edits is None or not model.edits.only
 
 
 def _unknown(resolved: ResolvedModel, label: str, title: str, offer: Offer, alive: list[str]) -> Iterator[Problem]:
@@ -143,7 +148,7 @@ def _size(model: OfferedModel, who: str, size: object) -> Iterator[Problem]:
             yield Problem("unsupported-value", message, "size", hint, fixes=use("size", tidy) if tidy else ())
     elif fault := sizes.fault(size):
         closest = sizes.nearest(size)
-        some = f"use {listed(closest)}; " if closest else ""
+        some = f"use {listed(closest or [sizes.default])}; "
         few = f"supported: {sizes.describe()}"
         many = f"`flowdsl models{f' {model.name}' if model.name else ''}` lists all {len(sizes.values)}"
         hint = some + (few if len(sizes.values) <= _MOST_LISTED else many)

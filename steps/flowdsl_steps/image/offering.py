@@ -49,13 +49,13 @@ class Offering(Vendor):
         return min(max(1, request.n), self.model(endpoint.label).images_per_request)
 
     def most(self, request: ImageRequest, endpoint: Endpoint) -> float | None:
-        """By the prices of the file: the dearest picture that fits the options, and the prompt."""
+        """By the prices of the file: the dearest picture that fits the options, and what is edited for it."""
         model = self.model(endpoint.label)
-        found = model.most(request.prompt, request.size, request.quality, request.n)
-        if found is None or not request.images:
+        found = model.most(request.size, request.quality, request.n)
+        pictures = len(request.images) + (request.mask is not None)
+        if found is None or not pictures:
             return found
-        each = None if model.edits is None else model.edits.most_usd
-        return None if each is None else found + each * len(request.images) * request.n
+        return None if model.edit_usd is None else found + model.edit_usd * pictures * request.n
 
     def least(self, request: ImageRequest, endpoint: Endpoint) -> float:
         """By the prices of the file: the cheapest picture that fits the options. Where tokens are counted, no price of

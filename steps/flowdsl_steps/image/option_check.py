@@ -11,6 +11,7 @@ from functools import cache
 from flowdsl.nearest import nearest
 from flowdsl.step.problem import Change, Problem, drop, show, use
 from flowdsl_steps.image.catalogue import Catalogue, Model, Parameter, catalogue, parse_size, tidy_size
+from flowdsl_steps.image.input_check import WHO_EDITS
 from flowdsl_steps.image.model_check import translate_quality
 from flowdsl_steps.image.request import ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
@@ -58,7 +59,7 @@ def unsent_problems(
         asked = getattr(request, name) or (name == "images" and is_edit(request))
         if asked and not edits:
             message = f"{title} edits no pictures here: `{name}` cannot be sent"
-            yield Problem("unsupported-parameter", message, name, "use a service that edits: openai or azure")
+            yield Problem("unsupported-parameter", message, name, WHO_EDITS)
         elif asked and not is_edit(request):
             message = f"`{name}` is not a parameter of image generation: it goes with pictures to edit"
             yield Problem("unsupported-parameter", message, name, "remove it", fixes=drop(name))

@@ -105,12 +105,19 @@ class ImageOptions(Step):
 
     @classmethod
     def require(cls, service: Service, given: Mapping[str, Any]) -> None:
-        """Looks whether a request could be addressed: the endpoint, the key, and on Azure the deployment."""
-        from flowdsl_steps.image.key_check import refuse_odd_key
-        from flowdsl_steps.image.vendors import protocol_of
+        """Looks whether a request could be addressed: endpoint, key, certificates, and on Azure the deployment."""
+        from flowdsl_steps.image.endpoint import refuse_other_operation
+        from flowdsl_steps.image.key_check import goes_astray, refuse_odd_key
+        from flowdsl_steps.image.pem_check import refuse_odd_pem
+        from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
         refuse_odd_key(service)
-        protocol_of(service).endpoint(service, ImageRequest(prompt="", model=given.get("model", "")))
+        asked = ImageRequest(prompt="", model=given.get("model", ""))
+        endpoint = protocol_of(service).endpoint(service, asked)
+        refuse_other_operation(service, endpoint.url)
+        has_pem = service.get("caPem") or service.get("clientPem")
+        if has_pem and not goes_astray(service, vendor_of(service), endpoint.url):  # else that is said first
+            refuse_odd_pem(service)
 
     @classmethod
     def buys(cls, expected: Expected) -> Iterable[Purchase]:

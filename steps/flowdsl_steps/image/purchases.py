@@ -6,6 +6,7 @@ over all that it can be.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,15 @@ def _prompted(request: ImageRequest, expected: Expected) -> Iterator[Purchase]:
     if not has_own:
         request = request._replace(prompt=text if isinstance(text, str) else "")
     is_open = "prompt" in request.unknown if has_own else not isinstance(text, str)
-    yield from bought(request, expected, open_prompt=is_open)
+    size = max(expected.longest.values(), default=None) if has_own else None
+    yield from bought(request, expected, open_prompt=is_open, prompt_bytes=size)
 
 
-def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, least: int = 1) -> Iterator[Purchase]:
-    """The requests that a request becomes. `least` is 0 for a step that may send nothing."""
+def bought(
+    request: ImageRequest, expected: Expected, *, open_prompt: bool, prompt_bytes: int | None = None, least: int = 1
+) -> Iterator[Purchase]:
+    """The requests that a request becomes. An open prompt is one that only the run knows; it has at most so many bytes,
+    where that is known. `least` is 0 for a step that may send nothing."""
     service = expected.options.service
     if service is None:
         return
@@ -81,15 +86,24 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
     counts = (1, MOST_IMAGES) if "n" in opened else (max(1, request.n), max(1, request.n))
     sends = 1 + _resends(expected) if service.option("onUnknown") in ("resend", UNKNOWN) else 1
     model = None if "model" in opened else endpoint.label
-    priced = request._replace(prompt="x" * PROMPT_BYTES) if open_prompt else request
+    taken = PROMPT_BYTES if prompt_bytes is None else prompt_bytes
+    priced = request._replace(prompt="x" * taken) if open_prompt else request
     low, high = _prices(service, vendor, endpoint, priced, counts)
     requests = tuple(-(-n // max(1, vendor.images_per_request(request.with_count(n), endpoint))) for n in counts)
     each = None if low is None or high is None else (low[0], high[0])
-    unknown = []
+    unknown: list[str] = []
+    assumed: list[str] = []
     if high is None:
-        unknown.append(_without_price(service, model))
+        unknown.append(_without_price(service, vendor, model))
     elif open_prompt and _is_text_paid(vendor, endpoint, request):
-        unknown.append(f"the prompt is not known, and counted as {PROMPT_BYTES:,} bytes")
+        if prompt_bytes is None:
+            unknown.append(
+                f"the prompt is not known, and counted as {taken:,} bytes; `| truncate(N)` on what comes from outside "
+                "bounds it"
+            )
+            assumed.append(f"prompts of up to {taken:,} bytes")
+        else:
+            unknown.append(f"the prompt is not known, and has at most {taken:,} bytes")
     if "n" in opened:
         unknown.append(f"`n` is not known, and counted as up to {MOST_IMAGES}")
     if sends > 1:
@@ -111,6 +125,7 @@ def bought(request: ImageRequest, expected: Expected, *, open_prompt: bool, leas
         usd_each=each,
         prompt=None if open_prompt else request.prompt,
         unknown=tuple(unknown),
+        assumed=tuple(assumed),
     )
 
 
@@ -198,10 +213,17 @@ def _shown(name: str, request: ImageRequest) -> str | None:
     return "?" if name in request.unknown else request.option(name)
 
 
-def _without_price(service: Service, model: str | None) -> str:
+def _without_price(service: Service, vendor: Vendor, model: str | None) -> str:
     if model is None:
         return "the model is not known, so its price is not either"
     return (
-        f"no price is known for {model}: say what a picture costs at most, `prices: 0.05` in the service entry "
-        f"{service.name}, or its prices below [models] in flowdsl.toml"
+        f"nobody says what {model} costs at most: say what a picture does, `prices: {_as_a_rule(vendor, model)}` in "
+        f"the service entry {service.name}, or its prices below [models] in flowdsl.toml"
     )
+
+
+def _as_a_rule(vendor: Vendor, model: str) -> str:
+    """A sum that is enough for a picture as a rule: half as much again as the known part of its price."""
+    known = next((each for each in vendor.models() if model in (each.name, *each.snapshots)), None)
+    prices = [most for _, most in known.prices.values()] if known is not None else []
+    return f"{max([0.05, *(math.ceil(150 * each) / 100 for each in prices)]):g}"

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from flowdsl import Pace
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
@@ -43,6 +44,7 @@ _SMALL_CHUNK = 32 * 1024
 _SHORTEST_PAUSE_S = 0.01
 _MOST = 4
 """So often a question for an order is given a response that is of no use."""
+_TOO_OFTEN = 429
 _ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """With these a vendor does not say what became of an order: the question for it is asked again."""
 ADDED_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("added headers", default=MappingProxyType({}))
@@ -96,6 +98,7 @@ class Sender:
         on_partial: Callable[[Partial], None],
         on_order: Callable[[Order], None],
         peers: set[str],
+        pace: Pace | None = None,
     ) -> None:
         self._vendor = vendor
         self._connection = connection
@@ -106,6 +109,7 @@ class Sender:
         self._on_partial = on_partial
         self._on_order = on_order
         self._peers = peers
+        self._pace = pace
         self.order: Order | None = None
         """What the vendor has taken and not delivered yet."""
 
@@ -168,10 +172,11 @@ class Sender:
             attempts += 1
             before = len(came)
             try:
-                async with self._connection.turn():
+                async with self._connection.turn(self._endpoint.paced_as, self._pace):
                     return await self._attempt(request, came)
             except _Failed as failed:
                 verdict = classify(failed.failure, self._endpoint)
+                self._push_back(failed.failure)
                 came.extend(failed.images)
                 if len(came) > before:
                     verdict.error.charge_possible = True
@@ -189,6 +194,13 @@ class Sender:
             raise
         named = received.request_id or request_id(received.headers)
         return Response(received, attempts, named and short_id(named, self._endpoint), charged)
+
+    def _push_back(self, failure: FailedAttempt) -> None:
+        """Where a service says that it is asked too often, all who share the pace wait as long as it says."""
+        if self._pace is not None and failure.status == _TOO_OFTEN:
+            pause_s = server_delay_s(_pause(failure))
+            if pause_s and pause_s <= LONGEST_SERVER_DELAY_S:  # a longer one nobody waits for
+                self._pace.push_back(self._endpoint.paced_as, pause_s)
 
     def _may_be_resent(self, verdict: Verdict) -> bool:
         """Whether that is safe: what has brought pictures, or may be billed, is not asked for twice by itself."""

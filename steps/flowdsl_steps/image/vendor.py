@@ -66,6 +66,11 @@ class Endpoint(Record):
         return self.url.partition("?")[0]
 
     @property
+    def paced_as(self) -> str:
+        """What tells its pace from that of others: requests of one entry to one address."""
+        return f"{self.service} {self.shown_url}"
+
+    @property
     def host(self) -> str:
         """Host and port of the address."""
         from urllib.parse import urlsplit

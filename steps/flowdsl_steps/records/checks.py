@@ -82,6 +82,9 @@ def check_record_image(options: Options) -> Iterator[Problem]:
         except Mistake as mistake:
             known = None
             yield Problem("bloblang-syntax", mistake.message, name, mistake.hint)
+        if name == "prompt" and known is not None and not known.strip():
+            hint = "leave it out: then the message is the prompt"
+            yield Problem("missing-prompt", "the prompt is empty, and a message fails that has none", name, hint)
         given[name] = UNKNOWN if known is None else known
     asked = options.replaced(given)
     yield from (problem for problem in of_endpoint(check_image(asked)) if problem.code != "missing-prompt")

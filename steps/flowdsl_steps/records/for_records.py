@@ -10,10 +10,7 @@ from pydantic import ConfigDict, Field
 from flowdsl import Block, Loop, Port, Signal, Step, StepContext, StepError
 from flowdsl_steps.records.checks import check_records
 from flowdsl_steps.records.record import Record, at_hand
-from flowdsl_steps.records.run_records import Tally, run_records
-
-_SHOWN = 5
-"""So many failures stand in the message of the run; all that are named are in its details."""
+from flowdsl_steps.records.run_records import MOST_TOLD, Tally, run_records
 
 EXAMPLE = """\
 - step: FOR_RECORDS
@@ -120,7 +117,7 @@ class RecordsFailed(StepError):
 
 def failed(tally: Tally) -> RecordsFailed:
     """The error of a run in which messages ended marked: its message names the first of them."""
-    named = [f"{each.name}: {each.error}" for each in tally.failures[:_SHOWN]]
+    named = [f"{each.name}: {each.error}" for each in tally.failures[:MOST_TOLD]]
     more = tally.failed - len(named)
     if more:
         named.append(f"and {more} more")

@@ -13,6 +13,9 @@ from flowdsl_steps.records.record import Record
 MOST_NAMED = 100
 """So many records that ended marked are named; of further ones there is only the number."""
 
+MOST_TOLD = 5
+"""So many of them stand in the message of the run."""
+
 
 class Failure(NamedTuple):
     """A record that ended marked: its number from 0, where it stands in the input, and why."""

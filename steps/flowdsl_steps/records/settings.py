@@ -75,6 +75,9 @@ def _leaves(path: str) -> bool:
     return PurePosixPath(plain).is_absolute() or bool(PureWindowsPath(path).drive) or ".." in PurePosixPath(plain).parts
 
 
+_EXAMPLES = {"paths": "[products.csv]", "path": "pictures/cat.png"}
+
+
 def _faults(what: str, settings: Any, kinds: Mapping[str, Mapping[str, str]]) -> Iterator[Wrong]:
     names = ", ".join(f"`{name}`" for name in kinds)
     if settings is UNKNOWN:
@@ -104,8 +107,10 @@ def _faults(what: str, settings: Any, kinds: Mapping[str, Mapping[str, str]]) ->
         return
     yield from _keys(kind, own, kinds[kind], (kind,))
     required = _REQUIRED.get(kind, {}).get(what)
-    if required is not None and own.get(required) in (None, "", []):
-        yield Wrong((kind,), f"`{kind}` needs `{required}`", on_key=True, code="missing-key")
+    misspelt = {nearest(name, kinds[kind]) for name in own if name not in kinds[kind]}
+    if required is not None and own.get(required) in (None, "", []) and required not in misspelt:
+        hint = f"add `{required}: {_EXAMPLES.get(required, '…')}`"
+        yield Wrong((kind,), f"`{kind}` needs `{required}`", hint, on_key=True, code="missing-key")
 
 
 def _keys(what: str, own: Mapping[str, Any], keys: Mapping[str, str], inside: tuple[str | int, ...]) -> Iterator[Wrong]:

@@ -79,13 +79,16 @@ class Parameter(Record):
 
 class EditLimits(Record):
     """What a model takes to edit: how many pictures, of which formats, of fewer bytes than that, and of a mask, where
-    it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known."""
+    it takes one. `most_usd` is the most that one of them costs beside what is made, where that is known. `only` is
+    whether it draws nothing without a picture, `needs_mask` whether it edits nothing but what a mask marks."""
 
     images: int
     formats: tuple[str, ...]
     below_bytes: int
     mask_below_bytes: int | None = None
     most_usd: float | None = None
+    only: bool = False
+    needs_mask: bool = False
 
 
 class Model:

@@ -10,14 +10,16 @@ smaller than `models.json`. A file has
 - `models`, newest first: `sizes` (a name; absent: any), `options` (absent: the model has none of that name; true: any
   value; null: not known; `{"values": …, "default": …}`; `size` is there unless it is false), `n` (pictures a request),
   `prompt_max_chars`, `life` (`released`, `shutdown`, `replacement`), `prices`, `names` (others that it has), `edits`
-  (a name under the file's `edits`, which has the fields of `EditLimits`; absent: it edits nothing), `assumed`,
-  `sources`;
+  (a name under the file's `edits`, which has the fields of `EditLimits`; absent: it edits nothing), `partners` (who
+  else runs it → what it is called there), `assumed`, `sources`;
 - `other`: the same for a model that is not known.
 
 `prices` are in USD: `image`, what one picture costs (a number, or that by size, and further by quality), under another
 name of the size where `by` says which word of the vendor's it is; or `area`, what it costs by its pixels: `each`, with
 `first` for the first `unit` of them and `more` for every further one that is begun; `rates` for a million tokens of
-`text_in`, `text_out` and `image_out`; `beside`, the most that a request costs beside its pictures and its prompt.
+`text_in`, `text_out` and `image_out`, where what is thought and written beside a picture is paid too: no source says
+how much that can be, so nobody knows what such a request costs at most; `stated`, whether the project said it, which
+then is all that a picture costs, those that are edited for it included; `note`, what has to be known of all that.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _FOLDER = os.path.dirname(__file__)  # noqa: PTH120  pathlib is slow to import
 _MILLION = 1_000_000
 _NOTHING: Mapping[str, Any] = {}
+_ON_TOP = "what is thought and written beside a picture is paid too, and no source says how much that is at most"
 
 
 class OfferedModel:
@@ -57,6 +60,7 @@ class OfferedModel:
         "name",
         "names",
         "options",
+        "partners",
         "prompt_max_chars",
         "sizes",
         "sources",
@@ -77,6 +81,7 @@ class OfferedModel:
             key: parameter_of(value) for key, value in data.get("options", {}).items()
         }
         self.images_per_request: int = data.get("n", 1)
+        self.partners: Mapping[str, str] = data.get("partners", _NOTHING)
         self.prompt_max_chars: int | None = data.get("prompt_max_chars")
         self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
         self.sources: tuple[str, ...] = tuple(data.get("sources", ()))
@@ -119,14 +124,23 @@ class OfferedModel:
             found = [*_prices_in(self._prices.get("image"), size, quality)]
         return (min(found), max(found)) if found else None
 
-    def most(self, prompt: str, size: str | None, quality: str | None, n: int) -> float | None:
-        """The most that a request can cost in USD, or None when that is not known. A prompt has no more tokens than
-        bytes."""
-        found = self.price(size, quality)
-        if found is None:
-            return None
-        text = len(prompt.encode("utf-8", "surrogatepass")) * self._rate("text_in") / _MILLION
-        return float((found[1] + self._prices.get("beside", 0.0)) * n + text)
+    def most(self, size: str | None, quality: str | None, n: int) -> float | None:
+        """The most that a request can cost in USD, without pictures to edit, or None when that is not known."""
+        found = None if "rates" in self._prices else self.price(size, quality)
+        return None if found is None else float(found[1] * n)
+
+    @property
+    def price_note(self) -> str | None:
+        """What has to be known of its prices: why there is none, or what comes on top of it."""
+        note: str | None = self._prices.get("note", _ON_TOP if "rates" in self._prices else None)
+        return note
+
+    @property
+    def edit_usd(self) -> float | None:
+        """The most that a picture to edit adds, for each that is made of it; None when that is not known."""
+        if self._prices.get("stated"):
+            return 0.0
+        return None if self.edits is None else self.edits.most_usd
 
     def least(self, size: str | None, quality: str | None, n: int) -> float:
         """The least that a request costs in USD; 0 when that is not known."""

@@ -8,7 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowdsl import UsageError
+from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from flowdsl.image.own_models import OwnModels
@@ -47,7 +47,7 @@ def own_facts(known: Catalogue, own: OwnModels) -> dict[str, Any]:
     models: dict[str, Any] = dict(known.facts["models"])
     added: dict[str, Any] = {}
     for name, entry in own.entries.items():
-        model = _base(known, name, entry, own.where)
+        model = _base(known, name, entry, own)
         if model is None:
             continue  # of a vendor with a catalogue of its own
         data = deepcopy(known.facts["models"][model])
@@ -64,26 +64,28 @@ def own_facts(known: Catalogue, own: OwnModels) -> dict[str, Any]:
 _SOURCE = "own"
 
 
-def _base(known: Catalogue, name: str, entry: Mapping[str, Any], where: str) -> str | None:
+def _base(known: Catalogue, name: str, entry: Mapping[str, Any], own: OwnModels) -> str | None:
     """The model whose facts an entry begins with."""
     found = known.find(entry["like"]) if "like" in entry else known.find(name)
     if found is not None:
         return found.name
-    if set(entry["life"]) - {"*", "openai", "azure"} or _is_of_others(entry.get("like", name)):
+    names = _names_of_others()
+    if set(entry["life"]) - {"*", "openai", "azure"} or entry.get("like", name) in names:
         return None
     if "like" in entry:
-        near = known.nearest(entry["like"])
-        hint = f"; did you mean `{near}`?" if near else ""
-        raise UsageError(f"{where}: models.{name}: nothing is known of `{entry['like']}`, which it is like{hint}")
-    raise UsageError(
-        f'{where}: models.{name}: say which known model it is like: `like = "{next(iter(known.facts["models"]))}"`'
-    )
+        near = known.nearest(entry["like"]) or nearest(entry["like"], names)
+        said = f"nothing is known of `{entry['like']}`, which models.{name} is like"
+        hint = f"did you mean `{near}`?" if near else "`flowdsl models` lists those that are known"
+        raise own.mistake(entry["file"], ("models", name, "like"), said, hint)
+    said = f"models.{name}: say which known model it is like"
+    hint = f'add `like = "{next(iter(known.facts["models"]))}"`'
+    raise own.mistake(entry["file"], ("models", name), said, hint, of_key=True)
 
 
-def _is_of_others(name: str) -> bool:
-    """Whether a vendor with a file of its own has a model of this name."""
+def _names_of_others() -> list[str]:
+    """The models of vendors with a file of their own."""
     files = Path(__file__).parent.glob("*.json")
-    return any(name in json.loads(file.read_bytes())["models"] for file in files if file.name != "models.json")
+    return [name for file in files if file.name != "models.json" for name in json.loads(file.read_bytes())["models"]]
 
 
 def _add(data: dict[str, Any], entry: Mapping[str, Any], name: str, sizes: dict[str, Any]) -> None:

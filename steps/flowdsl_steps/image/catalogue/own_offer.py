@@ -45,7 +45,7 @@ def _add(data: dict[str, Any], entry: Mapping[str, Any], vendor: str) -> None:
         prices["rates"] = {**prices.get("rates", {}), **entry["rates"]}
     if "prices" in entry:  # a price of the project's own counts before what tokens would cost
         prices = {"image": {size: _of_any(each) for size, each in entry["prices"].items()}}
-        prices["image"] = _of_any(prices["image"])
+        prices = {"image": _of_any(prices["image"]), "stated": True}
     data["prices"] = prices
     if "snapshots" in entry:
         data["names"] = [*data.get("names", ()), *entry["snapshots"]]

@@ -1,19 +1,19 @@
 """Amazon Bedrock: `InvokeModel` of a model that draws, with a signature (SigV4) or a key of Bedrock's own.
 
-Source: botocore 1.44, data/bedrock-runtime/2023-09-30; AWS docs, Bedrock model parameters of Stable Image and of Stable
-Diffusion 3.5, Nova Canvas errors.
+Source: botocore 1.44, data/bedrock-runtime/2023-09-30; AWS docs, Bedrock model parameters of Stable Image, of Stable
+Diffusion 3.5 and of Stability AI Image Services, Nova Canvas errors.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlunsplit
 
 from flowdsl.errors import ConfigError
-from flowdsl.step.problem import show
+from flowdsl.step.problem import Problem, drop, show, use
 from flowdsl.step.service import Service
 from flowdsl.step.spec import Key
 from flowdsl_steps.image.catalogue import parse_size
@@ -21,7 +21,8 @@ from flowdsl_steps.image.endpoint import extra_headers, key_source, missing, nee
 from flowdsl_steps.image.failure import Failure
 from flowdsl_steps.image.key_check import refuse_stray_login
 from flowdsl_steps.image.offering import Offering
-from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.request import ImageRequest, is_edit
+from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint, Head
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ _IN_HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com"
 _PROFILE_OF = re.compile(r"^(us|eu|apac|us-gov|global)\.(?=\w+\.)")
 """What stands before a model's name in that of a profile, which spreads requests over regions."""
 _AMAZON = "amazon."
+_FROM_US = "us."
+_STRENGTH = 0.7
+"""How far an edit moves away from its picture where the entry does not say it."""
 _STATIC = ("accessKeyId", "secretAccessKey", "sessionToken")
 _FILTERED = "content filters"
 _QUOTA = "ServiceQuotaExceededException"
@@ -50,11 +54,23 @@ class Bedrock(Offering):
     title = "Amazon Bedrock"
     hosts = ("bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com")
     settings = (
-        Key("region", "text", "The region of the cloud that is asked, such as us-west-2.", pattern=r"^[a-z0-9-]+$"),
+        Key(
+            "region",
+            "text",
+            "The region of the cloud that is asked, such as us-west-2.",
+            pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
+        ),
         Key("accessKeyId", "text", "The id of an AWS access key.", secret=True),
         Key("secretAccessKey", "text", "The secret of an AWS access key.", secret=True),
         Key("sessionToken", "text", "The session token of an AWS key that expires.", secret=True),
         Key("profile", "text", "A profile of the AWS configuration files, in place of a key."),
+        Key(
+            "strength",
+            "number",
+            "How far an edit of Stable Diffusion may move away from its picture: 0 is not at all.",
+            minimum=0,
+            maximum=1,
+        ),
     )
     environment: Mapping[str, tuple[str, ...]] = {
         "apiKey": ("AWS_BEARER_TOKEN_BEDROCK",),
@@ -69,6 +85,26 @@ class Bedrock(Offering):
         """The name of the model, of the name or the ARN of a profile too."""
         return _PROFILE_OF.sub("", label.rpartition("/")[2])
 
+    def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
+        """What the file says of the model, how edits differ, and how models of edits are called."""
+        yield from super().supports(request, model)
+        known = self.model(model.label) if model.label else None
+        if known is None or known.edits is None:
+            return
+        if is_edit(request) and request.size is not None and known.sizes is not None:
+            message = f"an edit of {show(model.label)} is as large as its picture: `size` is not sent"
+            yield Problem("dropped-parameter", message, "size", "remove it", fixes=drop("size"))
+        if request.mask is not None and known.edits.mask_below_bytes is not None:
+            from flowdsl_steps.image.white_mask import mask_problem
+
+            problem = mask_problem(request.mask)
+            yield from () if problem is None else (problem,)
+        if model.own and known.edits.only and model.label == known.name and model.origin in ("step", "service"):
+            name = f"{_FROM_US}{known.name}"
+            key, fixes = ("model", use("model", name)) if model.origin == "step" else (None, ())
+            message = f"`{known.name}` may be refused: AWS gives it by an inference profile"
+            yield Problem("unverified-option", message, key, f"write `model: {name}`", fixes=fixes)
+
     def endpoint(self, service: Service, request: ImageRequest) -> Endpoint:
         """The model at the host of the region, with a bearer key, or signed.
 
@@ -81,7 +117,9 @@ class Bedrock(Offering):
         path = f"{parts.path.rstrip('/')}/model/{quote(model, safe='')}/invoke"
         url = urlunsplit(parts._replace(path=path, fragment=""))
         hint = f"check `model` and `region`: {model} is not in every region, and the account must have access to it"
-        endpoint = Endpoint(service.name, url, extra, model, None, not_found_hint=hint)
+        strength = service.get("strength")
+        said = {} if strength is None else {"strength": strength}
+        endpoint = Endpoint(service.name, url, extra, model, None, not_found_hint=hint, body=said)
         setting = _key_setting(service)
         if setting in ("apiKey", "authKey"):
             key = str(service.get(setting))
@@ -120,7 +158,19 @@ class Bedrock(Offering):
 
     def _stability_body(self, request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
         body: dict[str, Any] = {"prompt": request.prompt}
-        body |= self.model(endpoint.label).words.get(request.size or "", {})
+        model = self.model(endpoint.label)
+        if not request.images:
+            body |= model.words.get(request.size or "", {})
+        elif model.edits is not None and not model.edits.only:
+            body |= {"mode": "image-to-image", "strength": _STRENGTH, **endpoint.body}
+        for image in request.images:
+            body["image"] = image.b64_json
+        if request.mask is not None:
+            import pybase64
+
+            from flowdsl_steps.image.white_mask import white_mask
+
+            body["mask"] = pybase64.b64encode(white_mask(request.mask)).decode("ascii")
         if request.output_format is not None:
             body["output_format"] = request.output_format.upper()
         if request.seed is not None:

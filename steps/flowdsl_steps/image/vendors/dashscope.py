@@ -1,7 +1,8 @@
 """DashScope, the API of Alibaba Cloud's Model Studio: Wan takes an order and is asked for it, Qwen-Image draws at once.
 
-Source: Model Studio, Wan text-to-image V2 API reference (2026-10-27) and Manage asynchronous tasks; dashscope 2.0.2,
-`aigc/image_synthesis.py`, `aigc/image_generation.py`.
+Source: Model Studio, Wan text-to-image V2 API reference (2026-10-27), Wan2.7 image generation and editing (2026-11-20),
+Qwen image editing, and Manage asynchronous tasks; dashscope 2.0.2, `aigc/image_synthesis.py` and
+`aigc/image_generation.py`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ _ROOT = "/api/v1"
 _ABROAD = "https://dashscope-intl.aliyuncs.com"
 _SERVICES = "/services/aigc"
 _OLD_ORDER = "/text2image/image-synthesis"
+_EDIT_ORDER = "/image2image/image-synthesis"
 _NEW_ORDER = "/image-generation/generation"
 _AT_ONCE = "/multimodal-generation/generation"
-_WAN = re.compile(r"wan(\d+)\.(\d+)-")
+_WAN = re.compile(r"wan(\d+)\.(\d+)-(i2i-)?")
 _MOST_SEED = 2**31 - 1
 _WAITING = frozenset({"PENDING", "RUNNING", "SUSPENDED"})
 _PAUSE_S = 2.0
@@ -108,9 +110,12 @@ class DashScope(Offering):
         if request.seed is not None:
             parameters["seed"] = request.seed
         asked: dict[str, Any] = {"prompt": request.prompt}
-        if not endpoint.url.endswith(_OLD_ORDER):
-            pictures = [{"image": data_address(image)} for image in request.images]
-            asked = {"messages": [{"role": "user", "content": [*pictures, {"text": request.prompt}]}]}
+        pictures = [data_address(image) for image in request.images]
+        if endpoint.url.endswith(_EDIT_ORDER):
+            asked["images"] = pictures
+        elif not endpoint.url.endswith(_OLD_ORDER):
+            content = [*({"image": each} for each in pictures), {"text": request.prompt}]
+            asked = {"messages": [{"role": "user", "content": content}]}
         body = {"model": endpoint.model, "input": asked, "parameters": parameters}
         headers = {"Content-Type": "application/json"}
         if not endpoint.url.endswith(_AT_ONCE):
@@ -164,7 +169,9 @@ def _operation(model: str) -> str:
     if model.startswith("qwen-image"):
         return _AT_ONCE
     found = _WAN.match(model)
-    return _NEW_ORDER if found is not None and (int(found[1]), int(found[2])) >= (2, 6) else _OLD_ORDER
+    if found is not None and (int(found[1]), int(found[2])) >= (2, 6):
+        return _NEW_ORDER
+    return _EDIT_ORDER if found is not None and found[3] else _OLD_ORDER
 
 
 def _received(payload: dict[str, Any]) -> Received:

@@ -1,7 +1,9 @@
 """Hugging Face: its own inference, which sends the picture itself, and partners behind the same router.
 
-Source: huggingface_hub 2.4.0, `inference/_providers/*.py`; huggingface/hub-docs, Inference Providers, Text to image.
-What the partners call a model stands at https://huggingface.co/api/models/NAME?expand=inferenceProviderMapping.
+Source: huggingface_hub 2.4.0, `inference/_providers/*.py`; huggingface/hub-docs, Inference Providers, Text to image and
+Image to image. What the partners call a model stands at
+https://huggingface.co/api/models/NAME?expand=inferenceProviderMapping; it is said in the entry, as nothing is fetched
+for a check.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from flowdsl_steps.image.catalogue import parse_size
 from flowdsl_steps.image.endpoint import missing, named_model, split_endpoint
 from flowdsl_steps.image.failure import Failure, json_object, read_error
 from flowdsl_steps.image.offering import Offering
-from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.pictures_in_json import data_address
+from flowdsl_steps.image.request import ImageRequest, is_edit
 from flowdsl_steps.image.resolved_model import ResolvedModel
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll
 from flowdsl_steps.image.vendors.openai import bearer_endpoint
@@ -34,8 +37,14 @@ _OWN = "hf-inference"
 _PARTNERS = ("fal-ai", "together", "nscale", "replicate", "wavespeed", "zai-org")
 _OWN_MACHINES = ".endpoints.huggingface.cloud"
 """An inference endpoint of somebody's own, which runs one model at its root."""
+_EDITING = (_OWN, "fal-ai", "together", "replicate", "wavespeed")
+"""Who edits pictures. Source: huggingface_hub 2.4.0, the classes of the task `image-to-image`."""
 _SEEDLESS = ("zai-org",)
-_WAITING = frozenset({"created", "processing", "starting", "PROCESSING"})
+_QUEUE = "_subdomain=queue"
+"""What sends a request to the queue of fal-ai, where pictures are edited."""
+_DONE = "COMPLETED"
+"""A picture in that queue is there: it is asked for."""
+_WAITING = frozenset({"created", "processing", "starting", "PROCESSING", "IN_QUEUE", "IN_PROGRESS", _DONE})
 _PAUSE_S = 1.0
 
 
@@ -54,7 +63,15 @@ class HuggingFace(Offering):
     def supports(self, request: ImageRequest, model: ResolvedModel) -> Iterator[Problem]:
         """What the file says of the model, and what the partner has."""
         yield from super().supports(request, model)
-        partner = model.service.get("partner") if model.service is not None else None
+        service, label = model.service, model.label
+        partner = service.get("partner") if service is not None else None
+        if service is None or partner not in _PARTNERS:
+            return
+        if label is not None and not (service.get("partnerModel") or partner in self.model(label).partners):
+            yield Problem("missing-key", _nameless(service, partner, label), hint=_where(partner, label))
+        if partner not in _EDITING and is_edit(request):
+            hint = f"name a `partner` that edits: {', '.join(_EDITING)}"
+            yield Problem("unsupported-parameter", f"{partner} edits no pictures for {self.title}", "images", hint)
         if partner in _SEEDLESS and request.seed is not None:
             message = f"`seed` is not sent: {partner} has no such parameter, so results are not reproducible"
             yield Problem("seed-not-sent", message, "seed", "it still tells cached and simulated images apart")
@@ -74,10 +91,11 @@ class HuggingFace(Offering):
         path, notes = parts.path.rstrip("/"), tuple[str, ...]()
         if parts.hostname == self.hosts[0] and path == "/v1":
             path, notes = "", ("the endpoint is that of chat, /v1: the router without it is used instead",)
-        named = _at_partner(service, partner, model)
+        named = _at_partner(service, partner, model, self.model(str(model)).partners)
         if not is_own_machine:
             path = f"{path}/{partner}{_route(partner, named or str(model))}"
-        url = urlunsplit(parts._replace(path=path or "/", fragment=""))
+        query = _QUEUE if partner == "fal-ai" and is_edit(request) else parts.query
+        url = urlunsplit(parts._replace(path=path or "/", query=query, fragment=""))
         endpoint = bearer_endpoint(service, url, model or "endpoint", self.environment["apiKey"], notes)
         return endpoint._replace(model=named, headers={**_headers(partner), **endpoint.headers})
 
@@ -85,7 +103,8 @@ class HuggingFace(Offering):
         """A JSON body in the partner's words."""
         from flowdsl_steps.http.request import HttpRequest
 
-        content = json.dumps(_body(request, endpoint), ensure_ascii=False).encode()
+        body = _edit(request, endpoint) if request.images else _body(request, endpoint)
+        content = json.dumps(body, ensure_ascii=False).encode()
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 
     def decode(self, head: Head, store: ImageStore, limit: int) -> ResponseReader:
@@ -103,7 +122,10 @@ class HuggingFace(Offering):
         if received.images:
             return None
         root, name = _root(endpoint.url), quote(str(received.request_id), safe="", errors="replace")
-        if "task_status" in received.payload:
+        if isinstance(found := received.payload.get("response_url"), str):
+            status = "" if received.payload.get("status") == _DONE else "/status"
+            path = f"{quote(urlsplit(found).path, safe='/:%')}{status}?{_QUEUE}"
+        elif "task_status" in received.payload:
             path = f"/api/paas/v4/async-result/{name}"
         elif isinstance(received.payload.get("data"), Mapping):
             path = _path(received.payload["data"]) or f"/api/v3/predictions/{name}/result"
@@ -136,7 +158,7 @@ class HuggingFace(Offering):
         return error._replace(retry_class="retry", is_own=True) if loading else error
 
 
-def _at_partner(service: Service, partner: str, model: str | None) -> str | None:
+def _at_partner(service: Service, partner: str, model: str | None, known: Mapping[str, str]) -> str | None:
     """What the partner calls the model; None where Hugging Face runs it.
 
     Raises:
@@ -150,13 +172,21 @@ def _at_partner(service: Service, partner: str, model: str | None) -> str | None
             code="invalid-option",
             hint=f"there are {', '.join((_OWN, *_PARTNERS))}",
         )
-    named = service.get("partnerModel")
+    named = service.get("partnerModel") or known.get(partner)
     if not named:
-        error = missing(service, "partnerModel", None)
-        where = f"https://huggingface.co/api/models/{model}?expand=inferenceProviderMapping"
-        error.hint = f"{error.hint}: the `providerId` of {partner} at {where}"
-        raise error
+        message = f"Service not configured: {_nameless(service, partner, model)}"
+        raise ConfigError(message, code="service-not-configured", hint=_where(partner, model))
     return str(named)
+
+
+def _nameless(service: Service, partner: str, model: str | None) -> str:
+    return f"{service.name} has no `partnerModel`, and {partner} has a name of its own for {model}"
+
+
+def _where(partner: str, model: str | None) -> str:
+    """Where the partner's name of a model is to be read."""
+    url = f"https://huggingface.co/api/models/{model}?expand=inferenceProviderMapping"
+    return f"add `partnerModel:` to the service, with the `providerId` of {partner} that stands at {url}"
 
 
 def _route(partner: str, model: str) -> str:
@@ -223,6 +253,30 @@ def _body(request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
     return {"model": model, **prompt, **written} if partner == "zai-org" else {**prompt, **edges, **seed}
 
 
+def _edit(request: ImageRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The same with a picture to edit. Source: huggingface_hub 2.4.0, `image_to_image` and what each partner makes of
+    it: the picture goes under every name by which a model of the partner may ask for it."""
+    partner, model = _partner(endpoint.url) if endpoint.model else _OWN, str(endpoint.model)
+    pair, [image] = parse_size(request.size or ""), request.images
+    size = None if pair is None else {"width": pair[0], "height": pair[1]}
+    seed = {} if request.seed is None else {"seed": request.seed}
+    prompt, target = {"prompt": request.prompt}, {} if size is None else {"target_size": size}
+    if partner == _OWN:
+        return {"inputs": image.b64_json, "parameters": {**prompt, **target, **seed}}
+    url = data_address(image)
+    if partner == "fal-ai":
+        return {"image_url": url, "image_urls": [url], **prompt, **({"image_size": size} if size else {}), **seed}
+    if partner == "together":
+        is_kontext = "kontext" in model.lower() and "flux.1" in model.lower()
+        picture = {"image_url": url} if is_kontext else {"reference_images": [url]}
+        return {**prompt, **picture, "response_format": "base64", **target, **seed, "model": model}
+    if partner == "replicate":
+        version = {"version": model.partition(":")[2]} if ":" in model else {}
+        pictures = {"image": url, "images": [url], "input_image": url, "input_images": [url]}
+        return {"input": {**pictures, **prompt, **target, **seed}, **version}
+    return {"image": url, **prompt, **target, **seed}
+
+
 def _indecent(why: str) -> Failure:
     """A picture that was made and is not shown."""
     return Failure(why, "nsfw", kind="moderation", details={"stage": "output"}, ends_order=True)
@@ -241,7 +295,7 @@ def _received(payload: dict[str, Any]) -> Received:
 
     data = payload.get("data")
     order = data if isinstance(data, dict) else payload
-    status, name = order.get("status") or order.get("task_status"), order.get("id")
+    status, name = order.get("status") or order.get("task_status"), order.get("id") or order.get("request_id")
     if _is_indecent(payload) or status in ("failed", "canceled", "FAIL"):
         raise BrokenResponse("vendor-error", "the picture is not shown, or the order failed", payload=payload)
     request_id = name if isinstance(name, str) else None

@@ -50,7 +50,14 @@ class WorkersAI(Offering):
     name = "workersai"
     title = "Workers AI"
     hosts = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
-    settings = (Key("accountId", "text", "The Cloudflare account that runs the model.", pattern=r"^[\w-]+$"),)
+    settings = (
+        Key(
+            "accountId",
+            "text",
+            "The id of the Cloudflare account that runs the model, such as 0a1b2c3d4e5f.",
+            pattern=r"^[\w-]+$",
+        ),
+    )
     environment: Mapping[str, tuple[str, ...]] = {
         "apiKey": ("CLOUDFLARE_API_TOKEN",),
         "accountId": ("CLOUDFLARE_ACCOUNT_ID",),

@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "resume" / "edits.txt"
 HEAD = """\
 What a resumed run uses again, and what it buys, after an edit of the flow or of what it reads. The run had bought
   {all}
-and then failed. `pytest -n 0 tests/journal/test_edited_flows.py --update-golden` writes this.
+and then failed. `pytest -n 0 tests/journal/test_edits.py --update-golden` writes this.
 """
 FLOW = "main.flow.yaml"
 FAIL = "- {step: IF, condition: \"{{ kv('stop') }}\", then: [{step: RAISE, message: not today}]}\n"
@@ -139,6 +139,7 @@ def told(folder: Path, edits: list[Edit], service: CountingService, capsys: pyte
     ]
 
 
+@pytest.mark.long
 def test_the_table_of_edits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], update_golden: bool
 ) -> None:

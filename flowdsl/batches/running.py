@@ -1,0 +1,261 @@
+"""`flowdsl.batch`: a flow over records that come one by one. One that fails stops no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from time import perf_counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowdsl.engine.budget import BothBudgets, RunBudget
+from flowdsl.engine.state import new_run_id
+from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
+from flowdsl.journal.door import JournalDoor
+from flowdsl.journal.errors import JournalError
+from flowdsl.journal.journal import Journal, resumed_door
+
+if TYPE_CHECKING:
+    from flowdsl.engine.effects import Began, Effects
+    from flowdsl.engine.result import Result
+    from flowdsl.environment.flow import Flow
+    from flowdsl.events import Event
+    from flowdsl.journal.database import Database
+    from flowdsl.journal.sharing import Sharing
+    from flowdsl.limits import Budget, Limits
+
+CONCURRENCY = 8
+"""So many records are worked on at once, unless somebody says otherwise."""
+_SPENT = frozenset({"budget-spent", "too-many-requests"})
+
+
+class Outcome(NamedTuple):
+    """What became of a record: `number` counts them from 0, `run` is the id of its run. `status` is `done`, `failed`,
+    `held` (a request of it is in doubt, so it was left alone) or `stopped` (the budget is spent: it was not worked on,
+    or not to its end). `result` is there of one that is done, `error` of the others."""
+
+    number: int
+    status: str
+    run: str
+    result: Result | None
+    error: RunError | None
+    elapsed_s: float
+
+
+class Stop:
+    """Lets a batch end early: it takes no further records, and ends when those it works on have ended."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def __call__(self) -> None:
+        """Asks for it."""
+        self.is_asked = True
+
+
+class _RecordJournal:
+    """The journal of one record's run: the batch holds the lock, and the budget."""
+
+    wrote = False
+
+    def __init__(
+        self,
+        whole: Journal,
+        batch: str,
+        record: int,
+        budget: Budget | None,
+        sharing: Sharing | None,
+        *,
+        is_known: bool,
+    ) -> None:
+        self.simulated = whole.simulated
+        self.given: Mapping[str, Any] = MappingProxyType({})
+        self.batch: str | None = batch
+        self.record: int | None = record
+        self.budget = budget
+        self._whole = whole
+        self._sharing = sharing
+        self._is_known = is_known
+
+    @property
+    def database(self) -> Database:
+        """The file."""
+        return self._whole.database
+
+    def door(self, began: Began, inner: Effects | None) -> JournalDoor:
+        """The door of the run."""
+        return resumed_door(self, began, inner) if self._is_known else JournalDoor(self, began, inner)
+
+    def sharing(self, run: str) -> Sharing | None:
+        """What equal requests of the batch share."""
+        return self._sharing
+
+    def take(self, run: str) -> None:
+        """The batch has the lock."""
+
+    def let_go(self, run: str) -> None:
+        """The batch has the lock."""
+
+
+async def batch(
+    flow: Flow,
+    records: Iterable[Mapping[str, Any] | tuple[int, Mapping[str, Any]]],
+    *,
+    journal: Journal | None = None,
+    batch_id: str | None = None,
+    concurrency: int = CONCURRENCY,
+    limits: Limits | None = None,
+    max_requests: int | None = None,
+    max_usd: float | None = None,
+    effects: Effects | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    tags: Mapping[str, str] | None = None,
+    stop: Stop | None = None,
+) -> AsyncGenerator[Outcome, None]:
+    """Runs a flow over records, each the inputs of a run; gives their outcomes as they end.
+
+    Records are taken when there is room for them, so they may be more than memory holds; a pair is the number of a
+    record and the record. With a `journal`, `batch_id` names the batch: given again, records that were begun go on
+    where they were, and nothing is bought twice; `max_requests` and `max_usd`, which need a journal, are for all
+    records together, with what was spent before, `limits` for each. Whoever closes the iterator, or cancels it,
+    cancels the runs that go on.
+
+    Raises:
+        UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
+        JournalError: the journal cannot be written. Runs that go on are ended.
+    """
+    if concurrency < 1:
+        raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
+    if journal is None and (max_requests is not None or max_usd is not None):
+        raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
+    id, most = batch_id or new_run_id(), (max_requests, max_usd)
+    work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
+    if journal is not None:
+        journal.take(id)
+    try:
+        async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+    finally:
+        if journal is not None:
+            journal.let_go(id)
+
+
+@asynccontextmanager
+async def _connected(flow: Flow) -> AsyncGenerator[None, None]:
+    """Runs share the connections to services, and their limits; those that are open in this loop, if some are."""
+    environment: Any = flow.environment
+    if environment.resources_of(asyncio.get_running_loop()) is not None:
+        yield
+        return
+    async with environment:
+        yield
+
+
+class _Work:
+    def __init__(
+        self,
+        flow: Flow,
+        records: Iterable[Mapping[str, Any] | tuple[int, Mapping[str, Any]]],
+        journal: Journal | None,
+        id: str,
+        limits: Limits | None,
+        most: tuple[int | None, float | None],
+        effects: Effects | None,
+        on_event: Callable[[Event], None] | None,
+        tags: Mapping[str, str] | None,
+        stop: Stop,
+    ) -> None:
+        self.id = id
+        self._flow = flow
+        self._records = _numbered(records)
+        self._journal = journal
+        self._limits = limits
+        self._effects = effects
+        self._on_event = on_event
+        self._tags = tags
+        self._stop = stop
+        self._begun: set[int] = set()
+        self._held: set[int] = set()
+        self._budget: Budget | None = None
+        self._sharing: Sharing | None = None
+        self._failure: BaseException | None = None
+        if journal is not None:
+            self._begun, self._held = journal.batches.begun(id), journal.batches.held(id)
+            self._sharing = journal.shared(batch=id)
+            requests, usd, _ = journal.batches.spent(id)
+            own = RunBudget(*most, requests, usd)
+            self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
+
+    async def outcomes(self, concurrency: int) -> AsyncGenerator[Outcome, None]:
+        """The outcomes, as they come. No more records are begun than somebody takes outcomes."""
+        queue: asyncio.Queue[Outcome | None] = asyncio.Queue(concurrency)
+        workers = [asyncio.create_task(self._worker(queue)) for _ in range(concurrency)]
+        left = concurrency
+        try:
+            while left:
+                outcome = await queue.get()
+                if outcome is None:
+                    left -= 1
+                else:
+                    yield outcome
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _worker(self, queue: asyncio.Queue[Outcome | None]) -> None:
+        try:
+            while not self._stop.is_asked:
+                taken = next(self._records, None)
+                if taken is None:
+                    break
+                await queue.put(await self._outcome(*taken))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  of a source of records, or a fault of ours: it ends the batch
+            self._failure = self._failure or error
+            self._stop()
+        await queue.put(None)
+
+    async def _outcome(self, number: int, inputs: Mapping[str, Any]) -> Outcome:
+        run, began = f"{self.id}.{number}", perf_counter()
+        if number in self._held:
+            error = LimitExceeded("a request of this record is in doubt", code="request-held")
+            return Outcome(number, "held", run, None, error, 0.0)
+        kept = self._journal and _RecordJournal(
+            self._journal, self.id, number, self._budget, self._sharing, is_known=number in self._begun
+        )
+        try:
+            result = await self._flow.arun(
+                inputs,
+                on_event=self._on_event,
+                effects=self._effects,
+                journal=kept,
+                limits=self._limits,
+                run_id=run,
+                tags=self._tags,
+            )
+        except JournalError:
+            raise
+        except RunError as error:
+            status = "failed"
+            if error.code in _SPENT:
+                self._stop()
+                status = "stopped"
+            elif error.code == "request-held":
+                status = "held"
+            return Outcome(number, status, run, None, error, perf_counter() - began)
+        except UsageError as error:  # of inputs that cannot be
+            return Outcome(number, "failed", run, None, ConfigError(str(error)), perf_counter() - began)
+        return Outcome(number, "done", run, result, None, perf_counter() - began)
+
+
+def _numbered(
+    records: Iterable[Mapping[str, Any] | tuple[int, Mapping[str, Any]]],
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for index, record in enumerate(records):
+        yield record if isinstance(record, tuple) else (index, record)

@@ -1,0 +1,383 @@
+"""`flowdsl batch`: a flow over the records of a file, side by side; what ends early goes on with `flowdsl resume`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.arguments import Parser, count, pair
+from flowdsl.cli.batch_inputs import RecordInputs, declared_types
+from flowdsl.cli.batch_progress import BatchProgress
+from flowdsl.cli.failure import FAILED
+from flowdsl.cli.flow_files import flow_source
+from flowdsl.cli.given_inputs import GivenInputs
+from flowdsl.cli.journaled import budget_of, state_of, sum_of
+from flowdsl.cli.ready_flow import ready_flow
+from flowdsl.cli.record_files import Lines, Read, count_records, head_of, read_records
+from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
+from flowdsl.cli.run import add_options
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import ConfigError, UsageError
+from flowdsl.template.json_values import to_json
+
+if TYPE_CHECKING:
+    from flowdsl.batches.running import Outcome, Stop
+    from flowdsl.environment.flow import Flow
+    from flowdsl.journal.batches import KeptBatch
+    from flowdsl.journal.journal import Journal
+    from flowdsl.source import Source
+
+EXAMPLES = (
+    "flowdsl batch card.flow.yaml --over people.csv --simulate",
+    "flowdsl batch card.flow.yaml --over people.jsonl --sample 5 --max-usd 1",
+    "flowdsl batch card.flow.yaml --over people.csv --map name=full_name --concurrency 20 --out cards",
+    "flowdsl batch card.flow.yaml --over cards/failed.jsonl --out cards-again",
+)
+_ABOUT = """\
+Each record is the inputs of one run: a line of JSON, or a line of CSV with its columns. What became of each stands in \
+results.jsonl in the folder, the records that failed in failed.jsonl, which can be run again as it is. Ctrl-C takes no \
+further records, and ends when those it works on have ended; `flowdsl resume` goes on, and buys nothing twice."""
+_FOLDER = "flowdsl-batch"
+_SEED = 20_261_127
+"""A sample is the same each time, so that a batch that is resumed goes on with it."""
+_KNOWN = {"done": 1, "failed": 2}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 when every record is done, 4 when some failed or are held, 130 after Ctrl-C."""
+    options = parser().parse(arguments)
+    options.argv = ["batch", *arguments]
+    return perform(options)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.batches.running import CONCURRENCY
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("batch", f"{COMMANDS['batch']} {_ABOUT}", EXAMPLES)
+    parser.add_argument("file", metavar="FLOW", help="the flow, kit or document of another system")
+    parser.add_argument("--action", metavar="NAME", help="which action of a kit to run: its title or its id")
+    parser.add_argument("--over", required=True, metavar="FILE", help="the records: a .jsonl, .csv or .tsv file")
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    mapped = "an input and the field that it comes from, where their names differ; may be repeated"
+    parser.add_argument("--map", type=pair, metavar="INPUT=FIELD", help=mapped, **repeated)
+    parser.add_argument(
+        "-i", dest="input", type=pair, metavar="NAME=VALUE", help="an input that all records share", **repeated
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=count,
+        default=CONCURRENCY,
+        metavar="N",
+        help=f"work on N records at once (default: {CONCURRENCY})",
+    )
+    parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
+    parser.add_argument("--sample", type=count, metavar="N", help="only N records, chosen by lot, the same each time")
+    add_options(parser)
+    parser.set_defaults(inputs=None)
+    return parser
+
+
+def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
+    """Runs a batch, from its beginning or where an earlier one ended; gives the exit code."""
+    from flowdsl.journal.journal import Journal
+
+    _check(options)
+    source = flow_source(options.file)
+    first = next(read_records(options.over, {}), None)  # so that a file that cannot be read is told first
+    if first is None:
+        raise UsageError(f"{options.over} holds no records")
+    with ExitStack() as stack:
+        id, folder = _named(options, source, kept)
+        options.out = str(folder)
+        shared = {name for name, _ in options.input}
+        fields = {field: name for name, field in options.map}
+        names = [*shared, *(fields.get(name, name) for name in first.fields)]
+        flow = ready_flow(source, options, names, stack, None)
+        if not options.quiet and kept is None:
+            print_warnings(rehearsed(flow, source, options, names) if options.simulate else warnings(flow))
+        types = declared_types(flow, fields)
+        given = GivenInputs().take_options(options.input, flow.document.inputs)
+        inputs = RecordInputs(flow, given, dict(options.map))
+        inputs.check_fields(first.fields, options.over)
+        journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
+        journal.budget = budget_of(source.path, journal)
+        results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
+        stack.callback(results.close)
+        stack.callback(failed.close)
+        known = _known(results, failed)
+        if kept is None:
+            from flowdsl.journal.door import flow_path
+
+            again = {"argv": options.argv, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
+            journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
+        else:
+            _check_same(options.over, kept)
+            journal.batches.go_on(id)
+        return _run(_Batch(id, flow, journal, options, results, failed, inputs, known), types, folder)
+
+
+class _Batch:
+    """A batch that goes on: its flow, its files, and what is known of earlier."""
+
+    def __init__(
+        self,
+        id: str,
+        flow: Flow,
+        journal: Journal,
+        options: Namespace,
+        results: Lines,
+        failed: Lines,
+        inputs: RecordInputs,
+        known: Mapping[int, int],
+    ) -> None:
+        self.id = id
+        self.flow = flow
+        self.journal = journal
+        self.options = options
+        self.results = results
+        self.failed = failed
+        self.inputs = inputs
+        self.known = known
+        self.reading: dict[int, Read] = {}
+        self.progress = BatchProgress(None, None, 0)
+
+    def records(self, types: Mapping[str, str], chosen: set[int] | None) -> Iterator[tuple[int, Any]]:
+        """The inputs of the records that are not done yet; lines that hold no record fail at once."""
+        for read in read_records(self.options.over, types):
+            if self.options.limit is not None and read.number >= self.options.limit:
+                return
+            if read.number in self.known or (chosen is not None and read.number not in chosen):
+                continue
+            if read.problem is not None:
+                error = ConfigError(f"{self.options.over}: {read.problem}", code="input-unreadable")
+                self.fail(read, None, error.to_dict())
+                self.progress.take("failed", None)
+                continue
+            self.reading[read.number] = read
+            yield read.number, self.inputs.of(read.fields)
+
+    def take(self, outcome: Outcome) -> float | None:
+        """Writes what became of a record; gives what it cost."""
+        read = self.reading.pop(outcome.number)
+        if outcome.status == "done" and outcome.result is not None:
+            result = outcome.result
+            images = [image.to_json() for image in result.made]
+            line = {"record": outcome.number, "status": "done", "run": outcome.run, "cost_usd": result.cost_usd}
+            self.results.add({**line, "images": to_json(images), "outputs": result.to_json()})
+            return result.cost_usd
+        if outcome.status == "failed" and outcome.error is not None:
+            self.fail(read, outcome.run, outcome.error.to_dict())
+        left = None if outcome.error is None else outcome.error.result
+        return None if left is None else left.cost_usd
+
+    def fail(self, read: Read, run: str | None, error: Mapping[str, Any]) -> None:
+        """Writes a record that failed, so that the file can be run again as it is."""
+        said = {"record": read.number, "line": read.line, "run": run, "error": error}
+        self.failed.add({**read.fields, "_failed": said})
+
+
+def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
+    import asyncio
+
+    options = work.options
+    total = count_records(options.over)
+    chosen = _chosen(options, total)
+    wanted = min(total if chosen is None else len(chosen), options.limit if options.limit is not None else total)
+    progress = work.progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
+    if not options.quiet:
+        before = f", {len(work.known):,} of them ended before" if work.known else ""
+        sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {_near(folder)}\n")
+    from flowdsl.batches.running import Stop
+
+    stop, signals = Stop(), list[int]()
+    spent_out: list[str] = []
+
+    async def run() -> None:
+        from flowdsl.batches.running import batch
+
+        with _signals(stop, signals, progress):
+            records = work.records(types, chosen)
+            outcomes = batch(
+                work.flow,
+                records,
+                journal=work.journal,
+                batch_id=work.id,
+                concurrency=max(1, options.concurrency),
+                max_requests=options.max_requests,
+                max_usd=options.max_usd,
+                stop=stop,
+            )
+            async with aclosing(outcomes):
+                async for outcome in outcomes:
+                    progress.take(outcome.status, work.take(outcome))
+                    if outcome.status == "stopped" and outcome.error is not None:
+                        spent_out.append(outcome.error.message)
+
+    is_cancelled = False
+    try:
+        asyncio.run(run())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        is_cancelled = True
+    finally:
+        progress.clear()
+        is_whole = not (signals or spent_out or is_cancelled or progress.held) and sys.exc_info()[0] is None
+        work.journal.batches.end(work.id, "done" if is_whole else "stopped")
+    return _told(work, progress, folder, signals, spent_out, is_cancelled=is_cancelled)
+
+
+def _told(
+    work: _Batch,
+    progress: BatchProgress,
+    folder: Path,
+    signals: Sequence[int],
+    spent: Sequence[str],
+    *,
+    is_cancelled: bool,
+) -> int:
+    """Says what became of the batch; gives the exit code."""
+    options = work.options
+    requests, usd, is_known = work.journal.batches.spent(work.id)
+    held = len(work.journal.batches.held(work.id))
+    done, failed = work.results.count, work.failed.count
+    facts = {"batch": work.id, "done": done, "failed": failed, "held": held, "requests": requests}
+    facts |= {"cost_usd": usd if is_known else None, "folder": str(folder), "interrupted": bool(signals)}
+    if options.json:
+        import json
+
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        known = sum_of(usd) if is_known else "unknown"
+        cost = f"simulated, would cost about {known}" if options.simulate else f"cost {known}"
+        said = [f"{done:,} record{'' if done == 1 else 's'} done"]
+        said += [f"{failed:,} failed"] if failed else []
+        said += [f"{held:,} in doubt"] if held else []
+        print(f"{', '.join(said)}, {cost}")
+        if done:
+            print(f"results: {_near(work.results.path)}")
+        if failed:
+            print(f"failed: {_near(work.failed.path)}, which `--over` takes as it is")
+    short = work.id[:13]
+    if spent:
+        sys.stderr.write(f"stopped: {spent[0]}\n  `flowdsl resume {short} --max-usd X` goes on\n")
+    elif held:
+        sys.stderr.write(
+            "in doubt: requests were sent, and nobody knows what became of them; look at the vendor's own account\n"
+            f"  `flowdsl resume {short} --resend` sends them again: one that was done is billed twice\n"
+        )
+    elif signals or is_cancelled:
+        sys.stderr.write(f"interrupted; `flowdsl resume {short}` goes on, and buys nothing twice\n")
+    if signals:
+        return 128 + signals[0]
+    if is_cancelled:
+        return 130
+    return FAILED if progress.failed or held or spent or failed else 0
+
+
+class _signals:
+    """Ctrl-C, SIGTERM and SIGHUP let the batch drain; the second one ends what it works on."""
+
+    def __init__(self, stop: Stop, came: list[int], progress: BatchProgress) -> None:
+        self._stop = stop
+        self._came = came
+        self._progress = progress
+        self._numbers: list[int] = []
+
+    def __enter__(self) -> None:
+        import asyncio
+
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end(number: int) -> None:
+            self._came.append(number)
+            self._progress.clear()
+            if len(self._came) == 1:
+                self._stop()
+                sys.stderr.write("takes no further records; waits for those it works on (once more ends them)\n")
+            elif task is not None:
+                task.cancel()
+
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                with suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, end, number)
+                    self._numbers.append(number)
+
+    def __exit__(self, *_: object) -> None:
+        import asyncio
+
+        for number in self._numbers:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def _check(options: Namespace) -> None:
+    if options.file == "-":
+        raise UsageError("a batch takes the flow from a file: it may be resumed")
+    if options.concurrency < 1:
+        raise UsageError("--concurrency takes a number from 1 on")
+    if options.no_journal:
+        raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")
+    if options.events:
+        raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
+    if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
+        raise UsageError(f"--over {options.over}: there is no such file")
+
+
+def _check_same(path: str, kept: KeptBatch) -> None:
+    """Looks whether the records are those that the batch began with; others may have come behind them.
+
+    Raises:
+        UsageError: they are not: the numbers of records would mean others.
+    """
+    before = kept.given.get("over")
+    if isinstance(before, dict) and head_of(path, before.get("bytes")) != before:
+        raise UsageError(
+            f"{path} has changed since the batch began, so its records are not the same any more: put it back as it "
+            "was, or run the changed one as a batch of its own, with another --out"
+        )
+
+
+def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:
+    """The id of the batch, and the folder of its results."""
+    if kept is not None:
+        return kept.id, Path(kept.folder)
+    from flowdsl.engine.state import new_run_id
+
+    id = new_run_id()
+    folder = Path(options.out) if options.out else Path(_FOLDER) / id[:13]
+    if any((folder / name).exists() for name in ("results.jsonl", "failed.jsonl")):
+        raise UsageError(
+            f"{folder} holds the results of another batch: name another --out, or go on with that: `flowdsl resume`"
+        )
+    return id, folder.absolute()
+
+
+def _known(results: Lines, failed: Lines) -> dict[int, int]:
+    """The records that ended in earlier attempts."""
+    known = {int(line["record"]): _KNOWN["done"] for line in results.known() if "record" in line}
+    for line in failed.known():
+        known[int(line["_failed"]["record"])] = _KNOWN["failed"]
+    return known
+
+
+def _chosen(options: Namespace, total: int) -> set[int] | None:
+    """The records of a sample."""
+    if options.sample is None:
+        return None
+    from random import Random
+
+    most = min(total, options.limit) if options.limit is not None else total
+    return set(Random(_SEED).sample(range(most), min(options.sample, most)))
+
+
+def _near(path: Path) -> str:
+    shown = os.path.relpath(path)
+    return visible_line(str(path) if shown.startswith(os.pardir) else shown)

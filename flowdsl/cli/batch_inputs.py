@@ -1,0 +1,70 @@
+"""The inputs of a run, of the fields of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.tables import TYPED
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.environment.flow import Flow
+
+
+class RecordInputs:
+    """Makes the inputs of a run of the fields of a record."""
+
+    def __init__(self, flow: Flow, given: Mapping[str, Any], mapped: Mapping[str, str]) -> None:
+        self._declared = flow.document.inputs
+        self._given = given
+        self._mapped = mapped
+
+    def of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs: those that all share, then fields by their names, then those that are mapped. Fields that are no
+        input of the flow are left out."""
+        used = set(self._mapped.values())
+        found = {name: value for name, value in fields.items() if name not in used or name in (self._declared or {})}
+        if self._declared is not None:
+            found = {name: value for name, value in found.items() if name in self._declared}
+        mapped = {name: fields[field] for name, field in self._mapped.items() if field in fields}
+        return {**self._given, **found, **mapped}
+
+    def check_fields(self, fields: Mapping[str, Any], path: str) -> None:
+        """Looks whether the first record has what the flow needs.
+
+        Raises:
+            UsageError: it lacks a field, or the flow has no such input.
+        """
+        from flowdsl.nearest import nearest
+
+        for name, field in self._mapped.items():
+            if self._declared is not None and name not in self._declared:
+                near = nearest(name, self._declared)
+                meant = f"; did you mean `{near}`?" if near else ""
+                raise UsageError(f"--map {name}={field}: the flow has no input `{name}`{meant}")
+            if field not in fields:
+                near = nearest(field, fields)
+                has = f"did you mean `{near}`?" if near else f"it has {', '.join(map(visible_line, fields)) or 'none'}"
+                raise UsageError(f"--map {name}={field}: the first record of {path} has no field `{field}`; {has}")
+        have = self.of(fields)
+        lacking = [name for name, each in (self._declared or {}).items() if not each.has_default and name not in have]
+        if lacking and fields:
+            name, near = lacking[0], nearest(lacking[0], fields)
+            how = f"--map {name}={near or 'FIELD'}"
+            raise UsageError(
+                f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
+                f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
+            )
+
+
+def declared_types(flow: Flow, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The fields that are numbers or booleans, as the inputs say that they are for."""
+    fields = {name: field for field, name in inputs.items()}
+    declared = flow.document.inputs or {}
+    return {
+        fields.get(name, name): each.schema["type"]
+        for name, each in declared.items()
+        if each.schema.get("type") in TYPED
+    }

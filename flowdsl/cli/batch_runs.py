@@ -1,0 +1,80 @@
+"""Batches among the runs that `flowdsl runs` shows and decides."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from flowdsl.cli.journaled import sum_of
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.journal.batches import KeptBatch
+    from flowdsl.journal.journal import Journal
+
+
+def list_batches(journal: Journal, options: Namespace) -> None:
+    """Prints a line for each batch; with `--json` `flowdsl runs show BATCH` does."""
+    if options.json:
+        return
+    for batch in journal.batches.all()[: options.limit]:
+        print(_line(journal, batch))
+
+
+def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
+    """What an action of `flowdsl runs` does with a batch; gives the exit code.
+
+    Raises:
+        UsageError: it is nothing that is done with a batch.
+    """
+    if options.action == "show":
+        return _show(journal, batch, options)
+    if options.action == "release":
+        number = journal.batches.release(batch.id)
+        said = f"{number:,} released: `flowdsl resume {batch.id[:13]}` sends them again"
+        print(json.dumps({"batch": batch.id, "released": number}) if options.json else said)
+        return 0
+    if options.action == "cancel":
+        journal.batches.drop(batch.id)
+        said = f"{batch.id} is given up; what it made stays where it is"
+        print(json.dumps({"batch": batch.id}) if options.json else said)
+        return 0
+    if options.action == "export":
+        sys.stdout.write(json.dumps({"batch": batch.to_dict()}, ensure_ascii=False) + "\n")
+        for run in journal.runs.all(batch=batch.id):
+            sys.stdout.write(json.dumps({"run": run.to_dict()}, ensure_ascii=False) + "\n")
+            for request in journal.runs.requests(run.id):
+                sys.stdout.write(json.dumps({"request": request.to_dict()}, ensure_ascii=False) + "\n")
+        return 0
+    raise UsageError(f"{batch.id} is a batch: `flowdsl runs {options.action}` takes single runs")
+
+
+def _line(journal: Journal, batch: KeptBatch) -> str:
+    requests, usd, is_known = journal.batches.spent(batch.id)
+    cost = (sum_of(usd) if is_known else "unknown") + (" simulated" if batch.simulated else "")
+    when = strftime("%Y-%m-%d %H:%M", localtime(batch.began))
+    flow = visible_line(os.path.relpath(batch.flow))
+    return f"{batch.id[:13]}  {batch.status}  batch of {requests:,} requests  {cost}  {flow}, {when}"
+
+
+def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
+    requests, usd, is_known = journal.batches.spent(batch.id)
+    held = journal.batches.held(batch.id)
+    if options.json:
+        facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(held)}
+        print(json.dumps({**batch.to_dict(), **facts}, indent=2, ensure_ascii=False))
+        return 0
+    print(_line(journal, batch))
+    print(f"  results: {visible_line(batch.folder)}")
+    if held:
+        shown = ", ".join(f"{number:,}" for number in sorted(held)[:20]) + (" …" if len(held) > 20 else "")
+        print(f"  in doubt: records {shown}")
+        print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")
+    elif batch.may_be_resumed:
+        print(f"  `flowdsl resume {batch.id[:13]}` goes on with it")
+    return 0

@@ -1,0 +1,130 @@
+"""The batches of a journal: many runs of one flow, one for each record."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Any, NamedTuple
+
+from flowdsl.errors import UsageError
+from flowdsl.journal.database import Database
+from flowdsl.journal.running import Running
+
+_BLOCKING = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_final))"
+_OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
+
+
+class KeptBatch(NamedTuple):
+    """A batch as the journal has it. `status` is `running`, `killed`, `stopped`, `done` or `dropped`; `given` says how
+    to go on with it, `folder` is where its results are. Times are Unix times in seconds."""
+
+    id: str
+    flow: str
+    given: dict[str, Any]
+    folder: str
+    simulated: bool
+    status: str
+    began: float
+    ended: float | None
+
+    @property
+    def may_be_resumed(self) -> bool:
+        """Whether it ended before all of its records."""
+        return self.status in ("killed", "stopped")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The batch as JSON values."""
+        return {name: value for name, value in self._asdict().items() if name != "given"}
+
+
+class Batches:
+    """What a journal knows of its batches."""
+
+    def __init__(self, database: Database, running: Running) -> None:
+        self._database = database
+        self._running = running
+
+    def begin(self, id: str, flow: str, given: dict[str, Any], folder: str, *, simulated: bool) -> None:
+        """Writes down that a batch begins.
+
+        Raises:
+            JournalError: the journal cannot be written.
+        """
+        values = (id, flow, json.dumps(given, ensure_ascii=False, default=str), folder, simulated, time.time())
+        columns = "(status, id, flow, given, folder, simulated, began)"
+        insert = f"INSERT INTO batches {columns} VALUES ('running',?,?,?,?,?,?)"
+        self._database.submit(lambda db: db.execute(insert, values) and None).result()
+
+    def go_on(self, id: str) -> None:
+        """The same of one that goes on."""
+        self._set(id, "running", None)
+
+    def end(self, id: str, status: str) -> None:
+        """Writes down how a batch ended: `done` or `stopped`."""
+        self._set(id, status, time.time())
+
+    def drop(self, id: str) -> None:
+        """Gives a batch up."""
+        if self._running.goes_on(id):
+            raise UsageError(f"the batch {id} goes on: wait until it has ended, or end it with Ctrl-C")
+        self._set(id, "dropped", time.time())
+
+    def all(self) -> list[KeptBatch]:
+        """The batches, the newest first."""
+        return [self._batch(row) for row in self._database.read("SELECT * FROM batches ORDER BY began DESC")]
+
+    def find(self, named: str) -> KeptBatch | None:
+        """The batch of an id, or of its beginning; None where there is none, or several."""
+        found = [each for each in self.all() if each.id.startswith(named)]
+        return found[0] if len(found) == 1 else None
+
+    def unfinished(self) -> KeptBatch | None:
+        """The last one that can be resumed."""
+        return next((each for each in self.all() if each.may_be_resumed), None)
+
+    def begun(self, id: str) -> set[int]:
+        """The records of which something is paid for, or in doubt."""
+        rows = self._database.read("SELECT record FROM runs WHERE batch = ?", (id,))
+        return {row["record"] for row in rows}
+
+    def held(self, id: str) -> set[int]:
+        """The records with a request in doubt."""
+        rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {_BLOCKING}", (id,))
+        return {row["record"] for row in rows}
+
+    def spent(self, id: str) -> tuple[int, float, bool]:
+        """How many requests the batch has sent that were not refused, what they cost in USD, those in doubt at the most
+        that they can, and whether that is all of it."""
+        sums = (
+            "count(*), sum(iif(ledger.state = 'ok', ledger.cost_usd, ledger.most_usd)), "
+            "sum(ledger.state = 'ok' AND ledger.cost_usd IS NULL)"
+        )
+        query = f"SELECT {sums} {_OF_RUNS} AND ledger.state NOT IN ('refused', 'released')"
+        rows = self._database.read(query, (id,))
+        requests, usd, unknown = tuple(rows[0]) if rows else (0, 0.0, 0)
+        return requests, usd or 0.0, not unknown
+
+    def release(self, id: str) -> int:
+        """Lets the requests in doubt be sent again; gives how many they are."""
+        update = (
+            f"UPDATE ledger SET state = 'released' WHERE run IN (SELECT id FROM runs WHERE batch = ?) AND {_BLOCKING}"
+        )
+        return self._database.submit(lambda db: db.execute(update, (id,)).rowcount).result()
+
+    def _set(self, id: str, status: str, ended: float | None) -> None:
+        values = (status, ended, id)
+
+        def written(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE batches SET status = ?, ended = ? WHERE id = ?", values)
+
+        self._database.submit(written).result()
+
+    def _batch(self, row: sqlite3.Row) -> KeptBatch:
+        found = {name: row[name] for name in KeptBatch._fields}
+        status = row["status"]
+        if status == "running" and not self._running.goes_on(row["id"]):
+            status = "killed"
+        return KeptBatch(
+            **{**found, "status": status, "given": json.loads(row["given"]), "simulated": bool(row["simulated"])}
+        )

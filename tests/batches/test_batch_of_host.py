@@ -1,0 +1,99 @@
+"""`flowdsl.batch`: a flow over the records of a host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flowdsl
+from flowdsl import Journal
+from flowdsl.batches.running import Outcome, Stop
+from flowdsl_steps.image.simulator import Simulator
+
+FLOW = """\
+inputs:
+  name: {type: string}
+  fails: {type: boolean, default: false}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: "A card for {{ inputs.name }}"
+    size: 1024x1024
+    quality: low
+  - step: IF
+    condition: "{{ inputs.fails }}"
+    then: [{step: RAISE, message: no}]
+"""
+
+
+def flow(simulator: Simulator, folder: Path) -> flowdsl.Flow:
+    services = {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+    storage = flowdsl.Storage(images=folder / "pictures")
+    return flowdsl.Environment(services=services, storage=storage).load(FLOW)
+
+
+def outcomes(flow: flowdsl.Flow, records: Any, **options: Any) -> list[Outcome]:
+    async def all_of_them() -> list[Outcome]:
+        return [outcome async for outcome in flowdsl.batch(flow, records, **options)]
+
+    return sorted(asyncio.run(all_of_them()), key=lambda outcome: outcome.number)
+
+
+def test_one_that_fails_stops_no_other_and_nothing_is_bought_twice(tmp_path: Path) -> None:
+    records = [{"name": "a"}, {"name": "b", "fails": True}, {"nme": "c"}, {"name": "d"}]
+    with Simulator(plain=True) as simulator, Journal(tmp_path / "state") as journal:
+        found = outcomes(flow(simulator, tmp_path), records, journal=journal, batch_id="cards")
+        assert [outcome.status for outcome in found] == ["done", "failed", "failed", "done"]
+        assert [outcome.error.code for outcome in found if outcome.error] == ["raised", "undefined-input"]
+        assert simulator.request_count == 3
+        records[1].pop("fails")
+        again = outcomes(flow(simulator, tmp_path), records, journal=journal, batch_id="cards")
+        assert [outcome.status for outcome in again] == ["done", "done", "failed", "done"]
+        assert [outcome.result.recovered for outcome in again if outcome.result] == [1, 1, 1]
+        assert simulator.request_count == 3
+
+
+def test_records_share_the_money(tmp_path: Path) -> None:
+    records = [{"name": str(number)} for number in range(20)]
+    with Simulator(plain=True) as simulator, Journal(tmp_path / "state") as journal:
+        found = outcomes(flow(simulator, tmp_path), records, journal=journal, concurrency=5, max_requests=7)
+        assert simulator.request_count == 7
+    assert sum(outcome.status == "done" for outcome in found) == 7
+    assert {outcome.status for outcome in found} == {"done", "stopped"}
+
+
+def test_records_are_taken_when_there_is_room_for_them(tmp_path: Path) -> None:
+    taken = 0
+
+    def records() -> Iterator[dict[str, str]]:
+        nonlocal taken
+        for number in range(1000):
+            taken = number + 1
+            yield {"name": str(number)}
+
+    async def first_ones(flow: flowdsl.Flow) -> None:
+        stop = Stop()
+        async for outcome in flowdsl.batch(flow, records(), concurrency=3, stop=stop):
+            if outcome.number == 5:
+                stop()
+
+    with Simulator(plain=True) as simulator:
+        asyncio.run(first_ones(flow(simulator, tmp_path)))
+        assert taken <= 5 + 1 + 3 * 3
+        assert simulator.request_count == taken
+
+
+def test_a_source_of_records_that_fails_ends_the_batch_with_its_error(tmp_path: Path) -> None:
+    def records() -> Iterator[dict[str, str]]:
+        yield {"name": "a"}
+        raise ZeroDivisionError("no more records")
+
+    with Simulator(plain=True) as simulator:
+        try:
+            outcomes(flow(simulator, tmp_path), records())
+        except ZeroDivisionError as error:
+            assert str(error) == "no more records"
+        else:
+            raise AssertionError("the failure of the records is told")

@@ -1,0 +1,185 @@
+"""`flowdsl batch`: what becomes of each record, what can be run again, and what is wrong with how it is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowdsl.cli import main
+
+CARD = """\
+inputs:
+  name: {type: string}
+  size: {type: string, default: 1024x1024}
+  count: {type: integer, default: 1}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    id: card
+    model: gpt-image-2
+    instruction: "A card for {{ inputs.name }}"
+    size: "{{ inputs.size }}"
+    quality: low
+    n: "{{ inputs.count }}"
+outputs: {card: "{{ flowContext.imageList }}"}
+"""
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    Path("card.flow.yaml").write_text(CARD, encoding="utf-8")
+
+    def called(*arguments: str, over: str = "") -> tuple[int, str, str]:
+        if over:
+            name = next(each for each in arguments if each.endswith((".csv", ".jsonl", ".tsv")))
+            Path(name).write_text(over, encoding="utf-8")
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return called
+
+
+def batch(*more: str) -> tuple[str, ...]:
+    return ("batch", "card.flow.yaml", "--simulate", "--quiet", "--out", "cards", *more)
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    path = Path("cards") / name
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def test_each_record_of_a_table_is_a_run_with_its_pictures_in_the_results(run: Run) -> None:
+    code, out, _ = run(*batch("--over", "a.csv"), over="name,count,note\nAda,1,x\nBo,2,y\n")
+    assert code == 0
+    assert out.splitlines()[0] == "2 records done, simulated, would cost about $0.02"
+    found = {line["record"]: line for line in lines("results.jsonl")}
+    assert [len(found[number]["images"]) for number in (0, 1)] == [1, 2]
+    assert all(Path(image["path"]).is_file() for line in found.values() for image in line["images"])
+    assert not Path("cards/failed.jsonl").exists()
+
+
+def test_one_record_that_fails_stops_no_other_and_can_be_run_again_as_it_is(run: Run) -> None:
+    records = '{"name": "Ada"}\n{"name": "Bo", "size": "7x7"}\n{"nme": "Cy"}\n{"name": \n{"name": "Di"}\n'
+    code, out, _ = run(*batch("--over", "a.jsonl"), over=records)
+    assert code == 4
+    assert out.splitlines()[0] == "2 records done, 3 failed, simulated, would cost about $0.01"
+    assert sorted(line["record"] for line in lines("results.jsonl")) == [0, 4]
+    failed = {line["_failed"]["record"]: line for line in lines("failed.jsonl")}
+    assert {number: line["_failed"]["line"] for number, line in failed.items()} == {1: 2, 2: 3, 3: 4}
+    assert failed[1]["name"] == "Bo"
+    assert failed[2]["_failed"]["error"]["code"] == "missing-input"
+    assert "line 4 is no JSON" in failed[3]["_failed"]["error"]["message"]
+    mended = Path("cards/failed.jsonl").read_text(encoding="utf-8").replace("7x7", "1024x1024")
+    (again,) = (line for line in mended.splitlines() if '"Bo"' in line)
+    Path("again.jsonl").write_text(f"{again}\n", encoding="utf-8")
+    code, out, _ = run("batch", "card.flow.yaml", "--simulate", "--quiet", "--out", "more", "--over", "again.jsonl")
+    assert (code, out.splitlines()[0]) == (0, "1 record done, simulated, would cost about $0.0059")
+
+
+def test_fields_of_other_names_are_mapped_and_inputs_are_shared(run: Run) -> None:
+    code, _, _ = run(*batch("--over", "a.tsv", "--map", "name=full", "-i", "count=2"), over="full\tname\nAda L\tx\n")
+    assert code == 0
+    (line,) = lines("results.jsonl")
+    assert len(line["images"]) == 2
+    manifest = json.loads(Path("cards/manifest.json").read_text(encoding="utf-8"))
+    assert {image["prompt"] for image in manifest["images"]} == {"A card for Ada L"}
+
+
+@pytest.mark.parametrize(("more", "numbers"), [(("--limit", "2"), [0, 1]), (("--sample", "2"), None)])
+def test_only_some_records_are_run(run: Run, more: tuple[str, ...], numbers: list[int] | None) -> None:
+    code, _, _ = run(*batch("--over", "a.csv", *more), over="name\n" + "".join(f"P{n}\n" for n in range(6)))
+    found = sorted(line["record"] for line in lines("results.jsonl"))
+    assert (code, len(found)) == (0, 2)
+    assert numbers is None or found == numbers
+
+
+def test_a_batch_stops_where_its_money_ends_and_goes_on_with_more(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(5))
+    code, _, err = run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
+    assert code == 4
+    assert "stopped: " in err
+    assert "--max-usd" in err
+    done = len(lines("results.jsonl"))
+    assert 0 < done < 5
+    code, out, _ = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, len(lines("results.jsonl"))) == (0, 5)
+    assert out.startswith("5 records done, simulated, would cost about $0.03")
+
+
+def test_a_batch_that_is_done_is_not_resumed_and_another_takes_another_folder(run: Run) -> None:
+    run(*batch("--over", "a.csv"), over="name\nAda\n")
+    code, _, err = run("resume")
+    assert code == 2
+    assert "is unfinished" in err
+    code, _, err = run(*batch("--over", "a.csv"))
+    assert code == 2
+    assert "cards holds the results of another batch: name another --out" in err
+
+
+def test_what_was_written_half_is_taken_away_and_done_again(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(4))
+    run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
+    path = Path("cards/results.jsonl")
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole[:-20], encoding="utf-8")
+    code, out, _ = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, sorted(line["record"] for line in lines("results.jsonl"))) == (0, [0, 1, 2, 3])
+    assert out.startswith("4 records done, simulated, would cost about $0.02")
+
+
+def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(4))
+    run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
+    path = Path("a.csv")
+    path.write_text(records.replace("P0", "Q0"), encoding="utf-8")
+    code, _, err = run("resume", "--quiet", "--max-usd", "1")
+    assert code == 2
+    assert "a.csv has changed since the batch began" in err
+    path.write_text(records + "P4\n", encoding="utf-8")
+    code, out, _ = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, out.splitlines()[0]) == (0, "5 records done, simulated, would cost about $0.03")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "over", "said"),
+    [
+        (("--over", "a.csv"), "full_name\nAda\n", "`--map name=full_name` names one"),
+        (("--over", "a.csv", "--map", "nme=x"), "x\nAda\n", "did you mean `name`?"),
+        (("--over", "a.csv", "--map", "name=ful"), "full\nAda\n", "did you mean `full`?"),
+        (("--over", "a.csv"), "name,name\nAda,x\n", "does not name each column once"),
+        (("--over", "a.csv"), "name\n", "holds no records"),
+        (("--over", "none.csv"), "", "there is no such file"),
+        (("--over", "a.csv", "--no-journal"), "name\nAda\n", "a batch always has a journal"),
+        (("--over", "a.csv", "--concurrency", "0"), "name\nAda\n", "from 1 on"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[str, ...], over: str, said: str) -> None:
+    code, _, err = run(*batch(*arguments), over=over)
+    assert code == 2
+    assert said in err
+    assert not Path("cards").exists()
+
+
+def test_a_file_of_another_kind_is_refused(run: Run) -> None:
+    Path("a.txt").write_text("Ada\n", encoding="utf-8")
+    code, _, err = run("batch", "card.flow.yaml", "--simulate", "--over", "a.txt")
+    assert code == 2
+    assert "--over takes a .jsonl or a .csv file" in err
+
+
+def test_runs_shows_batches_and_lets_one_be_given_up(run: Run) -> None:
+    run(*batch("--over", "a.csv", "--max-usd", "0.001"), over="name\nAda\n")
+    code, out, _ = run("runs")
+    id = out.split()[0]
+    assert (code, out.split()[1]) == (0, "stopped")
+    assert run("runs", "show", id)[0] == 0
+    code, out, _ = run("runs", "cancel", id)
+    assert (code, "is given up" in out) == (0, True)
+    code, _, err = run("resume", id)
+    assert (code, "was given up" in err) == (2, True)

@@ -1,0 +1,59 @@
+"""Two processes that share a journal ask a service together no faster than its entry says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowdsl_steps.image.simulator import Simulator
+
+FLOW = """\
+services:
+  OPENAI_IMAGE_GENERATION: {rateLimit: RATE}
+flow:
+  - step: FOR
+    var: n
+    start: 1
+    end: COUNT
+    concurrency: 20
+    do:
+      - step: OPENAI_IMAGE_GENERATION
+        model: gpt-image-2
+        instruction: "Boat {{ flowContext.n }} of OWNER"
+        size: 1024x1024
+        quality: low
+"""
+
+
+@pytest.mark.parametrize(("per_second", "count"), [(20, 40), (200, 200)])
+def test_no_second_has_more_requests_than_the_rate_allows(per_second: int, count: int, tmp_path: Path) -> None:
+    with Simulator(plain=True) as simulator:
+        names = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": simulator.key}
+        names["FLOWDSL_STATE"] = str(tmp_path / "state")
+        processes = []
+        for owner in ("a", "b"):
+            text = FLOW.replace("RATE", str(per_second * 60)).replace("COUNT", str(count)).replace("OWNER", owner)
+            (tmp_path / f"{owner}.flow.yaml").write_text(text, encoding="utf-8")
+            command = [sys.executable, "-m", "flowdsl.cli", "run", f"{owner}.flow.yaml", "--quiet", "--out", owner]
+            command += ["--max-requests", "1000"]
+            processes.append(
+                subprocess.Popen(
+                    command,
+                    cwd=tmp_path,
+                    env={**os.environ, **names},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+        for process in processes:
+            out, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, out
+        times = sorted(request.time for request in simulator.requests if request.is_generation)
+    assert len(times) == 2 * count
+    busiest = max(sum(start <= time < start + 1 for time in times) for start in times)
+    assert busiest <= per_second * 1.05 + 1
