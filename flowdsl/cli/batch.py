@@ -116,7 +116,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if kept is None:
             from flowdsl.journal.door import flow_path
 
-            again = {"argv": options.argv, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
+            argv, hidden = inputs.arguments(options.argv)
+            again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
             _check_same(options.over, kept)
@@ -179,9 +180,11 @@ class _Batch:
         return None if left is None else left.cost_usd
 
     def fail(self, read: Read, run: str | None, error: Mapping[str, Any]) -> None:
-        """Writes a record that failed, so that the file can be run again as it is."""
+        """Writes a record that failed, so that the file can be run again as it is, but for secrets, which are not
+        written."""
+        fields, hidden = self.inputs.shown(read.fields)
         said = {"record": read.number, "line": read.line, "run": run, "error": error}
-        self.failed.add({**read.fields, "_failed": said})
+        self.failed.add({**fields, "_failed": {**said, "hidden": hidden} if hidden else said})
 
 
 def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:

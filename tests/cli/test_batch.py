@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,29 @@ def test_a_file_of_another_kind_is_refused(run: Run) -> None:
     code, _, err = run("batch", "card.flow.yaml", "--simulate", "--over", "a.txt")
     assert code == 2
     assert "--over takes a .jsonl or a .csv file" in err
+
+
+def test_no_secret_is_written_and_one_that_is_needed_is_given_again(run: Run) -> None:
+    secret = CARD.replace(
+        "inputs:\n",
+        "inputs:\n  pin: {type: string, writeOnly: true, default: x}\n  code: {type: string, writeOnly: true}\n",
+    )
+    Path("card.flow.yaml").write_text(secret, encoding="utf-8")
+    records = "name,pin,size\nAda,1234-pin-of-ada,7x7\nBo,5678-pin-of-bo,1024x1024\n"
+    code, _, _ = run(*batch("--over", "a.csv", "-i", "code=code-of-all-99", "--max-usd", "0.001"), over=records)
+    assert code == 4
+    folder = Path(os.environ["FLOWDSL_STATE"])
+    kept = b"".join(
+        path.read_bytes() for place in (Path("cards"), folder) for path in place.rglob("*") if path.is_file()
+    )
+    for word in (b"1234-pin", b"5678-pin", b"code-of-all"):
+        assert word not in kept
+    (line,) = lines("failed.jsonl")
+    assert (line["pin"], line["_failed"]["hidden"]) == ("***", ["pin"])
+    code, _, err = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, "code held a secret" in err) == (2, True)
+    code, _, _ = run("resume", "--quiet", "--max-usd", "1", "-i", "code=code-of-all-99")
+    assert [line["record"] for line in lines("results.jsonl")] == [1]
 
 
 def test_runs_shows_batches_and_lets_one_be_given_up(run: Run) -> None:
