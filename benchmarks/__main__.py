@@ -1,4 +1,4 @@
-"""`python -m benchmarks [steps|validate|dataflow|templates|images|first_byte|report ...]`: those, or all of them."""
+"""`python -m benchmarks [NAME ...]`: runs those of `NAMES`, or all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte", "report")
+NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte", "journal", "report")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import budget_of, state_of, sum_of
 from flowdsl.cli.ready_flow import ready_flow
-from flowdsl.cli.record_files import Lines, Read, count_records, read_records
+from flowdsl.cli.record_files import Lines, Read, count_records, head_of, read_records
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
 from flowdsl.display.visible import visible_line
@@ -116,9 +116,11 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if kept is None:
             from flowdsl.journal.door import flow_path
 
-            again = {"argv": options.argv, "cwd": os.getcwd()}  # noqa: PTH109
+            argv, hidden = inputs.arguments(options.argv)
+            again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
+            _check_same(options.over, kept)
             journal.batches.go_on(id)
         return _run(_Batch(id, flow, journal, options, results, failed, inputs, known), types, folder)
 
@@ -146,7 +148,7 @@ class _Batch:
         self.inputs = inputs
         self.known = known
         self.reading: dict[int, Read] = {}
-        self.bad: list[Read] = []
+        self.progress = BatchProgress(None, None, 0)
 
     def records(self, types: Mapping[str, str], chosen: set[int] | None) -> Iterator[tuple[int, Any]]:
         """The inputs of the records that are not done yet; lines that hold no record fail at once."""
@@ -156,7 +158,9 @@ class _Batch:
             if read.number in self.known or (chosen is not None and read.number not in chosen):
                 continue
             if read.problem is not None:
-                self.bad.append(read)
+                error = ConfigError(f"{self.options.over}: {read.problem}", code="input-unreadable")
+                self.fail(read, None, error.to_dict())
+                self.progress.take("failed", None)
                 continue
             self.reading[read.number] = read
             yield read.number, self.inputs.of(read.fields)
@@ -176,9 +180,11 @@ class _Batch:
         return None if left is None else left.cost_usd
 
     def fail(self, read: Read, run: str | None, error: Mapping[str, Any]) -> None:
-        """Writes a record that failed, so that the file can be run again as it is."""
+        """Writes a record that failed, so that the file can be run again as it is, but for secrets, which are not
+        written."""
+        fields, hidden = self.inputs.shown(read.fields)
         said = {"record": read.number, "line": read.line, "run": run, "error": error}
-        self.failed.add({**read.fields, "_failed": said})
+        self.failed.add({**fields, "_failed": {**said, "hidden": hidden} if hidden else said})
 
 
 def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
@@ -188,7 +194,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     total = count_records(options.over)
     chosen = _chosen(options, total)
     wanted = min(total if chosen is None else len(chosen), options.limit if options.limit is not None else total)
-    progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
+    progress = work.progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
         sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {_near(folder)}\n")
@@ -217,8 +223,6 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                     progress.take(outcome.status, work.take(outcome))
                     if outcome.status == "stopped" and outcome.error is not None:
                         spent_out.append(outcome.error.message)
-                    _write_bad(work, progress)
-        _write_bad(work, progress)
 
     is_cancelled = False
     try:
@@ -230,14 +234,6 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
         is_whole = not (signals or spent_out or is_cancelled or progress.held) and sys.exc_info()[0] is None
         work.journal.batches.end(work.id, "done" if is_whole else "stopped")
     return _told(work, progress, folder, signals, spent_out, is_cancelled=is_cancelled)
-
-
-def _write_bad(work: _Batch, progress: BatchProgress) -> None:
-    while work.bad:
-        read = work.bad.pop(0)
-        error = ConfigError(f"{work.options.over}: {read.problem}", code="input-unreadable")
-        work.fail(read, None, error.to_dict())
-        progress.take("failed", None)
 
 
 def _told(
@@ -336,6 +332,20 @@ def _check(options: Namespace) -> None:
         raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
     if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
         raise UsageError(f"--over {options.over}: there is no such file")
+
+
+def _check_same(path: str, kept: KeptBatch) -> None:
+    """Looks whether the records are those that the batch began with; others may have come behind them.
+
+    Raises:
+        UsageError: they are not: the numbers of records would mean others.
+    """
+    before = kept.given.get("over")
+    if isinstance(before, dict) and head_of(path, before.get("bytes")) != before:
+        raise UsageError(
+            f"{path} has changed since the batch began, so its records are not the same any more: put it back as it "
+            "was, or run the changed one as a batch of its own, with another --out"
+        )
 
 
 def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:

@@ -50,6 +50,19 @@ def count_records(path: str) -> int:
     return lines - (not path.lower().endswith(LINES))
 
 
+def head_of(path: str, size: int | None = None) -> dict[str, Any]:
+    """How long a file is, or its first bytes, and their SHA-256."""
+    import hashlib
+
+    digest, left = hashlib.sha256(), os.path.getsize(path) if size is None else size  # noqa: PTH202
+    found = 0
+    with open(path, "rb") as file:  # noqa: PTH123
+        while left > found and (piece := file.read(min(1 << 20, left - found))):
+            digest.update(piece)
+            found += len(piece)
+    return {"bytes": found, "sha256": digest.hexdigest()}
+
+
 def _lines(path: str) -> Iterator[Read]:
     number = 0
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:  # noqa: PTH123

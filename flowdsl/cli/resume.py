@@ -101,6 +101,12 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
         is_done = found.status == "done"
         why = "is done: there is nothing to resume" if is_done else "was given up: `flowdsl batch` begins anew"
         raise UsageError(f"the batch {found.id} {why}")
+    given = {name for name, _ in options.input}
+    if missing := [name for name in found.given.get("hidden", []) if name not in given]:
+        more = " ".join(f"-i {name}=…" for name in missing)
+        raise UsageError(
+            f"{', '.join(missing)} held a secret, which no journal keeps: flowdsl resume {found.id[:13]} {more}"
+        )
     if options.resend:
         journal.batches.release(found.id)
     journal.close()
@@ -109,6 +115,7 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
     _, *arguments = found.given["argv"]
     again = batch.parser().parse(arguments)
     again.fault, again.json, again.quiet = [], options.json, options.quiet
+    again.input = [*(pair for pair in again.input if pair[0] not in given), *options.input]
     for name in ("timeout", "max_requests", "max_usd"):
         if getattr(options, name) is not None:
             setattr(again, name, getattr(options, name))

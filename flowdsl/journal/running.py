@@ -54,6 +54,13 @@ class Running:
             (self._folder / run).unlink()
         os.close(descriptor)
 
+    def sweep(self) -> None:
+        """Removes what processes left that were killed."""
+        with contextlib.suppress(OSError):
+            for run in [path.name for path in self._folder.iterdir()]:
+                if not self.goes_on(run) and self.take(run):
+                    self.let_go(run)
+
     def goes_on(self, run: str) -> bool:
         """Whether a run goes on, here or in another process."""
         if run in self._held:

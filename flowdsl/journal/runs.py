@@ -220,8 +220,11 @@ class Runs:
             db.execute(f"UPDATE ledger SET result = NULL WHERE run IN ({over}) AND result IS NOT NULL", (before,))
             return count
 
+        if not self._database.exists:
+            return 0
         count = self._database.submit(collected).result()
         self._database.vacuum()
+        self._running.sweep()
         return count
 
     def _decide(self, run: str, update: str, requests: Sequence[str]) -> int:
@@ -242,7 +245,9 @@ class Runs:
 
     def _run(self, row: sqlite3.Row) -> KeptRun:
         status = row["status"]
-        if status == "running" and not self._running.goes_on(row["id"]):
+        if status != "done" and self._running.goes_on(row["id"]):
+            status = "running"  # one that is resumed pays later, if at all, and writes nothing before
+        elif status == "running":
             status = "killed"
         found = {name: row[name] for name in KeptRun._fields}
         error = None if row["error"] is None else json.loads(row["error"])

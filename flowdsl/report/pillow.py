@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+_RAISED = (
+    *(OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, MemoryError),
+    *(ArithmeticError, LookupError, RuntimeError, struct.error, zlib.error),
+)
+"""What Pillow and its decoders raise at files that are damaged, or made to do harm."""
 
 
 def is_there() -> bool:
@@ -26,9 +33,10 @@ def quietly() -> Iterator[None]:
 
 
 def read(act: Callable[[], T]) -> T | None:
-    """What comes of reading a picture; None where it cannot be read. A file that is damaged, or made to do harm, can
-    raise anything there."""
+    """What comes of reading a picture; None where it cannot be read."""
+    from PIL import Image
+
     try:
         return act()
-    except Exception:  # noqa: BLE001
+    except (*_RAISED, Image.DecompressionBombError):
         return None

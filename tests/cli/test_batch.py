@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def test_one_record_that_fails_stops_no_other_and_can_be_run_again_as_it_is(run:
     assert failed[2]["_failed"]["error"]["code"] == "missing-input"
     assert "line 4 is no JSON" in failed[3]["_failed"]["error"]["message"]
     mended = Path("cards/failed.jsonl").read_text(encoding="utf-8").replace("7x7", "1024x1024")
-    Path("again.jsonl").write_text(mended.splitlines()[0] + "\n", encoding="utf-8")
+    (again,) = (line for line in mended.splitlines() if '"Bo"' in line)
+    Path("again.jsonl").write_text(f"{again}\n", encoding="utf-8")
     code, out, _ = run("batch", "card.flow.yaml", "--simulate", "--quiet", "--out", "more", "--over", "again.jsonl")
     assert (code, out.splitlines()[0]) == (0, "1 record done, simulated, would cost about $0.0059")
 
@@ -132,6 +134,19 @@ def test_what_was_written_half_is_taken_away_and_done_again(run: Run) -> None:
     assert out.startswith("4 records done, simulated, would cost about $0.02")
 
 
+def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(4))
+    run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
+    path = Path("a.csv")
+    path.write_text(records.replace("P0", "Q0"), encoding="utf-8")
+    code, _, err = run("resume", "--quiet", "--max-usd", "1")
+    assert code == 2
+    assert "a.csv has changed since the batch began" in err
+    path.write_text(records + "P4\n", encoding="utf-8")
+    code, out, _ = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, out.splitlines()[0]) == (0, "5 records done, simulated, would cost about $0.03")
+
+
 @pytest.mark.parametrize(
     ("arguments", "over", "said"),
     [
@@ -157,6 +172,29 @@ def test_a_file_of_another_kind_is_refused(run: Run) -> None:
     code, _, err = run("batch", "card.flow.yaml", "--simulate", "--over", "a.txt")
     assert code == 2
     assert "--over takes a .jsonl or a .csv file" in err
+
+
+def test_no_secret_is_written_and_one_that_is_needed_is_given_again(run: Run) -> None:
+    secret = CARD.replace(
+        "inputs:\n",
+        "inputs:\n  pin: {type: string, writeOnly: true, default: x}\n  code: {type: string, writeOnly: true}\n",
+    )
+    Path("card.flow.yaml").write_text(secret, encoding="utf-8")
+    records = "name,pin,size\nAda,1234-pin-of-ada,7x7\nBo,5678-pin-of-bo,1024x1024\n"
+    code, _, _ = run(*batch("--over", "a.csv", "-i", "code=code-of-all-99", "--max-usd", "0.001"), over=records)
+    assert code == 4
+    folder = Path(os.environ["FLOWDSL_STATE"])
+    kept = b"".join(
+        path.read_bytes() for place in (Path("cards"), folder) for path in place.rglob("*") if path.is_file()
+    )
+    for word in (b"1234-pin", b"5678-pin", b"code-of-all"):
+        assert word not in kept
+    (line,) = lines("failed.jsonl")
+    assert (line["pin"], line["_failed"]["hidden"]) == ("***", ["pin"])
+    code, _, err = run("resume", "--quiet", "--max-usd", "1")
+    assert (code, "code held a secret" in err) == (2, True)
+    code, _, _ = run("resume", "--quiet", "--max-usd", "1", "-i", "code=code-of-all-99")
+    assert [line["record"] for line in lines("results.jsonl")] == [1]
 
 
 def test_runs_shows_batches_and_lets_one_be_given_up(run: Run) -> None:

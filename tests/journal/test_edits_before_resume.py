@@ -139,6 +139,7 @@ def told(folder: Path, edits: list[Edit], service: CountingService, capsys: pyte
     ]
 
 
+@pytest.mark.long
 def test_the_table_of_edits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], update_golden: bool
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from journaled import BOAT, Shop, shop
@@ -66,7 +67,7 @@ def test_a_clock_that_jumps_back_mixes_up_no_equal_requests(tmp_path: Path, monk
             now[0] -= 3600
             return now[0]
 
-        monkeypatch.setattr("flowdsl.journal.door.time.time", backwards)
+        monkeypatch.setattr("flowdsl.journal.door.time", SimpleNamespace(time=backwards))
         error = at.run(AGAIN + FAIL)
         assert at.bought == 2
         first = [image.path for image in error.result.made]
@@ -99,8 +100,10 @@ def test_a_run_is_resumed_by_one_at_a_time(tmp_path: Path) -> None:
                 second.resuming(run)
             with pytest.raises(UsageError, match="goes on"):
                 second.runs.release(run)
-            assert second.runs.find(run).status == "failed"
+            assert second.runs.find(run).status == "running"
+            assert second.runs.unfinished() is None
             first.let_go(run)
+            assert second.runs.find(run).status == "failed"
             assert len(at.flow(BOAT).run(journal=second.resuming(run), run_id=run).images) == 1
         assert at.bought == 1
 
@@ -124,3 +127,16 @@ def test_who_asks_whether_a_run_goes_on_keeps_nobody_from_taking_it(tmp_path: Pa
         finally:
             ended.set()
             thread.join()
+
+
+def test_cleaning_up_removes_what_killed_processes_left(tmp_path: Path) -> None:
+    with shop(tmp_path) as at:
+        at.run(BOAT)
+        left = at.state / "running"
+        (left / "killed").touch()
+        with Journal(at.state) as journal, Journal(at.state) as other:
+            other.running.take("going on")
+            assert journal.runs.collect(2e12) == 1
+            assert [path.name for path in left.iterdir()] == ["going on"]
+            other.running.let_go("going on")
+        assert at.rows("SELECT state, cost_usd IS NULL AS unknown FROM ledger") == [{"state": "ok", "unknown": 0}]

@@ -167,6 +167,7 @@ def said(folder: Path, prepare: Callable[[], None], line: str, capsys: pytest.Ca
     return normal(f"$ flowdsl {line}\n{shown}exit {code}\n", folder, runs)
 
 
+@pytest.mark.long
 def test_what_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], update_golden: bool
 ) -> None:

@@ -1,0 +1,104 @@
+"""What a journal costs a run: the same paid requests with one and without, beside a service that takes its time.
+
+The service is a process of its own, which responds to every request with another picture after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.table import Row, show
+from flowdsl import Environment, Limits, Storage
+from flowdsl.journal.journal import Journal
+
+CASES = ((1.0, 500, 100), (0.05, 1000, 100), (0.05, 100, 1))
+"""Seconds of a response, requests, and how many of them are sent at once."""
+AIMS = {(1.0, 100): "at least 0.95", (0.05, 100): "at least 0.5"}
+REPEATS = 3
+FLOW = """\
+- step: FOR
+  var: i
+  start: 1
+  end: {count}
+  concurrency: {at_once}
+  do:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      size: 1024x1024
+      quality: low
+      instruction: "lighthouse {{{{ flowContext.i }}}}"
+"""
+
+
+async def serve(delay_s: float) -> None:
+    """Serve until killed; the port is printed."""
+    served = 0
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+                await reader.readexactly(next(int(line[15:]) for line in head if line.startswith(b"content-length:")))
+                await asyncio.sleep(delay_s)
+                served += 1
+                comment = b"\x21\xfe\x08%08d\0" % served
+                picture = b"GIF89a\x01\0\x01\0\0\0\0" + comment + b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;"
+                body = json.dumps({"data": [{"b64_json": base64.b64encode(picture).decode()}]}).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+                writer.write(b"content-length: %d\r\n\r\n%b" % (len(body), body))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(respond, "127.0.0.1", 0, backlog=256)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def run(url: str, count: int, at_once: int, *, journaled: bool) -> float:
+    """The seconds of a run in a new folder."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        environment = Environment(
+            services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k"}},
+            storage=Storage(images=f"{folder}/pictures"),
+            limits=Limits(private_addresses=True),
+        )
+        flow = environment.load(FLOW.format(count=count, at_once=at_once)).prepare()
+        began = time.perf_counter()
+        journal = stack.enter_context(Journal(Path(folder, "state"))) if journaled else None
+        flow.run(journal=journal)
+        if journal is not None:
+            journal.close()
+        return time.perf_counter() - began
+
+
+def main() -> None:
+    """Prints a line for each case."""
+    rows = []
+    for delay_s, count, at_once in CASES:
+        command = [sys.executable, "-c", f"import asyncio, benchmarks.journal as b; asyncio.run(b.serve({delay_s}))"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+            run(url, 2 * at_once, at_once, journaled=True)
+            pairs = [
+                [run(url, count, at_once, journaled=journaled) for journaled in (False, True)] for _ in range(REPEATS)
+            ]
+            server.kill()
+        bare, kept = (min(times) for times in zip(*pairs, strict=True))
+        case = f"responses after {delay_s:g} s, {at_once} at once"
+        figures = (f"{count / bare:.1f}", f"{count / kept:.1f}")
+        rows.append(Row(case, figures, f"{bare / kept:.2f}", AIMS.get((delay_s, at_once), "")))
+    show("Paid requests a second", ("bare", "with a journal"), rows)
+
+
+if __name__ == "__main__":
+    main()
