@@ -18,6 +18,7 @@ from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import budget_of, state_of, sum_of
+from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import ready_flow
 from flowdsl.cli.record_files import Lines, Read, count_records, head_of, read_records
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
@@ -267,6 +268,8 @@ def _told(
             print(f"results: {_near(work.results.path)}")
         if failed:
             print(f"failed: {_near(work.failed.path)}, which `--over` takes as it is")
+        if done:
+            point_to_report(work.journal.folder, str(folder), options)
     short = work.id[:13]
     if spent:
         sys.stderr.write(f"stopped: {spent[0]}\n  `flowdsl resume {short} --max-usd X` goes on\n")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.summary import summary
+from flowdsl.cli.terminal import is_terminal
 from flowdsl.document.dialects import summary as of_dialect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowdsl.engine.result import Result
     from flowdsl.source import Source
 
@@ -26,3 +30,16 @@ def print_result(result: Result, options: Namespace, source: Source, inner: set[
     else:
         lines = of_dialect(source, result.to_json())
         print(summary(result, simulated=options.simulate, inner=inner, lost=lost, said=lines))
+
+
+def point_to_report(state: Path, pictures: str, options: Namespace) -> None:
+    """Says on a terminal what shows the pictures of a run or a batch with all that is known of them. `state` is the
+    folder of its journal: where the working folder has another, the folder of the pictures is named."""
+    if options.quiet or options.json or not (is_terminal(sys.stdout) and is_terminal(sys.stderr)):
+        return
+    from shlex import quote
+
+    from flowdsl.cli.journaled import state_of
+
+    of = "" if state_of("<report>") == state else f" {quote(pictures)}"
+    sys.stderr.write(f"`flowdsl report{of} --open` shows them with their prompts and costs\n")

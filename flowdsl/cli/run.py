@@ -28,7 +28,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
-from flowdsl.cli.printed import print_result
+from flowdsl.cli.printed import point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
@@ -129,6 +129,8 @@ def perform(options: Namespace, source: Source) -> int:
         return FAILED
     if options.open:
         _open(options)
+    elif journal is not None and result.made and not options.events:
+        point_to_report(journal.folder, options.out or IMAGES, options)
     return 0
 
 

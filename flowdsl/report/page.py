@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from flowdsl.display.visible import visible_line
+from flowdsl.image.formats import media_type
 from flowdsl.report.row import Row
 
 MOST_EMBEDDED = 200
 """So many pictures at most are put into the page itself."""
-_KINDS = ("png", "jpg", "jpeg", "webp", "gif", "svg", "avif", "bmp")
-_SHOWN = {f".{kind}": {"jpg": "jpeg", "svg": "svg+xml"}.get(kind, kind) for kind in _KINDS}
-"""The endings of files that a browser shows, and what comes behind `image/`."""
+_SHOWN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bmp"})
+"""The endings of files that a browser shows."""
+_HEAD = 32 * 1024
 
 
 class Facts(NamedTuple):
@@ -78,14 +79,12 @@ def _data(row: Row, folder: Path, small: Mapping[str, Path], *, embed: bool) -> 
         found["path"] = name  # the page goes to others, whom the folders of this machine do not concern
     if not os.path.isfile(row.path):  # noqa: PTH113
         found["gone"] = True
-    thumbnail = small.get(row.path)
-    is_shown = os.path.splitext(name)[1].lower() in _SHOWN  # noqa: PTH122
-    if not found.get("gone"):
-        found["src"] = _inline(row.path) if embed else _link(row.path, folder)
-    if thumbnail is not None:
+    elif (source := _inline(row.path) if embed else _link(row.path, folder)) is not None:
+        found["src"] = source
+        if embed or os.path.splitext(name)[1].lower() in _SHOWN:  # noqa: PTH122
+            found["thumb"] = source
+    if (thumbnail := small.get(row.path)) is not None:
         found["thumb"] = _inline(str(thumbnail)) if embed else _link(str(thumbnail), folder)
-    elif "src" in found and is_shown:
-        found["thumb"] = found["src"]
     return found
 
 
@@ -96,6 +95,8 @@ def _link(path: str, folder: Path) -> str:
         return Path(path).as_uri()
 
 
-def _inline(path: str) -> str:
-    kind = _SHOWN.get(os.path.splitext(path)[1].lower(), "png")  # noqa: PTH122
-    return f"data:image/{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode('ascii')}"
+def _inline(path: str) -> str | None:
+    """A picture as an address; None for what is none, whatever a manifest calls it."""
+    content = Path(path).read_bytes()
+    mime = media_type(content[:_HEAD])
+    return None if mime is None else f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

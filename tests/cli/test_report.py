@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +232,31 @@ def test_without_pillow_the_page_shows_the_pictures_themselves(
 def test_what_an_embedded_page_says_of_this_machine_is_the_names_of_files(cards: Path) -> None:
     assert main(["report", "cards", "--embed", "--out", "alone.html"]) == 0
     assert str(cards.absolute()) not in Path("alone.html").read_text(encoding="utf-8")
+
+
+def test_a_manifest_puts_no_other_file_of_this_machine_into_a_page(cards: Path) -> None:
+    Path("notes.txt").write_text("my own notes")
+    text = (cards / "manifest.json").read_text()
+    names = [json.loads(line.rstrip(","))["file"] for line in text.splitlines()[1:4]]
+    (cards / "manifest.json").write_text(text.replace(f'"{names[0]}"', '"../notes.txt"'))
+    assert main(["report", "cards", "--embed", "--out", "alone.html"]) == 0
+    assert [row["name"] for row in data("alone.html")["rows"] if "src" not in row] == ["notes.txt"]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo-terminals")
+def test_a_run_on_a_terminal_ends_with_what_shows_its_pictures(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "card.flow.yaml").write_text(CARD)
+    leader, follower = pty.openpty()
+    line = [sys.executable, "-m", "flowdsl.cli", "run", "card.flow.yaml", "--simulate", "-i", "name=Ada"]
+    process = subprocess.Popen(line, stdout=follower, stderr=follower, cwd=tmp_path)
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of the terminal
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    assert shown.decode().rstrip().endswith("`flowdsl report --open` shows them with their prompts and costs")

@@ -44,6 +44,8 @@ for way, (flow, more) in json.loads(Path("ways.json").read_text()).items():
     main(["runs", "show", run.id])
     main(["runs", "show", run.id, "--json"])
     main(["runs", "export", run.id])
+    main(["report", run.id, "--out", way + ".html"])
+    main(["graph", "--run", run.id, "--output", way + ".svg"])
 main(["runs", "list"])
 main(["runs", "list", "--json"])
 """
@@ -86,6 +88,7 @@ def test_a_journal_and_what_is_printed_of_it_show_no_secret(tmp_path: Path) -> N
     left = {path.name: path.read_bytes().decode("latin-1") for path in made if path.is_file()}
     places = {"the output": text, "names of files": repr(made), **left}
     assert "journal.sqlite" in left
+    assert sum(name.endswith(".html") for name in left) > 80 < sum(name.endswith(".svg") for name in left)
     assert {name: found for name, each in places.items() if (found := [form for form in FORMS if form in each])} == {}
     assert "Traceback" not in text
     assert len(ways()) - text.count("not run:") > 80
