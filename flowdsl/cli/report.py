@@ -165,9 +165,8 @@ def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
 def _of_batch(journal: Journal, batch: KeptBatch) -> _Found:
     from flowdsl.report.of_journal import as_listed, rows_of_batch
 
-    folder = Path(batch.folder)
-    rows = as_listed(list(rows_of_batch(journal.runs, batch.id, folder)))
-    return _Found(_facts(batch, f"batch {batch.id[:13]}"), rows, folder)
+    rows = as_listed(list(rows_of_batch(journal.runs, batch)))
+    return _Found(_facts(batch, f"batch {batch.id[:13]}"), rows, Path(batch.folder))
 
 
 def _of_run(journal: Journal, run: KeptRun) -> _Found:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from flowdsl.image.listed import listed
+from flowdsl.journal.batches import KeptBatch
 from flowdsl.journal.runs import KeptRun, Request, Runs
 from flowdsl.report.hidden import hidden
 from flowdsl.report.of_folder import counted
-from flowdsl.report.row import DONE, FAILED, IN_DOUBT, RELEASED, Row
+from flowdsl.report.row import DONE, FAILED, IN_DOUBT, RELEASED, UNDER_WAY, Row
 
 DEAD_LETTERS = "failed.jsonl"
+RUNNING = "running"
 _STATUS = {"ok": DONE, "released": RELEASED}
 _ITERATION = re.compile(r"#(\d+)")
 
@@ -24,22 +26,22 @@ def rows_of_run(runs: Runs, run: KeptRun) -> Iterator[Row]:
     """The pictures and the other requests of a run, and what it failed with where that was no request."""
     told = False
     for request in runs.requests(run.id):
-        for row in _of_request(request, run.id, run.record):
+        for row in _of_request(request, run.id, run.record, goes_on=run.status == RUNNING):
             told = told or row.status == FAILED
             yield row
     if run.error is not None and not told:
         yield _failure(run.error, run.id, run.record)
 
 
-def rows_of_batch(runs: Runs, batch: str, folder: Path) -> Iterator[Row]:
+def rows_of_batch(runs: Runs, batch: KeptBatch) -> Iterator[Row]:
     """The same of all runs of a batch, in the order of its records."""
     told: set[str] = set()
-    for run, record, request in runs.of_batch(batch):
-        for row in _of_request(request, run, record):
+    for run, record, request in runs.of_batch(batch.id):
+        for row in _of_request(request, run, record, goes_on=batch.status == RUNNING):
             if row.status == FAILED:
                 told.add(run)
             yield row
-    for line in _lines(folder / DEAD_LETTERS):
+    for line in _lines(Path(batch.folder) / DEAD_LETTERS):
         said = line.get("_failed")
         if isinstance(said, dict) and said.get("run") not in told:
             number, error = said.get("record"), said.get("error")
@@ -66,9 +68,11 @@ def _listed(row: Row, known: dict[str, dict[str, dict[str, Any]]]) -> Row:
     return row._replace(step=step or row.step, place=place or row.place, size=size or row.size)
 
 
-def _of_request(request: Request, run: str, record: int | None) -> Iterator[Row]:
+def _of_request(request: Request, run: str, record: int | None, *, goes_on: bool) -> Iterator[Row]:
     asked: dict[str, Any] = request.request if isinstance(request.request, dict) else {}
     status = IN_DOUBT if request.blocks else _STATUS.get(request.state, FAILED)
+    if goes_on and request.state == "started":
+        status = UNDER_WAY
     row = Row(
         prompt=hidden(str(asked.get("prompt") or "")),
         model=request.model,

@@ -3,7 +3,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const rows = data.rows;
 const by = (id) => document.getElementById(id);
 const grid = by("grid"), view = by("view"), tools = document.querySelector(".tools");
-const STATUSES = ["done", "failed", "in doubt", "released"];
+const STATUSES = ["done", "under way", "failed", "in doubt", "released"];
 const chosen = new Set();   // indexes of rows
 let shown = [];             // indexes of rows, as filtered and ordered
 let here = 0;               // which of those shown the keys are at

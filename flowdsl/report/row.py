@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DONE, FAILED, IN_DOUBT, RELEASED = "done", "failed", "in doubt", "released"
+DONE, FAILED, IN_DOUBT, RELEASED, UNDER_WAY = "done", "failed", "in doubt", "released", "under way"
 
 
 class Row(NamedTuple):

@@ -47,9 +47,10 @@ def _name(path: str, folder: Path) -> str | None:
     with all that is in it. None for a file that is not there, or small itself."""
     try:
         status = os.stat(path)  # noqa: PTH116
-        near = os.path.relpath(path, folder)
-    except OSError:
+    except (OSError, ValueError):  # the second: a name that no file can have
         return None
+    try:
+        near = os.path.relpath(path, folder)
     except ValueError:  # another drive
         near = path
     if status.st_size < _BY_ITSELF:

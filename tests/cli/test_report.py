@@ -243,6 +243,57 @@ def test_a_manifest_puts_no_other_file_of_this_machine_into_a_page(cards: Path) 
     assert [row["name"] for row in data("alone.html")["rows"] if "src" not in row] == ["notes.txt"]
 
 
+ODD = (
+    {},
+    {"file": "a\0b.png", "prompt": ["a"], "cost_usd": "much", "iteration": 3, "made": 12},
+    {
+        "file": "\ud83d.png",
+        "prompt": "\ud83d lone",
+        "cost_usd": float("nan"),
+        "iteration": [True, "x", 2],
+        "made": "soon",
+    },
+    {"file": "../" * 30, "model": 7, "cost_usd": float("inf"), "made": "9999-99-99"},
+    {"file": "x" * 5000, "prompt": "PAGE-DATA PAGE-SCRIPT \u2028", "run": {}},
+)
+
+
+@pytest.mark.parametrize("more", [[], ["--embed"]], ids=["beside", "embedded"])
+def test_odd_lines_of_a_manifest_are_shown_as_far_as_they_go(
+    more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd").mkdir()
+    Path("odd/manifest.json").write_text(json.dumps({"version": 1, "images": [*ODD, 5, None]}))
+    assert main(["report", "odd", "--out", "page.html", *more]) == 0
+    rows = data("page.html")["rows"]
+    assert len(rows) == len(ODD)
+    assert [row for row in rows if "src" in row or "cost_usd" in row] == []
+    assert rows[4]["prompt"] == "PAGE-DATA PAGE-SCRIPT \u2028"
+
+
+def test_a_request_is_under_way_while_its_run_goes_on_and_in_doubt_when_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("card.flow.yaml").write_text(CARD)
+    line = [sys.executable, "-m", "flowdsl.cli", "run", "card.flow.yaml", "--simulate", "-i", "name=Ada"]
+    with subprocess.Popen([*line, "--fault", "card=hang"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        try:
+            while main(["report", "--out", "page.html", "--quiet"]) != 0:  # it has not asked for anything yet
+                assert run.poll() is None
+            first = data("page.html")
+        finally:
+            run.kill()
+    assert main(["report", "--out", "page.html", "--quiet"]) == 0
+    second = data("page.html")
+    assert [(page["facts"][1], page["rows"][0]["status"]) for page in (first, second)] == [
+        ("running", "under way"),
+        ("killed", "in doubt"),
+    ]
+    assert second["rows"][0]["most_usd"] > 0
+
+
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo-terminals")
 def test_a_run_on_a_terminal_ends_with_what_shows_its_pictures(tmp_path: Path) -> None:
