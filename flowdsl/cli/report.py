@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     pictures = [row.path for row in found.rows if row.path is not None]
     out = Path(options.out) if options.out else found.folder / _PAGE
     out = out / _PAGE if out.is_dir() else out
+    if out.is_file() and out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{out} is there and is no page: name a file that ends in .html")
     told = _moving if is_terminal(sys.stderr) and not options.quiet else _silent
     try:
         _write(out, found, pictures, told, embed=options.embed)
@@ -80,13 +82,39 @@ def _write(out: Path, found: _Found, pictures: list[str], told: Callable[[int, i
         )
     folder = out.absolute().parent
     with ExitStack() as stack:
-        small = folder / _THUMBNAILS
+        small, instead = folder / _THUMBNAILS, dict[str, Path]()
         if embed:
             from tempfile import TemporaryDirectory
 
             small = Path(stack.enter_context(TemporaryDirectory(prefix="flowdsl-report-")))
+            instead = _fit_to_embed(pictures, small / "screen", told)
         made = thumbnails(pictures, small, told)
-        put(str(out), page(found.rows, found.facts, folder, made, embed=embed).encode())
+        put(str(out), page(found.rows, found.facts, folder, made, embed=embed, instead=instead).encode())
+
+
+def _fit_to_embed(pictures: list[str], folder: Path, told: Callable[[int, int], None]) -> dict[str, Path]:
+    """Files to be put into a page in place of pictures that are together too large for one.
+
+    Raises:
+        UsageError: they are too large all the same.
+    """
+    from flowdsl.report.page import MOST_AS_THEY_ARE, MOST_BYTES
+    from flowdsl.report.pillow import is_there
+    from flowdsl.report.thumbnails import SCREEN, thumbnails
+
+    sizes = {path: os.stat(path).st_size for path in pictures if os.path.isfile(path)}  # noqa: PTH113, PTH116
+    if sum(sizes.values()) <= MOST_AS_THEY_ARE:
+        return {}
+    made = thumbnails(pictures, folder, told, SCREEN)
+    instead = {path: small for path, small in made.items() if small.stat().st_size < sizes[path]}
+    total = sum(instead[path].stat().st_size if path in instead else size for path, size in sizes.items())
+    if total > MOST_BYTES:
+        help = "" if is_there() else "; `pip install pillow` makes them as small as a screen"
+        raise UsageError(
+            f"--embed: the pictures have {total // 1_000_000:,} MB together, and a browser opens a page with up to "
+            f"{MOST_BYTES // 1_000_000} MB: without it the page links to them{help}"
+        )
+    return instead
 
 
 def parser() -> Parser:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +18,10 @@ from flowdsl.report.row import Row
 
 MOST_EMBEDDED = 200
 """So many pictures at most are put into the page itself."""
+MOST_BYTES = 300_000_000
+"""Pictures in a page have so many bytes at most: a longer text of data is more than a browser reads."""
+MOST_AS_THEY_ARE = 100_000_000
+"""So many bytes of pictures are put into a page as they are; what is more is made to fit a screen before."""
 _SHOWN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".avif", ".bmp"})
 """The endings of files that a browser shows."""
 _HEAD = 32 * 1024
@@ -30,11 +35,20 @@ class Facts(NamedTuple):
     simulated: bool = False
 
 
-def page(rows: Sequence[Row], facts: Facts, folder: Path, small: Mapping[str, Path], *, embed: bool) -> str:
+def page(
+    rows: Sequence[Row],
+    facts: Facts,
+    folder: Path,
+    small: Mapping[str, Path],
+    *,
+    embed: bool,
+    instead: Mapping[str, Path] = MappingProxyType({}),
+) -> str:
     """The text of the page, which is to lie in a folder; `small` are the small pictures by the paths of the large ones.
-    With `embed` the pictures are in the page, else it links to them."""
+    With `embed` the pictures are in the page, else it links to them; `instead` are files that are in it in their
+    place."""
     template, style, script = (_part(f"page.{kind}") for kind in ("html", "css", "js"))
-    shown = [_data(row, folder, small, embed=embed) for row in rows]
+    shown = [_data(row, folder, small, instead, embed=embed) for row in rows]
     data = {
         "title": visible_line(facts.title),
         "facts": [visible_line(each) for each in facts.said],
@@ -70,7 +84,9 @@ def _safe(text: str) -> str:
     return "".join(f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
 
 
-def _data(row: Row, folder: Path, small: Mapping[str, Path], *, embed: bool) -> dict[str, Any]:
+def _data(
+    row: Row, folder: Path, small: Mapping[str, Path], instead: Mapping[str, Path], *, embed: bool
+) -> dict[str, Any]:
     found: dict[str, Any] = {name: value for name, value in row._asdict().items() if value not in (None, "")}
     if row.path is None:
         return found
@@ -79,7 +95,7 @@ def _data(row: Row, folder: Path, small: Mapping[str, Path], *, embed: bool) -> 
         found["path"] = name  # the page goes to others, whom the folders of this machine do not concern
     if not os.path.isfile(row.path):  # noqa: PTH113
         found["gone"] = True
-    elif (source := _inline(row.path) if embed else _link(row.path, folder)) is not None:
+    elif (source := _inline(str(instead.get(row.path, row.path))) if embed else _link(row.path, folder)) is not None:
         found["src"] = source
         if embed or os.path.splitext(name)[1].lower() in _SHOWN:  # noqa: PTH122
             found["thumb"] = source

@@ -6,19 +6,25 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from flowdsl.report.pillow import is_there, quietly, read
 
 SIZE = 256
 """The longer edge, in pixels."""
+SCREEN = 1600
+"""The longer edge of a picture that fills a screen."""
 _QUALITY = 78
 _BY_ITSELF = 16 * 1024
 """A picture with fewer bytes is its own small one."""
 
 
 def thumbnails(
-    paths: Iterable[str], folder: Path, told: Callable[[int, int], None] = lambda done, all: None
+    paths: Iterable[str],
+    folder: Path,
+    told: Callable[[int, int], None] = lambda done, all: None,
+    size: int = SIZE,
 ) -> Mapping[str, Path]:
     """The small picture of each file, in a folder; those that none can be made of are left out, and all of them where
     Pillow is not installed. `told` hears how many of those that were not there yet are made.
@@ -35,7 +41,7 @@ def thumbnails(
         return found
     folder.mkdir(parents=True, exist_ok=True)
     with quietly(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for number, (path, small) in enumerate(pool.map(_made, missing.items()), start=1):
+        for number, (path, small) in enumerate(pool.map(partial(_made, size), missing.items()), start=1):
             if small is not None:
                 found[path] = small
             told(number, len(missing))
@@ -59,22 +65,22 @@ def _name(path: str, folder: Path) -> str | None:
     return f"{hashlib.sha256(facts.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.webp"
 
 
-def _made(item: tuple[str, Path]) -> tuple[str, Path | None]:
+def _made(size: int, item: tuple[str, Path]) -> tuple[str, Path | None]:
     path, small = item
     part = small.with_name(f".{small.name}.{os.getpid()}.part")
-    if read(lambda: _shrink(path, part)) is None:
+    if read(lambda: _shrink(path, part, size)) is None:
         part.unlink(missing_ok=True)
         return path, None
     part.replace(small)
     return path, small
 
 
-def _shrink(path: str, part: Path) -> bool:
+def _shrink(path: str, part: Path, size: int) -> bool:
     from PIL import Image, ImageOps
 
     with Image.open(path) as image:
-        image.draft("RGB", (SIZE, SIZE))
-        image.thumbnail((SIZE, SIZE))
+        image.draft("RGB", (size, size))
+        image.thumbnail((size, size))
         upright = ImageOps.exif_transpose(image)
         plain = upright if upright.mode in ("RGB", "RGBA") else upright.convert("RGBA")
         plain.save(part, "WEBP", quality=_QUALITY, method=2)

@@ -311,3 +311,50 @@ def test_a_run_on_a_terminal_ends_with_what_shows_its_pictures(tmp_path: Path) -
     os.close(leader)
     assert process.wait(timeout=60) == 0
     assert shown.decode().rstrip().endswith("`flowdsl report --open` shows them with their prompts and costs")
+
+
+def large_pictures(folder: Path, count: int) -> None:
+    from PIL import Image
+
+    folder.mkdir()
+    Image.frombytes("RGB", (1800, 900), os.urandom(1800 * 900 * 3)).save(folder / "0.png", compress_level=0)
+    for number in range(1, count):
+        os.link(folder / "0.png", folder / f"{number}.png")
+    images = [{"file": f"{number}.png", "prompt": str(number)} for number in range(count)]
+    (folder / "manifest.json").write_text(json.dumps({"version": 1, "images": images}))
+
+
+def test_large_pictures_in_a_page_are_made_to_fit_a_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flowdsl.report import page
+
+    monkeypatch.setattr(page, "MOST_AS_THEY_ARE", 5_000_000)
+    large_pictures(tmp_path / "big", 2)
+    alone = tmp_path / "alone.html"
+    assert main(["report", str(tmp_path / "big"), "--embed", "--out", str(alone)]) == 0
+    assert all(row["src"].startswith("data:image/webp;base64,") for row in data(alone)["rows"])
+    assert alone.stat().st_size < (tmp_path / "big" / "0.png").stat().st_size
+
+
+@pytest.mark.parametrize("has_pillow", [True, False])
+def test_pictures_too_large_for_any_browser_are_not_put_into_a_page(
+    has_pillow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flowdsl.report import page, pillow, thumbnails
+
+    monkeypatch.setattr(page, "MOST_AS_THEY_ARE", 1_000)
+    monkeypatch.setattr(page, "MOST_BYTES", 100_000)
+    for module in (pillow, thumbnails):
+        monkeypatch.setattr(module, "is_there", lambda: has_pillow)
+    large_pictures(tmp_path / "big", 1)
+    alone = tmp_path / "alone.html"
+    assert main(["report", str(tmp_path / "big"), "--embed", "--out", str(alone)]) == 2
+    said = capsys.readouterr().err
+    assert "a browser opens a page with up to 0 MB: without it the page links to them" in said
+    assert ("pip install pillow" in said) is not has_pillow
+    assert not alone.exists()
+
+
+def test_a_page_takes_the_place_of_no_other_file(cards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "cards", "--out", "card.flow.yaml"]) == 2
+    assert "card.flow.yaml is there and is no page: name a file that ends in .html" in capsys.readouterr().err
+    assert Path("card.flow.yaml").read_text() == CARD
