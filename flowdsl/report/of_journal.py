@@ -19,6 +19,7 @@ from flowdsl.report.row import DONE, FAILED, IN_DOUBT, RELEASED, UNDER_WAY, Row
 DEAD_LETTERS = "failed.jsonl"
 RUNNING = "running"
 _STATUS = {"ok": DONE, "released": RELEASED}
+_FORGOTTEN = "`flowdsl runs gc` removed where its pictures are; `flowdsl report FOLDER` shows those of their folder"
 _ITERATION = re.compile(r"#(\d+)")
 
 
@@ -92,7 +93,7 @@ def _of_request(request: Request, run: str, record: int | None, *, goes_on: bool
         made=request.ended or request.began,
     )
     if not request.files:
-        yield row
+        yield row._replace(error=_FORGOTTEN) if request.state == "ok" and request.images else row
     for path, revised in zip(request.files, request.revised, strict=True):
         yield row._replace(path=os.path.abspath(path), revised_prompt=hidden(revised))  # noqa: PTH100  there may be many
 

@@ -358,3 +358,12 @@ def test_a_page_takes_the_place_of_no_other_file(cards: Path, capsys: pytest.Cap
     assert main(["report", "cards", "--out", "card.flow.yaml"]) == 2
     assert "card.flow.yaml is there and is no page: name a file that ends in .html" in capsys.readouterr().err
     assert Path("card.flow.yaml").read_text() == CARD
+
+
+def test_a_run_whose_pictures_were_forgotten_says_what_shows_them(cards: Path) -> None:
+    assert main(["run", "card.flow.yaml", "--simulate", "--quiet", "-i", "name=Ada", "--out", "one"]) == 0
+    assert main(["runs", "gc", "--older-than", "0"]) == 0
+    assert main(["report", "--out", "r.html"]) == 0
+    (row,) = data("r.html")["rows"]
+    assert row["status"] == "done"
+    assert "`flowdsl report FOLDER` shows those of their folder" in row["error"]
