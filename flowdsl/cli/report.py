@@ -152,7 +152,7 @@ def _of_folder(path: Path) -> _Found:
             f"{path} has no manifest of pictures: {said}; a folder that `flowdsl run --out` wrote has one"
         ) from error
     runs = len({row.run for row in rows})
-    return _Found(Facts(path.absolute().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
+    return _Found(Facts(path.resolve().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
