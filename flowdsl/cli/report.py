@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowdsl.cli.arguments import Parser, file_name, flag
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.terminal import is_terminal
-from flowdsl.display.visible import Shown, visible_line
+from flowdsl.display.visible import in_place, visible_line
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _of_folder(path: Path) -> _Found:
             f"{path} has no manifest of pictures: {said}; a folder that `flowdsl run --out` wrote has one"
         ) from error
     runs = len({row.run for row in rows})
-    return _Found(Facts(path.absolute().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
+    return _Found(Facts(path.resolve().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
@@ -245,10 +245,8 @@ def _warn(pictures: list[str], found: _Found) -> None:
 
 def _moving(done: int, all: int) -> None:
     """A line that moves while small pictures are made."""
-    if done == all:
-        sys.stderr.write(Shown("\r\x1b[K"))
-    elif done % 20 == 0:
-        sys.stderr.write(Shown(f"\r{done:,} of {all:,} small pictures"))
+    if done == all or done % 20 == 0:
+        sys.stderr.write(in_place("" if done == all else f"{done:,} of {all:,} small pictures"))
         sys.stderr.flush()
 
 

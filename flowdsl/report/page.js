@@ -9,6 +9,7 @@ let shown = [];             // indexes of rows, as filtered and ordered
 let here = 0;               // which of those shown the keys are at
 let anchor = 0;             // where a choice with Shift begins
 let only = "";              // a status, or "chosen"
+let given = [];             // what was chosen before all of it was given up
 let columns = 1, width = 0, height = 0;
 const cards = new Map();    // place in `shown` → element; only what is near the screen
 
@@ -90,11 +91,13 @@ function filter() {
   grid.hidden = shown.length === 0;
   count();
   lay();
+  const top = by("count").getBoundingClientRect().top + scrollY - tools.offsetHeight - 8;
+  if (scrollY > top) scrollTo(0, top);
 }
 function chips(counts) {
   const names = ["", ...STATUSES.filter((each) => rows.some((row) => row.status === each)), "chosen"];
   if (!by("chips").children.length) {
-    for (const name of names) by("chips").append(make("button", { type: "button", onclick: () => { only = name; filter(); scrollTo(0, Math.min(scrollY, top_())); } }));
+    for (const name of names) by("chips").append(make("button", { type: "button", onclick: () => { only = name; filter(); } }));
   }
   names.forEach((name, at) => {
     const chip = by("chips").children[at];
@@ -110,7 +113,6 @@ function count() {
 // The grid: only what is near the screen is in the page
 
 const GAP = 16, TEXT = 83;
-const top_ = () => grid.getBoundingClientRect().top + scrollY - tools.offsetHeight - 8;
 function lay() {
   const room = grid.clientWidth || by("count").clientWidth, wish = Math.min(Number(by("size").value), room);
   columns = Math.max(1, Math.floor((room + GAP) / (wish + GAP)));
@@ -173,16 +175,18 @@ const range = (one, other) => shown.slice(Math.min(one, other), Math.max(one, ot
 const toggle = (at) => { pick([shown[at]], !chosen.has(shown[at])); anchor = at; };
 function pick(indexes, on) {
   for (const i of indexes) if (on) chosen.add(i); else chosen.delete(i);
+  given = [];
   for (const [at, each] of cards) each.setAttribute("aria-selected", String(chosen.has(shown[at])));
   tray();
   keep();
 }
 function tray() {
-  const sum = [...chosen].reduce((all, i) => all + (rows[i].cost_usd || 0), 0);
-  by("tray").hidden = chosen.size === 0;
-  by("chosen").textContent = chosen.size ? `${chosen.size.toLocaleString("en")} chosen, ${usd(sum)}` : "";
-  const chip = by("chips").lastElementChild;
-  if (only !== "chosen") chip.textContent = `chosen ${chosen.size.toLocaleString("en")}`;
+  const sum = [...chosen].reduce((all, i) => all + (rows[i].cost_usd || 0), 0), one = chosen.size > 0;
+  by("tray").hidden = !one && !given.length;
+  by("chosen").textContent = one ? `${chosen.size.toLocaleString("en")} chosen, ${usd(sum)}` : given.length ? `${given.length.toLocaleString("en")} given up` : "";
+  for (const id of ["paths", "csv", "json"]) by(id).hidden = !one;
+  by("clear").textContent = one ? "Clear" : "Choose them again";
+  if (only !== "chosen") by("chips").lastElementChild.textContent = `chosen ${chosen.size.toLocaleString("en")}`;
 }
 const KEPT = "flowdsl report " + data.key;
 function keep() { try { sessionStorage.setItem(KEPT, JSON.stringify([...chosen])); } catch { /* a browser that keeps nothing */ } }
@@ -216,7 +220,12 @@ async function copy(text, button) {
 by("json").onclick = () => save("chosen.json", "application/json", JSON.stringify(taken(), null, 2) + "\n");
 by("csv").onclick = () => save("chosen.csv", "text/csv", "\ufeff" + [COLUMNS, ...taken().map((row) => COLUMNS.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n");
 by("paths").onclick = (event) => copy(taken().map((row) => row.path).filter(Boolean).join("\n"), event.currentTarget);
-by("clear").onclick = () => { pick([...chosen], false); if (only === "chosen") filter(); grid.focus({ preventScroll: true }); };
+by("clear").onclick = () => {
+  const before = [...chosen];
+  if (before.length) { pick(before, false); given = before; } else pick(given, true);
+  tray();
+  if (only === "chosen") filter();
+};
 
 // One picture, large
 
@@ -293,7 +302,6 @@ function keyAnywhere(event) {
   if (key === "/") { by("find").focus(); by("find").select(); }
   else if (key === "?") by("keys").showModal();
   else if (key === "t") theme();
-  else if (key === "Escape" && chosen.size) by("clear").click();
   else if (key.startsWith("Arrow") && event.target === document.body && shown.length) { grid.focus({ preventScroll: true }); go(here); }
   else return false;
   return true;

@@ -122,7 +122,9 @@ def test_what_is_chosen_is_exported_and_outlives_a_reload(large: str) -> None:
         TRAY,
         ["click", "#chips button:last-child"],
         COUNT,
-        ["press", "Escape"],
+        ["click", "#clear"],
+        TRAY,
+        ["click", "#clear"],
         TRAY,
     )
     folder = Path(large).parent
@@ -134,7 +136,7 @@ def test_what_is_chosen_is_exported_and_outlives_a_reload(large: str) -> None:
     assert said[9].split("\n") == [str(folder / f"card-{number}.png") for number in numbers]
     assert said[11] == said[5]
     assert said[13] == "3 of 10,000 entries, $0.062"
-    assert said[15] == ""
+    assert (said[15], said[17]) == ("3 given up", said[5])
 
 
 def test_everything_is_done_with_keys(large: str) -> None:
@@ -156,7 +158,7 @@ def test_everything_is_done_with_keys(large: str) -> None:
     assert (said[17], said[18]) == (False, "1 chosen, $0.0060" if (below + 1) % 4 != 3 else "1 chosen, $0.050")
     assert said[20].endswith(f"number {below}")
     assert said[22].startswith("10,000 chosen")
-    assert (said[24], said[26]) == ("", "find")
+    assert (said[24], said[26]) == (said[22], "find")  # no key gives up what took long to choose
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
