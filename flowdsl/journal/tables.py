@@ -90,6 +90,20 @@ STEPS = (
         ended REAL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE VIEW costs AS              -- one row for each paid request that was sent, for finance
+    SELECT
+        hex(ledger.id) AS request, ledger.run AS run, runs.batch AS batch, runs.record AS record,
+        runs.flow AS flow, runs.title AS title, runs.tags AS tags, ledger.step AS step,
+        ledger.service AS service, ledger.vendor AS vendor, ledger.model AS model,
+        date(ledger.began, 'unixepoch', 'localtime') AS day,
+        strftime('%Y-%m-%dT%H:%M:%SZ', ledger.began, 'unixepoch') AS began_utc,
+        ledger.simulated AS simulated, ledger.state AS state, ledger.images AS images,
+        iif(ledger.state = 'ok', ledger.cost_usd, iif(ledger.state = 'refused', 0.0, NULL)) AS usd,
+        ledger.state NOT IN ('ok', 'refused') AS in_doubt,   -- it may be done, and billed
+        ledger.most_usd AS most_usd
+    FROM ledger JOIN runs ON runs.id = ledger.run;
+    """,
 )
 VERSION = len(STEPS)
 
