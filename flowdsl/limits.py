@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from flowdsl.record import Record
@@ -60,14 +61,36 @@ class Budget(Protocol):
         ...
 
 
+class Allowance(Record):
+    """What a service says of what it still allows: of a `kind`, `requests` or `images`, `left` of `most`, and all of
+    them again in `full_s` seconds (None: it does not say when)."""
+
+    kind: str
+    most: int
+    left: int
+    full_s: float | None = None
+
+
 class Pace(Protocol):
     """How fast services may be asked, by all who share it."""
 
-    async def take(self, service: str, pause_s: float) -> None:
-        """Waits until a request may be sent, `pause_s` after the one before it; with 0 only as long as the service has
-        asked for."""
+    async def take(
+        self, service: str, pause_s: float, *, model: str = "", images: int = 1, image_pause_s: float = 0.0
+    ) -> None:
+        """Waits until a request for so many `images` may be sent: `pause_s` after the one before it, `image_pause_s`
+        after each of its images; with 0 only as long as the service has asked for, or has said that it allows for the
+        model."""
         ...
 
     def push_back(self, service: str, pause_s: float) -> None:
         """A service asks for a pause: nobody asks it before that is over."""
+        ...
+
+    def learn(self, service: str, model: str, allowance: Allowance) -> None:
+        """A service says what it still allows for a model."""
+        ...
+
+    def slot(self, service: str, most: int) -> AbstractAsyncContextManager[None]:
+        """One of as many places as a service has for requests at the same time: waits for one that is free. It is free
+        again after the block, and when the process is killed."""
         ...

@@ -104,6 +104,20 @@ STEPS = (
         ledger.most_usd AS most_usd
     FROM ledger JOIN runs ON runs.id = ledger.run;
     """,
+    """
+    ALTER TABLE pace ADD COLUMN written REAL NOT NULL DEFAULT 0;
+    CREATE TABLE learned (            -- what services said that they allow
+        service TEXT NOT NULL,
+        model TEXT NOT NULL,
+        kind TEXT NOT NULL,           -- requests, images
+        most INTEGER NOT NULL,        -- so many at once
+        gap REAL NOT NULL,            -- one more after so many seconds
+        at REAL NOT NULL,             -- when all of them are there again
+        written REAL NOT NULL,        -- what the clock said when this was written: it may be set back since
+        heard REAL NOT NULL,          -- when the service last said so
+        PRIMARY KEY (service, model, kind)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 
