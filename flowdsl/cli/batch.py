@@ -18,6 +18,7 @@ from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import budget_of, state_of, sum_of
+from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.ready_flow import ready_flow
 from flowdsl.cli.record_files import Lines, Read, count_records, head_of, read_records
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
@@ -109,6 +110,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         inputs.check_fields(first.fields, options.over)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         journal.budget = budget_of(source.path, journal)
+        seen_by = watchers(options, flow, source, stack)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
         stack.callback(failed.close)
@@ -122,7 +124,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         else:
             _check_same(options.over, kept)
             journal.batches.go_on(id)
-        return _run(_Batch(id, flow, journal, options, results, failed, inputs, known), types, folder)
+        return _run(_Batch(id, flow, journal, options, results, failed, inputs, known, seen_by), types, folder)
 
 
 class _Batch:
@@ -138,7 +140,9 @@ class _Batch:
         failed: Lines,
         inputs: RecordInputs,
         known: Mapping[int, int],
+        watchers: Watchers | None,
     ) -> None:
+        self.watchers = watchers
         self.id = id
         self.flow = flow
         self.journal = journal
@@ -168,6 +172,9 @@ class _Batch:
     def take(self, outcome: Outcome) -> float | None:
         """Writes what became of a record; gives what it cost."""
         read = self.reading.pop(outcome.number)
+        if self.watchers is not None and self.watchers.log is not None:
+            facts = {"batch": self.id, "record": outcome.number, "run": outcome.run, "status": outcome.status}
+            self.watchers.log.line("info" if outcome.status == "done" else "error", "RecordFinished", facts)
         if outcome.status == "done" and outcome.result is not None:
             result = outcome.result
             images = [image.to_json() for image in result.made]
@@ -216,6 +223,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 concurrency=max(1, options.concurrency),
                 max_requests=options.max_requests,
                 max_usd=options.max_usd,
+                on_event=work.watchers,
                 stop=stop,
             )
             async with aclosing(outcomes):

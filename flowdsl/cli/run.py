@@ -28,6 +28,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
+from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import print_result
 from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
@@ -98,7 +99,8 @@ def perform(options: Namespace, source: Source) -> int:
         if options.resume is not None and not announce(options.resume, flow, inputs, options):
             return 0
         journal = journal_of(flow, source, options, stack)
-        account = Account(simulated=options.simulate, source=source, journal=journal)
+        seen_by = watchers(options, flow, source, stack)
+        account = Account(simulated=options.simulate, source=source, journal=journal, watchers=seen_by)
         try:
             result = _run(flow, inputs, options, account, shown)
         except RunError as error:
@@ -256,6 +258,7 @@ def add_options(parser: Parser) -> None:
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
     flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
+    add_watching(parser)
     add_as_of(parser)
     parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
     parser.add_argument(
