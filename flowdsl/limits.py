@@ -18,8 +18,8 @@ class Limits(Record):
     `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
     request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
-    can lower `max_requests` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a service may
-    send fewer pictures than it was asked for: that is noted, or else an error.
+    can lower `max_requests`, `max_usd` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a
+    service may send fewer pictures than it was asked for: that is noted, or else an error.
     """
 
     timeout_s: float | None = None
@@ -51,8 +51,8 @@ class Reservation(Protocol):
 class Budget(Protocol):
     """Keeps what is spent below a limit, whoever shares it."""
 
-    def reserve(self, most_usd: float | None) -> Reservation:
-        """Sets one request aside, and the most that it can cost in USD; None when that is not known.
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+        """Sets one request to a service aside, and the most that it can cost in USD; None when that is not known.
 
         Raises:
             LimitExceeded: that is more than is left.

@@ -23,6 +23,7 @@ from flowdsl.cli.arguments import (
     seconds,
     usd,
 )
+from flowdsl.cli.consent import may_begin
 from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
@@ -97,6 +98,8 @@ def perform(options: Namespace, source: Source) -> int:
         for warning in () if options.quiet else given.warnings:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
         if options.resume is not None and not announce(options.resume, flow, inputs, options):
+            return 0
+        if options.resume is None and not may_begin(flow, source.path, inputs, options):
             return 0
         journal = journal_of(flow, source, options, stack)
         seen_by = watchers(options, flow, source, stack)
@@ -270,6 +273,7 @@ def add_options(parser: Parser) -> None:
     add_allow_endpoint(parser)
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
+    flag(parser, "-y", "--yes", help="do not ask, whatever it can cost: `ask_above_usd` of the settings does not count")
     parser.set_defaults(resume=None, resend=False)
 
 

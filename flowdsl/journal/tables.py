@@ -118,6 +118,14 @@ STEPS = (
         PRIMARY KEY (service, model, kind)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE spending_of (        -- what is spent, or set aside, a day at one service
+        day TEXT NOT NULL,
+        service TEXT NOT NULL,
+        usd REAL NOT NULL,
+        PRIMARY KEY (day, service)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 
