@@ -182,8 +182,7 @@ class _Batch:
         """Writes what became of a record; gives what it cost."""
         read = self.reading.pop(outcome.number)
         if self.watchers is not None and self.watchers.log is not None:
-            facts = {"batch": self.id, "record": outcome.number, "run": outcome.run, "status": outcome.status}
-            self.watchers.log.line("info" if outcome.status == "done" else "error", "RecordFinished", facts)
+            self.watchers.log.record(self.id, outcome)
         if outcome.status == "done" and outcome.result is not None:
             result = outcome.result
             images = [image.to_json() for image in result.made]

@@ -82,10 +82,16 @@ def _log(options: Namespace, stack: ExitStack) -> LogLines:
     if options.log_json == "-":
         return LogLines(sys.stderr.write, content=options.log_content)
     try:
-        file = open(options.log_json, "a", encoding="utf-8", buffering=1)  # noqa: SIM115, PTH123  it is open while the command runs
+        file = open(options.log_json, "ab", buffering=0)  # noqa: SIM115, PTH123  it is open while the command runs
     except OSError as error:
         raise UsageError(f"--log-json {options.log_json}: {error.strerror}") from error
-    log = LogLines(file.write, content=options.log_content)
+
+    def write(line: str) -> None:
+        """Writes a line at once, so that those of several processes do not mix; half a character stands as JSON has
+        it."""
+        file.write(line.encode("utf-8", "backslashreplace"))
+
+    log = LogLines(write, content=options.log_content)
 
     def close() -> None:
         try:

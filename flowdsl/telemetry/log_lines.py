@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.events import (
     Emitted,
@@ -17,6 +17,9 @@ from flowdsl.events import (
     RequestFinished,
     StepFailed,
 )
+
+if TYPE_CHECKING:
+    from flowdsl.batches.running import Outcome
 
 _SAFE: Mapping[str, tuple[str, ...]] = {
     "StepStarted": (),
@@ -52,6 +55,16 @@ class LogLines:
     def __call__(self, event: Event) -> None:
         """Writes an event."""
         self.line(_level(event), type(event).__name__, event.to_dict() if self._content else _without_content(event))
+
+    def record(self, batch: str, outcome: Outcome) -> None:
+        """Writes what became of a record of a batch."""
+        facts: dict[str, Any] = {"run": outcome.run, "batch": batch, "record": outcome.number}
+        facts |= {"status": outcome.status, "elapsed_s": round(outcome.elapsed_s, 6)}
+        if outcome.result is not None:
+            facts |= {"cost_usd": outcome.result.cost_usd, "images": len(outcome.result.made)}
+        if outcome.error is not None:
+            facts["code"] = outcome.error.code
+        self.line("info" if outcome.status == "done" else "error", "RecordFinished", facts)
 
     def line(self, level: str, event: str, facts: Mapping[str, Any]) -> None:
         """Writes a line."""

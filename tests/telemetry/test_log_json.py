@@ -82,8 +82,10 @@ def test_a_second_run_adds_to_the_file_and_each_record_of_a_batch_is_a_line(plac
     batch = ["batch", "walrus.flow.yaml", "--over", "who.csv", "--simulate", "--quiet", "--log-json", "run.log"]
     assert main(batch) == 0
     found = lines(place / "run.log")[before:]
-    records = {each["record"]: each["status"] for each in found if each["event"] == "RecordFinished"}
-    assert records == {0: "done", 1: "done"}
+    records = {each["record"]: each for each in found if each["event"] == "RecordFinished"}
+    assert {number: each["status"] for number, each in records.items()} == {0: "done", 1: "done"}
+    assert records[0]["cost_usd"] > 0
+    assert records[0]["run"] in {each["run"] for each in found if each["event"] == "FlowFinished"}
     assert "Ada" not in (place / "run.log").read_text()
 
 
@@ -92,6 +94,15 @@ def test_a_dash_is_stderr_and_stdout_stays_what_it_was(place: Path, capsys: pyte
     printed = capsys.readouterr()
     assert json.loads(printed.out)
     assert json.loads(printed.err.splitlines()[-1])["event"] == "FlowFinished"
+
+
+def test_half_a_character_is_written_as_json_has_it_and_ends_no_run(place: Path) -> None:
+    text = 'inputs: {who: {type: string}}\nflow: [{step: EMIT_EVENT, name: a, payload: "{{ inputs.who }}"}]\n'
+    (place / "walrus.flow.yaml").write_text(text)
+    (place / "who.json").write_text('{"who": "\\ud800"}')
+    code = main(["run", "walrus.flow.yaml", "--quiet", "--inputs", "who.json", "--log-json", "a.log", "--log-content"])
+    assert code == 0
+    assert "\ud800" in {each.get("payload") for each in lines(place / "a.log")}
 
 
 @pytest.mark.parametrize(
