@@ -36,7 +36,7 @@ _HOMES = {
     "image.origin": "Origin",
     "image.store": "ImageStore",
     "journal.journal": "Journal",
-    "limits": "Budget Limits Pace Reservation",
+    "limits": "Allowance Budget Limits Pace Reservation",
     "reference.step_schemas": "step_schema",
     "source": "Position Source Span",
     "step.block": "Block",

@@ -58,6 +58,7 @@ from flowdsl.image.image import Image as Image
 from flowdsl.image.origin import Origin as Origin
 from flowdsl.image.store import ImageStore as ImageStore
 from flowdsl.journal.journal import Journal as Journal
+from flowdsl.limits import Allowance as Allowance
 from flowdsl.limits import Budget as Budget
 from flowdsl.limits import Limits as Limits
 from flowdsl.limits import Pace as Pace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from flowdsl.record import Record
@@ -17,8 +18,8 @@ class Limits(Record):
     `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
     request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
-    can lower `max_requests` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a service may
-    send fewer pictures than it was asked for: that is noted, or else an error.
+    can lower `max_requests`, `max_usd` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a
+    service may send fewer pictures than it was asked for: that is noted, or else an error.
     """
 
     timeout_s: float | None = None
@@ -50,8 +51,8 @@ class Reservation(Protocol):
 class Budget(Protocol):
     """Keeps what is spent below a limit, whoever shares it."""
 
-    def reserve(self, most_usd: float | None) -> Reservation:
-        """Sets one request aside, and the most that it can cost in USD; None when that is not known.
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+        """Sets one request to a service aside, and the most that it can cost in USD; None when that is not known.
 
         Raises:
             LimitExceeded: that is more than is left.
@@ -60,14 +61,36 @@ class Budget(Protocol):
         ...
 
 
+class Allowance(Record):
+    """What a service says of what it still allows: of a `kind`, `requests` or `images`, `left` of `most`, and all of
+    them again in `full_s` seconds (None: it does not say when)."""
+
+    kind: str
+    most: int
+    left: int
+    full_s: float | None = None
+
+
 class Pace(Protocol):
     """How fast services may be asked, by all who share it."""
 
-    async def take(self, service: str, pause_s: float) -> None:
-        """Waits until a request may be sent, `pause_s` after the one before it; with 0 only as long as the service has
-        asked for."""
+    async def take(
+        self, service: str, pause_s: float, *, model: str = "", images: int = 1, image_pause_s: float = 0.0
+    ) -> None:
+        """Waits until a request for so many `images` may be sent: `pause_s` after the one before it, `image_pause_s`
+        after each of its images; with 0 only as long as the service has asked for, or has said that it allows for the
+        model."""
         ...
 
     def push_back(self, service: str, pause_s: float) -> None:
         """A service asks for a pause: nobody asks it before that is over."""
+        ...
+
+    def learn(self, service: str, model: str, allowance: Allowance) -> None:
+        """A service says what it still allows for a model."""
+        ...
+
+    def slot(self, service: str, most: int) -> AbstractAsyncContextManager[None]:
+        """One of as many places as a service has for requests at the same time: waits for one that is free. It is free
+        again after the block, and when the process is killed."""
         ...

@@ -37,6 +37,7 @@ SETTINGS: dict[str, Key] = {
         Key("timeoutMs", "integer", "Deadline of one attempt in milliseconds.", minimum=1000, maximum=900_000),
         Key("maxRetries", "integer", "How often a refused request is sent again.", maximum=20),
         Key("rateLimit", "number", "Requests a minute at most.", minimum=0.001),
+        Key("imageRateLimit", "number", "Pictures a minute at most.", minimum=0.001),
         Key("concurrency", "integer", "Requests at the same time at most.", minimum=1, maximum=1024),
         Key("caPem", "text", "Path or text of the certificates to trust, PEM."),
         Key("clientPem", "text", "Path or text of the client certificate and key, PEM."),

@@ -233,6 +233,7 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/flowtest/run.py",
         "flowdsl/step/gather.py",
         "flowdsl/step/spec.py",
+        "flowdsl/telemetry/spans.py",
         "flowdsl/template/taint.py",
         "flowdsl/testing/recording.py",
         "steps/flowdsl_steps/http/host_transport.py",

@@ -21,6 +21,7 @@ COMMANDS = {
     "batch": "Run a flow over the records of a file, many at once.",
     "resume": "Go on with a run that was killed or failed; nothing that is paid for is bought again.",
     "runs": "Show the runs that paid for something, and decide what became of requests in doubt.",
+    "costs": "Show what was paid, by flow, service, model, day or tag.",
     "report": "Show what a run or a batch made, as a page with its pictures.",
     "provenance": "Say where a picture comes from, and what of that is proved.",
     "validate": "Check flows and report every mistake with its place, before anything runs.",

@@ -31,7 +31,15 @@ class Account:
     """Hands events on, and keeps the last one, which says what the run came to, and the unfinished pictures of requests
     that brought no better one."""
 
-    def __init__(self, *, simulated: bool, source: Source | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        simulated: bool,
+        source: Source | None = None,
+        journal: Journal | None = None,
+        watchers: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._watchers = watchers
         self.source = source
         self.journal = journal
         self.simulated = simulated
@@ -46,6 +54,8 @@ class Account:
 
         def listen(event: Event) -> None:
             self.lost.take(event)
+            if self._watchers is not None:
+                self._watchers(event)
             if isinstance(event, FlowFinished):
                 self.finished = event
             elif isinstance(event, PartialImage):

@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
+from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import budget_of, state_of, sum_of
+from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import ready_flow
-from flowdsl.cli.record_files import Lines, Read, count_records, head_of, read_records
+from flowdsl.cli.record_files import (
+    Lines,
+    Read,
+    chosen_records,
+    count_records,
+    head_of,
+    read_records,
+    wanted_records,
+)
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
 from flowdsl.display.visible import visible_line
@@ -45,8 +55,6 @@ Each record is the inputs of one run: a line of JSON, or a line of CSV with its 
 results.jsonl in the folder, the records that failed in failed.jsonl, which can be run again as it is. Ctrl-C takes no \
 further records, and ends when those it works on have ended; `flowdsl resume` goes on, and buys nothing twice."""
 _FOLDER = "flowdsl-batch"
-_SEED = 20_261_127
-"""A sample is the same each time, so that a batch that is resumed goes on with it."""
 _KNOWN = {"done": 1, "failed": 2}
 
 
@@ -110,10 +118,13 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         inputs.check_fields(first.fields, options.over)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         journal.budget = budget_of(source.path, journal)
+        seen_by = watchers(options, flow, source, stack)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
         stack.callback(failed.close)
         known = _known(results, failed)
+        if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known)):
+            return 0
         if kept is None:
             from flowdsl.journal.door import flow_path
 
@@ -123,7 +134,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         else:
             _check_same(options.over, kept)
             journal.batches.go_on(id)
-        return _run(_Batch(id, flow, journal, options, results, failed, inputs, known), types, folder)
+        return _run(_Batch(id, flow, journal, options, results, failed, inputs, known, seen_by), types, folder)
 
 
 class _Batch:
@@ -139,7 +150,9 @@ class _Batch:
         failed: Lines,
         inputs: RecordInputs,
         known: Mapping[int, int],
+        watchers: Watchers | None,
     ) -> None:
+        self.watchers = watchers
         self.id = id
         self.flow = flow
         self.journal = journal
@@ -169,6 +182,8 @@ class _Batch:
     def take(self, outcome: Outcome) -> float | None:
         """Writes what became of a record; gives what it cost."""
         read = self.reading.pop(outcome.number)
+        if self.watchers is not None and self.watchers.log is not None:
+            self.watchers.log.record(self.id, outcome)
         if outcome.status == "done" and outcome.result is not None:
             result = outcome.result
             images = [image.to_json() for image in result.made]
@@ -193,8 +208,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 
     options = work.options
     total = count_records(options.over)
-    chosen = _chosen(options, total)
-    wanted = min(total if chosen is None else len(chosen), options.limit if options.limit is not None else total)
+    chosen = chosen_records(total, options.limit, options.sample)
+    wanted = wanted_records(total, options.limit, options.sample)
     progress = work.progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
@@ -216,7 +231,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 batch_id=work.id,
                 concurrency=max(1, options.concurrency),
                 max_requests=options.max_requests,
-                max_usd=options.max_usd,
+                max_usd=work.flow._settings.limits.max_usd,
+                on_event=work.watchers,
                 stop=stop,
             )
             async with aclosing(outcomes):
@@ -374,14 +390,8 @@ def _known(results: Lines, failed: Lines) -> dict[int, int]:
     return known
 
 
-def _chosen(options: Namespace, total: int) -> set[int] | None:
-    """The records of a sample."""
-    if options.sample is None:
-        return None
-    from random import Random
-
-    most = min(total, options.limit) if options.limit is not None else total
-    return set(Random(_SEED).sample(range(most), min(options.sample, most)))
+def _left(options: Namespace, known: Mapping[int, int]) -> int:
+    return wanted_records(count_records(options.over), options.limit, options.sample) - len(known)
 
 
 def _near(path: Path) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.consent import budget_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.settings.files import project_file, usd, user_file
-from flowdsl.settings.origins import shown_path
+from flowdsl.settings.files import project_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.runs import KeptRun
-    from flowdsl.limits import Budget
     from flowdsl.source import Source
 
 AGAIN = "`flowdsl resume` goes on from here: what is paid for is not bought again"
@@ -65,22 +64,6 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal
-
-
-def budget_of(path: str, journal: Journal) -> Budget | None:
-    """What the settings of a file's project, or of the user, let all runs spend in a day; the lower one counts. What is
-    simulated costs nothing.
-
-    Raises:
-        UsageError: it is no sum.
-    """
-    files = [each for each in (project_file(path), user_file(os.environ)) if each is not None]
-    said = [(most, shown_path(file[0])) for file in files if (most := usd(file, "max_usd_per_day")) is not None]
-    if not said or journal.simulated:
-        return None
-    from flowdsl.journal.day_budget import DayBudget
-
-    return DayBudget(journal.database, *min(said))
 
 
 def worth(run: KeptRun) -> str:

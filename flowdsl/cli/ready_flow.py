@@ -83,5 +83,9 @@ def _loaded(environment: Environment, source: Source, options: Namespace, names:
 
 def _fixed(options: Namespace) -> frozenset[str]:
     """The limits that an option sets: it raises what a settings file lowers."""
-    given = {"max_requests": options.max_requests is not None, "private_addresses": options.private_addresses}
+    given = {
+        "max_requests": options.max_requests is not None,
+        "max_usd": options.max_usd is not None,
+        "private_addresses": options.private_addresses,
+    }
     return frozenset(name for name, is_given in given.items() if is_given)

@@ -17,6 +17,9 @@ TABLES = (".csv", ".tsv")
 FAILED = "_failed"
 """The key beside the fields of a record that failed, which says why; it is no input."""
 
+_SEED = 20_261_127
+"""A sample is the same each time, so that a batch that is resumed goes on with it."""
+
 
 class Read(NamedTuple):
     """A record of a file: its number, from 0, its line, from 1, and its fields, or what is wrong with it."""
@@ -178,3 +181,18 @@ class Lines:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
+
+
+def chosen_records(total: int, limit: int | None, sample: int | None) -> set[int] | None:
+    """The numbers of the records of a sample, among the first ones when there is a limit; None where all are meant."""
+    if sample is None:
+        return None
+    from random import Random
+
+    most = min(total, limit) if limit is not None else total
+    return set(Random(_SEED).sample(range(most), min(sample, most)))
+
+
+def wanted_records(total: int, limit: int | None, sample: int | None) -> int:
+    """How many records a limit and a sample leave."""
+    return min([total, *(each for each in (limit, sample) if each is not None)])

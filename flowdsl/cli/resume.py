@@ -114,7 +114,7 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
 
     _, *arguments = found.given["argv"]
     again = batch.parser().parse(arguments)
-    again.fault, again.json, again.quiet = [], options.json, options.quiet
+    again.fault, again.json, again.quiet, again.yes = [], options.json, options.quiet, options.yes
     again.input = [*(pair for pair in again.input if pair[0] not in given), *options.input]
     for name in ("timeout", "max_requests", "max_usd"):
         if getattr(options, name) is not None:

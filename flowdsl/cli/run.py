@@ -23,11 +23,13 @@ from flowdsl.cli.arguments import (
     seconds,
     usd,
 )
+from flowdsl.cli.consent import may_begin
 from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
+from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
@@ -97,8 +99,11 @@ def perform(options: Namespace, source: Source) -> int:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
         if options.resume is not None and not announce(options.resume, flow, inputs, options):
             return 0
+        if options.resume is None and not may_begin(flow, source.path, inputs, options):
+            return 0
         journal = journal_of(flow, source, options, stack)
-        account = Account(simulated=options.simulate, source=source, journal=journal)
+        seen_by = watchers(options, flow, source, stack)
+        account = Account(simulated=options.simulate, source=source, journal=journal, watchers=seen_by)
         try:
             result = _run(flow, inputs, options, account, shown)
         except RunError as error:
@@ -258,6 +263,7 @@ def add_options(parser: Parser) -> None:
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
     flag(parser, "-q", "--quiet", help="no progress and no warnings on stderr")
+    add_watching(parser)
     add_as_of(parser)
     parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after so many seconds")
     parser.add_argument(
@@ -269,6 +275,7 @@ def add_options(parser: Parser) -> None:
     add_allow_endpoint(parser)
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
+    flag(parser, "-y", "--yes", help="do not ask, whatever it can cost: `ask_above_usd` of the settings does not count")
     parser.set_defaults(resume=None, resend=False)
 
 

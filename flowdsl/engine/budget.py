@@ -5,6 +5,9 @@ from __future__ import annotations
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.limits import Budget, Reservation
 
+ROUNDING_USD = 1e-9
+"""Three times 0.1 is as much as 0.3."""
+
 
 class RunBudget:
     """The budget of one run, which belongs to one event loop: between two `await`s nobody else reserves."""
@@ -18,7 +21,7 @@ class RunBudget:
         self.usd = usd
         self._unpriced = 0
 
-    def reserve(self, most_usd: float | None) -> Reservation:
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside; see `Budget.reserve`."""
         if self.max_requests is not None and self.requests >= self.max_requests:
             raise LimitExceeded(
@@ -37,7 +40,7 @@ class RunBudget:
                     "requests in place of the money: `--max-requests N`, `Limits(max_requests=N)`",
                 )
             left = self.max_usd - self.usd
-            if not most_usd <= left:  # nor is anything, where a figure is none
+            if not most_usd <= left + ROUNDING_USD:  # nor is anything, where a figure is none
                 raise LimitExceeded(
                     f"this request can cost {_up_to(most_usd)}; {in_usd(max(left, 0))} of {in_usd(self.max_usd)} are "
                     f"left, as {self._spent()}",
@@ -91,11 +94,11 @@ class BothBudgets:
         self._own = own
         self._shared = shared
 
-    def reserve(self, most_usd: float | None) -> Reservation:
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside in both, or in none; see `Budget.reserve`."""
-        own = self._own.reserve(most_usd)
+        own = self._own.reserve(most_usd, service)
         try:
-            return _Both(own, self._shared.reserve(most_usd))
+            return _Both(own, self._shared.reserve(most_usd, service))
         except BaseException:
             own.release()
             raise

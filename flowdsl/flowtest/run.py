@@ -239,7 +239,7 @@ def _settings(case: Case, simulation: Simulation, folder: Path, mocks: Mocks) ->
             timeout_s=TIMEOUT_S if timeout is None else float(timeout.value),
             private_addresses=True,  # nothing is sent to any address
             max_requests=MAX_REQUESTS,
-            fixed=frozenset({"private_addresses", "max_requests"}),
+            fixed=frozenset({"private_addresses", "max_requests", "max_usd"}),
         ),
         "as_of": _day(case.get("asOf")),
         "environ": env,

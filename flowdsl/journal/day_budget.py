@@ -4,62 +4,87 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
-from flowdsl.engine.budget import in_usd
+from flowdsl.engine.budget import ROUNDING_USD, in_usd
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
 from flowdsl.limits import Reservation
 
+_ALL = "max_usd_per_day"
+_OF_SERVICES = "max_usd_per_day_by_service"
+
+
+class Most(NamedTuple):
+    """What may be spent, and the file that says so."""
+
+    usd: float
+    where: str
+
 
 class DayBudget:
-    """A budget in a journal's file: the sum of a day, which ends at midnight of the machine's time zone. What a process
-    that was killed had set aside stays so. `clock` gives Unix seconds, `where` the file that says `max_usd`."""
+    """A budget in a journal's file: the sum of a day, which ends at midnight of the machine's time zone, for all
+    services, and for those of `services` alone. What a process that was killed had set aside stays so. `clock` gives
+    Unix seconds."""
 
-    def __init__(self, database: Database, max_usd: float, where: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        whole: Most | None,
+        services: Mapping[str, Most] = MappingProxyType({}),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database
-        self._max_usd = max_usd
-        self._where = where
+        self._whole = whole
+        self._services = services
         self._clock = clock
 
-    def reserve(self, most_usd: float | None) -> Reservation:
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside; see `Budget.reserve`. It waits for the file, some tenths of a millisecond.
 
         Raises:
             JournalError: the journal cannot be written.
         """
-        if most_usd is None:
+        own = None if service is None else self._services.get(service)
+        if most_usd is None and (limit := own or self._whole) is not None:
+            who = "the project" if own is None else f"the service {service}"
             raise ConfigError(
-                f"the project may spend {in_usd(self._max_usd)} a day, and what this picture costs is not known",
+                f"{who} may spend {in_usd(limit.usd)} a day, and what this picture costs is not known",
                 code="unknown-price",
                 hint="say in the service entry what one costs at most, in USD: `prices: 0.05`",
             )
         day = time.strftime("%Y-%m-%d", time.localtime(self._clock()))
-        most = most_usd
+        most = most_usd or 0.0
 
-        def reserved(db: sqlite3.Connection) -> float | None:
-            spent = _spent(db, day)
-            if spent + most > self._max_usd + 1e-9:
-                return spent
-            _add(db, day, most)
+        def reserved(db: sqlite3.Connection) -> tuple[Most, float, str | None] | None:
+            for limit, name in ((own, service), (self._whole, None)):
+                spent = 0.0 if limit is None else _spent(db, day, name)
+                if limit is not None and spent + most > limit.usd + ROUNDING_USD:
+                    return limit, spent, name
+            _add(db, day, service, most)
             return None
 
-        spent = self._database.submit(reserved, durable=False).result()
-        if spent is not None:
-            left = max(self._max_usd - spent, 0.0)
+        refused = self._database.submit(reserved, durable=False).result()
+        if refused is not None:
+            limit, spent, name = refused
+            left = in_usd(max(limit.usd - spent, 0.0))
+            of = "" if name is None else f" of {name}"
+            key = f"`{_ALL}`" if name is None else f"`{name}` below `[{_OF_SERVICES}]`"
             raise LimitExceeded(
-                f"this request can cost up to {in_usd(most)}; {in_usd(left)} of the {in_usd(self._max_usd)} a day are "
-                "left",
+                f"this request can cost up to {in_usd(most)}; {left} of the {in_usd(limit.usd)} a day{of} are left",
                 code="budget-spent",
-                hint=f"go on tomorrow, or raise `max_usd_per_day` in {self._where}",
+                hint=f"go on tomorrow, or raise {key} in {limit.where}",
             )
-        return _Reserved(self._database, day, most)
+        return _Reserved(self._database, day, service, most)
 
 
 class _Reserved:
-    def __init__(self, database: Database, day: str, usd: float) -> None:
+    def __init__(self, database: Database, day: str, service: str | None, usd: float) -> None:
         self._database = database
         self._day = day
+        self._service = service
         self._usd = usd
 
     def settle(self, usd: float | None) -> None:
@@ -73,13 +98,21 @@ class _Reserved:
 
     def _change(self, usd: float) -> None:
         if usd:
-            self._database.submit(lambda db: _add(db, self._day, usd), durable=False)
+            self._database.submit(lambda db: _add(db, self._day, self._service, usd), durable=False)
 
 
-def _spent(db: sqlite3.Connection, day: str) -> float:
-    row = db.execute("SELECT usd FROM spending WHERE day = ?", (day,)).fetchone()
+def _spent(db: sqlite3.Connection, day: str, service: str | None) -> float:
+    """What is spent a day, at a service or at all of them."""
+    if service is None:
+        row = db.execute("SELECT usd FROM spending WHERE day = ?", (day,)).fetchone()
+    else:
+        row = db.execute("SELECT usd FROM spending_of WHERE day = ? AND service = ?", (day, service)).fetchone()
     return 0.0 if row is None else float(row[0])
 
 
-def _add(db: sqlite3.Connection, day: str, usd: float) -> None:
-    db.execute("INSERT OR REPLACE INTO spending (day, usd) VALUES (?, ?)", (day, _spent(db, day) + usd))
+def _add(db: sqlite3.Connection, day: str, service: str | None, usd: float) -> None:
+    """Adds to what is spent: at all services, and at the one that is asked."""
+    db.execute("INSERT OR REPLACE INTO spending (day, usd) VALUES (?, ?)", (day, _spent(db, day, None) + usd))
+    if service is not None:
+        values = (day, service, _spent(db, day, service) + usd)
+        db.execute("INSERT OR REPLACE INTO spending_of (day, service, usd) VALUES (?, ?, ?)", values)

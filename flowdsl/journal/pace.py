@@ -1,8 +1,10 @@
-"""How fast a service may be asked, over all processes that share a journal: one row for each service.
+"""How fast a service may be asked, over all processes that share a journal: a row for each service.
 
 The row holds when the next request may begin, in Unix seconds; whoever asks moves it on by the pause between two
 requests (the generic cell rate algorithm, with a burst of one, as ITU-T I.371 has it). A service that says that it is
-asked too often moves it on as far as it says, for everybody.
+asked too often moves it on as far as it says, for everybody. What a service says of its own limits is kept in rows of
+the same kind, with the burst that it allows. A clock that is set back takes the rows along: each knows when it was
+written.
 """
 
 from __future__ import annotations
@@ -11,11 +13,25 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from flowdsl.journal.database import Database
+from flowdsl.journal.slots import slot
+from flowdsl.limits import Allowance
 
 LONGEST_S = 600.0
-"""A time further away than this is no pause: the clock was set back, and it counts as now."""
+"""The longest pause that a service gets because it asks for it."""
+SLOWEST_S = 60.0
+"""A limit that allows less than one in this time is not paced: nobody would wait for it."""
+KNOWN_S = 3600.0
+"""So long counts what a service has said of its limits."""
+_MINUTE_S = 60.0
+_ASKED = """
+    SELECT (SELECT at FROM pace WHERE service = :service) AS at,
+        (SELECT written FROM pace WHERE service = :service) AS written,
+        EXISTS (SELECT 1 FROM learned WHERE service = :service AND model = :model) AS is_learned
+"""
 
 
 class Pace:
@@ -25,46 +41,104 @@ class Pace:
         self._database = database
         self._clock = clock
 
-    async def take(self, service: str, pause_s: float) -> None:
-        """Waits until a request may be sent. A caller that is cancelled while it waits has used its turn.
+    async def take(
+        self, service: str, pause_s: float, *, model: str = "", images: int = 1, image_pause_s: float = 0.0
+    ) -> None:
+        """Waits until a request may be sent; see `limits.Pace`. A caller that is cancelled while it waits has used its
+        turn.
 
         Raises:
             JournalError: the journal cannot be written.
         """
-        if not pause_s:
-            await self._pushed_back(service)
-            return
+        wait_s = 0.0
+        if not (pause_s or image_pause_s):  # what nobody has limited costs no writing
+            rows = self._database.read(_ASKED, {"service": service, "model": model})
+            if not rows or not rows[0]["is_learned"]:
+                if rows and rows[0]["at"] is not None:
+                    wait_s = _moved(rows[0], self._clock()) - self._clock()
+                await asyncio.sleep(max(wait_s, 0.0))
+                return
 
         def taken(db: sqlite3.Connection) -> float:
             now = self._clock()
-            at = _at(db, service, now)
-            db.execute("INSERT OR REPLACE INTO pace (service, at) VALUES (?, ?)", (service, at + pause_s))
-            return at - now
+            at = _next(db, service, now)
+            if pause_s:
+                _write(db, service, at + pause_s, now)
+            if image_pause_s:
+                key = f"{service} images"
+                free = _next(db, key, now)
+                _write(db, key, free + image_pause_s * images, now)
+                at = max(at, free)
+            return max(at, _allowed(db, service, model, images, now)) - now
 
         wait_s = await self._database.write(taken, durable=False)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-
-    async def _pushed_back(self, service: str) -> None:
-        """Waits as long as a service has asked for, which costs no writing."""
-        for row in self._database.read("SELECT at FROM pace WHERE service = ?", (service,)):
-            wait_s = float(row["at"]) - self._clock()
-            if 0 < wait_s <= LONGEST_S:
-                await asyncio.sleep(wait_s)
 
     def push_back(self, service: str, pause_s: float) -> None:
         """A service asks for a pause: nobody asks it before that is over."""
 
         def pushed(db: sqlite3.Connection) -> None:
             now = self._clock()
-            at = max(_at(db, service, now), now + min(pause_s, LONGEST_S))
-            db.execute("INSERT OR REPLACE INTO pace (service, at) VALUES (?, ?)", (service, at))
+            _write(db, service, max(_next(db, service, now), now + min(pause_s, LONGEST_S)), now)
 
         self._database.submit(pushed, durable=False)
 
+    def learn(self, service: str, model: str, allowance: Allowance) -> None:
+        """A service says what it still allows for a model."""
+        kind, most, left, full_s = allowance.kind, allowance.most, allowance.left, allowance.full_s
+        if most < 1 or not 0 <= left <= most:
+            return
+        used = most - left
 
-def _at(db: sqlite3.Connection, service: str, now: float) -> float:
+        def learned(db: sqlite3.Connection) -> None:
+            now = self._clock()
+            query = "SELECT most, gap, at, written FROM learned WHERE service = ? AND model = ? AND kind = ?"
+            row = db.execute(query, (service, model, kind)).fetchone()
+            gap = _MINUTE_S / most if row is None or row["most"] != most else row["gap"]
+            if used and full_s:  # what is left is rounded down, by half of one on average
+                gap = full_s / (used - 0.5 if used > 1 else 1)
+            if gap > SLOWEST_S:
+                return
+            at = now + used * gap
+            if row is not None and row["most"] == most:  # what is on its way, the service does not know yet
+                at = max(at, now + (_moved(row, now) - now) * gap / row["gap"])
+            db.execute(
+                "INSERT OR REPLACE INTO learned (service, model, kind, most, gap, at, written, heard)"
+                " VALUES (?,?,?,?,?,?,?,?)",
+                (service, model, kind, most, gap, at, now, now),
+            )
+
+        self._database.submit(learned, durable=False)
+
+    def slot(self, service: str, most: int) -> AbstractAsyncContextManager[None]:
+        """One of the places of a service; see `limits.Pace`."""
+        return slot(self._database.folder, service, most)
+
+
+def _allowed(db: sqlite3.Connection, service: str, model: str, images: int, now: float) -> float:
+    """When a service allows a request, by what it said; the request is counted."""
+    query = "SELECT kind, most, gap, at, written FROM learned WHERE service = ? AND model = ? AND ? < heard + ?"
+    begins = now
+    for row in db.execute(query, (service, model, now, KNOWN_S)).fetchall():
+        number = min(images, row["most"]) if row["kind"] == "images" else 1
+        at = max(_moved(row, now), now) + number * row["gap"]
+        begins = max(begins, at - row["most"] * row["gap"])
+        update = "UPDATE learned SET at = ?, written = ? WHERE service = ? AND model = ? AND kind = ?"
+        db.execute(update, (at, now, service, model, row["kind"]))
+    return begins
+
+
+def _next(db: sqlite3.Connection, service: str, now: float) -> float:
     """When the next request to a service may begin."""
-    row = db.execute("SELECT at FROM pace WHERE service = ?", (service,)).fetchone()
-    at = now if row is None else float(row[0])
-    return at if now <= at <= now + LONGEST_S else now
+    row = db.execute("SELECT at, written FROM pace WHERE service = ?", (service,)).fetchone()
+    return now if row is None else max(_moved(row, now), now)
+
+
+def _moved(row: Any, now: float) -> float:
+    """The time of a row, by the clock as it is now."""
+    return float(row["at"]) - max(float(row["written"]) - now, 0.0)
+
+
+def _write(db: sqlite3.Connection, service: str, at: float, now: float) -> None:
+    db.execute("INSERT OR REPLACE INTO pace (service, at, written) VALUES (?, ?, ?)", (service, at, now))

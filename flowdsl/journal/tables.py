@@ -90,6 +90,42 @@ STEPS = (
         ended REAL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE VIEW costs AS              -- one row for each paid request that was sent, for finance
+    SELECT
+        hex(ledger.id) AS request, ledger.run AS run, runs.batch AS batch, runs.record AS record,
+        runs.flow AS flow, runs.title AS title, runs.tags AS tags, ledger.step AS step,
+        ledger.service AS service, ledger.vendor AS vendor, ledger.model AS model,
+        date(ledger.began, 'unixepoch', 'localtime') AS day,
+        strftime('%Y-%m-%dT%H:%M:%SZ', ledger.began, 'unixepoch') AS began_utc,
+        ledger.simulated AS simulated, ledger.state AS state, ledger.images AS images,
+        iif(ledger.state = 'ok', ledger.cost_usd, iif(ledger.state = 'refused', 0.0, NULL)) AS usd,
+        ledger.state NOT IN ('ok', 'refused') AS in_doubt,   -- it may be done, and billed
+        ledger.most_usd AS most_usd
+    FROM ledger JOIN runs ON runs.id = ledger.run;
+    """,
+    """
+    ALTER TABLE pace ADD COLUMN written REAL NOT NULL DEFAULT 0;
+    CREATE TABLE learned (            -- what services said that they allow
+        service TEXT NOT NULL,
+        model TEXT NOT NULL,
+        kind TEXT NOT NULL,           -- requests, images
+        most INTEGER NOT NULL,        -- so many at once
+        gap REAL NOT NULL,            -- one more after so many seconds
+        at REAL NOT NULL,             -- when all of them are there again
+        written REAL NOT NULL,        -- what the clock said when this was written: it may be set back since
+        heard REAL NOT NULL,          -- when the service last said so
+        PRIMARY KEY (service, model, kind)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE spending_of (        -- what is spent, or set aside, a day at one service
+        day TEXT NOT NULL,
+        service TEXT NOT NULL,
+        usd REAL NOT NULL,
+        PRIMARY KEY (day, service)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 

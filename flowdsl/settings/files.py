@@ -24,7 +24,10 @@ _SHARED = (
     "services",
     "private_addresses",
     "max_requests",
+    "max_usd",
     "max_usd_per_day",
+    "max_usd_per_day_by_service",
+    "ask_above_usd",
     "metadata",
     "severity",
     "models",
@@ -129,10 +132,36 @@ def usd(settings: Settings | None, name: str) -> float | None:
         UsageError: it is no such sum.
     """
     value = None if settings is None else settings[1].get(name)
-    if value is None:
-        return None
+    return None if value is None or settings is None else _usd(settings[0], (name,), value)
+
+
+def usd_by_name(settings: Settings | None, name: str) -> dict[str, float]:
+    """A table of sums in USD; an empty one when the file does not say.
+
+    Raises:
+        UsageError: it is no such table.
+    """
+    value = None if settings is None else settings[1].get(name)
+    if value is None or settings is None:
+        return {}
+    if not isinstance(value, Mapping):
+        from flowdsl.settings.mistakes import mistake
+
+        raise mistake(
+            settings[0],
+            (name,),
+            f"{name} must be a table of services and sums in USD",
+            f"write `SERVICE = 5.00` below `[{name}]`",
+        )
+    return {key: _usd(settings[0], (name, key), each) for key, each in value.items()}
+
+
+def _usd(path: str, keys: tuple[str, ...], value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        raise UsageError(f"{settings[0] if settings else ''}: {name} must be a sum in USD, such as 5.00")
+        from flowdsl.settings.mistakes import mistake
+
+        name = ".".join(keys)
+        raise mistake(path, keys, f"{name} must be a sum in USD, such as 5.00", f"write `{keys[-1]} = 5.00`")
     return float(value)
 
 

@@ -25,6 +25,7 @@ from flowdsl.settings.files import (
     texts,
     unheeded,
     usd,
+    usd_by_name,
     user_file,
 )
 from flowdsl.settings.places import PROJECT_FILE
@@ -143,7 +144,12 @@ def _models(*files: Settings | None) -> OwnModels | None:
 
 def _lowered(limits: Limits, settings: Settings | None) -> Limits:
     """The limits with what a settings file takes away from them; what it would add does not count."""
-    usd(settings, "max_usd_per_day")  # which the command line heeds
+    for name in ("max_usd_per_day", "ask_above_usd"):  # which the command line heeds
+        usd(settings, name)
+    usd_by_name(settings, "max_usd_per_day_by_service")
+    sum_usd = usd(settings, "max_usd")
+    if sum_usd is not None and "max_usd" not in limits.fixed and (limits.max_usd is None or sum_usd < limits.max_usd):
+        limits = limits._replace(max_usd=sum_usd)
     most = count(settings, "max_requests")
     free = "max_requests" not in limits.fixed
     if most is not None and free and (limits.max_requests is None or most < limits.max_requests):

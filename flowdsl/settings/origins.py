@@ -19,7 +19,16 @@ DEFAULTS: Mapping[str, Any] = {
     "private_addresses": False,
 }
 """What counts where no file says it."""
-_LOWEST = frozenset({"max_requests", "max_usd_per_day", "private_addresses"})
+_LOWEST = frozenset(
+    (
+        "max_requests",
+        "max_usd",
+        "max_usd_per_day",
+        "max_usd_per_day_by_service",
+        "ask_above_usd",
+        "private_addresses",
+    )
+)
 """Settings that a file can only lower, so that of two values the lower one counts."""
 _OF_THE_USER = "severity"
 """What the user's own file says before that of the project."""

@@ -173,7 +173,18 @@ _QUOTES = tuple("\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb")
 _NOT_SENT = frozenset({"clientPem"})
 """Secret settings that no request carries."""
 _SAFE = frozenset(
-    ("apiKey", "authKey", "model", "options", "timeoutMs", "maxRetries", "rateLimit", "concurrency", "limits")
+    (
+        "apiKey",
+        "authKey",
+        "model",
+        "options",
+        "timeoutMs",
+        "maxRetries",
+        "rateLimit",
+        "imageRateLimit",
+        "concurrency",
+        "limits",
+    )
 )
 """Settings that cannot change where a request goes."""
 

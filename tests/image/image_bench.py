@@ -63,7 +63,7 @@ class Ground:
     def spend(self, usd: float | None) -> None:
         self.spent.append(usd)
 
-    def reserve(self, most_usd: float | None) -> Reservation:
+    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         return RunBudget().reserve(most_usd)
 
     def partial_image(self, request: int, index: int, image: Image) -> None:

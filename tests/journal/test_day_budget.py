@@ -10,7 +10,7 @@ import pytest
 from flowdsl.cli import main
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
-from flowdsl.journal.day_budget import DayBudget
+from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl_steps.image.simulator import Simulator
 
 DAY_S = 86_400
@@ -22,7 +22,7 @@ def test_budgets_of_one_file_are_one_budget_however_many_reserve_at_once(tmp_pat
 
     def spend() -> None:
         with Database(tmp_path) as database:
-            budget = DayBudget(database, 1.0, "flowdsl.toml", lambda: DAY_S)
+            budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: DAY_S)
             for _ in range(32):
                 try:
                     budget.reserve(0.03).settle(0.02)
@@ -41,7 +41,7 @@ def test_budgets_of_one_file_are_one_budget_however_many_reserve_at_once(tmp_pat
 def test_what_is_released_can_be_spent_and_another_day_begins_anew(tmp_path: Path) -> None:
     now = [DAY_S]
     with Database(tmp_path) as database:
-        budget = DayBudget(database, 1.0, "flowdsl.toml", lambda: now[0])
+        budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: now[0])
         budget.reserve(0.9).release()
         budget.reserve(0.9)
         with pytest.raises(LimitExceeded, match=r"\$0.1000 of the \$1.0000 a day are left"):

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from time import perf_counter
 
+import pytest
+
 from flowdsl.journal.database import Database
 from flowdsl.journal.pace import LONGEST_S, Pace
 
@@ -36,8 +38,13 @@ def test_each_waits_for_the_one_before(tmp_path: Path) -> None:
     assert waits(tmp_path, [(1000, 0.5), (1000, 0.5), (1000.2, 0.5), (1010, 0.5)]) == [0, 0.5, 0.8, 0]
 
 
-def test_a_clock_that_is_set_back_makes_nobody_wait_for_it(tmp_path: Path) -> None:
-    assert waits(tmp_path, [(10_000, 0.5), (10_000 - LONGEST_S - 1, 0.5)]) == [0, 0]
+@pytest.mark.parametrize("back_s", [0.2, 30, LONGEST_S + 1])
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_it_and_keeps_the_pause(back_s: float, tmp_path: Path) -> None:
+    assert waits(tmp_path, [(10_000, 0.5), (10_000 - back_s, 0.5), (10_000 - back_s, 0.5)]) == [0, 0.5, 1]
+
+
+def test_whoever_waits_longer_than_any_pause_keeps_the_place_in_the_queue(tmp_path: Path) -> None:
+    assert waits(tmp_path, [(10_000, 300)] * 5) == [0, 300, 600, 900, 1200]
 
 
 def test_a_service_that_asks_for_a_pause_gets_it_of_everybody(tmp_path: Path) -> None:

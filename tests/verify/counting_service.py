@@ -26,8 +26,8 @@ KEY = "sk-counted-0123456789abcdef"
 
 class CountingService:
     """Answers after a delay that chance draws from `delay_s`. `asked` counts requests by prompt, `refused` those of
-    them that cost nothing, `delivered` those whose response was written to the end. `first` is for pictures that
-    another service has not made either."""
+    them that cost nothing, `delivered` those whose response was written to the end; `most_at_once` is how many were
+    under way at the same time. `first` is for pictures that another service has not made either."""
 
     def __init__(self, seed: int = 0, delay_s: tuple[float, float] = (0.0, 0.0), first: int = 0) -> None:
         self._first = first
@@ -36,6 +36,7 @@ class CountingService:
         self.asked: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
+        self.most_at_once = self._under_way = 0
         self.url = ""
         self.heard = threading.Condition()
         self._started = threading.Event()
@@ -92,7 +93,10 @@ class CountingService:
                     if (is_first and FLAKY in prompt) or REPEATED in prompt:
                         self.refused[prompt] += 1
                     self.heard.notify_all()
+                self._under_way += 1
+                self.most_at_once = max(self.most_at_once, self._under_way)
                 await asyncio.sleep(self._random.uniform(*self.delay_s))
+                self._under_way -= 1
                 if is_first and LOST in prompt:
                     break
                 if REPEATED in prompt:

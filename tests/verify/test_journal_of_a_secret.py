@@ -1,5 +1,6 @@
-"""A secret in what a journal keeps, and in what is printed of it: the ways are those of `test_ways_of_a_secret`, each
-between two paid requests, the second of which asks for what has become of the secret, in a run that fails.
+"""A secret in what a journal keeps, in what is printed of it, in logs and in spans: the ways are those of
+`test_ways_of_a_secret`, each between two paid requests, the second of which asks for what has become of the secret, in
+a run that fails.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from counting_service import REPEATED, CountingService
 
 from tests.core.test_ways_of_a_secret import FILES, FORMS, KEY, PIN, SECRET
+from tests.telemetry.test_spans import collecting
 from tests.verify.test_outputs_of_a_secret import OWN
 
 PICTURE = "{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, maxRetries: 0, instruction: 'ITEM'}"
@@ -30,7 +32,8 @@ for name, text in json.loads(Path("files.json").read_text()).items():
 for way, (flow, more) in json.loads(Path("ways.json").read_text()).items():
     path = way + ".flow.yaml"
     Path(path).write_text(flow)
-    main(["run", path, "--out", "out", "--private-addresses", "--metadata", "full", *more])
+    main(["run", path, "--out", "out", "--private-addresses", "--metadata", "full",
+        "--log-json", "events.log", "--log-content", *more])
     with Journal("state") as journal:
         run = next((run for run in journal.runs.all(most=1) if run.flow.endswith(path)), None)
     if run is None:
@@ -68,11 +71,12 @@ def ways() -> dict[str, tuple[str, list[str]]]:
     return found
 
 
-def test_a_journal_and_what_is_printed_of_it_show_no_secret(tmp_path: Path) -> None:
+def test_a_journal_and_what_is_printed_of_it_show_no_secret_nor_do_logs_and_spans(tmp_path: Path) -> None:
     (tmp_path / "ways.json").write_text(json.dumps(ways()))
     (tmp_path / "files.json").write_text(json.dumps(FILES))
-    with CountingService() as service:
+    with CountingService() as service, collecting() as (url, collector):
         marks = {**service.variables(), "KEY": SECRET, "PIN": PIN, "FLOWDSL_STATE": str(tmp_path / "state")}
+        marks |= {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
         ran = subprocess.run(
             [sys.executable, "-c", DRIVER, SECRET],
             cwd=tmp_path,
@@ -86,8 +90,10 @@ def test_a_journal_and_what_is_printed_of_it_show_no_secret(tmp_path: Path) -> N
     text = (ran.stdout + ran.stderr).decode("utf-8", "replace")
     made = [path for path in tmp_path.rglob("*") if path.name not in ("ways.json", "files.json")]
     left = {path.name: path.read_bytes().decode("latin-1") for path in made if path.is_file()}
-    places = {"the output": text, "names of files": repr(made), **left}
-    assert "journal.sqlite" in left
+    sent = {path: body.decode("latin-1") for path, body in collector.bodies.items()}
+    places = {"the output": text, "names of files": repr(made), **left, **sent}
+    assert {"journal.sqlite", "events.log", "/v1/traces", "/v1/metrics"} <= places.keys()
+    assert "StepFailed" in left["events.log"]
     assert sum(name.endswith(".html") for name in left) > 80 < sum(name.endswith(".svg") for name in left)
     assert {name: found for name, each in places.items() if (found := [form for form in FORMS if form in each])} == {}
     assert "Traceback" not in text

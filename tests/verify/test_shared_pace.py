@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from counting_service import CountingService
 
 from flowdsl_steps.image.simulator import Simulator
 
@@ -57,3 +58,17 @@ def test_no_second_has_more_requests_than_the_rate_allows(per_second: int, count
     assert len(times) == 2 * count
     busiest = max(sum(start <= time < start + 1 for time in times) for start in times)
     assert busiest <= per_second * 1.05 + 1
+
+
+def test_no_more_requests_are_under_way_than_the_entry_says(tmp_path: Path) -> None:
+    with CountingService(delay_s=(0.05, 0.1)) as service:
+        names = {**service.variables(), "FLOWDSL_STATE": str(tmp_path / "state")}
+        text = FLOW.replace("rateLimit: RATE", "concurrency: 3").replace("COUNT", "20")
+        processes = []
+        for owner in ("a", "b"):
+            (tmp_path / f"{owner}.flow.yaml").write_text(text.replace("OWNER", owner), encoding="utf-8")
+            command = [sys.executable, "-m", "flowdsl.cli", "run", f"{owner}.flow.yaml", "--quiet", "--out", owner]
+            processes.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **names}))
+        assert [process.wait(120) for process in processes] == [0, 0]
+    assert service.count == 40
+    assert service.most_at_once == 3

@@ -15,7 +15,8 @@ from flowdsl_steps.http.transport import open_client
 from flowdsl_steps.image.workers import Workers
 
 if TYPE_CHECKING:
-    from flowdsl import OpenTransport, Pace, StepContext
+    from flowdsl import OpenTransport, StepContext
+    from flowdsl_steps.image.paced import Paced
 
 _WORKERS = 2
 
@@ -27,27 +28,43 @@ class Connection:
     """
 
     def __init__(
-        self, client: httpx.AsyncClient, workers: Workers, concurrency: int | None, rate_limit: float | None
+        self,
+        client: httpx.AsyncClient,
+        workers: Workers,
+        concurrency: int | None,
+        rate_limit: float | None,
+        image_rate_limit: float | None = None,
     ) -> None:
         self.client = client
         self.workers = workers
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency) if concurrency else None
         self._interval_s = 60.0 / rate_limit if rate_limit else 0.0
-        self._next = 0.0
+        self._image_interval_s = 60.0 / image_rate_limit if image_rate_limit else 0.0
+        self._next = self._next_image = 0.0
 
     @contextlib.asynccontextmanager
-    async def turn(self, service: str = "", pace: Pace | None = None) -> AsyncIterator[None]:
-        """Wait until a request may be sent, and hold the place while it goes on; with a `pace` other processes count
-        for the rate as well."""
+    async def turn(self, images: int = 1, paced: Paced | None = None) -> AsyncIterator[None]:
+        """Wait until a request for so many images may be sent, and hold the place while it goes on; where it is `paced`
+        other processes count as well."""
         async with self._slots or contextlib.nullcontext():
-            if pace is not None:
-                await pace.take(service, self._interval_s)
-            elif self._interval_s:
-                now = time.monotonic()
-                at = max(now, self._next)
-                self._next = at + self._interval_s
-                await asyncio.sleep(at - now)
-            yield
+            if paced is None:
+                await self._pause(images)
+                yield
+                return
+            async with paced.slot(self._concurrency):
+                await paced.take(self._interval_s, images, self._image_interval_s)
+                yield
+
+    async def _pause(self, images: int) -> None:
+        """Waits for the rate of this process alone."""
+        if not (self._interval_s or self._image_interval_s):
+            return
+        now = time.monotonic()
+        at = max(now, self._next, self._next_image)
+        self._next = max(now, self._next) + self._interval_s
+        self._next_image = max(now, self._next_image) + self._image_interval_s * images
+        await asyncio.sleep(at - now)
 
 
 @contextlib.asynccontextmanager
@@ -56,12 +73,13 @@ async def _opened(
     client_pem: str | None,
     concurrency: int | None,
     rate_limit: float | None,
+    image_rate_limit: float | None,
     open_transport: OpenTransport | None,
 ) -> AsyncIterator[Connection]:
     """A connection with its client, closed at the end."""
     with Workers(_WORKERS) as workers:
         async with open_client(ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport) as client:
-            yield Connection(client, workers, concurrency, rate_limit)
+            yield Connection(client, workers, concurrency, rate_limit, image_rate_limit)
 
 
 async def connection_to(service: Service, ctx: StepContext) -> Connection:
@@ -71,7 +89,7 @@ async def connection_to(service: Service, ctx: StepContext) -> Connection:
         ConfigError: its certificates cannot be used.
     """
     pem = service.get("caPem"), service.get("clientPem")
-    pace = service.get("concurrency"), service.get("rateLimit")
+    pace = service.get("concurrency"), service.get("rateLimit"), service.get("imageRateLimit")
     key = ("image-connection", service.name, service.endpoint, *pem, *pace)
     try:
         return await ctx.resource(key, lambda: _opened(*pem, *pace, ctx.transport))

@@ -192,7 +192,7 @@ class _Generation:
         try:
             for request, own, came in zip(self._requests, reserved, before, strict=True):
                 for _ in range(self._sends if came is None else 0):
-                    own.append(self._ctx.reserve(self._prices.most(request)))
+                    own.append(self._ctx.reserve(self._prices.most(request), self._endpoint.service))
         except RunError:
             for own in reserved:
                 _release(own)

@@ -33,6 +33,7 @@ from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged
 from flowdsl_steps.image.connection import Connection
+from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
@@ -44,7 +45,6 @@ _SMALL_CHUNK = 32 * 1024
 _SHORTEST_PAUSE_S = 0.01
 _MOST = 4
 """So often a question for an order is given a response that is of no use."""
-_TOO_OFTEN = 429
 _ASK_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """With these a vendor does not say what became of an order: the question for it is asked again."""
 ADDED_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("added headers", default=MappingProxyType({}))
@@ -109,7 +109,7 @@ class Sender:
         self._on_partial = on_partial
         self._on_order = on_order
         self._peers = peers
-        self._pace = pace
+        self._paced = None if pace is None else Paced(pace, endpoint)
         self.order: Order | None = None
         """What the vendor has taken and not delivered yet."""
 
@@ -172,11 +172,12 @@ class Sender:
             attempts += 1
             before = len(came)
             try:
-                async with self._connection.turn(self._endpoint.paced_as, self._pace):
+                async with self._connection.turn(request.n, self._paced):
                     return await self._attempt(request, came)
             except _Failed as failed:
                 verdict = classify(failed.failure, self._endpoint)
-                self._push_back(failed.failure)
+                if self._paced is not None:
+                    self._paced.refused(failed.failure.status, _pause(failed.failure))
                 came.extend(failed.images)
                 if len(came) > before:
                     verdict.error.charge_possible = True
@@ -194,13 +195,6 @@ class Sender:
             raise
         named = received.request_id or request_id(received.headers)
         return Response(received, attempts, named and short_id(named, self._endpoint), charged)
-
-    def _push_back(self, failure: FailedAttempt) -> None:
-        """Where a service says that it is asked too often, all who share the pace wait as long as it says."""
-        if self._pace is not None and failure.status == _TOO_OFTEN:
-            pause_s = server_delay_s(_pause(failure))
-            if pause_s and pause_s <= LONGEST_SERVER_DELAY_S:  # a longer one nobody waits for
-                self._pace.push_back(self._endpoint.paced_as, pause_s)
 
     def _may_be_resent(self, verdict: Verdict) -> bool:
         """Whether that is safe: what has brought pictures, or may be billed, is not asked for twice by itself."""
@@ -312,6 +306,8 @@ class Sender:
             head = Head(response.status_code, response.headers)
             if peer := response.extensions.get("peer"):
                 self._peers.add(peer)
+            if self._paced is not None and http.method == "POST":  # a question for an order has limits of its own
+                self._paced.heard(response.headers)
             if not response.is_success:
                 raise _Failed(await self._refusal(response, head))
             return await self._read(response, head, came)

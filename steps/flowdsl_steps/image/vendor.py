@@ -122,6 +122,8 @@ class Vendor(Protocol):
     """What `provider:` of a service entry says; the entry point's name."""
     title: str
     """The vendor's name in words."""
+    watched_as: str | None = None
+    """What `gen_ai.provider.name` of OpenTelemetry's conventions calls it, where that is not its name."""
     hosts: tuple[str, ...] = ()
     """The vendor's own hosts. One that begins with a dot stands for all under it, a `*` for letters, digits
     and hyphens."""

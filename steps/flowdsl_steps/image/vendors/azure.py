@@ -39,6 +39,7 @@ class Azure(OpenAI):
 
     name = "azure"
     title = "Azure OpenAI"
+    watched_as = "azure.ai.openai"
     hosts = AZURE_HOSTS
     settings = (
         Key("deploymentId", "text", "The Azure deployment."),

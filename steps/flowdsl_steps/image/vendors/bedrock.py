@@ -52,6 +52,7 @@ class Bedrock(Offering):
 
     name = "bedrock"
     title = "Amazon Bedrock"
+    watched_as = "aws.bedrock"
     hosts = ("bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com")
     settings = (
         Key(

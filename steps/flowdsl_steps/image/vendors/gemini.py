@@ -53,6 +53,7 @@ class Gemini(Offering):
 
     name = "gemini"
     title = "Google Gemini"
+    watched_as = "gcp.gemini"
     hosts: tuple[str, ...] = (API_HOST,)
     environment: Mapping[str, tuple[str, ...]] = {
         "apiKey": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),

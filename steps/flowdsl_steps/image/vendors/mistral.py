@@ -41,6 +41,7 @@ class Mistral(Offering):
 
     name = "mistral"
     title = "Mistral AI"
+    watched_as = "mistral_ai"
     hosts = ("api.mistral.ai", "api.eu.mistral.ai", "api.us.mistral.ai")
     settings = (Key("agentId", "text", "The Mistral agent with the image generation tool, in place of a model."),)
     environment: Mapping[str, tuple[str, ...]] = {"apiKey": ("MISTRAL_API_KEY",)}

@@ -50,6 +50,7 @@ class Vertex(Gemini):
 
     name = "vertex"
     title = "Google Vertex AI"
+    watched_as = "gcp.vertex_ai"
     hosts = ("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "aiplatform.*.rep.googleapis.com")
     settings = (
         Key("project", "text", "The Google Cloud project that pays."),

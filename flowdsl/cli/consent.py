@@ -1,0 +1,94 @@
+"""What may be spent by the settings of a project and its user, and the question before a run that can cost more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.errors import ConfigError, UsageError
+from flowdsl.settings.files import Settings, project_file, usd, usd_by_name, user_file
+from flowdsl.settings.origins import shown_path
+
+if TYPE_CHECKING:
+    from flowdsl.environment.flow import Flow
+    from flowdsl.journal.day_budget import Most
+    from flowdsl.journal.journal import Journal
+    from flowdsl.limits import Budget
+
+_ASK = "ask_above_usd"
+
+
+def budget_of(path: str, journal: Journal) -> Budget | None:
+    """What the settings of a file's project, or of the user, let all runs spend in a day; of two sums the lower one
+    counts. What is simulated costs nothing.
+
+    Raises:
+        UsageError: it is no sum.
+    """
+    whole: list[tuple[float, str]] = []
+    services: dict[str, list[tuple[float, str]]] = {}
+    for file in _files(path):
+        where = shown_path(file[0])
+        if (most := usd(file, "max_usd_per_day")) is not None:
+            whole.append((most, where))
+        for name, each in usd_by_name(file, "max_usd_per_day_by_service").items():
+            services.setdefault(name, []).append((each, where))
+    if journal.simulated or not (whole or services):
+        return None
+    from flowdsl.journal.day_budget import DayBudget, Most
+
+    def lowest(said: list[tuple[float, str]]) -> Most:
+        return Most(*min(said))
+
+    own = {name: lowest(said) for name, said in services.items()}
+    return DayBudget(journal.database, lowest(whole) if whole else None, own)
+
+
+def may_begin(
+    flow: Flow, path: str, inputs: Mapping[str, Any], options: Namespace, *, records: Callable[[], int] | None = None
+) -> bool:
+    """Whether a run may begin, or a batch of so many `records`: asks where it can cost more than the settings let it
+    without asking, or where nobody knows what it costs.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
+    said = [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
+    if not said or options.simulate or options.yes or not flow.pays:
+        return True
+    above, where = min(said)
+    number = 1 if records is None else records()
+    most = _most(flow, inputs, number)
+    if most is not None and most <= above:
+        return True
+    from flowdsl.engine.budget import in_usd
+
+    what = "run" if records is None else f"batch of {number:,} record{'' if number == 1 else 's'}"
+    cost = f"nobody knows what this {what} can cost"
+    if most is not None:
+        cost = f"this {what} can cost up to {in_usd(most)}"
+    text = f"{cost}, and `{_ASK}` in {where} is {in_usd(above)}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{text}: `--yes` goes on without asking, `--max-usd {above:g}` never spends more than that")
+    sys.stderr.write(f"{text}; go on? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _most(flow: Flow, inputs: Mapping[str, Any], records: int) -> float | None:
+    """The most that it can cost by the plan, or by the limit of what it may spend; None where nothing says it."""
+    limit = flow._settings.limits.max_usd
+    try:
+        most = flow.plan(inputs).most_usd
+    except ConfigError:  # inputs that do not fit: the run will say so, and nothing is paid
+        most = None
+    whole = None if most is None else most * records
+    known = [each for each in (limit, whole) if each is not None]
+    return min(known) if known else None
+
+
+def _files(path: str) -> list[Settings]:
+    return [each for each in (project_file(path), user_file(os.environ)) if each is not None]

@@ -1,0 +1,42 @@
+"""The pace of one service for the requests of one endpoint: what settings limit, and what the service says itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from flowdsl import Pace
+from flowdsl_steps.http.allowances import allowances
+from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, server_delay_s
+from flowdsl_steps.image.vendor import Endpoint
+
+_TOO_OFTEN = 429
+
+
+class Paced:
+    """Asks the pace that all processes share on behalf of an endpoint, and tells it what the service says."""
+
+    def __init__(self, pace: Pace, endpoint: Endpoint) -> None:
+        self._pace = pace
+        self._name = endpoint.paced_as
+        self._model = endpoint.label
+
+    def slot(self, most: int | None) -> AbstractAsyncContextManager[None]:
+        """A place among the requests at the same time."""
+        return self._pace.slot(self._name, most) if most else nullcontext()
+
+    async def take(self, pause_s: float, images: int, image_pause_s: float) -> None:
+        """Waits until a request may be sent."""
+        await self._pace.take(self._name, pause_s, model=self._model, images=images, image_pause_s=image_pause_s)
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """A response came, with what it says of what is left."""
+        for allowance in allowances(headers):
+            self._pace.learn(self._name, self._model, allowance)
+
+    def refused(self, status: int | None, headers: Mapping[str, str]) -> None:
+        """A request failed. Where the service says that it is asked too often, all who share the pace wait as long as
+        it says."""
+        pause_s = server_delay_s(headers) if status == _TOO_OFTEN else None
+        if pause_s and pause_s <= LONGEST_SERVER_DELAY_S:  # a longer one nobody waits for
+            self._pace.push_back(self._name, pause_s)

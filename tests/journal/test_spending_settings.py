@@ -1,0 +1,133 @@
+"""What flowdsl.toml says of money: for a run, for a day, for a service, and above which sum somebody is asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+from flowdsl_steps.image.simulator import Simulator
+
+BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: a boat, size: 1024x1024, quality: low}\n"
+
+
+@pytest.fixture
+def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    monkeypatch.chdir(tmp_path)
+    Path("boat.flow.yaml").write_text(BOAT)
+    Path("two.flow.yaml").write_text(BOAT * 2)
+    Path("who.csv").write_text("name\nAda\nBo\nCy\n")
+    Path("who.flow.yaml").write_text(f"inputs: {{name: {{type: string}}}}\nflow:\n  {BOAT}")
+    with Simulator(plain=True) as running:
+        monkeypatch.setenv("OPENAI_BASE_URL", running.openai_base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", running.key)
+        yield running  # type: ignore[misc]  # a fixture
+
+
+def settings(text: str) -> None:
+    Path("flowdsl.toml").write_text(text)
+
+
+def test_a_run_spends_no_more_than_the_file_says_and_the_remedy_works(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("max_usd = 0.007\n")
+    assert main(["run", "two.flow.yaml", "--quiet"]) == 4
+    assert simulator.request_count == 1
+    assert "raise the limit: `--max-usd X`" in capsys.readouterr().err
+    assert main(["run", "two.flow.yaml", "--quiet", "--max-usd", "1"]) == 0
+
+
+def test_a_batch_spends_no_more_than_the_file_says(simulator: Simulator) -> None:
+    settings("max_usd = 0.013\n")
+    assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet", "--concurrency", "1"]) == 4
+    assert simulator.request_count == 2
+
+
+def test_a_service_spends_no_more_in_a_day_than_the_file_says(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("max_usd_per_day = 10\n[max_usd_per_day_by_service]\nOPENAI_IMAGE_GENERATION = 0.007\nOTHER = 0.0\n")
+    assert main(["run", "boat.flow.yaml", "--quiet"]) == 0
+    assert main(["run", "boat.flow.yaml", "--quiet"]) == 4
+    assert simulator.request_count == 1
+    said = capsys.readouterr().err
+    assert "$0.0011 of the $0.0070 a day of OPENAI_IMAGE_GENERATION are left" in said
+    assert "raise `OPENAI_IMAGE_GENERATION` below `[max_usd_per_day_by_service]` in flowdsl.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max_usd = -1\n", "flowdsl.toml:1:11: error: max_usd must be a sum in USD"),
+        ("ask_above_usd = '5'\n", "flowdsl.toml:1:17: error: ask_above_usd must be a sum in USD"),
+        ("max_usd_per_day_by_service = 5\n", "flowdsl.toml:1:30: error: max_usd_per_day_by_service must be a table"),
+        (
+            "[max_usd_per_day_by_service]\nOPENAI_IMAGE_GENERATION = true\n",
+            "flowdsl.toml:2:27: error: max_usd_per_day_by_service.OPENAI_IMAGE_GENERATION must be a sum in USD",
+        ),
+        ("max_usd_a_day = 5\n", "did you mean `max_usd_per_day`?"),
+    ],
+)
+def test_what_cannot_be_is_shown_at_its_place(
+    text: str, said: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(text)
+    assert main(["run", "boat.flow.yaml"]) == 2
+    assert said in capsys.readouterr().err
+    assert simulator.request_count == 0
+
+
+def test_what_can_cost_more_than_somebody_wants_to_be_asked_for_needs_a_yes(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("ask_above_usd = 0.01\n")
+    assert main(["run", "boat.flow.yaml", "--quiet"]) == 0
+    assert main(["run", "two.flow.yaml", "--quiet"]) == 2
+    assert "this run can cost up to $0.0118, and `ask_above_usd` in flowdsl.toml is $0.0100" in capsys.readouterr().err
+    assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet"]) == 2
+    assert "this batch of 3 records can cost up to $0.0177" in capsys.readouterr().err
+    assert simulator.request_count == 1
+    assert main(["run", "two.flow.yaml", "--quiet", "--yes"]) == 0
+    assert main(["run", "two.flow.yaml", "--quiet", "--max-usd", "0.01"]) == 4  # never above it, so nobody is asked
+    assert main(["run", "two.flow.yaml", "--quiet", "--simulate"]) == 0
+    assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet", "--limit", "1"]) == 0
+    assert simulator.request_count == 5
+
+
+def test_what_nobody_knows_the_price_of_needs_a_yes_too(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("ask_above_usd = 100\n")
+    Path("boat.flow.yaml").write_text(BOAT.replace("gpt-image-2", "gpt-image-9"))
+    assert main(["run", "boat.flow.yaml", "--quiet"]) == 2
+    assert "nobody knows what this run can cost" in capsys.readouterr().err
+    assert simulator.request_count == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo-terminals")
+@pytest.mark.parametrize(("typed", "count"), [("y\n", 2), ("\n", 0), ("no\n", 0), ("\x04", 0)])
+def test_a_terminal_is_asked_and_only_yes_is_a_yes(
+    typed: str, count: int, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pty
+
+    settings("ask_above_usd = 0.01\n")
+    leader, follower = pty.openpty()
+    os.write(leader, typed.encode())
+    with (
+        open(follower, encoding="utf-8", closefd=False) as stdin,
+        open(follower, "w", encoding="utf-8", closefd=False) as stderr,
+    ):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stderr", stderr)
+        assert main(["run", "two.flow.yaml", "--quiet"]) == 0
+    shown = ""
+    while "go on? [y/N]" not in shown:
+        shown += os.read(leader, 65536).decode()
+    os.close(leader)
+    os.close(follower)
+    assert simulator.request_count == count
