@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from flowdsl_steps.image.simulator.edits import validated_edit
 from flowdsl_steps.image.simulator.fault_responses import fault_response
 from flowdsl_steps.image.simulator.form import File
+from flowdsl_steps.image.simulator.gallery import Picture
 from flowdsl_steps.image.simulator.json_body import parsed_json
 from flowdsl_steps.image.simulator.models import find_model
 from flowdsl_steps.image.simulator.refusal import Refusal, model_not_found, refused
@@ -108,10 +109,12 @@ async def made(state: State, line: Line, endpoint: str) -> Iterator[bytes]:
     if request.stream:
         raise refused("Streaming is not supported in batches.", param="stream", code="unsupported_parameter")
     request = state.numbered(request)
-    pictures = []
+    pictures: list[Picture] = []
     for index in range(request.n):
         known = state.gallery.known(request, index, 1.0)
-        pictures.append(known or await asyncio.to_thread(state.gallery.picture, request, index, 1.0))
+        if known is None:
+            known = await asyncio.to_thread(state.gallery.picture, request, index, 1.0)
+        pictures.append(known)
     return generation_body(request, pictures, int(state.clock()), "openai", None)
 
 
