@@ -77,6 +77,16 @@ class Effects(Protocol):
 
 
 @runtime_checkable
+class Asking(Effects, Protocol):
+    """A door behind that of a journal which can find out what became of a request: performed again, one that it knows
+    is not made again."""
+
+    def knows(self, id: str) -> bool:
+        """Whether a request of this `Effect.id` may have been made, and can be found."""
+        ...
+
+
+@runtime_checkable
 class Journaling(Effects, Protocol):
     """A door that keeps what is paid for, so that a further attempt of the run does not pay for it again."""
 

@@ -36,10 +36,10 @@ outputs: {card: "{{ flowContext.imageList }}"}
 """
 
 
-def flow_of(simulator: Simulator, folder: Path, text: str = CARD) -> Flow:
+def flow_of(simulator: Simulator, folder: Path, text: str = CARD, key: str | None = None) -> Flow:
     """A flow whose pictures come from the simulator."""
-    services = {"openai": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
-    environment = Environment(services=services, storage=Storage(images=folder), settings=None)
+    environ = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": key or simulator.key}
+    environment = Environment(environ=environ, storage=Storage(images=folder), settings=None)
     return environment.load(text)
 
 
@@ -76,8 +76,9 @@ def batch_of(
 
 async def until(holds: Callable[[], object]) -> None:
     """Returns when something holds that happens elsewhere."""
-    while not holds():  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 def bought(simulator: Simulator) -> Counter[str]:

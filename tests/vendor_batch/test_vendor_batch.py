@@ -265,7 +265,7 @@ def test_a_request_that_stands_in_neither_file_is_in_doubt(sim: Simulator, tmp_p
     found = asyncio.run(main())
     error = found["ghost"].error
     assert error is not None
-    assert (error.code, error.charge_possible) == ("not-in-batch", True)
+    assert (error.code, error.charge_possible) == ("not-in-batch-results", True)
     assert len([each for each in found.values() if each.received is not None]) == 6
 
 

@@ -11,13 +11,13 @@ import copy
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from flowdsl.engine.effects import Effect, Effects
+from flowdsl import Effect, Effects
 from flowdsl.errors import RunError, ServiceError, ServiceUnavailable
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
@@ -307,9 +307,8 @@ class _Account:
                 else:
                     return
                 await asyncio.sleep(self._pause_s)
-        except Exception as error:  # noqa: BLE001  told to all who wait: nobody else does
-            if isinstance(error, RunError):
-                error.charge_possible = True  # the batch goes on, and is billed
+        except RunError as error:
+            error.charge_possible = True  # the batch goes on, and is billed
             self._fail(ids, error)
 
     def _hand_out(self, outcome: Outcome) -> None:
@@ -328,10 +327,19 @@ class _Account:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._door.gather_s, lambda: self._start(self.send()))
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tells all who wait of a fault that nobody has foreseen: else they would wait for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(error)
 
 
 def discount(model: str) -> float:

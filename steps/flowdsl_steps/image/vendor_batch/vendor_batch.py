@@ -295,7 +295,7 @@ class VendorBatch:
             f"the batch of {self._endpoint.service} ended ({said}) and does not say what became of this request: it "
             "may be done, and billed",
             service=self._endpoint.service,
-            code="not-in-batch",
+            code="not-in-batch-results",
             charge_possible=True,
             attempts=1,
         )
