@@ -78,11 +78,12 @@ class Effects(Protocol):
 
 @runtime_checkable
 class Asking(Effects, Protocol):
-    """A door behind that of a journal which can find out what became of a request: performed again, one that it knows
-    is not made again."""
+    """A door behind that of a journal which knows itself what becomes of some requests: performed again with the same
+    `Effect.id`, they are not made again."""
 
-    def knows(self, id: str) -> bool:
-        """Whether a request of this `Effect.id` may have been made, and can be found."""
+    def order(self, effect: Effect) -> str | None:
+        """Where that is known of a request; None for one of which it is not. A later door that says the same knows what
+        became of it."""
         ...
 
 

@@ -95,7 +95,7 @@ class JournalDoor:
         if row is None:
             known = None if self._sharing is None else self._sharing.known(asked)
             return None if known is None else Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
-        if row.blocks and not self._is_asked(row):
+        if row.blocks and (row.vendor_order is None or row.vendor_order != self._order(effect)):
             raise held(self._began.run, row.began, effect.request)
         if row.state != "ok":  # a failure, told when it is the request's turn; or one that can be asked for
             self._taken[effect.invocation.key, row.digest].append(row)
@@ -186,10 +186,9 @@ class JournalDoor:
         result = decoded(json.loads(known), Shelved(), effect.store)
         return {**result, "usd": 0.0} if isinstance(result, dict) else result
 
-    def _is_asked(self, row: Row) -> bool:
-        """Whether a request in doubt is known further in: it is performed again, and not made again."""
-        key = row_id(self._began.run, row.place, row.number, row.digest)
-        return isinstance(self._inner, Asking) and self._inner.knows(key.hex())
+    def _order(self, effect: Effect) -> str | None:
+        """Where it is known further in what becomes of a request."""
+        return self._inner.order(effect) if isinstance(self._inner, Asking) else None
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
@@ -269,6 +268,7 @@ class JournalDoor:
             asks.get("model"),
             _text(asks.get("request")),
             effect.most_usd,
+            self._order(effect),
             self._journal.simulated,
             time.time(),
         )
@@ -283,7 +283,8 @@ class JournalDoor:
             db.executemany(_KEEP, early)
             db.execute(
                 "INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor,"
-                " model, request, most_usd, simulated, began) VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " model, request, most_usd, vendor_order, simulated, began)"
+                " VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
             )
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 CACHES = ("off", "run", "project")
 _ROWS = """
-    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began
+    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began,
+        NULL AS vendor_order
     FROM journal WHERE run = :run
     UNION ALL
-    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began
+    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began, vendor_order
     FROM ledger WHERE run = :run
 """
 

@@ -174,7 +174,7 @@ def test_a_vendor_without_a_batch_is_asked_directly_and_the_run_says_so(sim: Sim
     assert [(note.code, note.text) for note in notes] == [
         (
             "not-in-batch",
-            "sent directly, at its full price: Azure OpenAI has no batch for pictures that we know of",
+            "sent directly, at its full price: `azure` has no batch for pictures that we know of",
         )
     ]
 
@@ -205,7 +205,7 @@ def test_a_run_with_a_journal_asks_the_batch_for_what_is_in_doubt(tmp_path: Path
         flow = flow_of(sim, tmp_path / "images", FOUR)
         asyncio.run(first(flow, journal))
         with pytest.raises(RequestHeld):  # as one that was sent directly, or to a batch that nobody knows
-            asyncio.run(second(flow, journal, door_of(tmp_path)))
+            asyncio.run(second(flow, journal, door_of(tmp_path, MemoryBatchJournal("another"))))
         found = asyncio.run(second(flow, journal, door_of(tmp_path, kept)))
         assert bought(sim) == {"One prompt": 4}
         assert len(found.outputs["cards"]) == 4

@@ -82,6 +82,7 @@ class VendorBatchDoor:
         self._last_part = max((part.number for part in journal.parts()), default=0)
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(_swept, self._folder)
         return self
 
     async def __aexit__(
@@ -114,9 +115,12 @@ class VendorBatchDoor:
         """The result of an effect that needs no waiting."""
         return act() if self._inner is None else self._inner.perform_now(effect, act)
 
-    def knows(self, id: str) -> bool:
-        """Whether a request of this id may be with the vendor: performed again, it is not bought again."""
-        return self._journal.find(id) is not None
+    def order(self, effect: Effect) -> str | None:
+        """Where it is known what becomes of a request, for the journal of a run: in this batch of ours, where it goes
+        through one."""
+        asks = effect.request
+        goes = effect.key == "image" and why_not(str(asks.get("vendor")), str(asks.get("url"))) is None
+        return f"batch {self._journal.id}" if goes else None
 
     async def flush(self) -> None:
         """Sends what has been gathered, without waiting for more."""
@@ -222,7 +226,7 @@ class _Way:
 
     async def carry(self, carried: Carried) -> Received | None:
         """What a request brings; None where it cannot go through a batch."""
-        reason = why_not(carried.vendor, carried.endpoint)
+        reason = why_not(carried.vendor.name, carried.endpoint.shown_url)
         if reason is not None:
             self._effect.note("not-in-batch", f"sent directly, at its full price: {reason}")
             return None
@@ -340,6 +344,12 @@ class _Account:
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(error)
+
+
+def _swept(folder: Path) -> None:
+    """Removes files of requests that a killed process has left: what of them is with the vendor is known."""
+    for path in folder.glob("part-*.jsonl"):
+        path.unlink(missing_ok=True)
 
 
 def discount(model: str) -> float:

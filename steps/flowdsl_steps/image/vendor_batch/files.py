@@ -63,12 +63,12 @@ class Part(NamedTuple):
     began: float = 0.0
 
 
-def why_not(vendor: Vendor, endpoint: Endpoint) -> str | None:
-    """Why requests cannot go through a batch, in words; None where they can."""
-    if vendor.name != "openai" or endpoint.sign is not None:
-        return f"{vendor.title} has no batch for pictures that we know of"
-    if not endpoint.url.endswith(tuple(OPERATIONS.values())):
-        return f"the address {endpoint.shown_url} is not one of OpenAI's API"
+def why_not(vendor: str, url: str) -> str | None:
+    """Why requests to an address of a vendor cannot go through a batch, in words; None where they can."""
+    if vendor != "openai":
+        return f"`{vendor}` has no batch for pictures that we know of"
+    if not url.endswith(tuple(OPERATIONS.values())):
+        return f"the address {url} is not one of OpenAI's API"
     return None
 
 

@@ -8,9 +8,45 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
-class KeptPart(NamedTuple):
+class PartFacts(Protocol):
     """A file of requests as it is kept. `state` is `prepared`, `uploaded`, `submitting`, `submitted`, `ended` or
     `dropped`: from `submitting` on the vendor may have it. `began` is a Unix time in seconds."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def file_id(self) -> str | None: ...
+    @property
+    def batch_id(self) -> str | None: ...
+    @property
+    def began(self) -> float: ...
+
+
+class ItemFacts(Protocol):
+    """A request as it is kept. `state` is `waiting`, `done`, `failed` or `not_done`; `result` holds JSON values."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def part(self) -> int: ...
+    @property
+    def result(self) -> Any: ...
+
+
+class KeptPart(NamedTuple):
+    """See `PartFacts`."""
 
     number: int
     digest: str
@@ -25,7 +61,7 @@ class KeptPart(NamedTuple):
 
 
 class KeptItem(NamedTuple):
-    """A request as it is kept. `state` is `waiting`, `done`, `failed` or `not_done`; `result` holds JSON values."""
+    """See `ItemFacts`."""
 
     state: str
     part: int
@@ -36,9 +72,12 @@ class BatchJournal(Protocol):
     """Keeps the parts and the requests of one batch of ours, `id`. What a method says is on the disk when it returns,
     but for results: of those a part has all when it is `ended`."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
 
-    async def prepared(self, part: KeptPart, ids: Sequence[str]) -> None:
+    async def prepared(self, part: PartFacts, ids: Sequence[str]) -> None:
         """A part is about to be uploaded, with these requests."""
         ...
 
@@ -66,7 +105,7 @@ class BatchJournal(Protocol):
         """What came of a request: `done`, `failed`, `not_done`. `files` are on the disk before that is kept."""
         ...
 
-    def parts(self) -> list[KeptPart]:
+    def parts(self) -> Sequence[PartFacts]:
         """All parts."""
         ...
 
@@ -74,7 +113,7 @@ class BatchJournal(Protocol):
         """The requests of a part that nothing has come of yet."""
         ...
 
-    def find(self, id: str) -> KeptItem | None:
+    def find(self, id: str) -> ItemFacts | None:
         """What is known of a request."""
         ...
 
@@ -87,9 +126,9 @@ class MemoryBatchJournal:
         self._parts: dict[int, KeptPart] = {}
         self._items: dict[str, KeptItem] = {}
 
-    async def prepared(self, part: KeptPart, ids: Sequence[str]) -> None:
+    async def prepared(self, part: PartFacts, ids: Sequence[str]) -> None:
         """See `BatchJournal`, as with the others."""
-        self._parts[part.number] = part
+        self._parts[part.number] = KeptPart(*(getattr(part, name) for name in KeptPart._fields))
         self._items.update(dict.fromkeys(ids, KeptItem("waiting", part.number, None)))
 
     async def uploaded(self, number: int, file_id: str) -> None:

@@ -22,7 +22,7 @@ from flowdsl_steps.image.retry import FailedAttempt, classify
 from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 from flowdsl_steps.image.vendor_batch.api import BatchApi
 from flowdsl_steps.image.vendor_batch.files import Part
-from flowdsl_steps.image.vendor_batch.journal import BatchJournal, KeptPart
+from flowdsl_steps.image.vendor_batch.journal import BatchJournal, KeptPart, PartFacts
 from flowdsl_steps.image.vendor_batch.results import Answer, answers, kept, received_again
 
 ENDS = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -202,7 +202,7 @@ class VendorBatch:
     def _url(self) -> str:
         return self._endpoint.url.rpartition("/images/")[0]
 
-    async def _made(self, part: KeptPart) -> str:
+    async def _made(self, part: PartFacts) -> str:
         """Has a batch made, and gives its name. Where the answer is lost, it is looked for before it is asked again."""
         await self._journal.submitting(part.number)
         for sent in range(1, _MOST_SENT + 1):
@@ -221,7 +221,7 @@ class VendorBatch:
             await asyncio.sleep(self._pauses.first * sent)
         raise AssertionError
 
-    async def _sought_or_in_doubt(self, part: KeptPart, lost: ServiceError) -> str | None:
+    async def _sought_or_in_doubt(self, part: PartFacts, lost: ServiceError) -> str | None:
         try:
             return await self._sought(part)
         except ServiceError as error:
@@ -233,7 +233,7 @@ class VendorBatch:
                 hint="run it again: the batch is looked for before anything is sent",
             ) from lost
 
-    async def _sought(self, part: KeptPart) -> str | None:
+    async def _sought(self, part: PartFacts) -> str | None:
         """The batch of a part among those that the vendor lists; None where it is not, however often looked for."""
         wanted = self._metadata(part)
         for pause_s in self._pauses.looks:
@@ -248,10 +248,10 @@ class VendorBatch:
                         break
         return None
 
-    def _metadata(self, part: KeptPart) -> dict[str, str]:
+    def _metadata(self, part: PartFacts) -> dict[str, str]:
         return {"flowdsl": self._journal.id, "part": str(part.number), "digest": part.digest}
 
-    async def _drop(self, part: KeptPart) -> None:
+    async def _drop(self, part: PartFacts) -> None:
         await self._journal.dropped(part.number)
         if part.file_id:
             await self._api.delete(part.file_id)
