@@ -108,7 +108,8 @@ def test_a_batch_with_kills_expiry_refusals_and_lost_answers_loses_nothing_and_b
     faults += ["batch_lost", "upload_lost", "batch_expired:2", "batch_cut:2", "batch_failed", busy]
     with Simulator(plain=True, faults=faults) as simulator, worker(simulator, tmp_path / "errors") as program:
         folder, most = tmp_path / "long", max(8, RECORDS // 8)
-        for kills in range(60):
+        kills = 0
+        for kills in range(60):  # noqa: B007  how many they were
             ended = program.run(folder, RECORDS, most, chance.randrange(10, 40 + RECORDS // 2))
             if ended["exit"] == 0:
                 break
