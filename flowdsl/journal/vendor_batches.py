@@ -62,6 +62,8 @@ class VendorBatches:
     """The parts and the requests of one batch of ours, `id`, in a journal. What a method says is on the disk when it
     returns, but for single results, which the vendor still has."""
 
+    outlives = True
+
     def __init__(self, database: Database, id: str) -> None:
         self.id = id
         self._database = database

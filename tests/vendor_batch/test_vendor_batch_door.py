@@ -16,7 +16,7 @@ from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch.door import VendorBatchDoor, discount
 from flowdsl_steps.image.vendor_batch.files import Limits
-from flowdsl_steps.image.vendor_batch.journal import MemoryBatchJournal
+from flowdsl_steps.image.vendor_batch.journal import BatchJournal, MemoryBatchJournal
 
 FULL_USD = 0.0059
 FOUR = """\
@@ -65,7 +65,7 @@ def sim(running: Simulator) -> Simulator:
     return running
 
 
-def door_of(folder: Path, journal: MemoryBatchJournal | None = None, limits: Limits | None = None) -> VendorBatchDoor:
+def door_of(folder: Path, journal: BatchJournal | None = None, limits: Limits | None = None) -> VendorBatchDoor:
     kept = MemoryBatchJournal("mine") if journal is None else journal
     more = {} if limits is None else {"limits": limits}
     return VendorBatchDoor(kept, folder / "parts", gather_s=0.2, pauses=QUICK, **more)  # type: ignore[arg-type]
@@ -188,9 +188,8 @@ def test_a_key_that_is_wrong_ends_every_run_at_once(sim: Simulator, tmp_path: Pa
 
 
 def test_a_run_with_a_journal_asks_the_batch_for_what_is_in_doubt(tmp_path: Path) -> None:
-    kept = MemoryBatchJournal("mine")
-
     async def first(flow: Flow, journal: Journal) -> None:
+        kept = journal.vendor_batch("mine")
         async with door_of(tmp_path, kept) as door:
             task = asyncio.create_task(flow.arun({}, effects=door, journal=journal, run_id="r"))
             await until(lambda: [part for part in kept.parts() if part.state == "submitted"])
@@ -204,9 +203,10 @@ def test_a_run_with_a_journal_asks_the_batch_for_what_is_in_doubt(tmp_path: Path
     with Simulator(plain=True, batch_s=1) as sim, Journal(tmp_path / "state") as journal:
         flow = flow_of(sim, tmp_path / "images", FOUR)
         asyncio.run(first(flow, journal))
-        with pytest.raises(RequestHeld):  # as one that was sent directly, or to a batch that nobody knows
-            asyncio.run(second(flow, journal, door_of(tmp_path, MemoryBatchJournal("another"))))
-        found = asyncio.run(second(flow, journal, door_of(tmp_path, kept)))
+        for other in (journal.vendor_batch("another"), MemoryBatchJournal("mine")):  # which know nothing of it
+            with pytest.raises(RequestHeld):
+                asyncio.run(second(flow, journal, door_of(tmp_path, other)))
+        found = asyncio.run(second(flow, journal, door_of(tmp_path, journal.vendor_batch("mine"))))
         assert bought(sim) == {"One prompt": 4}
         assert len(found.outputs["cards"]) == 4
         assert found.cost_usd == pytest.approx(4 * FULL_USD / 2, rel=0.02)

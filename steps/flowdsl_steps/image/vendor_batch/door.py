@@ -120,7 +120,7 @@ class VendorBatchDoor:
         through one."""
         asks = effect.request
         goes = effect.key == "image" and why_not(str(asks.get("vendor")), str(asks.get("url"))) is None
-        return f"batch {self._journal.id}" if goes else None
+        return f"batch {self._journal.id}" if goes and self._journal.outlives else None
 
     async def flush(self) -> None:
         """Sends what has been gathered, without waiting for more."""

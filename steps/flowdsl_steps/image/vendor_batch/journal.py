@@ -77,6 +77,11 @@ class BatchJournal(Protocol):
         """Its name."""
         ...
 
+    @property
+    def outlives(self) -> bool:
+        """Whether what it knows is known to a later process."""
+        ...
+
     async def prepared(self, part: PartFacts, ids: Sequence[str]) -> None:
         """A part is about to be uploaded, with these requests."""
         ...
@@ -120,6 +125,8 @@ class BatchJournal(Protocol):
 
 class MemoryBatchJournal:
     """A journal that ends with the process."""
+
+    outlives = False
 
     def __init__(self, id: str) -> None:
         self.id = id
