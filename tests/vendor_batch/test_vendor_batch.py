@@ -15,6 +15,7 @@ from flowdsl.journal.vendor_batches import VendorBatches
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch.files import USUAL, Limits, Part, write_batch_files
 from flowdsl_steps.image.vendor_batch.journal import BatchJournal, MemoryBatchJournal
+from flowdsl_steps.image.vendor_batch.results import without_words
 from flowdsl_steps.image.vendor_batch.vendor_batch import Outcome, VendorBatch
 
 
@@ -251,6 +252,12 @@ def test_a_key_that_is_wrong_is_said_before_anything_is_submitted(sim: Simulator
     assert not raised.value.charge_possible
     assert "sk-wrong" not in str(raised.value)
     assert [part.state for part in journal.parts()] == ["dropped"]
+
+
+def test_what_is_kept_while_no_run_waits_repeats_nothing_of_a_prompt() -> None:
+    error = {"kind": "ServiceRefused", "message": "A card for SECRET is refused", "code": "content-refused"}
+    answer = {"images": [{"path": "a.png", "revised_prompt": "A card for SECRET"}], "payload": {}}
+    assert "SECRET" not in f"{without_words(error)} {without_words(answer)}"
 
 
 def test_a_request_that_stands_in_neither_file_is_in_doubt(sim: Simulator, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from batch_bench import CARD, QUICK, bought, flow_of, until
 
-from flowdsl import Environment, Flow, Note, Result, Storage
+from flowdsl import Environment, Flow, Host, Note, Result, Storage
 from flowdsl.errors import ContentRefused, FlowError, ServiceError
 from flowdsl.journal.errors import RequestHeld
 from flowdsl.journal.journal import Journal
@@ -212,6 +212,26 @@ def test_a_run_with_a_journal_asks_the_batch_for_what_is_in_doubt(tmp_path: Path
         assert found.cost_usd == pytest.approx(4 * FULL_USD / 2, rel=0.02)
         rows = journal.database.read("SELECT state, cost_usd FROM ledger")
         assert [(row["state"], round(row["cost_usd"], 5)) for row in rows] == [("ok", FULL_USD / 2)] * 4
+
+
+def test_no_secret_of_a_run_is_kept_of_what_the_vendor_says(sim: Simulator, tmp_path: Path) -> None:
+    secret = "hidden-word-of-a-run"
+    text = CARD.replace("{{ inputs.name }}", "{{ secret('WORD') }}")
+    environ = {"OPENAI_BASE_URL": sim.openai_base_url, "OPENAI_API_KEY": sim.key}
+    host = Host(secrets=lambda name: secret)
+    storage = Storage(images=tmp_path / "images")
+    flow = Environment(environ=environ, storage=storage, settings=None, host=host).load(text)
+
+    async def main(journal: Journal) -> Result:
+        async with door_of(tmp_path, journal.vendor_batch("mine")) as door:
+            return await flow.arun({"name": "P"}, effects=door, journal=journal)
+
+    with Journal(tmp_path / "state") as journal:
+        asyncio.run(main(journal))
+    assert list(bought(sim)) == [f"A card for {secret}"]
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".png"]
+    assert len(files) >= 2
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
 
 
 def test_the_discount_is_known_for_models_that_a_source_names() -> None:

@@ -36,6 +36,7 @@ from flowdsl_steps.image.vendor_batch.files import (
     write_batch_files,
 )
 from flowdsl_steps.image.vendor_batch.journal import BatchJournal
+from flowdsl_steps.image.vendor_batch.results import without_words
 from flowdsl_steps.image.vendor_batch.vendor_batch import USUAL, Outcome, Pauses, VendorBatch
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class VendorBatchDoor:
         self._accounts: dict[Any, asyncio.Task[_Account]] = {}
         self._recovered: set[tuple[str, str]] = set()
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        self._hides: dict[str, Callable[[Any], Any]] = {}
         self._numbers: Counter[tuple[str, str]] = Counter()
         self._open = AsyncExitStack()
         self._last_part = max((part.number for part in journal.parts()), default=0)
@@ -132,12 +134,24 @@ class VendorBatchDoor:
         for task in [*self._accounts.values()]:
             await (await task).batch.cancel()
 
-    async def carry(self, carried: Carried, id: str) -> Received:
-        """What a request brings, when it is there.
+    async def carry(self, carried: Carried, id: str, hide: Callable[[Any], Any]) -> Received:
+        """What a request brings, when it is there; `hide` takes the secrets of its run out of a value.
 
         Raises:
             RunError: it failed, or the batch did.
         """
+        self._hides[id] = hide
+        try:
+            return await self._carried(carried, id)
+        finally:
+            del self._hides[id]
+
+    def _hidden(self, id: str, value: Any) -> Any:
+        """What is kept of a request, without secrets of its run; where no run waits yet, without the vendor's words."""
+        hide = self._hides.get(id)
+        return without_words(value) if hide is None else hide(value)
+
+    async def _carried(self, carried: Carried, id: str) -> Received:
         endpoint = carried.endpoint
         key = endpoint.service, base_of(endpoint), *sorted(endpoint.headers.items())
         task = self._accounts.get(key)
@@ -173,6 +187,7 @@ class VendorBatchDoor:
             image_bytes=carried.image_bytes,
             pauses=self._pauses,
             tell=self._tell,
+            hide=self._hidden,
         )
         account = _Account(self, batch, self._waiting, self._pauses.longest)
         at = carried.endpoint.service, base_of(carried.endpoint)
@@ -231,7 +246,7 @@ class _Way:
             self._effect.note("not-in-batch", f"sent directly, at its full price: {reason}")
             return None
         self.was_taken = True
-        return await self._door.carry(carried, self._id)
+        return await self._door.carry(carried, self._id, self._effect.hide)
 
 
 class _Account:

@@ -26,6 +26,7 @@ _NAMED = re.compile(rb'"custom_id"\s*:\s*"([^"\\]{1,256})"')
 _TRIES = 5
 _IMAGE = ("path", "mime", "bytes", "sha256", "width", "height", "revised_prompt")
 _FACTS = ("usage", "size", "quality")
+_PAYLOAD = ("created", "background", "output_format", "quality", "size", "usage")
 
 
 class Answer(NamedTuple):
@@ -192,7 +193,7 @@ def kept(received: Received, request_id: str | None) -> dict[str, Any]:
         "images": [
             {name: getattr(image, name if name != "path" else "original") for name in _IMAGE} for image in images
         ],
-        "payload": dict(received.payload),
+        "payload": {name: value for name, value in received.payload.items() if name in _PAYLOAD},
         **{name: getattr(received, name) for name in _FACTS},
         "requestId": request_id,
     }
@@ -203,3 +204,10 @@ def received_again(value: dict[str, Any]) -> Received:
     images = tuple(Image(**each) for each in value["images"])
     found = Received(images, value.get("payload") or {}, request_id=value.get("requestId"))
     return found._replace(usage=value["usage"], size=value["size"], quality=value["quality"])
+
+
+def without_words(value: dict[str, Any]) -> dict[str, Any]:
+    """What is kept, of an answer or of an error, without texts of the vendor that may repeat the prompt."""
+    if "images" in value:
+        return {**value, "images": [{**each, "revised_prompt": None} for each in value["images"]]}
+    return {**value, "message": f"the vendor refused the request [{value.get('vendor_code') or value['code']}]"}

@@ -58,7 +58,8 @@ class Outcome(NamedTuple):
 
 
 class VendorBatch:
-    """The batches of one account that are one batch of ours, `journal.id`."""
+    """The batches of one account that are one batch of ours, `journal.id`. `hide` takes the secrets of a request out of
+    what the vendor says of it, before that is kept."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class VendorBatch:
         image_bytes: int,
         pauses: Pauses = USUAL,
         tell: Callable[[str], None] = lambda text: None,
+        hide: Callable[[str, Any], Any] = lambda id, value: value,
     ) -> None:
         self._api = api
         self._vendor = vendor
@@ -80,6 +82,7 @@ class VendorBatch:
         self._image_bytes = image_bytes
         self._pauses = pauses
         self._tell = tell
+        self._hide = hide
 
     async def submit(self, part: Part) -> str:
         """Uploads the file of a part and has a batch made of it, once; gives the vendor's name for the batch.
@@ -261,9 +264,9 @@ class VendorBatch:
         if outcome.received is not None:
             value = kept(outcome.received, outcome.received.request_id)
             files = [image.original for image in outcome.received.images if isinstance(image, Image)]
-            await self._journal.item(outcome.id, "done", value, files)
+            await self._journal.item(outcome.id, "done", self._hide(outcome.id, value), files)
         elif outcome.error is not None:
-            await self._journal.item(outcome.id, "failed", _told(outcome.error))
+            await self._journal.item(outcome.id, "failed", self._hide(outcome.id, _told(outcome.error)))
         else:
             await self._journal.item(outcome.id, "not_done", outcome.reason)
         return outcome
