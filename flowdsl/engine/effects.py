@@ -33,7 +33,8 @@ class Effect:
 
     `most_usd` is what it can cost at most, where that is known. `store` is where the pictures of the run are. `emit`
     repeats what was emitted while an effect was performed. `hide` takes the secrets of the run out of a value: what
-    comes of an effect may repeat them.
+    comes of an effect may repeat them. `id`, where a journal knows it, tells a paid request from all others, in each
+    attempt of its run.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Effect:
     emit: Callable[[Emission], None]
     hide: Callable[[Any], Any]
     most_usd: float | None = None
+    id: str | None = None
 
     def note(self, code: str, text: str) -> None:
         """Emits a note as one of the step."""
@@ -71,6 +73,17 @@ class Effects(Protocol):
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """The result of an effect that needs no waiting."""
+        ...
+
+
+@runtime_checkable
+class Asking(Effects, Protocol):
+    """A door behind that of a journal which knows itself what becomes of some requests: performed again with the same
+    `Effect.id`, they are not made again."""
+
+    def order(self, effect: Effect) -> str | None:
+        """Where that is known of a request; None for one of which it is not. A later door that says the same knows what
+        became of it."""
         ...
 
 

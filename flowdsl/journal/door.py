@@ -14,12 +14,13 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
-from flowdsl.engine.effects import Began, Effect, Effects, Recovered
+from flowdsl.engine.effects import Asking, Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
-from flowdsl.journal.errors import JournalError, RequestHeld
+from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
@@ -94,10 +95,10 @@ class JournalDoor:
         if row is None:
             known = None if self._sharing is None else self._sharing.known(asked)
             return None if known is None else Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
-        if row.blocks:
-            raise _held(self._began.run, row, effect)
-        if row.state != "ok":  # a failure: it is told when it is the request's turn
-            self._taken[row.place, row.digest].append(row)
+        if row.blocks and (row.vendor_order is None or row.vendor_order != self._order(effect)):
+            raise held(self._began.run, row.began, effect.request)
+        if row.state != "ok":  # a failure, told when it is the request's turn; or one that can be asked for
+            self._taken[effect.invocation.key, row.digest].append(row)
             return None
         shelved = Shelved()
         try:
@@ -114,8 +115,8 @@ class JournalDoor:
         """The result of an effect: kept, or performed and then kept."""
         inner = self._inner
 
-        async def performed() -> T:
-            return await (act() if inner is None else inner.perform(effect, act))
+        async def performed(id: str | None = None) -> T:
+            return await (act() if inner is None else inner.perform(replace(effect, id=id) if id else effect, act))
 
         if effect.key == PAID:
             return await self._bought(effect, performed)
@@ -185,10 +186,17 @@ class JournalDoor:
         result = decoded(json.loads(known), Shelved(), effect.store)
         return {**result, "usd": 0.0} if isinstance(result, dict) else result
 
-    async def _bought(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
+    def _order(self, effect: Effect) -> str | None:
+        """Where it is known further in what becomes of a request."""
+        return self._inner.order(effect) if isinstance(self._inner, Asking) else None
+
+    async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
-        if failed := self._taken.get((place, asked)):
-            return self._failed_again(effect, failed.pop(0))
+        if taken := self._taken.get((place, asked)):
+            row = taken.pop(0)
+            if row.blocks:
+                return (await self._paid(effect, act, row.place, asked, row.number))[0]
+            return self._failed_again(effect, row)
         sharing = self._sharing
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
@@ -201,13 +209,15 @@ class JournalDoor:
         finally:
             sharing.made(asked, said)
 
-    async def _paid(self, effect: Effect, act: Callable[[], Awaitable[T]], place: str, asked: bytes) -> tuple[T, str]:
-        """Makes a request; gives its result, and that as the journal keeps it."""
-        number = self._rows.number(place, asked)
+    async def _paid(
+        self, effect: Effect, act: Callable[[str], Awaitable[T]], place: str, asked: bytes, number: int | None = None
+    ) -> tuple[T, str]:
+        """Makes a request, or asks again for that of a `number`; gives its result, and that as the journal keeps it."""
+        number = self._rows.number(place, asked) if number is None else number
         key = row_id(self._began.run, place, number, asked)
         await self._begin(key, effect, place, number, asked)
         try:
-            result = await act()
+            result = await act(key.hex())
         except BaseException as error:
             said = None
             if isinstance(error, RunError):
@@ -258,6 +268,7 @@ class JournalDoor:
             asks.get("model"),
             _text(asks.get("request")),
             effect.most_usd,
+            self._order(effect),
             self._journal.simulated,
             time.time(),
         )
@@ -271,8 +282,9 @@ class JournalDoor:
                 self._write_run(db)
             db.executemany(_KEEP, early)
             db.execute(
-                "INSERT INTO ledger (state, id, run, place, number, digest, step, path, service, vendor, model,"
-                " request, most_usd, simulated, began) VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor,"
+                " model, request, most_usd, vendor_order, simulated, began)"
+                " VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values,
             )
 
@@ -383,15 +395,3 @@ def _spent(rows: Iterable[Row]) -> tuple[int, float]:
     """How many requests, and what they cost at most: what is in doubt may be billed."""
     paid = [row for row in rows if row.key == PAID and row.state != "refused"]
     return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)
-
-
-def _held(run: str, row: Row, effect: Effect) -> RequestHeld:
-    asks = effect.request if isinstance(effect.request, dict) else {}
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.began))
-    error = RequestHeld(
-        f"this request to {asks.get('service') or 'the service'} was sent at {when}, and nobody knows what became of "
-        "it: it may be done, and billed",
-        hint=f"look at the vendor's own account whether it is; `flowdsl runs release {run}` lets it be sent again",
-    )
-    error.charge_possible = True
-    return error

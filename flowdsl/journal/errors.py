@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import time
 from pathlib import Path
+from typing import Any
 
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.place import VARIABLE
@@ -24,6 +26,19 @@ class RequestHeld(LimitExceeded):
     """A request was sent before and nobody knows what became of it, so it is not sent again; no TRY catches this."""
 
     code = "request-held"
+
+
+def held(run: str, began: float, request: Any) -> RequestHeld:
+    """The error for a request in doubt; `request` is what an effect says of it."""
+    asks = request if isinstance(request, dict) else {}
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began))
+    error = RequestHeld(
+        f"this request to {asks.get('service') or 'the service'} was sent at {when}, and nobody knows what became of "
+        "it: it may be done, and billed",
+        hint=f"look at the vendor's own account whether it is; `flowdsl runs release {run}` lets it be sent again",
+    )
+    error.charge_possible = True
+    return error
 
 
 def damaged(folder: Path, why: str) -> JournalError:

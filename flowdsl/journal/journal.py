@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from flowdsl.journal.batches import Batches
     from flowdsl.journal.runs import Runs
     from flowdsl.journal.sharing import Sharing
+    from flowdsl.journal.vendor_batches import VendorBatches
     from flowdsl.limits import Budget
 
 CACHES = ("off", "run", "project")
 _ROWS = """
-    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began
+    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began,
+        NULL AS vendor_order
     FROM journal WHERE run = :run
     UNION ALL
-    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began
+    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began, vendor_order
     FROM ledger WHERE run = :run
 """
 
@@ -133,6 +135,13 @@ class Journal:
     def let_go(self, run: str) -> None:
         """A run has ended."""
         self.running.let_go(run)
+
+    def vendor_batch(self, id: str) -> VendorBatches:
+        """What is known of the requests that go through a vendor's batch under the name `id`: what a `VendorBatchDoor`
+        goes on with after a crash."""
+        from flowdsl.journal.vendor_batches import VendorBatches
+
+        return VendorBatches(self.database, id)
 
     def sharing(self, run: str) -> Sharing | None:
         """What equal requests of a run share."""

@@ -29,6 +29,7 @@ class Row(NamedTuple):
     cost_usd: float | None = None
     most_usd: float | None = None
     began: float = 0.0
+    vendor_order: str | None = None
 
     @property
     def blocks(self) -> bool:

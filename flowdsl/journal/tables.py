@@ -126,6 +126,33 @@ STEPS = (
         PRIMARY KEY (day, service)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE vendor_batches (     -- files of requests that go through a vendor's batch
+        batch TEXT NOT NULL,          -- ours, which the metadata of the vendor's repeats
+        part INTEGER NOT NULL,
+        digest TEXT NOT NULL,         -- SHA-256 of the file
+        service TEXT NOT NULL,
+        url TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,          -- prepared, uploaded, submitting, submitted, ended, dropped
+        file_id TEXT,
+        vendor_batch TEXT,
+        ended_as TEXT,                -- completed, failed, expired, cancelled
+        began REAL NOT NULL,
+        ended REAL,
+        PRIMARY KEY (batch, part)
+    ) WITHOUT ROWID;
+    CREATE TABLE vendor_batch_items ( -- the requests in them
+        batch TEXT NOT NULL,
+        id TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        state TEXT NOT NULL,          -- waiting, done, failed, not_done
+        result TEXT,                  -- JSON
+        PRIMARY KEY (batch, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX vendor_batch_items_by_part ON vendor_batch_items (batch, part, state);
+    """,
 )
 VERSION = len(STEPS)
 

@@ -92,7 +92,7 @@ class Buying:
         if not any(each.spec.service is not None for outer in steps for each in inside(outer)):
             return GOING_ON
         self._say(step, "the flow calls itself, and buys: nothing bounds how often")
-        return {"on": {None: Bounds(most=amount(None), most_usd=amount(None))}}
+        return {"on": {None: Bounds(most=amount(None), most_usd=amount(None), most_batch_usd=amount(None))}}
 
     def _say(self, step: StepNode, why: str) -> None:
         self.reasons.setdefault(step.node.source.without_keys(why), {}).setdefault(place_of(step))
@@ -109,8 +109,15 @@ class Buying:
             hide(purchase.size),
             hide(purchase.quality),
         )
+        least_usd, most_usd = amount(purchase.least_usd), amount(purchase.most_usd)
+        share = 1 - purchase.batch_discount
         bounds = Bounds(
-            amount(purchase.least), amount(purchase.most), amount(purchase.least_usd), amount(purchase.most_usd)
+            amount(purchase.least),
+            amount(purchase.most),
+            least_usd,
+            most_usd,
+            least_usd.times(share),
+            most_usd.times(share),
         )
         for why in purchase.unknown:
             self._say(step, why)

@@ -51,7 +51,9 @@ def planned(frame: Frame, secrets: Sequence[tuple[str, str, str]] = (), title: s
     well = {end: spending for end, spending in ways.items() if end is not None}
     every, ended = either(ways.values()), either(well.values()) if well else FREE
     rows = {
-        row: bounds._replace(least=ended.get(row, NONE).least, least_usd=ended.get(row, NONE).least_usd)
+        row: ended.get(row, NONE)._replace(
+            most=bounds.most, most_usd=bounds.most_usd, most_batch_usd=bounds.most_batch_usd
+        )
         for row, bounds in every.items()
     }
     total = rows.pop(None, NONE)

@@ -22,6 +22,8 @@ def text(plan: Plan, name: str) -> str:
     if plan.rows:
         lines += ["", *_columns([_HEAD, *(_cells(plan, row, bounds) for row, bounds in plan.rows.items())])]
         lines += ["", *(f"{asked[0]} at {asked[1]}: {', '.join(asked[2])}" for asked in _asked(plan))]
+    if batch := batch_line(plan.bounds):
+        lines += ["", batch]
     if plan.secrets:
         lines += ["", *dict.fromkeys(f"secret {secret} → {host}" for secret, host, _ in plan.secrets)]
     if plan.reasons:
@@ -43,6 +45,14 @@ def headline(bounds: Bounds, assumed: Sequence[str] = ()) -> str:
     if bounds.most_usd.unbounded:
         money = f"{bounds.least_usd.text(usd)} or more" if bounds.least_usd.terms else "cost not known"
     return f"{requests}, {money}{' for ' if assumed else ''}{' and '.join(assumed)}"
+
+
+def batch_line(bounds: Bounds) -> str:
+    """What the same costs through the vendor's batch; empty where that is no less."""
+    least, most = bounds.least_batch_usd, bounds.most_batch_usd
+    if most.unbounded or (least, most) == (bounds.least_usd, bounds.most_usd):
+        return ""
+    return f"through the vendor's batch: {_range(least, most, usd)}, within 24 hours"
 
 
 def cost_lines(plan: Plan) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -71,6 +81,7 @@ def to_json(plan: Plan, name: str) -> dict[str, Any]:
         "file": name,
         "title": plan.title,
         **_json_bounds(plan.bounds),
+        "batch_usd": _json_range(plan.bounds.least_batch_usd, plan.bounds.most_batch_usd, usd),
         "assumed": list(plan.assumed),
         "steps": [
             {
@@ -128,6 +139,9 @@ def _section(name: str, plan: Plan | None, before: Plan | None, base: str | None
             was = "new" if its is None else _range(its.least_usd, its.most_usd, usd)
             cells.append("removed" if now is None else "the same" if now == its else was)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    if batch := batch_line(plan.bounds):
+        yield ""
+        yield f"{batch[0].upper()}{batch[1:]}."
     if plan.reasons:
         yield ""
         yield from (f"- {_inline(', '.join(_places(places)))}: {_inline(why)}" for why, places in plan.reasons.items())

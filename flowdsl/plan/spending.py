@@ -25,12 +25,15 @@ class Row(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The least and the most of requests and of USD."""
+    """The least and the most of requests and of USD; `least_batch_usd` and `most_batch_usd` are those through the
+    vendor's batch, where it has one."""
 
     least: Amount = NOTHING
     most: Amount = NOTHING
     least_usd: Amount = NOTHING
     most_usd: Amount = NOTHING
+    least_batch_usd: Amount = NOTHING
+    most_batch_usd: Amount = NOTHING
 
     def plus(self, other: Bounds) -> Bounds:
         """One after the other."""
@@ -43,6 +46,8 @@ class Bounds(NamedTuple):
             self.most.at_most(other.most),
             self.least_usd.at_least(other.least_usd),
             self.most_usd.at_most(other.most_usd),
+            self.least_batch_usd.at_least(other.least_batch_usd),
+            self.most_batch_usd.at_most(other.most_batch_usd),
         )
 
     def times(self, number: int) -> Bounds:
@@ -55,15 +60,23 @@ class Bounds(NamedTuple):
 
     def perhaps(self) -> Bounds:
         """The same, or nothing."""
-        return Bounds(NOTHING, self.most, NOTHING, self.most_usd)
+        return self._replace(least=NOTHING, least_usd=NOTHING, least_batch_usd=NOTHING)
 
     def repeated(self, requests: int, usd: int) -> Bounds:
         """The same least, and so many times the most."""
-        return Bounds(self.least, self.most.times(requests), self.least_usd, self.most_usd.times(usd))
+        return self._replace(
+            most=self.most.times(requests),
+            most_usd=self.most_usd.times(usd),
+            most_batch_usd=self.most_batch_usd.times(usd),
+        )
 
     def without_end(self) -> Bounds:
         """Any number of times."""
-        return Bounds(NOTHING, self.most.without_end(), NOTHING, self.most_usd.without_end())
+        return self.perhaps()._replace(
+            most=self.most.without_end(),
+            most_usd=self.most_usd.without_end(),
+            most_batch_usd=self.most_batch_usd.without_end(),
+        )
 
 
 NONE = Bounds()

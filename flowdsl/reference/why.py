@@ -71,14 +71,15 @@ _WHY = {
     "The run goes on, and you may want to know.": """
         endpoint-changed loop-held label-failed fewer-images plugin-fault other-format picture-incomplete no-picture
         picture-unnamed binary-response paid-before recovered journal-behind finally-failed retry record-failed
-        no-records image-left""",
+        no-records image-left not-in-batch""",
     "Nothing is bought that could not be written down: what a killed run paid for would be lost.": """
         journal-unwritable journal-full journal-damaged journal-busy journal-newer journal-closed run-goes-on""",
-    "It may be done and billed; sent again without knowing, it could be billed twice.": "request-held picture-gone",
+    "It may be done and billed; sent again without knowing, it could be billed twice.": """
+        request-held picture-gone batch-in-doubt not-in-batch-results""",
     "The service refuses, and sending it again would not help.": """
-        service-refused quota-exceeded content-refused""",
+        service-refused quota-exceeded content-refused request-too-large batch-refused""",
     "The service may answer later; whether the work was done, and is billed, the error says as far as it is known.": """
-        service-rate-limited service-unavailable service-timeout service-failed""",
+        service-rate-limited service-unavailable service-timeout service-failed batch-not-done""",
     "What was made may be paid for; the error says where it lies, as far as there is something.": """
         images-missing empty-response broken-response not-an-image image-not-fetched image-too-large
         image-unwritable image-unreadable output-unwritable file-exists""",

@@ -33,7 +33,7 @@ def test_every_name_and_snapshot_is_unique() -> None:
 def test_every_model_names_only_keys_the_loader_reads() -> None:
     allowed = {
         "family", "snapshots", "prompt_max_chars", "n", "sizes", "params", "life", "azure_defaults", "prices",
-            "assumed", "sources", "edits", "inputs",
+            "assumed", "sources", "edits", "inputs", "batch_discount",
     }  # fmt: skip
     assert {key for data in facts()["models"].values() for key in data} <= allowed
 
@@ -44,6 +44,7 @@ def test_every_model_knows_the_same_parameters() -> None:
 
 def test_every_source_tag_is_explained_and_every_explanation_is_used() -> None:
     used = {tag for each in SHIPPED_CATALOGUE.models for tag in each.sources}
+    used |= {tag for each in SHIPPED_CATALOGUE.models if each.batch_discount for tag in each.batch_discount.sources}
     for part in ("families", "providers", "inputs"):
         used |= {str(tag) for data in facts()[part].values() for tag in data.get("sources", ())}  # type: ignore[attr-defined]  # a list in the JSON
     assert used == set(facts()["sources"])

@@ -61,3 +61,9 @@ def server_delay_s(headers: Mapping[str, str], *, now: Callable[[], float] = tim
         return email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - now()
     except (KeyError, ValueError, OverflowError):  # of a zone that no clock has
         return None
+
+
+def asked_pause_s(headers: Mapping[str, str]) -> float:
+    """The pause that the response to an order asks for before the next question; 0 for none, or one too long."""
+    asked_s = server_delay_s(headers) or 0.0
+    return asked_s if 0 < asked_s <= LONGEST_SERVER_DELAY_S else 0.0

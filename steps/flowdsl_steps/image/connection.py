@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -24,7 +25,8 @@ _WORKERS = 2
 class Connection:
     """The shared way to one service: a pooled client, a concurrency limit, at most so many requests a minute.
 
-    `workers` take what comes off the loop: decoding, hashing and writing pictures.
+    `open_another` makes a client of the same kind, for what outlives the run. `workers` take what comes off the loop:
+    decoding, hashing and writing pictures.
     """
 
     def __init__(
@@ -33,9 +35,11 @@ class Connection:
         workers: Workers,
         concurrency: int | None,
         rate_limit: float | None,
+        open_another: Callable[[], contextlib.AbstractAsyncContextManager[httpx.AsyncClient]],
         image_rate_limit: float | None = None,
     ) -> None:
         self.client = client
+        self.open_another = open_another
         self.workers = workers
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency) if concurrency else None
@@ -77,9 +81,10 @@ async def _opened(
     open_transport: OpenTransport | None,
 ) -> AsyncIterator[Connection]:
     """A connection with its client, closed at the end."""
+    opens = partial(open_client, ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport)
     with Workers(_WORKERS) as workers:
-        async with open_client(ca_pem=ca_pem, client_pem=client_pem, open_transport=open_transport) as client:
-            yield Connection(client, workers, concurrency, rate_limit, image_rate_limit)
+        async with opens() as client:
+            yield Connection(client, workers, concurrency, rate_limit, opens, image_rate_limit)
 
 
 async def connection_to(service: Service, ctx: StepContext) -> Connection:

@@ -126,7 +126,14 @@ def bought(
         prompt=None if open_prompt else request.prompt,
         unknown=tuple(unknown),
         assumed=tuple(assumed),
+        batch_discount=_batch_discount(vendor, endpoint),
     )
+
+
+def _batch_discount(vendor: Vendor, endpoint: Endpoint) -> float:
+    """What OpenAI's batch takes off the price, where a source says that it does."""
+    found = catalogue().find(endpoint.label) if vendor.name == "openai" else None
+    return 0.0 if found is None or found.batch_discount is None else found.batch_discount.share
 
 
 def _asked(service: Service, request: ImageRequest) -> tuple[Vendor, Endpoint, str]:

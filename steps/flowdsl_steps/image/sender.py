@@ -28,10 +28,11 @@ from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.multipart import UnreadPart
-from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, delay_s, server_delay_s
+from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, asked_pause_s, delay_s, server_delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged
+from flowdsl_steps.image.carrier import carried
 from flowdsl_steps.image.connection import Connection
 from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
@@ -165,6 +166,9 @@ class Sender:
         Raises:
             ServiceError: the last failure; `attempts` says how often the request was sent.
         """
+        way = self._store, self._policy.image_bytes, self._connection.open_another
+        if (found := await carried(request, self._vendor, self._endpoint, *way)) is not None:
+            return Response(found, 1, found.request_id and short_id(found.request_id, self._endpoint), False)
         attempts, charged = 0, False
 
         async def attempt() -> Received:
@@ -227,7 +231,7 @@ class Sender:
                     self._on_order(self.order)
                 kept = poll.kept or Received()
                 try:
-                    poll = poll._replace(after_s=max(poll.after_s, _asked_pause_s(received.headers)))
+                    poll = poll._replace(after_s=max(poll.after_s, asked_pause_s(received.headers)))
                     received = kept.followed_by(await self._asked(poll, self.order, came))
                     if poll.is_made and len(received.images) == len(kept.images):
                         raise _Failed(_empty(received))
@@ -376,12 +380,6 @@ def _empty(received: Received) -> FailedAttempt:
     """The failure of a response in which there should be a picture."""
     message = "the response holds no picture"
     return FailedAttempt("response", True, message, headers=received.headers, reason="empty")
-
-
-def _asked_pause_s(headers: Mapping[str, str]) -> float:
-    """The pause that the response to an order asks for before the next question; 0 for none, or one too long."""
-    asked_s = server_delay_s(headers) or 0.0
-    return asked_s if 0 < asked_s <= LONGEST_SERVER_DELAY_S else 0.0
 
 
 def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:

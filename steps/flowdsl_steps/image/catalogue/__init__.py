@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DYING_DAYS",
     "SHIPPED",
+    "BatchDiscount",
     "Catalogue",
     "EditLimits",
     "Life",
@@ -91,6 +92,14 @@ class EditLimits(Record):
     needs_mask: bool = False
 
 
+class BatchDiscount(Record):
+    """The `share` that a vendor's batch takes off the price, known since the day `as_of` (ISO), with its sources."""
+
+    share: float
+    as_of: str
+    sources: tuple[str, ...]
+
+
 class Model:
     """One image model: its limits, parameters, life and prices."""
 
@@ -100,6 +109,7 @@ class Model:
         "_life",
         "_n",
         "assumed",
+        "batch_discount",
         "edits",
         "family",
         "inputs",
@@ -129,6 +139,8 @@ class Model:
         """What a picture to edit counts as, in tokens."""
         self.sources: tuple[str, ...] = tuple(data["sources"])
         self.assumed: tuple[str, ...] = tuple(data.get("assumed", ()))
+        self.batch_discount: BatchDiscount | None = _discount_of(data.get("batch_discount"))
+        """What OpenAI's batch takes off its price; None where no source says it."""
         self._azure_defaults: Mapping[str, str] = data.get("azure_defaults", {})
         self._n: tuple[int, int] = tuple(data.get("n") or family["n"])
         self._life: Mapping[str, Mapping[str, str]] = data["life"]
@@ -274,6 +286,10 @@ def use_catalogue(file: str | Path) -> None:
 def limits_of(value: Any) -> EditLimits | None:
     """What an entry says of edits."""
     return EditLimits(**{**value, "formats": tuple(value["formats"])}) if value else None
+
+
+def _discount_of(value: Any) -> BatchDiscount | None:
+    return BatchDiscount(**{**value, "sources": tuple(value["sources"])}) if value else None
 
 
 def life_of(dates: Mapping[str, str], as_of: date | None = None) -> Life:

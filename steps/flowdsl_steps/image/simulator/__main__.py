@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--key", default=DEFAULT_KEY, help="the right key; empty accepts any")
     parser.add_argument("--payload-bytes", type=int, default=None, help="exact size of every picture's file")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds an image takes at least")
+    parser.add_argument("--batch-seconds", type=float, default=0.0, help="seconds a batch takes, about")
     parser.add_argument("--fault", action="append", default=[], help="KIND[:TIMES][,KEY=VALUE]...")
     options = parser.parse_args()
     try:
@@ -26,6 +27,7 @@ def main() -> int:
             faults=options.fault,
             payload_bytes=options.payload_bytes,
             latency_s=options.latency,
+            batch_s=options.batch_seconds,
         )
         serve_forever(simulator, _announce)
     except UsageError as error:

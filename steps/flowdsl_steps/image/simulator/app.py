@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from flowdsl_steps.image.simulator.access import stranger
 from flowdsl_steps.image.simulator.asgi import Asgi, Receive, Scope, Send
 from flowdsl_steps.image.simulator.auth import check_key, secrets_of
+from flowdsl_steps.image.simulator.batches import Batches
 from flowdsl_steps.image.simulator.control import control
 from flowdsl_steps.image.simulator.edits import accepted_edit, body_of, validated_edit
 from flowdsl_steps.image.simulator.faults import STEP_HEADER
@@ -43,6 +44,7 @@ class ImagesApi:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._batches = Batches(state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Responds to one request."""
@@ -75,8 +77,19 @@ class ImagesApi:
             await serve(asgi, file[2])
         elif asgi.path == "/v1/models" and asgi.method == "GET":
             await self._list_models(asgi)
+        elif asgi.path.startswith(("/v1/files", "/v1/batches")):
+            await self._later(asgi, record)
         else:
             await _send_refusal(asgi, refused(f"Invalid URL ({asgi.method} {record.path})", code=None, status=404))
+
+    async def _later(self, asgi: Asgi, record: RecordedRequest) -> None:
+        """Files, and batches of requests in them."""
+        try:
+            check_key(asgi.headers, "openai", self.state.key)
+            serve = self.state.uploads.serve if asgi.path.startswith("/v1/files") else self._batches.serve
+            await serve(asgi, record)
+        except Refusal as refusal:
+            await _send_refusal(asgi, refusal)
 
     async def _list_models(self, asgi: Asgi) -> None:
         try:

@@ -39,7 +39,14 @@ FAULTS: Mapping[str, str] = {
     "redirect": "200 with a url that redirects to location",
     "stream_error": "an error event in the stream, after the partial images",
     "stream_cut": "a stream that ends before its last event",
+    "upload_lost": "a file is taken, and the connection closed instead of a response",
+    "batch_lost": "a batch is made, and the connection closed instead of a response",
+    "batch_failed": "a batch is not begun, as its file is refused",
+    "batch_expired": "a batch ends when half of its requests are done",
+    "batch_cut": "the content of a file breaks off in the middle",
 }
+_OF_BATCHES = frozenset(kind for kind in FAULTS if kind.startswith(("batch_", "upload_")))
+"""What goes wrong with a batch or a file, and not with a request for images."""
 _SEVERAL = {"timeout": ("hang", "timeout408")}
 """Words that may mean one fault or another."""
 STEP_HEADER = "x-flowdsl-step"
@@ -190,10 +197,22 @@ class FaultQueue:
         """The fault for a request, used up by one; `step` is what names its step, with spaces between."""
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
-                if fault.matches(prompt, step):
-                    self._left[index : index + 1] = [(fault, left - 1)] if left > 1 else []
+                if fault.kind not in _OF_BATCHES and fault.matches(prompt, step):
+                    self._use(index, fault, left)
                     return None if fault.kind == "none" else fault
         return None
+
+    def take_of_batch(self, kind: str, text: str) -> Fault | None:
+        """The fault of this kind for a batch or a file, used up by one; `text` is its metadata or its name."""
+        with self._lock:
+            for index, (fault, left) in enumerate(self._left):
+                if fault.kind == kind and fault.matches(text):
+                    self._use(index, fault, left)
+                    return fault
+        return None
+
+    def _use(self, index: int, fault: Fault, left: int) -> None:
+        self._left[index : index + 1] = [(fault, left - 1)] if left > 1 else []
 
     @property
     def pending(self) -> tuple[tuple[Fault, int], ...]:

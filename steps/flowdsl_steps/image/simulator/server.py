@@ -17,7 +17,7 @@ from flowdsl_steps.image.simulator.access import is_loopback
 from flowdsl_steps.image.simulator.app import ImagesApi
 from flowdsl_steps.image.simulator.faults import Fault, FaultQueue
 from flowdsl_steps.image.simulator.record import RecordedRequest
-from flowdsl_steps.image.simulator.state import DEFAULT_KEY, State
+from flowdsl_steps.image.simulator.state import BATCH_LIMITS, DEFAULT_KEY, State
 
 if TYPE_CHECKING:
     from flowdsl_steps.image.simulator.uvicorn_server import LoopbackServer
@@ -46,6 +46,8 @@ class Simulator:
         payload_bytes: int | None = None,
         plain: bool = False,
         latency_s: float = 0.0,
+        batch_s: float = 0.0,
+        batch_limits: tuple[int, int] = BATCH_LIMITS,
         clock: Callable[[], float] = time.time,
         allow_hosts: Iterable[str] = (),
     ) -> None:
@@ -61,6 +63,8 @@ class Simulator:
             payload_bytes=payload_bytes,
             plain=plain,
             latency_s=latency_s,
+            batch_s=batch_s,
+            batch_limits=batch_limits,
             faults=faults,
             clock=clock,
             hosts=allow_hosts if is_loopback(host) else (*allow_hosts, host, "*"),
@@ -139,6 +143,7 @@ class Simulator:
         server.stop()
         if thread is not None:
             thread.join()
+        self._state.uploads.clear()
 
     def serve(self, on_ready: Callable[[str], None]) -> None:
         """Serves in this thread until Ctrl-C or SIGTERM; `on_ready` gets the URL once connections are accepted."""
@@ -151,6 +156,7 @@ class Simulator:
             return
         finally:
             self._server = None
+            self._state.uploads.clear()
 
     def _listen(self) -> LoopbackServer:
         from flowdsl_steps.image.simulator.uvicorn_server import LoopbackServer
