@@ -28,7 +28,7 @@ from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.multipart import UnreadPart
-from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, asked_pause_s, delay_s, server_delay_s
+from flowdsl_steps.http.pause import asked_pause_s, delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged
