@@ -219,9 +219,7 @@ def test_under_simulate_a_missing_secret_is_no_error(
 def test_comic_page_gives_its_tokens_where_the_model_reports_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = EXAMPLE.read_text(
-        encoding="utf-8"
-    )
+    page = EXAMPLE.read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     printed = []
     for text in (page, page.replace("dall-e-3", "gpt-image-2")):
