@@ -127,7 +127,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known)):
             return 0
         if kept is None:
-            from flowdsl.journal.door import flow_path
+            from flowdsl.journal.run_row import flow_path
 
             argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109

@@ -59,7 +59,7 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             journal.runs.release(options.resume.id)
         return journal
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
-        from flowdsl.journal.door import flow_path
+        from flowdsl.journal.run_row import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
         if not options.quiet and found is not None and (found.paid or found.in_doubt):
