@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
+    from flowdsl.environment.plain_secrets import PlainSecrets
     from flowdsl.events import Event
     from flowdsl.plan import Plan
     from flowdsl.settings.layers import InForce
@@ -115,6 +116,7 @@ class Flow:
         self.diagnostics = tuple(diagnostics)
         self._settings = settings
         self._reads_secrets = reads_secrets or bool(environment.steps) or environment.host.may_give_secrets
+        self._plain: PlainSecrets | None = None
         self._programs: dict[tuple[bool, TemplateLimits], Program] = {}
 
     @property
@@ -320,6 +322,7 @@ class Flow:
         resources: Resources,
     ) -> Result:
         from flowdsl.engine.execute import run_program
+        from flowdsl.environment.plain_secrets import plain_secrets_of
         from flowdsl.template.taint import holds_secret
 
         environment = self.environment
@@ -329,12 +332,15 @@ class Flow:
             refuse_async("on_event", on_event)
         with counting(self._settings.models):
             values = input_values(self.document.inputs, inputs or {})
+            if self._plain is None:
+                self._plain = plain_secrets_of(self.document, environment.host, self._settings.services.environ)
             return await run_program(
                 self._compiled(self._reads_secrets or holds_secret(values), given.limits),
                 values,
                 host=environment.host,
                 storage=environment.storage,
                 layers=self._settings.services,
+                plain_secrets=self._plain.with_inputs(values),
                 limits=given.limits,
                 id=given.run_id,
                 tags=given.tags,
