@@ -25,8 +25,8 @@ from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id, spent
 from flowdsl.journal.run_row import write_run
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
 from flowdsl.journal.shelved import PUT_BACK, Shelved
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class JournalDoor:
         self._began = began
         self._inner = inner
         rows = list(rows)
-        self._spent = _spent(rows)
+        self._spent = spent(rows)
         self._rows = Rows(rows)
         self._names = names or {}
         self._listed = listed
@@ -197,6 +197,10 @@ class JournalDoor:
     def _order(self, effect: Effect) -> str | None:
         """Where it is known further in what becomes of a request."""
         return self._inner.order(effect) if isinstance(self._inner, Asking) else None
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a paid request costs further in."""
+        return self._inner.share(effect) if isinstance(self._inner, Asking) else 1.0
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
@@ -358,9 +362,3 @@ def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
-
-
-def _spent(rows: Iterable[Row]) -> tuple[int, float]:
-    """How many requests, and what they cost at most: what is in doubt may be billed."""
-    paid = [row for row in rows if row.key == PAID and row.state != "refused"]
-    return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)
