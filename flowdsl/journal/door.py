@@ -176,8 +176,13 @@ class JournalDoor:
         except JournalError:
             self._journal.let_go(run)
         else:
-            let_go = self._ended = Future()
-            written.add_done_callback(lambda _: let_go.set_result(self._journal.let_go(run)))
+            over = self._ended = Future()
+
+            def let_go(_: Future[None]) -> None:
+                self._journal.let_go(run)
+                over.set_result(None)
+
+            written.add_done_callback(let_go)
 
     async def ended(self) -> None:
         """Waits until how the run ended stands in the journal. A record of a batch does not: its batch does."""
