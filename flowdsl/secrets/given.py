@@ -18,7 +18,7 @@ _is_meant = lru_cache(may_be_secret)
 
 def given_secrets(values: Mapping[str, Any], known: Iterable[str] = ()) -> Iterator[str]:
     """What is secret in values by their names: words that look like a key, those that stand behind the name of a secret
-    and are no ordinary ones, and those that are `known`. Pictures are passed over: looking at one would read its file."""
+    and are no ordinary ones, and those that are `known`. Pictures are passed over: a look would read the file."""
     waiting: list[tuple[str, Any]] = [*values.items()]
     seen: dict[int, Any] = {}  # a list may hold itself; kept, so that no other value gets its id
     known = tuple(known)
