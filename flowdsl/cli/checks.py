@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
 
 from flowdsl.cli.clean import Clean
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_content
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
+    from typing import BinaryIO
 
     from flowdsl.cli.variables import Environments
     from flowdsl.diagnostics import Diagnostic

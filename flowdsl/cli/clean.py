@@ -14,13 +14,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import strftime
-from typing import TYPE_CHECKING, Any
 
 from flowdsl.settings.places import project_places, user_place
 from flowdsl.syntax.opened import project_root, read_file
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
+    from typing import Any
 
     from flowdsl.environment.environment import Examined
 

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from flowdsl.settings.places import project_places
 from flowdsl.syntax.opened import lies_in, read_file
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.settings.globs import Globs

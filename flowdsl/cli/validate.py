@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import (
     Parser,
@@ -21,6 +20,7 @@ from flowdsl.cli.flow_files import excluded, flow_paths
 from flowdsl.cli.reporting import FORMS, Reporting, failing_from
 from flowdsl.errors import UsageError
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from argparse import Namespace
 
