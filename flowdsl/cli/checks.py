@@ -90,7 +90,7 @@ class Checks:
             return source, found
         examined = self.environments.examined(source)
         if self._clean is not None and path != STANDARD_INPUT:
-            self._clean.remember(path, content, examined)
+            self._clean.remember(path, content, examined, self.environments.of(source).host.env)
         return source, [finding.hidden() for finding in examined.diagnostics]
 
     def _share_out(self) -> None:

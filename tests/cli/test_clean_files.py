@@ -270,10 +270,7 @@ from flowdsl.cli.checks import Checks
 from flowdsl.cli.clean import Clean
 
 opened = []
-def note(event, args):
-    if event == "open" and not isinstance(args[0], int):  # a file that was opened by its name before
-        opened.append(str(args[0]))
-sys.addaudithook(note)
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" and type(args[0]) is str else None)
 remembered = 0
 for path in sys.argv[1:]:
     with Checks([path], None, lightly=True, fresh=False) as checks:
