@@ -159,6 +159,17 @@ def add_as_of(parser: Parser) -> None:
     parser.add_argument("--as-of", type=day, metavar="DAY", help="check the life dates of models as of this day")
 
 
+def add_exclude(parser: Parser) -> None:
+    """Adds `--exclude GLOB`."""
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files and folders inside the given ones, such as drafts or flows/*/old; may be repeated",
+    )
+
+
 def add_stdin_filename(parser: Parser) -> None:
     """Adds `--stdin-filename PATH`."""
     parser.add_argument(
