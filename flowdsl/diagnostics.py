@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowdsl.display.visible import shown, styled, visible, visible_line
+from flowdsl.record import Record
 from flowdsl.source import Source, Span
 
 if TYPE_CHECKING:
     from flowdsl.codes import Severity
 
 
-class Related(NamedTuple):
+class Related(Record):
     """Another place that has to do with a diagnostic, and why."""
 
     span: Span
     message: str
 
 
-class Edit(NamedTuple):
+class Edit(Record):
     """Characters of a file and the text to put in their place: an empty span inserts, an empty text removes."""
 
     span: Span
     text: str
 
 
-class Fix(NamedTuple):
+class Fix(Record):
     """Edits that correct a finding, none of which touch each other.
 
     A fix is `safe` when what it writes is what the file said all along, only spelt right: it can be applied unseen.
@@ -63,8 +64,13 @@ def gravity(severity: Severity) -> int:
     return SEVERITIES.index(severity)
 
 
-class _Finding(NamedTuple):
-    """The fields of a diagnostic."""
+class Diagnostic(Record):
+    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
+    any one of them does.
+
+    `severity` is given where it is not the one that `codes.py` has for the code. A secret that stands in the file in
+    plain text is taken out where the finding is shown: by `to_dict`, `render` and `repr`.
+    """
 
     code: str
     message: str
@@ -74,19 +80,8 @@ class _Finding(NamedTuple):
     related: tuple[Related, ...]
     fixes: tuple[Fix, ...]
 
-
-class Diagnostic(_Finding):
-    """One finding: `code` is a stable kebab-case word, `span` the characters it is about, `fixes` what corrects it:
-    any one of them does.
-
-    `severity` is given where it is not the one that `codes.py` has for the code. A secret that stands in the file in
-    plain text is taken out where the finding is shown: by `to_dict`, `render` and `repr`.
-    """
-
-    __slots__ = ()
-
-    def __new__(
-        cls,
+    def __init__(
+        self,
         code: str,
         message: str,
         span: Span,
@@ -94,8 +89,8 @@ class Diagnostic(_Finding):
         hint: str | None = None,
         related: tuple[Related, ...] = (),
         fixes: tuple[Fix, ...] = (),
-    ) -> Diagnostic:
-        return super().__new__(cls, code, message, span, severity or usual_severity(code), hint, related, fixes)
+    ) -> None:
+        super().__init__(code, message, span, severity or usual_severity(code), hint, related, fixes)
 
     def __repr__(self) -> str:
         hide = self.span.source.hide

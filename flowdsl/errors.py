@@ -20,9 +20,11 @@ FlowError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.source import Span
 

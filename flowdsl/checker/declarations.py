@@ -25,9 +25,9 @@ from flowdsl.syntax.quoting import written
 
 def check_inputs(declared: Mapping[str, InputDeclaration], findings: Findings) -> None:
     """Adds to `findings` each invalid input schema, and each default that does not fit its own."""
-    for name, (_, schema, has_default, default, node) in declared.items():
-        if node.kind == "map":
-            _check_schema(name, node, schema, has_default, default, findings)
+    for name, found in declared.items():
+        if found.node.kind == "map":
+            _check_schema(name, found.node, found.schema, found.has_default, found.default, findings)
 
 
 def _check_schema(

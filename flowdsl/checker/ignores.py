@@ -17,6 +17,15 @@ from flowdsl.source import Source, Span
 from flowdsl.syntax.lossless import pieces_of
 from flowdsl.syntax.yaml_reader import read
 
+OF_CALLERS = frozenset(
+    (
+        *("bare-name", "constant-condition", "dropped-error", "judged-purchase", "lost-images", "lost-spelling"),
+        *("loop-never-runs", "loop-runs-once", "maybe-undefined", "no-effect", "parallel-write-conflict"),
+        *("same-file-name", "secret-leak", "shifted-file-name", "stale-value", "unreachable-step", "unused-block"),
+        *("unused-import", "unused-variable"),
+    )
+)
+"""What is found by following the paths of a flow. In the flow of a module it can depend on who calls it."""
 _COMMENT = re.compile(r"#\s*flowdsl:\s*ignore\b(?P<list>\s*\[(?P<codes>[^\]]*)\])?")
 
 
@@ -34,7 +43,7 @@ def without_ignored(
 ) -> list[Diagnostic]:
     """The findings but for those that a comment of their file leaves out, and what is wrong with the comments of
     `source`; codes that are `refused` are not left out. These findings are all that there can be only where they are
-    the `whole`: those of a module are not, as the files that import it see more."""
+    the `whole`: those of a module are not, as the files that import it may see more of what is `OF_CALLERS`."""
     by_source: dict[int, tuple[Source, list[Diagnostic]]] = {id(source): (source, [])}
     for finding in findings:
         by_source.setdefault(id(finding.span.source), (finding.span.source, []))[1].append(finding)
@@ -113,7 +122,7 @@ def _mistakes(
             hint = f"did you mean `{near}`?" if near else "`flowdsl explain CODE` knows them"
             fixes = (Fix(f"write `{near}`", (Edit(code, near),)),) if near else ()
             yield Diagnostic("unknown-code", f"no finding has the code `{name}`", code, hint=hint, fixes=fixes)
-        elif not found and whole:
+        elif not found and (whole or name not in OF_CALLERS):
             said = f"nothing is found here that has the code `{name}`"
             yield Diagnostic("unused-ignore", said, code, hint="remove it", fixes=_removed(ignore, code))
 

@@ -89,9 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with steady_streams():
             code = _main(arguments, last=argv is None)
-            return _interrupted(argv) if code == INTERRUPTED else code
+            code = _interrupted(argv) if code == INTERRUPTED else code
     except KeyboardInterrupt:  # pressed again while the first one was handled
         return _interrupted(argv)
+    if argv is None:
+        from flowdsl.cli.garbage import end_process
+
+        end_process(code)
+    return code
 
 
 def _main(arguments: list[str], *, last: bool) -> int:

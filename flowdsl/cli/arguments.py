@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import stat
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from flowdsl.cli.terminal import text_width
 from flowdsl.nearest import nearest
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
+    from typing import Any, NoReturn
 
 
 _SHOWN = 600
@@ -25,14 +27,15 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, summary: str, examples: Sequence[str], *, add_help: bool = True) -> None:
         lines = "".join(f"\n  {example}" for example in examples)
-        super().__init__(
-            prog=f"flowdsl {command}",
-            description=summary,
-            epilog=f"examples:{lines}",
-            formatter_class=_Format,
-            allow_abbrev=False,
-            add_help=add_help,
-        )
+        with _untranslated():
+            super().__init__(
+                prog=f"flowdsl {command}",
+                description=summary,
+                epilog=f"examples:{lines}",
+                formatter_class=_Format,
+                allow_abbrev=False,
+                add_help=add_help,
+            )
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options; ends the process with exit code 2 for those that do not exist."""
@@ -50,6 +53,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints what is wrong and where to read more, and exits with 2."""
         self.exit(2, f"{self.prog}: {cut(message)}\n`{self.prog} --help` explains the command\n")
+
+
+@contextmanager
+def _untranslated() -> Iterator[None]:
+    """Within it argparse looks for no translations: every parser would look through folders of the system for them, and
+    find none that go with the rest of what is said here."""
+    translate = argparse._  # type: ignore[attr-defined]
+    argparse._ = str  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        argparse._ = translate  # type: ignore[attr-defined]
 
 
 class _Format(argparse.HelpFormatter):
@@ -142,6 +157,17 @@ def add_allow_endpoint(parser: Parser) -> None:
 def add_as_of(parser: Parser) -> None:
     """Adds `--as-of DAY`."""
     parser.add_argument("--as-of", type=day, metavar="DAY", help="check the life dates of models as of this day")
+
+
+def add_exclude(parser: Parser) -> None:
+    """Adds `--exclude GLOB`."""
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files and folders inside the given ones, such as drafts or flows/*/old; may be repeated",
+    )
 
 
 def add_stdin_filename(parser: Parser) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
 
 from flowdsl.cli.clean import Clean
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_content
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
+    from typing import BinaryIO
 
     from flowdsl.cli.variables import Environments
     from flowdsl.diagnostics import Diagnostic
@@ -89,7 +90,7 @@ class Checks:
             return source, found
         examined = self.environments.examined(source)
         if self._clean is not None and path != STANDARD_INPUT:
-            self._clean.remember(path, content, examined)
+            self._clean.remember(path, content, examined, self.environments.of(source).host.env)
         return source, [finding.hidden() for finding in examined.diagnostics]
 
     def _share_out(self) -> None:

@@ -14,13 +14,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import strftime
-from typing import TYPE_CHECKING, Any
 
 from flowdsl.settings.places import project_places, user_place
 from flowdsl.syntax.opened import project_root, read_file
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
+    from typing import Any
 
     from flowdsl.environment.environment import Examined
 
@@ -76,10 +77,11 @@ class Clean:
         state, *names = line.split("\t")
         return state == self._state(path, names, _now)
 
-    def remember(self, path: str, content: bytes, examined: Examined) -> None:
-        """Keeps that a file with this content is clean, if it is, and what its check looked at."""
-        if self._path is None or examined.diagnostics or examined.file is None or examined.settings.policy:
-            return  # rules of the house look at the whole plan of a flow, and what that reads
+    def remember(self, path: str, content: bytes, examined: Examined, variables: Iterable[str]) -> None:
+        """Keeps that a file with this content is clean, if it is, and what its check looked at. `variables` are those
+        of the environment whose values its templates may read: rules of the house speak of what comes of them."""
+        if self._path is None or examined.diagnostics or examined.file is None:
+            return
         read = examined.files.read()
         texts = {real: _bytes_of(source.text, source.marks) for real, source in read.items()}
         if _reads_more(examined) or any(b"Pem" in text for text in (content, *texts.values())):  # reads certificates
@@ -87,8 +89,9 @@ class Clean:
         asked = examined.files.asked
         if not set(asked.values()) <= texts.keys():
             return
+        values = set(variables) if examined.settings.policy else set()
         names = [
-            *(f"env {name}" for name in sorted(examined.settings.services.asked)),
+            *(f"env {name}" for name in sorted(values.union(examined.settings.services.asked))),
             *(["root"] if asked else []),
             *(f"file {name}" for name in asked),
             *(f"code {name}" for name in self._modules()),

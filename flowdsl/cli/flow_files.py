@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from flowdsl.settings.places import project_places
 from flowdsl.syntax.opened import lies_in, read_file
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.settings.globs import Globs
@@ -31,7 +31,30 @@ def nothing(_path: str) -> bool:
     return False
 
 
-def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
+def chosen_paths(
+    paths: Sequence[str], given: Sequence[str], *, settings_are_checked: bool
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """As `flow_paths`, without what the globs that are `given` and the settings of projects leave out of folders; what
+    is wrong with paths and globs is told. `settings_are_checked` with the files: what is wrong in them is told there.
+
+    Raises:
+        UsageError: of a settings file.
+    """
+    from flowdsl.cli.arguments import cut
+
+    globs = _excluded(paths, given, settings_are_checked=settings_are_checked)
+    if not globs:
+        found, wrong = flow_paths(paths)
+    else:
+        found, wrong = flow_paths(paths, lambda path: any(each.match(path) for each in globs))
+        for glob in globs[0].idle if given else ():
+            sys.stderr.write(f"flowdsl: {cut(f'--exclude {glob}: nothing in the given folders has this name')}\n")
+    for _, said in wrong:
+        sys.stderr.write(f"flowdsl: {cut(said)}\n")
+    return found, wrong
+
+
+def _excluded(paths: Iterable[str], given: Sequence[str], *, settings_are_checked: bool) -> list[Globs]:
     """What is left out of the folders among some paths: by the globs that are given, which come first, and by the
     settings of the project of each folder."""
     folders = [path for path in paths if os.path.isdir(path) and _may_exclude(path)]  # noqa: PTH112
@@ -44,7 +67,7 @@ def excluded(paths: Iterable[str], given: Sequence[str]) -> list[Globs]:
     found = [Globs(given)] if given else []
     seen = set()
     for folder in folders:
-        with suppress(UsageError):  # it is told with the first file
+        with suppress(*[UsageError] if settings_are_checked else []):
             settings = settings_file(folder)
             if settings is not None and settings[1].get("exclude") and settings[0] not in seen:
                 from flowdsl.settings.reported import reported
@@ -91,6 +114,8 @@ def _meant(
                 from flowdsl.cli.failure import meant_flow
 
                 wrong.append((path, f"there is no file or folder `{path}`{meant_flow(path)}"))
+            elif path.endswith(".toml"):
+                wrong.append((path, _of_settings(path)))
             else:
                 found[path] = None
             continue
@@ -156,13 +181,22 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
+def _of_settings(path: str) -> str:
+    return f"`{path}` holds settings, and no flow: `flowdsl config {path}` shows which count and finds mistakes"
+
+
 def flow_source(path: str, stdin_filename: str | None = None) -> Source:
     """The text of a file, `-` for standard input, which goes by the name that is given for it.
 
     Raises:
         FlowSyntaxError: it is no UTF-8.
         OSError: it cannot be read.
+        UsageError: it is a settings file.
     """
+    if path.endswith(".toml") and os.path.isfile(path):  # noqa: PTH113
+        from flowdsl.errors import UsageError
+
+        raise UsageError(_of_settings(path))
     source, diagnostics = read_source(path, stdin_filename)
     if diagnostics:
         from flowdsl.errors import FlowSyntaxError

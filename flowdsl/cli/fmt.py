@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, cut, flag
-from flowdsl.cli.flow_files import STANDARD_INPUT, flow_paths, flow_source
+from flowdsl.cli.arguments import Parser, add_exclude, add_stdin_filename, check_stdin_filename, flag
+from flowdsl.cli.flow_files import STANDARD_INPUT, chosen_paths, flow_source
 from flowdsl.cli.rewritten import said_of_error, write_file, write_text
 from flowdsl.errors import FlowSyntaxError, UsageError
 
@@ -33,9 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     check_stdin_filename(options.stdin_filename, options.paths)
     if STANDARD_INPUT in options.paths and len(options.paths) > 1:
         raise UsageError("- stands alone: its text goes to stdout, and those of files back to their files")
-    paths, wrong = flow_paths(options.paths)
-    for _, text in wrong:
-        sys.stderr.write(f"flowdsl: {cut(text)}\n")
+    paths, wrong = chosen_paths(options.paths, options.exclude, settings_are_checked=False)
     changed, refused, failed = 0, 0, len(wrong)
     for path in paths:
         try:
@@ -66,6 +64,7 @@ def parser() -> Parser:
         help="a file, a folder (its *.flow.yaml, *.module.yaml, *.ai-kit.yaml, *.test.yaml; default: this one), or - "
         "for stdin",
     )
+    add_exclude(parser)
     flag(parser, "--check", help="write nothing, name the files that would change, and fail when there are any")
     flag(parser, "--diff", help="write nothing, print what would change, and fail when anything would")
     add_stdin_filename(parser)

@@ -6,10 +6,10 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from flowdsl.cli.terminal import colors
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
 

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
-from typing import Any, TextIO
 
 from flowdsl.display.visible import Shown, visible
+
+TYPE_CHECKING = False  # typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 
 class UnwrittenOutput(Exception):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import (
     Parser,
     add_as_of,
+    add_exclude,
     add_stdin_filename,
     check_stdin_filename,
     cut,
@@ -17,10 +17,11 @@ from flowdsl.cli.arguments import (
     one_of,
 )
 from flowdsl.cli.checks import Checks
-from flowdsl.cli.flow_files import excluded, flow_paths
+from flowdsl.cli.flow_files import chosen_paths
 from flowdsl.cli.reporting import FORMS, Reporting, failing_from
 from flowdsl.errors import UsageError
 
+TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     reporting = Reporting(options)
     seen: set[tuple[str, ...]] = set()
     told: set[str] = set()
-    paths, unreadable = _paths(options)
+    paths, unreadable = chosen_paths(options.paths, options.exclude, settings_are_checked=True)
     if paths and (options.fix or options.diff or options.unsafe_fixes):
         from flowdsl.cli.fixes import fix
 
@@ -105,13 +106,7 @@ def parser() -> Parser:
     )
     parser.add_argument("--output-file", type=file_name, metavar="FILE", help="write the findings to this file")
     flag(parser, "--statistics", help="count the findings of each code")
-    parser.add_argument(
-        "--exclude",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="leave out files and folders inside the given ones, such as drafts or flows/*/old; may be repeated",
-    )
+    add_exclude(parser)
     flag(parser, "--fix", help="correct what can be corrected safely in the files, and report what is left")
     flag(parser, "--unsafe-fixes", help="with --fix: also where a fix is a guess, or takes something away")
     flag(parser, "--diff", help="with --fix: write nothing, print what would change, and fail when anything would")
@@ -167,20 +162,6 @@ def _print_environment(source: Source, environments: Environments, *, quiet: boo
         else:
             print(line)
     return len(missing)
-
-
-def _paths(options: Namespace) -> tuple[list[str], list[tuple[str, str]]]:
-    """The files to check, and the paths that stand for none, which are told."""
-    globs = excluded(options.paths, options.exclude)
-    if not globs:
-        paths, wrong = flow_paths(options.paths)
-    else:
-        paths, wrong = flow_paths(options.paths, lambda path: any(each.match(path) for each in globs))
-        for glob in globs[0].idle if options.exclude else ():
-            _complain(f"--exclude {glob}: nothing in the given folders has this name")
-    for _, said in wrong:
-        _complain(said)
-    return paths, wrong
 
 
 def _place(finding: Diagnostic) -> tuple[str, ...]:

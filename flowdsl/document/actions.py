@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
-from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
     from flowdsl.document.document import Document
@@ -48,6 +47,8 @@ def chosen(file: FlowFile, action: str | None) -> Document:
         raise UsageError("this file is one flow: it has no actions to choose from")
     if not documents:
         raise UsageError("this kit has no actions")
+    from flowdsl.secrets.plain import without_keys  # few files come here
+
     names = [visible_line(without_keys(name)) for name in _names(documents)]
     if action is None:
         raise ActionNeeded(

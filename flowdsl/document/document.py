@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from flowdsl.record import Record
 from flowdsl.source import Source, Span
@@ -26,7 +26,7 @@ class PortName(Record):
     node: Node
 
 
-class BlockNode(NamedTuple):
+class BlockNode(Record):
     """Steps that stand inside a step: the key that holds them and, where it holds several, the case or the index.
 
     `path` is their place (`flow[2].cases.red`), `node` the value they were made of.
@@ -252,7 +252,7 @@ class Module(_Frozen):
         return Module(**{**fields, "at": at})
 
 
-class InputDeclaration(NamedTuple):
+class InputDeclaration(Record):
     """A declared input: its JSON Schema, and its default when it has one."""
 
     name: str

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from flowdsl.checker import CheckSettings, in_order
 from flowdsl.checker import check as check_file
 from flowdsl.diagnostics import Diagnostic, has_errors
-from flowdsl.document.actions import chosen
 from flowdsl.document.build import build
 from flowdsl.document.dialects import lowered, worded
 from flowdsl.document.files import Files
@@ -208,6 +207,7 @@ class Environment(Unchanging):
             OSError: the file cannot be read.
             PluginError: the steps cannot be loaded.
         """
+        from flowdsl.document.actions import chosen
         from flowdsl.environment.flow import Flow
         from flowdsl.secrets.mentions import may_mention, may_read_secrets
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.diagnostics import usual_severity
 from flowdsl.record import Record
@@ -39,8 +39,14 @@ def drop(*keys: str) -> tuple[Change, ...]:
     return tuple(Change(f"remove `{key}`", ((key, None),)) for key in keys)
 
 
-class _Found(NamedTuple):
-    """The fields of a problem."""
+class Problem(Record):
+    """One mistake in the options of a step.
+
+    `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
+    under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
+    that this problem speaks for: no second problem is reported on them. Each of `fixes` corrects it. `severity` is by
+    default the one that `codes.py` has for the code, and `error` for a code of your own.
+    """
 
     code: str
     message: str
@@ -53,20 +59,8 @@ class _Found(NamedTuple):
     on_key: bool
     fixes: tuple[Change, ...]
 
-
-class Problem(_Found):
-    """One mistake in the options of a step.
-
-    `key` is where it is (None: the step as a whole), `inside` leads deeper into its value, `on_key` puts the caret
-    under the key and not under the value, `related` names other keys with a word on each, `covers` lists further keys
-    that this problem speaks for: no second problem is reported on them. Each of `fixes` corrects it. `severity` is by
-    default the one that `codes.py` has for the code, and `error` for a code of your own.
-    """
-
-    __slots__ = ()
-
-    def __new__(
-        cls,
+    def __init__(
+        self,
         code: str,
         message: str,
         key: str | None = None,
@@ -77,9 +71,9 @@ class Problem(_Found):
         inside: tuple[str | int, ...] = (),
         on_key: bool = False,
         fixes: tuple[Change, ...] = (),
-    ) -> Problem:
+    ) -> None:
         found = severity or usual_severity(code)
-        return super().__new__(cls, code, message, key, hint, found, related, covers, inside, on_key, fixes)
+        super().__init__(code, message, key, hint, found, related, covers, inside, on_key, fixes)
 
 
 def join_keys(keys: Sequence[str], word: str) -> str:

@@ -27,7 +27,7 @@ class Replaced:
         self._filler = stand_ins[-1] * 11
         self._back = {ord(new): old for old, new in zip(_BREAKS, stand_ins, strict=False)}
         text = text.translate({ord(old): new for new, old in ((chr(code), old) for code, old in self._back.items())})
-        self.text = PAIR.sub(self._joined, text)
+        self.text = re.sub(PAIR, self._joined, text)
 
     def _joined(self, pair: re.Match[str]) -> str:
         before = pair.string[: pair.start()]
@@ -40,7 +40,7 @@ class Replaced:
             if style == '"':
                 value = value.replace(self._filler, "")
             else:  # no escape here: the characters stand for themselves
-                for pair in PAIR.finditer(written):
+                for pair in re.finditer(PAIR, written):
                     value = value.replace(character(pair) + self._filler, pair[0], 1)
         return value.translate(self._back)
 

@@ -73,7 +73,7 @@ def _fold(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
 
 
 _ESCAPES = dict(zip('0abtnvfre "/\\N_LP\t', '\0\a\b\t\n\v\f\r\x1b "/\\\x85\xa0\u2028\u2029\t', strict=True))
-PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+PAIR = r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 """A character above U+FFFF as JSON escapes it: in two halves."""
 
 
@@ -93,7 +93,7 @@ def _escape(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
             at += 1
         return at
     if code in _HEX:
-        if (whole := PAIR.match(text, at)) is not None:
+        if (whole := re.compile(PAIR).match(text, at)) is not None:
             pairs.append((character(whole), at))
             return whole.end()
         digits = text[at + 2 : at + 2 + _HEX[code]]
@@ -103,15 +103,16 @@ def _escape(text: str, at: int, stop: int, pairs: list[tuple[str, int]]) -> int:
     return at + 2
 
 
-_LINE = re.compile(r"([^\r\n]*)(?:\r\n?|\n|$)")
+_LINE = r"([^\r\n]*)(?:\r\n?|\n|$)"
 
 
 def _block(text: str, start: int, end: int, value: str, folded: bool) -> list[tuple[str, int]]:
     """The characters of a `|` or `>` scalar with their offsets."""
-    header = _LINE.match(text, start)
+    rest_of_line = re.compile(_LINE)
+    header = rest_of_line.match(text, start)
     lines: list[tuple[int, str]] = []
     at = header.end() if header is not None else end
-    while at < end and (match := _LINE.match(text, at)) is not None:
+    while at < end and (match := rest_of_line.match(text, at)) is not None:
         lines.append((at, match.group(1)))
         at = match.end()
     # The value shows how much of the first line's indentation is text: an indentation indicator can make it so.

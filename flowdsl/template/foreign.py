@@ -11,14 +11,15 @@ what its language makes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from flowdsl.record import Record
 from flowdsl.template.nodes import Arguments, Body, Call, Literal, Node, Output, Text
 from flowdsl.template.problems import Mistake, TemplateProblem
 from flowdsl.template.syntax import Reference, Template
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where a text stands that is to be said in this language: in this flow, at this key of a step or what is in it.
 
     `steps` are the steps that stand before it, and those around it, in their order; they and the flow are as `plain` of
@@ -30,7 +31,7 @@ class Place(NamedTuple):
     steps: Sequence[Mapping[str, Any]]
 
 
-class Native(NamedTuple):
+class Native(Record):
     """The template of this language that means the same; `note` says where it does not do all that the text did."""
 
     text: str

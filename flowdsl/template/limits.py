@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from time import thread_time
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from flowdsl.errors import TemplateError
+from flowdsl.record import Record
 
 T = TypeVar("T")
 
 
-class TemplateLimits(NamedTuple):
+class TemplateLimits(Record):
     """The bounds of one rendering.
 
     `max_depth` counts levels of an expression, `max_output` characters, `max_loops` iterations of all loops.

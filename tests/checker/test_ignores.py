@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 import flowdsl
+from flowdsl.checker.ignores import OF_CALLERS
+from flowdsl.codes import FINDINGS
 from flowdsl.diagnostics import fixed
 from flowdsl.source import Source
 
@@ -94,8 +99,27 @@ def test_what_is_wrong_with_a_comment_has_a_fix(text: str, code: str, after: str
 
 
 def test_a_comment_of_a_module_may_be_for_those_who_import_it() -> None:
-    module = "blocks:\n  flows:\n    a:\n      - {step: SET, text: a}  # flowdsl: ignore[fan-out, fan-ot]\n"
+    module = "blocks:\n  flows:\n    a:\n      - {step: SET, text: a}  # flowdsl: ignore[maybe-undefined, fan-ot]\n"
     assert found(module) == [("unknown-code", 4)]
+
+
+def test_a_comment_of_a_module_that_no_importer_can_need_is_told() -> None:
+    module = (
+        "blocks:\n  flows:\n    a:\n      - step: OPENAI_IMAGE_GENERATION\n"
+        "        model: gpt-image-2  # flowdsl: ignore[unknown-model]\n        instruction: a kite\n"
+    )
+    assert found(module) == [("unused-ignore", 5)]
+    assert found(module.replace("gpt-image-2", "our-own-model")) == []
+
+
+def test_what_depends_on_who_calls_a_flow_is_what_following_its_paths_gives() -> None:
+    """Each code that stands in the modules that follow paths; the step's own options are the same for every caller."""
+    folder = Path(flowdsl.__file__).parent / "checker"
+    files = [file for room in ("flow", "names", "types") for file in sorted((folder / room).rglob("*.py"))]
+    said = {word for file in files for word in re.findall(r'"([a-z]+(?:-[a-z]+)+)"', file.read_text(encoding="utf-8"))}
+    usual = {each.name: each.severity for each in FINDINGS}
+    found_by_others = {"single-braces", "foreign-syntax"}  # `unused` asks only whether they were found
+    assert {word for word in said if usual.get(word, "error") != "error"} - found_by_others == OF_CALLERS
 
 
 def test_a_code_of_a_step_of_somebody_else_can_be_ignored() -> None:

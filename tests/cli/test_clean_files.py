@@ -270,7 +270,7 @@ from flowdsl.cli.checks import Checks
 from flowdsl.cli.clean import Clean
 
 opened = []
-sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" and type(args[0]) is str else None)
 remembered = 0
 for path in sys.argv[1:]:
     with Checks([path], None, lightly=True, fresh=False) as checks:

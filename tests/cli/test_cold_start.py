@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,20 @@ sys.exit(f"exit {code}, imported {found}" if code or found else 0)
 """
 
 
+NOT_FOR_A_CLEAN_FILE = (
+    *("datetime", "json", "locale", "threading", "atexit", "flowdsl.codes", "flowdsl_steps.control.set"),
+    *("flowdsl.secrets.plain", "flowdsl.document.dialects.shape", "flowdsl.checker.names.name_table"),
+)
+"""What only findings, foreign documents and type checkers need."""
+
+
 def imported(folder: Path, heavy: tuple[str, ...], *arguments: str) -> str:
     """What a fresh interpreter says when it imported one of the heavy modules; empty when it did not."""
     # -I: nothing of this test run reaches the process; site stays on, because it finds the installed packages
     found = subprocess.run(
         [sys.executable, "-I", "-c", PROGRAM, " ".join(heavy), *arguments],
         cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
         text=True,
         check=False,
@@ -43,12 +52,45 @@ def test_validating_a_flow_without_images_imports_nothing_heavy(tmp_path: Path) 
     assert (
         imported(
             tmp_path,
-            (*HEAVY, "datetime", "json", "flowdsl.codes", "flowdsl_steps.control.set"),
+            (*HEAVY, *NOT_FOR_A_CLEAN_FILE),
             "validate",
             "a.flow.yaml",
         )
         == ""
     )
+
+
+def test_a_file_that_is_known_to_be_clean_is_not_even_parsed(tmp_path: Path) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: A harbour at dawn\n", encoding="utf-8")
+    assert imported(tmp_path, HEAVY, "validate", "a.flow.yaml") == ""
+    known = (*HEAVY, *NOT_FOR_A_CLEAN_FILE, "typing", "yaml", "flowdsl.source", "flowdsl.environment")
+    assert imported(tmp_path, known, "validate", "a.flow.yaml") == ""
+
+
+ENDED = """
+import {module}, sys
+from flowdsl.cli import main
+sys.argv[0] = "flowdsl"
+code = main()
+print("tidied up", code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        pytest.param("time", "1 file, no findings\n", id="nobody waits for the end"),
+        pytest.param("atexit", "1 file, no findings\ntidied up 0\n", id="somebody may wait for it"),
+        pytest.param("threading", "1 file, no findings\ntidied up 0\n", id="threads may run"),
+    ],
+)
+def test_a_command_ends_its_process_at_once_where_nobody_waits_for_the_end(
+    module: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: A harbour at dawn\n", encoding="utf-8")
+    command = [sys.executable, "-I", "-c", ENDED.format(module=module), "validate", "a.flow.yaml"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == (said, "")
 
 
 def test_validating_an_image_step_imports_the_catalogue_and_nothing_heavy(tmp_path: Path) -> None:

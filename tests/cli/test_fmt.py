@@ -164,3 +164,41 @@ def test_bytes_on_standard_output_are_those_of_the_file() -> None:
     command = [sys.executable, "-m", "flowdsl.cli", "fmt", "-"]
     done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60, check=True)
     assert done.stdout == text.replace("\r\n", "\n").encode()
+
+
+def test_what_a_project_or_the_command_line_excludes_stays_as_it_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.flow.yaml", "drafts/b.flow.yaml", "old/c.flow.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(UGLY)
+    (folder / "flowdsl.toml").write_text('exclude = ["drafts"]\n')
+    said = "flowdsl: --exclude nosuch: nothing in the given folders has this name\n"
+    found = fmt(capsys, "--exclude", "old", "--exclude", "nosuch", ".")
+    assert found == (0, "formatted: a.flow.yaml\n", f"{said}1 file: 1 formatted\n")
+    assert (folder / "drafts/b.flow.yaml").read_text() == (folder / "old/c.flow.yaml").read_text() == UGLY
+    assert fmt(capsys, "-q", "drafts/b.flow.yaml") == (0, "", "")  # a file that is named
+    assert (folder / "drafts/b.flow.yaml").read_text() == TIDY
+
+
+def test_nothing_is_formatted_where_the_settings_cannot_say_what_is_excluded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.flow.yaml").write_text(UGLY)
+    (folder / "flowdsl.toml").write_text('exclude = "drafts"\n')
+    code, out, said = fmt(capsys)
+    assert (code, out) == (2, "")
+    assert "flowdsl.toml:1:11" in said
+    assert (folder / "a.flow.yaml").read_text() == UGLY
+
+
+@pytest.mark.parametrize("command", ["validate", "fmt", "explain", "graph", "plan", "run", "inputs", "convert"])
+def test_a_settings_file_is_no_flow_and_the_command_for_it_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (folder / "flowdsl.toml").write_text('ignore = ["fan-out"]\n')
+    assert main([command, "flowdsl.toml"]) == 2
+    said = capsys.readouterr().err
+    assert "`flowdsl.toml` holds settings, and no flow: `flowdsl config flowdsl.toml` shows" in said
+    assert main(["config", "flowdsl.toml"]) == 0
+    assert "flowdsl.toml:1" in capsys.readouterr().out

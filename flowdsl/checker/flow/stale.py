@@ -15,7 +15,7 @@ from flowdsl.diagnostics import Related
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
     from flowdsl.checker.flow.state import Entry, State, Unset
-    from flowdsl.checker.names.template_use import NameTable
+    from flowdsl.checker.names.name_table import NameTable
     from flowdsl.document.document import StepNode
     from flowdsl.source import Span
 

@@ -6,16 +6,17 @@ A state is a layer of changes over the state it branched from, so that a branch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flowdsl.checker.types.kinds import ANY, Type, join, within
+from flowdsl.record import Record
 from flowdsl.syntax.node import Node
 
 if TYPE_CHECKING:
     from flowdsl.document.document import StepNode
 
 
-class Unset(NamedTuple):
+class Unset(Record):
     """Why a key may be unset, in words, with the place that says so and a word on it."""
 
     text: str

@@ -13,7 +13,8 @@ from flowdsl.template import parse
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.checker.names.template_use import NameTable, Part, Use
+    from flowdsl.checker.names.name_table import NameTable
+    from flowdsl.checker.names.template_use import Part, Use
     from flowdsl.codes import Severity
     from flowdsl.document.document import BlockSet, Module
 

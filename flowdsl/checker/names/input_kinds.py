@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from flowdsl.step.flow_shapes import Switch
 
 if TYPE_CHECKING:
-    from flowdsl.checker.names.template_use import NameTable, Use
+    from flowdsl.checker.names.name_table import NameTable
+    from flowdsl.checker.names.template_use import Use
     from flowdsl.document.document import StepNode
     from flowdsl.step.spec import Key
     from flowdsl.syntax.node import Node

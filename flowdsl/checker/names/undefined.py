@@ -15,7 +15,8 @@ from flowdsl.template.builtins import BUILTINS
 
 if TYPE_CHECKING:
     from flowdsl.checker.findings import Findings
-    from flowdsl.checker.names.template_use import NameTable, Use
+    from flowdsl.checker.names.name_table import NameTable
+    from flowdsl.checker.names.template_use import Use
     from flowdsl.codes import Severity
     from flowdsl.source import Span
     from flowdsl.syntax.node import Node

@@ -50,7 +50,8 @@ from flowdsl.template.nodes import (
 from flowdsl.template.values import property_key
 
 if TYPE_CHECKING:
-    from flowdsl.checker.names.template_use import NameTable, Use
+    from flowdsl.checker.names.name_table import NameTable
+    from flowdsl.checker.names.template_use import Use
     from flowdsl.template import Template
 
 

@@ -33,7 +33,7 @@ from flowdsl.template.nodes import Binary, Filtered, Literal, Member, Name, Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowdsl.checker.names.template_use import Walk
+    from flowdsl.checker.names.name_table import Walk
     from flowdsl.codes import Severity
     from flowdsl.template.filters import Filter
 

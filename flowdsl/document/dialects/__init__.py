@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.dialects.dialect import Dialect, made
 from flowdsl.document.dialects.native import AiKit, Native
-from flowdsl.document.dialects.shape import check_findings, check_nodes, read_pair
 from flowdsl.document.findings import Findings
 from flowdsl.entry_points import foreign, load, targets
 from flowdsl.errors import PluginError, in_words
@@ -69,7 +68,7 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     root, mistakes = read(source, include)
     dialect = _dialect_of(source, root)
     if dialect.reads_text:
-        root, mistakes = _foreign(dialect, "read", source, fitting=read_pair)
+        root, mistakes = _read(dialect, source)
     if root is None:
         return None, mistakes if dialect.reads_text else _worded(dialect, mistakes)
     findings = Findings(mistakes)
@@ -82,6 +81,13 @@ def lowered(source: Source, include: Include | None = None) -> tuple[Lowered | N
     if node is None:
         return None, [*_worded(dialect, findings.diagnostics[:read_first]), *own]
     return Lowered(source, node, dialect.form, findings, dialect, own), []
+
+
+def _read(dialect: Dialect, source: Source) -> tuple[Node | None, list[Diagnostic]]:
+    from flowdsl.document.dialects.shape import read_pair
+
+    found: tuple[Node | None, list[Diagnostic]] = _foreign(dialect, "read", source, fitting=read_pair)
+    return found
 
 
 def worded(nodes: Lowered, found: list[Diagnostic]) -> list[Diagnostic]:
@@ -114,6 +120,8 @@ def _one_finding(found: Any) -> Diagnostic | None:
         TypeError: it is no finding.
     """
     if found is not None:
+        from flowdsl.document.dialects.shape import check_findings
+
         check_findings([found])
     return found  # type: ignore[no-any-return]  # looked over
 
@@ -187,7 +195,7 @@ def tasks(source: Source) -> list[ForeignTask]:
     if dialect in BUILT_IN:
         return []
     if dialect.reads_text:
-        root, _ = _foreign(dialect, "read", source, fitting=read_pair)
+        root, _ = _read(dialect, source)
     return [] if root is None else _foreign(dialect, "tasks", root, fitting=_tasks)
 
 
@@ -251,6 +259,8 @@ def _made(name: str, target: str) -> Dialect:
 
 def _lowered(findings: Findings, node: Any) -> Any:
     """What `lower` gave, its findings looked over with it."""
+    from flowdsl.document.dialects.shape import check_findings, check_nodes
+
     if node is not None:
         check_nodes(node)
     check_findings(findings.diagnostics)
