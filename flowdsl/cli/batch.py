@@ -251,6 +251,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 progress.take(outcome.status, work.take(outcome))
                 if outcome.status == "stopped" and outcome.error is not None:
                     spent_out.append(outcome.error.message)
+                elif outcome.status == "waiting" and progress.waiting == 1:
+                    tell(f"record {outcome.number:,}: {outcome.error}")
 
     is_cancelled = False
     try:
@@ -259,7 +261,10 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
         is_cancelled = True
     finally:
         progress.clear()
-        is_whole = not (signals or spent_out or is_cancelled or progress.held) and sys.exc_info()[0] is None
+        is_whole = (
+            not (signals or spent_out or is_cancelled or progress.held or progress.waiting)
+            and sys.exc_info()[0] is None
+        )
         work.journal.batches.end(work.id, "done" if is_whole else "stopped")
     return _told(work, progress, folder, signals, spent_out, is_cancelled=is_cancelled)
 
@@ -314,7 +319,7 @@ def _told(
         return 128 + signals[0]
     if is_cancelled:
         return 130
-    return FAILED if progress.failed or held or spent or failed else 0
+    return FAILED if progress.failed or held or spent or failed or progress.waiting else 0
 
 
 def _check(options: Namespace) -> None:

@@ -26,11 +26,13 @@ class BatchProgress:
         self._shown = monotonic() - (0 if not self._moves else _REDRAW_S)
         self.failed = 0
         self.held = 0
+        self.waiting = 0
         self.usd = 0.0
 
     def take(self, status: str, usd: float | None) -> None:
         """A record has ended."""
-        self._ended += status != "stopped"
+        self._ended += status not in ("stopped", "waiting")
+        self.waiting += status == "waiting"
         self.failed += status == "failed"
         self.held += status == "held"
         self.usd += usd or 0.0

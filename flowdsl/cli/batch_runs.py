@@ -37,7 +37,8 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         return _show(journal, batch, options)
     if options.action == "release":
         number = journal.batches.release(batch.id)
-        said = f"{number:,} released: `flowdsl resume {batch.id[:13]}` sends them again"
+        then = f"`flowdsl resume {batch.id[:13]}` sends them again" if number else "no request of it is in doubt"
+        said = f"{number:,} released: {then}"
         print(json.dumps({"batch": batch.id, "released": number}) if options.json else said)
         return 0
     if options.action == "cancel":

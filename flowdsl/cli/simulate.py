@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from flowdsl.cli.arguments import Parser, add_as_of, pair, port
+from flowdsl.cli.arguments import Parser, add_as_of, pair, port, seconds
 
 EXAMPLES = (
     "flowdsl simulate --port 8080",
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         deployments=dict(options.deployment),
         as_of=options.as_of,
         allow_hosts=options.allow_host,
+        batch_s=options.batch_seconds,
     )
     serve_forever(simulator, lambda url: _announce(url, simulator.key, simulator.control_token))
     return 0
@@ -51,6 +52,8 @@ def parser() -> Parser:
         "with :* every time; may be repeated; "
         f"KIND is {', '.join(FAULTS)}",
     )
+    takes = "let a batch take about so many seconds (default: as long as its pictures)"
+    parser.add_argument("--batch-seconds", type=seconds, default=0.0, metavar="S", help=takes)
     add_as_of(parser)
     parser.add_argument(
         "--deployment",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 5000
 """So many records of a batch wait for their pictures at once, unless somebody says otherwise."""
+GATHER_S = 1.0
+"""After so many seconds without a request those that came are sent."""
 _FOLDER = "vendor-batches"
 
 
@@ -73,7 +75,7 @@ async def batch_door(
         journal.vendor_batch(id),
         journal.folder / _FOLDER,
         inner=inner,
-        gather_s=0.3 if options.simulate else 1.0,
+        gather_s=0.3 if options.simulate else GATHER_S,
         pauses=quick if options.simulate else USUAL,
         tell=tell,
         afresh=options.simulate,

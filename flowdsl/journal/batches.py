@@ -110,6 +110,11 @@ class Batches:
         requests, usd, unknown = tuple(rows[0]) if rows else (0, 0.0, 0)
         return requests, usd or 0.0, not unknown
 
+    async def waits(self, run: str) -> bool:
+        """Whether the vendor's batch has a request of a run that has ended."""
+        await self._database.write(lambda db: None, durable=False)  # how it ended is written before that
+        return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {AT_VENDOR}", (run,)))
+
     def release(self, id: str) -> int:
         """Lets the requests in doubt be sent again; gives how many they are."""
         runs = "SELECT id FROM runs WHERE batch = ?"

@@ -41,6 +41,8 @@ class Account:
         self._pause_s = pause_s
         self._gathered: dict[str, BatchRequest] = {}
         self._followed: set[int] = set()
+        self._under_way: set[int] = set()
+        self._one_ended = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,14 +69,21 @@ class Account:
                 self._waiting.pop(request.id, None)
             raise
 
+    async def room(self) -> bool:
+        """Waits for room in the vendor's queue: until a batch ends that is under way. False where there is none, and
+        some time has passed."""
+        if not self._under_way:
+            await asyncio.sleep(self._pause_s)
+            return False
+        await self._one_ended.wait()
+        return True
+
     async def send(self) -> None:
         """Sends what has been gathered."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        gathered, self._gathered = self._gathered, {}
-        if not gathered:
-            return
+        if gathered := self._taken():
+            await self._send(gathered)
+
+    async def _send(self, gathered: dict[str, BatchRequest]) -> None:
         try:
             parts = await self._write([*gathered.values()])
         except (RunError, OSError) as error:
@@ -91,6 +100,7 @@ class Account:
     def follow(self, number: int) -> None:
         """Waits for a batch in the background."""
         self._followed.add(number)
+        self._under_way.add(number)
         self._start(self._follow(number))
 
     async def close(self) -> None:
@@ -128,6 +138,7 @@ class Account:
             for tried in range(_MOST_FOLLOWED):
                 try:
                     async for outcome in self.batch.results(number):
+                        self._has_ended(number)
                         ids.discard(outcome.id)
                         self._hand_out(outcome)
                 except ServiceError as error:
@@ -141,6 +152,15 @@ class Account:
             error.charge_possible = True  # the batch goes on, and is billed
             self._followed.discard(number)
             self._fail(ids, error)
+        finally:
+            self._has_ended(number)
+
+    def _has_ended(self, number: int) -> None:
+        """A batch is no longer in the vendor's queue."""
+        if number in self._under_way:
+            self._under_way.discard(number)
+            self._one_ended.set()
+            self._one_ended = asyncio.Event()
 
     def _hand_out(self, outcome: Outcome) -> None:
         future = self._waiting.pop(outcome.id, None)
@@ -154,10 +174,20 @@ class Account:
                 future.set_exception(copy.copy(error))  # each run adds to its own where it happened
 
     def _wind(self) -> None:
+        if len(self._gathered) >= self._most:
+            self._start(self._send(self._taken()))
+            return
         if self._timer is not None:
             self._timer.cancel()
-        wait_s = 0.0 if len(self._gathered) >= self._most else self._gather_s
-        self._timer = asyncio.get_running_loop().call_later(wait_s, lambda: self._start(self.send()))
+        self._timer = asyncio.get_running_loop().call_later(self._gather_s, lambda: self._start(self.send()))
+
+    def _taken(self) -> dict[str, BatchRequest]:
+        """What has been gathered, of which nothing is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        gathered, self._gathered = self._gathered, {}
+        return gathered
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -31,6 +31,8 @@ PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """With these the vendor does not say what is asked for, and may do so later."""
 _MOST_BYTES = 8 * 1024 * 1024
 _SILENCE_S = 60.0
+_LIST = "data"
+_NOT_FOUND = 404
 
 
 class BatchApi:
@@ -67,7 +69,7 @@ class BatchApi:
         """The id of a file of requests that was uploaded under a name; None where there is none."""
         after = ""
         while True:
-            found = await self._asked("GET", f"/files?purpose=batch&limit=1000{after}")
+            found = await self._asked("GET", f"/files?purpose=batch&limit=1000{after}", _LIST)
             for file in found["data"]:
                 if file.get("filename") == name:
                     return str(file["id"])
@@ -93,8 +95,25 @@ class BatchApi:
         return await self._once("POST", "/batches", _ANSWER_S, json.dumps(body).encode())
 
     async def batch(self, identity: str) -> dict[str, Any]:
-        """A batch as it stands."""
-        return await self._asked("GET", f"/batches/{identity}")
+        """A batch as it stands.
+
+        Raises:
+            ServiceError: the vendor does not say, or knows no such batch.
+        """
+        try:
+            return await self._asked("GET", f"/batches/{identity}", "status")
+        except ServiceError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            service = self._endpoint.service
+            raise ServiceUnavailable(
+                f"{service} knows no batch {identity}, in which this request is: it may be done, and billed",
+                service=service,
+                status=error.status,
+                code="batch-in-doubt",
+                charge_possible=True,
+                hint=f"use a key of the project that made the batch; {service}'s own account shows its batches",
+            ) from error
 
     async def cancel(self, identity: str) -> None:
         """Has a batch end, which takes up to ten minutes; what is done until then is billed."""
@@ -105,7 +124,7 @@ class BatchApi:
         """All batches of the account, the newest first."""
         after = ""
         while True:
-            found = await self._asked("GET", f"/batches?limit=100{after}")
+            found = await self._asked("GET", f"/batches?limit=100{after}", _LIST)
             for batch in found["data"]:
                 yield batch
             if not found.get("has_more") or not found["data"]:
@@ -132,11 +151,11 @@ class BatchApi:
                 raise await self._refused(response)
             yield _in_time(response.aiter_raw())
 
-    async def _asked(self, method: str, path: str) -> dict[str, Any]:
-        """The answer to a request that costs nothing and may be sent again."""
+    async def _asked(self, method: str, path: str, wants: str = "id") -> dict[str, Any]:
+        """The answer to a request that costs nothing and may be sent again; it `wants` that in it."""
         for tried in range(_TRIES):
             try:
-                return await self._once(method, path, _ANSWER_S)
+                return await self._once(method, path, _ANSWER_S, wants=wants)
             except ServiceError as error:
                 passes = error.status is None or error.status in PASSING
                 if not passes or tried == _TRIES - 1:
@@ -145,9 +164,11 @@ class BatchApi:
             await asyncio.sleep(delay_s(tried, {}) or 0.0)
         raise AssertionError
 
-    async def _once(self, method: str, path: str, limit_s: float, content: bytes | Multipart = b"") -> dict[str, Any]:
+    async def _once(
+        self, method: str, path: str, limit_s: float, content: bytes | Multipart = b"", wants: str = "id"
+    ) -> dict[str, Any]:
         try:
-            return await attempted(lambda delivery: self._answer(method, path, content, delivery), limit_s)
+            return await attempted(lambda delivery: self._answer(method, path, content, delivery, wants), limit_s)
         except Lost as lost:
             who = f"{self._endpoint.service} at {self._endpoint.host}"
             raise ServiceUnavailable(
@@ -158,7 +179,9 @@ class BatchApi:
                 hint="check the network, and the `endpoint` of the service",
             ) from lost
 
-    async def _answer(self, method: str, path: str, content: bytes | Multipart, delivery: Delivery) -> dict[str, Any]:
+    async def _answer(
+        self, method: str, path: str, content: bytes | Multipart, delivery: Delivery, wants: str
+    ) -> dict[str, Any]:
         async with exchanged(self._client, self._request(method, path, content), delivery) as response:
             if not response.is_success:
                 raise await self._refused(response)
@@ -166,7 +189,7 @@ class BatchApi:
             body = await _read(response)
             with contextlib.suppress(ValueError, RecursionError):
                 found = json.loads(body)
-            if not isinstance(found, dict) or ("data" not in found and "id" not in found):
+            if not isinstance(found, dict) or not _holds(found.get(wants), is_list=wants == _LIST):
                 raise ServiceUnavailable(
                     f"{self._endpoint.service} sent an unusable answer to {method} {path.partition('?')[0]}",
                     service=self._endpoint.service,
@@ -187,6 +210,12 @@ class BatchApi:
         verdict = classify(failed, self._endpoint)
         verdict.error.retryable = verdict.retry_class == "retry"
         return verdict.error
+
+
+def _holds(value: Any, *, is_list: bool) -> bool:
+    if not is_list:
+        return isinstance(value, str)
+    return isinstance(value, list) and all(isinstance(each, dict) and isinstance(each.get("id"), str) for each in value)
 
 
 async def _read(response: httpx.Response) -> bytes:

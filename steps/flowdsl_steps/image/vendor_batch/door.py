@@ -7,6 +7,7 @@ A request that cannot go that way is sent directly. One that a batch leaves undo
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import json
 from collections import Counter
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from flowdsl import Effect, Effects
-from flowdsl.errors import ServiceUnavailable
+from flowdsl.errors import RunError, ServiceUnavailable
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.carrier import CARRIER, Carried
@@ -144,6 +145,10 @@ class VendorBatchDoor:
         self._effects[id] = effect
         try:
             return await self._carried(carried, id)
+        except RunError as error:
+            own, item = copy.copy(error), self._journal.find(id)  # each run adds to its own where it happened
+            own.charge_possible = error.charge_possible or (item is not None and item.state == "waiting")
+            raise own from error.__cause__
         finally:
             del self._effects[id]
 
@@ -166,12 +171,14 @@ class VendorBatchDoor:
             task = self._accounts[key] = asyncio.get_running_loop().create_task(self._account(carried))
         account = await asyncio.shield(task)
         request = BatchRequest(id, carried.request, carried.vendor, endpoint)
-        for _ in range(self._tries):
+        tried = 0
+        while tried < self._tries:
             outcome = await account.outcome(request)
             if outcome.error is not None:
                 raise outcome.error
             if outcome.received is not None:
                 return _handed_over(outcome.received, carried.store)
+            tried += not (outcome.is_busy and await account.room())
         raise ServiceUnavailable(
             f"{endpoint.service} did not come to this request in {self._tries} batches: {outcome.reason}",
             service=endpoint.service,

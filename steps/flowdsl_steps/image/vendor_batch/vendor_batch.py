@@ -49,12 +49,13 @@ USUAL = Pauses()
 
 class Outcome(NamedTuple):
     """What came of a request: `received`, or an `error`, or neither where it is `not_done` and may be asked for again,
-    for `reason`."""
+    for `reason`; the vendor `is_busy` where its queue is full."""
 
     id: str
     received: Received | None = None
     error: ServiceError | None = None
     reason: str | None = None
+    is_busy: bool = False
 
 
 class VendorBatch:
@@ -133,9 +134,11 @@ class VendorBatch:
                     await self._drop(part)
                     continue
                 await self._journal.submitted(part.number, found)
+                part = KeptPart(*(getattr(part, name) for name in KeptPart._fields))._replace(batch_id=found)
             elif part.state != "submitted":
                 await self._drop(part)
                 continue
+            self._tell(part.number, f"{_of(part.batch_id)} is under way")
             going_on.append(part.number)
         return going_on
 
@@ -310,7 +313,7 @@ class VendorBatch:
         code, message = str(first.get("code")), str(first.get("message"))
         said = harmless(f"{message} [{code}]", self._endpoint.secrets)
         if code in _BUSY:
-            return Outcome("", reason=said)
+            return Outcome("", reason=said, is_busy=True)
         text = f"{self._endpoint.service} refused the file of a batch: {said}"
         return Outcome("", error=ServiceRefused(text, service=self._endpoint.service, code="batch-refused", attempts=1))
 

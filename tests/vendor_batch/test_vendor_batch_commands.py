@@ -1,0 +1,202 @@
+"""`--vendor-batch` on the command line: what it says, what it costs, and how a run that is broken off goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from time import sleep
+from typing import Any
+
+import pytest
+from batch_bench import bought
+
+from flowdsl.cli import main, vendor_batched
+from flowdsl.cli.journaled import state_of
+from flowdsl.journal.journal import Journal
+from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.vendor_batch import vendor_batch
+
+CARD = """\
+inputs: {name: {type: string, default: Ada}}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    id: paint
+    model: gpt-image-2
+    instruction: "A card for {{ inputs.name }}"
+    size: 1024x1024
+    quality: low
+outputs: {card: "{{ flowContext.imageList }}"}
+"""
+MIXED = """\
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: A kite
+    size: 1024x1024
+    quality: low
+  - step: AZURE_OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    instruction: A barn
+    size: 1024x1024
+    quality: low
+"""
+MANY = """\
+flow:
+  - step: PARALLEL
+    steps:
+      - - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A kite, size: 1024x1024, quality: low}
+      - - step: TRY
+          retry: {max: 2, delayMs: 0}
+          try:
+            - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A door, size: 1024x1024, quality: low}
+  - step: TRY
+    try:
+      - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A barn, size: 1024x1024, quality: low}
+    catch:
+      - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A mill, size: 1024x1024, quality: low}
+"""
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A vendor that is not the simulator of a command: it outlives it."""
+    with Simulator(plain=True) as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.openai_base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", simulator.key)
+        monkeypatch.setattr(vendor_batched, "GATHER_S", 0.2)
+        monkeypatch.setattr(vendor_batch, "USUAL", vendor_batch.Pauses(0.05, 0.2, (0.05, 0.1)))
+        yield simulator
+
+
+@contextmanager
+def key_withdrawn(vendor: Simulator) -> Iterator[None]:
+    """As soon as a batch is made the vendor takes the key no more: who waits is broken off. Later it does again."""
+    key, vendor._state.batch_s = vendor._state.key, 0.5
+
+    def withdraw() -> None:
+        while not vendor._state.batches:
+            sleep(0.001)
+        vendor._state.key = "sk-another"
+
+    thread = Thread(target=withdraw, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(10)
+        vendor._state.key = key
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    Path("card.flow.yaml").write_text(CARD, encoding="utf-8")
+    Path("people.csv").write_text("name\nAda\nBo\nCy\n", encoding="utf-8")
+
+    def called(*arguments: str, code: int = 0) -> tuple[str, str]:  # type: ignore[return]
+        found = main([*arguments])
+        printed = capsys.readouterr()
+        assert found == code, printed.err
+        return printed.out, printed.err
+
+    return called  # type: ignore[return-value]
+
+
+def test_a_simulated_run_through_a_batch_costs_half(run: Any) -> None:
+    out, err = run("run", "card.flow.yaml", "--simulate", "--vendor-batch")
+    assert "1 image in " in out
+    assert "simulated, would cost about $0.0029" in out
+    assert "the vendor's batch batch_" in err
+    shown, _ = run("runs", "list")
+    assert "$0.0029 simulated" in shown
+
+
+def test_a_service_without_a_batch_is_told_before_anything_is_sent(run: Any, vendor: Simulator) -> None:
+    Path("azure.flow.yaml").write_text(CARD.replace("OPENAI_IMAGE", "AZURE_OPENAI_IMAGE"), encoding="utf-8")
+    _, err = run("run", "azure.flow.yaml", "--simulate", "--vendor-batch", code=2)
+    assert "nothing was sent: AZURE_OPENAI_IMAGE_GENERATION (flow[0]): `azure` has no batch for pictures" in err
+    _, err = run("batch", "azure.flow.yaml", "--over", "people.csv", "--simulate", "--vendor-batch", code=2)
+    assert "nothing was sent" in err
+    Path("mixed.flow.yaml").write_text(MIXED, encoding="utf-8")
+    out, err = run("run", "mixed.flow.yaml", "--simulate", "--vendor-batch")
+    assert "not through the batch, at its full price: AZURE_OPENAI_IMAGE_GENERATION (flow[1])" in err
+    assert "would cost about $0.0088" in out
+    _, err = run("run", "card.flow.yaml", "--simulate", "--vendor-batch", "--no-journal", code=2)
+    assert "--vendor-batch needs the journal" in err
+
+
+def test_a_batch_that_is_broken_off_says_what_the_vendor_goes_on_with_and_is_fetched(
+    run: Any, vendor: Simulator
+) -> None:
+    whole = ("batch", "card.flow.yaml", "--over", "people.csv", "--vendor-batch", "--out", "cards")
+    with key_withdrawn(vendor):
+        out, err = run(*whole, "--json", code=4)
+    assert "the vendor's batch goes on with 3 requests, and is billed: `flowdsl resume" in err
+    assert "does not accept the key (401)" in err
+    assert len(err.splitlines()) < 8
+    named = json.loads(out)["batch"][:13]
+    out, _ = run("runs", "show", named)
+    assert "in the vendor's batch: 3. `flowdsl resume" in out
+    assert "in doubt" not in out
+    out, _ = run("runs", "release", named)
+    assert out == "0 released: no request of it is in doubt\n"
+    assert json.loads(run("runs", "show", named, "--json")[0])["at_vendor"] == 3
+    out, _ = run("resume")
+    assert out.startswith("3 records done, cost $0.0089\n")
+    assert bought(vendor) == {f"A card for {name}": 1 for name in ("Ada", "Bo", "Cy")}
+    assert not Path("cards/failed.jsonl").exists()
+
+
+def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, vendor: Simulator) -> None:
+    with key_withdrawn(vendor):
+        _, err = run("run", "card.flow.yaml", "--vendor-batch", code=4)
+    assert "the vendor's batch goes on with 1 request, and is billed" in err
+    assert "in a vendor's batch: " in run("runs", "list")[0]
+    named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
+    assert "in the vendor's batch: 1." in run("runs", "show", named)[0]
+    assert "0 requests are released" in run("runs", "release", named)[0]
+    with Journal(state_of("<test>")) as journal:
+        assert [each.is_at_vendor for each in journal.runs.requests(named)] == [True]
+    out, err = run("resume", "--yes")
+    assert "1 in the vendor's batch" in err
+    assert "cost $0.0029" in out
+    assert bought(vendor) == {"A card for Ada": 1}
+    assert "$0.0029" in run("costs")[0]
+
+
+def test_a_run_that_is_given_up_says_that_the_vendor_goes_on(run: Any, vendor: Simulator) -> None:
+    with key_withdrawn(vendor):
+        run("run", "card.flow.yaml", "--vendor-batch", code=4)
+    named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
+    _, err = run("runs", "cancel", named)
+    assert err == "the vendor's batch goes on with 1 request, and is billed: end it in your account there\n"
+
+
+def test_what_may_be_spent_counts_the_price_of_the_batch(run: Any, vendor: Simulator) -> None:
+    over = ("batch", "card.flow.yaml", "--over", "people.csv", "--vendor-batch")
+    run(*over, "--max-usd", "0.0095", "--out", "whole")  # three at the full price are 0.018
+    assert sum(bought(vendor).values()) == 3
+    _, err = run(*over, "--max-usd", "0.0065", "--out", "part", code=4)
+    assert "stopped: " in err
+    assert sum(bought(vendor).values()) == 5
+    Path("flowdsl.toml").write_text("max_usd_per_day = 0.0065\n", encoding="utf-8")
+    _, err = run(*over, "--out", "day", code=4)
+    assert "stopped: " in err
+    Path("flowdsl.toml").write_text("ask_above_usd = 0.0085\n", encoding="utf-8")
+    _, err = run(*over, "--out", "asked", code=2)
+    assert "this batch of 3 records can cost up to $0.0089, and" in err
+
+
+@pytest.mark.long
+def test_steps_that_branch_and_try_again_go_through_a_batch_and_buy_nothing_twice(run: Any, vendor: Simulator) -> None:
+    Path("many.flow.yaml").write_text(MANY, encoding="utf-8")
+    vendor.faults.add("rate_limit:3,when=A door", "moderation,when=A barn")
+    out, err = run("run", "many.flow.yaml", "--vendor-batch")
+    assert "retry" in err
+    assert "3 images" in out
+    assert bought(vendor) == {"A kite": 1, "A door": 1, "A mill": 1}
+    assert [each for each in vendor.requests if each.path == "/v1/images/generations" and not each.headers] == []
