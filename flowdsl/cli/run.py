@@ -27,6 +27,7 @@ from flowdsl.cli.consent import may_begin
 from flowdsl.cli.failure import FAILED, is_of_inputs
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
+from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.observed import add_watching, watchers
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     options.argv = ["run", *arguments]
     check_stdin_filename(options.stdin_filename, [options.file])
     source = flow_source(options.file, options.stdin_filename)
+    if options.dry_run and options.from_step is not None:
+        raise UsageError("--dry-run shows the requests of all steps: leave --from out")
     if options.dry_run:
         from flowdsl.cli.dry_run import dry_run
 
@@ -84,7 +87,8 @@ def perform(options: Namespace, source: Source) -> int:
     given = GivenInputs()
     if options.inputs is not None:
         given.take_file(options.inputs)
-    names = {**given.values, **dict(options.input)}
+    start = start_of(options, source, {*given.values, *(name for name, _ in options.input)}, parser())
+    names = {**({} if start is None else start.inputs), **given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
         flow = ready_flow(source, options, names, stack, most)
@@ -96,6 +100,8 @@ def perform(options: Namespace, source: Source) -> int:
             for warning in unread_inputs(flow.document, names):
                 sys.stderr.write(f"flowdsl: warning: {warning}\n")
         inputs = given.take_options(options.input, flow.document.inputs)
+        if start is not None:
+            inputs = {**start.inputs_of(flow), **inputs}
         if not options.quiet:
             given.warn_of_lacking_keys(flow.document)
         for warning in () if options.quiet else given.warnings:
@@ -105,6 +111,8 @@ def perform(options: Namespace, source: Source) -> int:
         if options.resume is None and not may_begin(flow, source.path, inputs, options):
             return 0
         journal = journal_of(flow, source, options, stack)
+        if start is not None and journal is not None:
+            start.begin(journal, flow, options, inputs)
         seen_by = watchers(options, flow, source, stack)
         account = Account(simulated=options.simulate, source=source, journal=journal, watchers=seen_by)
         try:
@@ -221,6 +229,13 @@ def parser() -> Parser:
         "else a text), @- for stdin, @@ for an @ at the beginning",
     )
     parser.add_argument("--inputs", type=file_name, metavar="FILE", help="a YAML or JSON file of inputs")
+    parser.add_argument(
+        "--from",
+        dest="from_step",
+        metavar="STEP",
+        help="begin at a step of the flow, by its id, name or place (`flow[2]`): what is before it is taken from the "
+        "last run of the flow, what follows is bought anew",
+    )
     flag(parser, "--dry-run", help="print the requests with their prompts, as far as they are known, and send nothing")
     add_options(parser)
     return parser
@@ -280,7 +295,7 @@ def add_options(parser: Parser) -> None:
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
     flag(parser, "-y", "--yes", help="do not ask, whatever it can cost: `ask_above_usd` of the settings does not count")
-    parser.set_defaults(resume=None, resend=False)
+    parser.set_defaults(resume=None, resend=False, from_step=None)
 
 
 def _run(

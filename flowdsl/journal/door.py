@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import date
 
+    from flowdsl.journal.earlier import Earlier, Kept
     from flowdsl.limits import Budget
 
 T = TypeVar("T")
@@ -41,30 +42,29 @@ _MOST_KEPT_BYTES = 1024 * 1024
 
 
 class JournalDoor:
-    """The door of one run. `names` are the files that earlier attempts gave to pictures, `listed` those of them that
-    stand in the manifest, by the paths of the bytes as they came. `as_of` is the day of the first of them."""
+    """The door of one run. `kept` is what earlier attempts of it have left, `earlier` what another run has bought
+    before the step at which this one begins."""
 
     def __init__(
         self,
         journal: Keeper,
         began: Began,
         inner: Effects | None,
-        rows: Iterable[Row] = (),
-        names: dict[str, str] | None = None,
-        listed: frozenset[str] = frozenset(),
-        as_of: date | None = None,
+        kept: Kept | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         self._journal = journal
         self._began = began
         self._inner = inner
-        rows = list(rows)
+        rows = [] if kept is None else kept.rows
         self._spent = spent(rows)
         self._rows = Rows(rows)
-        self._names = names or {}
-        self._listed = listed
+        self._earlier = earlier
+        self._names = {} if kept is None else kept.names
+        self._listed = frozenset() if kept is None else kept.listed
         self._is_open = False
-        self._is_new = as_of is None
-        self._as_of = as_of or began.as_of
+        self._is_new = kept is None
+        self._as_of = (None if kept is None else kept.as_of) or began.as_of
         self._early: list[tuple[Any, ...]] = []
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._sharing = journal.sharing(began.run)
@@ -93,12 +93,13 @@ class JournalDoor:
     def before(self, effect: Effect) -> Recovered | None:
         """What an earlier attempt has bought for an equal request."""
         asked = digest(effect.key, effect.request)
-        row = self._rows.take(effect.invocation.key, asked)
+        row = self._row(effect, asked)
         if row is None:
             known = None if self._sharing is None else self._sharing.known(asked)
             return None if known is None else Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
-        if row.blocks and (row.vendor_order is None or row.vendor_order != self._order(effect)):
-            raise held(self._began.run, row.began, effect.request)
+        is_own = row.run == self._began.run
+        if row.blocks and not (is_own and row.vendor_order and row.vendor_order == self._order(effect)):
+            raise held(row.run, row.began, effect.request)
         if row.state != "ok":  # a failure, told when it is the request's turn; or one that can be asked for
             self._taken[effect.invocation.key, row.digest].append(row)
             return None
@@ -106,10 +107,13 @@ class JournalDoor:
         try:
             result = decoded(json.loads(row.result or "null"), shelved, effect.store)
         except StepError as error:
-            key = row_id(self._began.run, row.place, row.number, row.digest).hex()
-            error.hint = f"{PUT_BACK}; or buy it anew: `flowdsl runs release {self._began.run} {key[:8]}` allows that"
+            key = row_id(row.run, row.place, row.number, row.digest).hex()
+            error.hint = f"{PUT_BACK}; or buy it anew: `flowdsl runs release {row.run} {key[:8]}` allows that"
             raise
         paths = {image.original for image in shelved.images}
+        if self._earlier is not None and not is_own:
+            files = {path: file for path, file in self._earlier.names.items() if path in paths}
+            return Recovered(_free(result), 0.0, files, self._earlier.listed & paths, True)
         files = {path: file for path, file in self._names.items() if path in paths}
         return Recovered(result, row.cost_usd, files, self._listed & paths)
 
@@ -125,7 +129,7 @@ class JournalDoor:
         if effect.key not in KEPT:
             return await performed()
         found = digest(effect.key, effect.request)
-        row = self._rows.take(effect.invocation.key, found)
+        row = self._row(effect, found)
         if row is not None:
             return self._again(effect, row)  # type: ignore[no-any-return]
         try:
@@ -141,7 +145,7 @@ class JournalDoor:
         if effect.key not in KEPT:
             return act() if self._inner is None else self._inner.perform_now(effect, act)
         found = digest(effect.key, effect.request)
-        row = self._rows.take(effect.invocation.key, found)
+        row = self._row(effect, found)
         if row is not None:
             return self._again(effect, row)  # type: ignore[no-any-return]
         result = act() if self._inner is None else self._inner.perform_now(effect, act)
@@ -196,8 +200,14 @@ class JournalDoor:
 
     def _shared(self, known: str, effect: Effect) -> Any:
         """The result of an equal request, which was paid for there."""
-        result = decoded(json.loads(known), Shelved(), effect.store)
-        return {**result, "usd": 0.0} if isinstance(result, dict) else result
+        return _free(decoded(json.loads(known), Shelved(), effect.store))
+
+    def _row(self, effect: Effect, asked: bytes) -> Row | None:
+        """What stands in the journal of an effect: of this run, or of the one before the step at which it begins."""
+        row = self._rows.take(effect.invocation.key, asked)
+        if row is None and self._earlier is not None:
+            return self._earlier.take(effect.invocation, asked)
+        return row
 
     def _order(self, effect: Effect) -> str | None:
         """Where it is known further in what becomes of a request."""
@@ -328,7 +338,7 @@ class JournalDoor:
     def _failed_again(self, effect: Effect, row: Row) -> NoReturn:
         """Raises the failure that a kept row says; the run may end with it only now."""
         error = decoded_error(json.loads(row.result or "null"), Shelved(), effect.store)
-        self._failed.append((row_id(self._began.run, row.place, row.number, row.digest), row.place, ref(error)))
+        self._failed.append((row_id(row.run, row.place, row.number, row.digest), row.place, ref(error)))
         raise error
 
     def _keep(self, effect: Effect, found: bytes, state: str, result: Any) -> None:
@@ -352,6 +362,11 @@ class JournalDoor:
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
+
+
+def _free(result: Any) -> Any:
+    """A result that another purchase has paid for."""
+    return {**result, "usd": 0.0} if isinstance(result, dict) else result
 
 
 def _text(value: Any) -> str:

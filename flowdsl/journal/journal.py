@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,9 +13,9 @@ from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
 from flowdsl.journal.door import JournalDoor
+from flowdsl.journal.earlier import Earlier, Kept
 from flowdsl.journal.errors import JournalError, refused
 from flowdsl.journal.keeper import Keeper
-from flowdsl.journal.rows import Row
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from flowdsl.limits import Budget
 
 CACHES = ("off", "run", "project")
-_ROWS = """
-    SELECT key, place, number, digest, state, result, 0 AS is_final, NULL AS cost_usd, NULL AS most_usd, 0.0 AS began,
-        NULL AS vendor_order
-    FROM journal WHERE run = :run
-    UNION ALL
-    SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began, vendor_order
-    FROM ledger WHERE run = :run
-"""
 
 
 class Journal:
@@ -68,6 +59,7 @@ class Journal:
         self.wrote = False
         """Whether a run has paid for something."""
         self._resumed: set[str] = set()
+        self._start: tuple[str, tuple[str, ...]] | None = None
 
     @cached_property
     def runs(self) -> Runs:
@@ -102,6 +94,13 @@ class Journal:
         self._resumed.add(run)
         return self
 
+    def beginning_at(self, run: str, before: Collection[str]) -> Journal:
+        """Lets new runs use what an earlier one has bought in those steps at the top of the flow whose places,
+        `flow[0]`, stand in `before`; the others buy anew."""
+        self._start = run, tuple(before)
+        self.given = {**self.given, "from": {"run": run, "before": list(before)}}
+        return self
+
     def door(self, began: Began, inner: Effects | None) -> JournalDoor:
         """The door of one run.
 
@@ -111,7 +110,8 @@ class Journal:
         """
         run = began.run
         if run not in self._resumed:
-            return JournalDoor(self, began, inner)
+            earlier = None if self._start is None else Earlier(self.database, *self._start)
+            return JournalDoor(self, began, inner, earlier=earlier)
         self._resumed.discard(run)
         self.take(run)
         return resumed_door(self, began, inner)
@@ -174,20 +174,6 @@ def resumed_door(keeper: Keeper, began: Began, inner: Effects | None) -> Journal
     Raises:
         JournalError: the journal cannot be read.
     """
-    run, database = began.run, keeper.database
-    rows = [_row(each) for each in database.read(_ROWS, {"run": run})]
-    names = database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
-    return JournalDoor(
-        keeper,
-        began,
-        inner,
-        rows,
-        {each["original"]: each["file"] for each in names},
-        frozenset(each["original"] for each in names if each["is_listed"]),
-        date.fromisoformat(database.read("SELECT as_of FROM runs WHERE id = ?", (run,))[0]["as_of"]),
-    )
-
-
-def _row(row: Any) -> Row:
-    values = {name: row[name] for name in Row._fields}
-    return Row(**{**values, "is_final": bool(row["is_final"])})
+    kept = Kept(keeper.database, began.run)
+    earlier = None if kept.began_at is None else Earlier(keeper.database, kept.began_at["run"], kept.began_at["before"])
+    return JournalDoor(keeper, began, inner, kept, earlier)

@@ -17,7 +17,7 @@ DOUBT = frozenset({"started", "unknown"})
 
 
 class Row(NamedTuple):
-    """One effect as it is kept. `number` counts the effects of equal request and place, from 0."""
+    """One effect as it is kept, of a `run`. `number` counts the effects of equal request and place, from 0."""
 
     key: str
     place: str
@@ -30,6 +30,7 @@ class Row(NamedTuple):
     most_usd: float | None = None
     began: float = 0.0
     vendor_order: str | None = None
+    run: str = ""
 
     @property
     def blocks(self) -> bool:

@@ -153,6 +153,12 @@ class Runs:
         found = (self._run(row) for row in self._database.read(query, values))
         return next((run for run in found if run.may_be_resumed), None)
 
+    def last(self, flow: str, action: str | None, *, simulated: bool) -> KeptRun | None:
+        """The last run of a flow's file that was not given up."""
+        where = "flow = ? AND action IS ? AND simulated = ? AND batch IS NULL AND status != 'dropped'"
+        rows = self._database.read(f"{_SUMS} WHERE {where} ORDER BY began DESC LIMIT 1", (flow, action, simulated))
+        return self._run(rows[0]) if rows else None
+
     def requests(self, run: str) -> list[Request]:
         """The paid requests of a run, in the order in which they began."""
         query = f"SELECT *, {AT_VENDOR} AS is_at_vendor FROM ledger WHERE run = ? ORDER BY began, place, number"
@@ -219,7 +225,9 @@ class Runs:
         """
 
         def collected(db: sqlite3.Connection) -> int:
-            over = f"SELECT id FROM runs WHERE status IN {OVER} AND began < ?"
+            base = "json_extract(given, '$.from.run')"  # what a run that is not over takes from another stays there
+            needed = f"SELECT {base} FROM runs WHERE status NOT IN {OVER} AND {base} IS NOT NULL"
+            over = f"SELECT id FROM runs WHERE status IN {OVER} AND began < ? AND id NOT IN ({needed})"
             count: int = db.execute(f"SELECT count(*) FROM ({over})", (before,)).fetchone()[0]
             for table in ("journal", "names"):
                 db.execute(f"DELETE FROM {table} WHERE run IN ({over})", (before,))
