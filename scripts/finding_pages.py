@@ -28,7 +28,8 @@ def main() -> None:
     target = Path(str(EXAMPLES))
     kept = json.loads(target.read_text(encoding="utf-8")) if target.is_file() else {}
     found = {code.name: text for code in FINDINGS if (text := _example(code.name, kept.get(code.name)))}
-    target.write_text(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    written = json.dumps(dict(sorted(found.items())), indent=1, ensure_ascii=False) + "\n"
+    target.write_bytes(written.encode("utf-8", "backslashreplace"))
     shutil.rmtree(PAGES, ignore_errors=True)
     PAGES.mkdir()
     (PAGES / "README.md").write_text(index(), encoding="utf-8")
@@ -38,9 +39,9 @@ def main() -> None:
     print(f"{len(found)} examples; without one: {', '.join(without) or 'none'}")
 
 
-def _example(code: str, kept: str | None) -> str | None:
-    if kept is not None and cost(kept, code) is not None:
-        return kept
+def _example(code: str, kept: str | dict[str, str] | None) -> str | dict[str, str] | None:
+    if isinstance(kept, dict) or (kept is not None and cost(kept, code) is not None):
+        return kept  # what takes several files is written by hand
     print(f"finding an example of {code}", file=sys.stderr)
     least = [reduced(text, code) for text in _texts(code)]
     return min(least, key=lambda text: cost(text, code) or (sys.maxsize, 0, 0), default=None)

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     check_stdin_filename(options.stdin_filename, [options.file])
     if options.out is not None and not options.force and os.path.lexists(options.out):
-        raise UsageError(f"{options.out} is there already; --force writes over it")
+        raise UsageError(_there(options.out))
     source = flow_source(options.file, options.stdin_filename)
     found = Environment().examined(source).diagnostics
     if has_errors(finding for finding in found if finding.code != _OF_A_REAL_RUN):
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(made.text)
         sys.stdout.flush()
     else:
-        _write(options.out, made.text)
+        _write(options.out, made.text, over=options.force)
     _say(made, source, found)
     return 0
 
@@ -68,10 +68,23 @@ def parser() -> Parser:
     return parser
 
 
-def _write(path: str, text: str) -> None:
-    from pathlib import Path
+def _write(path: str, text: str, *, over: bool) -> None:
+    """Writes the flow as a whole.
 
-    Path(path).write_bytes(text.encode())
+    Raises:
+        UsageError: somebody else has made the file meanwhile.
+        OSError: it cannot be written; what was there is as it was.
+    """
+    from flowdsl.rewriting.files import put, put_new
+
+    try:
+        (put if over else put_new)(path, text.encode())
+    except FileExistsError:
+        raise UsageError(_there(path)) from None
+
+
+def _there(path: str) -> str:
+    return f"{path} is there already; --force writes over it"
 
 
 def _say(made: Converted, source: Source, found: list[Diagnostic]) -> None:

@@ -282,7 +282,8 @@ def _meaning(code: str, form: str) -> str:
         )
     parts = [f"{found.name}: {' or '.join(said.severities)}\n  {said.meaning}\n  {said.why}"]
     if shown is not None:
-        parts += [f"example\n{_indented(shown.text)}", f"what is said of it\n{_indented(shown.said)}"]
+        parts += [f"{name}\n{_indented(text)}" for name, text in (shown.files or {"example": shown.text}).items()]
+        parts.append(f"what is said of {next(iter(shown.files or ['it']))}\n{_indented(shown.said)}")
         if shown.fixed is not None:
             parts.append(f"with the fix: {shown.title}\n{_indented(shown.fixed)}")
     return "\n\n".join([*parts, said.url])

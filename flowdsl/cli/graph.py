@@ -12,6 +12,7 @@ from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of
 from flowdsl.cli.flow_files import flow_source, read_source
 from flowdsl.cli.journaled import state_of
+from flowdsl.cli.overwriting import check_written_over
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowError, UsageError
 
@@ -38,6 +39,7 @@ EXAMPLES = (
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0."""
     options = parser().parse(arguments)
+    check_written_over(options.output, "drawing")
     if options.run is None:
         if options.file is None:
             raise UsageError("name the file of a flow, or with --run a run of it")

@@ -33,6 +33,11 @@ class Reporting:
             self._baseline = Baseline(options.baseline)
         self._new_baseline: str | None = options.write_baseline
         self._file: str | None = options.output_file
+        if self._file is not None or self._new_baseline is not None:
+            from flowdsl.cli.overwriting import check_written_over
+
+            check_written_over(self._file, "report")
+            check_written_over(self._new_baseline, "baseline")
         self._form: str = options.format or self._usual_form()
         self._quiet: bool = options.quiet
         self._statistics: bool = options.statistics

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, cut, file_name, flag
 from flowdsl.cli.flow_files import TEST_ENDINGS, read_source, search, test_paths
+from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.terminal import colors
 from flowdsl.display.visible import shown, styled, visible_line
 from flowdsl.errors import FlowError, UsageError
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when a case fails, a file of tests has mistakes, or less ran than `--fail-under` asks for; 2
     when there is nothing to run."""
     options = parser().parse(arguments)
+    check_written_over(options.junit, "report of tests")
+    check_written_over(options.coverage_json, "report of coverage")
     paths = options.paths or ["."]
     if not options.watch:
         return _once(options, paths)

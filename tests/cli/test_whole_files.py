@@ -24,6 +24,15 @@ WRITING = {
     "coverage": (["test", "a.test.yaml", "--coverage-json", "OUT"], "cover.json"),
     "snapshots": (["test", "a.test.yaml", "--update-snapshots"], "a.snapshots.yaml"),
 }
+OLD = {
+    "graph": "flowchart TD\n",
+    "findings": '[\n{"path": "b.flow.yaml"}\n]\n',
+    "baseline": '{"flowdsl_baseline": 1, "findings": {}}\n',
+    "JUnit": '<?xml version="1.0"?>\n<testsuites name="flowdsl"></testsuites>\n',
+    "coverage": '{"v": 1, "percent": 0}\n',
+    "snapshots": "{}\n",
+}
+"""What such a command may have written before: nothing else is written over."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +64,12 @@ def said(arguments: list[str], name: str) -> list[str]:
 def test_what_a_link_leads_to_is_written(what: str, folder: Path) -> None:
     arguments, name = WRITING[what]
     (folder / "elsewhere").mkdir()
-    (folder / "elsewhere" / name).write_text("{}\n")
+    (folder / "elsewhere" / name).write_text(OLD[what])
     (folder / "elsewhere" / name).chmod(0o640)
     (folder / name).symlink_to(f"elsewhere/{name}")
     main(said(arguments, name))
     assert (folder / name).is_symlink()
-    assert (folder / "elsewhere" / name).read_text() != "{}\n"
+    assert (folder / "elsewhere" / name).read_text() != OLD[what]
     assert stat.S_IMODE((folder / "elsewhere" / name).stat().st_mode) == 0o640
     assert [path.name for path in (folder / "elsewhere").iterdir()] == [name]
 
@@ -75,12 +84,12 @@ def test_a_link_to_a_file_that_is_not_there_yet_makes_it(folder: Path) -> None:
 @pytest.mark.parametrize("what", sorted(set(WRITING) - {"baseline", "findings", "snapshots", "coverage"}))
 def test_a_full_disk_leaves_the_old_file(what: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments, name = WRITING[what]
-    (folder / name).write_text("old\n")
+    (folder / name).write_text(OLD[what])
     with files_of_at_most(40):
         code = main(said(arguments, name))
     assert code == 2
     assert name in capsys.readouterr().err
-    assert (folder / name).read_text() == "old\n"
+    assert (folder / name).read_text() == OLD[what]
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
