@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import date
@@ -99,6 +100,25 @@ class Journal:
             raise UsageError(f"the run {run} goes on in another process: wait until it has ended")
         self._resumed.add(run)
         return self
+
+    def tags_of(self, run: str) -> dict[str, str] | None:
+        """The tags of a run; None where no run of this id has paid for anything.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        found = self.database.read("SELECT tags FROM runs WHERE id = ?", (run,))
+        return dict(json.loads(found[0]["tags"])) if found else None
+
+    def repeating(self, run: str) -> None:
+        """Lets the next run of this id use what it has bought before, also where it was done; nothing happens where no
+        such run has bought anything.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        if self.database.read("SELECT 1 FROM runs WHERE id = ?", (run,)):
+            self._resumed.add(run)
 
     def door(self, began: Began, inner: Effects | None) -> JournalDoor:
         """The door of one run.
