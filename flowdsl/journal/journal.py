@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
@@ -36,6 +36,13 @@ _ROWS = """
     SELECT 'image', place, number, digest, state, result, is_final, cost_usd, most_usd, began, vendor_order
     FROM ledger WHERE run = :run
 """
+
+
+class Kept(NamedTuple):
+    """A run that stands in a journal: how it ended (`running` where it did not), and its tags."""
+
+    status: str
+    tags: dict[str, str]
 
 
 class Journal:
@@ -101,24 +108,27 @@ class Journal:
         self._resumed.add(run)
         return self
 
-    def tags_of(self, run: str) -> dict[str, str] | None:
-        """The tags of a run; None where no run of this id has paid for anything.
+    def kept(self, run: str) -> Kept | None:
+        """A run of this id; None where none has paid for anything.
 
         Raises:
             JournalError: the journal cannot be read.
         """
-        found = self.database.read("SELECT tags FROM runs WHERE id = ?", (run,))
-        return dict(json.loads(found[0]["tags"])) if found else None
+        found = self.database.read("SELECT status, tags FROM runs WHERE id = ?", (run,))
+        return Kept(found[0]["status"], json.loads(found[0]["tags"])) if found else None
 
-    def repeating(self, run: str) -> None:
-        """Lets the next run of this id use what it has bought before, also where it was done; nothing happens where no
-        such run has bought anything.
+    def repeating(self, run: str) -> str | None:
+        """Lets the next run of this id use what it has bought before, also where it was done; gives how it ended, None
+        where no such run has bought anything.
 
         Raises:
             JournalError: the journal cannot be read.
         """
-        if self.database.read("SELECT 1 FROM runs WHERE id = ?", (run,)):
-            self._resumed.add(run)
+        found = self.kept(run)
+        if found is None:
+            return None
+        self._resumed.add(run)
+        return found.status
 
     def door(self, began: Began, inner: Effects | None) -> JournalDoor:
         """The door of one run.

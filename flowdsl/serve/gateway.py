@@ -14,10 +14,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.environment import Environment
-from flowdsl.errors import FlowCheckError, RunError
+from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
 from flowdsl.events import Event, PartialImage
 from flowdsl.serve.fields import Asked, shown
-from flowdsl.serve.refusal import Refusal, all_of, of_run
+from flowdsl.serve.refusal import Refusal, all_of, of_run, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Route, Routing, Target
 
@@ -131,10 +131,10 @@ class Gateway:
         """What a request with a key brings: what one before it has bought, else what is bought now."""
         tags[_REQUEST_TAG] = digest
         number, target = 0, None
-        while (before := self.journal.tags_of(f"{run}-{number}")) is not None:
-            if before.get(_REQUEST_TAG) != digest:
+        while (before := self.journal.kept(f"{run}-{number}")) is not None:
+            if before.tags.get(_REQUEST_TAG) != digest:
                 raise _other_request()
-            service, model = json.loads(before[_TARGET_TAG])
+            service, model = json.loads(before.tags[_TARGET_TAG])
             target = Target(service, model)
             number += 1
         return await self._bought(asked, route, hear, tags, run, max(number - 1, 0), target)
@@ -178,17 +178,23 @@ class Gateway:
 
     async def _run(self, asked: Asked, target: Target, hear: OnPartial, tags: dict[str, str], id: str | None) -> Made:
         flow = self._flows.of(asked, target).flow
+        limits = None
         if id is not None:
             tags = {**tags, _TARGET_TAG: json.dumps([target.service, target.model])}
-            self.journal.repeating(id)
+            if self.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
+                limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
 
         def listen(event: Event) -> None:
             if isinstance(event, PartialImage):
                 hear(event)
 
-        result = await flow.arun(
-            inputs_of(asked, target), on_event=listen, journal=self.journal, run_id=id, tags=tags or None
-        )
+        inputs, journal = inputs_of(asked, target), self.journal
+        try:
+            result = await flow.arun(inputs, on_event=listen, journal=journal, limits=limits, run_id=id, tags=tags)
+        except LimitExceeded as error:
+            if limits is not None and error.code == "too-many-requests":
+                raise outdated() from error
+            raise
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
 
@@ -208,13 +214,12 @@ def _run_of(owner: str, key: str) -> str:
 
 
 def _digest(asked: Asked) -> str:
-    """What is equal for equal requests, however their pictures are sent."""
+    """What is equal for equal purchases, whether their pictures are sent as bytes or as links."""
     pictures = [
         each if isinstance(each, str) else each["sha256"]
         for each in (*asked.images, *([asked.mask] if asked.mask else []))
     ]
-    options = {name: value for name, value in asked.options.items() if name not in ("stream", "partial_images")}
-    facts = [asked.model, asked.prompt, asked.is_edit, sorted(options.items()), pictures, bool(asked.mask)]
+    facts = [asked.model, asked.prompt, asked.is_edit, sorted(asked.options.items()), pictures, bool(asked.mask)]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
 
 

@@ -95,6 +95,12 @@ def stopping() -> Refusal:
     )
 
 
+def outdated() -> Refusal:
+    """What a key has bought was asked for in another way."""
+    said = "What this Idempotency-Key has bought was asked for with other settings; give the request another key."
+    return Refusal(409, said, code="idempotency_key_outdated", headers=_NEVER)
+
+
 def of_run(error: RunError, param: str | None = None) -> Refusal:
     """The refusal for a run that failed; `param` is the field of the request that its place stands for."""
     message = error.message if error.hint is None or param is None else f"{error.message}: {error.hint}"

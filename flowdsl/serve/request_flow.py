@@ -15,12 +15,13 @@ from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
 from flowdsl.environment.picture_steps import edit_step, picture_step
 from flowdsl.errors import FlowCheckError, RunError
+from flowdsl.journal.runs import OF_GATEWAY
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.refusal import Refusal, code_of
 from flowdsl.serve.routes import Target
 from flowdsl.source import Source, Span
 
-NAME = "<request>"
+NAME = OF_GATEWAY
 PICTURES, FACTS = "pictures", "facts"
 """The outputs of the flow."""
 TIMEOUT_MS = 180_000

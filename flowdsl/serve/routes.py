@@ -14,11 +14,6 @@ from flowdsl.errors import (
     ServiceUnavailable,
 )
 
-CLASSES = ("rate_limit", "unavailable", "refused", "moderation", "unknown")
-"""Kinds of failures that a fallback can be for. `unknown` is a request that may be done, and billed."""
-USUAL = ("rate_limit", "unavailable")
-"""Those that a list of services falls back after: nothing was bought, and another service may do."""
-
 
 class Target(NamedTuple):
     """A service, and the model that it is asked for. None is the standard service."""

@@ -9,17 +9,21 @@ from flowdsl.nearest import nearest
 from flowdsl.record import Record
 from flowdsl.settings.files import Settings
 from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.routes import SaidRoute, said_routes
 
 _KEYS = ("host", "port", "public_url")
 
 
 class Serving(Record):
-    """What a settings file says of a gateway; None for what it does not say. `is_configured`: it says anything."""
+    """What a settings file says of a gateway; None for what it does not say. `is_configured`: it says anything. `path`
+    is the file."""
 
     host: str | None = None
     port: int | None = None
     public_url: str | None = None
     is_configured: bool = False
+    routes: Mapping[str, SaidRoute] = {}
+    path: str = ""
 
 
 def serving(settings: Settings | None) -> Serving:
@@ -48,4 +52,11 @@ def serving(settings: Settings | None) -> Serving:
     if public is not None and not (isinstance(public, str) and public.startswith(("http://", "https://"))):
         hint = 'write `public_url = "https://pictures.example.com"`'
         raise mistake(path, ("serve", "public_url"), "serve.public_url must be a web address", hint)
-    return Serving(host=host, port=port, public_url=public, is_configured="serve" in content)
+    return Serving(
+        host=host,
+        port=port,
+        public_url=public,
+        is_configured="serve" in content or "routes" in content,
+        routes=said_routes(path, content.get("routes")),
+        path=path,
+    )
