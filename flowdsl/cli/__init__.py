@@ -38,6 +38,7 @@ COMMANDS = {
     "init": "Make the files of a new project: a flow, a module, tests, editor and CI settings.",
     "create": "Print a flow that shows some steps, with a comment on each of their keys.",
     "serve": "Serve pictures of your services by the images API, for any client of OpenAI.",
+    "tokens": "Make, list and revoke the tokens by which clients may use a gateway.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",

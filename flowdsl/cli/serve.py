@@ -119,12 +119,21 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     """Checks the settings; gives the exit code."""
     from flowdsl.diagnostics import render
     from flowdsl.serve.routing import routing
+    from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
 
     findings = environment.settings_for(Source("", _NAME)).findings
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
     models = routing(environment, said).names()
+    tokens = Tokens(_state(settings))
+    for token in tokens.all():
+        if tokens.is_over(token):
+            name = token.name
+            sys.stderr.write(
+                f"flowdsl: warning: the token `{name}` is over: `flowdsl tokens revoke {name}` removes it, `flowdsl "
+                f"tokens create {name}` makes a new one\n"
+            )
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
     number = "1 model" if len(models) == 1 else f"{len(models)} models"
     print(f"{where}: {number} to serve{'' if said.is_configured else ', by the simulator'}")
@@ -144,26 +153,33 @@ def _serve(
 
     from flowdsl.cli.consent import budget_of
     from flowdsl.journal.journal import Journal
-    from flowdsl.journal.place import state_folder
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
     from flowdsl.serve.routing import routing
     from flowdsl.serve.server import listener
+    from flowdsl.serve.tokens import Tokens
 
     host = options.host or said.host or HOST
-    if not is_loopback(host):
+    state = _state(settings)
+    if not is_loopback(host) and not Tokens(state).all():
         raise UsageError(
             f"on `{host}` everybody who reaches the port could spend your money: a gateway without tokens listens on "
-            f"this machine alone, `--host {HOST}`"
+            f"this machine alone, `--host {HOST}`; `flowdsl tokens create NAME` makes a token"
         )
     found = routing(environment, said)
-    state = state_folder(os.environ, None if settings is None else settings[0])
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(options.config or _NAME, journal)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     sock = stack.enter_context(listener(host, number))
     parts = Parts(environment, found, journal, state, PATHS, said.public_url, options.proxy_headers)
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+
+
+def _state(settings: Settings | None) -> Path:
+    """The folder that the processes of a gateway share."""
+    from flowdsl.journal.place import state_folder
+
+    return state_folder(os.environ, None if settings is None else settings[0])
 
 
 def _announce(host: str, number: int, *, simulated: bool) -> None:

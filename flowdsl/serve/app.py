@@ -15,13 +15,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowdsl.events import PartialImage
+from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import ClientGone, edit, generation
 from flowdsl.serve.fields import Asked, shown
-from flowdsl.serve.gateway import Gateway, Made
+from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, not_found, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
+from flowdsl.serve.tokens import Tokens
 
 MOST_AT_ONCE = 512
 """Requests that are worked on at the same time; more are told to come back."""
@@ -32,21 +34,20 @@ _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 class Application:
     """The gateway's application. `paths` are the beginnings of the addresses of the images APIs that it speaks, each
-    with what `response_format` is there where a request does not say it. `is_local`: it listens on this machine alone,
-    and serves its programs and no pages of others."""
+    with what `response_format` is there where a request does not say it."""
 
     def __init__(
         self,
         gateway: Gateway,
         pictures: Pictures,
+        access: Access,
         paths: Mapping[str, str],
         *,
-        is_local: bool,
         public_url: str | None = None,
     ) -> None:
         self._gateway = gateway
         self._pictures = pictures
-        self._is_local = is_local
+        self._access = access
         self._public_url = public_url
         self.is_stopping = False
         routes = [
@@ -61,7 +62,7 @@ class Application:
             Route("/readyz", self._ready),
         ]
         handlers: dict[Any, Any] = {Refusal: _refused, 404: _no_address, 405: _no_method, ClientGone: _gone, 500: _bug}
-        self.asgi: ASGIApp = _Outside(Starlette(routes=routes, exception_handlers=handlers), is_local)
+        self.asgi: ASGIApp = _Outside(Starlette(routes=routes, exception_handlers=handlers), access.tokens)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
@@ -77,11 +78,16 @@ class Application:
                 code="server_is_overloaded",
                 headers={"retry-after": "1"},
             )
+        token = self._access.token(request)
+        await self._access.count(token)
         asked = await read(request, request.path_params.get("deployment"))
         key = _key(request)
+        self._access.check_model(token, asked.model)
         route = self._gateway.route(asked)
         heard: asyncio.Queue[PartialImage] = asyncio.Queue()
-        task = self._gateway.start(asked, route, key=key, owner="", tags={}, hear=heard.put_nowait)
+        owner = "" if token is None else token.name
+        asker = Asker(owner, self._access.journal(token), heard.put_nowait)
+        task = self._gateway.start(asked, route, asker, key)
         if asked.stream:
             return await self._stream(task, heard, asked)
         made = await asyncio.shield(task)
@@ -127,7 +133,8 @@ class Application:
         return base.rstrip("/") + self._pictures.path_of(image)
 
     async def _models(self, request: Request) -> Response:
-        names = self._gateway.routing.names()
+        token = self._access.token(request)
+        names = [name for name in self._gateway.routing.names() if token is None or token.may_use(name)]
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "flowdsl"} for name in names]
         return JSONResponse({"object": "list", "data": models})
 
@@ -153,12 +160,12 @@ class Application:
 
 
 class _Outside:
-    """What every request meets first: an id, and on this machine a look at the names in it. A page of a stranger can
-    make its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away."""
+    """What every request meets first: an id, and where no token is needed a look at the names in it. A page of a
+    stranger can make its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away."""
 
-    def __init__(self, app: ASGIApp, is_local: bool) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
-        self._is_local = is_local
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -172,7 +179,7 @@ class _Outside:
                 message["headers"] = [*message["headers"], (b"x-request-id", id.encode())]
             await send(message)
 
-        problem = stranger(scope["headers"]) if self._is_local else None
+        problem = None if self._tokens.required else stranger(scope["headers"])
         if problem is not None:
             refusal = Refusal(403, problem, code="unknown_host", headers={"connection": "close"})
             await _response(refusal)(scope, receive, sent)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.image.shelf import ORIGINALS
+from flowdsl.serve.access import Access
 from flowdsl.serve.app import Application
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
+from flowdsl.serve.tokens import Tokens
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
@@ -44,8 +46,9 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
     pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state)  # noqa: ASYNC240  nothing is served yet
+    access = Access(Tokens(parts.state), parts.journal)
     async with parts.environment:
-        gateway = Gateway(parts.environment, parts.routing, parts.journal)
-        application = Application(gateway, pictures, parts.paths, is_local=True, public_url=parts.public_url)
+        gateway = Gateway(parts.environment, parts.routing)
+        application = Application(gateway, pictures, access, parts.paths, public_url=parts.public_url)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         return await server.run_here()

@@ -25,9 +25,18 @@ if TYPE_CHECKING:
     from flowdsl.image.image import Image
     from flowdsl.journal.journal import Journal
 
+_OWNER_TAG = "token"
 _REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
 """Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
 OnPartial = Callable[[PartialImage], None]
+
+
+class Asker(NamedTuple):
+    """Who asks: to whom idempotency keys belong, what pays for the request, and what hears of unfinished pictures."""
+
+    owner: str
+    journal: Journal
+    hear: OnPartial
 
 
 class Made(NamedTuple):
@@ -53,11 +62,9 @@ class Gateway:
         self,
         environment: Environment,
         routing: Routing,
-        journal: Journal,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.routing = routing
-        self.journal = journal
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -86,21 +93,20 @@ class Gateway:
             wrong = [self._no_model(asked.model), *(each for each in wrong if each.param != "model")]
         raise all_of(wrong)
 
-    def start(
-        self, asked: Asked, route: Route, *, key: str | None, owner: str, tags: Mapping[str, str], hear: OnPartial
-    ) -> asyncio.Task[Made]:
-        """Begins to make the pictures of a request, or joins the request of the same `key` and `owner`. Whoever waits
-        shields the task: it goes on without them.
+    def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> asyncio.Task[Made]:
+        """Begins to make the pictures of a request, or joins the request of the same `key`. Whoever waits shields the
+        task: it goes on without them.
 
         Raises:
             Refusal: the key was used for another request.
         """
+        tags = {_OWNER_TAG: asker.owner} if asker.owner else {}
         if key is None:
-            return self._begin(self._bought(asked, route, hear, dict(tags)))
-        run, digest = _run_of(owner, key), _digest(asked)
+            return self._begin(self._bought(asked, route, asker, tags))
+        run, digest = _run_of(asker.owner, key), _digest(asked)
         found = self._keyed.get(run)
         if found is None:
-            task = self._begin(self._bought_once(asked, route, hear, dict(tags), run, digest))
+            task = self._begin(self._bought_once(asked, route, asker, tags, run, digest))
             self._keyed[run] = _Keyed(digest, task)
             task.add_done_callback(lambda _: self._keyed.pop(run, None))
             return task
@@ -126,24 +132,24 @@ class Gateway:
             task.exception()  # also where nobody waits for it any more
 
     async def _bought_once(
-        self, asked: Asked, route: Route, hear: OnPartial, tags: dict[str, str], run: str, digest: str
+        self, asked: Asked, route: Route, asker: Asker, tags: dict[str, str], run: str, digest: str
     ) -> Made:
         """What a request with a key brings: what one before it has bought, else what is bought now."""
         tags[_REQUEST_TAG] = digest
         number, target = 0, None
-        while (before := self.journal.kept(f"{run}-{number}")) is not None:
+        while (before := asker.journal.kept(f"{run}-{number}")) is not None:
             if before.tags.get(_REQUEST_TAG) != digest:
                 raise _other_request()
             service, model = json.loads(before.tags[_TARGET_TAG])
             target = Target(service, model)
             number += 1
-        return await self._bought(asked, route, hear, tags, run, max(number - 1, 0), target)
+        return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
 
     async def _bought(
         self,
         asked: Asked,
         route: Route,
-        hear: OnPartial,
+        asker: Asker,
         tags: dict[str, str],
         run: str | None = None,
         number: int = 0,
@@ -156,7 +162,7 @@ class Gateway:
         while True:
             tried.append(target)
             try:
-                return await self._run(asked, target, hear, tags, None if run is None else f"{run}-{number}")
+                return await self._run(asked, target, asker, tags, None if run is None else f"{run}-{number}")
             except RunError as error:
                 following = self._following(asked, route, error, tried)
                 if following is None:
@@ -176,19 +182,19 @@ class Gateway:
             return found
         return None
 
-    async def _run(self, asked: Asked, target: Target, hear: OnPartial, tags: dict[str, str], id: str | None) -> Made:
+    async def _run(self, asked: Asked, target: Target, asker: Asker, tags: dict[str, str], id: str | None) -> Made:
         flow = self._flows.of(asked, target).flow
         limits = None
         if id is not None:
             tags = {**tags, _TARGET_TAG: json.dumps([target.service, target.model])}
-            if self.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
+            if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
 
         def listen(event: Event) -> None:
             if isinstance(event, PartialImage):
-                hear(event)
+                asker.hear(event)
 
-        inputs, journal = inputs_of(asked, target), self.journal
+        inputs, journal = inputs_of(asked, target), asker.journal
         try:
             result = await flow.arun(inputs, on_event=listen, journal=journal, limits=limits, run_id=id, tags=tags)
         except LimitExceeded as error:

@@ -32,7 +32,9 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
-_OF_GATEWAY = frozenset({"service-not-configured", "secret-not-set", "misplaced-key", "unusable-certificate"})
+_OF_GATEWAY = frozenset(
+    {"unknown-price", "service-not-configured", "secret-not-set", "misplaced-key", "unusable-certificate"}
+)
 
 
 class Refusal(Exception):
