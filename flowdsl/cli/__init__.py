@@ -37,6 +37,8 @@ COMMANDS = {
     "models": "List the image models that are known, or explain one: prices, sizes, options, last days.",
     "init": "Make the files of a new project: a flow, a module, tests, editor and CI settings.",
     "create": "Print a flow that shows some steps, with a comment on each of their keys.",
+    "serve": "Serve pictures of your services by the images API, for any client of OpenAI.",
+    "tokens": "Make, list and revoke the tokens by which clients may use a gateway.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",
@@ -51,7 +53,6 @@ _ELSEWHERE = {
     "fix": "`flowdsl validate --fix` corrects mistakes",
     "new": "`flowdsl init` makes a project, `flowdsl create STEP` prints a flow to go on from",
     "generate": "`flowdsl image PROMPT` makes a picture, `flowdsl run FILE` the pictures of a flow",
-    "serve": "`flowdsl simulate` serves a simulated images API",
 }
 """Words that others have for what is here in another way, or not at all, with what there is."""
 

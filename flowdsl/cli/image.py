@@ -9,32 +9,24 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, pair
 from flowdsl.cli.flow_files import STANDARD_INPUT, flow_source
 from flowdsl.cli.run import add_options, perform
 from flowdsl.environment import Environment
-from flowdsl.errors import UsageError
-from flowdsl.nearest import nearest
-from flowdsl.services import ServiceLayers, provider
+from flowdsl.environment.picture_steps import picture_step
 from flowdsl.source import Source
 from flowdsl.syntax.quoting import in_quotes
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Fix
-    from flowdsl.step.registry import Registry
-    from flowdsl.step.spec import StepSpec
 
 EXAMPLES = (
     'flowdsl image "A lighthouse at dusk, gouache" --simulate',
     'flowdsl image "A lighthouse at dusk, gouache" --size 1536x1024 --quality low -n 2 --out pictures',
     "cat prompt.txt | flowdsl image - --set output_format=webp",
 )
-_PICTURES = "imageList"
-"""The output type of steps that make pictures."""
-_PROMPT = "instruction"
-"""The key for the prompt, in `_FLOW`."""
 _NAME = "<image>"
 _FLOW = """\
 inputs:
@@ -62,7 +54,7 @@ def perform_again(options: Namespace) -> int:
         options.prompt = flow_source(STANDARD_INPUT).text.strip()
     environment = Environment(as_of=options.as_of)
     layers = environment.settings_for(Source("", _NAME)).services
-    step = _step(environment.registry, layers, options.service)
+    step = picture_step(environment.registry, layers, options.service)
     service = options.service if options.service != step.service else None
     keys = {"service": service, "model": options.model, "size": options.size, "quality": options.quality}
     keys = {name: value for name, value in {**keys, "n": options.n, **dict(options.set)}.items() if value is not None}
@@ -106,46 +98,6 @@ def parser() -> Parser:
 def _lines(keys: dict[str, str]) -> Iterator[str]:
     for name, value in keys.items():
         yield f"    {name}: {value if _PLAIN.fullmatch(value) else in_quotes(value)}\n"
-
-
-def _step(registry: Registry, layers: ServiceLayers, service: str | None) -> StepSpec:
-    """The step that makes pictures with a service. Without a name it is one whose settings are there; of several, or
-    when there are none, one whose vendor has an address of its own, which needs no setting but a key.
-
-    Raises:
-        UsageError: no service has that name, or nothing installed makes pictures.
-    """
-    steps = [spec for spec in map(registry.spec, registry) if spec is not None and _makes_pictures(spec)]
-    if not steps:
-        raise UsageError("no step that is installed makes pictures")
-    if service is None:
-        return min(steps, key=lambda spec: (not _configured(spec, layers), not _own_address(spec)))
-    for spec in steps:
-        if spec.service == service:
-            return spec
-    for spec in steps:
-        if layers.has(service) and layers.service(service, spec, {}).settings.get("provider") == spec.provider:
-            return spec
-    names = sorted({*layers.names(), *(spec.service for spec in steps if spec.service)})
-    near = nearest(service, names)
-    hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"there is no service `{service}`; {hint}")
-
-
-def _makes_pictures(spec: StepSpec) -> bool:
-    """Whether a step makes pictures, of a prompt alone that it takes as the flow of this command gives it."""
-    if any(port.type == _PICTURES for port in spec.inputs):
-        return False
-    return spec.service is not None and _PROMPT in spec.keys and any(port.type == _PICTURES for port in spec.outputs)
-
-
-def _configured(spec: StepSpec, layers: ServiceLayers) -> bool:
-    return bool(layers.service(str(spec.service), spec, {}).origins)
-
-
-def _own_address(spec: StepSpec) -> bool:
-    vendor: Any = provider(spec.provider) if spec.provider is not None else None
-    return any(not host.startswith(".") for host in getattr(vendor, "hosts", ()))
 
 
 def _with_living_model(source: Source, environment: Environment, *, quiet: bool) -> Source:

@@ -131,12 +131,19 @@ def _last(runs: Runs, journal: Any) -> KeptRun:
 
 def _check(run: KeptRun) -> None:
     """Raises UsageError for a run that cannot be resumed."""
+    from flowdsl.journal.runs import OF_GATEWAY
+
     if run.status == "done":
         raise UsageError(f"the run {run.id} is done: there is nothing to resume")
     if run.status == "running":
         raise UsageError(f"the run {run.id} goes on in another process: wait until it has ended, or end it there")
     if run.status == "dropped":
         raise UsageError(f"the run {run.id} was given up by `flowdsl runs cancel`: `flowdsl run` begins anew")
+    if run.flow == OF_GATEWAY:
+        raise UsageError(
+            f"the run {run.id} is a request to a gateway: its client goes on with it by sending it again, with its "
+            "Idempotency-Key"
+        )
     if "argv" not in run.given:
         raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowdsl.engine.effects import Began, Effects
 from flowdsl.errors import UsageError
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from flowdsl.limits import Budget
 
 CACHES = ("off", "run", "project")
+
+
+class PastRun(NamedTuple):
+    """A run that stands in a journal: how it ended (`running` where it did not), and its tags."""
+
+    status: str
+    tags: dict[str, str]
 
 
 class Journal:
@@ -100,6 +108,28 @@ class Journal:
         self._start = run, tuple(before)
         self.given = {**self.given, "from": {"run": run, "before": list(before)}}
         return self
+
+    def kept(self, run: str) -> PastRun | None:
+        """A run of this id; None where none has paid for anything.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        found = self.database.read("SELECT status, tags FROM runs WHERE id = ?", (run,))
+        return PastRun(found[0]["status"], json.loads(found[0]["tags"])) if found else None
+
+    def repeating(self, run: str) -> str | None:
+        """Lets the next run of this id use what it has bought before, also where it was done; gives how it ended, None
+        where no such run has bought anything.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        found = self.kept(run)
+        if found is None:
+            return None
+        self._resumed.add(run)
+        return found.status
 
     def door(self, began: Began, inner: Effects | None) -> JournalDoor:
         """The door of one run.

@@ -14,6 +14,8 @@ from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT, OPEN
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
+OF_GATEWAY = "<request>"
+"""The flow of a request to a gateway, whose client goes on with it and nobody else."""
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
 _HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
@@ -144,7 +146,8 @@ class Runs:
 
     def unfinished(self, flow: str | None = None, *, simulated: bool | None = None) -> KeptRun | None:
         """The last run, of a flow's file when one is named, that can be resumed."""
-        wheres, values = ["status NOT IN ('done', 'dropped')", "batch IS NULL"], []
+        wheres = ["status NOT IN ('done', 'dropped')", "batch IS NULL", "flow != ?"]
+        values: list[str | bool] = [OF_GATEWAY]
         for column, value in (("flow", flow), ("simulated", simulated)):
             if value is not None:
                 wheres.append(f"{column} = ?")

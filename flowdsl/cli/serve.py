@@ -1,0 +1,202 @@
+"""`flowdsl serve`: the gateway, in front of the services of a project or of the simulator."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, file_name, flag, port
+from flowdsl.cli.ready_flow import IMAGES
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.environment import Environment
+    from flowdsl.settings.files import Settings
+    from flowdsl.settings.serving import Serving
+
+PATHS = {
+    "/v1": "b64_json",
+    "/openai/v1": "b64_json",
+    "/openai/deployments/{deployment}": "b64_json",
+    "/api/llm": "url",
+}
+"""The images APIs that are spoken: of OpenAI, of Azure by its two addresses, of LLM gateways; each with its
+`response_format` where a request does not say it."""
+PORT = 8080
+HOST = "127.0.0.1"
+EXAMPLES = (
+    "flowdsl serve",
+    "flowdsl serve --config flowdsl.toml --check",
+    "flowdsl serve --host 0.0.0.0 --port 8443 --proxy-headers",
+)
+_NAME = "<serve>"
+_NEEDED = ("starlette", "uvicorn", "python_multipart")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 after Ctrl-C or SIGTERM, or when --check finds nothing; 1 when it finds a mistake, 2 for what
+    cannot be served, 4 when something that was begun did not end."""
+    options = parser().parse(arguments)
+    _require_extra()
+    from flowdsl.settings.serving import serving
+
+    settings = _settings(options.config)
+    said = serving(settings)
+    simulated = options.simulate or not said.is_configured
+    with ExitStack() as stack:
+        environment = _environment(options, simulated, stack)
+        if options.check:
+            return _check(environment, said, settings)
+        return _serve(options, environment, said, settings, stack, simulated=simulated)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("serve", COMMANDS["serve"], EXAMPLES)
+    parser.add_argument(
+        "--config", type=file_name, metavar="FILE", help="the settings file (default: the project's flowdsl.toml)"
+    )
+    parser.add_argument("--host", metavar="H", help=f"the address to listen on (default: {HOST})")
+    parser.add_argument("--port", type=port, metavar="P", help=f"the port (default: {PORT}); 0 takes a free one")
+    flag(parser, "--check", help="check the settings, and serve nothing")
+    flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
+    flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
+    parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
+    add_allow_endpoint(parser)
+    add_as_of(parser)
+    return parser
+
+
+def _require_extra() -> None:
+    from importlib.util import find_spec
+
+    missing = [name.replace("_", "-") for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the gateway needs {', '.join(missing)}: pip install 'flowdsl[serve]'")
+
+
+def _settings(config: str | None) -> Settings | None:
+    from flowdsl.settings.files import named_file, project_file
+
+    return project_file(_NAME) if config is None else named_file(config)
+
+
+def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Environment:
+    """What the requests run in: with the services of the project, or with simulators in their place."""
+    from flowdsl.environment import Environment
+    from flowdsl.host import Host, Storage
+    from flowdsl.services import provider_names
+    from flowdsl.settings.places import PROJECT_FILE
+
+    overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
+    given: dict[str, Any] = {
+        "settings": options.config or PROJECT_FILE,
+        "storage": Storage(images=Path(options.out or IMAGES).absolute()),
+        "as_of": options.as_of,
+        "allow_endpoints": options.allow_endpoint,
+    }
+    if simulated:
+        from flowdsl.cli import simulated as stand_in
+        from flowdsl_steps.image.simulator import Simulator
+
+        simulator = stack.enter_context(Simulator(as_of=options.as_of)) if not options.check else None
+        url, key = (stand_in.NOWHERE, "") if simulator is None else (simulator.url, simulator.key)
+        overrides = stand_in.overrides(url, key)
+        given["host"] = Host(secrets=stand_in.placeholder_secret)
+    # A request may ask for ten pictures, as the API says; a flow may not, unless its entry lifts that.
+    given["overrides"] = {name: {**entry, "limits": "api"} for name, entry in overrides.items()}
+    return Environment(**given)
+
+
+def _check(environment: Environment, said: Serving, settings: Settings | None) -> int:
+    """Checks the settings; gives the exit code."""
+    from flowdsl.diagnostics import render
+    from flowdsl.serve.routing import routing
+    from flowdsl.serve.tokens import Tokens
+    from flowdsl.source import Source
+
+    findings = environment.settings_for(Source("", _NAME)).findings
+    if findings:
+        sys.stderr.write(f"{render(findings)}\n")
+    models = routing(environment, said).names()
+    tokens = Tokens(_state(settings))
+    for token in tokens.all():
+        if tokens.is_over(token):
+            name = token.name
+            sys.stderr.write(
+                f"flowdsl: warning: the token `{name}` is over: `flowdsl tokens revoke {name}` removes it, `flowdsl "
+                f"tokens create {name}` makes a new one\n"
+            )
+    where = "no settings file" if settings is None else os.path.relpath(settings[0])
+    number = "1 model" if len(models) == 1 else f"{len(models)} models"
+    print(f"{where}: {number} to serve{'' if said.is_configured else ', by the simulator'}")
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _serve(
+    options: Namespace,
+    environment: Environment,
+    said: Serving,
+    settings: Settings | None,
+    stack: ExitStack,
+    *,
+    simulated: bool,
+) -> int:
+    import asyncio
+
+    from flowdsl.cli.consent import budget_of
+    from flowdsl.journal.journal import Journal
+    from flowdsl.serve.assembled import Parts, serve
+    from flowdsl.serve.hosts import is_loopback
+    from flowdsl.serve.routing import routing
+    from flowdsl.serve.server import listener
+    from flowdsl.serve.tokens import Tokens
+
+    host = options.host or said.host or HOST
+    state = _state(settings)
+    if not is_loopback(host) and not Tokens(state).all():
+        raise UsageError(
+            f"on `{host}` everybody who reaches the port could spend your money: a gateway without tokens listens on "
+            f"this machine alone, `--host {HOST}`; `flowdsl tokens create NAME` makes a token"
+        )
+    found = routing(environment, said)
+    journal = stack.enter_context(Journal(state, simulated=simulated))
+    journal.budget = budget_of(options.config or _NAME, journal)
+    number = options.port if options.port is not None else said.port if said.port is not None else PORT
+    sock = stack.enter_context(listener(host, number))
+    parts = Parts(environment, found, journal, state, PATHS, said.public_url, options.proxy_headers)
+    return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+
+
+def _state(settings: Settings | None) -> Path:
+    """The folder that the processes of a gateway share."""
+    from flowdsl.journal.place import state_folder
+
+    return state_folder(os.environ, None if settings is None else settings[0])
+
+
+def _announce(host: str, number: int, *, simulated: bool) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{number}"
+    print(f"flowdsl gateway: {url}{', simulated: nothing is paid for' if simulated else ''}")
+    print(f"export OPENAI_BASE_URL={url}/v1")
+    print("Ctrl-C ends it.")
+    sys.stdout.flush()
+
+
+def _account(left: int) -> int:
+    """Says what did not end; gives the exit code."""
+    if not left:
+        return 0
+    from flowdsl.cli.failure import FAILED
+
+    number = "1 request was" if left == 1 else f"{left} requests were"
+    sys.stderr.write(f"flowdsl: {number} still going on: `flowdsl runs list` shows what may be paid for\n")
+    return FAILED

@@ -1,0 +1,120 @@
+"""`flowdsl tokens`: who may use the gateway of a project."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from flowdsl.cli.arguments import Parser, count, file_name, flag, usd
+from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
+
+if TYPE_CHECKING:
+    from flowdsl.serve.tokens import Token, Tokens
+
+EXAMPLES = (
+    "flowdsl tokens create shop --models poster,draft --per-minute 30 --usd-per-day 5",
+    "flowdsl tokens list",
+    "flowdsl tokens revoke shop",
+)
+ACTIONS = {"create": "make a token, which is shown once", "list": "the tokens, and what each may", "revoke": "end one"}
+_DAYS = 366 * 100
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    options = parser().parse(arguments)
+    action, name = options.action, options.name
+    if action not in ACTIONS:
+        near = nearest(action, ACTIONS)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(ACTIONS)}"
+        raise UsageError(f"`flowdsl tokens` knows no `{action}`: {hint}")
+    if action == "list" and name is not None:
+        raise UsageError("`flowdsl tokens list` takes no name: it lists all")
+    if action != "list" and name is None:
+        raise UsageError(f"say for whom: `flowdsl tokens {action} NAME`")
+    given = [each for each in ("models", "per_minute", "usd_per_day", "days") if getattr(options, each) is not None]
+    if action != "create" and given:
+        raise UsageError(f"--{given[0].replace('_', '-')} goes with `flowdsl tokens create`")
+    from flowdsl.serve.tokens import Tokens
+
+    tokens = Tokens(state_of(options.config or "<tokens>"))
+    if action == "create":
+        return _create(tokens, options)
+    if action == "revoke":
+        tokens.revoke(name)
+        print(f"`{name}` is revoked")
+        return 0
+    return _list(tokens, options)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
+    parser = Parser("tokens", COMMANDS["tokens"], EXAMPLES)
+    parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help=actions)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="whose token it is")
+    parser.add_argument("--models", metavar="A,B", help="the models that it is for (default: all that are served)")
+    parser.add_argument("--per-minute", type=count, metavar="N", help="how many requests a minute it may send")
+    parser.add_argument("--usd-per-day", type=usd, metavar="X", help="how much it may spend in a day")
+    parser.add_argument("--days", type=count, metavar="N", help="how many days it is good for (default: for good)")
+    parser.add_argument(
+        "--config", type=file_name, metavar="FILE", help="the settings file of the gateway (default: the project's)"
+    )
+    flag(parser, "--json", help="print the tokens as JSON, without what they are")
+    return parser
+
+
+def _create(tokens: Tokens, options: Namespace) -> int:
+    models = None
+    if options.models is not None:
+        models = tuple(filter(None, map(str.strip, options.models.split(","))))
+        if not models:
+            raise UsageError("--models names no model: write for example --models poster,draft")
+    for name in ("per_minute", "days"):
+        if getattr(options, name) == 0:
+            raise UsageError(f"--{name.replace('_', '-')} 0 lets nothing through: write a number from 1 on")
+    if options.days is not None and options.days > _DAYS:
+        raise UsageError(f"--days {options.days} is longer than a token lasts: write at most {_DAYS}, or leave it out")
+    text = tokens.create(
+        options.name,
+        days=options.days,
+        models=models,
+        per_minute=options.per_minute,
+        usd_per_day=options.usd_per_day,
+    )
+    print(text)
+    sys.stderr.write("flowdsl: keep it now: it is not shown again\n")
+    return 0
+
+
+def _list(tokens: Tokens, options: Namespace) -> int:
+    found = tokens.all()
+    if options.json:
+        print(json.dumps([_facts(token) for token in found], indent=2))
+        return 0
+    if not found:
+        print("there are no tokens" + (": nobody is let in" if tokens.required else ""))
+    for token in found:
+        over = "over" if tokens.is_over(token) else f"until {_day(token.expires)}" if token.expires else ""
+        rate = f"{token.per_minute} a minute" if token.per_minute else ""
+        money = f"{sum_of(token.usd_per_day)} a day" if token.usd_per_day else ""
+        models = ", ".join(token.models or ("all models",))
+        facts = filter(None, (f"made {_day(token.created)}", over, models, rate, money))
+        print(f"{token.name}: {'; '.join(facts)}")
+    return 0
+
+
+def _day(seconds: float) -> str:
+    return strftime("%Y-%m-%d", localtime(seconds))
+
+
+def _facts(token: Token) -> dict[str, object]:
+    return {name: getattr(token, name) for name in token._fields if name not in ("digest", "id")}

@@ -1,0 +1,54 @@
+"""A gateway with all its parts, ready to serve."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowdsl.environment import Environment
+from flowdsl.errors import UsageError
+from flowdsl.image.shelf import ORIGINALS
+from flowdsl.serve.access import Access
+from flowdsl.serve.app import Application
+from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.pictures import Pictures
+from flowdsl.serve.routes import Routing
+from flowdsl.serve.server import Server
+from flowdsl.serve.tokens import Tokens
+
+if TYPE_CHECKING:
+    from flowdsl.journal.journal import Journal
+
+
+class Parts(NamedTuple):
+    """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
+    share."""
+
+    environment: Environment
+    routing: Routing
+    journal: Journal
+    state: Path
+    paths: Mapping[str, str]
+    public_url: str | None = None
+    proxy_headers: bool = False
+
+
+async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], None]) -> int:
+    """Serves on a socket until a signal, or until the server that `on_ready` is given is told to stop; gives how many
+    requests did not end.
+
+    Raises:
+        UsageError: the pictures are not in a folder.
+    """
+    images = parts.environment.storage.images
+    if not isinstance(images, str):
+        raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
+    pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state)  # noqa: ASYNC240  nothing is served yet
+    access = Access(Tokens(parts.state), parts.journal)
+    async with parts.environment:
+        gateway = Gateway(parts.environment, parts.routing)
+        application = Application(gateway, pictures, access, parts.paths, public_url=parts.public_url)
+        server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
+        return await server.run_here()

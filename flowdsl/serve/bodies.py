@@ -1,0 +1,156 @@
+"""The body of a request: read within a limit and a time, as JSON or as a form with pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from flowdsl.serve.fields import Asked, asked, form_values, json_body, shown
+from flowdsl.serve.refusal import Refusal, all_of
+from flowdsl.values import Blob
+
+LONGEST_JSON = 32 * 1024 * 1024
+"""An edit may hold pictures as `data:` addresses."""
+LONGEST_FORM = 256 * 1024 * 1024
+PATIENCE_S = 120.0
+"""So long a body may take."""
+_MOST_PICTURES = 16
+_MOST_FIELDS = 64
+_LONGEST_FIELD = 1024 * 1024
+_FORM = "multipart/form-data"
+_LINKS = ("https://", "http://", "data:image/")
+
+
+class ClientGone(Exception):
+    """The client left before its request was there."""
+
+
+async def generation(request: Request, deployment: str | None) -> Asked:
+    """What a request for new pictures asks for.
+
+    Raises:
+        Refusal: it cannot be read, or its fields have other names and types.
+    """
+    body = json_body(await _read(request, LONGEST_JSON), request.headers.get("content-type", ""))
+    return _accepted(asked(body, deployment=deployment))
+
+
+async def edit(request: Request, deployment: str | None) -> Asked:
+    """What a request for edited pictures asks for, its pictures read.
+
+    Raises:
+        Refusal: it cannot be read, or its fields have other names and types.
+    """
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() != _FORM:
+        body = json_body(await _read(request, LONGEST_JSON), kind)
+        images, mask = body.pop("images", None), body.pop("mask", None)
+        found = _accepted(asked(body, deployment=deployment, is_edit=True))
+        pictures = tuple(_linked(each, "images") for each in images) if isinstance(images, list) else ()
+        return _with_pictures(found, pictures, None if mask is None else _linked(mask, "mask"))
+    _check_length(request, LONGEST_FORM)
+    limited = Request(request.scope, _limited(request, LONGEST_FORM))
+    try:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            limited.form(max_files=_MOST_PICTURES + 1, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD) as form,
+        ):
+            files: dict[str, list[Blob]] = {"image": [], "mask": []}
+            fields: list[tuple[str, str]] = []
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    field = name.removesuffix("[]")
+                    if field not in files:
+                        raise Refusal(400, f"Unknown file: {shown(name)}.", param=name, code="unknown_parameter")
+                    files[field].append(Blob(await value.read(), value.content_type or ""))
+                else:
+                    fields.append((name, value))
+    except TimeoutError:
+        raise _too_slow() from None
+    except ClientDisconnect:
+        raise ClientGone from None
+    except HTTPException as error:
+        raise Refusal(
+            400, f"We could not parse the form of your request: {error.detail}", code="invalid_form"
+        ) from None
+    found = _accepted(asked(form_values(fields), deployment=deployment, is_edit=True))
+    if len(files["mask"]) > 1:
+        raise Refusal(400, "There can be one mask.", param="mask", code="invalid_value")
+    return _with_pictures(found, tuple(files["image"]), files["mask"][0] if files["mask"] else None)
+
+
+def _with_pictures(found: Asked, images: tuple[Any, ...], mask: Any) -> Asked:
+    if not images:
+        message = "You must provide an image parameter: the pictures to edit."
+        raise Refusal(400, message, param="image", code="missing_required_parameter")
+    if len(images) > _MOST_PICTURES:
+        message = f"There are {len(images)} pictures to edit, and at most {_MOST_PICTURES} are taken."
+        raise Refusal(400, message, param="image", code="invalid_value")
+    return found._replace(images=images, mask=mask)
+
+
+def _linked(value: Any, name: str) -> str:
+    """The address of a picture to edit: never a path, which would be one of this machine."""
+    link = value.get("image_url") if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(link, str) or not link.lower().startswith(_LINKS):
+        message = f"Invalid value for '{name}': each picture is an object with `image_url`, a web or a data: address."
+        raise Refusal(400, message, param=name, code="invalid_value")
+    return link
+
+
+def _accepted(found: Asked | list[Refusal]) -> Asked:
+    if isinstance(found, list):
+        raise all_of(found)
+    return found
+
+
+async def _read(request: Request, most: int) -> bytes:
+    _check_length(request, most)
+    pieces: list[bytes] = []
+    receive = _limited(request, most)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+    except TimeoutError:
+        raise _too_slow() from None
+
+
+def _limited(request: Request, most: int) -> Any:
+    """What gives the messages of a body, and refuses one that grows beyond a limit."""
+    length = 0
+
+    async def receive() -> Any:
+        nonlocal length
+        message = await request.receive()
+        length += len(message.get("body", b""))
+        if length > most:
+            raise _too_large(most)
+        return message
+
+    return receive
+
+
+def _check_length(request: Request, most: int) -> None:
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said[:20]) > most:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> Refusal:
+    message = f"The body is larger than {most} bytes."
+    return Refusal(413, message, code="request_too_large", headers={"connection": "close"})
+
+
+def _too_slow() -> Refusal:
+    message = f"The body did not come within {PATIENCE_S:g} seconds."
+    return Refusal(408, message, code="request_timeout", headers={"connection": "close", "x-should-retry": "false"})

@@ -1,0 +1,234 @@
+"""What buys the pictures of requests: a run for each, by one service after the other of its route.
+
+A run goes on when its client goes away: what it buys is stored, and stands in the journal. With an idempotency key the
+run has an id of that key, so that a repetition, also after the process was killed, finds what was bought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowdsl.environment import Environment
+from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
+from flowdsl.events import Event, PartialImage
+from flowdsl.serve.fields import Asked, shown
+from flowdsl.serve.refusal import Refusal, all_of, of_run, outdated
+from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
+from flowdsl.serve.routes import Route, Routing, Target
+
+if TYPE_CHECKING:
+    from flowdsl.image.image import Image
+    from flowdsl.journal.journal import Journal
+
+_OWNER_TAG = "token"
+_REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
+"""Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
+OnPartial = Callable[[PartialImage], None]
+
+
+class Asker(NamedTuple):
+    """Who asks: to whom idempotency keys belong, what pays for the request, and what hears of unfinished pictures."""
+
+    owner: str
+    journal: Journal
+    hear: OnPartial
+
+
+class Made(NamedTuple):
+    """The pictures of a request, what is known of them, and when they were there, in Unix seconds."""
+
+    images: Sequence[Image]
+    facts: Mapping[str, Any]
+    created: int
+    cost_usd: float | None
+
+
+class _Keyed(NamedTuple):
+    """A request with an idempotency key that is being worked on."""
+
+    digest: str
+    task: asyncio.Task[Made]
+
+
+class Gateway:
+    """Buys what requests ask for. It belongs to the event loop in which it is used."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        routing: Routing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.routing = routing
+        self._flows = RequestFlows(environment)
+        self._clock = clock
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._keyed: dict[str, _Keyed] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being worked on."""
+        return len(self._tasks)
+
+    def now(self) -> int:
+        """The time, in Unix seconds."""
+        return int(self._clock())
+
+    def route(self, asked: Asked) -> Route:
+        """The route of a request whose fields fit.
+
+        Raises:
+            Refusal: the model is not served, or its fields do not fit; it says everything.
+        """
+        route = self.routing.route(asked.model)
+        wrong = self._flows.wrong(asked, Target(None, asked.model) if route is None else route.first)
+        if route is not None and not wrong:
+            return route
+        if route is None:
+            wrong = [self._no_model(asked.model), *(each for each in wrong if each.param != "model")]
+        raise all_of(wrong)
+
+    def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> asyncio.Task[Made]:
+        """Begins to make the pictures of a request, or joins the request of the same `key`. Whoever waits shields the
+        task: it goes on without them.
+
+        Raises:
+            Refusal: the key was used for another request.
+        """
+        tags = {_OWNER_TAG: asker.owner} if asker.owner else {}
+        if key is None:
+            return self._begin(self._bought(asked, route, asker, tags))
+        run, digest = _run_of(asker.owner, key), _digest(asked)
+        found = self._keyed.get(run)
+        if found is None:
+            task = self._begin(self._bought_once(asked, route, asker, tags, run, digest))
+            self._keyed[run] = _Keyed(digest, task)
+            task.add_done_callback(lambda _: self._keyed.pop(run, None))
+            return task
+        if found.digest != digest:
+            raise _other_request()
+        return found.task
+
+    async def drain(self, patience_s: float) -> int:
+        """Waits for what is being worked on, but not longer; gives how many requests did not end."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
+        return len(self._tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, Made]) -> asyncio.Task[Made]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Made]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # also where nobody waits for it any more
+
+    async def _bought_once(
+        self, asked: Asked, route: Route, asker: Asker, tags: dict[str, str], run: str, digest: str
+    ) -> Made:
+        """What a request with a key brings: what one before it has bought, else what is bought now."""
+        tags[_REQUEST_TAG] = digest
+        number, target = 0, None
+        while (before := asker.journal.kept(f"{run}-{number}")) is not None:
+            if before.tags.get(_REQUEST_TAG) != digest:
+                raise _other_request()
+            service, model = json.loads(before.tags[_TARGET_TAG])
+            target = Target(service, model)
+            number += 1
+        return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
+
+    async def _bought(
+        self,
+        asked: Asked,
+        route: Route,
+        asker: Asker,
+        tags: dict[str, str],
+        run: str | None = None,
+        number: int = 0,
+        begin: Target | None = None,
+    ) -> Made:
+        """The pictures, by the first service that makes them; `begin` is one that was asked before, in the attempt of
+        this number."""
+        target = begin or route.first
+        tried: list[Target] = []
+        while True:
+            tried.append(target)
+            try:
+                return await self._run(asked, target, asker, tags, None if run is None else f"{run}-{number}")
+            except RunError as error:
+                following = self._following(asked, route, error, tried)
+                if following is None:
+                    raise of_run(error, self._flows.of(asked, target).param(error)) from error
+            target = following
+            number += 1
+
+    def _following(self, asked: Asked, route: Route, error: RunError, tried: list[Target]) -> Target | None:
+        """The service to ask after a failure: the next one that has what the request asks for."""
+        passed = list(tried)
+        while (found := route.after(error, passed)) is not None:
+            try:
+                self._flows.of(asked, found)
+            except FlowCheckError:
+                passed.append(found)
+                continue
+            return found
+        return None
+
+    async def _run(self, asked: Asked, target: Target, asker: Asker, tags: dict[str, str], id: str | None) -> Made:
+        flow = self._flows.of(asked, target).flow
+        limits = None
+        if id is not None:
+            tags = {**tags, _TARGET_TAG: json.dumps([target.service, target.model])}
+            if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
+                limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
+
+        def listen(event: Event) -> None:
+            if isinstance(event, PartialImage):
+                asker.hear(event)
+
+        inputs, journal = inputs_of(asked, target), asker.journal
+        try:
+            result = await flow.arun(inputs, on_event=listen, journal=journal, limits=limits, run_id=id, tags=tags)
+        except LimitExceeded as error:
+            if limits is not None and error.code == "too-many-requests":
+                raise outdated() from error
+            raise
+        pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
+        return Made(pictures, facts, self.now(), result.cost_usd)
+
+    def _no_model(self, model: str) -> Refusal:
+        from flowdsl.nearest import nearest
+
+        names = self.routing.names()
+        near = nearest(model, names)
+        hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
+        message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
+        return Refusal(404, message, param="model", code="model_not_found")
+
+
+def _run_of(owner: str, key: str) -> str:
+    """The id of the run of a key, which belongs to whoever uses it."""
+    return f"request-{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:40]}"
+
+
+def _digest(asked: Asked) -> str:
+    """What is equal for equal purchases, whether their pictures are sent as bytes or as links."""
+    pictures = [
+        each if isinstance(each, str) else each["sha256"]
+        for each in (*asked.images, *([asked.mask] if asked.mask else []))
+    ]
+    facts = [asked.model, asked.prompt, asked.is_edit, sorted(asked.options.items()), pictures, bool(asked.mask)]
+    return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+
+def _other_request() -> Refusal:
+    message = "This Idempotency-Key was used for another request; give each request a key of its own."
+    return Refusal(422, message, code="idempotency_key_reused", headers={"x-should-retry": "false"})

@@ -1,0 +1,77 @@
+"""Addresses of pictures: signed, so that nobody makes one up, and good for an hour."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowdsl.image.formats import EXTENSIONS
+from flowdsl.journal.place import make
+
+if TYPE_CHECKING:
+    from flowdsl.image.image import Image
+
+LIFE_S = 3600
+"""So long the vendor's own addresses live."""
+_KEY_FILE = "serve.key"
+_NAME = re.compile(r"[0-9a-f]{64}\.(?:" + "|".join(EXTENSIONS.values()) + ")")
+_TYPES = {extension: mime for mime, extension in EXTENSIONS.items()}
+
+
+class Pictures:
+    """Gives addresses to pictures in a folder, and knows them again. Processes that share `state` share them."""
+
+    def __init__(self, folder: Path, state: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._key = _key_in(state)
+        self._clock = clock
+
+    def path_of(self, image: Image) -> str:
+        """The path of an address for a picture."""
+        name = Path(image.original).name
+        expires = int(self._clock()) + LIFE_S
+        return f"/pictures/{self._signature(name, expires)}/{expires}/{name}"
+
+    def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
+        """The file and the media type of an address; None for one that is not ours, or over."""
+        if not (expires.isascii() and expires.isdigit() and len(expires) < 12 and _NAME.fullmatch(name)):
+            return None
+        if not hmac.compare_digest(signature.encode(), self._signature(name, int(expires)).encode()):
+            return None
+        if int(expires) < self._clock():
+            return None
+        return self._folder / name, _TYPES[name.rpartition(".")[2]]
+
+    def _signature(self, name: str, expires: int) -> str:
+        said = f"{name}/{expires}".encode()
+        return hmac.new(self._key, said, hashlib.sha256).hexdigest()[:40]
+
+
+def _key_in(state: Path) -> bytes:
+    """The key that addresses are signed with, made by whoever needs it first.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make(state)
+    file = state / _KEY_FILE
+    own = state / f"{_KEY_FILE}.{secrets.token_hex(8)}"
+    with suppress(FileNotFoundError):
+        return bytes.fromhex(file.read_text("ascii"))
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as new:
+        new.write(secrets.token_bytes(32).hex())
+    try:
+        with suppress(FileExistsError):  # another process was quicker
+            os.link(own, file)
+    finally:
+        own.unlink()
+    return bytes.fromhex(file.read_text("ascii"))

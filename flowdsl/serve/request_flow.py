@@ -1,0 +1,143 @@
+"""The flow that a request for pictures is: one step, with the request's fields as its keys.
+
+So a request is checked by what checks flows, and paid for by what pays for them. Nothing of a request is a template:
+what could be one, and what differs from one request to the next, is an input of the flow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from flowdsl.diagnostics import Diagnostic
+from flowdsl.environment import Environment
+from flowdsl.environment.flow import Flow
+from flowdsl.environment.picture_steps import edit_step, picture_step
+from flowdsl.errors import FlowCheckError, RunError
+from flowdsl.journal.runs import OF_GATEWAY
+from flowdsl.serve.fields import Asked
+from flowdsl.serve.refusal import Refusal, code_of
+from flowdsl.serve.routes import Target
+from flowdsl.source import Source, Span
+
+NAME = OF_GATEWAY
+PICTURES, FACTS = "pictures", "facts"
+"""The outputs of the flow."""
+TIMEOUT_MS = 180_000
+"""The deadline of an attempt where the service entry says none: complex prompts take up to two minutes."""
+_ALWAYS_INPUTS = frozenset({"user", "safety_identifier"})
+_MOST_KEPT = 256
+_LONGEST_LITERAL = 200
+_OWN_NAMES = {"instruction": "prompt", "images": "image"}
+"""Keys of the step → the field of the request."""
+
+
+class RequestFlow(NamedTuple):
+    """A flow that is ready to run, and which field of the request each of its lines is."""
+
+    flow: Flow
+    lines: dict[int, str]
+
+    def param(self, error: RunError) -> str | None:
+        """The field that an error of a run stands at."""
+        return None if error.span is None or error.step is None else _field(error.span, self.lines)
+
+
+class RequestFlows:
+    """The flows of requests. Those of equal fields are one, which is checked once."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._layers = environment.settings_for(Source("", NAME)).services
+        self._kept: OrderedDict[str, RequestFlow] = OrderedDict()
+
+    def of(self, asked: Asked, target: Target) -> RequestFlow:
+        """The flow of a request to a service.
+
+        Raises:
+            FlowCheckError: the request does not fit.
+            UsageError: there is no such service.
+        """
+        text, lines = self._text(asked, target)
+        found = self._kept.get(text)
+        if found is None:
+            found = self._kept[text] = RequestFlow(self._environment.load(Source(text, NAME)), lines)
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(text)
+        return found
+
+    def wrong(self, asked: Asked, target: Target) -> list[Refusal]:
+        """Everything that is wrong with the fields of a request, by what checks flows."""
+        _, lines = self._text(asked, target)
+        try:
+            self.of(asked, target)
+        except FlowCheckError as error:
+            found = [each for each in error.diagnostics if each.severity == "error"]
+            return [_refusal(each, lines) for each in found]
+        return []
+
+    def _text(self, asked: Asked, target: Target) -> tuple[str, dict[int, str]]:
+        registry, layers = self._environment.registry, self._layers
+        making = picture_step(registry, layers, target.service)
+        spec = (edit_step(registry, making) or making) if asked.is_edit else making
+        keys: dict[str, str] = {"instruction": '"{{ inputs.prompt }}"'}
+        given = ["  prompt: {type: string}"]
+        if target.service is not None and target.service != spec.service:
+            keys["service"] = json.dumps(target.service, ensure_ascii=False)
+        for name, value in {"model": target.model, **asked.options}.items():
+            if _is_literal(name, value):
+                keys[name] = json.dumps(value, ensure_ascii=False)
+            else:
+                keys[name] = f'"{{{{ inputs.{name} }}}}"'
+                given.append(f"  {name}: {{}}")
+        for name, there in (("images", asked.images), ("mask", asked.mask)):
+            if there:
+                keys[name] = f'"{{{{ inputs.{name} }}}}"'
+                given.append(f"  {name}: {{}}")
+        service = layers.service(target.service or str(spec.service), spec, {})
+        if "timeoutMs" in spec.keys and service.option("timeoutMs") is None:
+            keys["timeoutMs"] = str(TIMEOUT_MS)
+        head = ["inputs:", *given, "flow:", f"  - step: {spec.name}"]
+        lines = {len(head) + number: _OWN_NAMES.get(name, name) for number, name in enumerate(keys, 1)}
+        body = [f"    {name}: {value}" for name, value in keys.items()]
+        return "\n".join([*head, *body, _OUTPUTS]), lines
+
+
+_OUTPUTS = f"""\
+    outputs:
+      - {{type: imageList, name: {PICTURES}}}
+      - {{type: object, name: {FACTS}}}
+outputs:
+  {PICTURES}: "{{{{ flowContext.{PICTURES} }}}}"
+  {FACTS}: "{{{{ flowContext.{FACTS} }}}}"
+"""
+
+
+def inputs_of(asked: Asked, target: Target) -> dict[str, Any]:
+    """What the flow of a request is given."""
+    fields = {"model": target.model, **asked.options}
+    found = {name: value for name, value in fields.items() if not _is_literal(name, value)}
+    pictures: dict[str, Any] = {"images": list(asked.images)} if asked.images else {}
+    if asked.mask:
+        pictures["mask"] = asked.mask
+    return {"prompt": asked.prompt, **found, **pictures}
+
+
+def _is_literal(name: str, value: Any) -> bool:
+    """Whether a value can stand in the text of a flow and mean nothing but itself."""
+    if not isinstance(value, str):
+        return True
+    is_plain = value.isprintable() and "{" not in value and len(value) <= _LONGEST_LITERAL
+    return is_plain and name not in _ALWAYS_INPUTS
+
+
+def _refusal(found: Diagnostic, lines: dict[int, str]) -> Refusal:
+    field = _field(found.span, lines)
+    message = f"{found.message}: {found.hint}" if found.hint else found.message
+    return Refusal(400, message, param=field, code=code_of(found.code))
+
+
+def _field(span: Span, lines: dict[int, str]) -> str | None:
+    return lines.get(span.first[0])

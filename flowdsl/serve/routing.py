@@ -1,0 +1,103 @@
+"""The routes of settings, each looked at: the services are there, the models are, and no route leads to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flowdsl.environment import Environment
+from flowdsl.environment.picture_steps import makes_pictures, picture_step
+from flowdsl.errors import UsageError
+from flowdsl.image.own_models import counting
+from flowdsl.nearest import nearest
+from flowdsl.serve.fields import Asked
+from flowdsl.serve.request_flow import NAME, RequestFlows
+from flowdsl.serve.routes import Catalogued, Route, Routes, Routing, Target
+from flowdsl.services import provider, provider_words
+from flowdsl.settings.mistakes import mistake
+from flowdsl.source import Source
+from flowdsl.step.provider import models_of
+
+if TYPE_CHECKING:
+    from flowdsl.settings.layers import InForce
+    from flowdsl.settings.routes import Named, SaidRoute
+    from flowdsl.settings.serving import Serving
+
+
+def routing(environment: Environment, said: Serving) -> Routing:
+    """Who makes the pictures of which model.
+
+    Raises:
+        UsageError: a route that leads nowhere, to itself, or to a model that the service does not have.
+    """
+    settings = environment.settings_for(Source("", NAME))
+    if not said.routes:
+        return _catalogued(environment, settings)
+    reader = _Reader(environment, settings, said.path, said.routes)
+    return Routes({name: reader.route(name) for name in said.routes})
+
+
+def _catalogued(environment: Environment, settings: InForce) -> Catalogued:
+    layers = settings.services
+    step = picture_step(environment.registry, layers, None)
+    service = layers.service(str(step.service), step, {})
+    name = service.provider if isinstance(service.provider, str) else str(step.provider)
+    vendor = provider(name)
+    with counting(settings.models):
+        known = () if vendor is None else models_of(provider_words(name), vendor, environment.as_of)
+    alive = [each for each in known if each.state in ("alive", "dying")]
+    names = [each for model in alive for each in (model.name, *model.snapshots)]
+    return Catalogued(list(dict.fromkeys(names)), [*layers.names(), str(step.service)])
+
+
+class _Reader:
+    """Reads the routes of one file."""
+
+    def __init__(self, environment: Environment, settings: InForce, path: str, routes: Mapping[str, SaidRoute]) -> None:
+        registry = environment.registry
+        steps = [spec for spec in map(registry.spec, registry) if spec is not None and makes_pictures(spec)]
+        self._services = {*settings.services.names(), *(str(spec.service) for spec in steps)}
+        self._flows = RequestFlows(environment)
+        self._path = path
+        self._said = routes
+
+    def route(self, name: str, through: tuple[str, ...] = ()) -> Route:
+        """The route of a name. What its services name in turn is asked in their place; `through` are the routes that
+        led here."""
+        said, through = self._said[name], (*through, name)
+        first = self._named(said.first, name, through)
+        after = {kind: [*found] for kind, found in first.fallbacks.items()}
+        for kind, found in said.after.items():
+            for each in found:
+                there = self._named(each, name, through)
+                after.setdefault(kind, []).extend((there.first, *there.fallbacks.get(kind, ())))
+        return Route(first.first, {kind: tuple(dict.fromkeys(found)) for kind, found in after.items()})
+
+    def _named(self, named: Named, name: str, through: tuple[str, ...]) -> Route:
+        """What a text of a route stands for: a service, or another route."""
+        text = named.text
+        service, slash, model = text.partition("/")
+        if service in self._services and (model or not slash):
+            target = Target(service, model or name)
+            self._check(named, target)
+            return Route(target, {})
+        if text not in self._said:
+            raise self._unknown(named, service)
+        if text in through:
+            loop = " → ".join((*through[through.index(text) :], text))
+            hint = "let one of them name a service, as `SERVICE/MODEL`"
+            raise mistake(self._path, named.at, f"a loop of routes: {loop}", hint)
+        return self.route(text, through)
+
+    def _check(self, named: Named, target: Target) -> None:
+        """Raises UsageError for a model that the service does not have."""
+        wrong = self._flows.wrong(Asked(target.model, "A picture", {}, None, False), target)
+        for each in wrong:
+            raise mistake(self._path, named.at, each.message)
+
+    def _unknown(self, named: Named, service: str) -> UsageError:
+        words = [*sorted(self._services), *self._said]
+        near = nearest(service, words) or nearest(named.text, words)
+        there = f"there are the services {', '.join(sorted(self._services))}"
+        hint = f"did you mean `{near}`?" if near else f"{there}; others are `[services.NAME]`"
+        return mistake(self._path, named.at, f"there is no service and no route `{service}`", hint)

@@ -1,0 +1,99 @@
+"""uvicorn on a socket of ours: it says when it serves, ends in order on a signal, and says what it could not finish."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from flowdsl.errors import UsageError
+from flowdsl.serve.app import Application
+from flowdsl.serve.gateway import Gateway
+
+DRAIN_S = 600.0
+"""So long what was begun may take after a signal; a second signal ends it at once."""
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(2048)
+    except OSError as error:
+        found.close()
+        raise UsageError(_unlistened(host, port, error)) from None
+    return found
+
+
+def _unlistened(host: str, port: int, error: OSError) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken: end what listens there, or write `--port 0` for a free one"
+    if error.errno == errno.EACCES:
+        return f"port {port} is for the system's own services: write a port from 1024 on, such as `--port 8080`"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"`{host}` is no address of this machine: write `--host 127.0.0.1`, or `--host 0.0.0.0` for all of them"
+    return f"the gateway cannot listen on {host}:{port}: {error.strerror or error}"
+
+
+class Server(uvicorn.Server):
+    """A server of one process."""
+
+    def __init__(
+        self,
+        application: Application,
+        gateway: Gateway,
+        sock: socket.socket,
+        on_ready: Callable[[Server], None],
+        *,
+        proxy_headers: bool = False,
+    ) -> None:
+        config = uvicorn.Config(
+            application.asgi,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=proxy_headers,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=int(DRAIN_S),
+        )
+        super().__init__(config)
+        self._application = application
+        self._gateway = gateway
+        self._socket = sock
+        self._on_ready = on_ready
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    def stop(self) -> None:
+        """Ends in order, as after the first signal."""
+        self.should_exit = self._application.is_stopping = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, and says so."""
+        await super().startup(sockets)
+        self._on_ready(self)
+
+    async def run_here(self) -> int:
+        """Serves until a signal; gives how many requests did not end."""
+        await self.serve(sockets=[self._socket])
+        return await self._gateway.drain(0.0 if self.force_exit else DRAIN_S)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """The first signal ends in order, and a second one at once; neither is raised again."""
+        self.force_exit = self.should_exit
+        self.stop()

@@ -1,0 +1,201 @@
+"""Tokens: who may ask a gateway, for which models, how often and for how much.
+
+They stand beside the journal, in a file of their own that all processes of a gateway read; of the tokens themselves
+only a hash. Each is 256 random bits, so that a plain hash is enough: there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from flowdsl.errors import UsageError
+from flowdsl.image.part_file import lock
+from flowdsl.journal.place import make
+from flowdsl.nearest import nearest
+from flowdsl.record import Record
+
+FILE = "tokens.json"
+_START = "fdsl"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_PATIENCE_S, _PAUSE_S = 10.0, 0.02
+_NOBODY = hashlib.sha256(b"nobody").hexdigest()
+
+
+class Token(Record):
+    """What is kept of a token. `id` is the part of it by which it is found, `digest` the SHA-256 of all of it; times
+    are Unix times in seconds. None: no limit."""
+
+    name: str
+    id: str
+    digest: str
+    created: float
+    expires: float | None = None
+    models: tuple[str, ...] | None = None
+    per_minute: int | None = None
+    usd_per_day: float | None = None
+
+    def may_use(self, model: str) -> bool:
+        """Whether it is for a model."""
+        return self.models is None or model in self.models
+
+
+class Tokens:
+    """The tokens in a folder. `required`: there is a file of tokens, also where all of them are revoked."""
+
+    def __init__(self, state: Path, clock: Callable[[], float] = time.time) -> None:
+        self._file = state / FILE
+        self._clock = clock
+        self._seen: tuple[int, int, int] | None = None
+        self._found: dict[str, Token] = {}
+
+    @property
+    def required(self) -> bool:
+        """Whether a request needs one."""
+        self._read()
+        return self._seen is not None
+
+    def all(self) -> list[Token]:
+        """The tokens, in the order of their names."""
+        self._read()
+        return sorted(self._found.values(), key=lambda token: token.name)
+
+    def of(self, text: str) -> Token | None:
+        """The token of a text, also one that is over; None where it is none."""
+        self._read()
+        found = self._found.get(_id_of(text))
+        digest = _NOBODY if found is None else found.digest
+        is_it = hmac.compare_digest(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(), digest)
+        return found if is_it else None
+
+    def is_over(self, token: Token) -> bool:
+        """Whether its time is over."""
+        return token.expires is not None and token.expires <= self._clock()
+
+    def create(
+        self,
+        name: str,
+        *,
+        days: int | None = None,
+        models: tuple[str, ...] | None = None,
+        per_minute: int | None = None,
+        usd_per_day: float | None = None,
+    ) -> str:
+        """Makes a token, and gives it: nobody can show it again.
+
+        Raises:
+            UsageError: the name cannot be, or is taken.
+            OSError: the file cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"`{name}` is no name for a token: it takes letters, digits, `.`, `_` and `-`, 1 to 64")
+        id, now = secrets.token_hex(6), self._clock()
+        text = f"{_START}-{id}-{secrets.token_urlsafe(32)}"
+        token = Token(
+            name=name,
+            id=id,
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            created=now,
+            expires=None if days is None else now + days * 86_400,
+            models=models,
+            per_minute=per_minute,
+            usd_per_day=usd_per_day,
+        )
+        with self._changing() as tokens:
+            if any(each.name == name for each in tokens):
+                raise UsageError(f"there is a token `{name}` already: `flowdsl tokens revoke {name}` ends it")
+            tokens.append(token)
+        return text
+
+    def revoke(self, name: str) -> None:
+        """Ends a token at once.
+
+        Raises:
+            UsageError: there is none of that name.
+            OSError: the file cannot be written.
+        """
+        with self._changing() as tokens:
+            names = [each.name for each in tokens]
+            if name not in names:
+                near = nearest(name, names)
+                hint = f"did you mean `{near}`?" if near else "`flowdsl tokens list` shows those there are"
+                raise UsageError(f"there is no token `{name}`; {hint}")
+            del tokens[names.index(name)]
+
+    def _read(self) -> None:
+        """Reads the file again where it has changed.
+
+        Raises:
+            UsageError: it cannot be read, or is none of ours.
+        """
+        try:
+            about = self._file.stat()
+        except FileNotFoundError:
+            self._seen, self._found = None, {}
+            return
+        seen = about.st_mtime_ns, about.st_ino, about.st_size
+        if seen == self._seen:
+            return
+        try:
+            found = json.loads(self._file.read_text("utf-8"))
+            self._found = {each["id"]: _token(each) for each in found["tokens"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"the file of tokens {self._file} cannot be read ({type(error).__name__}): put it back as it was, or "
+                "move it away and make new tokens"
+            ) from None
+        self._seen = seen
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Token]]:
+        """The tokens, to be changed by nobody else meanwhile; written when the block ends."""
+        make(self._file.parent)
+        descriptor = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            end = time.monotonic() + _PATIENCE_S
+            while lock(descriptor) is False:
+                if time.monotonic() > end:
+                    raise UsageError(f"another process is changing {self._file}: try again")
+                time.sleep(_PAUSE_S)
+            self._seen = None
+            tokens = self.all()
+            yield tokens
+            self._write(tokens)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, tokens: list[Token]) -> None:
+        part = self._file.with_name(f"{FILE}.{secrets.token_hex(8)}")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"tokens": [_kept(each) for each in tokens]}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._file)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+
+
+def _id_of(text: str) -> str:
+    start, _, rest = text.partition("-")
+    return rest.partition("-")[0] if start == _START else ""
+
+
+def _kept(token: Token) -> dict[str, Any]:
+    return {name: getattr(token, name) for name in Token._fields}
+
+
+def _token(said: dict[str, Any]) -> Token:
+    return Token(**{**said, "models": None if said["models"] is None else tuple(said["models"])})

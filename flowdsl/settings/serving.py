@@ -1,0 +1,62 @@
+"""`[serve]` and `[routes]` of a settings file: where a gateway listens, and who makes the pictures of which model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowdsl.nearest import nearest
+from flowdsl.record import Record
+from flowdsl.settings.files import Settings
+from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.routes import SaidRoute, said_routes
+
+_KEYS = ("host", "port", "public_url")
+
+
+class Serving(Record):
+    """What a settings file says of a gateway; None for what it does not say. `is_configured`: it says anything. `path`
+    is the file."""
+
+    host: str | None = None
+    port: int | None = None
+    public_url: str | None = None
+    is_configured: bool = False
+    routes: Mapping[str, SaidRoute] = {}
+    path: str = ""
+
+
+def serving(settings: Settings | None) -> Serving:
+    """What a settings file says of a gateway.
+
+    Raises:
+        UsageError: it says what cannot be.
+    """
+    if settings is None:
+        return Serving()
+    path, content = settings
+    table = content.get("serve")
+    if table is not None and not isinstance(table, Mapping):
+        raise mistake(path, ("serve",), "serve must be a table", "write `[serve]`, and below it what a gateway is told")
+    said: Mapping[str, Any] = table or {}
+    unknown = next((key for key in said if key not in _KEYS), None)
+    if unknown is not None:
+        near = nearest(unknown, _KEYS)
+        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(_KEYS)}"
+        raise mistake(path, ("serve", unknown), f"serve: unknown key `{unknown}`", hint, of_key=True)
+    host, port, public = said.get("host"), said.get("port"), said.get("public_url")
+    if host is not None and (not isinstance(host, str) or not host):
+        raise mistake(path, ("serve", "host"), "serve.host must be an address", 'write `host = "127.0.0.1"`')
+    if port is not None and (not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536):
+        raise mistake(path, ("serve", "port"), "serve.port must be a port, a number up to 65535", "write `port = 8080`")
+    if public is not None and not (isinstance(public, str) and public.startswith(("http://", "https://"))):
+        hint = 'write `public_url = "https://pictures.example.com"`'
+        raise mistake(path, ("serve", "public_url"), "serve.public_url must be a web address", hint)
+    return Serving(
+        host=host,
+        port=port,
+        public_url=public,
+        is_configured="serve" in content or "routes" in content,
+        routes=said_routes(path, content.get("routes")),
+        path=path,
+    )

@@ -1,0 +1,124 @@
+"""Edits through a gateway: pictures as files of a form, or as addresses in JSON, and never as paths of its machine."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from gateways import MODEL, Running
+from PIL import Image
+
+
+def picture(color: str = "red", size: int = 64, kind: str = "PNG") -> bytes:
+    """The bytes of a picture of one colour."""
+    file = io.BytesIO()
+    Image.new("RGBA" if kind == "PNG" else "RGB", (size, size), color).save(file, kind)
+    return file.getvalue()
+
+
+def data_address(content: bytes) -> str:
+    """An address that holds a picture."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def test_the_official_client_edits_two_pictures(gateway: Running) -> None:
+    files = [("a.png", picture("red"), "image/png"), ("b.jpg", picture("blue", kind="JPEG"), "image/jpeg")]
+    found = gateway.client().images.edit(image=files, prompt="A kite", model=MODEL, quality="low", n=2)
+    assert len(found.data or ()) == 2
+    sent = gateway.simulator.requests[-1]
+    assert sent.path == "/v1/images/edits" and sent.json["n"] in (2, "2")
+
+
+def test_a_mask_is_sent_with_the_picture(gateway: Running) -> None:
+    mask = io.BytesIO()
+    Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(mask, "PNG")
+    found = gateway.client().images.edit(
+        image=("a.png", picture(), "image/png"),
+        mask=("m.png", mask.getvalue(), "image/png"),
+        prompt="A kite",
+        model=MODEL,
+        quality="low",
+    )
+    assert found.data and found.data[0].b64_json
+
+
+def test_pictures_come_as_addresses_in_json(gateway: Running) -> None:
+    body = {"prompt": "A kite", "model": MODEL, "images": [{"image_url": data_address(picture())}]}
+    found = gateway.post(body, "/v1/images/edits")
+    assert found.status_code == 200, found.text
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "./secret.png",
+        "/etc/hostname",
+        "file:///etc/hostname",
+        "http://127.0.0.1:9/a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/a.png",
+        "ftp://example.com/a.png",
+    ],
+)
+def test_an_address_of_this_machine_or_its_network_is_refused(gateway: Running, link: str, tmp_path: Path) -> None:
+    before = gateway.bought
+    body = {"prompt": "A kite", "model": MODEL, "images": [{"image_url": link}]}
+    found = gateway.post(body, "/v1/images/edits")
+    assert found.status_code == 400, found.text
+    assert gateway.bought == before
+
+
+@pytest.mark.parametrize(
+    "files, data, param",
+    [
+        ([], {"prompt": "A kite", "model": MODEL}, "image"),
+        ([("image", ("a.png", b"no picture"))], {"prompt": "A kite", "model": MODEL}, "image"),
+        ([("picture", ("a.png", b"\x89PNG"))], {"prompt": "A kite", "model": MODEL}, "picture"),
+        ([("image", ("a.png", picture()))], {"prompt": "A kite", "model": MODEL, "n": "two"}, "n"),
+        ([("image", ("a.png", picture()))], {"model": MODEL}, "prompt"),
+        ([("image[]", ("a.png", picture()))] * 17, {"prompt": "A kite", "model": MODEL}, "image"),
+    ],
+    ids=["no picture", "another file", "another name", "a word for n", "no prompt", "seventeen"],
+)
+def test_a_form_that_cannot_be_is_refused_with_its_field(
+    gateway: Running, files: Any, data: dict[str, str], param: str
+) -> None:
+    before = gateway.bought
+    extra = files or [("prompt", (None, "A kite")), ("model", (None, MODEL))]
+    found = httpx.post(f"{gateway.url}/v1/images/edits", files=extra, data=data if files else None)
+    assert (found.status_code, found.json()["error"]["param"]) == (400, param), found.text
+    assert gateway.bought == before
+
+
+def test_a_form_that_is_cut_is_refused(gateway: Running) -> None:
+    found = httpx.post(
+        f"{gateway.url}/v1/images/edits",
+        content=b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n',
+        headers={"content-type": "multipart/form-data; boundary=x"},
+    )
+    assert (found.status_code, found.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_an_edit_streams_its_events(gateway: Running) -> None:
+    stream = gateway.client().images.edit(
+        image=("a.png", picture(), "image/png"),
+        prompt="A kite",
+        model=MODEL,
+        quality="low",
+        stream=True,
+        partial_images=1,
+    )
+    assert [event.type for event in stream] == ["image_edit.partial_image", "image_edit.completed"]
+
+
+def test_a_picture_too_many_times_refused_leaves_the_client_working(gateway: Running) -> None:
+    client = gateway.client()
+    for _ in range(2):
+        with pytest.raises(openai.BadRequestError):
+            client.images.edit(image=("a.png", b"no picture", "image/png"), prompt="A kite", model=MODEL)
+    assert client.images.edit(image=("a.png", picture(), "image/png"), prompt="A kite", model=MODEL).data

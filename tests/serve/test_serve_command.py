@@ -1,0 +1,131 @@
+"""`flowdsl serve` as a process: how it begins, how it ends, and what it says of what it cannot do."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from gateways import SMALL
+
+from flowdsl.cli import main
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process of a gateway, and its address."""
+    command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--as-of", "2026-11-21", *arguments]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://[\d.]+:\d+", line)
+            assert found is not None, f"{line}{process.stderr.read() if process.stderr else ''}"
+            yield process, found[0]
+        finally:
+            process.kill()
+
+
+def test_it_serves_the_simulator_and_finishes_what_is_begun_when_it_is_terminated(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, url):
+        assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
+        found: list[httpx.Response] = []
+        body = {"prompt": "A kite", "n": 4, **SMALL}
+
+        def ask() -> None:
+            found.append(httpx.post(f"{url}/v1/images/generations", json=body, timeout=60))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        while httpx.get(f"{url}/readyz").json()["in_flight"] == 0 and thread.is_alive():
+            pass
+        process.send_signal(signal.SIGTERM)
+        thread.join()
+        _, err = process.communicate()
+        assert (process.returncode, err) == (0, "")
+        assert [len(response.json()["data"]) for response in found] == [4]
+
+
+def test_a_port_that_is_taken_says_what_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--simulate", "--port", port]) == 2
+    assert f"port {port} of 127.0.0.1 is taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host, said",
+    [
+        ("0.0.0.0", "without tokens"),  # noqa: S104
+        ("192.0.2.7", "without tokens"),
+        ("nowhere.invalid", "without tokens"),
+        ("127.0.0.300", "without tokens"),
+        ("nowhere.localhost", "no address of this machine"),
+    ],
+)
+def test_a_host_that_cannot_be_says_what_to_write(host: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--simulate", "--host", host, "--port", "0", "--check"]) in (0, 2)
+    capsys.readouterr()
+    assert main(["serve", "--simulate", "--host", host, "--port", "0"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_check_says_what_is_served_and_serves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--check", "--as-of", "2026-11-21"]) == 0
+    assert re.search(r"no settings file: \d+ models to serve, by the simulator", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[serve]\nprot = 80\n", "did you mean `port`?"),
+        ("[serve]\nport = 80000\n", "write `port = 8080`"),
+        ("[serve]\nhost = 5\n", 'write `host = "127.0.0.1"`'),
+        ('[serve]\npublic_url = "pictures"\n', "public_url"),
+        ("serve = 5\n", "serve must be a table"),
+    ],
+)
+def test_a_mistake_in_the_settings_has_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    file = tmp_path / "flowdsl.toml"
+    file.write_text(text, encoding="utf-8")
+    assert main(["serve", "--config", str(file), "--check"]) == 2
+    err = capsys.readouterr().err
+    assert said in err and "flowdsl.toml:" in err and "^" in err and "Traceback" not in err
+
+
+def test_the_other_commands_import_nothing_of_it() -> None:
+    program = (
+        "import sys; from flowdsl.cli import main; main(['steps']); "
+        "sys.exit(repr({'starlette', 'uvicorn', 'flowdsl.serve', 'mcp'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert found.stderr.strip() == "set()"
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from importlib import util
+
+    real = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name, *more: None if name == "starlette" else real(name, *more))
+    assert main(["serve"]) == 2
+    assert "pip install 'flowdsl[serve]'" in capsys.readouterr().err
