@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import NamedTuple
 
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
+from flowdsl.journal.errors import JournalError
 from flowdsl.limits import Budget, Reservation
 
 _MINUTE_S = 60.0
@@ -62,7 +66,7 @@ class OwnBudget:
         self._others = others
         self._clock = clock
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside; see `Budget.reserve`.
 
         Raises:
@@ -83,7 +87,13 @@ class OwnBudget:
             _write(db, day, self._who, spent + most_usd)
             return None
 
-        spent = self._database.submit(reserved, durable=False).result()
+        written = self._database.submit(reserved, durable=False)
+        own = _Reserved(self._database, day, self._who, most_usd)
+        try:
+            spent = await asyncio.wrap_future(written)
+        except BaseException:
+            written.add_done_callback(lambda _: _give_back(written, own))
+            raise
         if spent is not None:
             left = in_usd(max(self._most - spent, 0.0))
             raise LimitExceeded(
@@ -91,11 +101,10 @@ class OwnBudget:
                 "token are left",
                 code="budget-spent",
             )
-        own = _Reserved(self._database, day, self._who, most_usd)
         if self._others is None:
             return own
         try:
-            return _Both(own, self._others.reserve(most_usd, service))
+            return _Both(own, await self._others.reserve(most_usd, service))
         except BaseException:
             own.release()
             raise
@@ -124,6 +133,13 @@ class _Reserved:
             _write(db, self._day, self._who, _spent(db, self._day, self._who) + more)
 
         self._database.submit(changed, durable=False)
+
+
+def _give_back(written: Future[float | None], reserved: _Reserved) -> None:
+    """Nobody waits any more for what was to be set aside."""
+    if written.exception() is None and written.result() is None:
+        with suppress(JournalError):
+            reserved.release()
 
 
 class _Both(NamedTuple):
