@@ -14,10 +14,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flowdsl.journal.database import Database
 from flowdsl.journal.slots import slot
+from flowdsl.journal.turns import AHEAD_S, Turns
 from flowdsl.limits import Allowance
 
 LONGEST_S = 600.0
@@ -26,6 +29,7 @@ SLOWEST_S = 60.0
 """A limit that allows less than one in this time is not paced: nobody would wait for it."""
 KNOWN_S = 3600.0
 """So long counts what a service has said of its limits."""
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Path, str, str], Turns]] = WeakKeyDictionary()
 _MINUTE_S = 60.0
 _ASKED = """
     SELECT (SELECT at FROM pace WHERE service = :service) AS at,
@@ -44,8 +48,8 @@ class Pace:
     async def take(
         self, service: str, pause_s: float, *, model: str = "", images: int = 1, image_pause_s: float = 0.0
     ) -> None:
-        """Waits until a request may be sent; see `limits.Pace`. A caller that is cancelled while it waits has used its
-        turn.
+        """Waits until a request may be sent; see `limits.Pace`. A caller that is cancelled at the end of that has used
+        its turn.
 
         Raises:
             JournalError: the journal cannot be written.
@@ -59,21 +63,21 @@ class Pace:
                 await asyncio.sleep(max(wait_s, 0.0))
                 return
 
-        def taken(db: sqlite3.Connection) -> float:
+        def claim(db: sqlite3.Connection) -> float:
             now = self._clock()
-            at = _next(db, service, now)
-            if pause_s:
-                _write(db, service, at + pause_s, now)
-            if image_pause_s:
-                key = f"{service} images"
-                free = _next(db, key, now)
-                _write(db, key, free + image_pause_s * images, now)
-                at = max(at, free)
-            return max(at, _allowed(db, service, model, images, now)) - now
+            pauses = {service: pause_s, f"{service} images": image_pause_s * images}
+            free = {key: _next(db, key, now) for key, own_s in pauses.items() if own_s}
+            learned = _learned(db, service, model, images, now)
+            wait_s = max(now, *free.values(), *(begins for begins, *_ in learned)) - now
+            if wait_s <= AHEAD_S:
+                for key, at in free.items():
+                    _write(db, key, at + pauses[key], now)
+                for _, kind, at in learned:
+                    _write_learned(db, service, model, kind, at, now)
+            return wait_s
 
-        wait_s = await self._database.write(taken, durable=False)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        of_loop = _TURNS.setdefault(asyncio.get_running_loop(), {})
+        await of_loop.setdefault((self._database.folder, service, model), Turns()).wait(self._database, claim)
 
     def push_back(self, service: str, pause_s: float) -> None:
         """A service asks for a pause: nobody asks it before that is over."""
@@ -116,23 +120,29 @@ class Pace:
         return slot(self._database.folder, service, most)
 
 
-def _allowed(db: sqlite3.Connection, service: str, model: str, images: int, now: float) -> float:
-    """When a service allows a request, by what it said; the request is counted."""
+def _learned(
+    db: sqlite3.Connection, service: str, model: str, images: int, now: float
+) -> list[tuple[float, str, float]]:
+    """When a service allows a request, by what it said of each kind, and what stands in the row of that kind then."""
     query = "SELECT kind, most, gap, at, written FROM learned WHERE service = ? AND model = ? AND ? < heard + ?"
-    begins = now
+    found = []
     for row in db.execute(query, (service, model, now, KNOWN_S)).fetchall():
+        if row["written"] > now:
+            _write_learned(db, service, model, row["kind"], _moved(row, now), now)
         number = min(images, row["most"]) if row["kind"] == "images" else 1
         at = max(_moved(row, now), now) + number * row["gap"]
-        begins = max(begins, at - row["most"] * row["gap"])
-        update = "UPDATE learned SET at = ?, written = ? WHERE service = ? AND model = ? AND kind = ?"
-        db.execute(update, (at, now, service, model, row["kind"]))
-    return begins
+        found.append((at - row["most"] * row["gap"], row["kind"], at))
+    return found
 
 
 def _next(db: sqlite3.Connection, service: str, now: float) -> float:
     """When the next request to a service may begin."""
     row = db.execute("SELECT at, written FROM pace WHERE service = ?", (service,)).fetchone()
-    return now if row is None else max(_moved(row, now), now)
+    if row is None:
+        return now
+    if row["written"] > now:
+        _write(db, service, _moved(row, now), now)
+    return max(_moved(row, now), now)
 
 
 def _moved(row: Any, now: float) -> float:
@@ -142,3 +152,8 @@ def _moved(row: Any, now: float) -> float:
 
 def _write(db: sqlite3.Connection, service: str, at: float, now: float) -> None:
     db.execute("INSERT OR REPLACE INTO pace (service, at, written) VALUES (?, ?, ?)", (service, at, now))
+
+
+def _write_learned(db: sqlite3.Connection, service: str, model: str, kind: str, at: float, now: float) -> None:
+    update = "UPDATE learned SET at = ?, written = ? WHERE service = ? AND model = ? AND kind = ?"
+    db.execute(update, (at, now, service, model, kind))

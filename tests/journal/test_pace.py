@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -12,43 +14,62 @@ from flowdsl.journal.database import Database
 from flowdsl.journal.pace import LONGEST_S, Pace
 
 
-def waits(folder: Path, asked: list[tuple[float, float]], *, push: tuple[float, float] | None = None) -> list[float]:
-    """How long each would wait who asks at a time for a pause, by a clock that this test holds."""
-    now, found = 0.0, []
+def elapsed(folder: Path, act: Callable[[Pace], Awaitable[None]], clock: Callable[[], float] = time.time) -> float:
+    """The seconds that something takes with a pace."""
 
-    async def ask() -> None:
-        nonlocal now
+    async def timed() -> float:
         with Database(folder) as database:
-            pace = Pace(database, lambda: now)
-            for at, pause_s in asked:
-                now = at
-                if push is not None and at >= push[0]:
-                    pace.push_back("images", push[1])
-                task = asyncio.ensure_future(pace.take("images", pause_s))
-                await asyncio.wait([task], timeout=0.2)
-                rows = database.read("SELECT at FROM pace")
-                found.append(round(rows[0]["at"] - now - pause_s, 6) if rows else 0.0)
-                task.cancel()
+            began = perf_counter()
+            await asyncio.wait_for(act(Pace(database, clock)), 60)
+            return perf_counter() - began
 
-    asyncio.run(ask())
-    return found
-
-
-def test_each_waits_for_the_one_before(tmp_path: Path) -> None:
-    assert waits(tmp_path, [(1000, 0.5), (1000, 0.5), (1000.2, 0.5), (1010, 0.5)]) == [0, 0.5, 0.8, 0]
+    return asyncio.run(timed())
 
 
 @pytest.mark.parametrize("back_s", [0.2, 30, LONGEST_S + 1])
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_it_and_keeps_the_pause(back_s: float, tmp_path: Path) -> None:
-    assert waits(tmp_path, [(10_000, 0.5), (10_000 - back_s, 0.5), (10_000 - back_s, 0.5)]) == [0, 0.5, 1]
+    back = 0.0
+
+    async def ask(pace: Pace) -> None:
+        nonlocal back
+        await pace.take("images", 0.15)
+        back = back_s
+        await pace.take("images", 0.15)
+        await pace.take("images", 0.15)
+
+    assert elapsed(tmp_path, ask, lambda: time.time() - back) >= 0.3 - 0.001
 
 
-def test_whoever_waits_longer_than_any_pause_keeps_the_place_in_the_queue(tmp_path: Path) -> None:
-    assert waits(tmp_path, [(10_000, 300)] * 5) == [0, 300, 600, 900, 1200]
+def test_whoever_waits_keeps_the_place_in_the_queue(tmp_path: Path) -> None:
+    came: list[int] = []
+
+    async def take(pace: Pace, number: int) -> None:
+        await pace.take("images", 0.005)
+        came.append(number)
+
+    async def ask(pace: Pace) -> None:
+        await asyncio.gather(*(take(pace, number) for number in range(64)))
+
+    elapsed(tmp_path, ask)
+    assert came == sorted(came)
 
 
-def test_a_service_that_asks_for_a_pause_gets_it_of_everybody(tmp_path: Path) -> None:
-    assert waits(tmp_path, [(1000, 0.5)], push=(1000, 30)) == [30]
+def test_a_process_that_stood_still_does_not_send_at_once_what_became_late(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    async def take(pace: Pace) -> None:
+        await pace.take("images", 0.02)
+        times.append(perf_counter())
+
+    async def ask(pace: Pace) -> None:
+        asking = [asyncio.ensure_future(take(pace)) for _ in range(30)]
+        await asyncio.sleep(0.1)
+        time.sleep(0.3)  # noqa: ASYNC251  that is what it is about
+        await asyncio.gather(*asking)
+
+    elapsed(tmp_path, ask)
+    assert len(times) == 30
+    assert max(sum(start <= each < start + 0.2 for each in times) for start in times) <= 13
 
 
 def test_without_a_rate_nobody_waits_and_nothing_is_written(tmp_path: Path) -> None:
