@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import time
 
+import pytest
 from batch_bench import CARD, QUICK, bought, flow_of, until
 
 from flowdsl import Environment, Flow, Storage
@@ -80,3 +82,22 @@ def test_a_batch_that_the_vendor_does_not_know_is_in_doubt_and_not_bought_again(
         for _ in range(2):
             assert asyncio.run(resumed(flow, tmp_path, journal)) == "batch-in-doubt"
         assert not bought(sim)
+
+
+@pytest.mark.parametrize(
+    "days", [pytest.param(-40, id="far behind"), pytest.param(40, id="far ahead"), pytest.param(0, id="the same")]
+)
+def test_a_lost_batch_is_found_whatever_the_clocks_say(tmp_path: Path, days: int) -> None:
+    async def killed(flow: Flow, journal: Journal) -> None:
+        async with door_of(tmp_path, journal) as door:
+            task = asyncio.create_task(flow.arun({"name": "P"}, effects=door, journal=journal, run_id="r"))
+            await until(lambda: [each for each in sim.requests if each.path == "/v1/batches"])
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    clock = lambda: time() + days * 86400  # noqa: E731
+    with Simulator(plain=True, faults=["batch_lost"], clock=clock) as sim, Journal(tmp_path / "state") as journal:
+        flow = flow_of(sim, tmp_path / "images")
+        asyncio.run(killed(flow, journal))
+        assert asyncio.run(resumed(flow, tmp_path, journal)) is None
+        assert bought(sim) == {"A card for P": 1}
