@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import tempfile
 from pathlib import Path
 from time import time
 
@@ -99,5 +102,29 @@ def test_a_lost_batch_is_found_whatever_the_clocks_say(tmp_path: Path, days: int
     with Simulator(plain=True, faults=["batch_lost"], clock=clock) as sim, Journal(tmp_path / "state") as journal:
         flow = flow_of(sim, tmp_path / "images")
         asyncio.run(killed(flow, journal))
+        assert asyncio.run(resumed(flow, tmp_path, journal)) is None
+        assert bought(sim) == {"A card for P": 1}
+
+
+def test_pictures_that_a_full_disk_does_not_take_stay_at_the_vendor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    write = os.write
+
+    def written(descriptor: int, content: bytes) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(tmp_path / "images"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, content)
+
+    with Simulator(plain=True, batch_s=0.3) as sim, Journal(tmp_path / "state") as journal:
+        flow = flow_of(sim, tmp_path / "images")
+        asyncio.run(broken_off(flow, tmp_path, journal))
+        with monkeypatch.context() as full:
+            full.setattr("os.write", written)
+            assert asyncio.run(resumed(flow, tmp_path, journal)) == "image-unwritable"
+        assert not [path for path in temporary.rglob("*") if len(path.stem) == 64]
         assert asyncio.run(resumed(flow, tmp_path, journal)) is None
         assert bought(sim) == {"A card for P": 1}
