@@ -38,7 +38,7 @@ soak: $(VENV)/dev $(NUNJUCKS)
 	FLOWDSL_PICTURES=16000 $(BIN)/python -m pytest tests/image/test_store.py
 	FLOWDSL_FLOWS=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_spending_at_length.py
 	FLOWDSL_KILLS=300 $(BIN)/python -m pytest tests/verify/test_killed_batches.py
-	FLOWDSL_BATCHED=2000 $(BIN)/python -m pytest tests/verify/test_killed_vendor_batches.py
+	FLOWDSL_BATCHED=2000 $(BIN)/python -m pytest tests/verify/test_killed_vendor_batches.py tests/verify/test_killed_vendor_commands.py
 	FLOWDSL_PLANNED=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_plan_as_run.py
 	FLOWDSL_KILLS=200 $(BIN)/python -m pytest -n 2 tests/verify/test_killed_runs.py
 	FLOWDSL_POWER=20 FLOWDSL_STOPPED=60 $(BIN)/python -m pytest -n 2 tests/verify/test_journal_power_loss.py tests/verify/test_journal_processes.py

@@ -252,7 +252,7 @@ class _Work:
                 status = "stopped"
             elif error.code == "request-held":
                 status = "held"
-            elif error.charge_possible and self._journal is not None and await self._journal.batches.waits(run):
+            elif self._effects is not None and self._journal is not None and await self._journal.batches.waits(run):
                 status = "waiting"
             return Outcome(number, status, run, None, error, perf_counter() - began)
         except UsageError as error:  # of inputs that cannot be

@@ -252,7 +252,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 if outcome.status == "stopped" and outcome.error is not None:
                     spent_out.append(outcome.error.message)
                 elif outcome.status == "waiting" and progress.waiting == 1:
-                    tell(f"record {outcome.number:,}: {outcome.error}")
+                    hint = outcome.error and outcome.error.hint
+                    tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
 
     is_cancelled = False
     try:

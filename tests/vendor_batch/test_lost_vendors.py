@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import tempfile
 from pathlib import Path
+from time import time
 
+import pytest
 from batch_bench import CARD, QUICK, bought, flow_of, until
 
 from flowdsl import Environment, Flow, Storage
@@ -80,3 +85,46 @@ def test_a_batch_that_the_vendor_does_not_know_is_in_doubt_and_not_bought_again(
         for _ in range(2):
             assert asyncio.run(resumed(flow, tmp_path, journal)) == "batch-in-doubt"
         assert not bought(sim)
+
+
+@pytest.mark.parametrize(
+    "days", [pytest.param(-40, id="far behind"), pytest.param(40, id="far ahead"), pytest.param(0, id="the same")]
+)
+def test_a_lost_batch_is_found_whatever_the_clocks_say(tmp_path: Path, days: int) -> None:
+    async def killed(flow: Flow, journal: Journal) -> None:
+        async with door_of(tmp_path, journal) as door:
+            task = asyncio.create_task(flow.arun({"name": "P"}, effects=door, journal=journal, run_id="r"))
+            await until(lambda: [each for each in sim.requests if each.path == "/v1/batches"])
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    clock = lambda: time() + days * 86400  # noqa: E731
+    with Simulator(plain=True, faults=["batch_lost"], clock=clock) as sim, Journal(tmp_path / "state") as journal:
+        flow = flow_of(sim, tmp_path / "images")
+        asyncio.run(killed(flow, journal))
+        assert asyncio.run(resumed(flow, tmp_path, journal)) is None
+        assert bought(sim) == {"A card for P": 1}
+
+
+def test_pictures_that_a_full_disk_does_not_take_stay_at_the_vendor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    write = os.write
+
+    def written(descriptor: int, content: bytes) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(tmp_path / "images"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, content)
+
+    with Simulator(plain=True, batch_s=0.3) as sim, Journal(tmp_path / "state") as journal:
+        flow = flow_of(sim, tmp_path / "images")
+        asyncio.run(broken_off(flow, tmp_path, journal))
+        with monkeypatch.context() as full:
+            full.setattr("os.write", written)
+            assert asyncio.run(resumed(flow, tmp_path, journal)) == "image-unwritable"
+        assert not [path for path in temporary.rglob("*") if len(path.stem) == 64]
+        assert asyncio.run(resumed(flow, tmp_path, journal)) is None
+        assert bought(sim) == {"A card for P": 1}

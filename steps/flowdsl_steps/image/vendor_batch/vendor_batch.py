@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flowdsl.errors import ServiceError, ServiceRefused, ServiceUnavailable
+from flowdsl.errors import ServiceError, ServiceRefused, ServiceUnavailable, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.http.excerpt import harmless
@@ -262,16 +262,36 @@ class VendorBatch:
             await self._api.delete(part.file_id)
 
     async def _keep(self, outcome: Outcome) -> Outcome:
-        """Writes down what came of a request, with its pictures on the disk."""
+        """Writes down what came of a request, with its pictures on the disk.
+
+        Raises:
+            StepError: the disk does not take them. The vendor still has them.
+        """
         if outcome.received is not None:
             value = kept(outcome.received, outcome.received.request_id)
-            files = [image.original for image in outcome.received.images if isinstance(image, Image)]
+            images = [image for image in outcome.received.images if isinstance(image, Image)]
+            self._refuse_spare(images)
+            files = [image.original for image in images]
             await self._journal.item(outcome.id, "done", self._hide(outcome.id, value), files)
         elif outcome.error is not None:
             await self._journal.item(outcome.id, "failed", self._hide(outcome.id, _told(outcome.error)))
         else:
             await self._journal.item(outcome.id, "not_done", outcome.reason)
         return outcome
+
+    def _refuse_spare(self, images: Sequence[Image]) -> None:
+        """A picture that comes directly is kept anywhere; one of a batch can be fetched again."""
+        spare = self._store.spare
+        if not (misplaced := [*filter(spare.holds, images)]):
+            return
+        for image in misplaced:
+            _unlink(image.original)
+        spare.close()
+        raise StepError(
+            f"{self._store.folder} takes no more pictures: {spare.reason}",
+            code="image-unwritable",
+            hint="make room, and go on: the vendor still has what this batch made",
+        )
 
     def _outcome(self, answer: Answer) -> Outcome:
         if answer.received is not None:
