@@ -91,6 +91,10 @@ class _RecordJournal:
         """What equal requests of the batch share."""
         return self._sharing
 
+    def spare(self, usd: float) -> None:
+        """A request was not paid for, as an equal one had been."""
+        self._whole.spare(usd)
+
     def take(self, run: str) -> None:
         """The batch has the lock."""
 

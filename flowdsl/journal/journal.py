@@ -16,6 +16,7 @@ from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.earlier import Earlier, Kept
 from flowdsl.journal.errors import JournalError, refused
 from flowdsl.journal.keeper import Keeper
+from flowdsl.journal.rows import PAID, digest
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Journal:
         self.budget: Budget | None = None
         self.wrote = False
         """Whether a run has paid for something."""
+        self.saved = (0, 0.0)
+        """How many requests were not paid for again, as equal ones were, and what they would have cost."""
         self._resumed: set[str] = set()
         self._start: tuple[str, tuple[str, ...]] | None = None
 
@@ -114,6 +117,10 @@ class Journal:
         self.take(run)
         return resumed_door(self, began, inner)
 
+    def spare(self, usd: float) -> None:
+        """A request was not paid for, as an equal one had been."""
+        self.saved = self.saved[0] + 1, self.saved[1] + usd
+
     def take(self, run: str) -> None:
         """A run begins to pay.
 
@@ -154,6 +161,11 @@ class Journal:
         from flowdsl.journal.sharing import Sharing
 
         return Sharing(self.database, self.cache, simulated=self.simulated, run=run, batch=batch)
+
+    def knows(self, asked: Mapping[str, Any]) -> bool:
+        """Whether a run of the folder has bought what a paid request asks for, as its effect says it."""
+        sharing = self.shared()
+        return sharing is not None and sharing.known(digest(PAID, asked)) is not None
 
     def close(self) -> None:
         """Waits for what is still to be written."""
