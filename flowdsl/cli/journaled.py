@@ -62,7 +62,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         from flowdsl.journal.run_row import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
-        if not options.quiet and options.from_step is None and found is not None and (found.paid or found.in_doubt):
+        is_begun = found is not None and (found.paid or found.in_doubt or found.at_vendor)
+        if found is not None and is_begun and not options.quiet and options.from_step is None:
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal
@@ -73,6 +74,7 @@ def worth(run: KeptRun) -> str:
     paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"
     cost = "at a price that is not known" if run.cost_usd is None else sum_of(run.cost_usd)
     text = f"{paid} paid for, {cost}{', simulated' if run.simulated else ''}"
+    text += f"; {run.at_vendor} in the vendor's batch" if run.at_vendor else ""
     return f"{text}; {run.in_doubt} in doubt" if run.in_doubt else text
 
 

@@ -79,11 +79,15 @@ class Effects(Protocol):
 @runtime_checkable
 class Asking(Effects, Protocol):
     """A door behind that of a journal which knows itself what becomes of some requests: performed again with the same
-    `Effect.id`, they are not made again."""
+    `Effect.id`, they are not made again. They may cost less than others."""
 
     def order(self, effect: Effect) -> str | None:
         """Where that is known of a request; None for one of which it is not. A later door that says the same knows what
         became of it."""
+        ...
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a paid request costs this way: 1, or less through the vendor's batch."""
         ...
 
 

@@ -216,6 +216,7 @@ class Flow:
         for step in self.document.every_step():
             self.environment.registry.step_class(step.spec.name)
         self._compiled(self._reads_secrets, self._settings.limits)
+        self._plain_secrets()
         return self
 
     def run(
@@ -322,7 +323,6 @@ class Flow:
         resources: Resources,
     ) -> Result:
         from flowdsl.engine.execute import run_program
-        from flowdsl.environment.plain_secrets import plain_secrets_of
         from flowdsl.template.taint import holds_secret
 
         environment = self.environment
@@ -332,15 +332,13 @@ class Flow:
             refuse_async("on_event", on_event)
         with counting(self._settings.models):
             values = input_values(self.document.inputs, inputs or {})
-            if self._plain is None:
-                self._plain = plain_secrets_of(self.document, environment.host, self._settings.services.environ)
             return await run_program(
                 self._compiled(self._reads_secrets or holds_secret(values), given.limits),
                 values,
                 host=environment.host,
                 storage=environment.storage,
                 layers=self._settings.services,
-                plain_secrets=self._plain.with_inputs(values),
+                plain_secrets=self._plain_secrets().with_inputs(values),
                 limits=given.limits,
                 id=given.run_id,
                 tags=given.tags,
@@ -372,6 +370,13 @@ class Flow:
                 raise UsageError(f"tags takes a dict of texts: {name!r} is {type(value).__name__}")
         own = self._settings.limits if limits is None else self._settings.lowered(limits)
         return _Given(own, run_id, dict(tags or {}))
+
+    def _plain_secrets(self) -> PlainSecrets:
+        if self._plain is None:
+            from flowdsl.environment.plain_secrets import plain_secrets_of
+
+            self._plain = plain_secrets_of(self.document, self.environment.host, self._settings.services.environ)
+        return self._plain
 
     def _compiled(self, marks: bool, limits: Limits) -> Program:
         """The program; with `marks` one whose templates keep the marks of secrets, which is slower."""

@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -25,7 +25,7 @@ from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id, spent
 from flowdsl.journal.run_row import write_run
 from flowdsl.journal.shelved import PUT_BACK, Shelved
 
@@ -57,7 +57,7 @@ class JournalDoor:
         self._began = began
         self._inner = inner
         rows = [] if kept is None else kept.rows
-        self._spent = _spent(rows)
+        self._spent = spent(rows)
         self._rows = Rows(rows)
         self._earlier = earlier
         self._names = {} if kept is None else kept.names
@@ -215,6 +215,10 @@ class JournalDoor:
     def _order(self, effect: Effect) -> str | None:
         """Where it is known further in what becomes of a request."""
         return self._inner.order(effect) if isinstance(self._inner, Asking) else None
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a paid request costs further in."""
+        return self._inner.share(effect) if isinstance(self._inner, Asking) else 1.0
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
@@ -381,9 +385,3 @@ def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
-
-
-def _spent(rows: Iterable[Row]) -> tuple[int, float]:
-    """How many requests, and what they cost at most: what is in doubt may be billed."""
-    paid = [row for row in rows if row.key == PAID and row.state != "refused"]
-    return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)

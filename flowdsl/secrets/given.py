@@ -18,7 +18,7 @@ _is_meant = lru_cache(may_be_secret)
 
 def given_secrets(values: Mapping[str, Any], known: Iterable[str] = ()) -> Iterator[str]:
     """What is secret in values by their names: words that look like a key, those that stand behind the name of a secret
-    and are no ordinary ones, and those that are `known`."""
+    and are no ordinary ones, and those that are `known`. Pictures are passed over: a look would read the file."""
     waiting: list[tuple[str, Any]] = [*values.items()]
     seen: dict[int, Any] = {}  # a list may hold itself; kept, so that no other value gets its id
     known = tuple(known)
@@ -27,9 +27,9 @@ def given_secrets(values: Mapping[str, Any], known: Iterable[str] = ()) -> Itera
         if isinstance(value, str):
             if len(value) >= REVEALING:
                 yield from _in_text(name, value, known)
-        elif isinstance(value, (Mapping, list, tuple)) and id(value) not in seen:
+        elif isinstance(value, (dict, list, tuple)) and id(value) not in seen:
             seen[id(value)] = value
-            waiting += value.items() if isinstance(value, Mapping) else ((name, item) for item in value)
+            waiting += value.items() if isinstance(value, dict) else ((name, item) for item in value)
 
 
 def _in_text(name: Any, text: str, known: Iterable[str]) -> Iterator[str]:
