@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +63,7 @@ class Journal:
         self.saved = (0, 0.0)
         """How many requests were not paid for again, as equal ones were, and what they would have cost."""
         self._resumed: set[str] = set()
+        self._holding: set[str] = set()
         self._start: tuple[str, tuple[str, ...]] | None = None
 
     @cached_property
@@ -142,6 +144,25 @@ class Journal:
     def let_go(self, run: str) -> None:
         """A run has ended."""
         self.running.let_go(run)
+
+    @contextmanager
+    def holding(self, id: str) -> Iterator[None]:
+        """Keeps others from a batch: what it has bought, and its files, are read and written by nobody else.
+
+        Raises:
+            JournalError: it goes on elsewhere.
+        """
+        self.take(id)
+        self._holding.add(id)
+        try:
+            yield
+        finally:
+            self._holding.discard(id)
+            self.let_go(id)
+
+    def is_holding(self, id: str) -> bool:
+        """Whether who runs a batch has taken it already."""
+        return id in self._holding
 
     def vendor_batch(self, id: str) -> VendorBatches:
         """What is known of the requests that go through a vendor's batch under the name `id`: what a `VendorBatchDoor`
