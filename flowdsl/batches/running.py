@@ -92,6 +92,10 @@ class _RecordJournal:
         """What equal requests of the batch share."""
         return self._sharing
 
+    def spare(self, usd: float) -> None:
+        """A request was not paid for, as an equal one had been."""
+        self._whole.spare(usd)
+
     def take(self, run: str) -> None:
         """The batch has the lock."""
 
@@ -131,10 +135,11 @@ async def batch(
     if journal is None and (max_requests is not None or max_usd is not None):
         raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
     id, most = batch_id or new_run_id(), (max_requests, max_usd)
-    work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
-    if journal is not None:
+    is_taken = journal is None or journal.is_holding(id)
+    if journal is not None and not is_taken:
         journal.take(id)
-    try:
+    try:  # from here on nobody else buys for this batch: what it has bought is read now
+        work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
         async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
@@ -143,7 +148,8 @@ async def batch(
             if journal.database.exists:
                 with suppress(JournalError):  # how its runs ended is written when this is
                     await journal.database.write(lambda _: None, durable=False)
-            journal.let_go(id)
+            if not is_taken:
+                journal.let_go(id)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from flowdsl.cli import vendor_batched
 from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
+from flowdsl.cli.batch_runs import take_batch
 from flowdsl.cli.batch_signals import signals_to
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
@@ -122,6 +123,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         inputs.check_fields(first.fields, options.over)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         journal.budget = budget_of(source.path, journal)
+        if kept is not None:
+            take_batch(journal, kept, stack)
         seen_by = watchers(options, flow, source, stack)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
@@ -132,6 +135,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if kept is None:
             from flowdsl.journal.run_row import flow_path
 
+            stack.enter_context(journal.holding(id))
             argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)

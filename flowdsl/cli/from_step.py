@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +79,9 @@ class Start:
             yield f"  inputs as they were then: {', '.join(map(visible_line, self.inputs))}"
 
 
-def start_of(options: Namespace, source: Source, given: Collection[str], parser: Parser) -> Start | None:
+def start_of(options: Namespace, source: Source, given: Collection[str], parser: Callable[[], Parser]) -> Start | None:
     """What a run goes out from that begins at a step; None for one that begins at its beginning. `given` are the
-    inputs that are given now: the others are those of the earlier run, whose arguments the `parser` reads.
+    inputs that are given now: the others are those of the earlier run, whose arguments the parser of the command reads.
 
     Raises:
         UsageError: there is no earlier run, it goes on, or an option does not go with that.
@@ -118,7 +118,7 @@ def _earlier(runs: Runs, options: Namespace, source: Source) -> KeptRun:
     return found
 
 
-def _inputs(run: KeptRun, given: Collection[str], parser: Parser) -> dict[str, Any]:
+def _inputs(run: KeptRun, given: Collection[str], parser: Callable[[], Parser]) -> dict[str, Any]:
     """What an earlier run was given, but for what is given now.
 
     Raises:
@@ -128,7 +128,7 @@ def _inputs(run: KeptRun, given: Collection[str], parser: Parser) -> dict[str, A
     values, hidden = run.given.get("inputs", {}), run.given.get("hidden", [])
     names = list(values)
     if command == "run":
-        then = parser.parse(arguments)
+        then = parser().parse(arguments)
         names = [name for name in values if then.inputs is not None or name in dict(then.input)]
     names = [name for name in names if name not in given]
     if lost := [name for name in names if name in hidden]:

@@ -62,8 +62,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         from flowdsl.journal.run_row import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
-        is_worth = found is not None and (found.paid or found.in_doubt or found.at_vendor)
-        if not options.quiet and options.from_step is None and found is not None and is_worth:
+        is_begun = found is not None and (found.paid or found.in_doubt or found.at_vendor)
+        if found is not None and is_begun and not options.quiet and options.from_step is None:
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from flowdsl.environment.flow import Flow
     from flowdsl.plan import Plan
+    from flowdsl.plan.sharing import Shared
     from flowdsl.source import Source
 
 EXAMPLES = (
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("--base takes a file: standard input has no other revision")
     source = flow_source(options.file, options.stdin_filename)
     plans = plans_of(source, options)
-    print(_printed(plans, options))
+    print(_printed(plans, options, {name: _shared(plan, source) for name, plan in plans.items()}))
     return _beyond(plans, options)
 
 
@@ -143,21 +144,39 @@ def flows_of(source: Source, options: Namespace, *, quiet: bool = False) -> list
     return found
 
 
-def _printed(plans: dict[str | None, Plan], options: Namespace) -> str:
-    from flowdsl.plan import shown
+def _shared(plan: Plan, source: Source) -> dict[str, Shared]:
+    """What each `--cache` would save, where it is anything."""
+    from flowdsl.cli.journaled import state_of
+    from flowdsl.plan.sharing import shared
+
+    found = {"run": shared(plan)}
+    folder = state_of(source.path)
+    if folder.exists():
+        from flowdsl.journal.journal import Journal
+
+        with Journal(folder, cache="project") as journal:
+            found["project"] = shared(plan, journal.knows)
+    of_a_run = found["run"].requests
+    return {cache: each for cache, each in found.items() if each.requests > (of_a_run if cache == "project" else 0)}
+
+
+def _printed(plans: dict[str | None, Plan], options: Namespace, saved: dict[str | None, dict[str, Shared]]) -> str:
+    from flowdsl.plan import sharing, shown
 
     name = options.stdin_filename or ("stdin" if options.file == "-" else options.file)
     if options.json:
         import json
 
-        values = [shown.to_json(plan, name) for plan in plans.values()]
+        cached = {key: {"cache": sharing.to_json(found)} if found else {} for key, found in saved.items()}
+        values = [{**shown.to_json(plan, name), **cached[key]} for key, plan in plans.items()]
         return json.dumps(values[0] if len(values) == 1 else values, indent=2, ensure_ascii=False)
     if options.markdown:
         before = _before(options) if options.base is not None else {}
         several = [(name, plan, before.pop(key, None)) for key, plan in plans.items()]
         gone = [(f"{name}, {without_keys(key)}" if key else name, None, plan) for key, plan in before.items()]
         return shown.markdown([*several, *gone], options.base)
-    return "\n\n".join(shown.text(plan, name) for plan in plans.values())
+    texts = [(shown.text(plan, name), "\n".join(sharing.lines(saved[key]))) for key, plan in plans.items()]
+    return "\n\n".join(each for text in texts for each in text if each)
 
 
 def _before(options: Namespace) -> dict[str | None, Plan]:

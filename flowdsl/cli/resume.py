@@ -98,14 +98,10 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
     Raises:
         UsageError: it goes on elsewhere, or is done.
     """
-    if found.status == "running":
-        raise UsageError(f"the batch {found.id} goes on in another process: wait until it has ended, or end it there")
-    if found.status in ("done", "dropped"):
-        is_done = found.status == "done"
-        why = "is done: there is nothing to resume" if is_done else "was given up: `flowdsl batch` begins anew"
-        raise UsageError(f"the batch {found.id} {why}")
     from flowdsl.cli import batch
+    from flowdsl.cli.batch_runs import check_may_go_on
 
+    check_may_go_on(found)
     _, *arguments = found.given["argv"]
     again = batch.parser().parse(arguments)
     give_again(again, options, found.given.get("hidden", []), found.id)

@@ -31,7 +31,7 @@ from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.observed import add_watching, watchers
-from flowdsl.cli.printed import point_to_report, print_result
+from flowdsl.cli.printed import point_to_report, print_result, tell_of_equal_requests
 from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
@@ -87,7 +87,7 @@ def perform(options: Namespace, source: Source) -> int:
     given = GivenInputs()
     if options.inputs is not None:
         given.take_file(options.inputs)
-    start = start_of(options, source, {*given.values, *(name for name, _ in options.input)}, parser())
+    start = start_of(options, source, {*given.values, *(name for name, _ in options.input)}, parser)
     names = {**({} if start is None else start.inputs), **given.values, **dict(options.input)}
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
@@ -143,6 +143,8 @@ def perform(options: Namespace, source: Source) -> int:
     if nothing is not None:
         tell(nothing)
         return FAILED
+    if journal is not None and not options.quiet:
+        tell_of_equal_requests(journal, result, options)
     if options.open:
         _open(options)
     elif journal is not None and result.made and not options.events:

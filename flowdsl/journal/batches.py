@@ -116,7 +116,13 @@ class Batches:
         return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {AT_VENDOR}", (run,)))
 
     def release(self, id: str) -> int:
-        """Lets the requests in doubt be sent again; gives how many they are."""
+        """Lets the requests in doubt be sent again; gives how many they are.
+
+        Raises:
+            UsageError: it goes on: they may be under way.
+        """
+        if self._running.goes_on(id):
+            raise UsageError(f"the batch {id} goes on: wait until it has ended, or end it with Ctrl-C")
         runs = "SELECT id FROM runs WHERE batch = ?"
         update = f"UPDATE ledger SET state = 'released' WHERE run IN ({runs}) AND {IN_DOUBT}"
         return self._database.submit(lambda db: db.execute(update, (id,)).rowcount).result()

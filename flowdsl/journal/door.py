@@ -200,7 +200,10 @@ class JournalDoor:
 
     def _shared(self, known: str, effect: Effect) -> Any:
         """The result of an equal request, which was paid for there."""
-        return _free(decoded(json.loads(known), Shelved(), effect.store))
+        result = decoded(json.loads(known), Shelved(), effect.store)
+        usd = result.get("usd") if isinstance(result, dict) else None
+        self._journal.spare(usd or 0.0)
+        return _free(result)
 
     def _row(self, effect: Effect, asked: bytes) -> Row | None:
         """What stands in the journal of an effect: of this run, or of the one before the step at which it begins."""

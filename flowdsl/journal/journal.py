@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.earlier import Earlier, Kept
 from flowdsl.journal.errors import JournalError, refused
 from flowdsl.journal.keeper import Keeper
+from flowdsl.journal.rows import PAID, digest
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ class Journal:
         self.budget: Budget | None = None
         self.wrote = False
         """Whether a run has paid for something."""
+        self.saved = (0, 0.0)
+        """How many requests were not paid for again, as equal ones were, and what they would have cost."""
         self._resumed: set[str] = set()
+        self._holding: set[str] = set()
         self._start: tuple[str, tuple[str, ...]] | None = None
 
     @cached_property
@@ -146,6 +151,10 @@ class Journal:
         self.take(run)
         return resumed_door(self, began, inner)
 
+    def spare(self, usd: float) -> None:
+        """A request was not paid for, as an equal one had been."""
+        self.saved = self.saved[0] + 1, self.saved[1] + usd
+
     def take(self, run: str) -> None:
         """A run begins to pay.
 
@@ -168,6 +177,25 @@ class Journal:
         """A run has ended."""
         self.running.let_go(run)
 
+    @contextmanager
+    def holding(self, id: str) -> Iterator[None]:
+        """Keeps others from a batch: what it has bought, and its files, are read and written by nobody else.
+
+        Raises:
+            JournalError: it goes on elsewhere.
+        """
+        self.take(id)
+        self._holding.add(id)
+        try:
+            yield
+        finally:
+            self._holding.discard(id)
+            self.let_go(id)
+
+    def is_holding(self, id: str) -> bool:
+        """Whether who runs a batch has taken it already."""
+        return id in self._holding
+
     def vendor_batch(self, id: str) -> VendorBatches:
         """What is known of the requests that go through a vendor's batch under the name `id`: what a `VendorBatchDoor`
         goes on with after a crash."""
@@ -186,6 +214,11 @@ class Journal:
         from flowdsl.journal.sharing import Sharing
 
         return Sharing(self.database, self.cache, simulated=self.simulated, run=run, batch=batch)
+
+    def knows(self, asked: Mapping[str, Any]) -> bool:
+        """Whether a run of the folder has bought what a paid request asks for, as its effect says it."""
+        sharing = self.shared()
+        return sharing is not None and sharing.known(digest(PAID, asked)) is not None
 
     def close(self) -> None:
         """Waits for what is still to be written."""

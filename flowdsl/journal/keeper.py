@@ -26,6 +26,10 @@ class Keeper(Protocol):
         """The file."""
         ...
 
+    def spare(self, usd: float) -> None:
+        """A request was not paid for, as an equal one had been, which cost so much."""
+        ...
+
     def take(self, run: str) -> None:
         """A run begins to pay."""
         ...

@@ -33,6 +33,14 @@ _SUMS = f"""
     FROM runs
 """
 
+_REPEATED = """
+    SELECT count(*) AS number, coalesce(sum(mine.cost_usd), 0.0) AS usd FROM ledger AS mine
+    WHERE mine.run = ? AND mine.state = 'ok' AND EXISTS (
+        SELECT 1 FROM ledger AS other WHERE other.digest = mine.digest AND other.state = 'ok'
+        AND other.result IS NOT NULL AND other.simulated = mine.simulated
+        AND (other.began, other.id) < (mine.began, mine.id)
+"""
+
 
 class KeptRun(NamedTuple):
     """A run as the journal has it. `status` is `running`, `killed`, `done`, `failed`, `cancelled` or `dropped`; `paid`
@@ -161,6 +169,15 @@ class Runs:
         where = "flow = ? AND action IS ? AND simulated = ? AND batch IS NULL AND status != 'dropped'"
         rows = self._database.read(f"{_SUMS} WHERE {where} ORDER BY began DESC LIMIT 1", (flow, action, simulated))
         return self._run(rows[0]) if rows else None
+
+    def repeated(self, run: str) -> dict[str, tuple[int, float]]:
+        """How many paid requests of a run asked for the same as one before, and what they cost: one of the `run`, and
+        one of the whole `project`."""
+        found = {}
+        for cache, where in (("run", "AND other.run = mine.run"), ("project", "")):
+            row = self._database.read(f"{_REPEATED} {where})", (run,))[0]
+            found[cache] = row["number"], row["usd"]
+        return found
 
     def requests(self, run: str) -> list[Request]:
         """The paid requests of a run, in the order in which they began."""

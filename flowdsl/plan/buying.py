@@ -153,6 +153,7 @@ class Buying:
                 not self._walk.uncertain,
                 " × ".join(self._walk.often) or None,
                 _facts(step, purchase, expected),
+                purchase.asked,
             )
         )
 

@@ -94,7 +94,8 @@ GOING_ON: Ways = {ON: FREE}
 
 class Request(Record):
     """A request as `run --dry-run` lists it: what is asked of whom, in which iteration of which loops. `certain` is
-    whether every run that ends well comes to it, `often` how often where only the run knows."""
+    whether every run that ends well comes to it, `often` how often where only the run knows. `asked` is each request as
+    its effect says it, where all of it is known."""
 
     step: str
     span: Span
@@ -111,6 +112,7 @@ class Request(Record):
     often: str | None
     facts: Mapping[str, object]
     """What rules of a house speak of; UNKNOWN where a run decides it."""
+    asked: tuple[Mapping[str, object], ...] = ()
 
 
 def then(first: Spending, second: Spending) -> Spending:

@@ -33,8 +33,9 @@ class Purchase(Record):
     price is known). `images` is how many pictures they ask for at most. `usd_each` are the least and the most that one
     of the pictures costs. `prompt` is None where only the run knows it. `unknown` says, a sentence each, why a bound is
     not closer, or is missing. `assumed` says, in a few words each, what the most takes for granted: `prompts of up to
-    2,000 bytes`; a run that goes beyond it can cost more. `batch_discount` is the share that the vendor's batch takes
-    off the price, where it has one: 0.5 is half.
+    2,000 bytes`; a run that goes beyond it can cost more. `asked` is each request as the effect of the step
+    says it, where all of it is known: equal ones can share one purchase. `batch_discount` is the share that the
+    vendor's batch takes off the price, where it has one: 0.5 is half.
     """
 
     service: str
@@ -52,4 +53,5 @@ class Purchase(Record):
     prompt: str | None = None
     unknown: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    asked: tuple[Mapping[str, Any], ...] = ()
     batch_discount: float = 0.0

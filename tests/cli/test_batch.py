@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.journal.journal import Journal
 
 CARD = """\
 inputs:
@@ -207,3 +208,19 @@ def test_runs_shows_batches_and_lets_one_be_given_up(run: Run) -> None:
     assert (code, "is given up" in out) == (0, True)
     code, _, err = run("resume", id)
     assert (code, "was given up" in err) == (2, True)
+
+
+def test_of_a_batch_that_goes_on_nothing_is_released_nor_cut_off(run: Run) -> None:
+    run(*batch("--over", "a.csv", "--max-usd", "0.007"), over="name\nAda\nBo\n")
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        (found,) = journal.batches.all()
+        half = '{"record": 1, "sta'
+        with Path("cards/results.jsonl").open("a") as file:
+            file.write(half)
+        with journal.holding(found.id):
+            for command in (("resume", found.id, "--resend"), ("runs", "release", found.id)):
+                code, _, err = run(*command)
+                assert (code, "goes on" in err) == (2, True)
+            assert Path("cards/results.jsonl").read_text().endswith(half)
+    assert run("resume", found.id, "--quiet", "--max-usd", "1")[0] == 0
+    assert sorted(line["record"] for line in lines("results.jsonl")) == [0, 1]

@@ -31,6 +31,15 @@ FLOW = """\
       quality: low
       instruction: "boat {{ flowContext.i }}"
 """
+RECORD = """\
+inputs: {n: {type: string}}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    size: 1024x1024
+    quality: low
+    instruction: "boat {{ inputs.n }}"
+"""
 ALL = Counter({f"boat {number}": 1 for number in range(1, 13)})
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -68,6 +77,11 @@ class Project:
                     time.sleep(0.01)
                 else:
                     return
+
+    def bought(self) -> int:
+        """How many requests of all runs and batches brought something."""
+        with Journal(self.state) as journal:
+            return int(journal.database.read("SELECT count(*) AS number FROM ledger WHERE state = 'ok'")[0]["number"])
 
     def states(self) -> list[Counter[str]]:
         """The states of the requests of each run."""
@@ -127,3 +141,23 @@ def test_a_run_that_stands_still_keeps_no_other_from_its_journal_and_goes_on(tmp
         assert code == 0, err
         assert service.asked == ALL + ALL
         assert project.states() == [Counter(ok=12)] * 2
+
+
+def test_of_two_that_resume_a_batch_at_once_one_does_it_and_nothing_is_spent_twice(tmp_path: Path) -> None:
+    with CountingService(delay_s=(0.05, 0.1)) as service:
+        project = Project(tmp_path, service)
+        (tmp_path / "b.flow.yaml").write_text(RECORD, encoding="utf-8")
+        (tmp_path / "a.csv").write_text("n\n" + "".join(f"{number}\n" for number in range(24)), encoding="utf-8")
+        first = project.start("batch", "b.flow.yaml", "--over", "a.csv", "--out", "cards", "-q")
+        assert service.wait_for(lambda: service.count >= 5, 60)
+        first.kill()
+        ended(first)
+        before, bought = service.count, project.bought()
+        both = [project.start("resume", "--yes", "--resend", "-q") for _ in range(2)]
+        results = sorted(ended(each) for each in both)
+        assert results[0][0] == 0, results
+        code, err = results[1]
+        assert code in (0, 2)
+        assert code == 0 or any(words in err for words in ("goes on", "is done", "unfinished")), err
+        assert service.count - before == 24 - bought
+        assert project.bought() == len((tmp_path / "cards" / "results.jsonl").read_text().splitlines()) == 24

@@ -28,6 +28,7 @@ from flowdsl_steps.image.key_check import refuse_stray_key
 from flowdsl_steps.image.received import LinkedImage, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
+from flowdsl_steps.image.split import split
 from flowdsl_steps.image.stated_prices import Prices
 from flowdsl_steps.image.told import on_partial, on_retry
 from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
@@ -82,12 +83,6 @@ async def generate(
 
     sends = 1 + max_retries if policy.resend_unknown else 1
     return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
-
-
-def split(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[ImageRequest, ...]:
-    """The HTTP requests that a request takes, each for at most as many pictures as the vendor gives at once."""
-    most = vendor.images_per_request(request, endpoint)
-    return tuple(request.with_count(min(most, request.n - start)) for start in range(0, request.n, most))
 
 
 def _release(reserved: Iterable[Reservation]) -> None:

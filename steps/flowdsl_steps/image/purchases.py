@@ -20,6 +20,7 @@ from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.endpoint import named_model
 from flowdsl_steps.image.hosts import host_of
 from flowdsl_steps.image.request import ImageRequest
+from flowdsl_steps.image.split import split
 from flowdsl_steps.image.stated_prices import stated, sum_in_usd
 from flowdsl_steps.image.vendor import Endpoint
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
@@ -126,8 +127,15 @@ def bought(
         prompt=None if open_prompt else request.prompt,
         unknown=tuple(unknown),
         assumed=tuple(assumed),
+        asked=() if opened or open_prompt or request.images or host == "?" else _described(request, vendor, endpoint),
         batch_discount=_batch_discount(vendor, endpoint),
     )
+
+
+def _described(request: ImageRequest, vendor: Vendor, endpoint: Endpoint) -> tuple[Mapping[str, Any], ...]:
+    """The requests of a request that is known whole, each as its effect says it."""
+    where = {"vendor": vendor.name, "service": endpoint.service, "model": endpoint.label}
+    return tuple({**where, "request": each.described()} for each in split(request, vendor, endpoint))
 
 
 def _batch_discount(vendor: Vendor, endpoint: Endpoint) -> float:

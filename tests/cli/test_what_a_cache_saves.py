@@ -1,0 +1,81 @@
+"""What `--cache` would save, in a plan and after a run, and what it has saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+from flowdsl_steps.image.simulator import Simulator
+
+PICTURE = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low"
+FLOW = f"""\
+- step: FOR
+  var: n
+  start: 1
+  end: 3
+  collect: "{{{{ flowContext.imageList[0] }}}}"
+  collectKey: all
+  do:
+    - {{{PICTURE}, instruction: A boat}}
+- {{{PICTURE}, instruction: A ship}}
+"""
+Run = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.chdir(tmp_path)
+    Path("a.flow.yaml").write_text(FLOW, encoding="utf-8")
+    with Simulator() as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.openai_base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", simulator.key)
+
+        def called(*arguments: str) -> tuple[str, str]:
+            assert main(list(arguments)) == 0
+            printed = capsys.readouterr()
+            return printed.out, printed.err
+
+        yield called
+
+
+def test_a_plan_and_a_run_say_what_equal_requests_would_save(run: Run) -> None:
+    out, _ = run("plan", "a.flow.yaml")
+    assert out.endswith(
+        "2 of 4 requests ask for the same as another: `--cache run` buys that once, up to $0.0118 less\n"
+    )
+    found = json.loads(run("plan", "a.flow.yaml", "--json")[0])["cache"]
+    assert found == {"run": {"requests": 2, "usd": pytest.approx(0.0118, abs=1e-4)}}
+    _, err = run("run", "a.flow.yaml")
+    assert "2 requests asked for the same as another: `--cache run` buys that once, $0.01 less\n" in err
+    _, err = run("run", "a.flow.yaml", "--cache", "run")
+    assert "--cache run: 2 requests were not paid for again, $0.01 less\n" in err
+
+
+def test_a_plan_and_a_run_say_what_was_bought_before(run: Run) -> None:
+    run("run", "a.flow.yaml", "--quiet", "--cache", "run")
+    out, _ = run("plan", "a.flow.yaml")
+    assert "4 of 4 requests ask for the same as another, or for what was bought before: `--cache project` buys" in out
+    assert json.loads(run("plan", "a.flow.yaml", "--json")[0])["cache"]["project"]["requests"] == 4
+    _, err = run("run", "a.flow.yaml", "--cache", "run")
+    assert "2 requests asked for the same as one that was bought before: `--cache project` buys that once" in err
+    _, err = run("run", "a.flow.yaml", "--cache", "project")
+    assert "--cache project: 4 requests were not paid for again, $0.02 less\n" in err
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        f"- {{{PICTURE}, instruction: A boat}}\n- {{{PICTURE}, instruction: A boat, background: opaque}}\n",
+        f"- {{{PICTURE}, instruction: A boat}}\n- {{{PICTURE}, instruction: A kite}}\n",
+    ],
+    ids=["another option", "another prompt"],
+)
+def test_requests_that_differ_save_nothing(run: Run, flow: str) -> None:
+    Path("a.flow.yaml").write_text(flow, encoding="utf-8")
+    assert "--cache" not in run("plan", "a.flow.yaml")[0]
+    assert "cache" not in json.loads(run("plan", "a.flow.yaml", "--json")[0])
+    assert "--cache" not in run("run", "a.flow.yaml")[1]
