@@ -29,7 +29,7 @@ def stdout_at_stake() -> Iterator[None]:
         BrokenPipeError: the reader of stdout has left.
         UnwrittenOutput: stdout is closed, or does not take it.
     """
-    if sys.stdout is None:
+    if sys.stdout is None or (isinstance(sys.stdout, _Visible) and sys.stdout.is_closed):
         raise UnwrittenOutput("stdout is closed")
     try:
         yield
@@ -49,8 +49,7 @@ def steady_streams() -> Iterator[None]:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    if sys.stdout is not None:
-        sys.stdout = _Visible(sys.stdout)
+    sys.stdout = _Visible(sys.stdout)
     sys.stderr = _Steady(sys.stderr)
     try:
         yield
@@ -74,6 +73,34 @@ class _Visible:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process began without it: what is written is lost."""
+        return self._stream is None
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream is not None and self._stream.isatty()
+
+    def flush(self) -> None:
+        """Writes what waits.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._stream is not None:
+            self._stream.flush()
+
+    def fileno(self) -> int:
+        """The number of its descriptor.
+
+        Raises:
+            UnsupportedOperation: it has none.
+        """
+        if self._stream is None:
+            raise UnsupportedOperation("fileno")
+        return self._stream.fileno()
 
     def write(self, text: str) -> int:
         """Writes a text.
@@ -109,14 +136,9 @@ class _Steady(_Visible):
     def flush(self) -> None:
         """Writes what waits, if it can be written."""
         try:
-            if self._stream is not None:
-                self._stream.flush()
+            super().flush()
         except OSError:
             self.failed = True
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return self._stream is not None and self._stream.isatty()
 
 
 def _silence_broken(*streams: TextIO | None) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 _PAUSE_S = 0.5
 _ENDINGS = (".yaml", ".yml", ".json", ".toml", ".csv")
 _SKIPPED = frozenset({"node_modules", "__pycache__"})
-State = dict[str, tuple[int, int]]
-"""Path → time of the last change, and size."""
+State = dict[str, tuple[int, int, int]]
+"""Path → time of the last change, size, and which file it is: an editor may put another one in its place."""
 
 
 def changes(paths: Sequence[str], *, pause_s: float = _PAUSE_S) -> Iterator[State]:
@@ -46,4 +46,4 @@ def _add(path: str, found: State) -> None:
         status = os.stat(path)  # noqa: PTH116  pathlib is slow to import
     except OSError:
         return
-    found[os.path.realpath(path)] = (status.st_mtime_ns, status.st_size)
+    found[os.path.realpath(path)] = (status.st_mtime_ns, status.st_size, status.st_ino)

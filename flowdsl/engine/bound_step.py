@@ -11,8 +11,6 @@ from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from pydantic import ValidationError
-
 from flowdsl.engine.context_size import HOLDING, SIZED, UNCOUNTED
 from flowdsl.engine.flow_step import FlowStep
 from flowdsl.engine.frame import Frame
@@ -23,6 +21,7 @@ from flowdsl.errors import ConfigError, StepError
 from flowdsl.events import Note
 from flowdsl.step.compiling import Resolver
 from flowdsl.step.flow_shapes import Loop, Parallel
+from flowdsl.step.models import ValidationError
 from flowdsl.step.problem import Problem
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.signals import Signal

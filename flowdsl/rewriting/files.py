@@ -124,7 +124,7 @@ def _beside(target: str, path: str, content: bytes, status: os.stat_result | Non
 
 def _replace(target: str, path: str, before: bytes, after: bytes, status: os.stat_result) -> None:
     folder, name = os.path.split(target)
-    new = os.path.join(folder, f".{name[:200]}.{os.getpid()}.tmp")  # noqa: PTH118  pathlib is slow to import
+    new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118  pathlib is slow to import
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(new, flags, 0o600)

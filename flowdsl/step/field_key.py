@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import annotated_types
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from flowdsl.errors import PluginError
 from flowdsl.step.block import Block
 from flowdsl.step.marks import Condition, Deferred, Expression, InFile, ProjectFile, Prompt, Reads, Secrets, Verbatim
+from flowdsl.step.models import FieldInfo, PydanticUndefined
 from flowdsl.step.spec import Key
 
 _BOUNDS = (

@@ -95,6 +95,8 @@ class Registry:
         if cls is None:
             from importlib import import_module
 
+            import flowdsl.step.models  # noqa: F401  before a step imports pydantic
+
             module, _, qualname = _indexed(name, self._entries[name]).qualname.partition(":")
             cls = getattr(import_module(module), qualname)
             self._classes[name] = cls

@@ -7,8 +7,6 @@ import typing
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from flowdsl.errors import PluginError
 from flowdsl.nearest import nearest
 from flowdsl.step.declared import (
@@ -25,6 +23,7 @@ from flowdsl.step.declared import (
 )
 from flowdsl.step.field_key import key_of
 from flowdsl.step.flow_shapes import Leaf
+from flowdsl.step.models import BaseModel, ConfigDict
 from flowdsl.step.rules import Check, Rule
 from flowdsl.step.shape_rules import fitting_shape
 from flowdsl.step.signals import Signal

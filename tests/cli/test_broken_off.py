@@ -1,0 +1,86 @@
+"""Commands that are broken off, or whose output goes nowhere: one word of it, no traceback, nothing half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+from flowdsl.cli.watching import state
+
+UGLY = "flow:\n-   step: SET\n    a:   1\n"
+TESTS = "flow: a.flow.yaml\ntests:\n  - {name: one}\n"
+COMMANDS = {
+    "validate": ["validate", "a.flow.yaml"],
+    "fixes": ["validate", "a.flow.yaml", "--fix"],
+    "form": ["validate", "a.flow.yaml", "--format", "json"],
+    "fmt": ["fmt", "a.flow.yaml"],
+    "test": ["test", "a.test.yaml"],
+    "graph": ["graph", "a.flow.yaml"],
+    "plan": ["plan", "a.flow.yaml"],
+    "init": ["init", "new"],
+    "create": ["create", "SET"],
+    "help": ["validate", "--help"],
+    "config": ["config"],
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "a.flow.yaml").write_text(UGLY)
+    (folder / "a.test.yaml").write_text(TESTS)
+    return folder
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+def test_stdout_that_is_closed_is_told(
+    what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(COMMANDS[what]) == (0 if what == "help" else 4)
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert what == "help" or said.endswith("flowdsl: stdout is closed\n")
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class CtrlC:
+    "Presses Ctrl-C while the Rust half of pydantic imports what it needs."
+    def find_spec(self, name, path=None, target=None):
+        if name == "datetime":
+            os.kill(os.getpid(), signal.SIGINT)
+
+assert "datetime" not in sys.modules
+sys.meta_path.insert(0, CtrlC())
+try:
+    import flowdsl.step.models
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Ctrl-C cannot wait on this system")
+def test_ctrl_c_in_the_midst_of_an_import_is_no_panic() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "interrupted\n", "")
+
+
+def test_watching_sees_a_file_that_takes_the_place_of_one_of_the_same_size_and_time(folder: Path) -> None:
+    file = folder / "a.flow.yaml"
+    before, status = state(["."]), file.stat()
+    (folder / ".a.flow.yaml.swp").write_text(UGLY.replace("1", "2"))
+    (folder / ".a.flow.yaml.swp").replace(file)  # as editors save
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert state(["."]) != before
