@@ -126,6 +126,8 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
     models = routing(environment, said).names()
+    for path in said.flows.values():
+        environment.load(path)
     tokens = Tokens(_state(settings))
     for token in tokens.all():
         if tokens.is_over(token):
@@ -136,7 +138,8 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
             )
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
     number = "1 model" if len(models) == 1 else f"{len(models)} models"
-    print(f"{where}: {number} to serve{'' if said.is_configured else ', by the simulator'}")
+    flows = "" if not said.flows else f" and {len(said.flows)} flow{'' if len(said.flows) == 1 else 's'}"
+    print(f"{where}: {number}{flows} to serve{'' if said.is_configured else ', by the simulator'}")
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
@@ -171,7 +174,8 @@ def _serve(
     journal.budget = budget_of(options.config or _NAME, journal)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     sock = stack.enter_context(listener(host, number))
-    parts = Parts(environment, found, journal, state, PATHS, said.public_url, options.proxy_headers)
+    flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
+    parts = Parts(environment, found, journal, state, PATHS, flows, said.public_url, options.proxy_headers)
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 
 

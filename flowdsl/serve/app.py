@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,18 +19,19 @@ from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import ClientGone, edit, generation
 from flowdsl.serve.fields import Asked, shown
+from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, Gateway, Made
+from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, not_found, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
 from flowdsl.serve.tokens import Tokens
 
-MOST_AT_ONCE = 512
-"""Requests that are worked on at the same time; more are told to come back."""
+if TYPE_CHECKING:
+    from flowdsl.image.image import Image
+
 _SENT_WHOLE = 512 * 1024
-_LONGEST_KEY = 255
-_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 class Application:
@@ -41,14 +43,12 @@ class Application:
         gateway: Gateway,
         pictures: Pictures,
         access: Access,
+        flows: FlowAddresses,
         paths: Mapping[str, str],
-        *,
-        public_url: str | None = None,
     ) -> None:
         self._gateway = gateway
         self._pictures = pictures
         self._access = access
-        self._public_url = public_url
         self.is_stopping = False
         routes = [
             Route(f"{path}/images/{name}", partial(self._images, read=read, usual=usual), methods=["POST"])
@@ -58,6 +58,7 @@ class Application:
         routes += [
             Route("/v1/models", self._models),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
+            *flows.routes(),
             Route("/healthz", self._health),
             Route("/readyz", self._ready),
         ]
@@ -69,19 +70,11 @@ class Application:
     ) -> Response:
         if self.is_stopping:
             raise stopping()
-        if self._gateway.in_flight >= MOST_AT_ONCE:
-            message = f"The gateway works on {MOST_AT_ONCE} requests already; send this one again."
-            raise Refusal(
-                503,
-                message,
-                kind="service_unavailable_error",
-                code="server_is_overloaded",
-                headers={"retry-after": "1"},
-            )
+        check_room(self._gateway.in_flight)
         token = self._access.token(request)
         await self._access.count(token)
         asked = await read(request, request.path_params.get("deployment"))
-        key = _key(request)
+        key = key_of(request)
         self._access.check_model(token, asked.model)
         route = self._gateway.route(asked)
         heard: asyncio.Queue[PartialImage] = asyncio.Queue()
@@ -93,7 +86,7 @@ class Application:
         made = await asyncio.shield(task)
         address = partial(self._address, request) if (asked.response_format or usual) == "url" else None
         length, pieces = images_body(made, asked, address)
-        headers = {**_NO_STORE, **_cost(made)}
+        headers = {**NO_STORE, **_cost(made)}
         if length <= _SENT_WHOLE:
             return Response(whole(pieces), media_type="application/json", headers=headers)
         headers["content-length"] = str(length)
@@ -126,11 +119,10 @@ class Application:
             for piece in completed_events(made, asked):
                 yield piece
 
-        return StreamingResponse(events(), media_type="text/event-stream", headers=_NO_STORE)
+        return StreamingResponse(events(), media_type="text/event-stream", headers=NO_STORE)
 
-    def _address(self, request: Request, image: Any) -> str:
-        base = self._public_url or str(request.base_url)
-        return base.rstrip("/") + self._pictures.path_of(image)
+    def _address(self, request: Request, image: Image) -> str:
+        return self._pictures.address_of(Path(image.original).name, str(request.base_url))
 
     async def _models(self, request: Request) -> Response:
         token = self._access.token(request)
@@ -187,18 +179,6 @@ class _Outside:
         await self._app(scope, receive, sent)
 
 
-def _key(request: Request) -> str | None:
-    """The idempotency key of a request.
-
-    Raises:
-        Refusal: it is none.
-    """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= _LONGEST_KEY:
-        raise Refusal(400, f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", code="invalid_idempotency_key")
-    return key
-
-
 def _cost(made: Made) -> dict[str, str]:
     return {} if made.cost_usd is None else {"x-flowdsl-cost-usd": f"{made.cost_usd:.6f}"}
 
@@ -209,7 +189,7 @@ async def _sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _response(refusal: Refusal) -> Response:
-    return JSONResponse(refusal.body(), refusal.status, {**_NO_STORE, **refusal.headers})
+    return JSONResponse(refusal.body(), refusal.status, {**NO_STORE, **refusal.headers})
 
 
 async def _refused(request: Request, refusal: Refusal) -> Response:

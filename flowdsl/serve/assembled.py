@@ -5,13 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.environment import Environment
+from flowdsl.environment.flow import Flow
 from flowdsl.errors import UsageError
 from flowdsl.image.shelf import ORIGINALS
 from flowdsl.serve.access import Access
 from flowdsl.serve.app import Application
+from flowdsl.serve.flow_addresses import FlowAddresses
+from flowdsl.serve.flow_runs import FlowRuns
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.routes import Routing
@@ -31,6 +35,7 @@ class Parts(NamedTuple):
     journal: Journal
     state: Path
     paths: Mapping[str, str]
+    flows: Mapping[str, Flow] = MappingProxyType({})
     public_url: str | None = None
     proxy_headers: bool = False
 
@@ -45,10 +50,11 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
-    pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state)  # noqa: ASYNC240  nothing is served yet
+    pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state, parts.public_url)  # noqa: ASYNC240  nothing is served yet
     access = Access(Tokens(parts.state), parts.journal)
     async with parts.environment:
         gateway = Gateway(parts.environment, parts.routing)
-        application = Application(gateway, pictures, access, parts.paths, public_url=parts.public_url)
+        flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
+        application = Application(gateway, pictures, access, flows, parts.paths)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         return await server.run_here()

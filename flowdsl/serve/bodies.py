@@ -39,6 +39,16 @@ async def generation(request: Request, deployment: str | None) -> Asked:
     return _accepted(asked(body, deployment=deployment))
 
 
+async def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object that a request has; an empty one where it has no body.
+
+    Raises:
+        Refusal: it cannot be read.
+    """
+    raw = await _read(request, LONGEST_JSON)
+    return json_body(raw, request.headers.get("content-type", "")) if raw else {}
+
+
 async def edit(request: Request, deployment: str | None) -> Asked:
     """What a request for edited pictures asks for, its pictures read.
 

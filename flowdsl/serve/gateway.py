@@ -11,13 +11,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
 from flowdsl.events import Event, PartialImage
 from flowdsl.serve.fields import Asked, shown
-from flowdsl.serve.refusal import Refusal, all_of, of_run, outdated
+from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Route, Routing, Target
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowdsl.image.image import Image
     from flowdsl.journal.journal import Journal
 
+T = TypeVar("T")
 _OWNER_TAG = "token"
 _REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
 """Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
@@ -102,16 +103,16 @@ class Gateway:
         """
         tags = {_OWNER_TAG: asker.owner} if asker.owner else {}
         if key is None:
-            return self._begin(self._bought(asked, route, asker, tags))
+            return self.begin(self._bought(asked, route, asker, tags))
         run, digest = _run_of(asker.owner, key), _digest(asked)
         found = self._keyed.get(run)
         if found is None:
-            task = self._begin(self._bought_once(asked, route, asker, tags, run, digest))
+            task = self.begin(self._bought_once(asked, route, asker, tags, run, digest))
             self._keyed[run] = _Keyed(digest, task)
             task.add_done_callback(lambda _: self._keyed.pop(run, None))
             return task
         if found.digest != digest:
-            raise _other_request()
+            raise other_request()
         return found.task
 
     async def drain(self, patience_s: float) -> int:
@@ -120,13 +121,14 @@ class Gateway:
             await asyncio.wait(self._tasks, timeout=patience_s)
         return len(self._tasks)
 
-    def _begin(self, work: Coroutine[Any, Any, Made]) -> asyncio.Task[Made]:
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Works on something that is finished before the gateway ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[Made]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # also where nobody waits for it any more
@@ -139,7 +141,7 @@ class Gateway:
         number, target = 0, None
         while (before := asker.journal.kept(f"{run}-{number}")) is not None:
             if before.tags.get(_REQUEST_TAG) != digest:
-                raise _other_request()
+                raise other_request()
             service, model = json.loads(before.tags[_TARGET_TAG])
             target = Target(service, model)
             number += 1
@@ -227,8 +229,3 @@ def _digest(asked: Asked) -> str:
     ]
     facts = [asked.model, asked.prompt, asked.is_edit, sorted(asked.options.items()), pictures, bool(asked.mask)]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
-
-
-def _other_request() -> Refusal:
-    message = "This Idempotency-Key was used for another request; give each request a key of its own."
-    return Refusal(422, message, code="idempotency_key_reused", headers={"x-should-retry": "false"})

@@ -11,13 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.journal.place import make
-
-if TYPE_CHECKING:
-    from flowdsl.image.image import Image
 
 LIFE_S = 3600
 """So long the vendor's own addresses live."""
@@ -27,18 +23,21 @@ _TYPES = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 
 class Pictures:
-    """Gives addresses to pictures in a folder, and knows them again. Processes that share `state` share them."""
+    """Gives addresses to pictures in a folder, and knows them again. Processes that share `state` share them.
+    `public_url` is what the addresses begin with, where that is not what the client asked."""
 
-    def __init__(self, folder: Path, state: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, state: Path, public_url: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._folder = folder
+        self._public_url = public_url
         self._key = _key_in(state)
         self._clock = clock
 
-    def path_of(self, image: Image) -> str:
-        """The path of an address for a picture."""
-        name = Path(image.original).name
+    def address_of(self, name: str, base: str) -> str:
+        """The address of the file of a picture; `base` is the gateway's own, as the client sees it."""
         expires = int(self._clock()) + LIFE_S
-        return f"/pictures/{self._signature(name, expires)}/{expires}/{name}"
+        return f"{(self._public_url or base).rstrip('/')}/pictures/{self._signature(name, expires)}/{expires}/{name}"
 
     def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
         """The file and the media type of an address; None for one that is not ours, or over."""

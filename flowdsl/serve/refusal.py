@@ -32,6 +32,7 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
+_OF_INPUTS = frozenset({"invalid-input", "missing-input", "undefined-input"})
 _OF_GATEWAY = frozenset(
     {"unknown-price", "service-not-configured", "secret-not-set", "misplaced-key", "unusable-certificate"}
 )
@@ -97,6 +98,12 @@ def stopping() -> Refusal:
     )
 
 
+def other_request() -> Refusal:
+    """A key was used for another request."""
+    message = "This Idempotency-Key was used for another request; give each request a key of its own."
+    return Refusal(422, message, code="idempotency_key_reused", headers=_NEVER)
+
+
 def outdated() -> Refusal:
     """What a key has bought was asked for in another way."""
     said = "What this Idempotency-Key has bought was asked for with other settings; give the request another key."
@@ -117,6 +124,9 @@ def of_run(error: RunError, param: str | None = None) -> Refusal:
     if isinstance(error, LimitExceeded):
         code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
         return Refusal(429, error.message, kind="insufficient_quota", code=code, headers=_NEVER, more=more)
+    if error.code in _OF_INPUTS and error.step is None:
+        said = error.message if error.hint is None else f"{error.message}: {error.hint}"
+        return Refusal(400, said, param="inputs", code=code_of(error.code))
     if param is not None or error.code == "missing-prompt":
         return Refusal(400, message, param=param or "prompt", code=code_of(error.code), more=more)
     status = 503 if error.code in _OF_GATEWAY or error.code.startswith("journal-") else 500

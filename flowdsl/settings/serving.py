@@ -10,8 +10,9 @@ from flowdsl.record import Record
 from flowdsl.settings.files import Settings
 from flowdsl.settings.mistakes import mistake
 from flowdsl.settings.routes import SaidRoute, said_routes
+from flowdsl.settings.served_flows import served_flows
 
-_KEYS = ("host", "port", "public_url")
+_KEYS = ("host", "port", "public_url", "flows")
 
 
 class Serving(Record):
@@ -23,6 +24,7 @@ class Serving(Record):
     public_url: str | None = None
     is_configured: bool = False
     routes: Mapping[str, SaidRoute] = {}
+    flows: Mapping[str, str] = {}
     path: str = ""
 
 
@@ -57,6 +59,7 @@ def serving(settings: Settings | None) -> Serving:
         port=port,
         public_url=public,
         is_configured="serve" in content or "routes" in content,
+        flows=served_flows(path, said.get("flows")),
         routes=said_routes(path, content.get("routes")),
         path=path,
     )

@@ -73,8 +73,10 @@ def running_gateway(
             as_of=DAY,
             environ={},
         )
-        found = routing(environment, serving(named_file(str(file))))
-        parts = Parts(environment, found, journal, folder / "state", PATHS)
+        said = serving(named_file(str(file)))
+        found = routing(environment, said)
+        flows = {id: environment.load(path) for id, path in said.flows.items()}
+        parts = Parts(environment, found, journal, folder / "state", PATHS, flows)
         ready, servers = threading.Event(), list[Server]()
 
         def on_ready(server: Server) -> None:
@@ -85,7 +87,8 @@ def running_gateway(
             thread = threading.Thread(target=lambda: asyncio.run(serve(parts, sock, on_ready)))
             thread.start()
             try:
-                assert ready.wait(30)
+                while not ready.wait(0.1):
+                    assert thread.is_alive()
                 yield Running(servers[0], simulator, journal, folder)
             finally:
                 for server in servers:

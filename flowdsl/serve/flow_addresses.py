@@ -1,0 +1,117 @@
+"""The addresses of flows: what there is, a run of one, its events, its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from flowdsl.nearest import nearest
+from flowdsl.serve.access import Access
+from flowdsl.serve.bodies import json_object
+from flowdsl.serve.fields import shown
+from flowdsl.serve.flow_runs import FlowRun, FlowRuns
+from flowdsl.serve.headers import NO_STORE, check_room, key_of
+from flowdsl.serve.pictures import Pictures
+from flowdsl.serve.published import published
+from flowdsl.serve.refusal import Refusal
+
+_EVENTS = "text/event-stream"
+
+
+class FlowAddresses:
+    """What an application has for flows."""
+
+    def __init__(self, runs: FlowRuns, access: Access, pictures: Pictures) -> None:
+        self._runs = runs
+        self._access = access
+        self._pictures = pictures
+
+    def routes(self) -> list[Route]:
+        """The addresses."""
+        return [
+            Route("/flows", self._flows),
+            Route("/flows/{id}/runs", self._start, methods=["POST"]),
+            Route("/runs/{id}", self._run),
+            Route("/runs/{id}/events", self._events),
+            Route("/runs/{id}/cancel", self._cancel, methods=["POST"]),
+        ]
+
+    async def _flows(self, request: Request) -> Response:
+        self._access.token(request)
+        flows = [
+            {"id": id, "title": flow.title, "inputs": flow.inputs_schema()} for id, flow in self._runs.flows.items()
+        ]
+        return JSONResponse({"object": "list", "data": flows})
+
+    async def _start(self, request: Request) -> Response:
+        token = self._access.token(request)
+        await self._access.count(token)
+        id = request.path_params["id"]
+        if id not in self._runs.flows:
+            near = nearest(id, self._runs.flows)
+            hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
+            raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
+        body = await json_object(request)
+        inputs = body.get("inputs", {})
+        unknown = next((name for name in body if name != "inputs"), None)
+        if unknown is not None:
+            message = f"Unknown parameter: {shown(unknown)}. The inputs of the flow stand in 'inputs'."
+            raise Refusal(400, message, param=unknown[:200], code="unknown_parameter")
+        if not isinstance(inputs, dict):
+            raise Refusal(400, "'inputs' is an object: name and value.", param="inputs", code="invalid_type")
+        check_room(self._runs.in_flight)
+        owner = "" if token is None else token.name
+        run = self._runs.start(id, inputs, owner, self._access.journal(token), key_of(request))
+        where = {"location": f"/runs/{run.id}", **NO_STORE}
+        if _EVENTS in request.headers.get("accept", ""):
+            return StreamingResponse(self._told(request, run, 0), media_type=_EVENTS, headers=where)
+        if "respond-async" in request.headers.get("prefer", ""):
+            return JSONResponse(self._said(request, run.to_dict()), 202, where)
+        await run.ended()
+        if run.refusal is not None:
+            raise run.refusal
+        return JSONResponse(self._said(request, run.to_dict()), headers=where)
+
+    async def _run(self, request: Request) -> Response:
+        return JSONResponse(self._said(request, self._found(request).to_dict()), headers=NO_STORE)
+
+    async def _events(self, request: Request) -> Response:
+        last = request.headers.get("last-event-id", "")
+        first = int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 10 else 0
+        return StreamingResponse(self._told(request, self._found(request), first), media_type=_EVENTS, headers=NO_STORE)
+
+    async def _cancel(self, request: Request) -> Response:
+        run = self._found(request)
+        if run.task is not None and run.status == "running":
+            run.task.cancel()
+            await run.ended()
+        return JSONResponse(self._said(request, run.to_dict()), headers=NO_STORE)
+
+    def _found(self, request: Request) -> FlowRun:
+        token = self._access.token(request)
+        id = request.path_params["id"]
+        found = self._runs.find(id, "" if token is None else token.name)
+        if found is None:
+            message = f"There is no run {shown(id)}; one that is long over, or older than the gateway, is forgotten."
+            raise Refusal(404, message, code="run_not_found")
+        return found
+
+    def _said(self, request: Request, value: Any) -> Any:
+        base = str(request.base_url)
+        return published(value, lambda name: self._pictures.address_of(name, base))
+
+    async def _told(self, request: Request, run: FlowRun, first: int) -> AsyncIterator[bytes]:
+        """The events of a run, and how it ended."""
+        async for number, event in run.follow(first):
+            yield _event(number, str(event.get("event")), self._said(request, event))
+        yield _event(None, "result", self._said(request, run.to_dict()))
+
+
+def _event(number: int | None, kind: str, said: dict[str, Any]) -> bytes:
+    head = "" if number is None else f"id: {number}\n"
+    return f"{head}event: {kind}\ndata: {json.dumps(said, ensure_ascii=False)}\n\n".encode()

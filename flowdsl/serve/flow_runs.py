@@ -1,0 +1,159 @@
+"""Runs of flows that a gateway serves: each begins by a request, goes on without it, and can be asked for later."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.engine.state import new_run_id
+from flowdsl.environment.flow import Flow
+from flowdsl.errors import RunError
+from flowdsl.events import Event
+from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.refusal import Refusal, of_run, other_request
+
+if TYPE_CHECKING:
+    from flowdsl.journal.journal import Journal
+
+_MOST_KEPT = 1000
+"""Runs that are over and can still be asked for, with their results."""
+_MOST_EVENTS = 5000
+_DIGEST_TAG, _OWNER_TAG = "gateway-request", "token"
+
+
+class FlowRun:
+    """A run: `running`, `done`, `failed` or `cancelled`. Events are counted from 0; the first are forgotten where there
+    are very many. What it says of itself holds paths of this machine: see `published`."""
+
+    def __init__(self, id: str, flow: str, owner: str, digest: str) -> None:
+        self.id = id
+        self.flow = flow
+        self.owner = owner
+        self.digest = digest
+        self.status = "running"
+        self.result: dict[str, Any] | None = None
+        self.refusal: Refusal | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._events: deque[dict[str, Any]] = deque(maxlen=_MOST_EVENTS)
+        self._count = 0
+        self._changed = asyncio.Event()
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Adds an event."""
+        self._events.append(event)
+        self._count += 1
+        self._wake()
+
+    def end(self, status: str) -> None:
+        """The run is over."""
+        self.status = status
+        self._wake()
+
+    async def follow(self, number: int = 0) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+        """The events from one of a number on, as they come, until the run is over."""
+        while True:
+            changed = self._changed
+            while number < self._count:
+                number = max(number, self._count - len(self._events))
+                yield number, self._events[number - self._count]
+                number += 1
+            if self.status != "running":
+                return
+            await changed.wait()
+
+    async def ended(self) -> None:
+        """Returns when the run is over."""
+        while self.status == "running":
+            await self._changed.wait()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON values."""
+        found: dict[str, Any] = {"run": self.id, "flow": self.flow, "status": self.status}
+        if self.result is not None:
+            found |= self.result
+        if self.refusal is not None:
+            found |= self.refusal.body()
+        return found
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class FlowRuns:
+    """The flows that are served, by id, and their runs."""
+
+    def __init__(self, flows: Mapping[str, Flow], gateway: Gateway) -> None:
+        self.flows = flows
+        self._gateway = gateway
+        self._runs: OrderedDict[str, FlowRun] = OrderedDict()
+
+    @property
+    def in_flight(self) -> int:
+        """How much the gateway works on."""
+        return self._gateway.in_flight
+
+    def find(self, id: str, owner: str) -> FlowRun | None:
+        """A run of this owner."""
+        found = self._runs.get(id)
+        return found if found is not None and found.owner == owner else None
+
+    def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
+        """Begins a run, or gives that of the same key.
+
+        Raises:
+            Refusal: the key was used for another request.
+        """
+        said = json.dumps([flow, inputs], ensure_ascii=False, sort_keys=True)
+        digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        tags = {_OWNER_TAG: owner} if owner else {}
+        if key is None:
+            id = new_run_id()
+        else:
+            id = f"run-{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:40]}"
+            tags[_DIGEST_TAG] = digest
+            before, kept = self._runs.get(id), journal.kept(id)
+            if (before is not None and before.digest != digest) or (
+                kept is not None and kept.tags.get(_DIGEST_TAG) != digest
+            ):
+                raise other_request()
+            if before is not None and before.status in ("running", "done"):
+                return before
+            journal.repeating(id)
+        run = self._runs[id] = FlowRun(id, flow, owner, digest)
+        run.task = self._gateway.begin(self._run(run, self.flows[flow], inputs, journal, tags))
+        run.task.add_done_callback(lambda _: self._ended(run))
+        return run
+
+    async def _run(
+        self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
+    ) -> None:
+        def hear(event: Event) -> None:
+            run.tell(event.to_dict())
+
+        try:
+            result = await flow.arun(inputs, on_event=hear, journal=journal, run_id=run.id, tags=tags)
+        except RunError as error:
+            run.refusal = of_run(error)
+            run.refusal.more["run"] = run.id
+            run.end("failed")
+        except asyncio.CancelledError:
+            run.end("cancelled")
+            raise
+        else:
+            said = result.to_dict()
+            run.result = {name: said[name] for name in ("outputs", "images", "cost_usd", "elapsed_s", "notes")}
+            run.end("done")
+
+    def _ended(self, run: FlowRun) -> None:
+        """Forgets runs that are long over; one that a bug has ended is over as well."""
+        if run.status == "running":
+            run.refusal = Refusal(500, "The run ended by an error of the gateway.", kind="server_error", code="bug")
+            run.end("failed")
+        over = [each for each in self._runs.values() if each.status != "running"]
+        for each in over[: max(0, len(over) - _MOST_KEPT)]:
+            del self._runs[each.id]

@@ -1,0 +1,56 @@
+"""`flows` below `[serve]`: which flows a gateway serves, and what they are called in its addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowdsl.settings.mistakes import mistake
+
+_ENDINGS = (".flow.yaml", ".flow.yml")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_AT = ("serve", "flows")
+
+
+def served_flows(path: str, said: Any) -> dict[str, str]:
+    """The flows of a setting in the file of this path: id → file. An id is the file's name without its ending; a folder
+    stands for the flows in it.
+
+    Raises:
+        UsageError: a flow is not there, or two have one id.
+    """
+    if said is None:
+        return {}
+    if not isinstance(said, list) or not all(isinstance(each, str) and each for each in said):
+        hint = 'write `flows = ["flows"]`, a list of files and folders'
+        raise mistake(path, _AT, "serve.flows must be a list of files and folders", hint)
+    found: dict[str, str] = {}
+    for number, each in enumerate(said):
+        at = (*_AT, number)
+        files = [*_files(Path(path).parent / each)]
+        if not files:
+            hint = "paths begin in the folder of the settings file"
+            raise mistake(path, at, f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]}", hint)
+        for file in files:
+            id = next((file.name.removesuffix(end) for end in _ENDINGS if file.name.endswith(end)), file.stem)
+            if not _ID.fullmatch(id):
+                hint = "rename it: letters, digits, `.`, `_` and `-`"
+                raise mistake(path, at, f"`{file.name}` cannot be part of an address", hint)
+            other = found.setdefault(id, str(file))
+            if Path(other).resolve() != file.resolve():
+                hint = "rename one of the files, or name the files that are meant one by one"
+                raise mistake(path, at, f"two flows have the id `{id}`: {other} and {file}", hint)
+    return found
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from (each for each in sorted(path.rglob("*")) if each.name.endswith(_ENDINGS) and _is_shown(each, path))
+
+
+def _is_shown(file: Path, folder: Path) -> bool:
+    return not any(part.startswith(".") for part in file.relative_to(folder).parts)

@@ -1,0 +1,190 @@
+"""Flows behind addresses: started with inputs, followed by their events, ended, asked for later."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gateways import Running, running_gateway
+
+from flowdsl.cli import main
+from flowdsl.serve.tokens import Tokens
+
+SKYLINE = """\
+title: Skylines
+inputs:
+  city: {type: string}
+  count: {type: integer, default: 1, maximum: 4}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    quality: low
+    n: "{{ inputs.count }}"
+    instruction: "The skyline of {{ inputs.city }}"
+outputs:
+  pictures: "{{ flowContext.imageList }}"
+  city: "{{ inputs.city }}"
+"""
+WAITING = "flow:\n  - {step: SLEEP, delay: 60000}\n"
+
+
+def write_flows(folder: Path) -> None:
+    """The flows of a project."""
+    (folder / "flows").mkdir()
+    (folder / "flows" / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    (folder / "flows" / "waiting.flow.yaml").write_text(WAITING, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway with two flows."""
+    folder = tmp_path_factory.mktemp("flows")
+    write_flows(folder)
+    with running_gateway(folder, '[serve]\nflows = ["flows"]\n') as found:
+        yield found
+
+
+def run(gateway: Running, flow: str = "skyline", **options: Any) -> httpx.Response:
+    """The response to a run with these inputs."""
+    headers = options.pop("headers", {})
+    return gateway.post({"inputs": options}, f"/flows/{flow}/runs", headers=headers)
+
+
+def events_of(text: str) -> list[tuple[str, Any]]:
+    """The events of a stream: their kinds and what they say."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines())
+        found.append((lines["event"], json.loads(lines["data"])))
+    return found
+
+
+def test_a_run_gives_its_outputs_with_pictures_by_address(flows: Running) -> None:
+    found = run(flows, city="Lisbon", count=2)
+    said = found.json()
+    assert (found.status_code, said["status"], said["outputs"]["city"]) == (200, "done", "Lisbon")
+    assert [httpx.get(each["url"]).status_code for each in said["outputs"]["pictures"]] == [200, 200]
+    assert found.headers["location"] == f"/runs/{said['run']}"
+    assert str(flows.folder) not in found.text and said["cost_usd"] > 0
+
+
+def test_a_run_is_found_again_by_its_address(flows: Running) -> None:
+    first = run(flows, city="Lisbon")
+    again = httpx.get(f"{flows.url}{first.headers['location']}").json()
+    assert (again["run"], again["outputs"]["city"]) == (first.json()["run"], "Lisbon")
+
+
+def test_the_events_of_a_run_are_streamed_and_can_be_read_again_from_one_of_them(flows: Running) -> None:
+    found = run(flows, city="Lisbon", headers={"Accept": "text/event-stream"})
+    events = events_of(found.text)
+    kinds = [kind for kind, _ in events]
+    assert kinds[0] == "StepStarted" and kinds[-2:] == ["FlowFinished", "result"]
+    assert events[-1][1]["status"] == "done" and str(flows.folder) not in found.text
+    url = f"{flows.url}{found.headers['location']}/events"
+    later = events_of(httpx.get(url, headers={"Last-Event-ID": "1"}).text)
+    assert [kind for kind, _ in later] == kinds[2:]
+
+
+def test_a_run_that_is_not_waited_for_is_cancelled_by_its_address(flows: Running) -> None:
+    found = run(flows, "waiting", headers={"Prefer": "respond-async"})
+    assert (found.status_code, found.json()["status"]) == (202, "running")
+    ended = httpx.post(f"{flows.url}{found.headers['location']}/cancel").json()
+    assert ended["status"] == "cancelled"
+    assert httpx.get(f"{flows.url}{found.headers['location']}").json()["status"] == "cancelled"
+
+
+def test_a_key_runs_a_flow_once(flows: Running) -> None:
+    before = flows.bought
+    first, again = (run(flows, city="Porto", headers={"Idempotency-Key": "porto"}).json() for _ in range(2))
+    assert first["run"] == again["run"] and flows.bought == before + 1
+    other = run(flows, city="Faro", headers={"Idempotency-Key": "porto"})
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_run_that_fails_says_why_in_the_shape_of_refusals(flows: Running) -> None:
+    flows.simulator.faults.add("moderation")
+    found = run(flows, city="Lisbon")
+    error = found.json()["error"]
+    assert (found.status_code, error["type"]) == (400, "image_generation_user_error")
+    assert httpx.get(f"{flows.url}/runs/{error['run']}").json()["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "body, param, code",
+    [
+        ({"inputs": {}}, "inputs", "missing_input"),
+        ({"inputs": {"city": 5}}, "inputs", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "count": 9}}, "inputs", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "citty": "x"}}, "inputs", "undefined_input"),
+        ({"inputs": []}, "inputs", "invalid_type"),
+        ({"city": "Lisbon"}, "city", "unknown_parameter"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(flows: Running, body: Any, param: str, code: str) -> None:
+    before = flows.bought
+    found = flows.post(body, "/flows/skyline/runs")
+    error = found.json()["error"]
+    assert (found.status_code, error["param"], error["code"]) == (400, param, code), error
+    assert flows.bought == before
+
+
+def test_the_flows_are_listed_with_the_schemas_of_their_inputs(flows: Running) -> None:
+    found = {each["id"]: each for each in httpx.get(f"{flows.url}/flows").json()["data"]}
+    assert found.keys() == {"skyline", "waiting"}
+    assert found["skyline"]["title"] == "Skylines" and found["skyline"]["inputs"]["required"] == ["city"]
+
+
+def test_a_flow_and_a_run_that_are_not_there_are_404(flows: Running) -> None:
+    flow, unknown = run(flows, "skylin", city="Lisbon"), httpx.get(f"{flows.url}/runs/nothing")
+    assert flow.status_code == unknown.status_code == 404
+    assert "did you mean 'skyline'" in flow.json()["error"]["message"]
+
+
+def test_the_run_of_one_token_is_not_there_for_another(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    tokens = Tokens(tmp_path / "state")
+    own, other = ({"Authorization": f"Bearer {tokens.create(name)}"} for name in ("own", "other"))
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        where = gateway.url + run(gateway, city="Lisbon", headers=own).headers["location"]
+        assert [httpx.get(where, headers=each).status_code for each in (own, other, {})] == [200, 404, 401]
+        assert httpx.post(f"{where}/cancel", headers=other).status_code == 404
+
+
+def test_a_gateway_that_ends_waits_for_a_run_that_nobody_waits_for(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        gateway.simulator.faults.add("slow,delay_s=0.5")
+        run(gateway, city="Lisbon", headers={"Prefer": "respond-async"})
+        end = time.monotonic() + 30
+        while gateway.bought == 0:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+    assert [found.status for found in gateway.journal.runs.all()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "files, said",
+    [
+        ({"a/x.flow.yaml": WAITING, "b/x.flow.yaml": WAITING}, "two flows have the id `x`"),
+        ({}, "there is no flow at `a`"),
+        ({"a/x y.flow.yaml": WAITING, "b/z.flow.yaml": WAITING}, "cannot be part of an address"),
+        ({"a/x.flow.yaml": "flow:\n- step: SLEEEP\n", "b/z.flow.yaml": WAITING}, "did you mean `SLEEP`?"),
+    ],
+    ids=["twice", "nothing", "odd name", "wrong flow"],
+)
+def test_flows_that_cannot_be_served_are_told_by_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], said: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    settings = tmp_path / "flowdsl.toml"
+    settings.write_text('[serve]\nflows = ["a", "b"]\n', encoding="utf-8")
+    assert main(["serve", "--config", str(settings), "--check", "--as-of", "2026-11-21"]) in (1, 2)
+    err = capsys.readouterr().err
+    assert said in err and "Traceback" not in err
