@@ -91,6 +91,7 @@ def is_public(module: str, name: str) -> bool:
     return name in public if public is not None else not name.startswith("_")
 
 
+@pytest.mark.long
 def test_the_standard_steps_import_public_names_only() -> None:
     assert [found for found in imported_names() if not is_public(found[1], found[2])] == []
 
@@ -115,6 +116,7 @@ def test_type_checkers_see_every_public_name() -> None:
     assert typed == modules | {name: f"{module}.{name}" for name, module in flowdsl._HOME.items()}
 
 
+@pytest.mark.long
 def test_type_checkers_report_a_name_that_does_not_exist_and_nothing_in_the_host_script(tmp_path: Path) -> None:
     """One start of mypy for both, as it reads the whole package each time."""
     (tmp_path / "wrong.py").write_text(

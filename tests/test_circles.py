@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from import_graph import by_package, circles, import_graph
 
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.long
 def test_no_circle_crosses_a_package() -> None:
     assert circles(by_package(import_graph())) == []
 
 
+@pytest.mark.long
 def test_no_circle_stands_inside_a_package() -> None:
     assert circles(import_graph()) == []
 

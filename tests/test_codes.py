@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from flowdsl import Environment, Options, Problem, Step, StepContext
 from flowdsl.codes import CODES, FAILURES, FINDINGS, SEVERITIES
 
@@ -140,10 +142,12 @@ def _texts(value: ast.expr) -> list[str]:
     return [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
 
 
+@pytest.mark.long
 def test_every_code_that_is_emitted_has_a_row() -> None:
     assert [one for one in emitted() if one.code not in CODES] == []
 
 
+@pytest.mark.long
 def test_every_row_is_emitted_somewhere() -> None:
     assert set(CODES) - {one.code for one in emitted()} - _MADE_FROM_PARTS == set()
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -63,6 +65,7 @@ def literals() -> Iterator[tuple[str, ast.AST]]:
                         yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
+@pytest.mark.long
 def test_a_fact_stands_once() -> None:
     found: dict[str, list[str]] = {fact: [] for fact in FACTS}
     for place, node in literals():

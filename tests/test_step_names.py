@@ -40,6 +40,7 @@ def names_in(text: str, names: set[str]) -> set[str]:
     return set(re.findall(r"[A-Z][A-Z0-9_]+", text)) & names
 
 
+@pytest.mark.long
 def test_no_standard_step_is_named_in_the_code() -> None:
     names, found = standard_names(), []
     assert {"FOR", "SET", "END", "OPENAI_IMAGE_GENERATION"} <= names

@@ -10,7 +10,7 @@ import pytest
 
 from flowdsl.cli import main
 
-STEP = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low"
+STEP = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 816x816, quality: low"
 FLOW = f"""\
 inputs:
   who: {{type: string, default: Ada}}

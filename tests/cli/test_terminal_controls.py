@@ -163,6 +163,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.long
 def test_nothing_writes_to_a_stream_beside_the_one_place_for_it() -> None:
     """Print and `sys.stdout.write` go through `steady_streams`; whatever goes around it, or steers, is found here."""
     found = []

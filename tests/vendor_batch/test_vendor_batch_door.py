@@ -85,6 +85,7 @@ def results_of(found: list[Result | BaseException]) -> list[Result]:
     return [each for each in found if isinstance(each, Result)]
 
 
+@pytest.mark.long
 def test_two_hundred_records_wait_for_one_batch_each_with_its_own_picture(sim: Simulator, tmp_path: Path) -> None:
     flow = flow_of(sim, tmp_path / "images")
     found = results_of(asyncio.run(all_of(flow, door_of(tmp_path, gather_s=2), 200)))
