@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,9 @@ def parser() -> Parser:
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
+    parser.add_argument(
+        "--log-json", type=file_name, metavar="FILE", help="write a line of JSON for each request, without prompts"
+    )
     add_allow_endpoint(parser)
     add_as_of(parser)
     return parser
@@ -175,8 +178,34 @@ def _serve(
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     sock = stack.enter_context(listener(host, number))
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
-    parts = Parts(environment, found, journal, state, PATHS, flows, said.public_url, options.proxy_headers)
+    parts = Parts(
+        environment=environment,
+        routing=found,
+        journal=journal,
+        state=state,
+        paths=PATHS,
+        flows=flows,
+        public_url=said.public_url,
+        proxy_headers=options.proxy_headers,
+        log=_log(options, stack),
+    )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+
+
+def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
+    """What writes the log; lines are written at once and whole, also where several processes write one file."""
+    if options.log_json is None:
+        return None
+    try:
+        file = Path(options.log_json).open("ab", buffering=0)  # noqa: SIM115  it is open while the command runs
+    except OSError as error:
+        raise UsageError(f"--log-json {options.log_json}: {error.strerror}") from error
+    stack.enter_context(file)
+
+    def log(line: str) -> None:
+        file.write(f"{line}\n".encode())
+
+    return log
 
 
 def _state(settings: Settings | None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from flowdsl import __version__
 from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
-from flowdsl.serve.bodies import ClientGone, edit, generation
-from flowdsl.serve.fields import Asked, shown
+from flowdsl.serve.bodies import edit, generation
+from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
-from flowdsl.serve.hosts import stranger
+from flowdsl.serve.metrics import TYPE, Metrics
+from flowdsl.serve.openapi import openapi, page
+from flowdsl.serve.outside import HANDLERS, Log, Outside
 from flowdsl.serve.pictures import Pictures
-from flowdsl.serve.refusal import Refusal, not_found, stopping
+from flowdsl.serve.refusal import Refusal, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
-from flowdsl.serve.tokens import Tokens
 
 if TYPE_CHECKING:
     from flowdsl.image.image import Image
@@ -36,7 +37,7 @@ _SENT_WHOLE = 512 * 1024
 
 class Application:
     """The gateway's application. `paths` are the beginnings of the addresses of the images APIs that it speaks, each
-    with what `response_format` is there where a request does not say it."""
+    with what `response_format` is there where a request does not say it; `log` gets a line for each request."""
 
     def __init__(
         self,
@@ -45,10 +46,14 @@ class Application:
         access: Access,
         flows: FlowAddresses,
         paths: Mapping[str, str],
+        log: Log | None = None,
     ) -> None:
         self._gateway = gateway
         self._pictures = pictures
         self._access = access
+        self._flows = flows
+        self._paths = paths
+        self._metrics = Metrics(lambda: gateway.in_flight)
         self.is_stopping = False
         routes = [
             Route(f"{path}/images/{name}", partial(self._images, read=read, usual=usual), methods=["POST"])
@@ -59,11 +64,15 @@ class Application:
             Route("/v1/models", self._models),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
             *flows.routes(),
+            Route("/metrics", self._counts),
+            Route("/openapi.json", self._openapi),
+            Route("/docs", self._page),
             Route("/healthz", self._health),
             Route("/readyz", self._ready),
         ]
-        handlers: dict[Any, Any] = {Refusal: _refused, 404: _no_address, 405: _no_method, ClientGone: _gone, 500: _bug}
-        self.asgi: ASGIApp = _Outside(Starlette(routes=routes, exception_handlers=handlers), access.tokens)
+        inside = Starlette(routes=routes, exception_handlers=HANDLERS)
+        places = {route.endpoint: route.path for route in routes}
+        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, places, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
@@ -73,15 +82,20 @@ class Application:
         check_room(self._gateway.in_flight)
         token = self._access.token(request)
         await self._access.count(token)
+        state = request.scope["state"]
+        owner = "" if token is None else token.name
+        if owner:
+            state["token"] = owner
         asked = await read(request, request.path_params.get("deployment"))
         key = key_of(request)
         self._access.check_model(token, asked.model)
         route = self._gateway.route(asked)
-        heard: asyncio.Queue[PartialImage] = asyncio.Queue()
-        owner = "" if token is None else token.name
-        asker = Asker(owner, self._access.journal(token), heard.put_nowait)
-        task = self._gateway.start(asked, route, asker, key)
+        state["model"] = asked.model
+        heard: asyncio.Queue[PartialImage | None] = asyncio.Queue()
+        task = self._gateway.start(asked, route, Asker(owner, self._access.journal(token), heard.put_nowait), key)
+        task.add_done_callback(lambda task: self._counted(task, asked.model, state))
         if asked.stream:
+            task.add_done_callback(lambda _: heard.put_nowait(None))
             return await self._stream(task, heard, asked)
         made = await asyncio.shield(task)
         address = partial(self._address, request) if (asked.response_format or usual) == "url" else None
@@ -92,25 +106,20 @@ class Application:
         headers["content-length"] = str(length)
         return StreamingResponse(_sent(pieces), media_type="application/json", headers=headers)
 
-    async def _stream(self, task: asyncio.Task[Made], heard: asyncio.Queue[PartialImage], asked: Asked) -> Response:
+    async def _stream(
+        self, task: asyncio.Task[Made], heard: asyncio.Queue[PartialImage | None], asked: Asked
+    ) -> Response:
         """The events of a request. What fails before the first of them is an ordinary refusal."""
-        waiting = asyncio.ensure_future(heard.get())
-        await asyncio.wait(set[asyncio.Future[Any]]((waiting, task)), return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            waiting.cancel()
+        first = await heard.get()
+        if first is None:
             await asyncio.shield(task)
 
         async def events() -> AsyncIterator[bytes]:
-            following: asyncio.Future[PartialImage] | None = waiting if not waiting.cancelled() else None
-            while following is not None:
-                await asyncio.wait(set[asyncio.Future[Any]]((following, task)), return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    break
-                event = following.result()
+            event = first
+            while event is not None:
                 for piece in partial_event(event, event.image, asked, self._gateway.now()):  # type: ignore[arg-type]
                     yield piece
-                following = asyncio.ensure_future(heard.get())
+                event = await heard.get()
             try:
                 made = await asyncio.shield(task)
             except Refusal as refusal:
@@ -120,6 +129,13 @@ class Application:
                 yield piece
 
         return StreamingResponse(events(), media_type="text/event-stream", headers=NO_STORE)
+
+    def _counted(self, task: asyncio.Task[Made], model: str, state: dict[str, Any]) -> None:
+        """Counts what a request has brought, also when nobody waits for it any more."""
+        if not task.cancelled() and task.exception() is None:
+            made = task.result()
+            state["images"], state["cost_usd"] = len(made.images), made.cost_usd
+            self._metrics.made(model, len(made.images), made.cost_usd)
 
     def _address(self, request: Request, image: Image) -> str:
         return self._pictures.address_of(Path(image.original).name, str(request.base_url))
@@ -142,6 +158,23 @@ class Application:
         }
         return FileResponse(found[0], media_type=found[1], headers=headers)
 
+    async def _counts(self, request: Request) -> Response:
+        self._access.token(request)
+        return Response(self._metrics.text(), media_type=TYPE)
+
+    async def _openapi(self, request: Request) -> Response:
+        return JSONResponse(self._described())
+
+    async def _page(self, request: Request) -> Response:
+        headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        models = [] if self._access.tokens.required else self._gateway.routing.names()
+        return HTMLResponse(page(self._described(), models), headers=headers)
+
+    def _described(self) -> dict[str, Any]:
+        """What is served; where tokens are needed it names no flow, as nobody has shown one."""
+        flows = {} if self._access.tokens.required else self._flows.schemas()
+        return openapi(self._paths, flows, __version__)
+
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -151,34 +184,6 @@ class Application:
         return JSONResponse({"status": "ready", "in_flight": self._gateway.in_flight})
 
 
-class _Outside:
-    """What every request meets first: an id, and where no token is needed a look at the names in it. A page of a
-    stranger can make its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away."""
-
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
-        self._app = app
-        self._tokens = tokens
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        id = f"req_{secrets.token_hex(16)}"
-        scope.setdefault("state", {})["request_id"] = id
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", id.encode())]
-            await send(message)
-
-        problem = None if self._tokens.required else stranger(scope["headers"])
-        if problem is not None:
-            refusal = Refusal(403, problem, code="unknown_host", headers={"connection": "close"})
-            await _response(refusal)(scope, receive, sent)
-            return
-        await self._app(scope, receive, sent)
-
-
 def _cost(made: Made) -> dict[str, str]:
     return {} if made.cost_usd is None else {"x-flowdsl-cost-usd": f"{made.cost_usd:.6f}"}
 
@@ -186,30 +191,3 @@ def _cost(made: Made) -> dict[str, str]:
 async def _sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
-
-
-def _response(refusal: Refusal) -> Response:
-    return JSONResponse(refusal.body(), refusal.status, {**NO_STORE, **refusal.headers})
-
-
-async def _refused(request: Request, refusal: Refusal) -> Response:
-    return _response(refusal)
-
-
-async def _no_address(request: Request, error: Exception) -> Response:
-    return _response(not_found(request.method, shown(request.url.path)[1:-1]))
-
-
-async def _no_method(request: Request, error: Exception) -> Response:
-    allowed = getattr(error, "headers", None) or {}
-    message = f"Not allowed to {shown(request.method)[1:-1]} on {shown(request.url.path)[1:-1]}."
-    return _response(Refusal(405, message, code="method_not_allowed", headers=allowed))
-
-
-async def _gone(request: Request, error: ClientGone) -> Response:
-    return Response(status_code=499)
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    message = "The gateway had an error; its log has more under the id of this request."
-    return _response(Refusal(500, message, kind="server_error", code="internal_error"))

@@ -17,6 +17,7 @@ from flowdsl.serve.app import Application
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.flow_runs import FlowRuns
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
@@ -38,6 +39,7 @@ class Parts(NamedTuple):
     flows: Mapping[str, Flow] = MappingProxyType({})
     public_url: str | None = None
     proxy_headers: bool = False
+    log: Log | None = None
 
 
 async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], None]) -> int:
@@ -55,6 +57,6 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     async with parts.environment:
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
-        application = Application(gateway, pictures, access, flows, parts.paths)
+        application = Application(gateway, pictures, access, flows, parts.paths, parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         return await server.run_here()

@@ -41,6 +41,10 @@ class FlowAddresses:
             Route("/runs/{id}/cancel", self._cancel, methods=["POST"]),
         ]
 
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """The schemas of the inputs of flows, by id."""
+        return {id: flow.inputs_schema() for id, flow in self._runs.flows.items()}
+
     async def _flows(self, request: Request) -> Response:
         self._access.token(request)
         flows = [

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _OWNER_TAG = "token"
 _REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
 """Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
-OnPartial = Callable[[PartialImage], None]
+OnPartial = Callable[[PartialImage], Any]
 
 
 class Asker(NamedTuple):

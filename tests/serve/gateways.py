@@ -33,11 +33,12 @@ SMALL: Mapping[str, Any] = {"model": MODEL, "size": "1024x1024", "quality": "low
 class Running:
     """A gateway that serves."""
 
-    def __init__(self, server: Server, simulator: Simulator, journal: Journal, folder: Path) -> None:
+    def __init__(self, server: Server, simulator: Simulator, journal: Journal, folder: Path, log: list[str]) -> None:
         self.server = server
         self.simulator = simulator
         self.journal = journal
         self.folder = folder
+        self.log = log
         self.url = f"http://127.0.0.1:{server.port}"
 
     @property
@@ -75,8 +76,9 @@ def running_gateway(
         )
         said = serving(named_file(str(file)))
         found = routing(environment, said)
+        log: list[str] = []
         flows = {id: environment.load(path) for id, path in said.flows.items()}
-        parts = Parts(environment, found, journal, folder / "state", PATHS, flows)
+        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, log=log.append)
         ready, servers = threading.Event(), list[Server]()
 
         def on_ready(server: Server) -> None:
@@ -89,7 +91,7 @@ def running_gateway(
             try:
                 while not ready.wait(0.1):
                     assert thread.is_alive()
-                yield Running(servers[0], simulator, journal, folder)
+                yield Running(servers[0], simulator, journal, folder, log)
             finally:
                 for server in servers:
                     server.stop()

@@ -196,8 +196,8 @@ def test_a_damaged_file_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as gateway:
         (tmp_path / "state" / FILE).write_text("{")
         found = gateway.post(BODY)
-        assert found.status_code in (401, 500) and gateway.bought == 0
-        assert str(tmp_path) not in found.text
+        assert (found.status_code, found.json()["error"]["code"]) == (503, "tokens_unreadable")
+        assert gateway.bought == 0 and str(tmp_path) not in found.text
 
 
 def test_check_warns_of_a_token_that_is_over(

@@ -1,0 +1,160 @@
+"""What every request meets first and last: an id, a look at who asks, a refusal where nothing else responded, a count,
+a line of the log."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flowdsl.errors import UsageError
+from flowdsl.serve.bodies import ClientGone
+from flowdsl.serve.fields import shown
+from flowdsl.serve.headers import NO_STORE
+from flowdsl.serve.hosts import stranger
+from flowdsl.serve.metrics import Metrics
+from flowdsl.serve.refusal import Refusal, not_found
+from flowdsl.serve.tokens import Tokens
+
+Log = Callable[[str], None]
+"""Writes a line of the log."""
+_GONE = 499
+"""The status in the log of a request whose client left before it was there."""
+
+
+class Outside:
+    """The outermost layer. Where no token is needed it looks at the names in a request: a page of a stranger can make
+    its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `log` gets a line of JSON for
+    each request, without its prompt and its token."""
+
+    def __init__(
+        self, app: ASGIApp, tokens: Tokens, metrics: Metrics, places: Mapping[Any, str], log: Log | None = None
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._metrics = metrics
+        self._places = places
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        id, began, status = f"req_{secrets.token_hex(16)}", time.perf_counter(), _GONE
+        scope.setdefault("state", {})["request_id"] = id
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", id.encode())]
+            await send(message)
+
+        try:
+            await self._respond(scope, receive, sent)
+        except Exception:  # noqa: BLE001  a bug: the client has its 500, or a response that ends early
+            self._tell_bug(id, traceback.format_exc())
+            if status == _GONE:
+                status = 500
+        finally:
+            elapsed = time.perf_counter() - began
+            place = self._places.get(scope.get("endpoint"), "other")
+            self._metrics.request(place, status, elapsed)
+            if self._log is not None:
+                self._log(json.dumps(_line(scope, id, status, elapsed), ensure_ascii=False))
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            problem = None if self._tokens.required else stranger(scope["headers"])
+        except UsageError as error:
+            await response_of(_closed(error))(scope, receive, send)
+            return
+        if problem is not None:
+            refusal = Refusal(403, problem, code="unknown_host", headers={"connection": "close"})
+            await response_of(refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _tell_bug(self, id: str, trace: str) -> None:
+        """A bug of ours, for whoever runs the gateway."""
+        sys.stderr.write(f"flowdsl: {id}: {trace}this is a bug in flowdsl, please report it\n")
+        sys.stderr.flush()
+
+
+def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any]:
+    """What the log says of a request: never what it asks for, nor the query of its address."""
+    state = scope["state"]
+    facts = {name: state[name] for name in ("token", "model", "images", "cost_usd", "code") if name in state}
+    now = time.time()
+    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
+    path = scope["path"]
+    if path.startswith("/pictures/"):
+        path = "/pictures/…"  # whoever reads it could fetch it
+    return {
+        "time": when,
+        "request": id,
+        "method": scope["method"],
+        "path": path,
+        "status": status,
+        "elapsed_ms": round(elapsed_s * 1000, 1),
+        **facts,
+    }
+
+
+def _closed(error: UsageError) -> Refusal:
+    """Nobody can be let in; why stands in the log of whoever runs the gateway."""
+    sys.stderr.write(f"flowdsl: {error}\n")
+    sys.stderr.flush()
+    message = "The gateway cannot read its tokens; its log says why."
+    return Refusal(503, message, kind="server_error", code="tokens_unreadable", headers={"x-should-retry": "false"})
+
+
+def response_of(refusal: Refusal) -> Response:
+    """The response for a refusal."""
+    return JSONResponse(refusal.body(), refusal.status, {**NO_STORE, **refusal.headers})
+
+
+async def _refused(request: Request, refusal: Refusal) -> Response:
+    request.scope["state"]["code"] = refusal.code
+    return response_of(refusal)
+
+
+async def _unreadable(request: Request, error: UsageError) -> Response:
+    return response_of(_closed(error))
+
+
+async def _no_address(request: Request, error: Exception) -> Response:
+    return response_of(not_found(shown(request.method)[1:-1], shown(request.url.path)[1:-1]))
+
+
+async def _no_method(request: Request, error: Exception) -> Response:
+    allowed = getattr(error, "headers", None) or {}
+    message = f"Not allowed to {shown(request.method)[1:-1]} on {shown(request.url.path)[1:-1]}."
+    return response_of(Refusal(405, message, code="method_not_allowed", headers=allowed))
+
+
+async def _gone(request: Request, error: ClientGone) -> Response:
+    return Response(status_code=_GONE)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    message = "The gateway had an error; its log has more under the id of this request."
+    return response_of(Refusal(500, message, kind="server_error", code="internal_error"))
+
+
+HANDLERS: dict[Any, Any] = {
+    Refusal: _refused,
+    UsageError: _unreadable,
+    ClientGone: _gone,
+    404: _no_address,
+    405: _no_method,
+    500: _bug,
+}
+"""What responds to what is raised."""

@@ -1,0 +1,85 @@
+"""What a gateway tells of itself: a log, counts, its description; and what of it never leaves it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import httpx
+import openai
+import pytest
+from gateways import MODEL, SMALL, Running, running_gateway
+
+from flowdsl.serve.tokens import Tokens
+
+PROMPT = "A kite of the colour of secrets"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, dict[str, str]]]:
+    """A gateway with tokens, and the header of one."""
+    folder = tmp_path_factory.mktemp("watched")
+    token = Tokens(folder / "state").create("shop")
+    with running_gateway(folder) as found:
+        yield found, {"Authorization": f"Bearer {token}"}
+
+
+def lines_after(gateway: Running, number: int) -> list[dict[str, object]]:
+    """The lines of the log after so many; the line of a request is written when its response is over."""
+    end = time.monotonic() + 10
+    while len(gateway.log) <= number:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    return [json.loads(line) for line in gateway.log[number:]]
+
+
+def test_the_log_has_a_line_for_each_request_without_prompt_and_token(
+    watched: tuple[Running, dict[str, str]],
+) -> None:
+    gateway, headers = watched
+    before = len(gateway.log)
+    found = gateway.post({**SMALL, "prompt": PROMPT, "response_format": "url"}, headers=headers)
+    (line,) = lines_after(gateway, before)
+    assert line["request"] == found.headers["x-request-id"]
+    assert (line["status"], line["token"], line["model"], line["images"]) == (200, "shop", MODEL, 1)
+    httpx.get(found.json()["data"][0]["url"])
+    gateway.post({**SMALL, "prompt": PROMPT}, f"/v1/images/generations?api_key={headers['Authorization'][7:]}")
+    lines_after(gateway, before + 2)
+    text = "\n".join(gateway.log)
+    assert PROMPT not in text and headers["Authorization"][7:] not in text and ".png" not in text
+
+
+def test_the_counts_are_as_prometheus_reads_them(watched: tuple[Running, dict[str, str]]) -> None:
+    gateway, headers = watched
+    gateway.post({**SMALL, "prompt": PROMPT}, headers=headers)
+    gateway.post({**SMALL, "prompt": PROMPT, "n": 99}, headers=headers)
+    lines_after(gateway, 0)
+    assert httpx.get(f"{gateway.url}/metrics").status_code == 401
+    text = httpx.get(f"{gateway.url}/metrics", headers=headers).text
+    for line in text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+(\{(\w+=\"[^\"]*\",?)+\})? [0-9.e+-]+", line), line
+    assert re.search(r'images_total\{model="gpt-image-2"\} [1-9]', text)
+    assert re.search(r'requests_total\{path="/v1/images/generations",status="400"\} [1-9]', text)
+    assert re.search(r'cost_usd_total\{model="gpt-image-2"\} 0\.0[0-9]*[1-9]', text)
+    assert "flowdsl_gateway_in_flight 0" in text
+
+
+def test_the_description_is_openapi_and_the_page_loads_nothing(gateway: Running) -> None:
+    described = httpx.get(f"{gateway.url}/openapi.json").json()
+    fields = described["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]
+    assert described["openapi"] == "3.1.0" and len(fields["schema"]["properties"]) >= 14
+    assert fields["schema"]["required"] == ["model", "prompt"]
+    page = httpx.get(f"{gateway.url}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "/v1/images/edits" in page.text and not re.search(r"<script|src=|https?://", page.text)
+
+
+def test_a_failure_in_a_stream_is_an_event_after_those_that_came(gateway: Running) -> None:
+    gateway.simulator.faults.add("stream_error")
+    stream = gateway.client().images.generate(prompt="A kite", stream=True, partial_images=1, **SMALL)
+    assert next(iter(stream)).type == "image_generation.partial_image"
+    with pytest.raises(openai.APIError) as caught:
+        list(stream)
+    assert caught.value.body
