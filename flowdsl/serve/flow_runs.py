@@ -152,7 +152,9 @@ class FlowRuns:
     def _ended(self, run: FlowRun) -> None:
         """Forgets runs that are long over; one that a bug has ended is over as well."""
         if run.status == "running":
-            run.refusal = Refusal(500, "The run ended by an error of the gateway.", kind="server_error", code="internal_error")
+            run.refusal = Refusal(
+                500, "The run ended by an error of the gateway.", kind="server_error", code="internal_error"
+            )
             run.end("failed")
         over = [each for each in self._runs.values() if each.status != "running"]
         for each in over[: max(0, len(over) - _MOST_KEPT)]:
