@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -69,6 +69,9 @@ class JournalDoor:
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._sharing = journal.sharing(began.run)
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
+        self._asked: Counter[tuple[str, bytes]] = Counter()
+        self._open: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+        """Of equal requests of an execution the numbers of those that were not found."""
         self._ended: Future[None] | None = None
 
     @property
@@ -94,9 +97,15 @@ class JournalDoor:
         """What an earlier attempt has bought for an equal request."""
         asked = digest(effect.key, effect.request)
         row = self._row(effect, asked)
+        at = (effect.invocation.key, asked)
+        number = self._asked[at]
+        self._asked[at] += 1
         if row is None:
-            known = None if self._sharing is None else self._sharing.known(asked)
-            return None if known is None else Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
+            known = None if self._sharing is None else self._sharing.known(asked, number)
+            if known is not None:
+                return Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
+            self._open[at].append(number)
+            return None
         is_own = row.run == self._began.run
         if row.blocks and not (is_own and row.vendor_order and row.vendor_order == self._order(effect)):
             raise held(row.run, row.began, effect.request)
@@ -230,14 +239,15 @@ class JournalDoor:
         sharing = self._sharing
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
-        if (known := await sharing.turn(asked)) is not None:  # an equal one was on its way when this was asked for
+        number = self._open[place, asked].pop(0) if self._open[place, asked] else 0
+        if (known := await sharing.turn(asked, number)) is not None:  # an equal one was on its way when this was asked
             return self._shared(known, effect)  # type: ignore[no-any-return]
         said: str | None = None
         try:
             result, said = await self._paid(effect, act, place, asked)
             return result
         finally:
-            sharing.made(asked, said)
+            sharing.made(asked, number, said)
 
     async def _paid(
         self, effect: Effect, act: Callable[[str], Awaitable[T]], place: str, asked: bytes, number: int | None = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+import flowdsl
 from flowdsl.cli import main
+from flowdsl.plan.sharing import shared
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low"
@@ -64,6 +67,25 @@ def test_a_plan_and_a_run_say_what_was_bought_before(run: Run) -> None:
     assert "2 requests asked for the same as one that was bought before: `--cache project` buys that once" in err
     _, err = run("run", "a.flow.yaml", "--cache", "project")
     assert "--cache project: 4 requests were not paid for again, $0.02 less\n" in err
+
+
+def test_two_pictures_that_a_step_asks_for_in_two_requests_stay_two_with_a_cache(run: Run) -> None:
+    step = "- {step: OPENAI_IMAGE_GENERATION, model: dall-e-3, n: 2, instruction: A boat}\n"
+    Path("a.flow.yaml").write_text(step, encoding="utf-8")
+    _, err = run("run", "a.flow.yaml", "--simulate", "--cache", "run", "--out", "one")
+    assert "paid for again" not in err and len({path.read_bytes() for path in Path("one").glob("*.png")}) == 2
+    Path("a.flow.yaml").write_text(step * 2, encoding="utf-8")
+    _, err = run("run", "a.flow.yaml", "--simulate", "--cache", "project", "--out", "two")
+    assert "--cache project: 4 requests were not paid for again" in err
+    _, err = run("run", "a.flow.yaml", "--simulate", "--cache", "run", "--out", "three")
+    assert "--cache run: 2 requests were not paid for again" in err
+
+
+def test_a_plan_counts_two_requests_for_two_pictures_of_a_step_as_two() -> None:
+    at = flowdsl.Environment(as_of=date(2026, 1, 1))
+    step = "- {step: OPENAI_IMAGE_GENERATION, model: dall-e-3, n: 2, instruction: A boat}\n"
+    assert shared(at.load(step).plan())[:2] == (0, 2)
+    assert shared(at.load(step * 2).plan())[:2] == (2, 4)
 
 
 @pytest.mark.parametrize(
