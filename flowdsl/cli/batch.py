@@ -130,7 +130,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         stack.callback(results.close)
         stack.callback(failed.close)
         known = _known(results, failed)
-        if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known)):
+        if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known, inputs)):
             return 0
         if kept is None:
             from flowdsl.journal.run_row import flow_path
@@ -377,8 +377,9 @@ def _known(results: Lines, failed: Lines) -> dict[int, int]:
     return known
 
 
-def _left(options: Namespace, known: Mapping[int, int]) -> int:
-    return wanted_records(count_records(options.over), options.limit, options.sample) - len(known)
+def _left(options: Namespace, known: Mapping[int, int], inputs: RecordInputs) -> tuple[int, frozenset[str]]:
+    most = wanted_records(count_records(options.over), options.limit, options.sample)
+    return most - len(known), inputs.names(options.over)
 
 
 def _near(path: Path) -> str:

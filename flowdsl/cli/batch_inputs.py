@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.kept_arguments import secret_names
+from flowdsl.cli.record_files import LINES, read_records
 from flowdsl.cli.tables import TYPED
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
@@ -28,12 +29,24 @@ class RecordInputs:
     def of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs: those that all share, then fields by their names, then those that are mapped. Fields that are no
         input of the flow are left out."""
+        return {**self._given, **self._own(fields)}
+
+    def names(self, path: str) -> frozenset[str]:
+        """The inputs that records of a file say, each for itself."""
+        found: set[str] = set()
+        for read in read_records(path, {}):
+            found.update(self._own(read.fields))
+            if not path.lower().endswith(LINES):  # a table has the same columns in every line
+                break
+        return frozenset(found)
+
+    def _own(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         used = set(self._mapped.values())
         found = {name: value for name, value in fields.items() if name not in used or name in (self._declared or {})}
         if self._declared is not None:
             found = {name: value for name, value in found.items() if name in self._declared}
         mapped = {name: fields[field] for name, field in self._mapped.items() if field in fields}
-        return {**self._given, **found, **mapped}
+        return {**found, **mapped}
 
     def shown(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The fields of a record without those that are secret, and the names of these."""

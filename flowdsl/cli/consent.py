@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import ConfigError, UsageError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowdsl.limits import Budget
 
 _ASK = "ask_above_usd"
+_OF_SERVICES = "max_usd_per_day_by_service"
 
 
 def budget_of(path: str, journal: Journal) -> Budget | None:
@@ -34,7 +35,7 @@ def budget_of(path: str, journal: Journal) -> Budget | None:
         where = shown_path(file[0])
         if (most := usd(file, "max_usd_per_day")) is not None:
             whole.append((most, where))
-        for name, each in usd_by_name(file, "max_usd_per_day_by_service").items():
+        for name, each in usd_by_name(file, _OF_SERVICES).items():
             services.setdefault(name, []).append((each, where))
     if journal.simulated or not (whole or services):
         return None
@@ -48,20 +49,28 @@ def budget_of(path: str, journal: Journal) -> Budget | None:
 
 
 def may_begin(
-    flow: Flow, path: str, inputs: Mapping[str, Any], options: Namespace, *, records: Callable[[], int] | None = None
+    flow: Flow,
+    path: str,
+    inputs: Mapping[str, Any],
+    options: Namespace,
+    *,
+    records: Callable[[], tuple[int, Collection[str]]] | None = None,
 ) -> bool:
-    """Whether a run may begin, or a batch of so many `records`: asks where it can cost more than the settings let it
-    without asking, or where nobody knows what it costs.
+    """Whether a run may begin, or a batch of so many `records`, which say these inputs themselves: asks where it can
+    cost more than the settings let it without asking, or where nobody knows what it costs.
 
     Raises:
         UsageError: nobody is there to ask.
     """
+    if not options.quiet:
+        for warning in _misspelt(flow, path):
+            sys.stderr.write(f"flowdsl: warning: {warning}\n")
     said = [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
     if not said or options.simulate or options.yes or not flow.pays:
         return True
     above, where = min(said)
-    number = 1 if records is None else records()
-    most = _most(flow, inputs, number, batched=options.vendor_batch)
+    number, own = (1, ()) if records is None else records()
+    most = _most(flow, inputs, number, own, batched=options.vendor_batch)
     if most is not None and most <= above:
         return True
     from flowdsl.engine.budget import in_usd
@@ -78,11 +87,29 @@ def may_begin(
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _most(flow: Flow, inputs: Mapping[str, Any], records: int, *, batched: bool) -> float | None:
+def _misspelt(flow: Flow, path: str) -> Iterator[str]:
+    """What settings limit of services that are not there, where a service of the flow is called nearly so: others may
+    be those of other flows."""
+    limited = {name: file[0] for file in _files(path) for name in usd_by_name(file, _OF_SERVICES)}
+    if not limited:
+        return
+    from flowdsl.nearest import nearest
+
+    used = {row["service"] for row in flow.services()} - {None}
+    known = {*used, *flow._settings.services.names(flow.document.services)}
+    for name in sorted(limited.keys() - known):
+        if meant := nearest(name, used - limited.keys()):
+            where = f"`{name}` below `[{_OF_SERVICES}]` in {shown_path(limited[name])}"
+            yield f"{where} limits nothing: there is no such service; did you mean `{meant}`?"
+
+
+def _most(
+    flow: Flow, inputs: Mapping[str, Any], records: int, unknown: Collection[str], *, batched: bool
+) -> float | None:
     """The most that it can cost by the plan, or by the limit of what it may spend; None where nothing says it."""
     limit = flow._settings.limits.max_usd
     try:
-        plan = flow.plan(inputs)
+        plan = flow.plan(inputs, unknown)
         most = plan.bounds.most_batch_usd.value({}) if batched else plan.most_usd
     except ConfigError:  # inputs that do not fit: the run will say so, and nothing is paid
         most = None

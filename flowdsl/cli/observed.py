@@ -57,7 +57,8 @@ def watchers(options: Namespace, flow: Flow, source: Source, stack: ExitStack) -
     """Those that the options and the environment name, until the stack is closed; None where nobody watches.
 
     Raises:
-        UsageError: the file of the log cannot be written, or the extra for OpenTelemetry is not installed.
+        UsageError: the file of the log cannot be written, the extra for OpenTelemetry is not installed, or
+            one of its variables cannot be.
     """
     listeners: list[Listener] = []
     log = None if options.log_json is None else _log(options, stack)

@@ -165,9 +165,9 @@ class Flow:
 
         return services_of(self.document, self._settings.services)
 
-    def rehearsed(self, inputs: Mapping[str, Any] | None = None) -> Frame:
+    def rehearsed(self, inputs: Mapping[str, Any] | None = None, unknown: Iterable[str] = ()) -> Frame:
         """What a run with these inputs would begin with, for looking at what it would do; an input that is missing is
-        not known. Nothing is sent, and no secret is read.
+        not known, and neither are those of `unknown`, defaults or not. Nothing is sent, and no secret is read.
 
         Raises:
             ConfigError: an input that the flow does not declare, or that does not fit its schema.
@@ -176,6 +176,8 @@ class Flow:
 
         given, declared = dict(inputs or {}), self.document.inputs or {}
         missing = [name for name, each in declared.items() if name not in given and not each.has_default]
+        missing = list(dict.fromkeys((*missing, *unknown)))
+        given = {name: value for name, value in given.items() if name not in missing}
         known = {name: each for name, each in declared.items() if name not in missing}
         if self.document.inputs is not None:
             wrong_names = [name for name in given if name not in declared]
@@ -191,9 +193,9 @@ class Flow:
             as_of=self.environment.as_of,
         )
 
-    def plan(self, inputs: Mapping[str, Any] | None = None) -> Plan:
-        """What a run with these inputs pays for, at least and at most; an input that is missing is not known. Nothing
-        is sent, and no secret is read.
+    def plan(self, inputs: Mapping[str, Any] | None = None, unknown: Iterable[str] = ()) -> Plan:
+        """What a run with these inputs pays for, at least and at most; an input that is missing is not known, and
+        neither are those of `unknown`, which will have values of their own. Nothing is sent, and no secret is read.
 
         Raises:
             ConfigError: an input that the flow does not declare, or that does not fit its schema.
@@ -203,7 +205,9 @@ class Flow:
 
         with counting(self._settings.models):
             return planned(
-                self.rehearsed(inputs), destinations([self.document], self._settings.services), self.document.title
+                self.rehearsed(inputs, unknown),
+                destinations([self.document], self._settings.services),
+                self.document.title,
             )
 
     def prepare(self) -> Flow:

@@ -17,7 +17,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from flowdsl.errors import UsageError
 from flowdsl.events import Event
+from flowdsl.secrets.plain import HIDDEN
 from flowdsl.telemetry.spans import OpenTelemetry
 
 _PATIENCE_S = 2.0
@@ -29,18 +31,26 @@ def exported(
     workflow: str | None, *, simulated: bool, environ: Mapping[str, str], warn: Callable[[str], object]
 ) -> Iterator[Callable[[Event], None]]:
     """A listener whose spans and metrics are sent, at the latest when the block ends. The span of the run belongs to
-    the one that the variable TRACEPARENT names. What cannot be sent is said once."""
+    the one that the variable TRACEPARENT names. What cannot be sent is said once.
+
+    Raises:
+        UsageError: a variable of OpenTelemetry has a value that cannot be.
+    """
     failed = _Failed()
     logger = logging.getLogger("opentelemetry")
     before = logger.propagate
     logger.addHandler(failed)
     logger.propagate = False
     patience_s = None if any("OTLP" in name and "TIMEOUT" in name for name in environ) else _PATIENCE_S
-    resource = Resource.create() if "OTEL_SERVICE_NAME" in os.environ else Resource.create({SERVICE_NAME: "flowdsl"})
-    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=patience_s)))
-    reader = PeriodicExportingMetricReader(OTLPMetricExporter(timeout=patience_s))
-    meters = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+    try:
+        tracers, meters = _providers(patience_s)
+    except Exception as error:
+        logger.removeHandler(failed)
+        logger.propagate = before
+        why = _without_login(" ".join(str(error).split()), environ)
+        raise UsageError(
+            f"OpenTelemetry cannot begin: {why}: set its variables right, or OTEL_SDK_DISABLED=true"
+        ) from error
     carrier = {"traceparent": environ.get("TRACEPARENT", ""), "tracestate": environ.get("TRACESTATE", "")}
     context = TraceContextTextMapPropagator().extract(carrier)
     try:
@@ -55,7 +65,25 @@ def exported(
             logger.removeHandler(failed)
             logger.propagate = before
         if failed.said is not None:
-            warn(f"what OpenTelemetry was to be told did not reach it: {failed.said}")
+            warn(f"what OpenTelemetry was to be told did not reach it: {_without_login(failed.said, environ)}")
+
+
+def _providers(patience_s: float | None) -> tuple[TracerProvider, MeterProvider]:
+    """What sends spans, and what sends metrics."""
+    resource = Resource.create() if "OTEL_SERVICE_NAME" in os.environ else Resource.create({SERVICE_NAME: "flowdsl"})
+    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=patience_s)))
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(timeout=patience_s))
+    return tracers, MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+
+
+def _without_login(text: str, environ: Mapping[str, str]) -> str:
+    """A text without the name and password of a collector's address, however that is written."""
+    for name, value in environ.items():
+        login, at, _ = value.rpartition("@")
+        if at and name.startswith("OTEL_") and name.endswith("_ENDPOINT"):
+            text = text.replace(login.rpartition("//")[2], HIDDEN)
+    return text
 
 
 class _Failed(logging.Handler):

@@ -59,6 +59,20 @@ def test_a_service_spends_no_more_in_a_day_than_the_file_says(
     assert "raise `OPENAI_IMAGE_GENERATION` below `[max_usd_per_day_by_service]` in flowdsl.toml" in said
 
 
+def test_a_service_that_is_not_there_is_told_where_its_name_is_misspelt(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("[max_usd_per_day_by_service]\nOPENAI_IMAGE_GENERATOIN = 0.001\nELSEWHERE = 1.0\n")
+    assert main(["run", "boat.flow.yaml"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said == [
+        "flowdsl: warning: `OPENAI_IMAGE_GENERATOIN` below `[max_usd_per_day_by_service]` in flowdsl.toml limits "
+        "nothing: there is no such service; did you mean `OPENAI_IMAGE_GENERATION`?"
+    ]
+    settings("[max_usd_per_day_by_service]\nOPENAI_IMAGE_GENERATION = 0.001\n")
+    assert main(["run", "boat.flow.yaml"]) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -96,6 +110,23 @@ def test_what_can_cost_more_than_somebody_wants_to_be_asked_for_needs_a_yes(
     assert main(["run", "two.flow.yaml", "--quiet", "--simulate"]) == 0
     assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet", "--limit", "1"]) == 0
     assert simulator.request_count == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("who.csv", "n\n1\n4\n"), ("who.jsonl", '{}\n{"n": 4}\n')],
+    ids=["a table", "lines"],
+)
+def test_what_records_say_themselves_counts_as_the_dearest(
+    name: str, text: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings("ask_above_usd = 0.04\n")
+    Path(name).write_text(text)
+    step = BOAT.replace("quality: low", "quality: low, n: '{{ inputs.n }}'")
+    Path("n.flow.yaml").write_text(f"inputs: {{n: {{type: integer, default: 1, maximum: 4}}}}\nflow:\n  {step}")
+    assert main(["batch", "n.flow.yaml", "--over", name, "--quiet"]) == 2
+    assert "this batch of 2 records can cost up to $0.1177" in capsys.readouterr().err
+    assert simulator.request_count == 0
 
 
 def test_what_nobody_knows_the_price_of_needs_a_yes_too(

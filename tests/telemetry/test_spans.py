@@ -209,6 +209,34 @@ def test_a_collector_that_refuses_ends_no_run_and_is_told_in_a_line(
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("endpoint", ["me:hidden-word@127.0.0.1:9", "ftp://me:hidden-word@127.0.0.1:9"])
+def test_the_login_of_a_collector_is_in_no_warning(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boat.flow.yaml").write_text(f"- {IMAGE}\n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    assert main(["run", "boat.flow.yaml", "--simulate", "--quiet"]) == 0
+    said = capsys.readouterr().err
+    assert "did not reach it: " in said
+    assert "hidden-word" not in said
+
+
+def test_a_variable_that_cannot_be_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boat.flow.yaml").write_text(f"- {IMAGE}\n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "-1")
+    assert main(["run", "boat.flow.yaml", "--simulate", "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("flowdsl: OpenTelemetry cannot begin: interval value -1.0 is invalid")
+    assert said.endswith("set its variables right, or OTEL_SDK_DISABLED=true\n")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert main(["run", "boat.flow.yaml", "--simulate", "--quiet"]) == 0
+
+
 def test_nothing_of_it_is_imported_when_nobody_watches(tmp_path: Path) -> None:
     (tmp_path / "boat.flow.yaml").write_text(f"- {IMAGE}\n")
     program = (
