@@ -20,6 +20,7 @@ from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import ready_flow
@@ -129,9 +130,9 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known)):
             return 0
         if kept is None:
-            from flowdsl.journal.door import flow_path
+            from flowdsl.journal.run_row import flow_path
 
-            argv, hidden = inputs.arguments(options.argv)
+            argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.consent import budget_of
+from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.settings.files import project_file
@@ -47,7 +48,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         return None
     from flowdsl.journal.journal import Journal
 
-    given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
+    argv, _ = kept_arguments(options, flow)
+    given = {"argv": argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
     own = {"simulated": options.simulate, "given": given, "cache": options.cache}
     journal = stack.enter_context(Journal(state_of(source.path), **own))
     journal.budget = budget_of(source.path, journal)
@@ -57,7 +59,7 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             journal.runs.release(options.resume.id)
         return journal
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
-        from flowdsl.journal.door import flow_path
+        from flowdsl.journal.run_row import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
         if not options.quiet and found is not None and (found.paid or found.in_doubt or found.at_vendor):

@@ -130,6 +130,11 @@ class Journaling(Effects, Protocol):
         """The run has ended: `done`, `failed` or `cancelled`; its pictures stand in the manifest."""
         ...
 
+    async def ended(self) -> None:
+        """Waits until that is written: whoever looks after the run sees how it ended. It is not called where nobody can
+        wait any more."""
+        ...
+
 
 class Began(NamedTuple):
     """A run that begins, for its journal. `inputs` are without secrets; `hidden` names those that held one. `hide`

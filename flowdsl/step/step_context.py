@@ -126,7 +126,7 @@ class StepContext(Protocol):
         """
         ...
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Set a paid request to a service aside from what the run may spend, before it is sent: the most that it can
         cost in USD, None when that is not known. Settle the reservation with what it cost; release it when nothing was
         bought; leave it when the outcome is unknown.

@@ -63,8 +63,8 @@ class Ground:
     def spend(self, usd: float | None) -> None:
         self.spent.append(usd)
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
-        return RunBudget().reserve(most_usd)
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+        return await RunBudget().reserve(most_usd)
 
     def share(self, request: Any) -> float:
         return 1.0
