@@ -101,9 +101,7 @@ class Journal:
         if found[0]["status"] == "done":
             raise UsageError(f"the run {run} is done: there is nothing to resume")
         if self.running.goes_on(run):
-            self.database.submit(lambda db: None, durable=False).result()  # an attempt of this process lets go by then
-            if self.running.goes_on(run):
-                raise UsageError(f"the run {run} goes on in another process: wait until it has ended")
+            raise UsageError(f"the run {run} goes on in another process: wait until it has ended")
         self._resumed.add(run)
         return self
 

@@ -251,6 +251,9 @@ class Runs:
             count: int = db.execute(f"SELECT count(*) FROM ({over})", (before,)).fetchone()[0]
             for table in ("journal", "names"):
                 db.execute(f"DELETE FROM {table} WHERE run IN ({over})", (before,))
+            both = f"{over} UNION SELECT id FROM batches WHERE status IN {OVER} AND began < ?"
+            for table in ("vendor_batches", "vendor_batch_items"):
+                db.execute(f"DELETE FROM {table} WHERE batch IN ({both})", (before, before))
             db.execute(f"UPDATE ledger SET result = NULL WHERE run IN ({over}) AND result IS NOT NULL", (before,))
             return count
 

@@ -166,6 +166,10 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     assert "cost $0.0029" in out
     assert bought(vendor) == {"A card for Ada": 1}
     assert "$0.0029" in run("costs")[0]
+    run("runs", "gc", "--older-than", "0")
+    with Journal(state_of("<test>")) as journal:
+        assert not journal.vendor_batch(named).parts()
+    assert "$0.0029" in run("costs")[0]
 
 
 def test_a_run_that_is_given_up_says_that_the_vendor_goes_on(run: Any, vendor: Simulator) -> None:
@@ -174,6 +178,16 @@ def test_a_run_that_is_given_up_says_that_the_vendor_goes_on(run: Any, vendor: S
     named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
     _, err = run("runs", "cancel", named)
     assert err == "the vendor's batch goes on with 1 request, and is billed: end it in your account there\n"
+
+
+def test_an_address_without_a_batch_api_says_so_and_nothing_is_bought(
+    run: Any, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{vendor.url}/gateway/v1")
+    _, err = run("run", "card.flow.yaml", "--vendor-batch", "--quiet", code=4)
+    assert f"has no Batch API: it responds to {vendor.url}/gateway/v1/files with 404 [batch-refused]" in err
+    assert "hint: ask it without a batch" in err
+    assert not bought(vendor)
 
 
 def test_what_may_be_spent_counts_the_price_of_the_batch(run: Any, vendor: Simulator) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,22 +78,19 @@ def has_pictures(row: dict[str, Any]) -> bool:
 
 def test_a_process_that_is_killed_at_any_step_loses_nothing_and_buys_nothing_twice(tmp_path: Path) -> None:
     with Simulator(plain=True) as simulator, worker(simulator, tmp_path / "errors") as program:
-        whole = program.run(tmp_path / "whole", 3, 2)
-        assert whole["exit"] == 0
-        points = whole["points"]
-        assert points > 30
-        killed = 0
-        for kill_at in range(1, points + 1):
+        for kill_at in count(1):  # a slow machine comes to more points: it asks more often whether a batch has ended
             simulator.reset()
             folder = tmp_path / f"at-{kill_at}"
-            killed += program.run(folder, 3, 2, kill_at)["exit"] == -9
+            is_killed = program.run(folder, 3, 2, kill_at)["exit"] == -9
+            assert is_killed or kill_at > 30
             assert program.run(folder, 3, 2)["exit"] == 0
             assert bought(simulator) == {f"A card for P{number}": 1 for number in range(3)}, kill_at
             rows = ledger(folder)
             assert sorted(row["run"] for row in rows) == ["P0", "P1", "P2"], kill_at
             assert all(has_pictures(row) for row in rows), kill_at
             assert not list((folder / "parts").rglob("*.jsonl")), kill_at
-        assert killed > points * 0.8
+            if not is_killed:
+                break
 
 
 def test_a_batch_with_kills_expiry_refusals_and_lost_answers_loses_nothing_and_buys_nothing_twice(

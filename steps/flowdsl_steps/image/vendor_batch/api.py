@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from flowdsl.errors import ServiceError, ServiceUnavailable
+from flowdsl.errors import ServiceError, ServiceRefused, ServiceUnavailable
 from flowdsl_steps.http.attempt import Lost, attempted
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.multipart import Multipart, Part
@@ -33,6 +33,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 _SILENCE_S = 60.0
 _LIST = "data"
 _NOT_FOUND = 404
+_NO_SUCH_API = frozenset({404, 405, 501})
 
 
 class BatchApi:
@@ -55,6 +56,8 @@ class BatchApi:
             try:
                 found = await self._once("POST", "/files", _UPLOAD_S, Multipart(parts))
             except ServiceError as error:
+                if error.status in _NO_SUCH_API:
+                    raise self._without_batch(error.status) from error
                 known = await self.file_named(name) if error.charge_possible else None
                 if known is not None:
                     return known
@@ -64,6 +67,16 @@ class BatchApi:
             else:
                 return str(found["id"])
         raise AssertionError
+
+    def _without_batch(self, status: int | None) -> ServiceRefused:
+        service, host = self._endpoint.service, self._endpoint.host
+        return ServiceRefused(
+            f"{service} at {host} has no Batch API: it responds to {self._url}/files with {status}",
+            service=service,
+            status=status,
+            code="batch-refused",
+            hint="ask it without a batch, or set the `endpoint` of an API that has one, such as OpenAI's own",
+        )
 
     async def file_named(self, name: str) -> str | None:
         """The id of a file of requests that was uploaded under a name; None where there is none."""
