@@ -36,7 +36,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         lacking = _lacking(name, candidates)
         if lacking is not None:
             return lacking
-    return best[1] if best else _containing(name, candidates)
+    return best[1] if best else _containing(name, candidates) or _abbreviated(name, candidates)
 
 
 def _near(name: str, folded: str, names: tuple[str, ...]) -> Iterable[str]:
@@ -127,6 +127,25 @@ def _containing(name: str, candidates: Iterable[str]) -> str | None:
         rank = (place > 0, len(candidate), candidate)
         best = rank if best is None else min(best, rank)
     return best[2] if best else None
+
+
+def _abbreviated(name: str, candidates: Iterable[str]) -> str | None:
+    """The shortest name whose words the given one cuts short: `SAVE_IMG` means `SAVE_IMAGES`."""
+    words = _words(name)
+    if len(words) < 2:
+        return None
+    meant = [each for each in candidates if _cuts_short(words, _words(each))]
+    return min(meant, key=lambda each: (len(each), each)) if meant else None
+
+
+def _cuts_short(words: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether words are others with letters left out, in none the first or more than half."""
+    return len(words) == len(whole) and all(_is_cut(*pair) for pair in zip(words, whole, strict=True))
+
+
+def _is_cut(word: str, whole: str) -> bool:
+    letters = iter(whole)
+    return word[0] == whole[0] and 2 * len(word) >= len(whole) and all(letter in letters for letter in word)
 
 
 def _words(name: str) -> list[str]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.state import new_run_id
-from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
+from flowdsl.errors import ConfigError, RunError, UsageError
 from flowdsl.journal.door import JournalDoor
-from flowdsl.journal.errors import JournalError
+from flowdsl.journal.errors import JournalError, RequestHeld, record_held
 from flowdsl.journal.journal import Journal, resumed_door
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class _Work:
     async def _outcome(self, number: int, inputs: Mapping[str, Any]) -> Outcome:
         run, began = f"{self.id}.{number}", perf_counter()
         if number in self._held:
-            error = LimitExceeded("a request of this record is in doubt", code="request-held")
+            error = record_held(self.id)
             return Outcome(number, "held", run, None, error, 0.0)
         kept = self._journal and _RecordJournal(
             self._journal, self.id, number, self._budget, self._sharing, is_known=number in self._begun
@@ -256,7 +256,7 @@ class _Work:
             if error.code in _SPENT:
                 self._stop()
                 status = "stopped"
-            elif error.code == "request-held":
+            elif isinstance(error, RequestHeld):
                 status = "held"
             elif self._effects is not None and self._journal is not None and await self._journal.batches.waits(run):
                 status = "waiting"

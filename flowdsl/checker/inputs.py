@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -11,6 +12,8 @@ from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
+from flowdsl.secrets.given import given_secrets, secrets_of
+from flowdsl.secrets.plain import without
 from flowdsl.step.problem import show
 from flowdsl.walks import unwalkable
 
@@ -145,7 +148,10 @@ def _misfits(name: str, value: Any, schema: dict[str, Any], giving: Giving) -> I
             message = f"the input `{name}` does not fit its schema; it is a secret, and not shown"
             yield WrongInput(name, [], ConfigError(message, code="invalid-input", hint=None))
         return
-    for path, said in misfits(schema, value) if schema else ():
+    found = misfits(schema, value) if schema else []
+    secrets = [*given_secrets({name: value}, secrets_of(os.environ))] if found else []
+    for path, said in found:
+        said, hint = without(said, secrets), hint and without(hint, secrets)
         place = "".join(f"[{part!r}]" for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"
         yield WrongInput(name, path, ConfigError(message, code="invalid-input", hint=hint))

@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import ready_flow
 from flowdsl.cli.record_files import (
+    LINES,
+    TABLES,
     Lines,
     Read,
     chosen_records,
@@ -38,6 +40,7 @@ from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
+from flowdsl.nearest import nearest
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -337,7 +340,17 @@ def _check(options: Namespace) -> None:
     if options.events:
         raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
     if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
-        raise UsageError(f"--over {options.over}: there is no such file")
+        raise UsageError(f"--over {options.over}: there is no such file{_meant(options.over)}")
+
+
+def _meant(path: str) -> str:
+    """The file of records beside a path that is none, of which the name is near."""
+    folder = os.path.dirname(path)  # noqa: PTH120
+    with suppress(OSError):
+        files = [each for each in os.listdir(folder or ".") if each.lower().endswith((*LINES, *TABLES))]  # noqa: PTH208
+        near = nearest(os.path.basename(path), files)  # noqa: PTH119
+        return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
+    return ""
 
 
 def _check_same(path: str, kept: KeptBatch) -> None:

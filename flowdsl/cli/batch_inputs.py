@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.kept_arguments import secret_names
@@ -75,12 +75,25 @@ class RecordInputs:
         have = self.of(fields)
         lacking = [name for name, each in (self._declared or {}).items() if not each.has_default and name not in have]
         if lacking and fields:
-            name, near = lacking[0], nearest(lacking[0], fields)
+            name, near = lacking[0], _meant(lacking[0], [each for each in fields if each not in have], lacking)
             how = f"--map {name}={near or 'FIELD'}"
             raise UsageError(
                 f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
                 f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
             )
+
+
+def _meant(name: str, spare: Sequence[str], lacking: Sequence[str]) -> str | None:
+    """The field that an input most likely comes from: the nearest, one whose name has that of the input in it or stands
+    in it, or the only one that is left for the only input."""
+    from flowdsl.nearest import nearest
+
+    folded = name.lower().replace("_", "")
+    parts = [
+        each for each in spare if (other := each.lower().replace("_", "")) and (folded in other or other in folded)
+    ]
+    only = spare[0] if len(spare) == len(lacking) == 1 else None
+    return nearest(name, spare) or (parts[0] if parts else only)
 
 
 def declared_types(flow: Flow, inputs: Mapping[str, str]) -> dict[str, str]:

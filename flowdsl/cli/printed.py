@@ -33,25 +33,24 @@ def print_result(result: Result, options: Namespace, source: Source, inner: set[
         print(summary(result, simulated=options.simulate, inner=inner, lost=lost, said=lines))
 
 
-def tell_of_equal_requests(journal: Journal, result: Result, options: Namespace) -> None:
-    """Says on stderr what `--cache` has saved, or would have."""
+def equal_requests(journal: Journal, result: Result, options: Namespace) -> str:
+    """What `--cache` has saved, or would have, in lines."""
     from flowdsl.cli.journaled import sum_of
 
     number, usd = journal.saved
-    if number:
-        requests = "1 request was" if number == 1 else f"{number} requests were"
-        sys.stderr.write(f"--cache {options.cache}: {requests} not paid for again, {sum_of(usd)} less\n")
+    requests = "1 request was" if number == 1 else f"{number} requests were"
+    saved = f"--cache {options.cache}: {requests} not paid for again, {sum_of(usd)} less\n" if number else ""
     if options.cache == "project" or not journal.wrote:
-        return
+        return saved
     repeated = journal.runs.repeated(result.run)
     if options.cache == "off" and repeated["run"][0]:
         cache, (number, usd), before = "run", repeated["run"], "another"
     elif options.from_step is None and repeated["project"][0]:
         cache, (number, usd), before = "project", repeated["project"], "one that was bought before"
     else:
-        return
+        return saved
     requests = "1 request asked" if number == 1 else f"{number} requests asked"
-    sys.stderr.write(f"{requests} for the same as {before}: `--cache {cache}` buys that once, {sum_of(usd)} less\n")
+    return f"{saved}{requests} for the same as {before}: `--cache {cache}` buys that once, {sum_of(usd)} less\n"
 
 
 def point_to_report(state: Path, pictures: str, options: Namespace) -> None:

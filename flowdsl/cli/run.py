@@ -31,7 +31,7 @@ from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.observed import add_watching, watchers
-from flowdsl.cli.printed import point_to_report, print_result, tell_of_equal_requests
+from flowdsl.cli.printed import equal_requests, point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
@@ -131,6 +131,10 @@ def perform(options: Namespace, source: Source) -> int:
                 ignore_interrupts()
             _tell(alone(account.text()), account, options)
             raise
+        equal = ""
+        if journal is not None and not options.quiet:
+            with suppress(ConfigError):  # a journal that cannot be read any more
+                equal = equal_requests(journal, result, options)
     nothing = account.lost.fruitless(result, flow)
     try:
         account.check_output()
@@ -143,8 +147,7 @@ def perform(options: Namespace, source: Source) -> int:
     if nothing is not None:
         tell(nothing)
         return FAILED
-    if journal is not None and not options.quiet:
-        tell_of_equal_requests(journal, result, options)
+    sys.stderr.write(equal)
     if options.open:
         _open(options)
     elif journal is not None and result.made and not options.events:

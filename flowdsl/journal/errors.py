@@ -28,6 +28,9 @@ class RequestHeld(LimitExceeded):
     code = "request-held"
 
 
+_LOOK = "look at the vendor's own account whether it is; `flowdsl runs release {id}` lets it be sent again"
+
+
 def held(run: str, began: float, request: Any) -> RequestHeld:
     """The error for a request in doubt; `request` is what an effect says of it."""
     asks = request if isinstance(request, dict) else {}
@@ -35,7 +38,17 @@ def held(run: str, began: float, request: Any) -> RequestHeld:
     error = RequestHeld(
         f"this request to {asks.get('service') or 'the service'} was sent at {when}, and nobody knows what became of "
         "it: it may be done, and billed",
-        hint=f"look at the vendor's own account whether it is; `flowdsl runs release {run}` lets it be sent again",
+        hint=_LOOK.format(id=run),
+    )
+    error.charge_possible = True
+    return error
+
+
+def record_held(batch: str) -> RequestHeld:
+    """The error for a record of a batch that is left alone, as a request of it is in doubt."""
+    error = RequestHeld(
+        "a request of this record was sent, and nobody knows what became of it: it may be done, and billed",
+        hint=_LOOK.format(id=batch),
     )
     error.charge_possible = True
     return error

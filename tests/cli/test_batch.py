@@ -157,6 +157,9 @@ def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run:
         (("--over", "a.csv"), "name,name\nAda,x\n", "does not name each column once"),
         (("--over", "a.csv"), "name\n", "holds no records"),
         (("--over", "none.csv"), "", "there is no such file"),
+        (("--over", "a.csv"), "person,note\nAda,x\n", "has no field for the input `name`: `--map name=FIELD` names"),
+        (("--over", "a.csv"), "person\nAda\n", "`--map name=person` names one"),
+        (("--over", "a.csv"), "note,Name_of_all\nx,Ada\n", "`--map name=Name_of_all` names one"),
         (("--over", "a.csv", "--no-journal"), "name\nAda\n", "a batch always has a journal"),
         (("--over", "a.csv", "--concurrency", "0"), "name\nAda\n", "from 1 on"),
     ],
@@ -166,6 +169,14 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert code == 2
     assert said in err
     assert not Path("cards").exists()
+
+
+def test_records_of_a_misspelt_name_are_those_of_the_near_one(run: Run) -> None:
+    Path("people.csv").write_text("name\nAda\n", encoding="utf-8")
+    Path("lists").mkdir()
+    Path("lists/people.jsonl").write_text("{}\n", encoding="utf-8")
+    assert "did you mean `people.csv`?" in run(*batch("--over", "peple.csv"))[2]
+    assert "did you mean `lists/people.jsonl`?" in run(*batch("--over", "lists/poeple.jsonl"))[2]
 
 
 def test_a_file_of_another_kind_is_refused(run: Run) -> None:

@@ -139,6 +139,18 @@ def test_a_key_in_a_record_is_in_no_dead_letter(run: Run) -> None:
     assert [name for name, text in kept().items() if KEY in text] == []
 
 
+def test_a_key_that_does_not_fit_its_input_is_in_no_message(run: Run) -> None:
+    text = FLOW.replace("{type: string}", "{type: string, maxLength: 5}\n  many: {type: integer, default: 1}")
+    Path("card.flow.yaml").write_text(text, encoding="utf-8")
+    Path("a.csv").write_text(f"who,many\n{KEY},1\nAda,{KEY}\n", encoding="utf-8")
+    said = [run("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "--out", "cards", "--json")]
+    said += [run("run", "card.flow.yaml", "--simulate", "-i", f"who={KEY}", *more) for more in ((), ("--json",))]
+    said += [run("run", "card.flow.yaml", "--simulate", "-i", "who=Ada", "-i", f"many={KEY}")]
+    assert [code for code, _ in said] == [4, 1, 1, 1]
+    assert [text for _, text in said if KEY in text or "does not fit" not in text][1:] == []
+    assert [name for name, text in kept().items() if KEY in text] == []
+
+
 @pytest.mark.parametrize("who", ["a basic 1024x1024 poster", "key lime pie", "token of love", "sk8-park"])
 def test_ordinary_words_are_kept_as_they_are(run: Run, who: str) -> None:
     begun(run, "-i", f"who={who}")
