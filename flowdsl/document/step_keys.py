@@ -16,9 +16,11 @@ from flowdsl.step.key import CONTEXT_PATH, PLAIN_NAME, Key, is_templated, plain_
 from flowdsl.step.problem import show
 from flowdsl.step.spec import IDENTIFIER, StepSpec
 from flowdsl.syntax import fixes
+from flowdsl.syntax.edits import line_end
 from flowdsl.syntax.node import Node, content_start
 
 if TYPE_CHECKING:
+    from flowdsl.diagnostics import Fix
     from flowdsl.step.foreign import Word
 
 _LETTERS = "use letters, digits and _, and start with a letter or _"
@@ -90,8 +92,9 @@ class StepKeys:
         spec, key = self.spec, self.node.keys[name]
         if (word := key_word(spec.name, name, value.value)) is not None:
             self._foreign(name, value, word)
-        elif (hint := self._instead(name)) is not None:
-            self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint)
+        elif name in _OTHERS:
+            hint, fix = self._instead(name, value)
+            self.findings.add("unknown-key", f"`{name}` is not a key of {spec.name}", key, hint=hint, fixes=[fix])
         else:
             self._unknown(key)
 
@@ -152,13 +155,17 @@ class StepKeys:
             self.keys[near] = self.node.value[key.value]
             self.key_nodes = {near: key, **self.key_nodes}
 
-    def _instead(self, name: str) -> str | None:
-        """What does the work of a key that other languages have and ours does not."""
-        if name not in _OTHERS:
-            return None
+    def _instead(self, name: str, value: Node) -> tuple[str, Fix | None]:
+        """What does the work of a key that other languages have and ours does not, and the step wrapped in that where
+        nothing else is needed for it."""
         what, fits = _OTHERS[name]
         hint, step = f"steps have no {what} of their own", self.builder.registry.with_shape(fits)
-        return f"{hint}: wrap the step in {step}" if step is not None else hint
+        if step is None:
+            return hint, None
+        spec = self.builder.registry.spec(step)
+        head = None if spec is None or name in _OTHERWISE else _head(spec, value)
+        title = f"wrap the step in {step}"
+        return f"{hint}: {title}", None if head is None else fixes.wrapped(self.node, name, head, title=title)
 
     def _options(self, node: Node) -> None:
         """The keys under `options`: like the step's own, and weaker than those."""
@@ -274,6 +281,22 @@ def _walks(flow: FlowShape) -> bool:
     return isinstance(flow, Loop) and flow.items is not None
 
 
+def _head(spec: StepSpec, value: Node) -> list[str] | None:
+    """The lines of a step that does with a block what a value says; None where it would need more than that."""
+    text, flow = value.source.text, spec.flow
+    said = text[value.start : line_end(text, value.start)].rstrip()  # with the comment behind it
+    is_template = isinstance(value.value, str) and is_templated(value.value)
+    if not is_template and not (isinstance(flow, Loop) and value.kind == "list"):
+        return None
+    if isinstance(flow, Choice) and flow.on:
+        return [f"step: {spec.name}", f"{flow.on[0]}: {said}", f"{flow.then}:"]
+    if isinstance(flow, Loop) and flow.items and flow.item:
+        return [f"step: {spec.name}", f"{flow.item}: item", f"{flow.items}: {said}", f"{flow.body}:"]
+    return None
+
+
+_OTHERWISE = ("unless",)
+"""Keys whose condition is that of the block which is left out."""
 _OTHERS: dict[str, tuple[str, Callable[[FlowShape], bool]]] = {
     **dict.fromkeys(("if", "when", "unless", "condition"), ("condition", _decides)),
     **dict.fromkeys(("retry", "retries"), ("retry", _catches)),

@@ -6,7 +6,7 @@ Fixes that need no nodes are in `edits`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flowdsl.diagnostics import Edit, Fix
@@ -158,6 +158,29 @@ def lifted(parent: Node, name: str) -> Fix | None:
         if text.strip():
             edits.append(Edit(Span(source, start, start + deeper), ""))
     return Fix(f"remove `{name}:`, and indent its keys like the others", tuple(edits)) if deeper > 0 else None
+
+
+def wrapped(parent: Node, name: str, head: Sequence[str], *, title: str) -> Fix | None:
+    """A map that is an item of a list, without one of its entries, as the one item below the lines `head`, which take
+    its place. None where it does not begin behind a dash on lines of its own, or the entry is not one line of it."""
+    source, key, value = parent.source, parent.keys[name], parent.value[name]
+    if value.source is not source or _in_brackets(parent):
+        return None
+    begin, line = source.position(parent.start), source.position(key.start).line
+    if line == begin.line or source.position(value.end).line != line:
+        return None
+    if source.line(begin.line)[: begin.col - 1].strip() != "-":
+        return None
+    margin, end = line_break(source) + " " * (begin.col - 1), line_end(source.text, source.offset(line - 1, 1))
+    edits = [
+        Edit(Span(source, parent.start, parent.start), f"{margin.join(head)}{margin}  - "),
+        Edit(Span(source, end, line_end(source.text, value.end)), ""),
+    ]
+    for number in range(begin.line + 1, source.position(parent.end - 1).line + 1):
+        start = source.offset(number, 1)
+        if number != line and source.line(number).strip():
+            edits.append(Edit(Span(source, start, start), "    "))
+    return Fix(title, tuple(edits))
 
 
 def put_before(node: Node, text: str) -> Fix | None:

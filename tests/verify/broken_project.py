@@ -52,7 +52,7 @@ def ways() -> list[tuple[str, str, int]]:
     """Thirty ways to break a flow: code, steps with one mistake, and the line of it in them, from 0."""
     found = []
     for code, text in sorted({**json.loads(EXAMPLES.read_text(encoding="utf-8")), **_MORE}.items()):
-        if not isinstance(text, str):  # an example of several files
+        if not isinstance(text, str):  # of several files
             continue
         findings = findings_of(text)
         alone = len(findings) == 1 and findings[0].severity == "error" and text.startswith("- step: ")
