@@ -39,6 +39,7 @@ COMMANDS = {
     "create": "Print a flow that shows some steps, with a comment on each of their keys.",
     "serve": "Serve pictures of your services by the images API, for any client of OpenAI.",
     "tokens": "Make, list and revoke the tokens by which clients may use a gateway.",
+    "mcp": "Give flows to an agent as its tools, over standard input and output.",
     "simulate": "Serve a simulated images API on this machine, for trying flows free of charge.",
     "schema": "Write the JSON Schemas of flows and steps, for editors.",
     "docs": "Write the reference page of each step.",

@@ -65,26 +65,49 @@ def may_begin(
     if not options.quiet:
         for warning in _misspelt(flow, path):
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
-    said = [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
-    if not said or options.simulate or options.yes or not flow.pays:
+    if options.simulate or options.yes or not flow.pays:
         return True
+    text = cost_question(flow, path, inputs, records=records, batched=options.vendor_batch)
+    if text is None:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        above = min(_asked_above(path))[0]
+        raise UsageError(f"{text}: `--yes` goes on without asking, `--max-usd {above:g}` never spends more than that")
+    sys.stderr.write(f"{text}; go on? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def cost_question(
+    flow: Flow,
+    path: str,
+    inputs: Mapping[str, Any],
+    *,
+    records: Callable[[], tuple[int, Collection[str]]] | None = None,
+    batched: bool = False,
+) -> str | None:
+    """What is to be asked before a run, or a batch of so many `records`, that can cost more than the settings let it
+    without asking, or of which nobody knows what it costs; None where nothing is."""
+    said = _asked_above(path)
+    if not said or not flow.pays:
+        return None
     above, where = min(said)
     number, own = (1, ()) if records is None else records()
-    most = _most(flow, inputs, number, own, batched=options.vendor_batch)
+    most = _most(flow, inputs, number, own, batched=batched)
     if most is not None and most <= above:
-        return True
+        return None
     from flowdsl.engine.budget import in_usd
 
     what = "run" if records is None else f"batch of {number:,} record{'' if number == 1 else 's'}"
     cost = f"nobody knows what this {what} can cost"
     if most is not None:
         cost = f"this {what} can cost up to {in_usd(most)}"
-    text = f"{cost}, and `{_ASK}` in {where} is {in_usd(above)}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"{text}: `--yes` goes on without asking, `--max-usd {above:g}` never spends more than that")
-    sys.stderr.write(f"{text}; go on? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return f"{cost}, and `{_ASK}` in {where} is {in_usd(above)}"
+
+
+def _asked_above(path: str) -> list[tuple[float, str]]:
+    """The sums above which the settings of a file's project, and of the user, let somebody be asked."""
+    return [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
 
 
 def _misspelt(flow: Flow, path: str) -> Iterator[str]:

@@ -204,11 +204,8 @@ class Flow:
         from flowdsl.plan import planned
 
         with counting(self._settings.models):
-            return planned(
-                self.rehearsed(inputs, unknown),
-                destinations([self.document], self._settings.services),
-                self.document.title,
-            )
+            hosts = destinations([self.document], self._settings.services)
+            return planned(self.rehearsed(inputs, unknown), hosts, self.document.title)
 
     def prepare(self) -> Flow:
         """Does now what the first run would do first, and gives the flow: imports what runs need and compiles the flow,

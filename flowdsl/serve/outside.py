@@ -7,7 +7,6 @@ import json
 import secrets
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,10 +58,6 @@ class Outside:
 
         try:
             await self._respond(scope, receive, sent)
-        except Exception:  # noqa: BLE001  a bug: the client has its 500, or a response that ends early
-            self._tell_bug(id, traceback.format_exc())
-            if status == _GONE:
-                status = 500
         finally:
             elapsed = time.perf_counter() - began
             place = self._places.get(scope.get("endpoint"), "other")
@@ -81,11 +76,6 @@ class Outside:
             await response_of(refusal)(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-    def _tell_bug(self, id: str, trace: str) -> None:
-        """A bug of ours, for whoever runs the gateway."""
-        sys.stderr.write(f"flowdsl: {id}: {trace}this is a bug in flowdsl, please report it\n")
-        sys.stderr.flush()
 
 
 def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""`flowdsl mcp`: flows as tools of an agent, over standard input and output."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, usd
+from flowdsl.cli.ready_flow import IMAGES
+from flowdsl.cli.run import MAX_REQUESTS
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.environment.flow import Flow
+    from flowdsl.journal.journal import Journal
+
+EXAMPLES = ("flowdsl mcp flows --simulate", "flowdsl mcp skyline.flow.yaml --max-usd 1")
+_ENDINGS = (".flow.yaml", ".flow.yml")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 when the agent has left."""
+    options = parser().parse(arguments)
+    from importlib.util import find_spec
+
+    if find_spec("mcp") is None:
+        raise UsageError("tools for agents need the package mcp: pip install 'flowdsl[mcp]'")
+    with ExitStack() as stack:
+        return _serve(options, stack)
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    from flowdsl.cli import COMMANDS
+
+    parser = Parser("mcp", COMMANDS["mcp"], EXAMPLES)
+    parser.add_argument(
+        "paths", nargs="*", default=["."], metavar="PATH", help="flows, or folders of them (default: .)"
+    )
+    flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
+    parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
+    parser.add_argument("--max-usd", type=usd, metavar="X", help="let a call spend at most X USD")
+    parser.add_argument(
+        "--max-requests", type=count, default=MAX_REQUESTS, metavar="N", help="let a call send at most N paid requests"
+    )
+    add_allow_endpoint(parser)
+    add_as_of(parser)
+    return parser
+
+
+def _serve(options: Namespace, stack: ExitStack) -> int:
+    import asyncio
+
+    from flowdsl.environment import Environment
+    from flowdsl.host import Host, Storage
+    from flowdsl.journal.journal import Journal
+    from flowdsl.limits import Limits
+
+    given: dict[str, Any] = {
+        "storage": Storage(images=Path(options.out or IMAGES).absolute(), output=options.out or "flowdsl-output"),
+        "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests),
+        "as_of": options.as_of,
+        "allow_endpoints": options.allow_endpoint,
+    }
+    if options.simulate:
+        from flowdsl.cli import simulated
+        from flowdsl_steps.image.simulator import Simulator
+
+        simulator = stack.enter_context(Simulator(as_of=options.as_of))
+        given["overrides"] = simulated.overrides(simulator.url, simulator.key)
+        given["host"] = Host(secrets=simulated.placeholder_secret)
+    environment = Environment(**given)
+    flows = {id: environment.load(path).prepare() for id, path in _flows(options.paths).items()}
+    journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
+
+    async def serve() -> None:
+        from mcp.server.stdio import stdio_server
+
+        from flowdsl.serve.tools import Shared, Tools
+
+        async with environment, stdio_server() as (reads, writes):
+            server = Tools(flows, Shared(journal, lambda flow, inputs: _question(flow, inputs, journal))).server
+            await server.run(reads, writes, server.create_initialization_options())
+
+    sys.stderr.write(f"flowdsl: {len(flows)} tool{'' if len(flows) == 1 else 's'}: {', '.join(flows)}\n")
+    asyncio.run(serve())
+    return 0
+
+
+def _state() -> Path:
+    from flowdsl.cli.journaled import state_of
+
+    return state_of("<mcp>")
+
+
+def _flows(paths: Sequence[str]) -> dict[str, str]:
+    """The flows of paths by id, the name of the file without its ending.
+
+    Raises:
+        UsageError: there is none, or two have one id.
+    """
+    from flowdsl.cli.flow_files import search
+
+    found: dict[str, str] = {}
+    for path in paths:
+        files = [*search(path, _ENDINGS)] if Path(path).is_dir() else [path]
+        if not files:
+            raise UsageError(f"the folder `{path}` holds no flow: no file in it ends in {_ENDINGS[0]}")
+        for file in files:
+            name = Path(file).name
+            id = next((name.removesuffix(end) for end in _ENDINGS if name.endswith(end)), Path(file).stem)
+            other = found.setdefault(id, file)
+            if Path(other).resolve() != Path(file).resolve():
+                raise UsageError(f"two flows have the id `{id}`: {other} and {file}; rename one of them")
+    return found
+
+
+def _question(flow: Flow, inputs: Mapping[str, Any], journal: Journal) -> str | None:
+    from flowdsl.cli.consent import cost_question
+
+    return None if journal.simulated else cost_question(flow, flow.document.source.path, inputs)

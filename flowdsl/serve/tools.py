@@ -1,0 +1,189 @@
+"""Flows as tools of agents, by the Model Context Protocol: their inputs as schemas, their pictures as content.
+
+`mcp` is imported here and nowhere else. Its low-level server hands schemas on as they are and checks nothing, which is
+what a flow needs: it checks its inputs itself, and says what would be right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from flowdsl import __version__
+from flowdsl.environment.flow import Flow
+from flowdsl.errors import RunError, UsageError
+from flowdsl.events import Event, Progress, StepStarted
+from flowdsl.image.image import Image
+from flowdsl.nearest import nearest
+
+if TYPE_CHECKING:
+    from mcp.server.context import ServerRequestContext
+
+    from flowdsl.engine.result import Result
+    from flowdsl.journal.journal import Journal
+
+ASKS_BY_RESULT = "2026-07-28"
+"""The first version of the protocol in which a server asks by its response, and the client calls again."""
+MOST_SHOWN = 8
+MOST_BYTES = 6 * 1024 * 1024
+"""So much of pictures is handed over at once; of what is more, the address is said."""
+_MOST_QUESTIONS = 1000
+_ASKED = "spend"
+_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {"confirm": {"type": "boolean", "title": "Go on and spend that?"}},
+    "required": ["confirm"],
+}
+Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
+"""What is to be asked before a run of a flow with these inputs; None where nothing is."""
+
+
+class Shared(NamedTuple):
+    """What the tools of one server share: where runs are kept, and how a JSON value is said to the agent."""
+
+    journal: Journal | None
+    question: Question
+    said: Callable[[Any], Any] = lambda value: value
+
+
+class Tools:
+    """The tools of a server: a flow each."""
+
+    def __init__(self, flows: Mapping[str, Flow], shared: Shared) -> None:
+        self._flows = flows
+        self._shared = shared
+        self._asked: OrderedDict[str, str] = OrderedDict()
+        """Questions that wait for their answer: each is answered once, by the call that it was asked of."""
+        self.server: Server[Any] = Server(
+            "flowdsl", version=__version__, on_list_tools=self._list, on_call_tool=self._call
+        )
+
+    async def _list(self, ctx: ServerRequestContext[Any], params: Any) -> types.ListToolsResult:
+        tools = [
+            types.Tool(name=id, title=flow.title, description=_description(id, flow), input_schema=_schema(flow))
+            for id, flow in self._flows.items()
+        ]
+        return types.ListToolsResult(tools=tools)
+
+    async def _call(
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        flow = self._flows.get(params.name)
+        if flow is None:
+            near = nearest(params.name, self._flows)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(self._flows)}"
+            raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
+        inputs = dict(params.arguments or {})
+        try:
+            question = self._shared.question(flow, inputs)
+            if question is not None:
+                answer = await self._answered(ctx, params, question)
+                if not isinstance(answer, bool):
+                    return answer
+                if not answer:
+                    return _failed(f"nothing was run: {question}, and nobody agreed to that")
+            result = await self._run(ctx, flow, inputs)
+        except RunError as error:
+            charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
+            hint = f": {error.hint}" if error.hint else ""
+            return _failed(f"{error.message}{hint}{charge} [{error.code}]")
+        except UsageError as error:
+            return _failed(str(error))
+        return self._result(result)
+
+    async def _answered(
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
+    ) -> bool | types.InputRequiredResult:
+        """Whether somebody agrees; or the question, which the client answers by calling again."""
+        message = f"{question[:1].upper()}{question[1:]}. Go on?"
+        if ctx.protocol_version < ASKS_BY_RESULT:
+            try:
+                return _agrees(await ctx.session.elicit_form(message, _ANSWER))
+            except MCPError as error:
+                raise UsageError(f"nothing was run: {question}, and this client cannot ask: {error}") from error
+        call = hashlib.sha256(json.dumps([params.name, params.arguments], sort_keys=True).encode()).hexdigest()
+        asked = self._asked.pop(params.request_state or "", None)
+        if asked == call:
+            return _agrees((params.input_responses or {}).get(_ASKED))
+        id = secrets.token_urlsafe(24)
+        self._asked[id] = call
+        if len(self._asked) > _MOST_QUESTIONS:
+            self._asked.popitem(last=False)
+        form = types.ElicitRequestFormParams(message=message, requested_schema=_ANSWER)
+        return types.InputRequiredResult(input_requests={_ASKED: types.ElicitRequest(params=form)}, request_state=id)
+
+    async def _run(self, ctx: ServerRequestContext[Any], flow: Flow, inputs: Mapping[str, Any]) -> Result:
+        """Runs a flow, and tells of its progress while it goes on."""
+        told: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def hear(event: Event) -> None:
+            if isinstance(event, StepStarted):
+                told.put_nowait(event.label or event.step)
+            elif isinstance(event, Progress):
+                told.put_nowait(f"{event.step}: {event.text}")
+
+        async def tell() -> None:
+            number = 0
+            while (text := await told.get()) is not None:
+                number += 1
+                with suppress(MCPError):  # whoever asked listens no more
+                    await ctx.session.report_progress(number, None, text)
+
+        telling = asyncio.create_task(tell())
+        try:
+            return await flow.arun(inputs, on_event=hear, journal=self._shared.journal, tags={"agent": "mcp"})
+        finally:
+            told.put_nowait(None)
+            await asyncio.wait({telling}, timeout=5)
+            telling.cancel()
+
+    def _result(self, result: Result) -> types.CallToolResult:
+        outputs = self._shared.said(result.to_json())
+        cost = "at a cost that nobody knows" if result.cost_usd is None else f"for ${result.cost_usd:.4f}"
+        number = "1 picture" if len(result.images) == 1 else f"{len(result.images)} pictures"
+        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{number} {cost}; run {result.run}"
+        content: list[Any] = [types.TextContent(type="text", text=text)]
+        left = MOST_BYTES
+        for image in result.images[:MOST_SHOWN]:
+            left -= image.bytes
+            if left < 0:
+                break
+            content.append(_shown(image))
+        return types.CallToolResult(content=content, structured_content=outputs)
+
+
+def _shown(image: Image) -> types.ImageContent:
+    data = base64.b64encode(image.read()).decode("ascii")
+    return types.ImageContent(type="image", data=data, mime_type=image.mime)
+
+
+def _description(id: str, flow: Flow) -> str:
+    named = flow.title or f"The flow {id}"
+    return f"{named}. Runs a flow that makes pictures and gives its outputs; it may cost money."
+
+
+def _schema(flow: Flow) -> dict[str, Any]:
+    return {name: value for name, value in flow.inputs_schema().items() if name not in ("$schema", "title")}
+
+
+def _agrees(answer: Any) -> bool:
+    return (
+        isinstance(answer, types.ElicitResult)
+        and answer.action == "accept"
+        and (answer.content or {}).get("confirm") is True
+    )
+
+
+def _failed(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)

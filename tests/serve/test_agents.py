@@ -1,0 +1,277 @@
+"""Flows as tools of an agent, by the official client, with both generations of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mcp_types as types
+import pytest
+from gateways import DAY
+from mcp import Client, MCPError, StdioServerParameters
+
+import flowdsl
+from flowdsl.cli import main
+from flowdsl.environment.flow import Flow
+from flowdsl.image.formats import media_type
+from flowdsl.journal.journal import Journal
+from flowdsl.serve.tools import Shared, Tools
+from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.simulator.stand_in import overrides
+
+SKYLINE = """\
+title: Skylines
+inputs:
+  city: {type: string}
+  count: {type: integer, default: 1, maximum: 4}
+flow:
+  - step: OPENAI_IMAGE_GENERATION
+    model: gpt-image-2
+    quality: low
+    size: 1024x1024
+    n: "{{ inputs.count }}"
+    instruction: "The skyline of {{ inputs.city }}"
+outputs:
+  pictures: "{{ flowContext.imageList }}"
+"""
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """The service of the flows."""
+    with Simulator(plain=True, as_of=DAY) as found:
+        yield found
+
+
+@pytest.fixture
+def bench(tmp_path: Path, simulator: Simulator) -> Iterator[Bench]:
+    """A server with one tool."""
+    simulator.reset()
+    with Journal(tmp_path / "state") as journal:
+        yield Bench(tmp_path, simulator, journal)
+
+
+class Bench:
+    """What makes servers, and asks them."""
+
+    def __init__(self, folder: Path, simulator: Simulator, journal: Journal) -> None:
+        self.folder = folder
+        self.simulator = simulator
+        self.journal = journal
+
+    def tools(self, question: str | None = None, **limits: Any) -> Tools:
+        """The tools of a server."""
+        environment = flowdsl.Environment(
+            overrides=overrides(self.simulator.url, self.simulator.key),
+            storage=flowdsl.Storage(images=self.folder / "pictures"),
+            limits=flowdsl.Limits(**limits),
+            as_of=DAY,
+            settings=None,
+        )
+
+        def asks(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
+            return question
+
+        return Tools({"skyline": environment.load(SKYLINE)}, Shared(self.journal, asks))
+
+    def wait_for_request(self) -> None:
+        """Returns when the service is asked."""
+        while self.simulator.request_count == 0:
+            time.sleep(0.005)
+
+    def wait_for_end(self) -> None:
+        """Returns when the run is over."""
+        while self.journal.runs.all()[0].status == "running":
+            time.sleep(0.005)
+
+    def call(
+        self, tools: Tools, arguments: dict[str, Any], name: str = "skyline", **client: Any
+    ) -> types.CallToolResult:
+        """The result of a call of the tool."""
+
+        async def called() -> types.CallToolResult:
+            async with Client(tools.server, **client) as agent:
+                try:
+                    return await agent.call_tool(name, arguments)
+                except MCPError as error:  # not through the client, which would put it into a group
+                    said = types.TextContent(type="text", text=f"MCPError: {error}")
+                    return types.CallToolResult(content=[said], is_error=True)
+
+        return asyncio.run(called())
+
+
+def answers(action: str, confirm: bool, asked: list[str]) -> Any:
+    """Somebody who answers questions."""
+
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        asked.append(params.message)
+        return types.ElicitResult(action=action, content={"confirm": confirm} if action == "accept" else None)  # type: ignore[arg-type]
+
+    return answer
+
+
+def text_of(result: types.CallToolResult) -> str:
+    """What a result says."""
+    first = result.content[0]
+    assert isinstance(first, types.TextContent)
+    return first.text
+
+
+@MODES
+def test_a_tool_has_the_inputs_of_its_flow_and_gives_its_pictures(bench: Bench, mode: Any) -> None:
+    async def used() -> tuple[types.Tool, types.CallToolResult, list[str]]:
+        told: list[str] = []
+
+        async def progress(done: float, total: float | None, message: str | None) -> None:
+            told.append(message or "")
+
+        async with Client(bench.tools().server, mode=mode) as agent:
+            (tool,) = (await agent.list_tools()).tools
+            arguments = {"city": "Lisbon", "count": 2}
+            return tool, await agent.call_tool("skyline", arguments, progress_callback=progress), told
+
+    tool, result, told = asyncio.run(used())
+    assert tool.input_schema["required"] == ["city"] and tool.input_schema["properties"]["count"]["maximum"] == 4
+    pictures = [each for each in result.content if isinstance(each, types.ImageContent)]
+    assert [media_type(base64.b64decode(each.data)) for each in pictures] == ["image/png"] * 2
+    assert not result.is_error and result.structured_content and len(result.structured_content["pictures"]) == 2
+    assert any("images ready" in text for text in told)
+    assert [run.tags for run in bench.journal.runs.all()] == [{"agent": "mcp"}]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({}, "city"),
+        ({"city": 5}, "city"),
+        ({"city": "Lisbon", "count": "2"}, "count"),
+        ({"city": "Lisbon", "citty": "x"}, "did you mean `city`"),
+    ],
+    ids=["missing", "a number", "a text", "unknown"],
+)
+def test_arguments_that_do_not_fit_are_a_failure_that_says_what_would(
+    bench: Bench, arguments: dict[str, Any], said: str
+) -> None:
+    result = bench.call(bench.tools(), arguments)
+    assert result.is_error and said in text_of(result) and bench.simulator.request_count == 0
+
+
+def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:
+    result = bench.call(bench.tools(max_usd=0.001), {"city": "Lisbon"})
+    assert result.is_error and "$0.0010 of $0.0010 are left" in text_of(result)
+    assert bench.simulator.request_count == 0
+
+
+@MODES
+@pytest.mark.parametrize("action, confirm, runs", [("accept", True, 1), ("accept", False, 0), ("decline", False, 0)])
+def test_what_costs_much_is_asked_for_first(bench: Bench, mode: Any, action: str, confirm: bool, runs: int) -> None:
+    asked: list[str] = []
+    callback = answers(action, confirm, asked)
+    result = bench.call(
+        bench.tools("this run can cost up to $9.00"), {"city": "Lisbon"}, mode=mode, elicitation_callback=callback
+    )
+    assert asked == ["This run can cost up to $9.00. Go on?"]
+    assert (result.is_error or False, bench.simulator.request_count) == (not runs, runs)
+
+
+@MODES
+def test_a_client_that_cannot_ask_spends_nothing(bench: Bench, mode: Any) -> None:
+    result = bench.call(bench.tools("this run can cost up to $9.00"), {"city": "Lisbon"}, mode=mode)
+    assert result.is_error and "licitation" in text_of(result) and bench.simulator.request_count == 0
+
+
+def test_an_answer_is_for_one_call_with_these_arguments(bench: Bench) -> None:
+    async def forged() -> list[Any]:
+        agreed = {"spend": types.ElicitResult(action="accept", content={"confirm": True})}
+        found: list[Any] = []
+        async with Client(bench.tools("this run can cost up to $9.00").server) as agent:
+
+            async def call(city: str, state: str | None) -> Any:
+                return await agent.session.call_tool(
+                    "skyline",
+                    {"city": city},
+                    input_responses=agreed if state else None,
+                    request_state=state,
+                    allow_input_required=True,
+                )
+
+            first = await call("Lisbon", None)
+            found += [first, await call("Porto", first.request_state), await call("Lisbon", "made up")]
+            second = await call("Lisbon", None)
+            found += [await call("Lisbon", second.request_state), await call("Lisbon", second.request_state)]
+        return found
+
+    kinds = [type(each).__name__ for each in asyncio.run(forged())]
+    assert kinds == ["InputRequiredResult"] * 3 + ["CallToolResult", "InputRequiredResult"]
+    assert bench.simulator.request_count == 1
+
+
+@MODES
+def test_a_call_that_is_given_up_ends_its_run(bench: Bench, mode: Any) -> None:
+    bench.simulator.faults.add("hang")
+
+    async def given_up() -> None:
+        async with Client(bench.tools().server, mode=mode) as agent:
+            call = asyncio.create_task(agent.call_tool("skyline", {"city": "Lisbon"}))
+            await asyncio.to_thread(bench.wait_for_request)
+            call.cancel()
+            await asyncio.wait({call})
+            await asyncio.to_thread(bench.wait_for_end)
+
+    asyncio.run(given_up())
+    assert bench.journal.runs.all()[0].status == "cancelled"
+
+
+def test_an_unknown_tool_is_an_error_of_the_protocol(bench: Bench) -> None:
+    result = bench.call(bench.tools(), {}, "skylin")
+    assert text_of(result).startswith("MCPError") and "did you mean `skyline`" in text_of(result)
+
+
+@pytest.mark.long
+def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> None:
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+
+    async def used() -> types.CallToolResult:
+        arguments = ["-m", "flowdsl.cli", "mcp", str(tmp_path), "--simulate", "--as-of", DAY.isoformat()]
+        server = StdioServerParameters(
+            command=sys.executable, args=[*arguments, "--out", str(tmp_path / "out")], env=dict(os.environ)
+        )
+        async with Client(server) as agent:
+            assert [tool.name for tool in (await agent.list_tools()).tools] == ["skyline"]
+            return await agent.call_tool("skyline", {"city": "Lisbon"})
+
+    result = asyncio.run(used())
+    assert not result.is_error and "1 picture for $" in text_of(result)
+    path = json.loads(text_of(result).partition("\n")[0])["pictures"][0]["path"]
+    assert Path(path).parent == tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    "names, paths, said",
+    [
+        ([], ["."], "holds no flow"),
+        (["a/x.flow.yaml", "b/x.flow.yaml"], ["a", "b"], "two flows have the id `x`"),
+    ],
+)
+def test_flows_that_cannot_be_tools_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: list[str],
+    paths: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        Path(name).parent.mkdir()
+        Path(name).write_text(SKYLINE, encoding="utf-8")
+    assert main(["mcp", *paths, "--simulate"]) == 2
+    assert said in capsys.readouterr().err
