@@ -233,7 +233,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/entry_points.py",
         "flowdsl/errors.py",
         "flowdsl/flowtest/run.py",
-        "flowdsl/serve/outside.py",
         "flowdsl/step/gather.py",
         "flowdsl/step/spec.py",
         "flowdsl/telemetry/spans.py",

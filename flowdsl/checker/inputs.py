@@ -12,8 +12,6 @@ from flowdsl.checker.plain_schema import fits_plainly, is_plain_schema
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.nearest import nearest
-from flowdsl.secrets.given import given_secrets, secrets_of
-from flowdsl.secrets.plain import without
 from flowdsl.step.problem import show
 from flowdsl.walks import unwalkable
 
@@ -149,7 +147,12 @@ def _misfits(name: str, value: Any, schema: dict[str, Any], giving: Giving) -> I
             yield WrongInput(name, [], ConfigError(message, code="invalid-input", hint=None))
         return
     found = misfits(schema, value) if schema else []
-    secrets = [*given_secrets({name: value}, secrets_of(os.environ))] if found else []
+    if not found:
+        return
+    from flowdsl.secrets.given import given_secrets, secrets_of  # few inputs come here
+    from flowdsl.secrets.plain import without
+
+    secrets = [*given_secrets({name: value}, secrets_of(os.environ))]
     for path, said in found:
         said, hint = without(said, secrets), hint and without(hint, secrets)
         place = "".join(f"[{part!r}]" for part in path)

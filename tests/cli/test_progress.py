@@ -54,7 +54,8 @@ def test_a_loop_on_a_terminal_shows_which_item_of_how_many_is_at_work(tmp_path: 
     } <= rows
     stays = re.sub(r"\d+\.\d s", "0.0 s", what_stays(shown)).splitlines()
     steps = [f"✓ OPENAI_IMAGE_GENERATION {place} 0.0 s" for place in ("1/3 Lisbon", "2/3 Porto", "3/3 F-3")]
-    assert stays == [*steps, "✓ FOR 0.0 s"]
+    saving = "2 requests asked for the same as another: `--cache run` buys that once, $0.11 less"
+    assert stays == [*steps, "✓ FOR 0.0 s", saving]
 
 
 CROWD = """\
