@@ -11,7 +11,6 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.journaled import sum_of
-from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.journal.errors import JournalError
@@ -47,8 +46,10 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         journal.batches.drop(batch.id)
         said = f"{batch.id} is given up; what it made stays where it is"
         print(json.dumps({"batch": batch.id}) if options.json else said)
-        if (number := journal.batches.at_vendor(batch.id)) and not batch.simulated:
-            sys.stderr.write(f"{goes_on(number)}: end it in your account there\n")
+        if journal.batches.at_vendor(batch.id) and not batch.simulated:
+            from flowdsl.cli.end_batches import end_batches
+
+            end_batches(journal, batch.id, batch.given)
         return 0
     if options.action == "export":
         sys.stdout.write(json.dumps({"batch": batch.to_dict()}, ensure_ascii=False) + "\n")

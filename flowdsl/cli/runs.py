@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from flowdsl.cli.arguments import Parser, count, flag
 from flowdsl.cli.batch_runs import list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
-from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -60,6 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.journal.journal import Journal
 
     with Journal(state_of("<runs>")) as journal:
+        options.journal = journal
         batch = None if options.run is None else journal.batches.find(options.run)
         if batch is not None:
             return of_batch(journal, batch, options)
@@ -171,7 +171,9 @@ def _cancel(runs: Runs, options: Namespace) -> int:
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
     if run.at_vendor and not run.simulated:
-        sys.stderr.write(f"{goes_on(run.at_vendor)}: end it in your account there\n")
+        from flowdsl.cli.end_batches import end_batches
+
+        end_batches(options.journal, run.id, run.given)
     return 0
 
 

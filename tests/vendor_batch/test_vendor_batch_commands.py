@@ -172,12 +172,24 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     assert "$0.0029" in run("costs")[0]
 
 
-def test_a_run_that_is_given_up_says_that_the_vendor_goes_on(run: Any, vendor: Simulator) -> None:
+@pytest.mark.parametrize("is_batch", [pytest.param(False, id="a run"), pytest.param(True, id="a batch")])
+def test_what_is_given_up_is_ended_at_the_vendor(run: Any, vendor: Simulator, is_batch: bool) -> None:
+    command = ("batch", "card.flow.yaml", "--over", "people.csv") if is_batch else ("run", "card.flow.yaml")
     with key_withdrawn(vendor):
-        run("run", "card.flow.yaml", "--vendor-batch", code=4)
-    named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
+        vendor._state.batch_s = 60
+        run(*command, "--vendor-batch", code=4)
+    with Journal(state_of("<test>")) as journal:
+        [named] = [each.id for each in journal.batches.all()] if is_batch else [each.id for each in journal.runs.all()]
+    key, vendor._state.key = vendor._state.key, "sk-another"
     _, err = run("runs", "cancel", named)
-    assert err == "the vendor's batch goes on with 1 request, and is billed: end it in your account there\n"
+    assert "the vendor goes on with the batch batch_" in err
+    assert "does not accept the key" in err
+    assert "end it in your account there" in err
+    vendor._state.key = key
+    _, err = run("runs", "cancel", named)
+    assert "the vendor was told to end the batch batch_" in err
+    assert [each["status"] for each in vendor._state.batches.values()] == ["cancelling"]
+    assert not bought(vendor)
 
 
 def test_an_address_without_a_batch_api_says_so_and_nothing_is_bought(

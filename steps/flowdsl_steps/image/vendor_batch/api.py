@@ -33,6 +33,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 _SILENCE_S = 60.0
 _LIST = "data"
 _NOT_FOUND = 404
+_HAS_ENDED = 409
 _NO_SUCH_API = frozenset({404, 405, 501})
 
 
@@ -129,9 +130,16 @@ class BatchApi:
             ) from error
 
     async def cancel(self, identity: str) -> None:
-        """Has a batch end, which takes up to ten minutes; what is done until then is billed."""
-        with contextlib.suppress(ServiceError):  # it has ended
-            await self._asked("POST", f"/batches/{identity}/cancel")
+        """Has a batch end, which takes up to ten minutes; what is done until then is billed.
+
+        Raises:
+            ServiceError: the vendor does not do it.
+        """
+        try:
+            await self._once("POST", f"/batches/{identity}/cancel", _ANSWER_S)
+        except ServiceError as error:
+            if error.status != _HAS_ENDED:
+                raise
 
     async def batches(self) -> AsyncGenerator[dict[str, Any]]:
         """All batches of the account, the newest first."""
