@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from flowdsl.record import Row
 
 
-class Position(NamedTuple):
+class Position(Row):
     """A place for people: line and column, both from 1, columns in characters."""
 
     line: int
@@ -129,7 +130,7 @@ class Source:
         return self._starts
 
 
-class Span(NamedTuple):
+class Span(Row):
     """The characters from `start` up to but not including `end` of one source."""
 
     source: Source

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from flowdsl.record import Row
 from flowdsl.template.nodes import Body
 from flowdsl.template.problems import TemplateProblem
 
@@ -11,7 +12,7 @@ BUILTIN_NAMES: Final = ("JSON", "Math", "Object", "cycler", "joiner", "range")
 """The names of `builtins.BUILTINS` in their order, for what reads templates without rendering them."""
 
 
-class Reference(NamedTuple):
+class Reference(Row):
     """A free name that a template reads: `root` and the constant member names after it.
 
     `guarded`: undefined is harmless here (an operand of `default`, of `is defined`, a condition, the left of `or`).
@@ -26,7 +27,7 @@ class Reference(NamedTuple):
     called: bool
 
 
-class Template(NamedTuple):
+class Template(Row):
     """A parsed template.
 
     `is_literal`: it holds no tag at all. `is_native`: stripped, it is exactly one `{{ expression }}`.

@@ -67,6 +67,26 @@ def test_a_file_that_is_known_to_be_clean_is_not_even_parsed(tmp_path: Path) -> 
     assert imported(tmp_path, known, "validate", "a.flow.yaml") == ""
 
 
+COMPILED = """
+import sys
+from flowdsl.cli import main
+def note(event, args):
+    if event == "compile" and not str(args[1]).endswith(".py") and not bytes(args[0]).startswith(b"lambda "):
+        sys.exit(f"{args} is compiled")
+sys.addaudithook(note)
+sys.exit(main(["validate", "a.flow.yaml"]))
+"""
+
+
+def test_a_clean_file_makes_the_interpreter_compile_no_text(tmp_path: Path) -> None:
+    """The first such text, such as an annotation in quotes, has it make all its classes of syntax trees."""
+    (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: A harbour at dawn\n", encoding="utf-8")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", COMPILED]
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 ENDED = """
 import {module}, sys
 from flowdsl.cli import main

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from flowdsl.record import Record
+from flowdsl.record import Record, Row
 
 
 class Pair(Record):
@@ -56,3 +56,29 @@ def test_a_record_is_copied_and_pickled() -> None:
 def test_wrong_fields_are_refused_with_the_signature(values: tuple[object, ...], named: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=r"Pair takes \(left, right=\(\)\)"):
         Pair(*values, **named)  # type: ignore[arg-type]  # the mistake
+
+
+class Place(Row):
+    """A place."""
+
+    line: int
+    text: str = "a"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.line}: {self.text}"
+
+
+def test_a_row_is_a_named_tuple() -> None:
+    place = Place(1)
+    assert place == (1, "a") == Place(text="a", line=1)
+    line, text = place
+    assert (line, text, place.shown) == (1, "a", "1: a")
+    assert place._replace(text="b") == (1, "b")
+    assert (Place.__doc__, Place.__name__, Place.__module__) == ("A place.", "Place", __name__)
+    assert repr(place) == "Place(line=1, text='a')"
+    assert pickle.loads(pickle.dumps(place)) == place
+    with pytest.raises(TypeError):
+        Place()  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        place.line = 2  # type: ignore[misc]
