@@ -51,8 +51,9 @@ class Reservation(Protocol):
 class Budget(Protocol):
     """Keeps what is spent below a limit, whoever shares it."""
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
-        """Sets one request to a service aside, and the most that it can cost in USD; None when that is not known.
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+        """Sets one request to a service aside, and the most that it can cost in USD; None when that is not known. Of a
+        caller that is cancelled nothing stays set aside.
 
         Raises:
             LimitExceeded: that is more than is left.

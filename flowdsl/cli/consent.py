@@ -61,7 +61,7 @@ def may_begin(
         return True
     above, where = min(said)
     number = 1 if records is None else records()
-    most = _most(flow, inputs, number)
+    most = _most(flow, inputs, number, batched=options.vendor_batch)
     if most is not None and most <= above:
         return True
     from flowdsl.engine.budget import in_usd
@@ -78,11 +78,12 @@ def may_begin(
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _most(flow: Flow, inputs: Mapping[str, Any], records: int) -> float | None:
+def _most(flow: Flow, inputs: Mapping[str, Any], records: int, *, batched: bool) -> float | None:
     """The most that it can cost by the plan, or by the limit of what it may spend; None where nothing says it."""
     limit = flow._settings.limits.max_usd
     try:
-        most = flow.plan(inputs).most_usd
+        plan = flow.plan(inputs)
+        most = plan.bounds.most_batch_usd.value({}) if batched else plan.most_usd
     except ConfigError:  # inputs that do not fit: the run will say so, and nothing is paid
         most = None
     whole = None if most is None else most * records

@@ -21,7 +21,7 @@ class RunBudget:
         self.usd = usd
         self._unpriced = 0
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside; see `Budget.reserve`."""
         if self.max_requests is not None and self.requests >= self.max_requests:
             raise LimitExceeded(
@@ -94,11 +94,11 @@ class BothBudgets:
         self._own = own
         self._shared = shared
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets one request aside in both, or in none; see `Budget.reserve`."""
-        own = self._own.reserve(most_usd, service)
+        own = await self._own.reserve(most_usd, service)
         try:
-            return _Both(own, self._shared.reserve(most_usd, service))
+            return _Both(own, await self._shared.reserve(most_usd, service))
         except BaseException:
             own.release()
             raise

@@ -179,10 +179,15 @@ class RunningStep:
         self._keep("spend", usd)
         self._frame.run.spend(usd)
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Sets a paid request aside from what the run may spend."""
         self.check_not_over("reserves")
-        return self._frame.run.budget.reserve(most_usd, service)
+        return await self._frame.run.budget.reserve(most_usd, service)
+
+    def share(self, request: Any) -> float:
+        """The share of its price that a paid request costs by the way it goes."""
+        asked = getattr(self._frame.run.effects, "share", None)
+        return 1.0 if asked is None else asked(self._effect(PAID, request))
 
     def partial_image(self, request: int, index: int, image: Image) -> None:
         """Emits that an unfinished picture of a paid request came."""

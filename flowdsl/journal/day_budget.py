@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
+from flowdsl.journal.errors import JournalError
 from flowdsl.limits import Reservation
 
 _ALL = "max_usd_per_day"
@@ -41,8 +45,8 @@ class DayBudget:
         self._services = services
         self._clock = clock
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
-        """Sets one request aside; see `Budget.reserve`. It waits for the file, some tenths of a millisecond.
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+        """Sets one request aside; see `Budget.reserve`.
 
         Raises:
             JournalError: the journal cannot be written.
@@ -66,7 +70,13 @@ class DayBudget:
             _add(db, day, service, most)
             return None
 
-        refused = self._database.submit(reserved, durable=False).result()
+        written = self._database.submit(reserved, durable=False)
+        own_part = _Reserved(self._database, day, service, most)
+        try:
+            refused = await asyncio.wrap_future(written)
+        except BaseException:
+            written.add_done_callback(lambda _: _give_back(written, own_part))
+            raise
         if refused is not None:
             limit, spent, name = refused
             left = in_usd(max(limit.usd - spent, 0.0))
@@ -77,7 +87,7 @@ class DayBudget:
                 code="budget-spent",
                 hint=f"go on tomorrow, or raise {key} in {limit.where}",
             )
-        return _Reserved(self._database, day, service, most)
+        return own_part
 
 
 class _Reserved:
@@ -99,6 +109,13 @@ class _Reserved:
     def _change(self, usd: float) -> None:
         if usd:
             self._database.submit(lambda db: _add(db, self._day, self._service, usd), durable=False)
+
+
+def _give_back(written: Future[Any], reserved: _Reserved) -> None:
+    """Nobody waits any more for what was to be set aside. A journal that is closed by now keeps it until midnight."""
+    if written.exception() is None and written.result() is None:
+        with suppress(JournalError):
+            reserved.release()
 
 
 def _spent(db: sqlite3.Connection, day: str, service: str | None) -> float:

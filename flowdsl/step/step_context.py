@@ -126,7 +126,7 @@ class StepContext(Protocol):
         """
         ...
 
-    def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
+    async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         """Set a paid request to a service aside from what the run may spend, before it is sent: the most that it can
         cost in USD, None when that is not known. Settle the reservation with what it cost; release it when nothing was
         bought; leave it when the outcome is unknown.
@@ -134,6 +134,11 @@ class StepContext(Protocol):
         Raises:
             LimitExceeded: that is more than is left.
         """
+        ...
+
+    def share(self, request: Any) -> float:
+        """The share of its price that a paid request, in the sense of `effect`, costs by the way it goes: 1, or less
+        where a door of effects takes it through the vendor's batch."""
         ...
 
     def partial_image(self, request: int, index: int, image: Image) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from image_pictures import PICTURES
 from web_server import Web, response
 
 import flowdsl
-from flowdsl import Environment, Limits, Storage
+from flowdsl import Environment, Limits, Reservation, Storage
 from flowdsl.engine.budget import RunBudget
 from flowdsl.errors import ConfigError, LimitExceeded, RunError
 from flowdsl_steps.image.simulator import Simulator
@@ -199,6 +200,10 @@ OUTCOMES = st.lists(
 )
 
 
+def reserve(budget: RunBudget, usd: float | None) -> Reservation:
+    return asyncio.run(budget.reserve(usd))
+
+
 @given(OUTCOMES, st.floats(0.01, 5), st.integers(0, 40))
 def test_whatever_comes_of_the_requests_the_limits_hold(
     outcomes: list[tuple[float, str, float]], max_usd: float, max_requests: int
@@ -207,7 +212,7 @@ def test_whatever_comes_of_the_requests_the_limits_hold(
     spent, sent = 0.0, 0
     for most, outcome, share in outcomes:
         try:
-            reserved = budget.reserve(most)
+            reserved = reserve(budget, most)
         except LimitExceeded:
             continue
         if outcome == "released":
@@ -261,12 +266,12 @@ def test_a_price_that_is_not_known_is_said_not_to_be(tmp_path: Path) -> None:
         "$0.0059 are spent or set aside for 1 request"
     )
     budget = RunBudget(max_requests=2)
-    budget.reserve(None)
-    budget.reserve(0.5).settle(0.25)
+    reserve(budget, None)
+    reserve(budget, 0.5).settle(0.25)
     with pytest.raises(
         LimitExceeded, match=r"more: \$0.2500, and what is not known, are spent or set aside for 2 requ"
     ):
-        budget.reserve(None)
+        reserve(budget, None)
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -10,13 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from flowdsl import Budget, ConfigError, LimitExceeded
+from flowdsl import Budget, ConfigError, LimitExceeded, Reservation
+
+
+def reserve(budget: Budget, usd: float | None, service: str = "S") -> Reservation:
+    """A sum set aside."""
+    return asyncio.run(budget.reserve(usd, service))  # type: ignore[arg-type]  # a coroutine, as the protocol has it
 
 
 def takes(budget: Budget, usd: float, service: str = "S") -> bool:
     """Whether a sum can still be set aside."""
     try:
-        budget.reserve(usd, service)
+        reserve(budget, usd, service)
     except LimitExceeded:
         return False
     return True
@@ -31,7 +37,7 @@ class BudgetConformance:
 
     def test_what_is_set_aside_is_gone_until_it_is_known_what_it_cost(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
-            first = budget.reserve(0.8, "S")
+            first = reserve(budget, 0.8)
             assert not takes(budget, 0.3)
             first.settle(0.5)
             assert not takes(budget, 0.6)
@@ -43,33 +49,33 @@ class BudgetConformance:
 
     def test_what_was_refused_can_be_spent(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
-            budget.reserve(1.0, "S").release()
+            reserve(budget, 1.0).release()
             assert takes(budget, 1.0)
 
     def test_an_unknown_outcome_and_an_unknown_cost_stay_set_aside(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
-            budget.reserve(0.5, "S")
-            budget.reserve(0.4, "S").settle(None)
+            reserve(budget, 0.5)
+            reserve(budget, 0.4).settle(None)
             assert not takes(budget, 0.2)
             assert takes(budget, 0.1)
 
     def test_what_cost_more_than_was_set_aside_counts_whole(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
-            budget.reserve(0.2, "S").settle(0.9)
+            reserve(budget, 0.2).settle(0.9)
             assert not takes(budget, 0.2)
 
     def test_what_nobody_knows_the_price_of_is_not_bought(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
             with pytest.raises(ConfigError) as caught:
-                budget.reserve(None, "S")
+                reserve(budget, None)
             assert caught.value.code == "unknown-price"
             assert takes(budget, 1.0)
 
     def test_who_asks_for_too_much_is_told_how_much_is_left_and_what_to_do(self, tmp_path: Path) -> None:
         with self.opened(tmp_path, 1.0) as budget:
-            budget.reserve(0.75, "S")
+            reserve(budget, 0.75)
             with pytest.raises(LimitExceeded, match=r"\$0\.2500 of (the )?\$1\.0000") as caught:
-                budget.reserve(0.5, "S")
+                reserve(budget, 0.5)
             assert caught.value.code == "budget-spent"
             assert "raise" in str(caught.value.hint)
 
@@ -87,7 +93,7 @@ class SharedBudgetConformance(BudgetConformance):
         def spend(budget: Budget) -> None:
             for _ in range(16):
                 try:
-                    budget.reserve(0.03, "S").settle(0.02)
+                    reserve(budget, 0.03).settle(0.02)
                 except LimitExceeded:
                     came.append(False)
                 else:

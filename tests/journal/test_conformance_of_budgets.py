@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from budget_conformance import BudgetConformance, SharedBudgetConformance, takes
+from budget_conformance import BudgetConformance, SharedBudgetConformance, reserve, takes
 
 from flowdsl import Budget
 from flowdsl.engine.budget import BothBudgets, RunBudget
@@ -15,12 +15,13 @@ from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
 
 SPENDER = """
-import pathlib, time
+import asyncio, pathlib, time
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
 
 limits = {limits}
-DayBudget(Database(pathlib.Path({folder!r})), **limits, clock=lambda: 86_400).reserve(0.4, "S")
+budget = DayBudget(Database(pathlib.Path({folder!r})), **limits, clock=lambda: 86_400)
+asyncio.run(budget.reserve(0.4, "S"))
 print("taken", flush=True)
 time.sleep(600)
 """
@@ -51,7 +52,7 @@ class TestBudgetOfADayAtOneService(TestBudgetOfADay):
         with self.opened(tmp_path, 1.0) as budget:
             assert takes(budget, 5.0, "T")
             assert takes(budget, 1.0, "S")
-            budget.reserve(None, "T")
+            reserve(budget, None, "T")
 
 
 class TestBothBudgets(BudgetConformance):

@@ -117,7 +117,7 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._name = name
-        self._prices = Prices(ctx, vendor, endpoint)
+        self._prices = Prices(ctx, vendor, endpoint, ctx.share(sender(0).described(requests[0])))
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
@@ -127,7 +127,7 @@ class _Generation:
         bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought, map(asking.described, self._requests))]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
-        reserved = self._reserved(before)
+        reserved = await self._reserved(before)
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
             *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
@@ -181,7 +181,7 @@ class _Generation:
         error.details["images"] = list(self._bought)
         raise error
 
-    def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
+    async def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
         """What is set aside for each request that was not paid for before, or for none of them: a step sends all of its
         requests or nothing. One that is sent again after an unknown outcome may be billed as often as it is sent.
 
@@ -192,8 +192,8 @@ class _Generation:
         try:
             for request, own, came in zip(self._requests, reserved, before, strict=True):
                 for _ in range(self._sends if came is None else 0):
-                    own.append(self._ctx.reserve(self._prices.most(request), self._endpoint.service))
-        except RunError:
+                    own.append(await self._ctx.reserve(self._prices.most(request), self._endpoint.service))
+        except BaseException:  # also where somebody gives up meanwhile
             for own in reserved:
                 _release(own)
             raise
