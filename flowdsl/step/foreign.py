@@ -60,6 +60,15 @@ def word_of(table: str, word: str) -> Word | None:
     return _word(table, word)
 
 
+def method_edit(name: str, argument: str) -> str | None:
+    """What takes the place of a call of a method of elsewhere, `.name(argument)`; None where that is not known."""
+    for tables in _tables():
+        found = getattr(tables, "METHOD_EDITS", {}).get(name)
+        if found is not None and ("{}" in found) == bool(argument.strip()) and "," not in argument:
+            return str(found).replace("{}", argument.strip())
+    return None
+
+
 def document(keys: Iterable[str], of_items: Iterable[Iterable[str]]) -> str | None:
     """What a file of another tool is, by the keys of its root, and of the maps in it; None when nothing says so."""
     known = set(keys)
@@ -94,7 +103,10 @@ def _made(text: str) -> Word:
     return Word(hint=text.removeprefix("-"), goes=text.startswith("-"))
 
 
-_WORDS = ("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "NAMES", "ROOT", "SHORT", "STEPS")
+_WORDS = (
+    *("DOCUMENT_ITEMS", "FILTERS", "FUNCTIONS", "INPUT_TYPES", "METHODS", "METHOD_EDITS", "NAMES", "ROOT", "SHORT"),
+    "STEPS",
+)
 """The tables that give a text for a text."""
 
 

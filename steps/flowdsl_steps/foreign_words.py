@@ -314,3 +314,14 @@ METHODS: dict[str, str] = {
     "cycle": "write `['a', 'b'][loop.index0 % 2]`",
 }
 """Methods in templates."""
+
+METHOD_EDITS: dict[str, str] = {
+    "items": "",
+    "get": "[{}] | default('')",
+    "append": ".concat([{}])",
+    "push": ".concat([{}])",
+    "extend": ".concat({})",
+    "title": " | title",
+    "capitalize": " | capitalize",
+}
+"""What takes the place of a call of such a method, `{}` being its one argument; without that it has none."""

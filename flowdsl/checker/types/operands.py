@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowdsl.checker.names.name_table import Walk
+    from flowdsl.checker.names.template_use import Use
     from flowdsl.codes import Severity
     from flowdsl.template.filters import Filter
 
@@ -262,6 +263,7 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
             message = f"{_shown(walk, node.target)} is {describe(owner)}, and has no function `{name}`"
             use, at = walk.use, node.end - len(name)
             fix = use.instead(at, node.end, near) if near and use.text[at : node.end] == name else None
+            fix = fix or _written_as(use, at, node.end)
             span = use.span(node.start, node.end)
             walk.names.findings.add("wrong-type", message.replace("{}", ""), span, hint=hint, fixes=[fix])
         else:
@@ -269,6 +271,20 @@ def check_call(walk: Walk, node: Member, owner: Type, found: Type, name: str, la
     elif not lax:
         message = f"{_shown(walk, node.target)} may be {describe(owner)}, and not all of it has `{name}`"
         _add(walk, node, message.replace("{}", ""), severity="warning")
+
+
+def _written_as(use: Use, start: int, end: int) -> Fix | None:
+    """What is written here in place of the call of a method that other languages have, whose name stands there."""
+    from flowdsl.step.foreign import method_edit
+
+    called = re.compile(r"\(([^()]*)\)").match(use.text, end)
+    new = None if called is None else method_edit(use.text[start:end], called[1])
+    if called is None or new is None or use.text[start - 1 : start] != ".":
+        return None
+    if "|" in new and use.text[called.end() : called.end() + 1] in (".", "["):
+        return None
+    fix = use.instead(start - 1, called.end(), new.replace("''", '""') if use.node.style == "'" else new)
+    return fix if fix is None or new else fix._replace(title=f"remove `.{use.text[start : called.end()]}`")
 
 
 def _elsewhere(owner: Type) -> str | None:
