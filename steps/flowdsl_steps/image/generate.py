@@ -8,7 +8,7 @@ from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from flowdsl.engine.effects import ASKED
+from flowdsl import ASKED
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
 from flowdsl_steps.http.excerpt import unbroken
