@@ -17,7 +17,7 @@ _HOMES = {
     "batches.running": "batch Outcome Stop",
     "diagnostics": "Diagnostic Edit Fix Related render",
     "document.dialects.dialect": "Dialect",
-    "engine.effects": "Effect Effects",
+    "engine.effects": "ASKED Effect Effects",
     "engine.result": "Result",
     "environment": "arun check load run",
     "environment.environment": "Environment FlowText",

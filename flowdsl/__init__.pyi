@@ -11,6 +11,7 @@ from flowdsl.diagnostics import Fix as Fix
 from flowdsl.diagnostics import Related as Related
 from flowdsl.diagnostics import render as render
 from flowdsl.document.dialects.dialect import Dialect as Dialect
+from flowdsl.engine.effects import ASKED as ASKED
 from flowdsl.engine.effects import Effect as Effect
 from flowdsl.engine.effects import Effects as Effects
 from flowdsl.engine.result import Result as Result

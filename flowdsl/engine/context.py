@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flowdsl.engine.context_size import SIZED, UNCOUNTED
-from flowdsl.engine.effects import EMISSIONS, Effect, Emission
+from flowdsl.engine.effects import ASKED, EMISSIONS, Effect, Emission
 from flowdsl.engine.failures import EXITS, Ending
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
@@ -258,8 +258,8 @@ class RunningStep:
             self.note("paid-before", "an equal request was paid for before the repetition: its result is used again")
             return result
         recovered = None if run.journal is None or request is None else run.journal.before(self._effect(PAID, request))
-        if recovered is None:
-            return None
+        if recovered is None or recovered is ASKED:
+            return recovered
         run.recover(recovered)
         if recovered.is_shared:
             self.note("paid-before", "an equal request was paid for elsewhere, and is shared: its result is used again")

@@ -64,6 +64,11 @@ class Recovered(NamedTuple):
     is_shared: bool = False
 
 
+ASKED = Recovered(None, None, {}, frozenset())
+"""In place of a result: what an earlier attempt has asked for is asked for again and not made again, so what it can
+cost is set aside already."""
+
+
 class Effects(Protocol):
     """A door: performs effects, or gives their results without performing them."""
 
@@ -115,7 +120,8 @@ class Journaling(Effects, Protocol):
         ...
 
     def before(self, effect: Effect) -> Recovered | None:
-        """What an earlier attempt of the run has for a paid request; None when it is to be made.
+        """What an earlier attempt of the run has for a paid request; None when it is to be made, `ASKED` where it is
+        made elsewhere and asked for again.
 
         Raises:
             RunError: it was made, and nobody knows what became of it, or its pictures are gone.

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
-from flowdsl.engine.effects import Asking, Began, Effect, Effects, Recovered
+from flowdsl.engine.effects import ASKED, Asking, Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
@@ -111,7 +111,7 @@ class JournalDoor:
             raise held(row.run, row.began, effect.request)
         if row.state != "ok":  # a failure, told when it is the request's turn; or one that can be asked for
             self._taken[effect.invocation.key, row.digest].append(row)
-            return None
+            return ASKED if row.blocks else None
         shelved = Shelved()
         try:
             result = decoded(json.loads(row.result or "null"), shelved, effect.store)

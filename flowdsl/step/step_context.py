@@ -177,7 +177,8 @@ class StepContext(Protocol):
     def paid_before(self, purchase: Any, request: Any = None) -> Any:
         """The result of an equal purchase, in the sense of `effect`, that was paid for before the block around this
         step was repeated, or, of an equal `request`, before the run was resumed; None when there is none. Ask before it
-        is reserved and sent: each result comes once.
+        is reserved and sent: each result comes once. `flowdsl.ASKED` in place of a result says that the door asks for
+        what was sent before: what it can cost is reserved already.
 
         Raises:
             RunError: it was sent before the run was resumed, and nobody knows what became of it.

@@ -151,6 +151,18 @@ def test_a_batch_that_is_broken_off_says_what_the_vendor_goes_on_with_and_is_fet
     assert not Path("cards/failed.jsonl").exists()
 
 
+@pytest.mark.parametrize("limit", [pytest.param("--max-usd", id="of the batch"), pytest.param("day", id="of a day")])
+def test_what_the_vendor_has_is_set_aside_once_when_a_batch_goes_on(run: Any, vendor: Simulator, limit: str) -> None:
+    if limit == "day":  # enough for the three, and not for six
+        Path("flowdsl.toml").write_text("max_usd_per_day = 0.0095\n", encoding="utf-8")
+    most = () if limit == "day" else (limit, "0.0095")
+    with key_withdrawn(vendor):
+        run("batch", "card.flow.yaml", "--over", "people.csv", "--vendor-batch", "--out", "cards", *most, code=4)
+    out, _ = run("resume")
+    assert out.startswith("3 records done, cost $0.0089\n")
+    assert set(bought(vendor).values()) == {1}
+
+
 def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, vendor: Simulator) -> None:
     with key_withdrawn(vendor):
         _, err = run("run", "card.flow.yaml", "--vendor-batch", code=4)

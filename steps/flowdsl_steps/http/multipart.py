@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterable
+from typing import BinaryIO
 
 from flowdsl.record import Record
 
@@ -19,13 +20,15 @@ class UnreadPart(Exception):
 
 
 class Part(Record):
-    """A field (`content` is a text or bytes), or a file when it has a `filename`: its bytes, or the `path` of it."""
+    """A field (`content` is a text or bytes), or a file when it has a `filename`: its bytes, or the `path` of it, or
+    the `opened` file, which may have no name."""
 
     name: str
     content: str | bytes = b""
     filename: str | None = None
     media_type: str | None = None
     path: str | None = None
+    opened: BinaryIO | None = None
 
     @property
     def length(self) -> int:
@@ -34,6 +37,8 @@ class Part(Record):
         Raises:
             UnreadPart: its file is not there.
         """
+        if self.opened is not None:
+            return os.fstat(self.opened.fileno()).st_size
         if self.path is None:
             return len(self._bytes())
         try:
@@ -58,11 +63,16 @@ class Part(Record):
         Raises:
             UnreadPart: its file cannot be read, or has changed.
         """
-        if self.path is None:
+        if self.path is None and self.opened is None:
             yield self._bytes()
             return
         import asyncio  # here, as flows are checked without it
 
+        if self.path is None:
+            assert self.opened is not None  # noqa: S101  as above
+            for start in range(0, length, _PIECE):
+                yield await asyncio.to_thread(os.pread, self.opened.fileno(), min(_PIECE, length - start), start)
+            return
         left = length
         try:
             file = await asyncio.to_thread(open, self.path, "rb")

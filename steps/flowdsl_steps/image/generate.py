@@ -8,6 +8,7 @@ from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+from flowdsl import ASKED
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
 from flowdsl_steps.http.excerpt import unbroken
@@ -123,6 +124,7 @@ class _Generation:
         before = [*map(self._ctx.paid_before, bought, map(asking.described, self._requests))]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
         reserved = await self._reserved(before)
+        before = [None if each is ASKED else each for each in before]
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
             *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
@@ -177,8 +179,9 @@ class _Generation:
         raise error
 
     async def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
-        """What is set aside for each request that was not paid for before, or for none of them: a step sends all of its
-        requests or nothing. One that is sent again after an unknown outcome may be billed as often as it is sent.
+        """What is set aside for each request that was not paid for before, nor asked for, or for none of them: a step
+        sends all of its requests or nothing. One that is sent again after an unknown outcome may be billed as often as
+        it is sent.
 
         Raises:
             LimitExceeded: the run may not spend so much.
@@ -255,7 +258,7 @@ class _Generation:
         usd = came["usd"] if "usd" in came else self._prices.cost(request, received)
         purchase = Purchase(request, response, images, usd, again=before is not None)
         self._purchases.append(purchase)
-        if before is None and not response.charged_before:
+        if reserved and not response.charged_before:
             reserved[0].settle(usd)
             _release(reserved[1:])
         if before is None:

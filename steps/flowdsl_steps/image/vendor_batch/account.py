@@ -89,13 +89,17 @@ class Account:
         except (RunError, OSError) as error:
             self._fail(gathered, error)
             return
-        for part in parts:
-            try:
-                await self.batch.submit(part)
-            except RunError as error:
-                self._fail(part.ids, error)
-            else:
-                self.follow(part.number)
+        try:
+            for part in parts:
+                try:
+                    await self.batch.submit(part)
+                except RunError as error:
+                    self._fail(part.ids, error)
+                else:
+                    self.follow(part.number)
+        finally:
+            for part in parts:
+                part.file.close()
 
     def follow(self, number: int) -> None:
         """Waits for a batch in the background."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -46,13 +46,13 @@ class BatchApi:
         self._endpoint = endpoint
         self._url = url
 
-    async def upload(self, path: str, name: str) -> str:
+    async def upload(self, file: BinaryIO, name: str) -> str:
         """Uploads a file of requests, and gives its id. It costs nothing.
 
         Raises:
             ServiceError: it is not taken.
         """
-        parts = Part("purpose", "batch"), Part("file", b"", name, "application/jsonl", path)
+        parts = Part("purpose", "batch"), Part("file", b"", name, "application/jsonl", opened=file)
         for last in (False, False, True):
             try:
                 found = await self._once("POST", "/files", _UPLOAD_S, Multipart(parts))

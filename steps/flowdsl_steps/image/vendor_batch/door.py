@@ -47,7 +47,8 @@ _TRIES = 3
 class VendorBatchDoor:
     """Performs paid requests for pictures through the vendor's batch; other effects go to `inner`, or are performed.
 
-    What it must know after a crash is in `journal`; files of requests lie in `folder` until they are uploaded. Requests
+    What it must know after a crash is in `journal`; files of requests lie in `folder`, without
+    a name, until they are uploaded. Requests
     are sent when none has come for `gather_s` seconds, or with `flush`. Runs that are to go on after a crash have the
     same ids again, and a door of the same journal. Use it as a context manager: its end does not end what the vendor
     works on, a later door goes on with that; `cancel` does. `tell` is told of each batch. What earlier doors left under
@@ -85,7 +86,6 @@ class VendorBatchDoor:
         self._last_part = max((part.number for part in journal.parts()), default=0)
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(_swept, self._folder)
         for part in self._journal.parts() if self._afresh else ():
             if part.state not in ("ended", "dropped"):
                 await self._journal.dropped(part.number)
@@ -257,12 +257,6 @@ class _Way:
             self._effect.note("not-in-batch", f"sent directly, at its full price: {reason}")
             return None
         return await self._door.carry(carried, self._id, self._effect)
-
-
-def _swept(folder: Path) -> None:
-    """Removes files of requests that a killed process has left: what of them is with the vendor is known."""
-    for path in folder.glob("part-*.jsonl"):
-        path.unlink(missing_ok=True)
 
 
 def _goes(effect: Effect) -> bool:

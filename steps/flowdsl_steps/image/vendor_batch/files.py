@@ -11,9 +11,10 @@ import base64
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from flowdsl.errors import ConfigError
 from flowdsl.image.image import Image
@@ -50,10 +51,11 @@ class BatchRequest(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A file of requests, for one batch of the vendor's. `url` is the vendor's address before the operation."""
+    """A file of requests, for one batch of the vendor's: `file` has no name, and is gone when it is closed, or the
+    process is killed, as its prompts may hold secrets. `url` is the vendor's address before the operation."""
 
     number: int
-    path: str
+    file: BinaryIO
     digest: str
     ids: tuple[str, ...]
     service: str
@@ -144,30 +146,28 @@ def write_batch_files(
                 parts.append(open_.pop(kind).closed())
                 writing = None
             if writing is None:
-                writing = open_[kind] = _Writing(folder / f"part-{number:06}.jsonl", number, kind)
+                writing = open_[kind] = _Writing(folder, number, kind)
                 number += 1
             writing.write(each.id, line, size)
         while open_:
             parts.append(open_.popitem()[1].closed())
     except BaseException:
-        for path in (*(writing.drop() for writing in open_.values()), *(Path(part.path) for part in parts)):
-            path.unlink(missing_ok=True)
+        for file in (*(writing.file for writing in open_.values()), *(part.file for part in parts)):
+            file.close()
         raise
-    return sorted(parts)
+    return sorted(parts, key=lambda part: part.number)
 
 
 class _Writing:
     """A file that is being written."""
 
-    def __init__(self, path: Path, number: int, kind: tuple[str, str, str, str]) -> None:
-        self._path = path
+    def __init__(self, folder: Path, number: int, kind: tuple[str, str, str, str]) -> None:
         self._number = number
         self._kind = kind
         self._hash = hashlib.sha256()
         self._ids: list[str] = []
         self._bytes = self._output = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._file: BinaryIO = os.fdopen(descriptor, "wb")
+        self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115  it is closed when it is sent
 
     def has_room(self, size: int, output: int, limits: Limits) -> bool:
         return (
@@ -177,19 +177,15 @@ class _Writing:
         )
 
     def write(self, identity: str, line: bytes, output: int) -> None:
-        self._file.write(line)
+        self.file.write(line)
         self._hash.update(line)
         self._ids.append(identity)
         self._bytes += len(line)
         self._output += output
 
     def closed(self) -> Part:
-        self._file.close()
-        return Part(self._number, str(self._path), self._hash.hexdigest(), tuple(self._ids), *self._kind)
-
-    def drop(self) -> Path:
-        self._file.close()
-        return self._path
+        self.file.flush()
+        return Part(self._number, self.file, self._hash.hexdigest(), tuple(self._ids), *self._kind)
 
 
 def _in_json(image: Image) -> dict[str, str]:

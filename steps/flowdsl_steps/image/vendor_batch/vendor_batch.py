@@ -105,7 +105,7 @@ class VendorBatch:
         )
         await self._journal.prepared(kept_part, part.ids)
         try:
-            file = await self._api.upload(part.path, f"{self._journal.id}-{part.number}-{part.digest[:12]}.jsonl")
+            file = await self._api.upload(part.file, f"{self._journal.id}-{part.number}-{part.digest[:12]}.jsonl")
             await self._journal.uploaded(part.number, file)
             batch = await self._made(kept_part._replace(file_id=file))
         except ServiceError as error:
@@ -113,7 +113,7 @@ class VendorBatch:
                 await self._journal.dropped(part.number)
             raise
         finally:
-            await asyncio.to_thread(_unlink, part.path)
+            part.file.close()
         await self._journal.submitted(part.number, batch)
         self._tell(part.number, f"{_of(batch)}: {counted(len(part.ids))}")
         return batch
@@ -285,7 +285,7 @@ class VendorBatch:
         if not (misplaced := [*filter(spare.holds, images)]):
             return
         for image in misplaced:
-            _unlink(image.original)
+            Path(image.original).unlink(missing_ok=True)
         spare.close()
         raise StepError(
             f"{self._store.folder} takes no more pictures: {spare.reason}",
@@ -366,7 +366,3 @@ def counted(number: int) -> str:
 
 def _time(value: Any, otherwise: float) -> float:
     return float(value) if isinstance(value, (int, float)) else otherwise
-
-
-def _unlink(path: str) -> None:
-    Path(path).unlink(missing_ok=True)
