@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -139,6 +139,9 @@ async def batch(
                 yield outcome
     finally:
         if journal is not None:
+            if journal.database.exists:
+                with suppress(JournalError):  # how its runs ended is written when this is
+                    await journal.database.write(lambda _: None, durable=False)
             journal.let_go(id)
 
 

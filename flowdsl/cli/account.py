@@ -10,6 +10,7 @@ from flowdsl.cli.journaled import AGAIN
 from flowdsl.cli.lost import Lost
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
+from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.display.visible import visible
 from flowdsl.document.dialects import failure, is_foreign, summary, told
@@ -44,6 +45,8 @@ class Account:
         self.journal = journal
         self.simulated = simulated
         self.finished: FlowFinished | None = None
+        self.batched: str | None = None
+        """The id of a run whose requests go through a vendor's batch."""
         self.lost = Lost()
         self._unfinished: dict[tuple[int, int], Mapping[str, Any]] = {}
         self._unnamed: list[str] = []
@@ -99,7 +102,10 @@ class Account:
         lines += [f"{picture(image)}, unfinished" for image in self._unfinished.values()]
         lines += [f"warning: {text}" for text in (*self._unnamed, *self.lost.lines(error))]
         lines += reused(end.reused)
-        if end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
+        at_vendor = self._at_vendor()
+        if at_vendor:
+            lines.append(goes_on(at_vendor))
+        elif end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
         if end.status != "done" and self._may_be_resumed(error):
@@ -116,6 +122,12 @@ class Account:
         except PluginError:  # it is told where it fails at the form of the failure
             return []
         return [visible(line) for lines in said.values() for line in lines]
+
+    def _at_vendor(self) -> int:
+        """How many requests the vendor's batch goes on with; a simulator ends with the run."""
+        if self.batched is None or self.journal is None or self.simulated or not self.journal.wrote:
+            return 0
+        return self.journal.runs.find(self.batched).at_vendor
 
     def _may_be_resumed(self, error: RunError | None) -> bool:
         """Whether a further attempt has something to go on with; of messages that failed each has had its turn."""

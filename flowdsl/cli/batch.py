@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli import vendor_batched
 from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
+from flowdsl.cli.batch_signals import signals_to
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import ready_flow
@@ -38,7 +40,8 @@ from flowdsl.errors import ConfigError, UsageError
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
-    from flowdsl.batches.running import Outcome, Stop
+    from flowdsl.batches.running import Outcome
+    from flowdsl.engine.effects import Effects
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.batches import KeptBatch
     from flowdsl.journal.journal import Journal
@@ -69,6 +72,7 @@ def parser() -> Parser:
     """The options of the command."""
     from flowdsl.batches.running import CONCURRENCY
     from flowdsl.cli import COMMANDS
+    from flowdsl.cli.vendor_batched import CONCURRENCY as BATCHED
 
     parser = Parser("batch", f"{COMMANDS['batch']} {_ABOUT}", EXAMPLES)
     parser.add_argument("file", metavar="FLOW", help="the flow, kit or document of another system")
@@ -83,9 +87,8 @@ def parser() -> Parser:
     parser.add_argument(
         "--concurrency",
         type=count,
-        default=CONCURRENCY,
         metavar="N",
-        help=f"work on N records at once (default: {CONCURRENCY})",
+        help=f"work on N records at once (default: {CONCURRENCY}, with --vendor-batch {BATCHED:,})",
     )
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
     parser.add_argument("--sample", type=count, metavar="N", help="only N records, chosen by lot, the same each time")
@@ -110,6 +113,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         fields = {field: name for name, field in options.map}
         names = [*shared, *(fields.get(name, name) for name in first.fields)]
         flow = ready_flow(source, options, names, stack, None)
+        vendor_batched.check(flow, options)
         if not options.quiet and kept is None:
             print_warnings(rehearsed(flow, source, options, names) if options.simulate else warnings(flow))
         types = declared_types(flow, fields)
@@ -126,9 +130,9 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known, inputs)):
             return 0
         if kept is None:
-            from flowdsl.journal.door import flow_path
+            from flowdsl.journal.run_row import flow_path
 
-            argv, hidden = inputs.arguments(options.argv)
+            argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
@@ -214,32 +218,39 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
         sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {_near(folder)}\n")
-    from flowdsl.batches.running import Stop
+    from flowdsl.batches.running import CONCURRENCY, Stop, batch
 
     stop, signals = Stop(), list[int]()
     spent_out: list[str] = []
 
-    async def run() -> None:
-        from flowdsl.batches.running import batch
+    def tell(text: str) -> None:
+        if not options.quiet:
+            progress.clear()
+            sys.stderr.write(f"{text}\n")
 
-        with _signals(stop, signals, progress):
-            records = work.records(types, chosen)
-            outcomes = batch(
-                work.flow,
-                records,
-                journal=work.journal,
-                batch_id=work.id,
-                concurrency=max(1, options.concurrency),
-                max_requests=options.max_requests,
-                max_usd=work.flow._settings.limits.max_usd,
-                on_event=work.watchers,
-                stop=stop,
-            )
-            async with aclosing(outcomes):
-                async for outcome in outcomes:
-                    progress.take(outcome.status, work.take(outcome))
-                    if outcome.status == "stopped" and outcome.error is not None:
-                        spent_out.append(outcome.error.message)
+    async def run() -> None:
+        with signals_to(stop, signals, progress, drains=not options.vendor_batch):
+            async with vendor_batched.batch_door(options, work.journal, work.id, None, tell) as door:
+                await run_by(door)
+
+    async def run_by(door: Effects | None) -> None:
+        outcomes = batch(
+            work.flow,
+            work.records(types, chosen),
+            journal=work.journal,
+            batch_id=work.id,
+            concurrency=options.concurrency or (vendor_batched.CONCURRENCY if options.vendor_batch else CONCURRENCY),
+            effects=door,
+            max_requests=options.max_requests,
+            max_usd=work.flow._settings.limits.max_usd,
+            on_event=work.watchers,
+            stop=stop,
+        )
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                progress.take(outcome.status, work.take(outcome))
+                if outcome.status == "stopped" and outcome.error is not None:
+                    spent_out.append(outcome.error.message)
 
     is_cancelled = False
     try:
@@ -296,6 +307,9 @@ def _told(
         )
     elif signals or is_cancelled:
         sys.stderr.write(f"interrupted; `flowdsl resume {short}` goes on, and buys nothing twice\n")
+    number = 0 if options.simulate else work.journal.batches.at_vendor(work.id)
+    if number:
+        sys.stderr.write(f"{vendor_batched.goes_on(number)}: `flowdsl resume {short}` fetches what it made\n")
     if signals:
         return 128 + signals[0]
     if is_cancelled:
@@ -303,47 +317,10 @@ def _told(
     return FAILED if progress.failed or held or spent or failed else 0
 
 
-class _signals:
-    """Ctrl-C, SIGTERM and SIGHUP let the batch drain; the second one ends what it works on."""
-
-    def __init__(self, stop: Stop, came: list[int], progress: BatchProgress) -> None:
-        self._stop = stop
-        self._came = came
-        self._progress = progress
-        self._numbers: list[int] = []
-
-    def __enter__(self) -> None:
-        import asyncio
-
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def end(number: int) -> None:
-            self._came.append(number)
-            self._progress.clear()
-            if len(self._came) == 1:
-                self._stop()
-                sys.stderr.write("takes no further records; waits for those it works on (once more ends them)\n")
-            elif task is not None:
-                task.cancel()
-
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, end, number)
-                    self._numbers.append(number)
-
-    def __exit__(self, *_: object) -> None:
-        import asyncio
-
-        for number in self._numbers:
-            asyncio.get_running_loop().remove_signal_handler(number)
-
-
 def _check(options: Namespace) -> None:
     if options.file == "-":
         raise UsageError("a batch takes the flow from a file: it may be resumed")
-    if options.concurrency < 1:
+    if options.concurrency is not None and options.concurrency < 1:
         raise UsageError("--concurrency takes a number from 1 on")
     if options.no_journal:
         raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.kept_arguments import secret_names
 from flowdsl.cli.record_files import LINES, read_records
 from flowdsl.cli.tables import TYPED
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
-from flowdsl.secrets.plain import HIDDEN, plain_secrets
+from flowdsl.secrets.plain import HIDDEN
 
 if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
@@ -19,6 +20,7 @@ class RecordInputs:
     """Makes the inputs of a run of the fields of a record."""
 
     def __init__(self, flow: Flow, given: Mapping[str, Any], mapped: Mapping[str, str]) -> None:
+        self._flow = flow
         self._declared = flow.document.inputs
         self._given = given
         self._mapped = mapped
@@ -46,29 +48,12 @@ class RecordInputs:
         mapped = {name: fields[field] for name, field in self._mapped.items() if field in fields}
         return {**found, **mapped}
 
-    @property
-    def secret(self) -> frozenset[str]:
-        """The inputs whose values nobody is to read back."""
-        declared = self._declared or {}
-        return frozenset(name for name, each in declared.items() if each.schema.get("writeOnly") is True)
-
     def shown(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """The fields of a record without those that are for a secret input, and the names of these."""
-        secret = self.secret
+        """The fields of a record without those that are secret, and the names of these."""
+        secret = secret_names(self._flow, {self._fields.get(name, name): value for name, value in fields.items()})
+        secret |= secret_names(self._flow, fields)
         hidden = [name for name in fields if name in secret or self._fields.get(name) in secret]
         return {name: HIDDEN if name in hidden else value for name, value in fields.items()}, hidden
-
-    def arguments(self, argv: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The arguments of a command as they are kept: inputs without their values where these are secret, or look like
-        a key; and the names of those."""
-        kept, lost = [], []
-        for text in argv:
-            name, equals, value = text.partition("=")
-            if equals and name in self._given and (name in self.secret or plain_secrets(text) or plain_secrets(value)):
-                lost.append(name)
-                text = f"{name}={HIDDEN}"
-            kept.append(text)
-        return kept, lost
 
     def check_fields(self, fields: Mapping[str, Any], path: str) -> None:
         """Looks whether the first record has what the flow needs.

@@ -10,6 +10,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.journaled import sum_of
+from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 
@@ -43,6 +44,8 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         journal.batches.drop(batch.id)
         said = f"{batch.id} is given up; what it made stays where it is"
         print(json.dumps({"batch": batch.id}) if options.json else said)
+        if (number := journal.batches.at_vendor(batch.id)) and not batch.simulated:
+            sys.stderr.write(f"{goes_on(number)}: end it in your account there\n")
         return 0
     if options.action == "export":
         sys.stdout.write(json.dumps({"batch": batch.to_dict()}, ensure_ascii=False) + "\n")
@@ -64,17 +67,20 @@ def _line(journal: Journal, batch: KeptBatch) -> str:
 
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     requests, usd, is_known = journal.batches.spent(batch.id)
-    held = journal.batches.held(batch.id)
+    held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
     if options.json:
         facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(held)}
+        facts["at_vendor"] = at_vendor
         print(json.dumps({**batch.to_dict(), **facts}, indent=2, ensure_ascii=False))
         return 0
     print(_line(journal, batch))
     print(f"  results: {visible_line(batch.folder)}")
+    if at_vendor:
+        print(f"  in the vendor's batch: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
     if held:
         shown = ", ".join(f"{number:,}" for number in sorted(held)[:20]) + (" …" if len(held) > 20 else "")
         print(f"  in doubt: records {shown}")
         print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")
-    elif batch.may_be_resumed:
+    elif batch.may_be_resumed and not at_vendor:
         print(f"  `flowdsl resume {batch.id[:13]}` goes on with it")
     return 0

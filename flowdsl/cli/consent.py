@@ -70,7 +70,7 @@ def may_begin(
         return True
     above, where = min(said)
     number, own = (1, ()) if records is None else records()
-    most = _most(flow, inputs, number, own)
+    most = _most(flow, inputs, number, own, batched=options.vendor_batch)
     if most is not None and most <= above:
         return True
     from flowdsl.engine.budget import in_usd
@@ -103,11 +103,14 @@ def _misspelt(flow: Flow, path: str) -> Iterator[str]:
             yield f"{where} limits nothing: there is no such service; did you mean `{meant}`?"
 
 
-def _most(flow: Flow, inputs: Mapping[str, Any], records: int, unknown: Collection[str]) -> float | None:
+def _most(
+    flow: Flow, inputs: Mapping[str, Any], records: int, unknown: Collection[str], *, batched: bool
+) -> float | None:
     """The most that it can cost by the plan, or by the limit of what it may spend; None where nothing says it."""
     limit = flow._settings.limits.max_usd
     try:
-        most = flow.plan(inputs, unknown).most_usd
+        plan = flow.plan(inputs, unknown)
+        most = plan.bounds.most_batch_usd.value({}) if batched else plan.most_usd
     except ConfigError:  # inputs that do not fit: the run will say so, and nothing is paid
         most = None
     whole = None if most is None else most * records

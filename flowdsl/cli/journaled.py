@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.consent import budget_of
+from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.settings.files import project_file
@@ -47,7 +48,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         return None
     from flowdsl.journal.journal import Journal
 
-    given = {"argv": options.argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
+    argv, _ = kept_arguments(options, flow)
+    given = {"argv": argv, "cwd": os.getcwd(), "action": options.action}  # noqa: PTH109
     own = {"simulated": options.simulate, "given": given, "cache": options.cache}
     journal = stack.enter_context(Journal(state_of(source.path), **own))
     journal.budget = budget_of(source.path, journal)
@@ -57,10 +59,10 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
             journal.runs.release(options.resume.id)
         return journal
     if journal.database.exists:  # read also by a quiet run: one that is damaged is found out before anything is done
-        from flowdsl.journal.door import flow_path
+        from flowdsl.journal.run_row import flow_path
 
         found = journal.runs.unfinished(flow_path(source.path), simulated=options.simulate)
-        if not options.quiet and found is not None and (found.paid or found.in_doubt):
+        if not options.quiet and found is not None and (found.paid or found.in_doubt or found.at_vendor):
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
             sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
     return journal
@@ -71,6 +73,7 @@ def worth(run: KeptRun) -> str:
     paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"
     cost = "at a price that is not known" if run.cost_usd is None else sum_of(run.cost_usd)
     text = f"{paid} paid for, {cost}{', simulated' if run.simulated else ''}"
+    text += f"; {run.at_vendor} in the vendor's batch" if run.at_vendor else ""
     return f"{text}; {run.in_doubt} in doubt" if run.in_doubt else text
 
 

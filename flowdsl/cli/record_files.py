@@ -87,7 +87,9 @@ def _parsed(number: int, line: int, text: str) -> Read:
         return Read(number, line, {}, f"line {line} is no JSON: {said}")
     if not isinstance(value, dict):
         return Read(number, line, {}, f'line {line} is no map: write {{"name": value}}')
-    value.pop(FAILED, None)
+    before = value.pop(FAILED, None)
+    for name in before.get("hidden", ()) if isinstance(before, dict) else ():
+        value.pop(name, None)  # a secret, which did not come along
     return Read(number, line, value)
 
 

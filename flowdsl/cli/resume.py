@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
 from flowdsl.cli.journaled import state_of
+from flowdsl.cli.kept_arguments import give_again
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def parser() -> Parser:
         metavar="NAME=VALUE",
         help="another value for an input, or one that held a secret, which is not kept; may be repeated",
     )
+    stored = "a value for `kv('NAME')` again that held a secret; may be repeated"
+    parser.add_argument("--kv", action="append", default=[], type=pair, metavar="NAME=VALUE", help=stored)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
     shown.add_argument("--events", action="store_true", help="print each event as a line of JSON, the result last")
@@ -101,21 +104,15 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
         is_done = found.status == "done"
         why = "is done: there is nothing to resume" if is_done else "was given up: `flowdsl batch` begins anew"
         raise UsageError(f"the batch {found.id} {why}")
-    given = {name for name, _ in options.input}
-    if missing := [name for name in found.given.get("hidden", []) if name not in given]:
-        more = " ".join(f"-i {name}=…" for name in missing)
-        raise UsageError(
-            f"{', '.join(missing)} held a secret, which no journal keeps: flowdsl resume {found.id[:13]} {more}"
-        )
-    if options.resend:
-        journal.batches.release(found.id)
-    journal.close()
     from flowdsl.cli import batch
 
     _, *arguments = found.given["argv"]
     again = batch.parser().parse(arguments)
+    give_again(again, options, found.given.get("hidden", []), found.id)
+    if options.resend:
+        journal.batches.release(found.id)
+    journal.close()
     again.fault, again.json, again.quiet, again.yes = [], options.json, options.quiet, options.yes
-    again.input = [*(pair for pair in again.input if pair[0] not in given), *options.input]
     for name in ("timeout", "max_requests", "max_usd"):
         if getattr(options, name) is not None:
             setattr(again, name, getattr(options, name))
@@ -193,15 +190,9 @@ def _options(run: KeptRun, options: Namespace) -> Namespace:
     from flowdsl.cli import run as run_command
 
     command, *arguments = run.given["argv"]
-    given = {name for name, _ in options.input}
-    missing = [name for name in run.given.get("hidden", []) if name not in given]
-    if missing and command == "run":
-        more = " ".join(f"-i {name}=…" for name in missing)
-        raise UsageError(
-            f"{', '.join(missing)} held a secret, which no journal keeps: flowdsl resume {run.id[:13]} {more}"
-        )
     module = image_command if command == "image" else run_command
     found: Namespace = module.parser().parse(arguments)
+    give_again(found, options, run.given.get("hidden", []), run.id)
     found.argv, found.resume, found.yes = run.given["argv"], run, options.yes
     found.resend = options.resend
     found.fault = []  # it failed once, as it was told
@@ -209,8 +200,6 @@ def _options(run: KeptRun, options: Namespace) -> Namespace:
     for name in ("timeout", "max_requests", "max_usd"):
         if getattr(options, name) is not None:
             setattr(found, name, getattr(options, name))
-    if command == "run":
-        found.input = [*(pair for pair in found.input if pair[0] not in given), *options.input]
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -38,6 +38,8 @@ from flowdsl.cli.summary import inner_names
 from flowdsl.cli.terminal import colors
 from flowdsl.cli.termination import Terminated, ignore_interrupts, until_terminated
 from flowdsl.cli.unread_inputs import unread_inputs
+from flowdsl.cli.vendor_batched import add_vendor_batch
+from flowdsl.cli.vendor_batched import check as check_vendor_batch
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError, RunError, UsageError, in_words
@@ -86,6 +88,7 @@ def perform(options: Namespace, source: Source) -> int:
     most = MAX_REQUESTS if options.max_requests is None else options.max_requests
     with ExitStack() as stack:
         flow = ready_flow(source, options, names, stack, most)
+        check_vendor_batch(flow, options)
         shown = []
         if not options.quiet:
             shown = rehearsed(flow, source, options, names) if options.simulate else warnings(flow)
@@ -251,6 +254,7 @@ def add_options(parser: Parser) -> None:
         metavar="LEVEL",
         help="what the files of pictures say of themselves: none, basic (default), or full, with the prompt",
     )
+    add_vendor_batch(parser)
     flag(parser, "--no-journal", help="keep no journal: what is paid for is bought again when the run is broken off")
     parser.add_argument(
         "--cache",
@@ -286,35 +290,43 @@ def _run(
     import asyncio
 
     effects: Effects | None = None
-    kept: dict[str, Any] = {"journal": account.journal, "run_id": options.resume and options.resume.id}
     if options.fault:
         from flowdsl.cli.simulated import StepMarks
 
         effects = StepMarks(flow)
+
+    async def performed(show: Callable[[Event], None]) -> Result:
+        run, journal = options.resume and options.resume.id, account.journal
+        if not options.vendor_batch or journal is None:
+            return await flow.arun(inputs, on_event=account.hearing(show), effects=effects, journal=journal, run_id=run)
+        from flowdsl.cli.vendor_batched import batch_door
+        from flowdsl.engine.state import new_run_id
+
+        account.batched = run = run or new_run_id()
+        async with batch_door(options, journal, run, effects) as door:
+            return await flow.arun(inputs, on_event=account.hearing(show), effects=door, journal=journal, run_id=run)
+
     if options.events:
         from flowdsl.cli.event_lines import print_event
 
-        return asyncio.run(
-            until_terminated(flow.arun(inputs, on_event=account.hearing(print_event), effects=effects, **kept))
-        )
+        return asyncio.run(until_terminated(performed(print_event)))
     if options.quiet:
-        hear = account.hearing(_quiet(options))
-        return asyncio.run(until_terminated(flow.arun(inputs, on_event=hear, effects=effects, **kept)))
+        return asyncio.run(until_terminated(performed(_quiet(options))))
     places = {(finding.code, finding.span) for finding in shown}
     known = {finding.message for finding in flow.diagnostics if (finding.code, finding.span) in places}
-    return asyncio.run(
-        until_terminated(_run_with_progress(flow, inputs, account, known, _responses(options), effects=effects, **kept))
-    )
+    return asyncio.run(until_terminated(_with_progress(performed, account.source, known, _responses(options))))
 
 
-async def _run_with_progress(
-    flow: Flow, inputs: dict[str, Any], account: Account, known: set[str], responses: TextIO, **options: Any
+async def _with_progress(
+    performed: Callable[[Callable[[Event], None]], Awaitable[Result]],
+    source: Source | None,
+    known: set[str],
+    responses: TextIO,
 ) -> Result:
     from flowdsl.cli.progress import progress_on
 
     async with progress_on(sys.stderr, known, responses) as progress:
-        hear = account.hearing(in_its_words(account.source, progress))
-        return await flow.arun(inputs, on_event=hear, **options)
+        return await performed(in_its_words(source, progress))
 
 
 def _responses(options: Namespace) -> TextIO:

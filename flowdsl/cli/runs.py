@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowdsl.cli.arguments import Parser, count, flag
 from flowdsl.cli.batch_runs import list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
+from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -108,6 +109,8 @@ def _list(runs: Runs, options: Namespace) -> int:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if doubts := [run for run in found if run.in_doubt]:
         print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
+    if waiting := [run for run in found if run.at_vendor and run.may_be_resumed]:
+        print(f"in a vendor's batch: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
     return 0
 
 
@@ -122,7 +125,7 @@ def _show(runs: Runs, options: Namespace) -> int:
     if run.error is not None:
         print(f"  {visible_line(str(run.error.get('message')))}")
     for request in requests:
-        state = "in doubt" if request.blocks else request.state
+        state = "in doubt" if request.blocks else "in batch" if request.is_at_vendor else request.state
         cost = "" if request.cost_usd is None else f"  {sum_of(request.cost_usd)}"
         print(f"{state:9} {request_line(request)}{cost}")
         for path in request.files:
@@ -131,6 +134,8 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
         print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+    elif run.at_vendor:
+        print(f"in the vendor's batch: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
     elif run.may_be_resumed:
         print(f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0
@@ -165,6 +170,8 @@ def _cancel(runs: Runs, options: Namespace) -> int:
         raise UsageError(f"the run {run.id} is done: there is nothing to give up")
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
+    if run.at_vendor and not run.simulated:
+        sys.stderr.write(f"{goes_on(run.at_vendor)}: end it in your account there\n")
     return 0
 
 

@@ -184,6 +184,11 @@ class RunningStep:
         self.check_not_over("reserves")
         return await self._frame.run.budget.reserve(most_usd, service)
 
+    def share(self, request: Any) -> float:
+        """The share of its price that a paid request costs by the way it goes."""
+        asked = getattr(self._frame.run.effects, "share", None)
+        return 1.0 if asked is None else asked(self._effect(PAID, request))
+
     def partial_image(self, request: int, index: int, image: Image) -> None:
         """Emits that an unfinished picture of a paid request came."""
         image.hide(self._frame.run.secrets.hide_in)

@@ -79,11 +79,15 @@ class Effects(Protocol):
 @runtime_checkable
 class Asking(Effects, Protocol):
     """A door behind that of a journal which knows itself what becomes of some requests: performed again with the same
-    `Effect.id`, they are not made again."""
+    `Effect.id`, they are not made again. They may cost less than others."""
 
     def order(self, effect: Effect) -> str | None:
         """Where that is known of a request; None for one of which it is not. A later door that says the same knows what
         became of it."""
+        ...
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a paid request costs this way: 1, or less through the vendor's batch."""
         ...
 
 
@@ -124,6 +128,11 @@ class Journaling(Effects, Protocol):
 
     def end(self, status: str, error: BaseException | None) -> None:
         """The run has ended: `done`, `failed` or `cancelled`; its pictures stand in the manifest."""
+        ...
+
+    async def ended(self) -> None:
+        """Waits until that is written: whoever looks after the run sees how it ended. It is not called where nobody can
+        wait any more."""
         ...
 
 

@@ -40,7 +40,7 @@ from flowdsl.values import ErrorValue, copied
 from flowdsl.walks import unwalkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
     from random import Random
 
@@ -71,8 +71,10 @@ async def run_program(
     tags: Mapping[str, str] | None = None,
     transport: OpenTransport | None = None,
     journal: Journal | None = None,
+    plain_secrets: Iterable[str] = (),
 ) -> Result:
     """One run of a program; the FlowContext begins with the `inputs`. `id` is the run's, when the host has made one.
+    `plain_secrets` are those that nobody marked.
 
     Raises:
         RunError: as `execute`.
@@ -85,6 +87,8 @@ async def run_program(
     inputs = _own("inputs", inputs)
     if program.marks:  # else they hold no secret
         secrets.notice(inputs)
+    for secret in plain_secrets:
+        secrets.add(secret)
     id = id or new_run_id()
     tags = tags or {}
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)

@@ -25,6 +25,7 @@ _ON_THE_LOOP = frozenset(
         "note",
         "spend",
         "reserve",
+        "share",
         "write",
         "emit",
         "input",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.effects import Began, Journaling
 from flowdsl.engine.secrets import Secrets
 from flowdsl.errors import RunError
+from flowdsl.step.gather import to_its_end
 from flowdsl.template import holds_secret
 
 if TYPE_CHECKING:
@@ -33,9 +35,10 @@ def began(
 
 
 async def kept(outputs: Coroutine[Any, Any, dict[str, Any]], door: Journaling) -> dict[str, Any]:
-    """The outputs of a run, whose end its journal is told of."""
+    """The outputs of a run, whose end stands in its journal when this is over, also when it is cancelled."""
     status: str = "cancelled"
     failure: RunError | None = None
+    is_closed = False
     try:
         found = await outputs
         status = "done"
@@ -43,5 +46,10 @@ async def kept(outputs: Coroutine[Any, Any, dict[str, Any]], door: Journaling) -
     except RunError as error:
         status, failure = "failed", error
         raise
+    except GeneratorExit:
+        is_closed = True
+        raise
     finally:
         door.end(status, failure)
+        if not is_closed:
+            await to_its_end(asyncio.ensure_future(door.ended()))

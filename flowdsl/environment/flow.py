@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.program import Program
     from flowdsl.engine.resources import Resources
     from flowdsl.engine.result import Result
+    from flowdsl.environment.plain_secrets import PlainSecrets
     from flowdsl.events import Event
     from flowdsl.plan import Plan
     from flowdsl.settings.layers import InForce
@@ -115,6 +116,7 @@ class Flow:
         self.diagnostics = tuple(diagnostics)
         self._settings = settings
         self._reads_secrets = reads_secrets or bool(environment.steps) or environment.host.may_give_secrets
+        self._plain: PlainSecrets | None = None
         self._programs: dict[tuple[bool, TemplateLimits], Program] = {}
 
     @property
@@ -218,6 +220,7 @@ class Flow:
         for step in self.document.every_step():
             self.environment.registry.step_class(step.spec.name)
         self._compiled(self._reads_secrets, self._settings.limits)
+        self._plain_secrets()
         return self
 
     def run(
@@ -339,6 +342,7 @@ class Flow:
                 host=environment.host,
                 storage=environment.storage,
                 layers=self._settings.services,
+                plain_secrets=self._plain_secrets().with_inputs(values),
                 limits=given.limits,
                 id=given.run_id,
                 tags=given.tags,
@@ -370,6 +374,13 @@ class Flow:
                 raise UsageError(f"tags takes a dict of texts: {name!r} is {type(value).__name__}")
         own = self._settings.limits if limits is None else self._settings.lowered(limits)
         return _Given(own, run_id, dict(tags or {}))
+
+    def _plain_secrets(self) -> PlainSecrets:
+        if self._plain is None:
+            from flowdsl.environment.plain_secrets import plain_secrets_of
+
+            self._plain = plain_secrets_of(self.document, self.environment.host, self._settings.services.environ)
+        return self._plain
 
     def _compiled(self, marks: bool, limits: Limits) -> Program:
         """The program; with `marks` one whose templates keep the marks of secrets, which is slower."""

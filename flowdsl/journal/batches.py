@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
+from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT
 from flowdsl.journal.running import Running
 
-_BLOCKING = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_final))"
 _OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
 
 
@@ -90,8 +90,13 @@ class Batches:
 
     def held(self, id: str) -> set[int]:
         """The records with a request in doubt."""
-        rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {_BLOCKING}", (id,))
+        rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {IN_DOUBT}", (id,))
         return {row["record"] for row in rows}
+
+    def at_vendor(self, id: str) -> int:
+        """How many requests the vendor's batch has, or is to have."""
+        rows = self._database.read(f"SELECT count(*) AS number {_OF_RUNS} AND {AT_VENDOR}", (id,))
+        return rows[0]["number"] if rows else 0
 
     def spent(self, id: str) -> tuple[int, float, bool]:
         """How many requests the batch has sent that were not refused, what they cost in USD, those in doubt at the most
@@ -107,9 +112,8 @@ class Batches:
 
     def release(self, id: str) -> int:
         """Lets the requests in doubt be sent again; gives how many they are."""
-        update = (
-            f"UPDATE ledger SET state = 'released' WHERE run IN (SELECT id FROM runs WHERE batch = ?) AND {_BLOCKING}"
-        )
+        runs = "SELECT id FROM runs WHERE batch = ?"
+        update = f"UPDATE ledger SET state = 'released' WHERE run IN ({runs}) AND {IN_DOUBT}"
         return self._database.submit(lambda db: db.execute(update, (id,)).rowcount).result()
 
     def _set(self, id: str, status: str, ended: float | None) -> None:

@@ -8,11 +8,12 @@ the disk took no more.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -24,9 +25,9 @@ from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id, spent
+from flowdsl.journal.run_row import write_run
 from flowdsl.journal.shelved import PUT_BACK, Shelved
-from flowdsl.journal.steps import steps_of, text_digest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,7 +58,7 @@ class JournalDoor:
         self._began = began
         self._inner = inner
         rows = list(rows)
-        self._spent = _spent(rows)
+        self._spent = spent(rows)
         self._rows = Rows(rows)
         self._names = names or {}
         self._listed = listed
@@ -68,6 +69,7 @@ class JournalDoor:
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._sharing = journal.sharing(began.run)
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
+        self._ended: Future[None] | None = None
 
     @property
     def budget(self) -> Budget | None:
@@ -174,7 +176,18 @@ class JournalDoor:
         except JournalError:
             self._journal.let_go(run)
         else:
-            written.add_done_callback(lambda _: self._journal.let_go(run))
+            over = self._ended = Future()
+
+            def let_go(_: Future[None]) -> None:
+                self._journal.let_go(run)
+                over.set_result(None)
+
+            written.add_done_callback(let_go)
+
+    async def ended(self) -> None:
+        """Waits until how the run ended stands in the journal. A record of a batch does not: its batch does."""
+        if self._ended is not None and self._journal.batch is None:
+            await asyncio.wrap_future(self._ended)
 
     def _final(self, error: BaseException | None) -> list[bytes]:
         """The failures that a run ended with: those of the step whose error it was."""
@@ -189,6 +202,10 @@ class JournalDoor:
     def _order(self, effect: Effect) -> str | None:
         """Where it is known further in what becomes of a request."""
         return self._inner.order(effect) if isinstance(self._inner, Asking) else None
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a paid request costs further in."""
+        return self._inner.share(effect) if isinstance(self._inner, Asking) else 1.0
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)
@@ -279,7 +296,7 @@ class JournalDoor:
 
         def begun(db: sqlite3.Connection) -> None:
             if not was_open:
-                self._write_run(db)
+                write_run(db, self._began, self._journal, is_new=self._is_new)
             db.executemany(_KEEP, early)
             db.execute(
                 "INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor,"
@@ -300,40 +317,6 @@ class JournalDoor:
             self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
             raise
         self._journal.wrote = True
-
-    def _write_run(self, db: sqlite3.Connection) -> None:
-        began, journal = self._began, self._journal
-        if not self._is_new:
-            db.execute("UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", (began.run,))
-            return
-        document = began.document
-        inputs = began.hide(dict(began.inputs))  # again: by now more secrets are known
-        hidden = [*began.hidden, *(name for name in inputs if inputs[name] != began.inputs[name])]
-        given = {**began.hide(dict(journal.given)), "inputs": inputs, "hidden": hidden, "steps": steps_of(document)}
-        if db.execute("SELECT 1 FROM runs WHERE id = ?", (began.run,)).fetchone():
-            raise JournalError(
-                f"a run of the id {began.run} stands in the journal already",
-                code="run-goes-on",
-                hint="give each run an id of its own; `journal.resuming(id)` lets this one go on",
-            )
-        db.execute(
-            "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
-            " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
-            (
-                began.run,
-                flow_path(document.source.path),
-                text_digest(document.source.text),
-                document.title,
-                journal.given.get("action"),
-                json.dumps(given, ensure_ascii=False, default=str),
-                began.as_of.isoformat(),
-                journal.simulated,
-                journal.batch,
-                journal.record,
-                json.dumps(dict(began.tags), ensure_ascii=False),
-                time.time(),
-            ),
-        )
 
     def _again(self, effect: Effect, row: Row) -> Any:
         """What a kept row says, as when it happened."""
@@ -371,11 +354,6 @@ class JournalDoor:
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
 
 
-def flow_path(path: str) -> str:
-    """The path of a flow as the journal has it: absolute, or the name of a text that has no file."""
-    return path if path.startswith("<") else os.path.abspath(path)  # noqa: PTH100  links stay links
-
-
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=repr)
 
@@ -389,9 +367,3 @@ def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
-
-
-def _spent(rows: Iterable[Row]) -> tuple[int, float]:
-    """How many requests, and what they cost at most: what is in doubt may be billed."""
-    paid = [row for row in rows if row.key == PAID and row.state != "refused"]
-    return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)

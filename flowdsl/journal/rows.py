@@ -52,6 +52,12 @@ def row_id(run: str, place: str, number: int, digest: bytes) -> bytes:
     return hashlib.sha256(head + digest).digest()
 
 
+def spent(rows: Iterable[Row]) -> tuple[int, float]:
+    """How many requests, and what they cost at most: what is in doubt may be billed."""
+    paid = [row for row in rows if row.key == PAID and row.state != "refused"]
+    return len(paid), sum((row.most_usd if row.cost_usd is None else row.cost_usd) or 0.0 for row in paid)
+
+
 class Rows:
     """The effects of a run that were kept, each to be taken once, and the numbers of new ones.
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
+from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT, OPEN
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
-_BLOCKING = "(state = 'started' OR (state = 'unknown' AND is_final))"
 _HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
     WHERE run = ? AND state = 'released' AND NOT EXISTS (
         SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
@@ -26,7 +26,8 @@ _SUMS = f"""
         (SELECT coalesce(sum(images), 0) FROM ledger WHERE run = runs.id) AS images,
         (SELECT sum(cost_usd) FROM ledger WHERE run = runs.id) AS cost_usd,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok' AND cost_usd IS NULL) AS unpriced,
-        (SELECT count(*) FROM ledger WHERE run = runs.id AND {_BLOCKING}) AS in_doubt
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {IN_DOUBT}) AS in_doubt,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor
     FROM runs
 """
 
@@ -34,7 +35,8 @@ _SUMS = f"""
 class KeptRun(NamedTuple):
     """A run as the journal has it. `status` is `running`, `killed`, `done`, `failed`, `cancelled` or `dropped`; `paid`
     counts its requests that brought something, `cost_usd` is what they cost (None: a part is not known), `in_doubt`
-    counts those of which nobody knows what became of them. Times are Unix times in seconds."""
+    counts those of which nobody knows what became of them, `at_vendor` those that a vendor's batch has.
+    Times are Unix times in seconds."""
 
     id: str
     flow: str
@@ -55,6 +57,7 @@ class KeptRun(NamedTuple):
     images: int
     cost_usd: float | None
     in_doubt: int
+    at_vendor: int = 0
 
     @property
     def may_be_resumed(self) -> bool:
@@ -68,8 +71,8 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it. `pictures` are the SHA-256 of what came, and
-    `revised` the prompts as the service rewrote them, None where it did not."""
+    `released`; it `blocks` while nobody has decided what became of it, unless it `is_at_vendor`, in a batch. `pictures`
+    are the SHA-256 of what came, and `revised` the prompts as the service rewrote them, None where it did not."""
 
     id: str
     step: str
@@ -81,6 +84,7 @@ class Request(NamedTuple):
     request: Any
     state: str
     blocks: bool
+    is_at_vendor: bool
     images: int
     files: list[str]
     pictures: list[str]
@@ -151,7 +155,8 @@ class Runs:
 
     def requests(self, run: str) -> list[Request]:
         """The paid requests of a run, in the order in which they began."""
-        rows = self._database.read("SELECT * FROM ledger WHERE run = ? ORDER BY began, place, number", (run,))
+        query = f"SELECT *, {AT_VENDOR} AS is_at_vendor FROM ledger WHERE run = ? ORDER BY began, place, number"
+        rows = self._database.read(query, (run,))
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
 
@@ -171,7 +176,8 @@ class Runs:
 
     def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
         """The paid requests of all runs of a batch, each with its run and its record, record by record."""
-        query = """SELECT ledger.*, runs.record AS record FROM ledger JOIN runs ON runs.id = ledger.run
+        query = f"""SELECT ledger.*, {AT_VENDOR} AS is_at_vendor, runs.record AS record
+            FROM ledger JOIN runs ON runs.id = ledger.run
             WHERE runs.batch = ? ORDER BY runs.record, ledger.began, ledger.place, ledger.number"""
         names: dict[str, dict[str, str]] = {}
         for each in self._database.read(
@@ -183,13 +189,13 @@ class Runs:
 
     def release(self, run: str, requests: Sequence[str] = ()) -> int:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are. One that is
-        named may also be one that brought something, such as a picture that is gone since.
+        named may also be one that a vendor's batch has, or that brought something, such as a picture that is gone.
 
         Raises:
             UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
-        which = f"({_BLOCKING} OR state = 'ok')" if requests else _BLOCKING
+        which = f"({OPEN} OR state = 'ok')" if requests else IN_DOUBT
         return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {which}", requests)
 
     def hold(self, run: str, requests: Sequence[str] = ()) -> int:
@@ -259,13 +265,14 @@ class Runs:
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
     result = json.loads(row["result"]) if row["result"] else None
     kept = list(_pictures(result)) if row["state"] == "ok" else []
-    own = ("files", "pictures", "revised", "request_id", "blocks", "error")
+    own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "error")
     found = {name: row[name] for name in Request._fields if name not in own}
-    blocks = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
+    is_open = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
     failed = row["state"] in ("refused", "unknown")
     return Request(
         **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
-        blocks=blocks,
+        blocks=is_open and not row["is_at_vendor"],
+        is_at_vendor=bool(row["is_at_vendor"]),
         files=[names.get(image["path"], image["path"]) for image, _ in kept],
         pictures=[image["sha256"] for image, _ in kept],
         revised=[prompt for _, prompt in kept],

@@ -44,6 +44,7 @@ _LOOKS_LIKE_A_KEY = re.compile(
     r"|-----BEGIN[ ][\w ]{0,30}-----(?P<pem>.*?)(?=-----|\Z)",
     re.DOTALL,
 )
+_KEY_IN_PROSE = 16
 _KEY_LINE = re.compile(r"\s*(?:-\s|[\w-]+[\"']?\s*:(?:\s|$))")
 _VARIABLE = re.compile(r"\$\{[A-Za-z_]\w{0,80}\}")
 """The name of an environment variable, as many systems write it, is no secret."""
@@ -62,6 +63,15 @@ def plain_secrets(text: str) -> list[tuple[int, int]]:
         if judged[name] or name == "key":
             found += _values(text, match, judged[name], braces)
     return merged(found)
+
+
+def keys_in(text: str) -> Iterator[str]:
+    """The words of a text that look like a key, whatever stands before them. Of what stands behind `basic` and the like
+    only what is as long as a key: in prose these are ordinary words."""
+    for match in _LOOKS_LIKE_A_KEY.finditer(text):
+        group = match.lastgroup or 0
+        if len(match[group]) >= (_KEY_IN_PROSE if group == "scheme" else REVEALING):
+            yield match[group]
 
 
 def names_secret(name: str) -> bool:

@@ -136,6 +136,11 @@ class StepContext(Protocol):
         """
         ...
 
+    def share(self, request: Any) -> float:
+        """The share of its price that a paid request, in the sense of `effect`, costs by the way it goes: 1, or less
+        where a door of effects takes it through the vendor's batch."""
+        ...
+
     def partial_image(self, request: int, index: int, image: Image) -> None:
         """Emit that an unfinished picture of a request came, with its number from 0: stored with
         `commit(partial=True)`."""

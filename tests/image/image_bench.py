@@ -66,6 +66,9 @@ class Ground:
     async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
         return await RunBudget().reserve(most_usd)
 
+    def share(self, request: Any) -> float:
+        return 1.0
+
     def partial_image(self, request: int, index: int, image: Image) -> None:
         self.partials.append((index, image))
 

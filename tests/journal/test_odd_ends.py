@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from journaled import BOAT, Shop, shop
 
-from flowdsl.errors import UsageError
+from flowdsl.errors import RunError, UsageError
+from flowdsl.events import Event, FlowFinished, StepFinished
 from flowdsl.journal.errors import RequestHeld
 from flowdsl.journal.journal import Journal
 
@@ -140,3 +144,52 @@ def test_cleaning_up_removes_what_killed_processes_left(tmp_path: Path) -> None:
             assert [path.name for path in left.iterdir()] == ["going on"]
             other.running.let_go("going on")
         assert at.rows("SELECT state, cost_usd IS NULL AS unknown FROM ledger") == [{"state": "ok", "unknown": 0}]
+
+
+def holding_the_file(at: Shop, released: list[threading.Timer]) -> Callable[[Event], None]:
+    """A listener: while a run ends, another program holds the file of its journal for a moment."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, FlowFinished):
+            other = sqlite3.connect(at.state / "journal.sqlite", isolation_level=None, check_same_thread=False)
+            other.execute("BEGIN IMMEDIATE")
+            released.append(threading.Timer(0.3, other.close))
+            released[-1].start()
+
+    return hear
+
+
+def test_a_run_that_has_ended_is_seen_to_have_failed_at_once(tmp_path: Path) -> None:
+    timers: list[threading.Timer] = []
+    with shop(tmp_path) as at, Journal(at.state) as journal:
+        with pytest.raises(RunError) as failed:
+            at.flow(BOAT + FAIL).run(journal=journal, on_event=holding_the_file(at, timers))
+        assert failed.value.result is not None
+        found = journal.runs.unfinished()
+        assert (found and found.id, found and found.status) == (failed.value.result.run, "failed")
+        timers[0].join()
+
+
+def test_a_run_that_was_cancelled_is_seen_to_be_at_once(tmp_path: Path) -> None:
+    timers: list[threading.Timer] = []
+    with shop(tmp_path) as at, Journal(at.state) as journal:
+        flow, hold = at.flow(BOAT + "- step: SLEEP\n  delay: 60000\n"), holding_the_file(at, timers)
+
+        async def cancelled() -> None:
+            bought = asyncio.Event()
+
+            def hear(event: Event) -> None:
+                hold(event)
+                if isinstance(event, StepFinished):
+                    bought.set()
+
+            task = asyncio.create_task(flow.arun(journal=journal, on_event=hear))
+            await bought.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(cancelled())
+        found = journal.runs.unfinished()
+        assert (found and found.status, at.bought) == ("cancelled", 1)
+        timers[0].join()

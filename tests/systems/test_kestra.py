@@ -216,6 +216,30 @@ def test_under_simulate_a_missing_secret_is_no_error(
     assert list(printed["metrics"]["page"]) == ["input.token.count", "output.token.count", "total.token.count"]
 
 
+def test_comic_page_gives_its_tokens_where_the_model_reports_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = EXAMPLE.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for text in (page, page.replace("dall-e-3", "gpt-image-2")):
+        Path("page.kestra.yml").write_text(text, encoding="utf-8")
+        assert main(["run", "page.kestra.yml", "--simulate", "--json"]) == 0
+        printed.append(json.loads(capsys.readouterr().out))
+    as_printed, living = printed
+    outputs = [each["outputs"]["image_generation"] for each in printed]
+    assert [list(each) for each in outputs] == [["imageUrl", "finishReason", "tokenUsage"]] * 2
+    # The page's own model is shut down, and never said how many tokens it took.
+    assert (outputs[0]["tokenUsage"], as_printed["metrics"]["image_generation"]) == (None, {})
+    tokens = outputs[1]["tokenUsage"]
+    assert tokens["inputTokenCount"] + tokens["outputTokenCount"] == tokens["totalTokenCount"] > 0
+    assert living["metrics"]["image_generation"] == {
+        "input.token.count": tokens["inputTokenCount"],
+        "output.token.count": tokens["outputTokenCount"],
+        "total.token.count": tokens["totalTokenCount"],
+    }
+
+
 def test_no_key_stands_in_what_a_run_prints(tmp_path: Path, pictures: TinyPictures) -> None:
     said = "  - id: said\n    type: io.kestra.plugin.core.debug.Return\n    format: \"{{ secret('K') }}\"\n"
     result = environment(pictures, tmp_path, secrets=lambda name: "sk-very-secret-key").run(

@@ -65,10 +65,12 @@ def sim(running: Simulator) -> Simulator:
     return running
 
 
-def door_of(folder: Path, journal: BatchJournal | None = None, limits: Limits | None = None) -> VendorBatchDoor:
+def door_of(
+    folder: Path, journal: BatchJournal | None = None, limits: Limits | None = None, gather_s: float = 0.2
+) -> VendorBatchDoor:
     kept = MemoryBatchJournal("mine") if journal is None else journal
     more = {} if limits is None else {"limits": limits}
-    return VendorBatchDoor(kept, folder / "parts", gather_s=0.2, pauses=QUICK, **more)  # type: ignore[arg-type]
+    return VendorBatchDoor(kept, folder / "parts", gather_s=gather_s, pauses=QUICK, **more)  # type: ignore[arg-type]
 
 
 async def all_of(flow: Flow, door: VendorBatchDoor, count: int) -> list[Result | BaseException]:
@@ -85,7 +87,7 @@ def results_of(found: list[Result | BaseException]) -> list[Result]:
 
 def test_two_hundred_records_wait_for_one_batch_each_with_its_own_picture(sim: Simulator, tmp_path: Path) -> None:
     flow = flow_of(sim, tmp_path / "images")
-    found = results_of(asyncio.run(all_of(flow, door_of(tmp_path), 200)))
+    found = results_of(asyncio.run(all_of(flow, door_of(tmp_path, gather_s=2), 200)))
     assert len(found) == 200
     assert bought(sim) == {f"A card for P{number}": 1 for number in range(200)}
     assert all(Path(image.path).is_file() for each in found for image in each.images)
@@ -96,7 +98,7 @@ def test_two_hundred_records_wait_for_one_batch_each_with_its_own_picture(sim: S
 
 def test_requests_beyond_a_limit_of_a_file_go_into_several_batches(sim: Simulator, tmp_path: Path) -> None:
     flow = flow_of(sim, tmp_path / "images")
-    results_of(asyncio.run(all_of(flow, door_of(tmp_path, limits=Limits(requests=4)), 10)))
+    results_of(asyncio.run(all_of(flow, door_of(tmp_path, limits=Limits(requests=4), gather_s=2), 10)))
     assert len([each for each in sim.requests if (each.method, each.path) == ("POST", "/v1/batches")]) == 3
     assert set(bought(sim).values()) == {1}
 

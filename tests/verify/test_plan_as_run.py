@@ -142,7 +142,7 @@ def flow_of(random: Random) -> str:
 
 def within(plan: Plan, lists: dict[str, int]) -> tuple[float, float, float, float]:
     """The bounds of a plan when the lists of a run are so long."""
-    least, most, least_usd, most_usd = plan.bounds
+    least, most, least_usd, most_usd = plan.bounds[:4]
     infinite = float("inf")
     found = [each.value(lists) for each in (most, most_usd)]
     low = [each.value(lists) for each in (least, least_usd)]

@@ -117,7 +117,7 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._name = name
-        self._prices = Prices(ctx, vendor, endpoint)
+        self._prices = Prices(ctx, vendor, endpoint, ctx.share(sender(0).described(requests[0])))
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 

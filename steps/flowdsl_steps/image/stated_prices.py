@@ -19,23 +19,25 @@ _MOST_USD = 1e9
 
 
 class Prices:
-    """What requests of one step cost in USD."""
+    """What requests of one step cost in USD; they go a way that costs `share` of the price."""
 
-    def __init__(self, ctx: StepContext, vendor: Vendor, endpoint: Endpoint) -> None:
+    def __init__(self, ctx: StepContext, vendor: Vendor, endpoint: Endpoint, share: float = 1.0) -> None:
         self._ctx = ctx
         self._vendor = vendor
         self._endpoint = endpoint
+        self._share = share
 
     def most(self, request: ImageRequest) -> float | None:
         """The most that a request can cost; None when nobody says."""
         found = self._stated(request, request.size, request.quality)
-        return sum_in_usd(self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n)
+        most = self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n
+        return self._shared(sum_in_usd(most))
 
     def cost(self, request: ImageRequest, received: Received) -> float | None:
         """What a request cost: by the entry's prices where they leave no doubt, else as the vendor says."""
         found = self._stated(request, received.size or request.size, received.quality or request.quality)
         if found is not None and found[0] == found[1]:
-            return found[1] * len(received.images)
+            return self._shared(found[1] * len(received.images))
         try:
             usd = self._vendor.cost(request, self._endpoint, received)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -43,7 +45,10 @@ class Prices:
         except PluginError as error:
             self._ctx.note("plugin-fault", str(error))
             return None
-        return sum_in_usd(usd)
+        return self._shared(sum_in_usd(usd))
+
+    def _shared(self, usd: float | None) -> float | None:
+        return None if usd is None else usd * self._share
 
     def _stated(self, request: ImageRequest, size: str | None, quality: str | None) -> tuple[float, float] | None:
         service = self._ctx.service

@@ -101,7 +101,7 @@ async def made(state: State, line: Line, endpoint: str) -> Iterator[bytes]:
         Refusal: as the vendor refuses it.
     """
     prompt = line.body.get("prompt")
-    fault = state.faults.take(prompt if isinstance(prompt, str) else "")
+    fault = state.faults.take(prompt if isinstance(prompt, str) else "", None)
     error = None if fault is None else fault_response(fault, "openai", state.clock())
     if error is not None:
         raise Refusal(error)

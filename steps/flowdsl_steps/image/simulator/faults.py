@@ -86,9 +86,10 @@ class Fault:
         if self.retry_after is not None:
             retry_after_of(self.retry_after)
 
-    def matches(self, prompt: str, step: str = "") -> bool:
-        """Whether the fault concerns a request with this prompt, of a step that has these names."""
-        return self.when in prompt and (self.step is None or self.step in step.split())
+    def matches(self, prompt: str, step: str | None = "") -> bool:
+        """Whether the fault concerns a request with this prompt, of a step that has these names; None where nobody says
+        whose it is, as in a batch: it may be of any."""
+        return self.when in prompt and (self.step is None or step is None or self.step in step.split())
 
     @property
     def delay(self) -> float:
@@ -193,8 +194,9 @@ class FaultQueue:
         with self._lock:
             self._left.clear()
 
-    def take(self, prompt: str, step: str = "") -> Fault | None:
-        """The fault for a request, used up by one; `step` is what names its step, with spaces between."""
+    def take(self, prompt: str, step: str | None = "") -> Fault | None:
+        """The fault for a request, used up by one; `step` is what names its step, with spaces between, None where
+        nobody says whose it is."""
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
                 if fault.kind not in _OF_BATCHES and fault.matches(prompt, step):
@@ -206,7 +208,7 @@ class FaultQueue:
         """The fault of this kind for a batch or a file, used up by one; `text` is its metadata or its name."""
         with self._lock:
             for index, (fault, left) in enumerate(self._left):
-                if fault.kind == kind and fault.matches(text):
+                if fault.kind == kind and fault.matches(text, None):
                     self._use(index, fault, left)
                     return fault
         return None

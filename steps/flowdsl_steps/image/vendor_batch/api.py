@@ -75,6 +75,14 @@ class BatchApi:
                 return None
             after = f"&after={found['data'][-1]['id']}"
 
+    async def file_made_at(self, file: str) -> float | None:
+        """When a file was uploaded, by the vendor's clock; None where it is gone, or nobody says."""
+        try:
+            said = (await self._asked("GET", f"/files/{file}")).get("created_at")
+        except ServiceError:
+            return None
+        return float(said) if isinstance(said, (int, float)) else None
+
     async def create(self, file: str, operation: str, metadata: Mapping[str, str]) -> dict[str, Any]:
         """Makes a batch: this is what is paid for.
 

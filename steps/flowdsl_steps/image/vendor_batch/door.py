@@ -7,31 +7,30 @@ A request that cannot go that way is sent directly. One that a batch leaves undo
 from __future__ import annotations
 
 import asyncio
-import copy
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from flowdsl import Effect, Effects
-from flowdsl.errors import RunError, ServiceError, ServiceUnavailable
+from flowdsl.errors import ServiceUnavailable
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.carrier import CARRIER, Carried
 from flowdsl_steps.image.catalogue import catalogue
 from flowdsl_steps.image.received import LinkedImage, Received
-from flowdsl_steps.image.vendor_batch.api import PASSING, BatchApi
+from flowdsl_steps.image.vendor_batch.account import Account
+from flowdsl_steps.image.vendor_batch.api import BatchApi
 from flowdsl_steps.image.vendor_batch.files import USUAL as USUAL_LIMITS
 from flowdsl_steps.image.vendor_batch.files import (
     BatchRequest,
     Limits,
     Part,
     base_of,
-    line_of,
     why_not,
     write_batch_files,
 )
@@ -42,8 +41,6 @@ from flowdsl_steps.image.vendor_batch.vendor_batch import USUAL, Outcome, Pauses
 T = TypeVar("T")
 _GATHER_S = 1.0
 _TRIES = 3
-_MOST_FOLLOWED = 60
-"""So often the results of a batch are asked for that do not come."""
 
 
 class VendorBatchDoor:
@@ -52,7 +49,8 @@ class VendorBatchDoor:
     What it must know after a crash is in `journal`; files of requests lie in `folder` until they are uploaded. Requests
     are sent when none has come for `gather_s` seconds, or with `flush`. Runs that are to go on after a crash have the
     same ids again, and a door of the same journal. Use it as a context manager: its end does not end what the vendor
-    works on, a later door goes on with that; `cancel` does.
+    works on, a later door goes on with that; `cancel` does. `tell` is told of each batch. What earlier doors left under
+    way is asked for anew with `afresh`: a simulator that ended with its process knows nothing of it.
     """
 
     def __init__(
@@ -66,6 +64,7 @@ class VendorBatchDoor:
         pauses: Pauses = USUAL,
         tries: int = _TRIES,
         tell: Callable[[str], None] = lambda text: None,
+        afresh: bool = False,
     ) -> None:
         self._journal = journal
         self._folder = folder / journal.id
@@ -75,16 +74,20 @@ class VendorBatchDoor:
         self._pauses = pauses
         self._tries = tries
         self._tell = tell
-        self._accounts: dict[Any, asyncio.Task[_Account]] = {}
+        self._afresh = afresh
+        self._accounts: dict[Any, asyncio.Task[Account]] = {}
         self._recovered: set[tuple[str, str]] = set()
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
-        self._hides: dict[str, Callable[[Any], Any]] = {}
+        self._effects: dict[str, Effect] = {}
         self._numbers: Counter[tuple[str, str]] = Counter()
         self._open = AsyncExitStack()
         self._last_part = max((part.number for part in journal.parts()), default=0)
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(_swept, self._folder)
+        for part in self._journal.parts() if self._afresh else ():
+            if part.state not in ("ended", "dropped"):
+                await self._journal.dropped(part.number)
         return self
 
     async def __aexit__(
@@ -93,7 +96,7 @@ class VendorBatchDoor:
         for task in self._accounts.values():
             task.cancel()
             [found] = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(found, _Account):
+            if isinstance(found, Account):
                 await found.close()
         for future in self._waiting.values():
             future.cancel()
@@ -103,15 +106,11 @@ class VendorBatchDoor:
         """The result of an effect."""
         if effect.key != "image":
             return await (act() if self._inner is None else self._inner.perform(effect, act))
-        way = _Way(self, effect, effect.id or self._id(effect))
-        token = CARRIER.set(way)
+        token = CARRIER.set(_Way(self, effect, effect.id or self._id(effect)))
         try:
-            result: Any = await (act() if self._inner is None else self._inner.perform(effect, act))
+            return await (act() if self._inner is None else self._inner.perform(effect, act))
         finally:
             CARRIER.reset(token)
-        if way.was_taken and isinstance(result, dict) and result.get("usd") is not None:
-            result = {**result, "usd": result["usd"] * (1 - discount(str(effect.request.get("model"))))}
-        return result  # type: ignore[no-any-return]
 
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """The result of an effect that needs no waiting."""
@@ -120,9 +119,11 @@ class VendorBatchDoor:
     def order(self, effect: Effect) -> str | None:
         """Where it is known what becomes of a request, for the journal of a run: in this batch of ours, where it goes
         through one."""
-        asks = effect.request
-        goes = effect.key == "image" and why_not(str(asks.get("vendor")), str(asks.get("url"))) is None
-        return f"batch {self._journal.id}" if goes and self._journal.outlives else None
+        return f"batch {self._journal.id}" if self._journal.outlives and _goes(effect) else None
+
+    def share(self, effect: Effect) -> float:
+        """The share of its price that a request costs: without the discount of the batch that it goes through."""
+        return 1 - discount(str(effect.request.get("model"))) if _goes(effect) else 1.0
 
     async def flush(self) -> None:
         """Sends what has been gathered, without waiting for more."""
@@ -134,22 +135,28 @@ class VendorBatchDoor:
         for task in [*self._accounts.values()]:
             await (await task).batch.cancel()
 
-    async def carry(self, carried: Carried, id: str, hide: Callable[[Any], Any]) -> Received:
-        """What a request brings, when it is there; `hide` takes the secrets of its run out of a value.
+    async def carry(self, carried: Carried, id: str, effect: Effect) -> Received:
+        """What a request brings, when it is there.
 
         Raises:
             RunError: it failed, or the batch did.
         """
-        self._hides[id] = hide
+        self._effects[id] = effect
         try:
             return await self._carried(carried, id)
         finally:
-            del self._hides[id]
+            del self._effects[id]
 
     def _hidden(self, id: str, value: Any) -> Any:
         """What is kept of a request, without secrets of its run; where no run waits yet, without the vendor's words."""
-        hide = self._hides.get(id)
-        return without_words(value) if hide is None else hide(value)
+        effect = self._effects.get(id)
+        return without_words(value) if effect is None else effect.hide(value)
+
+    def _told(self, part: int, text: str) -> None:
+        """Tells of a batch: each run that waits for it, and who has asked for it."""
+        for id in self._journal.waiting(part) & self._effects.keys():
+            self._effects[id].emit(("progress", (text,)))
+        self._tell(text)
 
     async def _carried(self, carried: Carried, id: str) -> Received:
         endpoint = carried.endpoint
@@ -174,7 +181,7 @@ class VendorBatchDoor:
             hint="nothing was billed; run it again, or without a batch",
         )
 
-    async def _account(self, carried: Carried) -> _Account:
+    async def _account(self, carried: Carried) -> Account:
         """What sends the requests of one account, with what goes on there already."""
         client = await self._open.enter_async_context(carried.open_client())
         api = BatchApi(client, carried.vendor, carried.endpoint, base_of(carried.endpoint))
@@ -186,10 +193,18 @@ class VendorBatchDoor:
             ImageStore(carried.store.folder),
             image_bytes=carried.image_bytes,
             pauses=self._pauses,
-            tell=self._tell,
+            tell=self._told,
             hide=self._hidden,
         )
-        account = _Account(self, batch, self._waiting, self._pauses.longest)
+        account = Account(
+            batch,
+            self._journal,
+            self._waiting,
+            self._written,
+            gather_s=self._gather_s,
+            most=self._limits.requests,
+            pause_s=self._pauses.longest,
+        )
         at = carried.endpoint.service, base_of(carried.endpoint)
         if at not in self._recovered:
             self._recovered.add(at)
@@ -201,12 +216,7 @@ class VendorBatchDoor:
                 raise
         return account
 
-    @property
-    def journal(self) -> BatchJournal:
-        """What is known of the batches."""
-        return self._journal
-
-    async def written(self, requests: Sequence[BatchRequest]) -> list[Part]:
+    async def _written(self, requests: Sequence[BatchRequest]) -> list[Part]:
         """Files of requests.
 
         Raises:
@@ -216,11 +226,6 @@ class VendorBatchDoor:
         first = self._last_part + 1
         self._last_part += len(requests)
         return await asyncio.to_thread(write_batch_files, requests, self._folder, self._limits, first)
-
-    @property
-    def gather_s(self) -> float:
-        """After so many seconds without a request, what has come is sent."""
-        return self._gather_s
 
     def _id(self, effect: Effect) -> str:
         """What tells a request from all others, where no journal says it: its run, its place and how often before."""
@@ -237,7 +242,6 @@ class _Way:
         self._door = door
         self._effect = effect
         self._id = id
-        self.was_taken = False
 
     async def carry(self, carried: Carried) -> Received | None:
         """What a request brings; None where it cannot go through a batch."""
@@ -245,126 +249,19 @@ class _Way:
         if reason is not None:
             self._effect.note("not-in-batch", f"sent directly, at its full price: {reason}")
             return None
-        self.was_taken = True
-        return await self._door.carry(carried, self._id, self._effect.hide)
-
-
-class _Account:
-    """Gathers the requests of one account, and hands out what comes."""
-
-    def __init__(
-        self, door: VendorBatchDoor, batch: VendorBatch, waiting: dict[str, asyncio.Future[Outcome]], pause_s: float
-    ) -> None:
-        self.batch = batch
-        self._door = door
-        self._journal = door.journal
-        self._pause_s = pause_s
-        self._gathered: dict[str, BatchRequest] = {}
-        self._waiting = waiting
-        self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def outcome(self, request: BatchRequest) -> Outcome:
-        """What came of a request: known, on its way, or asked for now."""
-        item = self._journal.find(request.id)
-        if item is not None and item.state in ("done", "failed"):
-            return self.batch.known(item.result, item.state, request.id)
-        future = self._waiting.get(request.id)
-        if future is None:
-            if item is None or item.state != "waiting":
-                await asyncio.to_thread(line_of, request)  # a request that cannot be one fails alone
-                self._gathered[request.id] = request
-                self._wind()
-            future = self._waiting[request.id] = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(future)
-
-    async def send(self) -> None:
-        """Sends what has been gathered."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        gathered, self._gathered = self._gathered, {}
-        if not gathered:
-            return
-        try:
-            parts = await self._door.written([*gathered.values()])
-        except (RunError, OSError) as error:
-            self._fail(gathered, error)
-            return
-        for part in parts:
-            try:
-                await self.batch.submit(part)
-            except RunError as error:
-                self._fail(part.ids, error)
-            else:
-                self.follow(part.number)
-
-    def follow(self, number: int) -> None:
-        """Waits for a batch in the background."""
-        self._start(self._follow(number))
-
-    async def close(self) -> None:
-        """Waits for nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _follow(self, number: int) -> None:
-        ids = self._journal.waiting(number)
-        try:
-            for tried in range(_MOST_FOLLOWED):
-                try:
-                    async for outcome in self.batch.results(number):
-                        ids.discard(outcome.id)
-                        self._hand_out(outcome)
-                except ServiceError as error:
-                    may_pass = error.status is None or error.status in PASSING
-                    if not may_pass or tried == _MOST_FOLLOWED - 1:
-                        raise
-                else:
-                    return
-                await asyncio.sleep(self._pause_s)
-        except RunError as error:
-            error.charge_possible = True  # the batch goes on, and is billed
-            self._fail(ids, error)
-
-    def _hand_out(self, outcome: Outcome) -> None:
-        future = self._waiting.pop(outcome.id, None)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-
-    def _fail(self, ids: Iterable[str], error: Exception) -> None:
-        for id in ids:
-            future = self._waiting.pop(id, None)
-            if future is not None and not future.done():
-                future.set_exception(copy.copy(error))  # each run adds to its own where it happened
-
-    def _wind(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._door.gather_s, lambda: self._start(self.send()))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Tells all who wait of a fault that nobody has foreseen: else they would wait for ever."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(error)
+        return await self._door.carry(carried, self._id, self._effect)
 
 
 def _swept(folder: Path) -> None:
     """Removes files of requests that a killed process has left: what of them is with the vendor is known."""
     for path in folder.glob("part-*.jsonl"):
         path.unlink(missing_ok=True)
+
+
+def _goes(effect: Effect) -> bool:
+    """Whether a request goes through a batch."""
+    asks = effect.request
+    return effect.key == "image" and why_not(str(asks.get("vendor")), str(asks.get("url"))) is None
 
 
 def discount(model: str) -> float:

@@ -31,7 +31,7 @@ NOT_DONE = frozenset({"batch_expired", "batch_cancelled"})
 _BUSY = frozenset({"token_limit_exceeded", "batch_limit_exceeded", "rate_limit_exceeded"})
 """Why a batch is refused that may be taken later."""
 _TOO_MANY = 429
-_DAY_S = 24 * 3600
+_SLACK_S = 60
 _MOST_SENT = 3
 
 
@@ -71,7 +71,7 @@ class VendorBatch:
         *,
         image_bytes: int,
         pauses: Pauses = USUAL,
-        tell: Callable[[str], None] = lambda text: None,
+        tell: Callable[[int, str], None] = lambda part, text: None,
         hide: Callable[[str, Any], Any] = lambda id, value: value,
     ) -> None:
         self._api = api
@@ -114,7 +114,7 @@ class VendorBatch:
         finally:
             await asyncio.to_thread(_unlink, part.path)
         await self._journal.submitted(part.number, batch)
-        self._tell(f"batch {batch}: {len(part.ids)} requests")
+        self._tell(part.number, f"{_of(batch)}: {counted(len(part.ids))}")
         return batch
 
     async def recover(self) -> list[int]:
@@ -125,7 +125,7 @@ class VendorBatch:
         """
         going_on = []
         for part in self._journal.parts():
-            if (part.service, part.url) != (self._endpoint.service, self._url) or part.state in ("ended", "dropped"):
+            if (part.service, part.url) != (self._endpoint.service, self.url) or part.state in ("ended", "dropped"):
                 continue
             if part.state == "submitting":
                 found = await self._sought(part)
@@ -147,7 +147,7 @@ class VendorBatch:
             ServiceError: the vendor does not say.
         """
         part = next(part for part in self._journal.parts() if part.number == number)
-        batch = await self.poll(part.batch_id or "")
+        batch = await self._ended(part)
         left = self._journal.waiting(number)
         if batch["status"] == "failed":
             outcome = self._refused(batch)
@@ -171,18 +171,16 @@ class VendorBatch:
             if batch.get(name):
                 await self._api.delete(str(batch[name]))
 
-    async def poll(self, batch_id: str) -> dict[str, Any]:
-        """The batch when it has ended.
-
-        Raises:
-            ServiceError: the vendor does not say.
-        """
+    async def _ended(self, part: PartFacts) -> dict[str, Any]:
+        """The batch of a part when it has ended."""
         pause_s = self._pauses.first
         while True:
-            batch = await self._api.batch(batch_id)
+            batch = await self._api.batch(part.batch_id or "")
             if batch.get("status") in ENDS:
-                counts = batch.get("request_counts") or {}
-                self._tell(f"batch {batch_id} is {batch['status']}: {counts.get('completed', 0)} done")
+                counts = batch.get("request_counts")
+                done = counts.get("completed") if isinstance(counts, dict) else None
+                said = f": {counted(done)} done" if isinstance(done, int) else ""
+                self._tell(part.number, f"{_of(part.batch_id)} is {batch['status']}{said}")
                 return batch
             await asyncio.sleep(pause_s)
             pause_s = min(self._pauses.longest, pause_s * 1.5)
@@ -190,7 +188,7 @@ class VendorBatch:
     async def cancel(self) -> None:
         """Has all batches end that go on. What is done until then comes with their results."""
         for part in self._journal.parts():
-            if part.state == "submitted" and part.batch_id and part.url == self._url:
+            if part.state == "submitted" and part.batch_id and part.url == self.url:
                 await self._api.cancel(part.batch_id)
 
     def known(self, value: Any, state: str, id: str) -> Outcome:
@@ -202,7 +200,8 @@ class VendorBatch:
         return Outcome(id, error=self._error(value))
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """The vendor's address before the operation."""
         return self._endpoint.url.rpartition("/images/")[0]
 
     async def _made(self, part: PartFacts) -> str:
@@ -238,17 +237,17 @@ class VendorBatch:
 
     async def _sought(self, part: PartFacts) -> str | None:
         """The batch of a part among those that the vendor lists; None where it is not, however often looked for."""
-        wanted = self._metadata(part)
+        wanted, since = self._metadata(part), await self._api.file_made_at(part.file_id or "")
         for pause_s in self._pauses.looks:
             await asyncio.sleep(pause_s)
             listed = self._api.batches()
             async with contextlib.aclosing(listed):
                 async for batch in listed:
-                    said = batch.get("metadata") or {}
-                    if all(said.get(name) == value for name, value in wanted.items()):
+                    said = batch.get("metadata")
+                    if isinstance(said, dict) and all(said.get(name) == value for name, value in wanted.items()):
                         return str(batch["id"])
-                    if batch.get("created_at", part.began) < part.began - _DAY_S:
-                        break
+                    if since is not None and _time(batch.get("created_at"), since) < since - _SLACK_S:
+                        break  # the vendor's clock for both: ours may say anything
         return None
 
     def _metadata(self, part: PartFacts) -> dict[str, str]:
@@ -305,8 +304,10 @@ class VendorBatch:
 
     def _refused(self, batch: dict[str, Any]) -> Outcome:
         """What a batch that was refused means for each of its requests: nothing of it is done."""
-        problems = (batch.get("errors") or {}).get("data") or [{}]
-        code, message = problems[0].get("code"), str(problems[0].get("message"))
+        errors = batch.get("errors")
+        problems = errors.get("data") if isinstance(errors, dict) else None
+        first = problems[0] if isinstance(problems, list) and problems and isinstance(problems[0], dict) else {}
+        code, message = str(first.get("code")), str(first.get("message"))
         said = harmless(f"{message} [{code}]", self._endpoint.secrets)
         if code in _BUSY:
             return Outcome("", reason=said)
@@ -329,6 +330,19 @@ _KINDS = _kinds(ServiceError)
 
 def _told(error: ServiceError) -> dict[str, Any]:
     return {"kind": type(error).__name__, **error.to_dict()}
+
+
+def _of(batch: str | None) -> str:
+    return f"the vendor's batch {batch}"
+
+
+def counted(number: int) -> str:
+    """So many requests, in words."""
+    return f"{number:,} request{'' if number == 1 else 's'}"
+
+
+def _time(value: Any, otherwise: float) -> float:
+    return float(value) if isinstance(value, (int, float)) else otherwise
 
 
 def _unlink(path: str) -> None:

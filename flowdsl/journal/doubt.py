@@ -1,0 +1,15 @@
+"""Which requests of the ledger are open, as conditions of SQL: nobody knows what became of them, or a vendor does.
+
+A request that goes through a batch names it in `vendor_order`, and is asked for there when its run goes on: unless that
+has said already that nobody knows.
+"""
+
+OPEN = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_final))"
+"""It was begun, and nothing took what came of it as an answer."""
+_ASKED_FOR = """(ledger.vendor_order IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM vendor_batch_items AS item WHERE item.batch = substr(ledger.vendor_order, length('batch ') + 1)
+    AND item.id = lower(hex(ledger.id)) AND item.state = 'failed'))"""
+IN_DOUBT = f"({OPEN} AND NOT {_ASKED_FOR})"
+"""Somebody has to decide about it."""
+AT_VENDOR = f"({OPEN} AND {_ASKED_FOR})"
+"""It is asked for when its run goes on."""

@@ -1,0 +1,61 @@
+"""What stands in a journal of a run that pays for the first time, or goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+from flowdsl.journal.errors import JournalError
+from flowdsl.journal.steps import steps_of, text_digest
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from flowdsl.engine.effects import Began
+    from flowdsl.journal.keeper import Keeper
+
+
+def write_run(db: sqlite3.Connection, began: Began, journal: Keeper, *, is_new: bool) -> None:
+    """Writes down that a run begins to pay, or that it goes on.
+
+    Raises:
+        JournalError: another run of its id stands there.
+    """
+    if not is_new:
+        db.execute("UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", (began.run,))
+        return
+    document = began.document
+    inputs = began.hide(dict(began.inputs))  # again: by now more secrets are known
+    hidden = [*began.hidden, *(name for name in inputs if inputs[name] != began.inputs[name])]
+    given = {**began.hide(dict(journal.given)), "inputs": inputs, "hidden": hidden, "steps": steps_of(document)}
+    if db.execute("SELECT 1 FROM runs WHERE id = ?", (began.run,)).fetchone():
+        raise JournalError(
+            f"a run of the id {began.run} stands in the journal already",
+            code="run-goes-on",
+            hint="give each run an id of its own; `journal.resuming(id)` lets this one go on",
+        )
+    db.execute(
+        "INSERT INTO runs (id, flow, flow_sha256, title, action, given, as_of, simulated, batch, record, tags,"
+        " status, began) VALUES (?,?,?,?,?,?,?,?,?,?,?,'running',?)",
+        (
+            began.run,
+            flow_path(document.source.path),
+            text_digest(document.source.text),
+            document.title,
+            journal.given.get("action"),
+            json.dumps(given, ensure_ascii=False, default=str),
+            began.as_of.isoformat(),
+            journal.simulated,
+            journal.batch,
+            journal.record,
+            json.dumps(dict(began.tags), ensure_ascii=False),
+            time.time(),
+        ),
+    )
+
+
+def flow_path(path: str) -> str:
+    """The path of a flow as the journal has it: absolute, or the name of a text that has no file."""
+    return path if path.startswith("<") else os.path.abspath(path)  # noqa: PTH100  links stay links
