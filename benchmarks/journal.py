@@ -1,4 +1,5 @@
-"""What a journal costs a run: the same paid requests with one and without, beside a service that takes its time.
+"""What a journal costs a run: the same paid requests with one and without, beside a service that takes its time; and
+what limits cost that processes share: a rate, places, and the budget of a day, none of which is ever reached.
 
 The service is a process of its own, which responds to every request with another picture after a while.
 """
@@ -17,11 +18,13 @@ from pathlib import Path
 
 from benchmarks.table import Row, show
 from flowdsl import Environment, Limits, Storage
+from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl.journal.journal import Journal
 
 CASES = ((1.0, 500, 100), (0.05, 1000, 100), (0.05, 100, 1))
 """Seconds of a response, requests, and how many of them are sent at once."""
 AIMS = {(1.0, 100): "at least 0.95", (0.05, 100): "at least 0.5"}
+KINDS = ((False, False), (True, False), (True, True))
 REPEATS = 3
 FLOW = """\
 - step: FOR
@@ -63,17 +66,20 @@ async def serve(delay_s: float) -> None:
     await server.serve_forever()
 
 
-def run(url: str, count: int, at_once: int, *, journaled: bool) -> float:
+def run(url: str, count: int, at_once: int, *, journaled: bool, limited: bool = False) -> float:
     """The seconds of a run in a new folder."""
+    limits = {"rateLimit": 60_000_000, "concurrency": at_once} if limited else {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         environment = Environment(
-            services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k"}},
+            services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k", **limits}},
             storage=Storage(images=f"{folder}/pictures"),
             limits=Limits(private_addresses=True),
         )
         flow = environment.load(FLOW.format(count=count, at_once=at_once)).prepare()
         began = time.perf_counter()
         journal = stack.enter_context(Journal(Path(folder, "state"))) if journaled else None
+        if journal is not None and limited:
+            journal.budget = DayBudget(journal.database, Most(1e6, "flowdsl.toml"))
         flow.run(journal=journal)
         if journal is not None:
             journal.close()
@@ -89,15 +95,16 @@ def main() -> None:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
             run(url, 2 * at_once, at_once, journaled=True)
-            pairs = [
-                [run(url, count, at_once, journaled=journaled) for journaled in (False, True)] for _ in range(REPEATS)
+            rounds = [
+                [run(url, count, at_once, journaled=journaled, limited=limited) for journaled, limited in KINDS]
+                for _ in range(REPEATS)
             ]
             server.kill()
-        bare, kept = (min(times) for times in zip(*pairs, strict=True))
+        bare, kept, limited = (min(times) for times in zip(*rounds, strict=True))
         case = f"responses after {delay_s:g} s, {at_once} at once"
-        figures = (f"{count / bare:.1f}", f"{count / kept:.1f}")
+        figures = tuple(f"{count / seconds:.1f}" for seconds in (bare, kept, limited))
         rows.append(Row(case, figures, f"{bare / kept:.2f}", AIMS.get((delay_s, at_once), "")))
-    show("Paid requests a second", ("bare", "with a journal"), rows)
+    show("Paid requests a second", ("bare", "with a journal", "with limits too"), rows)
 
 
 if __name__ == "__main__":
