@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, file_name, flag, port
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
 from flowdsl.cli.ready_flow import IMAGES
 from flowdsl.errors import UsageError
 
@@ -34,6 +34,7 @@ EXAMPLES = (
     "flowdsl serve --config flowdsl.toml --check",
     "flowdsl serve --host 0.0.0.0 --port 8443 --proxy-headers",
 )
+_MOST_WORKERS = 64
 _NAME = "<serve>"
 _NEEDED = ("starlette", "uvicorn", "python_multipart")
 
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after Ctrl-C or SIGTERM, or when --check finds nothing; 1 when it finds a mistake, 2 for what
     cannot be served, 4 when something that was begun did not end."""
     options = parser().parse(arguments)
+    options.argv = arguments
     _require_extra()
+    if not 1 <= options.workers <= _MOST_WORKERS:
+        raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     from flowdsl.settings.serving import serving
 
     settings = _settings(options.config)
@@ -65,6 +69,9 @@ def parser() -> Parser:
     )
     parser.add_argument("--host", metavar="H", help=f"the address to listen on (default: {HOST})")
     parser.add_argument("--port", type=port, metavar="P", help=f"the port (default: {PORT}); 0 takes a free one")
+    parser.add_argument(
+        "--workers", type=count, default=1, metavar="N", help="so many processes, which share all limits (default: 1)"
+    )
     flag(parser, "--check", help="check the settings, and serve nothing")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
@@ -158,6 +165,7 @@ def _serve(
     import asyncio
 
     from flowdsl.cli.consent import budget_of
+    from flowdsl.cli.serve_workers import inherited, supervise
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
@@ -176,7 +184,12 @@ def _serve(
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(options.config or _NAME, journal)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
-    sock = stack.enter_context(listener(host, number))
+    given = inherited()
+    sock = stack.enter_context(listener(host, number) if given is None else given[0])
+    if options.workers > 1 and given is None:
+        shown = sock.getsockname()[1]
+        ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
+        return supervise(sock, options.workers, options.argv, ready)
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
     parts = Parts(
         environment=environment,
@@ -188,6 +201,7 @@ def _serve(
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
+        parent=None if given is None else given[1],
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

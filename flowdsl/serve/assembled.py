@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
-    share."""
+    share, `parent` a descriptor at whose end the gateway ends as well."""
 
     environment: Environment
     routing: Routing
@@ -40,6 +41,7 @@ class Parts(NamedTuple):
     public_url: str | None = None
     proxy_headers: bool = False
     log: Log | None = None
+    parent: int | None = None
 
 
 async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], None]) -> int:
@@ -59,4 +61,6 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
         application = Application(gateway, pictures, access, flows, parts.paths, parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
+        if parts.parent is not None:
+            asyncio.get_running_loop().add_reader(parts.parent, server.stop)
         return await server.run_here()

@@ -82,7 +82,12 @@ class FlowAddresses:
         return JSONResponse(self._said(request, run.to_dict()), headers=where)
 
     async def _run(self, request: Request) -> Response:
-        return JSONResponse(self._said(request, self._found(request).to_dict()), headers=NO_STORE)
+        """A run of this process, else what the journal knows of it."""
+        token = self._access.token(request)
+        owner = "" if token is None else token.name
+        kept = self._runs.kept(request.path_params["id"], owner, self._access.journal(token))
+        found = self._found(request).to_dict() if kept is None else kept
+        return JSONResponse(self._said(request, found), headers=NO_STORE)
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id", "")
@@ -101,7 +106,7 @@ class FlowAddresses:
         id = request.path_params["id"]
         found = self._runs.find(id, "" if token is None else token.name)
         if found is None:
-            message = f"There is no run {shown(id)}; one that is long over, or older than the gateway, is forgotten."
+            message = f"There is no run {shown(id)}; one that is long over is forgotten."
             raise Refusal(404, message, code="run_not_found")
         return found
 
