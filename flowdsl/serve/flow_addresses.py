@@ -46,9 +46,11 @@ class FlowAddresses:
         return {id: flow.inputs_schema() for id, flow in self._runs.flows.items()}
 
     async def _flows(self, request: Request) -> Response:
-        self._access.token(request)
+        token = self._access.token(request)
         flows = [
-            {"id": id, "title": flow.title, "inputs": flow.inputs_schema()} for id, flow in self._runs.flows.items()
+            {"id": id, "title": flow.title, "inputs": flow.inputs_schema()}
+            for id, flow in self._runs.flows.items()
+            if token is None or token.may_use(id)
         ]
         return JSONResponse({"object": "list", "data": flows})
 
@@ -60,6 +62,7 @@ class FlowAddresses:
             near = nearest(id, self._runs.flows)
             hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
             raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
+        self._access.check_flow(token, id)
         body = await json_object(request)
         inputs = body.get("inputs", {})
         unknown = next((name for name in body if name != "inputs"), None)
