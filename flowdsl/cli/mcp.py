@@ -80,10 +80,11 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     async def serve() -> None:
         from mcp.server.stdio import stdio_server
 
-        from flowdsl.serve.tools import Shared, Tools
+        from flowdsl.serve.tools import Purse, Shared, Tools
 
         async with environment, stdio_server() as (reads, writes):
-            server = Tools(flows, Shared(journal, lambda flow, inputs: _question(flow, inputs, journal))).server
+            purse = Purse(journal, {"agent": "mcp"})
+            server = Tools(flows, Shared(lambda _: purse, lambda flow, inputs: _question(flow, inputs, journal))).server
             await server.run(reads, writes, server.create_initialization_options())
 
     sys.stderr.write(f"flowdsl: {len(flows)} tool{'' if len(flows) == 1 else 's'}: {', '.join(flows)}\n")

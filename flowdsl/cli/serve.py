@@ -164,7 +164,7 @@ def _serve(
 ) -> int:
     import asyncio
 
-    from flowdsl.cli.consent import budget_of
+    from flowdsl.cli.consent import budget_of, cost_question
     from flowdsl.cli.serve_workers import inherited, supervise
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
@@ -202,6 +202,7 @@ def _serve(
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
         parent=None if given is None else given[1],
+        question=lambda flow, inputs: None if simulated else cost_question(flow, flow.document.source.path, inputs),
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

@@ -22,7 +22,7 @@ from flowdsl.cli import main
 from flowdsl.environment.flow import Flow
 from flowdsl.image.formats import media_type
 from flowdsl.journal.journal import Journal
-from flowdsl.serve.tools import Shared, Tools
+from flowdsl.serve.tools import Purse, Shared, Tools
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.simulator.stand_in import overrides
 
@@ -77,10 +77,12 @@ class Bench:
             settings=None,
         )
 
+        purse = Purse(self.journal, {"agent": "mcp"})
+
         def asks(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
             return question
 
-        return Tools({"skyline": environment.load(SKYLINE)}, Shared(self.journal, asks))
+        return Tools({"skyline": environment.load(SKYLINE)}, Shared(lambda _: purse, asks))
 
     def wait_for_request(self) -> None:
         """Returns when the service is asked."""
