@@ -16,6 +16,7 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.environment import Environment
+    from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
     from flowdsl.settings.serving import Serving
 
@@ -100,12 +101,16 @@ def _settings(config: str | None) -> Settings | None:
 
 def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Environment:
     """What the requests run in: with the services of the project, or with simulators in their place."""
+    from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
     from flowdsl.services import provider_names
     from flowdsl.settings.places import PROJECT_FILE
+    from flowdsl.source import Source
 
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
+    source = Source("", options.config or _NAME)
+    host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
@@ -119,7 +124,8 @@ def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Envir
         simulator = stack.enter_context(Simulator(as_of=options.as_of)) if not options.check else None
         url, key = (stand_in.NOWHERE, "") if simulator is None else (simulator.url, simulator.key)
         overrides = stand_in.overrides(url, key)
-        given["host"] = Host(secrets=stand_in.placeholder_secret)
+        host["secrets"] = stand_in.placeholder_secret
+    given["host"] = Host(**host)
     # A request may ask for ten pictures, as the API says; a flow may not, unless its entry lifts that.
     given["overrides"] = {name: {**entry, "limits": "api"} for name, entry in overrides.items()}
     return Environment(**given)
@@ -135,9 +141,12 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     findings = environment.settings_for(Source("", _NAME)).findings
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
-    models = routing(environment, said).names()
+    found = routing(environment, said)
+    models = found.names()
     for path in said.flows.values():
         environment.load(path)
+    if said.is_configured:
+        _warn_of_needs(environment, found)
     tokens = Tokens(_state(settings))
     for token in tokens.all():
         if tokens.is_over(token):
@@ -151,6 +160,18 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     flows = "" if not said.flows else f" and {len(said.flows)} flow{'' if len(said.flows) == 1 else 's'}"
     print(f"{where}: {number}{flows} to serve{'' if said.is_configured else ', by the simulator'}")
     return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _warn_of_needs(environment: Environment, found: Routing) -> None:
+    """Says what the services of routes lack: a key, an address."""
+    from flowdsl.cli.needs import needs
+    from flowdsl.serve.request_flow import NAME, example
+    from flowdsl.source import Source
+
+    layers = environment.settings_for(Source("", NAME)).services
+    documents = [flow.document for flow in example(environment, found)]
+    for line in dict.fromkeys(needs(documents, layers, environment.registry.step_class)):
+        sys.stderr.write(f"flowdsl: warning: {line.partition(': not ready: ')[2]}\n")
 
 
 def _serve(
@@ -185,6 +206,8 @@ def _serve(
     journal.budget = budget_of(options.config or _NAME, journal)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     given = inherited()
+    if not simulated and given is None:
+        _warn_of_needs(environment, found)
     sock = stack.enter_context(listener(host, number) if given is None else given[0])
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]
