@@ -55,11 +55,15 @@ def parser() -> Parser:
 def _serve(options: Namespace, stack: ExitStack) -> int:
     import asyncio
 
+    from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
     from flowdsl.journal.journal import Journal
     from flowdsl.limits import Limits
+    from flowdsl.source import Source
 
+    source = Source("", "<mcp>")
+    host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {
         "storage": Storage(images=Path(options.out or IMAGES).absolute(), output=options.out or "flowdsl-output"),
         "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests),
@@ -72,18 +76,19 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
 
         simulator = stack.enter_context(Simulator(as_of=options.as_of))
         given["overrides"] = simulated.overrides(simulator.url, simulator.key)
-        given["host"] = Host(secrets=simulated.placeholder_secret)
-    environment = Environment(**given)
+        host["secrets"] = simulated.placeholder_secret
+    environment = Environment(**given, host=Host(**host))
     flows = {id: environment.load(path).prepare() for id, path in _flows(options.paths).items()}
     journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
 
     async def serve() -> None:
         from mcp.server.stdio import stdio_server
 
-        from flowdsl.serve.tools import Shared, Tools
+        from flowdsl.serve.tools import Purse, Shared, Tools
 
         async with environment, stdio_server() as (reads, writes):
-            server = Tools(flows, Shared(journal, lambda flow, inputs: _question(flow, inputs, journal))).server
+            purse = Purse(journal, {"agent": "mcp"})
+            server = Tools(flows, Shared(lambda _: purse, lambda flow, inputs: _question(flow, inputs, journal))).server
             await server.run(reads, writes, server.create_initialization_options())
 
     sys.stderr.write(f"flowdsl: {len(flows)} tool{'' if len(flows) == 1 else 's'}: {', '.join(flows)}\n")

@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, file_name, flag, port
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
 from flowdsl.cli.ready_flow import IMAGES
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.environment import Environment
+    from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
     from flowdsl.settings.serving import Serving
 
@@ -34,6 +35,7 @@ EXAMPLES = (
     "flowdsl serve --config flowdsl.toml --check",
     "flowdsl serve --host 0.0.0.0 --port 8443 --proxy-headers",
 )
+_MOST_WORKERS = 64
 _NAME = "<serve>"
 _NEEDED = ("starlette", "uvicorn", "python_multipart")
 
@@ -42,7 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after Ctrl-C or SIGTERM, or when --check finds nothing; 1 when it finds a mistake, 2 for what
     cannot be served, 4 when something that was begun did not end."""
     options = parser().parse(arguments)
+    options.argv = arguments
     _require_extra()
+    if not 1 <= options.workers <= _MOST_WORKERS:
+        raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     from flowdsl.settings.serving import serving
 
     settings = _settings(options.config)
@@ -65,6 +70,9 @@ def parser() -> Parser:
     )
     parser.add_argument("--host", metavar="H", help=f"the address to listen on (default: {HOST})")
     parser.add_argument("--port", type=port, metavar="P", help=f"the port (default: {PORT}); 0 takes a free one")
+    parser.add_argument(
+        "--workers", type=count, default=1, metavar="N", help="so many processes, which share all limits (default: 1)"
+    )
     flag(parser, "--check", help="check the settings, and serve nothing")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
@@ -93,12 +101,16 @@ def _settings(config: str | None) -> Settings | None:
 
 def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Environment:
     """What the requests run in: with the services of the project, or with simulators in their place."""
+    from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
     from flowdsl.services import provider_names
     from flowdsl.settings.places import PROJECT_FILE
+    from flowdsl.source import Source
 
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
+    source = Source("", options.config or _NAME)
+    host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
@@ -112,7 +124,8 @@ def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Envir
         simulator = stack.enter_context(Simulator(as_of=options.as_of)) if not options.check else None
         url, key = (stand_in.NOWHERE, "") if simulator is None else (simulator.url, simulator.key)
         overrides = stand_in.overrides(url, key)
-        given["host"] = Host(secrets=stand_in.placeholder_secret)
+        host["secrets"] = stand_in.placeholder_secret
+    given["host"] = Host(**host)
     # A request may ask for ten pictures, as the API says; a flow may not, unless its entry lifts that.
     given["overrides"] = {name: {**entry, "limits": "api"} for name, entry in overrides.items()}
     return Environment(**given)
@@ -128,9 +141,12 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     findings = environment.settings_for(Source("", _NAME)).findings
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
-    models = routing(environment, said).names()
+    found = routing(environment, said)
+    models = found.names()
     for path in said.flows.values():
         environment.load(path)
+    if said.is_configured:
+        _warn_of_needs(environment, found)
     tokens = Tokens(_state(settings))
     for token in tokens.all():
         if tokens.is_over(token):
@@ -146,6 +162,18 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
+def _warn_of_needs(environment: Environment, found: Routing) -> None:
+    """Says what the services of routes lack: a key, an address."""
+    from flowdsl.cli.needs import needs
+    from flowdsl.serve.request_flow import NAME, example
+    from flowdsl.source import Source
+
+    layers = environment.settings_for(Source("", NAME)).services
+    documents = [flow.document for flow in example(environment, found)]
+    for line in dict.fromkeys(needs(documents, layers, environment.registry.step_class)):
+        sys.stderr.write(f"flowdsl: warning: {line.partition(': not ready: ')[2]}\n")
+
+
 def _serve(
     options: Namespace,
     environment: Environment,
@@ -157,7 +185,8 @@ def _serve(
 ) -> int:
     import asyncio
 
-    from flowdsl.cli.consent import budget_of
+    from flowdsl.cli.consent import budget_of, cost_question
+    from flowdsl.cli.serve_workers import inherited, supervise
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
@@ -176,7 +205,14 @@ def _serve(
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(options.config or _NAME, journal)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
-    sock = stack.enter_context(listener(host, number))
+    given = inherited()
+    if not simulated and given is None:
+        _warn_of_needs(environment, found)
+    sock = stack.enter_context(listener(host, number) if given is None else given[0])
+    if options.workers > 1 and given is None:
+        shown = sock.getsockname()[1]
+        ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
+        return supervise(sock, options.workers, options.argv, ready)
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
     parts = Parts(
         environment=environment,
@@ -188,6 +224,8 @@ def _serve(
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
+        parent=None if given is None else given[1],
+        question=lambda flow, inputs: None if simulated else cost_question(flow, flow.document.source.path, inputs),
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

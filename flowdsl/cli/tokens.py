@@ -61,7 +61,7 @@ def parser() -> Parser:
     parser = Parser("tokens", COMMANDS["tokens"], EXAMPLES)
     parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help=actions)
     parser.add_argument("name", nargs="?", metavar="NAME", help="whose token it is")
-    parser.add_argument("--models", metavar="A,B", help="the models that it is for (default: all that are served)")
+    parser.add_argument("--models", metavar="A,B", help="the models and flows that it is for (default: all)")
     parser.add_argument("--per-minute", type=count, metavar="N", help="how many requests a minute it may send")
     parser.add_argument("--usd-per-day", type=usd, metavar="X", help="how much it may spend in a day")
     parser.add_argument("--days", type=count, metavar="N", help="how many days it is good for (default: for good)")

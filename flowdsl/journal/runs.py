@@ -144,6 +144,10 @@ class Runs:
             raise UsageError(f"several runs begin with {named}: {', '.join(row['id'] for row in rows)}")
         return self._run(rows[0])
 
+    def named(self, id: str) -> list[KeptRun]:
+        """The run of an id, in a list that is empty where there is none."""
+        return [self._run(row) for row in self._database.read(f"{_SUMS} WHERE id = ?", (id,))]
+
     def check(self) -> None:
         """Raises UsageError where there is no journal yet."""
         if not self._database.exists:

@@ -74,6 +74,12 @@ class Access:
             message = f"This token is not for the model '{model}'; it is for {', '.join(token.models or ())}."
             raise Refusal(403, message, param="model", code="model_not_allowed", headers={"x-should-retry": "false"})
 
+    def check_flow(self, token: Token | None, id: str) -> None:
+        """Raises a Refusal for a flow that a token is not for: it may use any model."""
+        if token is not None and not token.may_use(id):
+            message = f"This token is not for the flow '{id}'; it is for {', '.join(token.models or ())}."
+            raise Refusal(403, message, param="id", code="flow_not_allowed", headers={"x-should-retry": "false"})
+
     def journal(self, token: Token | None) -> Journal:
         """The journal for the requests of a token, with what it may spend."""
         if token is None or token.usd_per_day is None:

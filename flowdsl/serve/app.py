@@ -37,7 +37,8 @@ _SENT_WHOLE = 512 * 1024
 
 class Application:
     """The gateway's application. `paths` are the beginnings of the addresses of the images APIs that it speaks, each
-    with what `response_format` is there where a request does not say it; `log` gets a line for each request."""
+    with what `response_format` is there where a request does not say it; `log` gets a line for each request, `mcp`
+    responds to agents."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Application:
         access: Access,
         flows: FlowAddresses,
         paths: Mapping[str, str],
+        mcp: ASGIApp | None = None,
         log: Log | None = None,
     ) -> None:
         self._gateway = gateway
@@ -64,6 +66,7 @@ class Application:
             Route("/v1/models", self._models),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
             *flows.routes(),
+            *([] if mcp is None else [Route("/mcp", mcp)]),
             Route("/metrics", self._counts),
             Route("/openapi.json", self._openapi),
             Route("/docs", self._page),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
@@ -25,11 +29,13 @@ from flowdsl.serve.tokens import Tokens
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
+    from flowdsl.serve.mcp_address import McpAddress
 
 
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
-    share."""
+    share, `parent` a descriptor at whose end the gateway ends as well, `question`
+    what is asked before an agent runs a flow."""
 
     environment: Environment
     routing: Routing
@@ -40,6 +46,13 @@ class Parts(NamedTuple):
     public_url: str | None = None
     proxy_headers: bool = False
     log: Log | None = None
+    parent: int | None = None
+    question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether other processes serve the same port."""
+        return self.parent is not None
 
 
 async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], None]) -> int:
@@ -54,9 +67,24 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
     pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state, parts.public_url)  # noqa: ASYNC240  nothing is served yet
     access = Access(Tokens(parts.state), parts.journal)
-    async with parts.environment:
+    async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
-        application = Application(gateway, pictures, access, flows, parts.paths, parts.log)
+        mcp = _agents(parts, access, pictures)
+        application = Application(gateway, pictures, access, flows, parts.paths, mcp, parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
+        if parts.parent is not None:
+            asyncio.get_running_loop().add_reader(parts.parent, server.stop)
+        if mcp is not None:
+            await stack.enter_async_context(mcp.running())
+            server.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, mcp.stop)
         return await server.run_here()
+
+
+def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | None:
+    """What responds to agents, where flows are served and the extra is there. Its sessions are of one process."""
+    if not parts.flows or parts.is_worker or find_spec("mcp") is None:
+        return None
+    from flowdsl.serve.mcp_address import McpAddress
+
+    return McpAddress(parts.flows, access, pictures, parts.question)

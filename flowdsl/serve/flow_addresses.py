@@ -46,9 +46,11 @@ class FlowAddresses:
         return {id: flow.inputs_schema() for id, flow in self._runs.flows.items()}
 
     async def _flows(self, request: Request) -> Response:
-        self._access.token(request)
+        token = self._access.token(request)
         flows = [
-            {"id": id, "title": flow.title, "inputs": flow.inputs_schema()} for id, flow in self._runs.flows.items()
+            {"id": id, "title": flow.title, "inputs": flow.inputs_schema()}
+            for id, flow in self._runs.flows.items()
+            if token is None or token.may_use(id)
         ]
         return JSONResponse({"object": "list", "data": flows})
 
@@ -60,6 +62,7 @@ class FlowAddresses:
             near = nearest(id, self._runs.flows)
             hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
             raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
+        self._access.check_flow(token, id)
         body = await json_object(request)
         inputs = body.get("inputs", {})
         unknown = next((name for name in body if name != "inputs"), None)
@@ -82,7 +85,12 @@ class FlowAddresses:
         return JSONResponse(self._said(request, run.to_dict()), headers=where)
 
     async def _run(self, request: Request) -> Response:
-        return JSONResponse(self._said(request, self._found(request).to_dict()), headers=NO_STORE)
+        """A run of this process, else what the journal knows of it."""
+        token = self._access.token(request)
+        owner = "" if token is None else token.name
+        kept = self._runs.kept(request.path_params["id"], owner, self._access.journal(token))
+        found = self._found(request).to_dict() if kept is None else kept
+        return JSONResponse(self._said(request, found), headers=NO_STORE)
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id", "")
@@ -101,7 +109,7 @@ class FlowAddresses:
         id = request.path_params["id"]
         found = self._runs.find(id, "" if token is None else token.name)
         if found is None:
-            message = f"There is no run {shown(id)}; one that is long over, or older than the gateway, is forgotten."
+            message = f"There is no run {shown(id)}; one that is long over is forgotten."
             raise Refusal(404, message, code="run_not_found")
         return found
 

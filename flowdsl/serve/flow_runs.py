@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_KEPT = 1000
 """Runs that are over and can still be asked for, with their results."""
 _MOST_EVENTS = 5000
-_DIGEST_TAG, _OWNER_TAG = "gateway-request", "token"
+_DIGEST_TAG, _FLOW_TAG, _OWNER_TAG = "gateway-request", "gateway-flow", "token"
 
 
 class FlowRun:
@@ -102,6 +102,17 @@ class FlowRuns:
         found = self._runs.get(id)
         return found if found is not None and found.owner == owner else None
 
+    def kept(self, id: str, owner: str, journal: Journal) -> dict[str, Any] | None:
+        """What the journal knows of a run of this owner that another process has made, or one before this; None where
+        this process has it, or nobody."""
+        if id in self._runs:
+            return None
+        found = next((each for each in journal.runs.named(id) if each.tags.get(_FLOW_TAG)), None)
+        if found is None or found.tags.get(_OWNER_TAG, "") != owner:
+            return None
+        facts = {"run": id, "flow": found.tags[_FLOW_TAG], "status": found.status, "cost_usd": found.cost_usd}
+        return facts if found.error is None else {**facts, "error": {"message": found.error.get("message")}}
+
     def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
         """Begins a run, or gives that of the same key.
 
@@ -110,7 +121,7 @@ class FlowRuns:
         """
         said = json.dumps([flow, inputs], ensure_ascii=False, sort_keys=True)
         digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        tags = {_OWNER_TAG: owner} if owner else {}
+        tags = {_FLOW_TAG: flow, **({_OWNER_TAG: owner} if owner else {})}
         if key is None:
             id = new_run_id()
         else:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 _OWNER_TAG = "token"
 _REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
 """Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
+_PAUSES, _PAUSE_S = 200, 0.01
 OnPartial = Callable[[PartialImage], Any]
 
 
@@ -189,6 +190,7 @@ class Gateway:
         limits = None
         if id is not None:
             tags = {**tags, _TARGET_TAG: json.dumps([target.service, target.model])}
+            await _settled(asker.journal, id)
             if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
 
@@ -214,6 +216,14 @@ class Gateway:
         hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
         message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
         return Refusal(404, message, param="model", code="model_not_found")
+
+
+async def _settled(journal: Journal, run: str) -> None:
+    """Waits a moment for a run that goes on, here or in another process: mostly it is just being written down."""
+    for _ in range(_PAUSES):
+        if not journal.running.goes_on(run):
+            return
+        await asyncio.sleep(_PAUSE_S)
 
 
 def _run_of(owner: str, key: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from flowdsl.diagnostics import Diagnostic
@@ -18,7 +20,7 @@ from flowdsl.errors import FlowCheckError, RunError
 from flowdsl.journal.runs import OF_GATEWAY
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.refusal import Refusal, code_of
-from flowdsl.serve.routes import Target
+from flowdsl.serve.routes import Routing, Target
 from flowdsl.source import Source, Span
 
 NAME = OF_GATEWAY
@@ -113,6 +115,15 @@ outputs:
   {PICTURES}: "{{{{ flowContext.{PICTURES} }}}}"
   {FACTS}: "{{{{ flowContext.{FACTS} }}}}"
 """
+
+
+def example(environment: Environment, routing: Routing) -> Iterator[Flow]:
+    """The flow of a request to each service that requests may go to."""
+    flows = RequestFlows(environment)
+    routes = [route for name in routing.names() if (route := routing.route(name)) is not None]
+    for target in dict.fromkeys(target for route in routes for target in route.targets()):
+        with suppress(FlowCheckError):  # a request will say so
+            yield flows.of(Asked(target.model, "A picture", {}, None, False), target).flow
 
 
 def inputs_of(asked: Asked, target: Target) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flowdsl.serve.fields import Asked
     from flowdsl.serve.gateway import Made
 
-_BLOCK = 3 * 64 * 1024
+_BLOCK = 3 * 16 * 1024
 """A multiple of three bytes, which base64 makes four letters of."""
 _ABOUT = ("size", "quality", "usage")
 

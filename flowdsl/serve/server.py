@@ -73,6 +73,7 @@ class Server(uvicorn.Server):
         self._gateway = gateway
         self._socket = sock
         self._on_ready = on_ready
+        self.on_stop: Callable[[], object] | None = None
 
     @property
     def port(self) -> int:
@@ -82,6 +83,9 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Ends in order, as after the first signal."""
         self.should_exit = self._application.is_stopping = True
+        tell, self.on_stop = self.on_stop, None
+        if tell is not None:
+            tell()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, and says so."""

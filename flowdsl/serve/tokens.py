@@ -33,7 +33,7 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 class Token(Record):
     """What is kept of a token. `id` is the part of it by which it is found, `digest` the SHA-256 of all of it; times
-    are Unix times in seconds. None: no limit."""
+    are Unix times in seconds, `models` the models and flows that it is for. None: no limit."""
 
     name: str
     id: str
@@ -44,9 +44,9 @@ class Token(Record):
     per_minute: int | None = None
     usd_per_day: float | None = None
 
-    def may_use(self, model: str) -> bool:
-        """Whether it is for a model."""
-        return self.models is None or model in self.models
+    def may_use(self, name: str) -> bool:
+        """Whether it is for a model, or a flow."""
+        return self.models is None or name in self.models
 
 
 class Tokens:

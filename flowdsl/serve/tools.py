@@ -49,12 +49,25 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 """What is to be asked before a run of a flow with these inputs; None where nothing is."""
 
 
-class Shared(NamedTuple):
-    """What the tools of one server share: where runs are kept, and how a JSON value is said to the agent."""
+class Purse(NamedTuple):
+    """What pays for a call: the journal of its run, the tags of that, and the flows that it may run (None: all)."""
 
     journal: Journal | None
+    tags: Mapping[str, str]
+    flows: tuple[str, ...] | None = None
+
+    def may_run(self, id: str) -> bool:
+        """Whether it may run a flow."""
+        return self.flows is None or id in self.flows
+
+
+class Shared(NamedTuple):
+    """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
+    before, and how JSON values are said to whoever called."""
+
+    purse: Callable[[Any], Purse]
     question: Question
-    said: Callable[[Any], Any] = lambda value: value
+    said: Callable[[Any, Any], Any] = lambda request, value: value
 
 
 class Tools:
@@ -65,24 +78,35 @@ class Tools:
         self._shared = shared
         self._asked: OrderedDict[str, str] = OrderedDict()
         """Questions that wait for their answer: each is answered once, by the call that it was asked of."""
+        self._running = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self.server: Server[Any] = Server(
             "flowdsl", version=__version__, on_list_tools=self._list, on_call_tool=self._call
         )
 
+    async def idle(self) -> None:
+        """Returns when no flow runs."""
+        await self._is_idle.wait()
+
     async def _list(self, ctx: ServerRequestContext[Any], params: Any) -> types.ListToolsResult:
+        purse = self._shared.purse(ctx.request)
         tools = [
             types.Tool(name=id, title=flow.title, description=_description(id, flow), input_schema=_schema(flow))
             for id, flow in self._flows.items()
+            if purse.may_run(id)
         ]
         return types.ListToolsResult(tools=tools)
 
     async def _call(
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        flow = self._flows.get(params.name)
+        purse = self._shared.purse(ctx.request)
+        flow = self._flows.get(params.name) if purse.may_run(params.name) else None
         if flow is None:
-            near = nearest(params.name, self._flows)
-            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(self._flows)}"
+            names = [id for id in self._flows if purse.may_run(id)]
+            near = nearest(params.name, names)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
@@ -93,14 +117,14 @@ class Tools:
                     return answer
                 if not answer:
                     return _failed(f"nothing was run: {question}, and nobody agreed to that")
-            result = await self._run(ctx, flow, inputs)
+            result = await self._run(ctx, flow, inputs, purse)
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
             hint = f": {error.hint}" if error.hint else ""
             return _failed(f"{error.message}{hint}{charge} [{error.code}]")
         except UsageError as error:
             return _failed(str(error))
-        return self._result(result)
+        return self._result(ctx, result)
 
     async def _answered(
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
@@ -123,7 +147,7 @@ class Tools:
         form = types.ElicitRequestFormParams(message=message, requested_schema=_ANSWER)
         return types.InputRequiredResult(input_requests={_ASKED: types.ElicitRequest(params=form)}, request_state=id)
 
-    async def _run(self, ctx: ServerRequestContext[Any], flow: Flow, inputs: Mapping[str, Any]) -> Result:
+    async def _run(self, ctx: ServerRequestContext[Any], flow: Flow, inputs: Mapping[str, Any], purse: Purse) -> Result:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -141,15 +165,20 @@ class Tools:
                     await ctx.session.report_progress(number, None, text)
 
         telling = asyncio.create_task(tell())
+        self._running += 1
+        self._is_idle.clear()
         try:
-            return await flow.arun(inputs, on_event=hear, journal=self._shared.journal, tags={"agent": "mcp"})
+            return await flow.arun(inputs, on_event=hear, journal=purse.journal, tags=purse.tags)
         finally:
+            self._running -= 1
+            if not self._running:
+                self._is_idle.set()
             told.put_nowait(None)
             await asyncio.wait({telling}, timeout=5)
             telling.cancel()
 
-    def _result(self, result: Result) -> types.CallToolResult:
-        outputs = self._shared.said(result.to_json())
+    def _result(self, ctx: ServerRequestContext[Any], result: Result) -> types.CallToolResult:
+        outputs = self._shared.said(ctx.request, result.to_json())
         cost = "at a cost that nobody knows" if result.cost_usd is None else f"for ${result.cost_usd:.4f}"
         number = "1 picture" if len(result.images) == 1 else f"{len(result.images)} pictures"
         text = f"{json.dumps(outputs, ensure_ascii=False)}\n{number} {cost}; run {result.run}"

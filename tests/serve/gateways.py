@@ -57,7 +57,12 @@ class Running:
 
 @contextmanager
 def running_gateway(
-    folder: Path, settings: str = "", *, services: Mapping[str, Any] | None = None, **options: Any
+    folder: Path,
+    settings: str = "",
+    *,
+    services: Mapping[str, Any] | None = None,
+    question: str | None = None,
+    **options: Any,
 ) -> Iterator[Running]:
     """A gateway with the settings of a text, and a simulator in the place of its services; `options` are those of the
     simulator."""
@@ -78,7 +83,8 @@ def running_gateway(
         found = routing(environment, said)
         log: list[str] = []
         flows = {id: environment.load(path) for id, path in said.flows.items()}
-        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, log=log.append)
+        own: dict[str, Any] = {"log": log.append, "question": lambda *run: question}
+        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, **own)
         ready, servers = threading.Event(), list[Server]()
 
         def on_ready(server: Server) -> None:

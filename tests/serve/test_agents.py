@@ -22,7 +22,7 @@ from flowdsl.cli import main
 from flowdsl.environment.flow import Flow
 from flowdsl.image.formats import media_type
 from flowdsl.journal.journal import Journal
-from flowdsl.serve.tools import Shared, Tools
+from flowdsl.serve.tools import Purse, Shared, Tools
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.simulator.stand_in import overrides
 
@@ -77,10 +77,12 @@ class Bench:
             settings=None,
         )
 
+        purse = Purse(self.journal, {"agent": "mcp"})
+
         def asks(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
             return question
 
-        return Tools({"skyline": environment.load(SKYLINE)}, Shared(self.journal, asks))
+        return Tools({"skyline": environment.load(SKYLINE)}, Shared(lambda _: purse, asks))
 
     def wait_for_request(self) -> None:
         """Returns when the service is asked."""
@@ -237,13 +239,14 @@ def test_an_unknown_tool_is_an_error_of_the_protocol(bench: Bench) -> None:
 
 @pytest.mark.long
 def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> None:
-    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    flow = SKYLINE.replace("The skyline of", "{{ kv('style') }}: the skyline of")
+    (tmp_path / "skyline.flow.yaml").write_text(flow, encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text('[kv]\nstyle = "Gouache"\n', encoding="utf-8")
 
     async def used() -> types.CallToolResult:
         arguments = ["-m", "flowdsl.cli", "mcp", str(tmp_path), "--simulate", "--as-of", DAY.isoformat()]
-        server = StdioServerParameters(
-            command=sys.executable, args=[*arguments, "--out", str(tmp_path / "out")], env=dict(os.environ)
-        )
+        arguments += ["--out", str(tmp_path / "out")]
+        server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ), cwd=str(tmp_path))
         async with Client(server) as agent:
             assert [tool.name for tool in (await agent.list_tools()).tools] == ["skyline"]
             return await agent.call_tool("skyline", {"city": "Lisbon"})

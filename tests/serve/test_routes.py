@@ -108,4 +108,6 @@ def test_the_settings_of_the_page_on_gateways_are_right(tmp_path: Path, capsys: 
     file = tmp_path / "flowdsl.toml"
     file.write_text(ROUTES + '[services.main]\nprovider = "openai"\n[services.spare]\nprovider = "azure"\n')
     assert main(["serve", "--config", str(file), "--check", "--as-of", "2026-11-21"]) == 0, capsys.readouterr().err
-    assert "4 models to serve" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "4 models to serve" in said.out
+    assert "main has no `apiKey`" in said.err and "spare has no `endpoint`" in said.err and "Traceback" not in said.err

@@ -83,6 +83,11 @@ def test_a_host_that_cannot_be_says_what_to_write(host: str, said: str, capsys: 
     assert said in capsys.readouterr().err
 
 
+def test_no_worker_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--workers", "0"]) == 2
+    assert "from 1 to" in capsys.readouterr().err
+
+
 def test_check_says_what_is_served_and_serves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

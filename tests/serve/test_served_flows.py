@@ -153,6 +153,20 @@ def test_the_run_of_one_token_is_not_there_for_another(tmp_path: Path) -> None:
         where = gateway.url + run(gateway, city="Lisbon", headers=own).headers["location"]
         assert [httpx.get(where, headers=each).status_code for each in (own, other, {})] == [200, 404, 401]
         assert httpx.post(f"{where}/cancel", headers=other).status_code == 404
+        models = {"Authorization": f"Bearer {tokens.create('models', models=('gpt-image-2',))}"}
+        refused = run(gateway, city="Lisbon", headers=models)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "flow_not_allowed")
+        assert httpx.get(f"{gateway.url}/flows", headers=models).json()["data"] == []
+
+
+def test_a_run_of_an_earlier_process_is_known_by_what_the_journal_says(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    found = []
+    for _ in range(2):
+        with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+            found += [run(gateway, city="Lisbon").json()] if not found else []
+            said = httpx.get(f"{gateway.url}/runs/{found[0]['run']}").json()
+    assert {**said, "cost_usd": 0} == {"run": found[0]["run"], "flow": "skyline", "status": "done", "cost_usd": 0}
 
 
 def test_a_gateway_that_ends_waits_for_a_run_that_nobody_waits_for(tmp_path: Path) -> None:

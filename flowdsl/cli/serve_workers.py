@@ -1,0 +1,112 @@
+"""`flowdsl serve --workers N`: processes that share one socket, and what they share otherwise is in files.
+
+Each is a process of its own, of the same command; a worker that dies is replaced. Tokens, limits, budgets, paces and
+idempotency keys are those of the journal, whichever process asks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import FrameType
+
+from flowdsl.errors import UsageError
+
+SOCKET = "FLOWDSL_SERVE_SOCKET"
+"""The environment variable that gives a worker what it inherits: the number of its socket's descriptor, and that of a
+pipe which ends when nobody looks after the workers any more."""
+_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_HEALTHY_S = 10.0
+"""A worker that lived so long is replaced at once."""
+
+
+def inherited() -> tuple[socket.socket, int] | None:
+    """The socket that a worker listens on, and the pipe that ends with its parent; None in a process that is none."""
+    first, _, second = os.environ.get(SOCKET, "").partition(",")
+    return (socket.socket(fileno=int(first)), int(second)) if first.isdigit() and second.isdigit() else None
+
+
+def supervise(sock: socket.socket, number: int, arguments: Sequence[str], on_ready: Callable[[], None]) -> int:
+    """Runs so many workers on a socket until a signal; gives the worst of their exit codes.
+
+    Raises:
+        UsageError: the system cannot hand a socket on, or no worker can begin.
+    """
+    if os.name == "nt":
+        raise UsageError("`--workers` needs a system on which processes inherit sockets: leave it out here")
+    workers = _Workers(sock, arguments)
+    before = {each: signal.signal(each, workers.end) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for _ in range(number):
+            workers.begin()
+        on_ready()
+        return workers.wait()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Workers:
+    """The workers of one socket."""
+
+    def __init__(self, sock: socket.socket, arguments: Sequence[str]) -> None:
+        alive, self._held = os.pipe()
+        self._inherited = sock.fileno(), alive
+        self._arguments = arguments
+        self._running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        self._is_ending = False
+        self._worst = 0
+        self._pause_s = _PAUSE_S
+
+    def begin(self) -> None:
+        """Starts one."""
+        command = [sys.executable, "-m", "flowdsl.cli", "serve", *self._arguments]
+        number, alive = self._inherited
+        environ = {**os.environ, SOCKET: f"{number},{alive}"}
+        worker = subprocess.Popen(
+            command, pass_fds=self._inherited, env=environ, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        self._running[worker.pid] = worker, time.monotonic()
+
+    def end(self, number: int, frame: FrameType | None) -> None:
+        """Tells all to end: in order the first time, at once the second."""
+        self._is_ending = True
+        for worker, _ in list(self._running.values()):
+            with suppress(ProcessLookupError):
+                worker.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Replaces workers that die, until all have ended."""
+        while self._running:
+            pid = next((pid for pid, (worker, _) in self._running.items() if worker.poll() is not None), None)
+            if pid is None:
+                time.sleep(0.05)
+                continue
+            worker, began = self._running.pop(pid)
+            self._replace(worker.returncode, time.monotonic() - began)
+        return self._worst
+
+    def _replace(self, code: int, lived_s: float) -> None:
+        if self._is_ending:
+            self._worst = max(self._worst, code)
+            return
+        if code in (1, 2):  # it said why, and would say so again
+            self._worst = code
+            self.end(signal.SIGTERM, None)
+            return
+        said = f"signal {-code}" if code < 0 else f"exit code {code}"
+        sys.stderr.write(f"flowdsl: a worker has ended ({said}), and another one takes its place\n")
+        sys.stderr.flush()
+        if lived_s < _HEALTHY_S:
+            time.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        else:
+            self._pause_s = _PAUSE_S
+        if not self._is_ending:
+            self.begin()

@@ -1,0 +1,77 @@
+"""`/mcp`: the flows of a gateway as tools of agents, by the streamable HTTP of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from flowdsl.environment.flow import Flow
+from flowdsl.serve.access import Access
+from flowdsl.serve.pictures import Pictures
+from flowdsl.serve.published import published
+from flowdsl.serve.refusal import stopping
+from flowdsl.serve.tools import Purse, Question, Shared, Tools
+
+
+class McpAddress:
+    """An ASGI application for one address. Each call is paid for by the token that it shows."""
+
+    def __init__(self, flows: Mapping[str, Flow], access: Access, pictures: Pictures, question: Question) -> None:
+        self._access = access
+        self._pictures = pictures
+        self._tools = Tools(flows, Shared(self._purse, question, self._said))
+        self._manager = StreamableHTTPSessionManager(self._tools.server)
+        self._stopping = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on, once it shows a token that counts.
+
+        Raises:
+            Refusal: it shows none, or the gateway ends.
+        """
+        if self._stopping.is_set():
+            raise stopping()
+        request = Request(scope)
+        token = self._access.token(request)
+        if request.method == "POST":
+            await self._access.count(token)
+        if token is not None:
+            scope["state"]["token"] = token.name
+        await self._manager.asgi_app(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serves as long as the block; after `stop` what is called is finished, and then every connection is ended."""
+        ready = asyncio.Event()
+        task = asyncio.create_task(self._serve(ready))
+        await ready.wait()
+        try:
+            yield
+        finally:
+            self.stop()
+            await task
+
+    def stop(self) -> None:
+        """Takes no more calls."""
+        self._stopping.set()
+
+    async def _serve(self, ready: asyncio.Event) -> None:
+        async with self._manager.run():
+            ready.set()
+            await self._stopping.wait()
+            await self._tools.idle()
+
+    def _purse(self, request: Any) -> Purse:
+        token = self._access.token(request)
+        tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
+        return Purse(self._access.journal(token), tags, None if token is None else token.models)
+
+    def _said(self, request: Any, value: Any) -> Any:
+        base = str(request.base_url)
+        return published(value, lambda name: self._pictures.address_of(name, base))

@@ -1,0 +1,100 @@
+"""Clients that send slowly, by half or too much, and addresses of pictures that are over: bounded, told in shape."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from gateways import MODEL, SMALL, Running
+
+from flowdsl.serve import bodies
+from flowdsl.serve.pictures import LIFE_S, Pictures
+
+NAME = f"{'ab' * 32}.png"
+HEAD = b"POST /v1/images/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\n"
+
+
+def raw(gateway: Running, *pieces: bytes) -> bytes:
+    """What comes back on a connection for these bytes."""
+    with socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        found = b""
+        while block := connection.recv(65536):
+            found += block
+    return found
+
+
+@pytest.mark.parametrize(
+    "operation, kind, begin",
+    [(b"generations", b"application/json", b"{"), (b"edits", b"multipart/form-data; boundary=x", b"--x\r\nContent")],
+)
+def test_a_body_that_does_not_come_is_given_up(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, operation: bytes, kind: bytes, begin: bytes
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    found = raw(gateway, HEAD % (operation, kind) + b"Content-Length: 1000\r\n\r\n" + begin)
+    assert found.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in found
+
+
+@pytest.mark.parametrize(
+    "operation, kind", [(b"generations", b"application/json"), (b"edits", b"multipart/form-data; boundary=x")]
+)
+def test_a_body_in_pieces_that_grows_too_large_is_cut(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, operation: bytes, kind: bytes
+) -> None:
+    monkeypatch.setattr(bodies, "LONGEST_JSON", 100)
+    monkeypatch.setattr(bodies, "LONGEST_FORM", 100)
+    piece = b"50\r\n" + b"x" * 0x50 + b"\r\n"
+    found = raw(gateway, HEAD % (operation, kind) + b"Transfer-Encoding: chunked\r\n\r\n", piece, piece)
+    assert found.startswith(b"HTTP/1.1 413 ") and b'"code":"request_too_large"' in found
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_buys_nothing(gateway: Running) -> None:
+    before = gateway.bought
+    body = json.dumps({**SMALL, "prompt": "A kite"}).encode()
+    with socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection:
+        head = HEAD % (b"generations", b"application/json")
+        connection.sendall(head + f"Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
+    assert httpx.get(f"{gateway.url}/v1/models").status_code == 200
+    assert gateway.bought == before
+
+
+def test_a_gateway_that_does_all_it_can_tells_the_next_to_come_back(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowdsl.serve.headers.MOST_AT_ONCE", 0)
+    found = gateway.post({"prompt": "A kite", "model": MODEL})
+    assert (found.status_code, found.headers["retry-after"]) == (503, "1")
+    assert found.json()["error"]["code"] == "server_is_overloaded"
+
+
+def test_an_address_of_a_picture_is_good_for_an_hour_and_for_every_process(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    pictures, other = (Pictures(tmp_path, tmp_path / "state", clock=lambda: now[0]) for _ in range(2))
+    address = pictures.address_of(NAME, "http://127.0.0.1:8080/")
+    start, _, rest = address.partition("/pictures/")
+    signature, expires, name = rest.split("/")
+    assert start == "http://127.0.0.1:8080" and other.file_of(signature, expires, name) is not None
+    now[0] += LIFE_S + 1
+    assert pictures.file_of(signature, expires, name) is None
+
+
+@pytest.mark.parametrize(
+    "signature, expires, name",
+    [
+        ("", "9999999999", NAME),
+        ("0" * 40, "9999999999", NAME),
+        ("ü" * 40, "9999999999", NAME),
+        ("0" * 40, "-1", NAME),
+        ("0" * 40, "٣", NAME),
+        ("0" * 40, "9" * 30, NAME),
+        ("0" * 40, "9999999999", "../state/serve.key"),
+        ("0" * 40, "9999999999", f"{NAME}\x00"),
+    ],
+)
+def test_an_address_that_is_made_up_leads_nowhere(tmp_path: Path, signature: str, expires: str, name: str) -> None:
+    assert Pictures(tmp_path, tmp_path / "state").file_of(signature, expires, name) is None
